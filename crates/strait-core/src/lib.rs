@@ -1,0 +1,1 @@
+//! The vocabulary of Strait: traits, records, errors and seeds for flow matching with learned interpolants.

@@ -1,0 +1,1 @@
+//! One law suite per Strait trait, for Strait's implementors and for your own.

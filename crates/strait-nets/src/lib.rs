@@ -1,0 +1,1 @@
+//! Velocity networks: an MLP with time features.

@@ -1,0 +1,1 @@
+//! ODE steppers, time grids and sampling for velocity fields, with exact counts of evaluations.

@@ -1,0 +1,1 @@
+//! The multi-level optimizer: levels, objectives, phases, optimizer state, EMA, checkpoints.

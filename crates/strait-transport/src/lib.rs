@@ -1,0 +1,1 @@
+//! Couplings of noise and data, exact optimal assignment, and Wasserstein distances.

@@ -1,0 +1,1 @@
+//! The Strait program: train, sample, evaluate and report flows with learned interpolants.
