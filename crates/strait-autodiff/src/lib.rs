@@ -1,1 +1,31 @@
-//! Forward-mode and reverse-mode derivatives, fused optimizer kernels and seeded draws over libtorch.
+//! Derivatives over libtorch: forward mode nested under reverse mode, reverse mode with a given cotangent,
+//! fused optimizer kernels whose state is plain tensors, and random draws that are functions of their seed.
+//!
+//! This is the only crate of Strait with C++ or `unsafe`.
+//!
+//! ```
+//! use strait_autodiff::{AutodiffError, Graph, jvp, vjp};
+//! use tch::Tensor;
+//! // d/dw of the JVP of sin(w x) along dx = 1: forward mode inside, reverse mode outside.
+//! let w = Tensor::from_slice(&[2.0f64]).set_requires_grad(true);
+//! let (x, dx) = (Tensor::from_slice(&[0.5f64]), Tensor::from_slice(&[1.0f64]));
+//! let dual = jvp(|v| Ok::<_, AutodiffError>(vec![(&w * &v[0]).sin()]), &[x], &[dx])?;
+//! let tangent = dual[0].tangent.shallow_clone(); // w cos(w x)
+//! let ones = tangent.ones_like();
+//! let g = vjp(&[tangent], &[ones], &[w.shallow_clone()], Graph::Free)?;
+//! assert!((g[0].double_value(&[0]) - (1.0f64.cos() - 1.0f64.sin())).abs() < 1e-12);
+//! # Ok::<(), AutodiffError>(())
+//! ```
+
+mod draw;
+mod error;
+mod ffi;
+mod forward;
+mod optimizer;
+mod reverse;
+
+pub use draw::{integers, normal, permutation, uniform};
+pub use error::AutodiffError;
+pub use forward::{Dual, jvp};
+pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
+pub use reverse::{Graph, gradient, squared_norm, time_derivative, vjp};

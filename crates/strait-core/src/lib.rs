@@ -1,1 +1,29 @@
-//! The vocabulary of Strait: traits, records, errors and seeds for flow matching with learned interpolants.
+//! The vocabulary of Strait: what an invertible layer, an interpolant, a velocity field, a source, a coupling, a
+//! data set and an objective are, the records they exchange, their errors and their seeds.
+//!
+//! Tensors are batch first. $x_0 \sim p_0$ is the source, $x_1 \sim p_1$ the data, $t \in [0, 1]$; the flow runs from
+//! $t = 0$ to $t = 1$, and "forward" always means from source to data.
+
+mod bijection;
+mod coupling;
+mod dataset;
+mod error;
+mod field;
+mod interpolant;
+mod objective;
+mod parameters;
+mod seed;
+mod shape;
+mod source;
+
+pub use bijection::{Bijection, Condition, Transformed};
+pub use coupling::{Coupling, Pairs};
+pub use dataset::{Dataset, Split};
+pub use error::Error;
+pub use field::VelocityField;
+pub use interpolant::{Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample};
+pub use objective::{Batch, Loss, Models, Objective};
+pub use parameters::{Init, Parameters, Scope};
+pub use seed::{Draws, Seed, Stream};
+pub use shape::{check_batch, check_finite, check_same, event_size, per_sample, sum_per_sample};
+pub use source::{Source, StandardNormal};

@@ -1,0 +1,42 @@
+//! Compiles `native/` against the libtorch that torch-sys found, and puts that libtorch on the library path
+//! that cargo hands to tests, doctests, examples and `cargo run` of every crate downstream.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() {
+    println!("cargo:rerun-if-changed=native");
+    println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
+    // Set by torch-sys, whose `links` key is "tch".
+    let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
+        return; // torch-sys was built without a libtorch (its `doc-only` feature)
+    };
+    let root = env::var_os("LIBTORCH_INCLUDE").map(PathBuf::from).or_else(|| lib.parent().map(Path::to_path_buf));
+    let include = root.unwrap_or_default().join("include");
+
+    cc::Build::new()
+        .cpp(true)
+        .std("c++20")
+        .pic(true)
+        .opt_level(2)
+        .warnings(false)
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .file("native/strait_native.cc")
+        .compile("strait_native");
+
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    if let Ok(absolute) = fs::canonicalize(&lib) {
+        let link = out.join("libtorch");
+        let _ = fs::remove_file(&link);
+        #[cfg(unix)]
+        let linked = std::os::unix::fs::symlink(&absolute, &link).is_ok();
+        #[cfg(not(unix))]
+        let linked = false;
+        if linked {
+            // Cargo adds native search paths inside the target folder to LD_LIBRARY_PATH when it runs things.
+            println!("cargo:rustc-link-search=native={}", link.display());
+        }
+    }
+}

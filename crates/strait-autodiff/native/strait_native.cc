@@ -1,0 +1,145 @@
+// What tch does not expose of libtorch. Every function returns null, or an error message that the caller
+// frees with strait_free: no C++ exception crosses into Rust.
+#define TORCH_ASSERT_ONLY_METHOD_OPERATORS
+#include <ATen/core/Tensor.h>
+#include <ATen/Context.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_lerp.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randperm.h>
+#include <ATen/ops/stack.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/forward_grad.h>
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+using at::Tensor;
+
+namespace {
+
+char* message(const std::exception& e) {
+  // The first line says it; what follows is a C++ backtrace.
+  if (const auto* torch_error = dynamic_cast<const c10::Error*>(&e)) {
+    return strdup(torch_error->what_without_backtrace());
+  }
+  return strdup(e.what());
+}
+
+template <typename F>
+char* guarded(F&& body) {
+  try {
+    body();
+    return nullptr;
+  } catch (const std::exception& e) {
+    return message(e);
+  } catch (...) {
+    return strdup("unknown C++ exception");
+  }
+}
+
+std::vector<Tensor> list(Tensor** tensors, size_t n) {
+  std::vector<Tensor> out;
+  out.reserve(n);
+  for (size_t i = 0; i < n; ++i) out.push_back(tensors[i] ? *tensors[i] : Tensor());
+  return out;
+}
+
+at::Generator generator(c10::Device device, uint64_t seed) {
+  auto g = device.is_cpu() ? at::detail::createCPUGenerator(seed)
+                           : at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(device.index());
+  if (!device.is_cpu()) g.set_current_seed(seed);
+  return g;
+}
+
+c10::Device device_of(int device) {
+  return device < 0 ? c10::Device(c10::kCPU) : c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
+}
+
+}  // namespace
+
+extern "C" {
+
+void strait_free(char* text) { free(text); }
+
+char* strait_dual_enter(uint64_t* level) {
+  return guarded([&] { *level = torch::autograd::ForwardADLevel::get_next_idx(); });
+}
+
+char* strait_dual_exit(uint64_t level) {
+  return guarded([&] { torch::autograd::ForwardADLevel::release_idx(level); });
+}
+
+// results[i] is null where an input does not reach an output.
+char* strait_vjp(Tensor** outputs, Tensor** cotangents, size_t n_outputs, Tensor** inputs, size_t n_inputs,
+                 bool retain_graph, bool create_graph, Tensor** results) {
+  return guarded([&] {
+    auto grads = torch::autograd::grad(list(outputs, n_outputs), list(inputs, n_inputs), list(cotangents, n_outputs),
+                                       retain_graph, create_graph, /*allow_unused=*/true);
+    for (size_t i = 0; i < n_inputs; ++i) results[i] = grads[i].defined() ? new Tensor(grads[i]) : nullptr;
+  });
+}
+
+// The total 2-norm of the gradients, the divisor that clips it to max_norm, and 1 where it is not finite.
+char* strait_clip(Tensor** grads, size_t n, double max_norm, Tensor** norm, Tensor** divisor, Tensor** found_inf) {
+  return guarded([&] {
+    at::NoGradGuard no_grad;
+    auto total = at::linalg_vector_norm(at::stack(at::_foreach_norm(list(grads, n), 2)), 2);
+    auto clipped = total.div(max_norm).clamp_min(1).to(at::kFloat);
+    auto bad = at::isfinite(total).logical_not().to(at::kFloat);
+    *norm = new Tensor(total);
+    *divisor = new Tensor(clipped);
+    *found_inf = new Tensor(bad);
+  });
+}
+
+char* strait_adamw(Tensor** params, Tensor** grads, Tensor** exp_avg, Tensor** exp_avg_sq, size_t n, Tensor* step,
+                   double lr, double beta1, double beta2, double weight_decay, double eps, Tensor* divisor,
+                   Tensor* found_inf) {
+  return guarded([&] {
+    at::NoGradGuard no_grad;
+    step->add_(1);
+    if (found_inf) step->sub_(*found_inf);
+    std::vector<Tensor> steps(n, *step);
+    auto optional = [](Tensor* t) { return t ? std::optional<Tensor>(*t) : std::nullopt; };
+    at::_fused_adamw_(list(params, n), list(grads, n), list(exp_avg, n), list(exp_avg_sq, n), {}, steps, lr, beta1,
+                      beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false, optional(divisor),
+                      optional(found_inf));
+  });
+}
+
+char* strait_lerp(Tensor** averages, Tensor** params, size_t n, double weight) {
+  return guarded([&] {
+    at::NoGradGuard no_grad;
+    at::_foreach_lerp_(list(averages, n), list(params, n), weight);
+  });
+}
+
+// law: 0 standard normal, 1 uniform on [0, 1), 2 integers below `high`, 3 a permutation of sizes[0].
+char* strait_draw(int law, uint64_t seed, const int64_t* sizes, size_t n_sizes, int64_t high, int kind, int device,
+                  Tensor** result) {
+  return guarded([&] {
+    auto where = device_of(device);
+    auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(kind)).device(where);
+    auto g = std::optional<at::Generator>(generator(where, seed));
+    auto shape = at::IntArrayRef(sizes, n_sizes);
+    switch (law) {
+      case 0: *result = new Tensor(at::randn(shape, g, options)); break;
+      case 1: *result = new Tensor(at::rand(shape, g, options)); break;
+      case 2: *result = new Tensor(at::randint(high, shape, g, options)); break;
+      default: *result = new Tensor(at::randperm(sizes[0], g, options)); break;
+    }
+  });
+}
+
+}  // extern "C"

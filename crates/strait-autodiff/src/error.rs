@@ -1,0 +1,70 @@
+use tch::{Device, TchError};
+
+/// What can go wrong while differentiating.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AutodiffError {
+    /// libtorch has no forward-mode derivative for an operation inside the function.
+    #[error("libtorch has no forward-mode derivative for `{operation}`; write it from operations that have one")]
+    NoForwardDerivative {
+        /// libtorch's name of the operation.
+        operation: String,
+    },
+    /// A JVP was asked for inside the function of another JVP: libtorch has one dual level only.
+    #[error("a JVP inside a JVP: libtorch has one forward-mode level; take the outer derivative by `time_derivative`")]
+    Nested,
+    /// Two lists that must have one entry for each other do not.
+    #[error("{what}: {left} against {right} tensors")]
+    Count {
+        /// Which two lists.
+        what: &'static str,
+        /// Length of the first.
+        left: usize,
+        /// Length of the second.
+        right: usize,
+    },
+    /// A tangent or cotangent has another shape than what it belongs to.
+    #[error("{what} number {index} has shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// "tangent" or "cotangent".
+        what: &'static str,
+        /// Position in its list.
+        index: usize,
+        /// The shape needed.
+        expected: Vec<i64>,
+        /// The shape given.
+        found: Vec<i64>,
+    },
+    /// Draws are made on CPU and CUDA devices only.
+    #[error("no seeded generator for device {device:?}; use the CPU or a CUDA device")]
+    Device {
+        /// The device asked for.
+        device: Device,
+    },
+    /// Any other error of libtorch, first line only.
+    #[error("libtorch: {0}")]
+    Torch(String),
+}
+
+impl AutodiffError {
+    /// Reads libtorch's words: a missing forward derivative is named, everything else is kept as its first line.
+    pub(crate) fn from_message(text: impl AsRef<str>) -> Self {
+        let text = text.as_ref();
+        // "Trying to use forward AD with OP that does not support it because ..."
+        if let Some((_, rest)) = text.split_once("forward AD with ")
+            && let Some((operation, _)) = rest.split_once(" that does not support it")
+        {
+            return Self::NoForwardDerivative { operation: operation.trim().to_owned() };
+        }
+        Self::Torch(text.lines().next().unwrap_or_default().trim().to_owned())
+    }
+}
+
+impl From<TchError> for AutodiffError {
+    fn from(error: TchError) -> Self {
+        match error {
+            TchError::Torch(text) => Self::from_message(text),
+            other => Self::from_message(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The boundary to `native/`: raw declarations, and the few conversions that every caller needs.
+//!
+//! A `*mut Tensor` on the C++ side is tch's `C_tensor`: both name an `at::Tensor` on the heap.
+
+use crate::AutodiffError;
+use std::ffi::{CStr, c_char, c_int};
+use tch::{Device, Kind, Tensor};
+pub(crate) use torch_sys::C_tensor;
+
+unsafe extern "C" {
+    fn strait_free(text: *mut c_char);
+    pub(crate) fn strait_dual_enter(level: *mut u64) -> *mut c_char;
+    pub(crate) fn strait_dual_exit(level: u64) -> *mut c_char;
+    pub(crate) fn strait_vjp(
+        outputs: *const *mut C_tensor,
+        cotangents: *const *mut C_tensor,
+        n_outputs: usize,
+        inputs: *const *mut C_tensor,
+        n_inputs: usize,
+        retain_graph: bool,
+        create_graph: bool,
+        results: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    pub(crate) fn strait_clip(
+        grads: *const *mut C_tensor,
+        n: usize,
+        max_norm: f64,
+        norm: *mut *mut C_tensor,
+        divisor: *mut *mut C_tensor,
+        found_inf: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    pub(crate) fn strait_adamw(
+        params: *const *mut C_tensor,
+        grads: *const *mut C_tensor,
+        exp_avg: *const *mut C_tensor,
+        exp_avg_sq: *const *mut C_tensor,
+        n: usize,
+        step: *mut C_tensor,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        weight_decay: f64,
+        eps: f64,
+        divisor: *mut C_tensor,
+        found_inf: *mut C_tensor,
+    ) -> *mut c_char;
+    pub(crate) fn strait_lerp(
+        averages: *const *mut C_tensor,
+        params: *const *mut C_tensor,
+        n: usize,
+        weight: f64,
+    ) -> *mut c_char;
+    pub(crate) fn strait_draw(
+        law: c_int,
+        seed: u64,
+        sizes: *const i64,
+        n_sizes: usize,
+        high: i64,
+        kind: c_int,
+        device: c_int,
+        result: *mut *mut C_tensor,
+    ) -> *mut c_char;
+}
+
+/// Takes over the error text that a native function returned, if any.
+pub(crate) fn check(text: *mut c_char) -> Result<(), AutodiffError> {
+    if text.is_null() {
+        return Ok(());
+    }
+    // SAFETY: native functions return either null or a NUL-terminated string from strdup, which is ours to free once.
+    let message = unsafe {
+        let message = CStr::from_ptr(text).to_string_lossy().into_owned();
+        strait_free(text);
+        message
+    };
+    Err(AutodiffError::from_message(message))
+}
+
+/// The raw handles of borrowed tensors. They are valid while the tensors live.
+pub(crate) fn handles<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Vec<*mut C_tensor> {
+    tensors.into_iter().map(handle).collect()
+}
+
+/// The raw handle of a borrowed tensor.
+pub(crate) fn handle(tensor: &Tensor) -> *mut C_tensor {
+    tensor.as_ptr().cast_mut()
+}
+
+/// Takes ownership of a tensor that a native function made.
+///
+/// # Safety
+/// `pointer` is a non-null `at::Tensor` from `new` that nothing else owns.
+pub(crate) unsafe fn own(pointer: *mut C_tensor) -> Tensor {
+    // SAFETY: the caller hands over an owned tensor.
+    unsafe { Tensor::from_ptr(pointer) }
+}
+
+/// The codes that libtorch gives to element kinds.
+pub(crate) fn kind_code(kind: Kind) -> c_int {
+    match kind {
+        Kind::Uint8 => 0,
+        Kind::Int8 => 1,
+        Kind::Int16 => 2,
+        Kind::Int => 3,
+        Kind::Int64 => 4,
+        Kind::Half => 5,
+        Kind::Float => 6,
+        Kind::BFloat16 => 15,
+        _ => 7, // Double
+    }
+}
+
+/// -1 for the CPU, the index of a CUDA device otherwise.
+pub(crate) fn device_code(device: Device) -> Result<c_int, AutodiffError> {
+    match device {
+        Device::Cpu => Ok(-1),
+        Device::Cuda(index) => Ok(index as c_int),
+        other => Err(AutodiffError::Device { device: other }),
+    }
+}

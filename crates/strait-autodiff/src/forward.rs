@@ -1,0 +1,136 @@
+//! Forward mode: one pass pushes a tangent through a function.
+
+use crate::{AutodiffError, ffi};
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tch::Tensor;
+
+/// A value and its directional derivative.
+#[derive(Debug)]
+pub struct Dual {
+    /// $f(x)$.
+    pub value: Tensor,
+    /// $\partial f(x) \cdot \dot x$, of the shape of `value`.
+    pub tangent: Tensor,
+}
+
+/// libtorch has ONE forward level for the whole process; every thread inside a JVP holds a share of it.
+static SHARED: Mutex<(usize, u64)> = Mutex::new((0, 0));
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A share of the dual level, given back when dropped, also while a panic unwinds.
+struct Level {
+    index: u64,
+}
+
+fn shared() -> MutexGuard<'static, (usize, u64)> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Level {
+    fn enter() -> Result<Self, AutodiffError> {
+        if INSIDE.get() {
+            return Err(AutodiffError::Nested);
+        }
+        let mut level = shared();
+        if level.0 == 0 {
+            let mut index = 0;
+            // SAFETY: writes one u64 through a valid pointer.
+            ffi::check(unsafe { ffi::strait_dual_enter(&raw mut index) })?;
+            level.1 = index;
+        }
+        level.0 += 1;
+        INSIDE.set(true);
+        Ok(Self { index: level.1 })
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        INSIDE.set(false);
+        let mut level = shared();
+        level.0 -= 1;
+        if level.0 == 0 {
+            // SAFETY: the index came from strait_dual_enter and is released once, by the last holder.
+            let _ = ffi::check(unsafe { ffi::strait_dual_exit(self.index) });
+        }
+    }
+}
+
+/// The Jacobian-vector product of `f` at `inputs` along `tangents`, by forward mode.
+///
+/// $$ (f(x),\ \partial f(x)\,\dot x) $$
+///
+/// The result can be differentiated in reverse mode (`vjp`), with respect to anything that `f` used, except
+/// through operations whose forward derivative libtorch does not make differentiable. Where an output does not
+/// depend on the inputs its tangent is zero.
+///
+/// # Errors
+/// `AutodiffError::NoForwardDerivative` names an operation that libtorch cannot differentiate forward (also when
+/// `f` panicked because of it, as un-prefixed tch operations do); `Nested` when called inside another JVP's
+/// function; `Count` and `Shape` where tangents do not fit; and whatever `f` returns. Any other panic of `f`
+/// goes on after the dual level has been released.
+///
+/// ```
+/// use strait_autodiff::{AutodiffError, jvp};
+/// use tch::{Kind, Tensor};
+/// let x = Tensor::from_slice(&[1.0f64, 2.0]);
+/// let out = jvp(|v| Ok::<_, AutodiffError>(vec![&v[0] * &v[0]]), &[x], &[Tensor::from_slice(&[1.0f64, 10.0])])?;
+/// assert_eq!(Vec::<f64>::try_from(&out[0].tangent).unwrap(), [2.0, 40.0]);
+/// # Ok::<(), AutodiffError>(())
+/// ```
+pub fn jvp<F, E>(f: F, inputs: &[Tensor], tangents: &[Tensor]) -> Result<Vec<Dual>, E>
+where
+    F: FnOnce(&[Tensor]) -> Result<Vec<Tensor>, E>,
+    E: From<AutodiffError>,
+{
+    check_tangents(inputs, tangents)?;
+    let level = Level::enter()?;
+    let duals = inputs
+        .iter()
+        .zip(tangents)
+        .map(|(x, dx)| Tensor::f_internal_make_dual(x, dx, level.index as i64))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(AutodiffError::from)?;
+    let outputs = match catch_unwind(AssertUnwindSafe(|| f(&duals))) {
+        Ok(outputs) => outputs?,
+        Err(panic) => return Err(refused(panic)?.into()),
+    };
+    outputs.iter().map(|y| unpack(y, level.index).map_err(E::from)).collect()
+}
+
+fn check_tangents(inputs: &[Tensor], tangents: &[Tensor]) -> Result<(), AutodiffError> {
+    if inputs.len() != tangents.len() {
+        return Err(AutodiffError::Count {
+            what: "inputs against tangents",
+            left: inputs.len(),
+            right: tangents.len(),
+        });
+    }
+    for (index, (x, dx)) in inputs.iter().zip(tangents).enumerate() {
+        if x.size() != dx.size() {
+            return Err(AutodiffError::Shape { what: "tangent", index, expected: x.size(), found: dx.size() });
+        }
+    }
+    Ok(())
+}
+
+fn unpack(y: &Tensor, level: u64) -> Result<Dual, AutodiffError> {
+    let (value, tangent) = Tensor::f_internal_unpack_dual(y, level as i64)?;
+    let tangent = if tangent.defined() { tangent } else { value.f_zeros_like()? };
+    Ok(Dual { value, tangent })
+}
+
+/// A panic that was libtorch refusing a forward derivative becomes an error; any other panic goes on.
+fn refused(panic: Box<dyn Any + Send>) -> Result<AutodiffError, AutodiffError> {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    match text.map(AutodiffError::from_message) {
+        Some(error @ AutodiffError::NoForwardDerivative { .. }) => Ok(error),
+        _ => resume_unwind(panic),
+    }
+}

@@ -1,0 +1,143 @@
+//! Fused optimizer kernels. Their state is plain tensors in the caller's hands.
+
+use crate::{AutodiffError, ffi};
+use std::ptr;
+use tch::{Kind, Tensor};
+
+/// Hyper-parameters of one AdamW step (Loshchilov and Hutter, arXiv 1711.05101).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamW {
+    /// Learning rate $\eta$.
+    pub lr: f64,
+    /// Decay rates $(\beta_1, \beta_2)$ of the moments.
+    pub betas: (f64, f64),
+    /// Decoupled weight decay $\lambda$.
+    pub weight_decay: f64,
+    /// $\epsilon$ in the denominator.
+    pub eps: f64,
+}
+
+/// The state of AdamW for a list of parameters: both moments, and the count of steps taken.
+#[derive(Debug)]
+pub struct AdamWState {
+    /// First moments $m$, one for each parameter.
+    pub exp_avg: Vec<Tensor>,
+    /// Second moments $v$, one for each parameter.
+    pub exp_avg_sq: Vec<Tensor>,
+    /// Steps taken, a float scalar on the parameters' device.
+    pub step: Tensor,
+}
+
+impl AdamWState {
+    /// Zero moments for `params`.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out.
+    pub fn new(params: &[Tensor]) -> Result<Self, AutodiffError> {
+        let zeros =
+            || params.iter().map(|p| Ok(p.f_detach()?.f_zeros_like()?)).collect::<Result<Vec<_>, AutodiffError>>();
+        let device = params.first().map_or(tch::Device::Cpu, Tensor::device);
+        Ok(Self {
+            exp_avg: zeros()?,
+            exp_avg_sq: zeros()?,
+            step: Tensor::f_zeros([] as [i64; 0], (Kind::Float, device))?,
+        })
+    }
+}
+
+/// The total gradient norm and what clips it, left on the device: nothing here waits for it.
+#[derive(Debug)]
+pub struct Clip {
+    /// $\lVert g \rVert_2$ over all gradients, before clipping; a scalar.
+    pub norm: Tensor,
+    /// What gradients are divided by: $\max(1, \lVert g \rVert / c)$.
+    pub divisor: Tensor,
+    /// 1 where the norm is not finite (the step is then skipped), else 0.
+    pub found_inf: Tensor,
+}
+
+/// Measures gradients against a maximal norm $c$ (infinity: measure only).
+///
+/// # Errors
+/// libtorch's, when the list is empty.
+pub fn clip(grads: &[Tensor], max_norm: f64) -> Result<Clip, AutodiffError> {
+    let g = ffi::handles(grads);
+    let (mut norm, mut divisor, mut found_inf) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: `g` holds live tensors; the three results are written on success.
+    ffi::check(unsafe {
+        ffi::strait_clip(g.as_ptr(), g.len(), max_norm, &raw mut norm, &raw mut divisor, &raw mut found_inf)
+    })?;
+    // SAFETY: on success each is a fresh tensor that nothing else owns.
+    unsafe { Ok(Clip { norm: ffi::own(norm), divisor: ffi::own(divisor), found_inf: ffi::own(found_inf) }) }
+}
+
+impl AdamW {
+    /// One fused step over all parameters:
+    ///
+    /// $$ m \leftarrow \beta_1 m + (1-\beta_1) g,\quad v \leftarrow \beta_2 v + (1-\beta_2) g^2,\quad
+    ///    p \leftarrow p - \eta\lambda p - \eta\,\frac{m / (1-\beta_1^k)}{\sqrt{v / (1-\beta_2^k)} + \epsilon} $$
+    ///
+    /// with $g$ divided by the clip's divisor. A step whose gradients are not finite changes nothing.
+    ///
+    /// # Errors
+    /// `Count` when the lists differ in length, libtorch's where tensors do not fit.
+    ///
+    /// ```
+    /// use strait_autodiff::{AdamW, AdamWState};
+    /// use tch::Tensor;
+    /// let p = [Tensor::from_slice(&[1.0f32])];
+    /// let mut state = AdamWState::new(&p)?;
+    /// let adam = AdamW { lr: 0.1, betas: (0.9, 0.999), weight_decay: 0.0, eps: 1e-8 };
+    /// adam.step(&p, &[Tensor::from_slice(&[3.0f32])], &mut state, None)?;
+    /// assert!((p[0].double_value(&[0]) - 0.9).abs() < 1e-6); // the first step has length lr
+    /// # Ok::<(), strait_autodiff::AutodiffError>(())
+    /// ```
+    pub fn step(
+        &self,
+        params: &[Tensor],
+        grads: &[Tensor],
+        state: &mut AdamWState,
+        clip: Option<&Clip>,
+    ) -> Result<(), AutodiffError> {
+        same_count("parameters against gradients", params.len(), grads.len())?;
+        same_count("parameters against moments", params.len(), state.exp_avg.len())?;
+        same_count("parameters against second moments", params.len(), state.exp_avg_sq.len())?;
+        let (p, g) = (ffi::handles(params), ffi::handles(grads));
+        let (m, v) = (ffi::handles(&state.exp_avg), ffi::handles(&state.exp_avg_sq));
+        let (divisor, found_inf) =
+            clip.map_or((ptr::null_mut(), ptr::null_mut()), |c| (ffi::handle(&c.divisor), ffi::handle(&c.found_inf)));
+        // SAFETY: four arrays of the same checked length of live tensors; null stands for "no clipping".
+        ffi::check(unsafe {
+            ffi::strait_adamw(
+                p.as_ptr(),
+                g.as_ptr(),
+                m.as_ptr(),
+                v.as_ptr(),
+                p.len(),
+                ffi::handle(&state.step),
+                self.lr,
+                self.betas.0,
+                self.betas.1,
+                self.weight_decay,
+                self.eps,
+                divisor,
+                found_inf,
+            )
+        })
+    }
+}
+
+/// Moves averages toward parameters, fused: $\bar p \leftarrow \bar p + w (p - \bar p)$.
+///
+/// # Errors
+/// `Count` when the lists differ in length, libtorch's where shapes do not fit.
+pub fn lerp(averages: &[Tensor], params: &[Tensor], weight: f64) -> Result<(), AutodiffError> {
+    same_count("averages against parameters", averages.len(), params.len())?;
+    let (a, p) = (ffi::handles(averages), ffi::handles(params));
+    // SAFETY: two arrays of the same checked length of live tensors.
+    ffi::check(unsafe { ffi::strait_lerp(a.as_ptr(), p.as_ptr(), a.len(), weight) })
+}
+
+fn same_count(what: &'static str, left: usize, right: usize) -> Result<(), AutodiffError> {
+    if left == right { Ok(()) } else { Err(AutodiffError::Count { what, left, right }) }
+}

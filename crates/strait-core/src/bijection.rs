@@ -1,0 +1,59 @@
+use crate::Error;
+use tch::Tensor;
+
+/// What a conditional layer may see beside its input.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Condition<'a> {
+    /// A context, batch first (B, ...).
+    pub context: Option<&'a Tensor>,
+    /// A time for each sample, (B,).
+    pub t: Option<&'a Tensor>,
+}
+
+impl<'a> Condition<'a> {
+    /// No condition.
+    pub const NONE: Condition<'static> = Condition { context: None, t: None };
+
+    /// The context, for a layer that needs one.
+    ///
+    /// # Errors
+    /// `MissingCondition` names the layer.
+    pub fn need_context(&self, layer: &'static str) -> Result<&'a Tensor, Error> {
+        self.context.ok_or(Error::MissingCondition { layer, missing: "a context" })
+    }
+
+    /// The time, for a layer that needs one.
+    ///
+    /// # Errors
+    /// `MissingCondition` names the layer.
+    pub fn need_time(&self, layer: &'static str) -> Result<&'a Tensor, Error> {
+        self.t.ok_or(Error::MissingCondition { layer, missing: "a time" })
+    }
+}
+
+/// The image of a bijection with its log-determinant: value and derivative of one call travel together.
+#[derive(Debug)]
+pub struct Transformed {
+    /// The image.
+    pub value: Tensor,
+    /// $\log|\det \partial\,\text{value} / \partial\,\text{input}|$ of each sample, (B,).
+    pub log_det: Tensor,
+}
+
+/// An invertible map with its log-determinant, for each sample and each condition.
+///
+/// `forward` is the direction source -> data, `inverse` goes back; each returns the log-determinant of the map
+/// that it applied, so the two have opposite signs at corresponding points. Neither direction initialises anything.
+pub trait Bijection {
+    /// $y = f(x; c)$ with $\log|\det \partial y/\partial x|$.
+    ///
+    /// # Errors
+    /// `Shape` for an input that does not fit, `MissingCondition`, or the implementor's own.
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error>;
+
+    /// $x = f^{-1}(y; c)$ with $\log|\det \partial x/\partial y|$.
+    ///
+    /// # Errors
+    /// As `forward`.
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error>;
+}

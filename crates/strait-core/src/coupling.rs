@@ -1,0 +1,29 @@
+use crate::{Draws, Error};
+use tch::Tensor;
+
+/// Pairs of source and data points: row i of `x0` goes with row i of `x1`.
+#[derive(Debug)]
+pub struct Pairs {
+    /// Source points, (B, ...).
+    pub x0: Tensor,
+    /// Data points, (B, ...).
+    pub x1: Tensor,
+    /// Which row of the given data each row of `x1` is, (B,) of 64-bit integers; labels are carried along with it.
+    /// None: the rows as they were given.
+    pub target_rows: Option<Tensor>,
+}
+
+/// A joint law of source and data with the right marginals, realised batch by batch.
+pub trait Coupling {
+    /// Pairs up a batch of source points with a batch of data points.
+    ///
+    /// # Errors
+    /// `Shape` where the two do not fit; the implementor's own.
+    fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error>;
+
+    /// Whether the pairs are independent: Proposition 1 (the exact marginal field) holds only then.
+    fn is_independent(&self) -> bool;
+
+    /// The name of the coupling, for messages and logs.
+    fn name(&self) -> &str;
+}

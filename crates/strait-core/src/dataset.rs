@@ -1,0 +1,54 @@
+use crate::{Draws, Error};
+use tch::Tensor;
+
+/// The part of a data set that a draw comes from. Nothing is ever chosen on `Test`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// For training.
+    Train,
+    /// For choosing settings.
+    Validation,
+    /// For the numbers that are reported.
+    Test,
+}
+
+impl Split {
+    /// Its name in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Data points, normalised as the network sees them, and the way back to the data's own units.
+pub trait Dataset {
+    /// The data set's name, each variant named in full.
+    fn name(&self) -> &str;
+
+    /// The shape of one sample, without the batch.
+    fn event_shape(&self) -> &[i64];
+
+    /// How many points a split holds; None where every draw is fresh from an exact sampler.
+    fn len(&self, split: Split) -> Option<i64>;
+
+    /// `n` points for training step `step`, (n, ...), normalised: a function of the draws and the step alone.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out.
+    fn minibatch(&self, n: i64, step: u64, draws: &mut Draws) -> Result<Tensor, Error>;
+
+    /// `n` distinct points of a split, (n, ...), normalised; all of them where it holds fewer.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out.
+    fn points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error>;
+
+    /// From normalised to the data's own units.
+    ///
+    /// # Errors
+    /// `Shape` where x does not fit.
+    fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error>;
+}

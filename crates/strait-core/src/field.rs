@@ -1,0 +1,25 @@
+use crate::Error;
+use tch::Tensor;
+
+/// A time-dependent velocity field: a network, the exact marginal field, a closed form.
+///
+/// The solver, the metrics and the objectives know nothing else of it.
+pub trait VelocityField {
+    /// $v(x, t)$ of the shape of x, (B, ...), at a time for each sample, (B,). Samples do not see each other.
+    ///
+    /// # Errors
+    /// `Shape` where the two do not fit, or the implementor's own.
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error>;
+}
+
+impl<F: VelocityField + ?Sized> VelocityField for &F {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        (**self).velocity(x, t)
+    }
+}
+
+impl<F: VelocityField + ?Sized> VelocityField for Box<F> {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        (**self).velocity(x, t)
+    }
+}

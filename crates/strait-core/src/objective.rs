@@ -1,0 +1,46 @@
+use crate::{Error, Interpolant, VelocityField};
+use tch::Tensor;
+
+/// What an objective is evaluated on: coupled pairs and times.
+#[derive(Debug)]
+pub struct Batch {
+    /// Source points, (B, ...).
+    pub x0: Tensor,
+    /// Data points, (B, ...).
+    pub x1: Tensor,
+    /// Times in $[0, 1]$, (B,).
+    pub t: Tensor,
+    /// The importance weight of each time, (B,); None: all 1.
+    pub weight: Option<Tensor>,
+}
+
+/// The models that an objective may read. Which of them learns is the optimizer's business: it pulls the loss
+/// back to the parameters of one level.
+#[derive(Clone, Copy)]
+pub struct Models<'a> {
+    /// Level 1.
+    pub interpolant: &'a dyn Interpolant,
+    /// Level 2.
+    pub velocity: &'a dyn VelocityField,
+}
+
+/// A scalar to minimise, with the named terms that it is made of (detached, for the log).
+#[derive(Debug)]
+pub struct Loss {
+    /// The scalar.
+    pub total: Tensor,
+    /// Its terms, by name.
+    pub terms: Vec<(&'static str, Tensor)>,
+}
+
+/// One training criterion.
+pub trait Objective {
+    /// Its value on a batch.
+    ///
+    /// # Errors
+    /// Those of the models.
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error>;
+
+    /// Its name, for the log.
+    fn name(&self) -> &'static str;
+}

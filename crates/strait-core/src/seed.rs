@@ -1,0 +1,124 @@
+//! Seeds: one for a run, from which every stream of random numbers derives by name.
+
+use crate::Error;
+use strait_autodiff as draw;
+use tch::{Device, Kind, Tensor};
+
+/// The seed of a run. Streams derive from it by name, so that adding one never shifts another.
+///
+/// ```
+/// use strait_core::Seed;
+/// use tch::{Device, Kind};
+/// let time = Seed(0).stream("time");
+/// let a = time.at(12).uniform(&[4], Kind::Float, Device::Cpu)?; // step 12 of the stream, at any moment
+/// assert_eq!(a, time.at(12).uniform(&[4], Kind::Float, Device::Cpu)?);
+/// assert_ne!(a, time.at(13).uniform(&[4], Kind::Float, Device::Cpu)?);
+/// # Ok::<(), strait_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seed(pub u64);
+
+/// A named stream of a seed: one independent set of draws for each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stream(u64);
+
+/// The draws of one stream at one step, in order. There is no other state: a resumed run needs only its step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draws {
+    key: u64,
+    drawn: u64,
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection that mixes all bits.
+fn mix(z: u64) -> u64 {
+    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl Seed {
+    /// The stream called `name`.
+    pub fn stream(self, name: &str) -> Stream {
+        Stream(name.bytes().fold(mix(self.0), |key, byte| mix(key ^ u64::from(byte))))
+    }
+}
+
+impl Stream {
+    /// The draws of step `step`.
+    pub fn at(self, step: u64) -> Draws {
+        Draws { key: mix(self.0 ^ mix(step)), drawn: 0 }
+    }
+
+    /// A stream below this one.
+    pub fn stream(self, name: &str) -> Stream {
+        Seed(self.0).stream(name)
+    }
+}
+
+impl Draws {
+    /// The next raw 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.drawn += 1;
+        mix(self.key ^ mix(self.drawn))
+    }
+
+    /// Standard normal numbers of a shape.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out or the device has no seeded generator.
+    pub fn normal(&mut self, shape: &[i64], kind: Kind, device: Device) -> Result<Tensor, Error> {
+        Ok(draw::normal(self.bits(), shape, kind, device)?)
+    }
+
+    /// Numbers uniform on $[0, 1)$.
+    ///
+    /// # Errors
+    /// As `normal`.
+    pub fn uniform(&mut self, shape: &[i64], kind: Kind, device: Device) -> Result<Tensor, Error> {
+        Ok(draw::uniform(self.bits(), shape, kind, device)?)
+    }
+
+    /// Integers uniform on $\{0, \dots, \text{high} - 1\}$.
+    ///
+    /// # Errors
+    /// As `normal`; also when `high` is below 1.
+    pub fn integers(&mut self, high: i64, shape: &[i64], device: Device) -> Result<Tensor, Error> {
+        Ok(draw::integers(self.bits(), high, shape, device)?)
+    }
+
+    /// A uniformly random permutation of $0, \dots, n-1$.
+    ///
+    /// # Errors
+    /// As `normal`.
+    pub fn permutation(&mut self, n: i64, device: Device) -> Result<Tensor, Error> {
+        Ok(draw::permutation(self.bits(), n, device)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_steps_and_draws_do_not_meet() {
+        let mut seen = std::collections::HashSet::new();
+        for seed in 0..20 {
+            for name in ["data", "time", "source", "atad", ""] {
+                for step in 0..20 {
+                    let mut draws = Seed(seed).stream(name).at(step);
+                    for _ in 0..4 {
+                        assert!(seen.insert(draws.bits()), "seed {seed}, stream {name}, step {step}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn normal_numbers_have_their_moments() {
+        let x = Seed(3).stream("x").at(0).normal(&[100_000], Kind::Double, Device::Cpu).unwrap();
+        assert!(x.mean(Kind::Double).double_value(&[]).abs() < 0.015);
+        assert!((x.std(true).double_value(&[]) - 1.0).abs() < 0.01);
+    }
+}
