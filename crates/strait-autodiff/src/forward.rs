@@ -16,20 +16,19 @@ pub struct Dual {
     pub tangent: Tensor,
 }
 
-/// libtorch has ONE forward level for the whole process; every thread inside a JVP holds a share of it.
-static SHARED: Mutex<(usize, u64)> = Mutex::new((0, 0));
+/// libtorch has ONE forward level for the whole process. It cannot be shared: while it is open, tensors that an
+/// earlier JVP saved for its backward pass keep their tangents, and a backward pass through them would be taken for
+/// forward mode. So JVPs of several threads take turns, each from its first to its last operation.
+static TURN: Mutex<()> = Mutex::new(());
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A share of the dual level, given back when dropped, also while a panic unwinds.
+/// The dual level, released when dropped, also while a panic unwinds.
 struct Level {
     index: u64,
-}
-
-fn shared() -> MutexGuard<'static, (usize, u64)> {
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Level {
@@ -37,28 +36,20 @@ impl Level {
         if INSIDE.get() {
             return Err(AutodiffError::Nested);
         }
-        let mut level = shared();
-        if level.0 == 0 {
-            let mut index = 0;
-            // SAFETY: writes one u64 through a valid pointer.
-            ffi::check(unsafe { ffi::strait_dual_enter(&raw mut index) })?;
-            level.1 = index;
-        }
-        level.0 += 1;
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = 0;
+        // SAFETY: writes one u64 through a valid pointer.
+        ffi::check(unsafe { ffi::strait_dual_enter(&raw mut index) })?;
         INSIDE.set(true);
-        Ok(Self { index: level.1 })
+        Ok(Self { index, _turn: turn })
     }
 }
 
 impl Drop for Level {
     fn drop(&mut self) {
         INSIDE.set(false);
-        let mut level = shared();
-        level.0 -= 1;
-        if level.0 == 0 {
-            // SAFETY: the index came from strait_dual_enter and is released once, by the last holder.
-            let _ = ffi::check(unsafe { ffi::strait_dual_exit(self.index) });
-        }
+        // SAFETY: the index came from strait_dual_enter and is released once.
+        let _ = ffi::check(unsafe { ffi::strait_dual_exit(self.index) });
     }
 }
 
@@ -68,7 +59,8 @@ impl Drop for Level {
 ///
 /// The result can be differentiated in reverse mode (`vjp`), with respect to anything that `f` used, except
 /// through operations whose forward derivative libtorch does not make differentiable. Where an output does not
-/// depend on the inputs its tangent is zero.
+/// depend on the inputs its tangent is zero. JVPs of several threads take turns, so `f` must not wait for another
+/// thread's JVP.
 ///
 /// # Errors
 /// `AutodiffError::NoForwardDerivative` names an operation that libtorch cannot differentiate forward (also when

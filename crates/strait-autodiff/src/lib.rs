@@ -1,4 +1,4 @@
-//! Derivatives over libtorch: forward mode nested under reverse mode, reverse mode with a given cotangent,
+//! Derivatives over libtorch: forward mode nested under reverse mode, reverse mode with a given cotangent, Taylor mode,
 //! fused optimizer kernels whose state is plain tensors, and random draws that are functions of their seed.
 //!
 //! This is the only crate of Strait with C++ or `unsafe`.
@@ -21,11 +21,13 @@ mod draw;
 mod error;
 mod ffi;
 mod forward;
+mod jet;
 mod optimizer;
 mod reverse;
 
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;
 pub use forward::{Dual, jvp};
+pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
 pub use reverse::{Graph, gradient, squared_norm, time_derivative, vjp};

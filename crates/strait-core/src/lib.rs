@@ -15,6 +15,8 @@ mod parameters;
 mod seed;
 mod shape;
 mod source;
+mod stepper;
+mod time_function;
 
 pub use bijection::{Bijection, Condition, Transformed};
 pub use coupling::{Coupling, Pairs};
@@ -27,3 +29,6 @@ pub use parameters::{Init, Parameters, Scope};
 pub use seed::{Draws, Seed, Stream};
 pub use shape::{check_batch, check_finite, check_same, event_size, per_sample, sum_per_sample};
 pub use source::{Source, StandardNormal};
+pub use stepper::Stepper;
+pub use strait_autodiff::Order;
+pub use time_function::TimeFunction;

@@ -1,0 +1,199 @@
+//! Taylor mode: a tensor with its first two derivatives along one scalar, usually t.
+//!
+//! Where a function is made of the operations below, its jet is cheaper than a JVP (nothing to enter or leave, one
+//! pass for all orders), it has the second derivative, which libtorch's single forward level cannot give, and all
+//! of it can be differentiated in reverse.
+
+use tch::Tensor;
+
+/// How many derivatives a jet carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Order {
+    /// The value alone.
+    Value,
+    /// Value and first derivative.
+    First,
+    /// Value, first and second derivative.
+    Second,
+}
+
+/// A tensor with its derivatives along one scalar. A derivative that is absent is zero.
+///
+/// ```
+/// use strait_autodiff::{Jet, Order};
+/// use tch::Tensor;
+/// let t = Jet::variable(&Tensor::from_slice(&[0.5f64]), Order::Second);
+/// let y = t.times(&t).sin(); // sin(t^2)
+/// let exact = 2.0 * 0.25f64.cos() - 4.0 * 0.25 * 0.25f64.sin();
+/// assert!((y.second().double_value(&[0]) - exact).abs() < 1e-12);
+/// ```
+#[derive(Debug)]
+pub struct Jet {
+    order: Order,
+    value: Tensor,
+    first: Option<Tensor>,
+    second: Option<Tensor>,
+}
+
+fn add(a: Option<Tensor>, b: Option<Tensor>) -> Option<Tensor> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
+
+fn product(a: Option<&Tensor>, b: Option<&Tensor>) -> Option<Tensor> {
+    Some(a? * b?)
+}
+
+fn copy(d: Option<&Tensor>) -> Option<Tensor> {
+    d.map(Tensor::shallow_clone)
+}
+
+impl Jet {
+    /// Something that does not move.
+    pub fn constant(value: &Tensor) -> Self {
+        Self { order: Order::Value, value: value.shallow_clone(), first: None, second: None }
+    }
+
+    /// The scalar itself: its first derivative is 1.
+    pub fn variable(t: &Tensor, order: Order) -> Self {
+        let first = (order >= Order::First).then(|| t.ones_like());
+        Self { order, value: t.shallow_clone(), first, second: None }
+    }
+
+    /// A value with a given first derivative, and a second one where the order asks for it.
+    pub fn with_derivatives(value: Tensor, first: Tensor, second: Option<Tensor>) -> Self {
+        let order = if second.is_some() { Order::Second } else { Order::First };
+        Self { order, value, first: Some(first), second }
+    }
+
+    /// The value.
+    pub fn value(&self) -> &Tensor {
+        &self.value
+    }
+
+    /// The first derivative, of the shape of the value.
+    pub fn first(&self) -> Tensor {
+        self.derivative(self.first.as_ref())
+    }
+
+    /// The second derivative, of the shape of the value.
+    pub fn second(&self) -> Tensor {
+        self.derivative(self.second.as_ref())
+    }
+
+    fn derivative(&self, d: Option<&Tensor>) -> Tensor {
+        d.map_or_else(|| self.value.zeros_like(), |d| d.expand_as(&self.value))
+    }
+
+    /// An affine map (or a view): `f` of the value, its linear part `df` of each derivative.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(&Tensor) -> Tensor, df: impl Fn(&Tensor) -> Tensor) -> Self {
+        Self {
+            order: self.order,
+            value: f(&self.value),
+            first: self.first.as_ref().map(&df),
+            second: self.second.as_ref().map(&df),
+        }
+    }
+
+    /// The same view of the value and of each derivative.
+    #[must_use]
+    pub fn view(&self, f: impl Fn(&Tensor) -> Tensor) -> Self {
+        self.map(&f, &f)
+    }
+
+    /// The product with a number.
+    #[must_use]
+    pub fn scale(&self, factor: f64) -> Self {
+        self.view(|x| x * factor)
+    }
+
+    /// The sum.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            order: self.order.max(other.order),
+            value: &self.value + &other.value,
+            first: add(copy(self.first.as_ref()), copy(other.first.as_ref())),
+            second: add(copy(self.second.as_ref()), copy(other.second.as_ref())),
+        }
+    }
+
+    /// The product, broadcast: $(ab)'' = a''b + 2a'b' + ab''$.
+    #[must_use]
+    pub fn times(&self, other: &Self) -> Self {
+        self.bilinear(other, |a, b| a * b)
+    }
+
+    /// Any bilinear map, by the same rule: a matrix product, for one.
+    #[must_use]
+    pub fn bilinear(&self, other: &Self, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Self {
+        let order = self.order.max(other.order);
+        let apply = |a: Option<&Tensor>, b: Option<&Tensor>| Some(f(a?, b?));
+        let (a, b) = (Some(&self.value), Some(&other.value));
+        let (da, db) = (self.first.as_ref(), other.first.as_ref());
+        let second = || {
+            let cross = apply(da, db).map(|c| c * 2.0);
+            add(add(apply(self.second.as_ref(), b), cross), apply(a, other.second.as_ref()))
+        };
+        Self {
+            order,
+            value: f(&self.value, &other.value),
+            first: add(apply(da, b), apply(a, db)),
+            second: if order == Order::Second { second() } else { None },
+        }
+    }
+
+    /// $f(a)$ for a function applied entry by entry, given $f$, $f'$ and $f''$ at the value:
+    /// $f(a)'' = f''(a) a'^2 + f'(a) a''$.
+    fn compose(&self, f: Tensor, df: impl FnOnce() -> Tensor, ddf: impl FnOnce(&Tensor) -> Tensor) -> Self {
+        let Some(da) = &self.first else { return Self { order: self.order, value: f, first: None, second: None } };
+        let slope = df();
+        let second = (self.order == Order::Second)
+            .then(|| add(Some(ddf(&slope) * da.square()), product(Some(&slope), self.second.as_ref())));
+        Self { order: self.order, value: f, first: Some(slope * da), second: second.flatten() }
+    }
+
+    /// The exponential.
+    #[must_use]
+    pub fn exp(&self) -> Self {
+        let f = self.value.exp();
+        self.compose(f.shallow_clone(), || f.shallow_clone(), Tensor::shallow_clone)
+    }
+
+    /// The sine.
+    #[must_use]
+    pub fn sin(&self) -> Self {
+        let f = self.value.sin();
+        self.compose(f.shallow_clone(), || self.value.cos(), |_| f.neg())
+    }
+
+    /// The cosine.
+    #[must_use]
+    pub fn cos(&self) -> Self {
+        let f = self.value.cos();
+        self.compose(f.shallow_clone(), || self.value.sin().neg(), |_| f.neg())
+    }
+
+    /// The hyperbolic tangent.
+    #[must_use]
+    pub fn tanh(&self) -> Self {
+        let f = self.value.tanh();
+        self.compose(f.shallow_clone(), || 1.0 - f.square(), |slope| &f * slope * -2.0)
+    }
+
+    /// $a\,\sigma(a)$ with the logistic $\sigma$.
+    #[must_use]
+    pub fn silu(&self) -> Self {
+        let (a, f) = (&self.value, self.value.silu());
+        let s = a.sigmoid();
+        self.compose(
+            f.shallow_clone(),
+            || &s + &f * (1.0 - &s),
+            // f'' = s (1 - s) (2 + a (1 - 2 s)), written with f' = s + f (1 - s)
+            |slope| (1.0 - &s) * (slope + &s - &f * &s),
+        )
+    }
+}

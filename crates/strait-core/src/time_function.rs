@@ -1,0 +1,13 @@
+use crate::Error;
+use strait_autodiff::{Jet, Order};
+use tch::Tensor;
+
+/// A function of a context and of time whose derivatives in time are exact: what a learned interpolant asks of its
+/// network.
+pub trait TimeFunction {
+    /// $f(c, t)$, (B, k), for contexts (B, ...) and a time for each sample (B,), with derivatives in t up to `order`.
+    ///
+    /// # Errors
+    /// `Shape` where the two do not fit, or the implementor's own.
+    fn jet(&self, context: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error>;
+}
