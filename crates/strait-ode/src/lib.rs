@@ -1,1 +1,38 @@
-//! ODE steppers, time grids and sampling for velocity fields, with exact counts of evaluations.
+//! Sampling along a flow: explicit steppers with exact counts of evaluations, and the grids of times they walk.
+//!
+//! The solver knows of a field only that it is a [`VelocityField`](strait_core::VelocityField), and of a rule only
+//! that it is a [`Stepper`](strait_core::Stepper): bring your own of either.
+//!
+//! ```
+//! use strait_core::{Error, VelocityField};
+//! use strait_ode::{Method, Options, TimeGrid};
+//! use tch::{Device, Kind, Tensor};
+//! struct Shift; // every sample moves by 3
+//! impl VelocityField for Shift {
+//!     fn velocity(&self, x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
+//!         Ok(x.full_like(3.0))
+//!     }
+//! }
+//! let x0 = Tensor::zeros([4, 2], (Kind::Double, Device::Cpu));
+//! let method: Method = "midpoint".parse()?;
+//! let grid = TimeGrid::uniform(method.steps(8)?)?;
+//! let solution = method.solve(&Shift, &x0, &grid, Options { trajectory: true, ..Options::default() })?;
+//! assert_eq!(solution.nfe, 8);
+//! assert!(solution.x.allclose(&(&x0 + 3.0), 1e-12, 0.0, false));
+//! assert_eq!(solution.trajectory.unwrap().size(), [5, 4, 2]);
+//! # Ok::<(), strait_ode::OdeError>(())
+//! ```
+
+mod error;
+mod grid;
+mod method;
+mod runge_kutta;
+mod scratch;
+mod solve;
+mod watch;
+
+pub use error::OdeError;
+pub use grid::TimeGrid;
+pub use method::Method;
+pub use runge_kutta::RungeKutta;
+pub use solve::{Options, Solution, solve};

@@ -1,0 +1,101 @@
+use crate::{OdeError, Options, RungeKutta, Solution, TimeGrid, solve};
+use std::{fmt, str::FromStr};
+use strait_core::{Stepper, VelocityField};
+use tch::Tensor;
+
+/// The methods by name, where a command line or a config chooses one.
+///
+/// ```
+/// use strait_ode::Method;
+/// let method: Method = "heun".parse()?;
+/// assert_eq!(method.steps(8)?, 4); // two evaluations a step
+/// assert_eq!(method.steps(7).unwrap_err().to_string(),
+///     "heun takes 2 evaluations a step, and 7 is not a positive multiple of that");
+/// # Ok::<(), strait_ode::OdeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Method {
+    /// [`RungeKutta::euler`].
+    Euler,
+    /// [`RungeKutta::midpoint`].
+    Midpoint,
+    /// [`RungeKutta::heun`].
+    Heun,
+    /// [`RungeKutta::ralston`].
+    Ralston,
+    /// [`RungeKutta::rk4`].
+    Rk4,
+}
+
+impl Method {
+    /// The names that [`FromStr`] knows.
+    pub const NAMES: [&'static str; 5] = ["euler", "midpoint", "heun", "ralston", "rk4"];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Euler => "euler",
+            Self::Midpoint => "midpoint",
+            Self::Heun => "heun",
+            Self::Ralston => "ralston",
+            Self::Rk4 => "rk4",
+        }
+    }
+
+    /// The rule with a fixed step behind the name.
+    ///
+    /// # Errors
+    /// `Adaptive` for a method that has none.
+    pub fn stepper(self) -> Result<Box<dyn Stepper>, OdeError> {
+        Ok(match self {
+            Self::Euler => Box::new(RungeKutta::euler()),
+            Self::Midpoint => Box::new(RungeKutta::midpoint()),
+            Self::Heun => Box::new(RungeKutta::heun()),
+            Self::Ralston => Box::new(RungeKutta::ralston()),
+            Self::Rk4 => Box::new(RungeKutta::rk4()),
+        })
+    }
+
+    /// How many steps take `nfe` evaluations of the field.
+    ///
+    /// # Errors
+    /// `NotAMultiple` where no whole number of steps does; `Adaptive` where tolerances decide.
+    pub fn steps(self, nfe: usize) -> Result<usize, OdeError> {
+        let per_step = self.stepper()?.evaluations(1);
+        if nfe == 0 || !nfe.is_multiple_of(per_step) {
+            return Err(OdeError::NotAMultiple { method: self.name(), per_step, nfe });
+        }
+        Ok(nfe / per_step)
+    }
+
+    /// Carries `x` along the flow over the grid; see [`solve`].
+    ///
+    /// # Errors
+    /// As `solve`.
+    pub fn solve(
+        self,
+        field: &dyn VelocityField,
+        x: &Tensor,
+        grid: &TimeGrid,
+        options: Options<'_>,
+    ) -> Result<Solution, OdeError> {
+        solve(field, x, grid, &mut *self.stepper()?, options)
+    }
+}
+
+impl FromStr for Method {
+    type Err = OdeError;
+
+    fn from_str(name: &str) -> Result<Self, OdeError> {
+        [Self::Euler, Self::Midpoint, Self::Heun, Self::Ralston, Self::Rk4]
+            .into_iter()
+            .find(|method| method.name() == name)
+            .ok_or_else(|| OdeError::UnknownMethod { name: name.into() })
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,61 @@
+//! A field that counts its evaluations, and looks for values that are not finite where that was asked for.
+
+use std::cell::Cell;
+use strait_core::{Error, VelocityField};
+use tch::{Kind, Tensor};
+
+/// The first sample with a value that is not finite, and how many samples have one.
+type Bad = (i64, i64);
+
+pub(crate) struct Watch<'a> {
+    field: &'a dyn VelocityField,
+    calls: Cell<usize>,
+    check: bool,
+    found: Cell<Option<(f64, Bad)>>,
+}
+
+impl<'a> Watch<'a> {
+    pub(crate) fn new(field: &'a dyn VelocityField) -> Self {
+        Self { field, calls: Cell::new(0), check: false, found: Cell::new(None) }
+    }
+
+    /// One that fails at the first velocity that is not finite, and remembers it.
+    pub(crate) fn checking(field: &'a dyn VelocityField) -> Self {
+        Self { check: true, ..Self::new(field) }
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.get()
+    }
+
+    /// The time of the first velocity that was not finite, with the sample.
+    pub(crate) fn found(&self) -> Option<(f64, Bad)> {
+        self.found.get()
+    }
+}
+
+impl VelocityField for Watch<'_> {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        self.calls.set(self.calls.get() + 1);
+        let velocity = self.field.velocity(x, t)?;
+        if self.check
+            && let Some((sample, count)) = first_bad_sample(&velocity)?
+        {
+            let t = t.f_double_value(&[sample])?;
+            self.found.set(Some((t, (sample, count))));
+            return Err(Error::NonFinite { what: "velocity", count, of: x.size()[0], at: format!(" at t = {t}") });
+        }
+        Ok(velocity)
+    }
+}
+
+/// Looks at every sample of a batch (B, ...); it waits for the device.
+pub(crate) fn first_bad_sample(x: &Tensor) -> Result<Option<Bad>, Error> {
+    // A sum is finite only if all its terms are, and costs a tenth; a sum that overflowed is looked at below.
+    if x.f_sum(x.kind())?.f_isfinite()?.f_int64_value(&[])? != 0 {
+        return Ok(None);
+    }
+    let bad = x.f_isfinite()?.f_logical_not()?.f_flatten(1, -1)?.f_any_dim(1, false)?.f_to_kind(Kind::Int64)?;
+    let count = bad.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+    if count == 0 { Ok(None) } else { Ok(Some((bad.f_argmax(0, false)?.f_int64_value(&[])?, count))) }
+}
