@@ -1,1 +1,15 @@
 //! Data sets: named toys with known densities, digits, and your own npy or npz files.
+//!
+//! Everything here is a [`strait_core::Dataset`] (points, normalised, with the way back) or a [`strait_core::Source`]
+//! (samples and, where there is one, the log-density). Files are read, never fetched: what is missing is an error
+//! that says where it was looked for.
+
+mod error;
+mod normalise;
+mod toy_dataset;
+pub mod toys;
+
+pub use error::DataError;
+pub use normalise::Normalise;
+pub use toy_dataset::{NormalisedToy, ToyDataset};
+pub use toys::Toy;

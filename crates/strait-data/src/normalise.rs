@@ -1,0 +1,160 @@
+use strait_core::Error;
+use tch::{Device, Kind, Tensor};
+
+/// Rows taken at a time, so that double-precision statistics of a large array need little memory.
+const CHUNK: i64 = 4096;
+
+/// A coordinate whose standard deviation is below this fraction of its mean is constant to single precision.
+const CONSTANT: f64 = 1e-7;
+
+/// The affine change of units $z = (x - \mu) / \sigma$, coordinate by coordinate, with its statistics and its exact
+/// effect on a log-density:
+///
+/// $$\log p_x(x) = \log p_z(z) - \sum_i \log \sigma_i.$$
+///
+/// ```
+/// use strait_data::Normalise;
+/// use tch::Tensor;
+/// let x = Tensor::from_slice2(&[[1.0, 10.0], [3.0, 14.0]]);
+/// let units = Normalise::per_coordinate(&x)?;
+/// let z = units.apply(&x)?;
+/// assert_eq!(z, Tensor::from_slice2(&[[-1.0, -1.0], [1.0, 1.0]]));
+/// assert_eq!(units.invert(&z)?, x);
+/// assert!((units.log_det() + 2.0f64.ln()).abs() < 1e-12); // the scales are 1 and 2
+/// # Ok::<(), strait_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Normalise {
+    mean: Tensor,
+    scale: Tensor,
+    log_det: f64,
+}
+
+impl Normalise {
+    /// Each coordinate's own mean, and ONE scale for all: the square root of the mean variance. Distances keep their
+    /// proportions, and a coordinate that never changes becomes 0. The scale is 1 where no coordinate changes.
+    ///
+    /// `x` is (n, ...) with n at least 1 and finite.
+    ///
+    /// # Errors
+    /// `Shape` where x holds no point; libtorch's, when memory runs out.
+    pub fn overall(x: &Tensor) -> Result<Self, Error> {
+        let (mean, variance) = moments(x)?;
+        let scale = variance.f_mean(Kind::Double)?.f_sqrt()?;
+        let spread = mean.f_square()?.f_mean(Kind::Double)?.f_sqrt()?;
+        Self::new(mean, unless_constant(&scale, &spread)?)
+    }
+
+    /// Each coordinate's own mean and standard deviation. The scale of a coordinate that never changes is 1, so that
+    /// it becomes 0 and returns to its constant.
+    ///
+    /// # Errors
+    /// As `overall`.
+    pub fn per_coordinate(x: &Tensor) -> Result<Self, Error> {
+        let (mean, variance) = moments(x)?;
+        let scale = unless_constant(&variance.f_sqrt()?, &mean.f_abs()?)?;
+        Self::new(mean, scale)
+    }
+
+    /// From given statistics: `mean` of the shape of a sample, `scale` of that shape or a single number, positive.
+    ///
+    /// # Errors
+    /// `Shape` where the two do not fit, `NonFinite` where a logarithm of the scale is not finite.
+    pub fn new(mean: Tensor, scale: Tensor) -> Result<Self, Error> {
+        if scale.dim() != 0 && scale.size() != mean.size() {
+            let expected = format!("{:?} or []", mean.size());
+            return Err(Error::Shape { what: "scale", expected, found: scale.size() });
+        }
+        let logs = scale.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_log()?;
+        strait_core::check_finite("the logarithm of the scale", &logs, String::new)?;
+        let coordinates = if scale.dim() == 0 { mean.numel() as f64 } else { 1.0 };
+        let log_det = -coordinates * logs.f_sum(Kind::Double)?.double_value(&[]);
+        Ok(Self { mean, scale, log_det })
+    }
+
+    /// The same with its statistics in another kind on another device.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out or there is no such device.
+    pub fn to(&self, kind: Kind, device: Device) -> Result<Self, Error> {
+        Ok(Self { mean: move_to(&self.mean, kind, device)?, scale: move_to(&self.scale, kind, device)?, ..*self })
+    }
+
+    /// $z = (x - \mu) / \sigma$ of a batch (B, ...), in its kind and on its device.
+    ///
+    /// # Errors
+    /// `Shape` where x does not fit.
+    pub fn apply(&self, x: &Tensor) -> Result<Tensor, Error> {
+        let (mean, scale) = self.fitted("x", x)?;
+        Ok(x.f_sub(&mean)?.f_div(&scale)?)
+    }
+
+    /// $x = \mu + \sigma z$ of a batch (B, ...), in its kind and on its device.
+    ///
+    /// # Errors
+    /// `Shape` where z does not fit.
+    pub fn invert(&self, z: &Tensor) -> Result<Tensor, Error> {
+        let (mean, scale) = self.fitted("z", z)?;
+        Ok(z.f_mul(&scale)?.f_add(&mean)?)
+    }
+
+    /// $\log|\det \partial z / \partial x| = -\sum_i \log \sigma_i$, over all coordinates of a sample.
+    pub fn log_det(&self) -> f64 {
+        self.log_det
+    }
+
+    /// $\mu$, of the shape of a sample.
+    pub fn mean(&self) -> &Tensor {
+        &self.mean
+    }
+
+    /// $\sigma$, of the shape of a sample, or a single number for all coordinates.
+    pub fn scale(&self) -> &Tensor {
+        &self.scale
+    }
+
+    fn fitted(&self, what: &'static str, x: &Tensor) -> Result<(Tensor, Tensor), Error> {
+        let (found, event) = (x.size(), self.mean.size());
+        if found.is_empty() || found[1..] != event {
+            return Err(Error::Shape { what, expected: format!("a batch of {event:?}"), found });
+        }
+        let (kind, device) = (x.kind(), x.device());
+        Ok((move_to(&self.mean, kind, device)?, move_to(&self.scale, kind, device)?))
+    }
+}
+
+/// The kind first: not every device knows double precision.
+pub(crate) fn move_to(x: &Tensor, kind: Kind, device: Device) -> Result<Tensor, Error> {
+    if x.device() == Device::Cpu {
+        Ok(x.f_to_kind(kind)?.f_to_device(device)?)
+    } else {
+        Ok(x.f_to_device(device)?.f_to_kind(kind)?)
+    }
+}
+
+/// 1 where the standard deviation says that nothing changes there.
+fn unless_constant(sd: &Tensor, magnitude: &Tensor) -> Result<Tensor, Error> {
+    let constant = sd.f_le_tensor(&(magnitude * CONSTANT))?;
+    Ok(sd.f_masked_fill(&constant, 1.0)?)
+}
+
+/// Mean and variance of each coordinate over the rows of (n, ...), in double precision and two passes, on the CPU.
+fn moments(x: &Tensor) -> Result<(Tensor, Tensor), Error> {
+    let size = x.size();
+    if size.len() < 2 || x.numel() == 0 {
+        return Err(Error::Shape { what: "x", expected: "(n, ...) with at least one point".into(), found: size });
+    }
+    let n = size[0];
+    let sum = |term: &dyn Fn(Tensor) -> Result<Tensor, Error>| -> Result<Tensor, Error> {
+        let mut total = Tensor::f_zeros(&size[1..], (Kind::Double, Device::Cpu))?;
+        for start in (0..n).step_by(CHUNK as usize) {
+            let rows = x.f_narrow(0, start, CHUNK.min(n - start))?.f_detach()?.f_to_device(Device::Cpu)?;
+            let part = term(rows.f_to_kind(Kind::Double)?)?;
+            total += part.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Double)?;
+        }
+        Ok(total)
+    };
+    let mean = sum(&Ok)? / n as f64;
+    let variance = sum(&|rows| Ok(rows.f_sub(&mean)?.f_square()?))? / n as f64;
+    Ok((mean, variance))
+}
