@@ -4,3 +4,4 @@
 //! reports the first broken law in one line, on a case shrunk as far as it goes.
 
 pub mod bijection;
+pub mod interpolant;

@@ -1,0 +1,108 @@
+//! Closed-form velocity fields between $N(0, I)$ and $N(m, S)$: what everything else is checked against.
+
+use strait_core::{Error, VelocityField, check_batch};
+use tch::{Kind, Tensor};
+
+/// The mean m (d,) and covariance S (d, d) of the data, with the factors that both fields need.
+#[derive(Debug)]
+struct Target {
+    mean: Tensor,
+    covariance: Tensor,
+    root: Tensor,
+    identity: Tensor,
+}
+
+impl Target {
+    fn new(mean: &Tensor, covariance: &Tensor) -> Result<Self, Error> {
+        let d = mean.size().first().copied().unwrap_or(0);
+        if covariance.size() != [d, d] || mean.dim() != 1 {
+            let found = covariance.size();
+            return Err(Error::Shape { what: "covariance", expected: format!("({d}, {d})"), found });
+        }
+        let (values, vectors) = covariance.f_linalg_eigh("L")?;
+        if values.f_min()?.double_value(&[]) <= 0.0 {
+            let expected = "a positive definite matrix".into();
+            return Err(Error::Shape { what: "covariance", expected, found: covariance.size() });
+        }
+        let root = (&vectors * values.sqrt().unsqueeze(0)).matmul(&vectors.tr());
+        let identity = Tensor::eye(d, (mean.kind(), mean.device()));
+        Ok(Self { mean: mean.shallow_clone(), covariance: covariance.shallow_clone(), root, identity })
+    }
+
+    /// $x - t m$, (B, d, 1), and t as (B, 1, 1).
+    fn centred(&self, x: &Tensor, t: &Tensor) -> Result<(Tensor, Tensor), Error> {
+        check_batch(x, t)?;
+        if x.dim() != 2 || x.size()[1] != self.mean.size()[0] {
+            let expected = format!("(B, {})", self.mean.size()[0]);
+            return Err(Error::Shape { what: "x", expected, found: x.size() });
+        }
+        Ok(((x - t.unsqueeze(1) * &self.mean).unsqueeze(2), t.view([-1, 1, 1])))
+    }
+}
+
+/// The marginal field of the linear path with independent coupling, $C_t = (1-t)^2 I + t^2 S$:
+///
+/// $$ v^*(x, t) = m + (t S - (1-t) I)\, C_t^{-1} (x - t m) $$
+#[derive(Debug)]
+pub struct LinearPathField(Target);
+
+impl LinearPathField {
+    /// For data $N(m, S)$: `mean` (d,), `covariance` (d, d).
+    ///
+    /// # Errors
+    /// `Shape` where they do not fit or S is not positive definite.
+    pub fn new(mean: &Tensor, covariance: &Tensor) -> Result<Self, Error> {
+        Target::new(mean, covariance).map(Self)
+    }
+}
+
+impl VelocityField for LinearPathField {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        let (y, t) = self.0.centred(x, t)?;
+        let rest = 1f64 - &t;
+        let c = rest.square() * &self.0.identity + t.square() * &self.0.covariance;
+        let slope = &t * &self.0.covariance - rest * &self.0.identity;
+        Ok(slope.matmul(&Tensor::f_linalg_solve(&c, &y, true)?).squeeze_dim(2) + &self.0.mean)
+    }
+}
+
+/// The exactly straight field between the two Gaussians (their optimal transport), $R = S^{1/2}$,
+/// $S_t = (1-t) I + t R$:
+///
+/// $$ v^*(x, t) = m + (R - I)\, S_t^{-1} (x - t m) $$
+///
+/// Its trajectories are straight lines at constant speed; one Euler step is exact.
+///
+/// ```
+/// use strait_core::VelocityField;
+/// use strait_paths::gaussian::StraightField;
+/// use tch::Tensor;
+/// let (m, s) = (Tensor::from_slice(&[1.0f64, 0.0]), Tensor::from_slice2(&[[4.0f64, 0.0], [0.0, 1.0]]));
+/// let v = StraightField::new(&m, &s)?;
+/// let x = Tensor::from_slice2(&[[3.0f64, 5.0]]);
+/// let end = &x + v.velocity(&x, &Tensor::from_slice(&[0.0f64]))?;
+/// assert!(end.allclose(&Tensor::from_slice2(&[[7.0f64, 5.0]]), 1e-12, 1e-12, false)); // m + R x
+/// # Ok::<(), strait_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct StraightField(Target);
+
+impl StraightField {
+    /// For data $N(m, S)$: `mean` (d,), `covariance` (d, d).
+    ///
+    /// # Errors
+    /// As `LinearPathField::new`.
+    pub fn new(mean: &Tensor, covariance: &Tensor) -> Result<Self, Error> {
+        Target::new(mean, covariance).map(Self)
+    }
+}
+
+impl VelocityField for StraightField {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        let (y, t) = self.0.centred(x, t)?;
+        let s = (1f64 - &t) * &self.0.identity + &t * &self.0.root;
+        let slope = &self.0.root - &self.0.identity;
+        let kind: Kind = x.kind();
+        Ok((slope.matmul(&Tensor::f_linalg_solve(&s, &y, true)?).squeeze_dim(2) + &self.0.mean).to_kind(kind))
+    }
+}
