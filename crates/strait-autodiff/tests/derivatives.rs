@@ -14,8 +14,10 @@ fn difference(a: &Tensor, b: &Tensor) -> f64 {
     (a - b).abs().max().double_value(&[])
 }
 
+type Function = (&'static str, fn(&Tensor) -> Tensor);
+
 /// Smooth functions of (B, 4) tensors through the operations that the crates above rely on.
-fn functions() -> Vec<(&'static str, fn(&Tensor) -> Tensor)> {
+fn functions() -> Vec<Function> {
     fn weight(rows: i64, columns: i64) -> Tensor {
         normal(99, &[rows, columns], Kind::Double, Device::Cpu).unwrap() * 0.5
     }

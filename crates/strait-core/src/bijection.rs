@@ -57,3 +57,23 @@ pub trait Bijection {
     /// As `forward`.
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error>;
 }
+
+impl<F: Bijection + ?Sized> Bijection for &F {
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        (**self).forward(x, condition)
+    }
+
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        (**self).inverse(y, condition)
+    }
+}
+
+impl<F: Bijection + ?Sized> Bijection for Box<F> {
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        (**self).forward(x, condition)
+    }
+
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        (**self).inverse(y, condition)
+    }
+}

@@ -1,4 +1,4 @@
-use crate::{Draws, Error};
+use crate::{Draws, Error, Stream};
 use tch::Tensor;
 
 /// The part of a data set that a draw comes from. Nothing is ever chosen on `Test`.
@@ -34,11 +34,12 @@ pub trait Dataset {
     /// How many points a split holds; None where every draw is fresh from an exact sampler.
     fn len(&self, split: Split) -> Option<i64>;
 
-    /// `n` points for training step `step`, (n, ...), normalised: a function of the draws and the step alone.
+    /// `n` points for training step `step` of a stream, (n, ...), normalised: a function of the two alone, so that a
+    /// resumed run needs no cursor but its step.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.
-    fn minibatch(&self, n: i64, step: u64, draws: &mut Draws) -> Result<Tensor, Error>;
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error>;
 
     /// `n` distinct points of a split, (n, ...), normalised; all of them where it holds fewer.
     ///

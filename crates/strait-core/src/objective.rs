@@ -10,8 +10,6 @@ pub struct Batch {
     pub x1: Tensor,
     /// Times in $[0, 1]$, (B,).
     pub t: Tensor,
-    /// The importance weight of each time, (B,); None: all 1.
-    pub weight: Option<Tensor>,
 }
 
 /// The models that an objective may read. Which of them learns is the optimizer's business: it pulls the loss

@@ -14,6 +14,17 @@ pub enum Init {
     Normal(f64),
 }
 
+impl Init {
+    fn fill(self, name: &str, shape: &[i64], seed: Seed, kind: Kind, device: Device) -> Result<Tensor, Error> {
+        let mut draws = seed.stream(name).at(0);
+        Ok(match self {
+            Init::Constant(c) => Tensor::f_full(shape, c, (kind, device))?,
+            Init::Uniform(b) => draws.uniform(shape, kind, device)? * (2.0 * b) - b,
+            Init::Normal(s) => draws.normal(shape, kind, device)? * s,
+        })
+    }
+}
+
 /// The trainable tensors of one level, in the order of their making, each under a stable dotted name.
 ///
 /// A tensor's initial value depends on the seed and on its name only.
@@ -31,6 +42,7 @@ pub enum Init {
 pub struct Parameters {
     names: Vec<String>,
     tensors: Vec<Tensor>,
+    inits: Vec<Init>,
     seed: Seed,
     kind: Kind,
     device: Device,
@@ -46,7 +58,7 @@ pub struct Scope<'a> {
 impl Parameters {
     /// An empty set whose tensors will be of this kind, on this device.
     pub fn new(seed: Seed, kind: Kind, device: Device) -> Self {
-        Self { names: vec![], tensors: vec![], seed, kind, device }
+        Self { names: vec![], tensors: vec![], inits: vec![], seed, kind, device }
     }
 
     /// The root of the tree of names.
@@ -110,6 +122,18 @@ impl Parameters {
         })
     }
 
+    /// Fills every tensor afresh, in place, as a set made from `seed` would be.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out.
+    pub fn reset(&self, seed: Seed) -> Result<(), Error> {
+        for ((name, tensor), init) in self.names.iter().zip(&self.tensors).zip(&self.inits) {
+            let value = init.fill(name, &tensor.size(), seed, self.kind, self.device)?;
+            tch::no_grad(|| tensor.shallow_clone().f_copy_(&value))?;
+        }
+        Ok(())
+    }
+
     /// The tensors with their names, detached: what a checkpoint stores.
     pub fn named(&self) -> Vec<(String, Tensor)> {
         self.names.iter().cloned().zip(self.tensors.iter().map(Tensor::detach)).collect()
@@ -132,14 +156,9 @@ impl Scope<'_> {
             return Err(Error::Parameter { name, problem: "made twice".into() });
         }
         let (kind, device) = (self.parameters.kind, self.parameters.device);
-        let mut draws = self.parameters.seed.stream(&name).at(0);
-        let value = match init {
-            Init::Constant(c) => Tensor::f_full(shape, c, (kind, device))?,
-            Init::Uniform(b) => draws.uniform(shape, kind, device)? * (2.0 * b) - b,
-            Init::Normal(s) => draws.normal(shape, kind, device)? * s,
-        };
-        let tensor = value.f_set_requires_grad(true)?;
+        let tensor = init.fill(&name, shape, self.parameters.seed, kind, device)?.f_set_requires_grad(true)?;
         self.parameters.names.push(name);
+        self.parameters.inits.push(init);
         self.parameters.tensors.push(tensor.shallow_clone());
         Ok(tensor)
     }
@@ -161,8 +180,8 @@ mod tests {
 
     fn two() -> Parameters {
         let mut p = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
-        p.root().tensor("a", &[2], Init::Normal(1.0)).unwrap();
-        p.root().sub("b").tensor("c", &[2, 3], Init::Uniform(1.0)).unwrap();
+        let _ = p.root().tensor("a", &[2], Init::Normal(1.0)).unwrap();
+        let _ = p.root().sub("b").tensor("c", &[2, 3], Init::Uniform(1.0)).unwrap();
         p
     }
 
@@ -188,6 +207,15 @@ mod tests {
         extra.push(("z".into(), Tensor::from(1.0f32)));
         assert!(p.assign(&extra).unwrap_err().to_string().contains("`z`"));
         assert_eq!(before, p.tensors());
+    }
+
+    #[test]
+    fn reset_is_a_fresh_start() {
+        let p = two();
+        p.reset(Seed(7)).unwrap();
+        assert_ne!(p.tensors(), two().tensors());
+        p.reset(Seed(1)).unwrap();
+        assert_eq!(p.tensors(), two().tensors());
     }
 
     #[test]

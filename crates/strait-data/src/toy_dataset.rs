@@ -1,5 +1,5 @@
 use crate::{Normalise, Toy};
-use strait_core::{Dataset, Draws, Error, Seed, Source, Split};
+use strait_core::{Dataset, Draws, Error, Seed, Source, Split, Stream};
 use tch::{Device, Kind, Tensor};
 
 /// Points that a toy's statistics are taken over: the mean is known to .3 % of a standard deviation.
@@ -63,8 +63,8 @@ impl Source for NormalisedToy {
 /// use tch::{Device, Kind};
 /// let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 1.0)?), Kind::Float, Device::Cpu)?;
 /// let stream = Seed(0).stream("data");
-/// let x1 = data.minibatch(512, 7, &mut stream.at(7))?;
-/// assert_eq!(x1, data.minibatch(512, 7, &mut stream.at(7))?);
+/// let x1 = data.minibatch(512, 7, stream)?;
+/// assert_eq!(x1, data.minibatch(512, 7, stream)?);
 /// let test = data.points(Split::Test, 512, &mut stream.at(7))?;
 /// assert_ne!(x1, test);
 /// # Ok::<(), strait_data::DataError>(())
@@ -110,8 +110,8 @@ impl Dataset for ToyDataset {
         None
     }
 
-    fn minibatch(&self, n: i64, step: u64, draws: &mut Draws) -> Result<Tensor, Error> {
-        self.fresh(Split::Train, n, step, draws)
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error> {
+        self.fresh(Split::Train, n, step, &mut stream.at(step))
     }
 
     fn points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
