@@ -1,0 +1,291 @@
+//! Checkpoints: folders that are either whole or not there, and that know when they were damaged.
+//!
+//! `step-N/` holds, for each level, `LEVEL.safetensors` (its parameters, under stable names),
+//! `LEVEL.optimizer.safetensors` (moments and step count), `LEVEL.ema.safetensors` (averages), and `state.json`;
+//! `SHA256SUMS` covers them all, in the format of `sha256sum --check`. A checkpoint is written under a temporary name
+//! and renamed, so that a kill at any moment leaves the ones before it untouched.
+
+use crate::{Level, OptimError, Position, Trainer};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use tch::Tensor;
+
+const SUMS: &str = "SHA256SUMS";
+const STATE: &str = "state.json";
+
+/// What `state.json` says.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct State {
+    /// Version of this format.
+    pub version: u32,
+    /// Where the run stands.
+    pub position: Position,
+    /// Threads that libtorch computed with: other numbers of threads round differently.
+    pub threads: i32,
+    /// Training seconds up to here, over all sessions.
+    pub wall_seconds: f64,
+}
+
+/// A checkpoint that was passed over, and why.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its folder.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub error: OptimError,
+}
+
+/// A checkpoint whose files were all found whole.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its state.
+    pub state: State,
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OptimError + '_ {
+    move |source| OptimError::Io { path: path.to_owned(), source }
+}
+
+fn damaged(path: &Path, problem: impl Into<String>) -> OptimError {
+    OptimError::Checkpoint { path: path.to_owned(), problem: problem.into() }
+}
+
+fn sha256(path: &Path) -> Result<String, OptimError> {
+    let bytes = fs::read(path).map_err(io_error(path))?;
+    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Writes tensors under their names. A full disk is an error here, not a surprise later.
+fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), OptimError> {
+    let tensors: Vec<_> =
+        tensors.iter().map(|(name, t)| (name.clone(), t.to_device(tch::Device::Cpu).contiguous())).collect();
+    Tensor::write_safetensors(&tensors, path).map_err(|error| damaged(path, first_line(&error)))?;
+    File::open(path).and_then(|file| file.sync_all()).map_err(io_error(path))
+}
+
+/// Reads the tensors of a safetensors file.
+///
+/// # Errors
+/// `Checkpoint` names a file that is missing or not a safetensors file.
+pub fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>, OptimError> {
+    Tensor::read_safetensors(path).map_err(|error| damaged(path, first_line(&error)))
+}
+
+fn first_line(error: &impl ToString) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+fn level_files(level: &Level) -> Vec<(String, Vec<(String, Tensor)>)> {
+    let name = level.name.name();
+    let named = |suffix: &str, tensors: &[Tensor]| -> Vec<(String, Tensor)> {
+        level.parameters.names().zip(tensors).map(|(n, t)| (format!("{n}{suffix}"), t.shallow_clone())).collect()
+    };
+    let mut optimizer = named(".exp_avg", &level.state.exp_avg);
+    optimizer.extend(named(".exp_avg_sq", &level.state.exp_avg_sq));
+    optimizer.push(("step".into(), level.state.step.shallow_clone()));
+    let mut files = vec![
+        (format!("{name}.safetensors"), level.parameters.named()),
+        (format!("{name}.optimizer.safetensors"), optimizer),
+    ];
+    if let Some(ema) = &level.ema {
+        let mut averages = named("", ema.averages());
+        averages.push(("ema.steps".into(), Tensor::from(ema.steps() as i64)));
+        files.push((format!("{name}.ema.safetensors"), averages));
+    }
+    files
+}
+
+/// Saves the whole state of a run as `DIR/step-N`, and removes all but the newest `keep` checkpoints.
+///
+/// # Errors
+/// `Io` or `Checkpoint` name the file that could not be written (a full disk); the checkpoints before it stay.
+pub fn save(trainer: &Trainer<'_>, dir: &Path, wall_seconds: f64, keep: usize) -> Result<PathBuf, OptimError> {
+    let position = trainer.position();
+    let target = dir.join(format!("step-{}", position.step));
+    let temporary = dir.join(format!(".step-{}.partial", position.step));
+    let _ = fs::remove_dir_all(&temporary);
+    fs::create_dir_all(&temporary).map_err(io_error(&temporary))?;
+    let written = write_all(trainer, &temporary, wall_seconds).and_then(|()| {
+        let _ = fs::remove_dir_all(&target); // the same step again, after a resume
+        fs::rename(&temporary, &target).map_err(io_error(&target))?;
+        File::open(dir).and_then(|d| d.sync_all()).map_err(io_error(dir))
+    });
+    if let Err(error) = written {
+        let _ = fs::remove_dir_all(&temporary);
+        return Err(error);
+    }
+    for old in list(dir)?.into_iter().skip(keep.max(1)) {
+        fs::remove_dir_all(&old).map_err(io_error(&old))?;
+    }
+    Ok(target)
+}
+
+fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<(), OptimError> {
+    let mut names = vec![];
+    for level in &trainer.system.levels {
+        for (name, tensors) in level_files(level) {
+            write_tensors(&folder.join(&name), &tensors)?;
+            names.push(name);
+        }
+    }
+    let state = State { version: 1, position: trainer.position(), threads: tch::get_num_threads(), wall_seconds };
+    let path = folder.join(STATE);
+    let text = serde_json::to_string_pretty(&state).map_err(|error| damaged(&path, error.to_string()))?;
+    write_synced(&path, &text)?;
+    names.push(STATE.into());
+    let mut sums = String::new();
+    for name in names {
+        sums.push_str(&format!("{}  {name}\n", sha256(&folder.join(&name))?));
+    }
+    write_synced(&folder.join(SUMS), &sums)
+}
+
+fn write_synced(path: &Path, text: &str) -> Result<(), OptimError> {
+    fs::write(path, text).map_err(io_error(path))?;
+    File::open(path).and_then(|file| file.sync_all()).map_err(io_error(path))
+}
+
+/// The checkpoints of a folder, newest first; an empty list where the folder is not there.
+///
+/// # Errors
+/// `Io` where the folder cannot be read.
+pub fn list(dir: &Path) -> Result<Vec<PathBuf>, OptimError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) => return Err(io_error(dir)(error)),
+    };
+    let mut found = vec![];
+    for entry in entries {
+        let path = entry.map_err(io_error(dir))?.path();
+        let step =
+            path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix("step-")).map(str::parse::<u64>);
+        if let Some(Ok(step)) = step {
+            found.push((step, path));
+        }
+    }
+    found.sort_by_key(|(step, _)| std::cmp::Reverse(*step));
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Opens a checkpoint and checks every file of it.
+///
+/// # Errors
+/// `Checkpoint` names the folder and the file that is missing, truncated or altered.
+pub fn open(path: &Path) -> Result<Checkpoint, OptimError> {
+    let sums_path = path.join(SUMS);
+    let sums = fs::read_to_string(&sums_path).map_err(|error| damaged(path, format!("{SUMS}: {error}")))?;
+    let mut seen_state = false;
+    for line in sums.lines() {
+        let (sum, name) =
+            line.split_once("  ").ok_or_else(|| damaged(path, format!("{SUMS} is not a list of sums")))?;
+        let file = path.join(name);
+        if !file.is_file() {
+            return Err(damaged(path, format!("{name} is missing")));
+        }
+        if sha256(&file)? != sum {
+            return Err(damaged(path, format!("{name} was truncated or altered (its SHA-256 differs)")));
+        }
+        seen_state |= name == STATE;
+    }
+    if !seen_state {
+        return Err(damaged(path, format!("{SUMS} does not list {STATE}")));
+    }
+    let text = fs::read_to_string(path.join(STATE)).map_err(io_error(path))?;
+    let state: State = serde_json::from_str(&text).map_err(|error| damaged(path, format!("{STATE}: {error}")))?;
+    if state.version != 1 {
+        return Err(damaged(path, format!("its format is version {}, this program reads version 1", state.version)));
+    }
+    Ok(Checkpoint { path: path.to_owned(), state })
+}
+
+/// The newest checkpoint that is whole, with those that were passed over.
+///
+/// # Errors
+/// `Io` where the folder cannot be read.
+pub fn newest(dir: &Path) -> Result<(Option<Checkpoint>, Vec<Refused>), OptimError> {
+    let mut refused = vec![];
+    for path in list(dir)? {
+        match open(&path) {
+            Ok(checkpoint) => return Ok((Some(checkpoint), refused)),
+            Err(error) => refused.push(Refused { path, error }),
+        }
+    }
+    Ok((None, refused))
+}
+
+impl Checkpoint {
+    /// Puts a trainer where this checkpoint was taken.
+    ///
+    /// # Errors
+    /// `Checkpoint` or `Parameter` name the tensor that is missing, has another shape or is unknown: a checkpoint of
+    /// another model.
+    pub fn restore(&self, trainer: &mut Trainer<'_>) -> Result<(), OptimError> {
+        for level in &mut trainer.system.levels {
+            self.restore_level(level)?;
+        }
+        trainer.set_position(self.state.position);
+        Ok(())
+    }
+
+    /// The file of a level's parameters to sample with: their moving average where one is kept.
+    pub fn sampling_file(&self, level: crate::LevelName) -> PathBuf {
+        let ema = self.path.join(format!("{}.ema.safetensors", level.name()));
+        if ema.is_file() { ema } else { self.path.join(format!("{}.safetensors", level.name())) }
+    }
+
+    fn restore_level(&self, level: &mut Level) -> Result<(), OptimError> {
+        let name = level.name.name();
+        let file = |suffix: &str| self.path.join(format!("{name}{suffix}.safetensors"));
+        level.parameters.assign(&read_tensors(&file(""))?)?;
+        let path = file(".optimizer");
+        let tensors = read_tensors(&path)?;
+        copy_named(&path, &tensors, level.parameters.names(), ".exp_avg", &level.state.exp_avg)?;
+        copy_named(&path, &tensors, level.parameters.names(), ".exp_avg_sq", &level.state.exp_avg_sq)?;
+        copy_named(&path, &tensors, ["step"].into_iter(), "", std::slice::from_ref(&level.state.step))?;
+        if let Some(ema) = &mut level.ema {
+            let path = file(".ema");
+            let tensors = read_tensors(&path)?;
+            copy_named(&path, &tensors, level.parameters.names(), "", ema.averages())?;
+            let steps = find(&path, &tensors, "ema.steps")?.int64_value(&[]);
+            ema.set_steps(steps as u64);
+        }
+        Ok(())
+    }
+}
+
+/// Parameters for sampling from a file that may hold an average with its count of steps.
+///
+/// # Errors
+/// As `read_tensors`.
+pub fn read_sampling(path: &Path) -> Result<Vec<(String, Tensor)>, OptimError> {
+    Ok(read_tensors(path)?.into_iter().filter(|(name, _)| name != "ema.steps").collect())
+}
+
+fn find<'t>(path: &Path, tensors: &'t [(String, Tensor)], name: &str) -> Result<&'t Tensor, OptimError> {
+    let found = tensors.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor);
+    found.ok_or_else(|| damaged(path, format!("tensor `{name}` is missing")))
+}
+
+fn copy_named<'n>(
+    path: &Path,
+    tensors: &[(String, Tensor)],
+    names: impl Iterator<Item = &'n str>,
+    suffix: &str,
+    targets: &[Tensor],
+) -> Result<(), OptimError> {
+    for (name, target) in names.zip(targets) {
+        let name = format!("{name}{suffix}");
+        let value = find(path, tensors, &name)?;
+        if value.size() != target.size() {
+            let problem = format!("tensor `{name}` has shape {:?}, expected {:?}", value.size(), target.size());
+            return Err(damaged(path, problem));
+        }
+        tch::no_grad(|| target.shallow_clone().f_copy_(value))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+use crate::{Level, LevelName, LevelPlan, OptimError, Phase, check_plan};
+use std::time::{Duration, Instant};
+use strait_autodiff::{AdamW, Graph, clip, gradient};
+use strait_core::{Batch, Coupling, Dataset, Interpolant, Loss, Models, Seed, Source, VelocityField};
+use tch::{Kind, Tensor};
+
+/// Where the pairs come from.
+#[derive(Clone, Copy)]
+pub struct Pairing<'a> {
+    /// $p_0$.
+    pub source: &'a dyn Source,
+    /// $p_1$.
+    pub data: &'a dyn Dataset,
+    /// Which source point goes with which data point.
+    pub coupling: &'a dyn Coupling,
+}
+
+/// The models with their levels. The models hold the tensors that the levels' parameters name.
+pub struct System {
+    /// The path.
+    pub interpolant: Box<dyn Interpolant>,
+    /// The field.
+    pub velocity: Box<dyn VelocityField>,
+    /// What learns.
+    pub levels: Vec<Level>,
+}
+
+impl System {
+    /// A level by name; None where the system has no such level (a path without parameters).
+    pub fn level(&self, name: LevelName) -> Option<&Level> {
+        self.levels.iter().find(|level| level.name == name)
+    }
+
+    fn level_mut(&mut self, name: LevelName) -> Result<&mut Level, OptimError> {
+        self.levels.iter_mut().find(|level| level.name == name).ok_or_else(|| OptimError::Plan {
+            problem: format!("a phase steps the {}, which has no parameters", name.name()),
+        })
+    }
+}
+
+/// Where a run stands. Together with the levels it is all the state there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Position {
+    /// Turns taken, over all phases.
+    pub step: u64,
+    /// The phase that the next turn belongs to.
+    pub phase: usize,
+    /// Turns taken in that phase.
+    pub turn: u64,
+    /// Batches drawn: the data cursor, and the step of every random stream.
+    pub batches: u64,
+}
+
+/// What one level did since the last log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelLog {
+    /// Which.
+    pub level: LevelName,
+    /// Its objective's name.
+    pub objective: &'static str,
+    /// The mean of each term of its loss.
+    pub terms: Vec<(&'static str, f64)>,
+    /// The mean gradient norm, before clipping.
+    pub gradient_norm: f64,
+    /// The learning rate of the last step.
+    pub rate: f64,
+    /// Time spent on it.
+    pub elapsed: Duration,
+}
+
+/// A step whose numbers are still on the device.
+struct Pending {
+    step: u64,
+    level: LevelName,
+    objective: &'static str,
+    terms: Vec<(&'static str, Tensor)>,
+    norm: Tensor,
+    rate: f64,
+    elapsed: Duration,
+}
+
+/// The multi-level optimizer: takes turns through the phases. The caller owns the loop, and decides when to log and
+/// when to save.
+pub struct Trainer<'a> {
+    /// The models.
+    pub system: System,
+    phases: Vec<Phase>,
+    pairing: Pairing<'a>,
+    seed: Seed,
+    position: Position,
+    pending: Vec<Pending>,
+}
+
+impl<'a> Trainer<'a> {
+    /// At the start of the first phase.
+    ///
+    /// # Errors
+    /// `Plan` where the phases cannot end in a trained flow or step a level that does not exist.
+    pub fn new(system: System, phases: Vec<Phase>, pairing: Pairing<'a>, seed: Seed) -> Result<Self, OptimError> {
+        check_plan(&phases)?;
+        let mut trainer = Self { system, phases, pairing, seed, position: Position::default(), pending: vec![] };
+        for phase in 0..trainer.phases.len() {
+            let names: Vec<_> = trainer.phases[phase].levels.iter().map(|plan| plan.level).collect();
+            for name in names {
+                trainer.system.level_mut(name)?;
+            }
+        }
+        Ok(trainer)
+    }
+
+    /// Where the run stands.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Continues from a restored position; the levels are restored by the checkpoint.
+    pub(crate) fn set_position(&mut self, position: Position) {
+        self.position = position;
+        self.pending.clear();
+    }
+
+    /// Turns in all phases together.
+    pub fn total(&self) -> u64 {
+        self.phases.iter().map(|phase| phase.turns).sum()
+    }
+
+    /// The phase of the next turn; None at the end.
+    pub fn phase(&self) -> Option<&Phase> {
+        self.phases.get(self.position.phase)
+    }
+
+    /// One turn: every level of the current phase takes its steps.
+    ///
+    /// Nothing here waits for the device. A step whose gradient is not finite changes nothing, and `log` reports it.
+    ///
+    /// # Errors
+    /// Those of the models, the coupling and the data.
+    pub fn turn(&mut self) -> Result<(), OptimError> {
+        let index = self.position.phase;
+        if index >= self.phases.len() {
+            return Ok(());
+        }
+        if self.position.turn == 0 {
+            self.begin(index)?;
+        }
+        for which in 0..self.phases[index].levels.len() {
+            for _ in 0..self.phases[index].levels[which].steps {
+                self.step(index, which)?;
+            }
+        }
+        self.position.step += 1;
+        self.position.turn += 1;
+        if self.position.turn >= self.phases[index].turns {
+            self.position.phase += 1;
+            self.position.turn = 0;
+        }
+        Ok(())
+    }
+
+    /// Levels that a phase starts over get new parameters; those it steps get an optimizer that knows nothing.
+    fn begin(&mut self, index: usize) -> Result<(), OptimError> {
+        let phase = &self.phases[index];
+        for &name in &phase.fresh {
+            let bits = self.seed.stream("fresh").stream(name.name()).at(index as u64).bits();
+            self.system.level_mut(name)?.restart(Seed(bits))?;
+        }
+        for plan in &phase.levels {
+            self.system.level_mut(plan.level)?.forget()?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, phase: usize, which: usize) -> Result<(), OptimError> {
+        let begun = Instant::now();
+        let turns = self.phases[phase].turns;
+        let plan = &self.phases[phase].levels[which];
+        let batch = self.pairing.draw(plan, self.seed, self.position.batches)?;
+        self.position.batches += 1;
+        let models = Models { interpolant: &*self.system.interpolant, velocity: &*self.system.velocity };
+        let Loss { total, terms } = plan.objective.loss(models, &batch)?;
+
+        let rate = plan.rate.at(self.position.turn, turns);
+        let optimizer = AdamW { lr: rate, betas: plan.betas, weight_decay: plan.weight_decay, eps: 1e-8 };
+        let (objective, max_norm) = (plan.objective.name(), plan.clip);
+        let level = self.system.level_mut(plan.level)?;
+        let gradients = gradient(&total, level.parameters.tensors(), Graph::Free)?;
+        let clipped = clip(&gradients, max_norm)?;
+        optimizer.step(level.parameters.tensors(), &gradients, &mut level.state, Some(&clipped))?;
+        if let Some(ema) = &mut level.ema {
+            ema.update(&level.parameters)?;
+        }
+        let (level, norm) = (level.name, clipped.norm);
+        let step = self.position.step;
+        self.pending.push(Pending { step, level, objective, terms, norm, rate, elapsed: begun.elapsed() });
+        Ok(())
+    }
+
+    /// What each level did since the last call, averaged. This waits for the device once.
+    ///
+    /// # Errors
+    /// `NonFinite` names the first step, level and term that was not finite since the last call.
+    pub fn log(&mut self) -> Result<Vec<LevelLog>, OptimError> {
+        let pending = std::mem::take(&mut self.pending);
+        let mut logs: Vec<(LevelLog, f64)> = vec![];
+        for entry in pending {
+            let Pending { step, level, objective, terms, norm, rate, elapsed } = entry;
+            let bad = |term| OptimError::NonFinite { step, level: level.name(), objective, term };
+            let mut values = Vec::with_capacity(terms.len());
+            for (term, value) in terms {
+                let value = value.f_to_kind(Kind::Double)?.double_value(&[]);
+                if !value.is_finite() {
+                    return Err(bad(term));
+                }
+                values.push((term, value));
+            }
+            let norm = norm.f_to_kind(Kind::Double)?.double_value(&[]);
+            if !norm.is_finite() {
+                return Err(bad("the gradient"));
+            }
+            let at = logs.iter().position(|(log, _)| log.level == level && log.objective == objective);
+            let Some(at) = at else {
+                logs.push((LevelLog { level, objective, terms: values, gradient_norm: norm, rate, elapsed }, 1.0));
+                continue;
+            };
+            let (log, count) = &mut logs[at];
+            for (mean, (_, value)) in log.terms.iter_mut().zip(values) {
+                mean.1 += value;
+            }
+            log.gradient_norm += norm;
+            log.rate = rate;
+            log.elapsed += elapsed;
+            *count += 1.0;
+        }
+        for (log, count) in &mut logs {
+            log.terms.iter_mut().for_each(|(_, sum)| *sum /= *count);
+            log.gradient_norm /= *count;
+        }
+        Ok(logs.into_iter().map(|(log, _)| log).collect())
+    }
+}
+
+impl Pairing<'_> {
+    /// Batch number `number` for a plan: a function of the seed and the number alone.
+    fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64) -> Result<Batch, OptimError> {
+        let at = |name: &str| seed.stream(name).at(number);
+        let x1 = self.data.minibatch(plan.batch, number, seed.stream("data"))?;
+        let (kind, device) = (x1.kind(), x1.device());
+        let x0 = self.source.sample(plan.batch, &mut at("source"), kind, device)?;
+        let pairs = self.coupling.couple(x0, x1, &mut at("coupling"))?;
+        let t = plan.times.draw(plan.batch, &mut at("time"), kind, device)?;
+        Ok(Batch { x0: pairs.x0, x1: pairs.x1, t })
+    }
+}

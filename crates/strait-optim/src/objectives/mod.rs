@@ -1,0 +1,15 @@
+//! Training criteria, one a file.
+
+mod energy;
+mod flow_matching;
+
+pub use energy::Energy;
+pub use flow_matching::FlowMatching;
+
+use strait_core::sum_per_sample;
+use tch::{Kind, Tensor};
+
+/// $E|x|^2$: the squared norm of each sample, averaged over the batch.
+pub(crate) fn mean_square_norm(x: &Tensor) -> Tensor {
+    sum_per_sample(&x.square()).mean(Kind::Float)
+}

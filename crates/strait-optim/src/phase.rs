@@ -1,0 +1,66 @@
+use crate::{LearningRate, LevelName, OptimError, Times};
+use strait_core::Objective;
+
+/// What one level does in every turn of a phase.
+pub struct LevelPlan {
+    /// The level that is stepped.
+    pub level: LevelName,
+    /// What its steps lower.
+    pub objective: Box<dyn Objective>,
+    /// Steps in a turn.
+    pub steps: u32,
+    /// Pairs in a step's batch.
+    pub batch: i64,
+    /// The law of t.
+    pub times: Times,
+    /// The learning rate over the phase.
+    pub rate: LearningRate,
+    /// AdamW's decay rates of the moments.
+    pub betas: (f64, f64),
+    /// AdamW's decoupled weight decay.
+    pub weight_decay: f64,
+    /// The largest gradient norm; infinity: no clipping.
+    pub clip: f64,
+}
+
+/// A stretch of training in which the same levels are stepped in the same way.
+pub struct Phase {
+    /// For the log.
+    pub name: String,
+    /// How many turns.
+    pub turns: u64,
+    /// Stepped one after the other in every turn.
+    pub levels: Vec<LevelPlan>,
+    /// Levels that start over when the phase begins.
+    pub fresh: Vec<LevelName>,
+}
+
+/// Refuses a list of phases that cannot end in a trained flow: the last must fit the velocity alone, on paths that
+/// no longer move.
+///
+/// # Errors
+/// `Plan` says what to change.
+pub fn check_plan(phases: &[Phase]) -> Result<(), OptimError> {
+    let plan = |problem: String| Err(OptimError::Plan { problem });
+    let Some(last) = phases.last() else {
+        return plan("there is no phase; add one that fits the velocity".into());
+    };
+    for phase in phases {
+        if phase.levels.iter().all(|level| level.steps == 0) {
+            return plan(format!("phase `{}` steps no level", phase.name));
+        }
+    }
+    let stepped = |level: LevelName| last.levels.iter().any(|plan| plan.level == level && plan.steps > 0);
+    if !stepped(LevelName::Velocity) || last.turns == 0 {
+        let problem = format!("the last phase (`{}`) does not fit the velocity; end with one that does", last.name);
+        return plan(problem);
+    }
+    if stepped(LevelName::Interpolant) {
+        let problem = format!(
+            "the last phase (`{}`) still moves the interpolant; end with one that fits the velocity on it",
+            last.name
+        );
+        return plan(problem);
+    }
+    Ok(())
+}
