@@ -2,17 +2,70 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// A parameter of a toy is outside of what makes sense.
-    #[error("{toy}: {parameter} is {value}, and must be {must}")]
+    /// A parameter is outside of what makes sense.
+    #[error("{of}: {parameter} is {value}, and must be {must}")]
     Parameter {
-        /// The toy.
-        toy: &'static str,
+        /// Whose.
+        of: &'static str,
         /// Which parameter.
         parameter: &'static str,
         /// The value given.
         value: String,
         /// What it must be, in words.
         must: &'static str,
+    },
+    /// A NaN or an infinity.
+    #[error("array `{array}` holds {value} in row {row} (counted from 0): remove or repair that sample")]
+    NotFinite {
+        /// The array.
+        array: String,
+        /// The first row that holds one.
+        row: i64,
+        /// "NaN" or "an infinity".
+        value: &'static str,
+    },
+    /// Fewer samples than are needed.
+    #[error("array `{array}` has {rows} rows, and at least {needed} are needed")]
+    TooFewRows {
+        /// The array.
+        array: String,
+        /// How many it has.
+        rows: i64,
+        /// How many it must have.
+        needed: i64,
+    },
+    /// An array that is not a batch of samples.
+    #[error(
+        "array `{array}` has shape {shape:?}: the first axis is the sample, and it needs another of at least one \
+         coordinate (for single numbers, reshape it to (n, 1))"
+    )]
+    NotABatch {
+        /// The array.
+        array: String,
+        /// Its shape.
+        shape: Vec<i64>,
+    },
+    /// Two arrays whose samples have different shapes.
+    #[error("samples of `{first}` have shape {first_shape:?}, those of `{second}` {second_shape:?}: they must agree")]
+    ShapesDiffer {
+        /// One array.
+        first: String,
+        /// The shape of its samples.
+        first_shape: Vec<i64>,
+        /// The other array.
+        second: String,
+        /// The shape of its samples.
+        second_shape: Vec<i64>,
+    },
+    /// A minibatch that the training split cannot fill without repetition.
+    #[error("a minibatch of {n} from {of} training points of {data}: it must be between 1 and {of}")]
+    Minibatch {
+        /// The data set.
+        data: String,
+        /// The size asked for.
+        n: i64,
+        /// How many points there are.
+        of: i64,
     },
     /// An error of tensors behind a constructor.
     #[error(transparent)]
@@ -22,5 +75,14 @@ pub enum DataError {
 impl From<tch::TchError> for DataError {
     fn from(error: tch::TchError) -> Self {
         Self::Core(error.into())
+    }
+}
+
+impl From<DataError> for strait_core::Error {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::Core(error) => error,
+            error => Self::other(error),
+        }
     }
 }

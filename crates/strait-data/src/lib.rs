@@ -4,12 +4,14 @@
 //! (samples and, where there is one, the log-density). Files are read, never fetched: what is missing is an error
 //! that says where it was looked for.
 
+mod array_dataset;
 mod error;
 mod normalise;
 mod toy_dataset;
 pub mod toys;
 
+pub use array_dataset::{ArrayDataset, Image, Splits};
 pub use error::DataError;
-pub use normalise::Normalise;
+pub use normalise::{Normalise, Scaling};
 pub use toy_dataset::{NormalisedToy, ToyDataset};
 pub use toys::Toy;

@@ -2,10 +2,25 @@ use strait_core::Error;
 use tch::{Device, Kind, Tensor};
 
 /// Rows taken at a time, so that double-precision statistics of a large array need little memory.
-const CHUNK: i64 = 4096;
+pub(crate) const CHUNK: i64 = 4096;
 
 /// A coordinate whose standard deviation is below this fraction of its mean is constant to single precision.
 const CONSTANT: f64 = 1e-7;
+
+/// Which scale a change of units has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scaling {
+    /// One for all coordinates: for coordinates that share a unit, such as pixels or points of a plane.
+    Overall,
+    /// One for each coordinate: for columns of different units.
+    PerCoordinate,
+}
+
+/// The mean and the variance of each coordinate, in double precision on the CPU.
+pub(crate) struct Moments {
+    pub(crate) mean: Tensor,
+    pub(crate) variance: Tensor,
+}
 
 /// The affine change of units $z = (x - \mu) / \sigma$, coordinate by coordinate, with its statistics and its exact
 /// effect on a log-density:
@@ -34,15 +49,12 @@ impl Normalise {
     /// Each coordinate's own mean, and ONE scale for all: the square root of the mean variance. Distances keep their
     /// proportions, and a coordinate that never changes becomes 0. The scale is 1 where no coordinate changes.
     ///
-    /// `x` is (n, ...) with n at least 1 and finite.
+    /// `x` is (n, ...) with n at least 1, and finite.
     ///
     /// # Errors
     /// `Shape` where x holds no point; libtorch's, when memory runs out.
     pub fn overall(x: &Tensor) -> Result<Self, Error> {
-        let (mean, variance) = moments(x)?;
-        let scale = variance.f_mean(Kind::Double)?.f_sqrt()?;
-        let spread = mean.f_square()?.f_mean(Kind::Double)?.f_sqrt()?;
-        Self::new(mean, unless_constant(&scale, &spread)?)
+        Self::from_moments(moments(x)?, Scaling::Overall)
     }
 
     /// Each coordinate's own mean and standard deviation. The scale of a coordinate that never changes is 1, so that
@@ -51,9 +63,20 @@ impl Normalise {
     /// # Errors
     /// As `overall`.
     pub fn per_coordinate(x: &Tensor) -> Result<Self, Error> {
-        let (mean, variance) = moments(x)?;
-        let scale = unless_constant(&variance.f_sqrt()?, &mean.f_abs()?)?;
-        Self::new(mean, scale)
+        Self::from_moments(moments(x)?, Scaling::PerCoordinate)
+    }
+
+    pub(crate) fn from_moments(moments: Moments, scaling: Scaling) -> Result<Self, Error> {
+        let Moments { mean, variance } = moments;
+        let (sd, magnitude) = match scaling {
+            Scaling::Overall => {
+                let mean_square = mean.f_square()?.f_mean(Kind::Double)?;
+                (variance.f_mean(Kind::Double)?.f_sqrt()?, mean_square.f_sqrt()?)
+            }
+            Scaling::PerCoordinate => (variance.f_sqrt()?, mean.f_abs()?),
+        };
+        let constant = sd.f_le_tensor(&(magnitude * CONSTANT))?;
+        Self::new(mean, sd.f_masked_fill(&constant, 1.0)?)
     }
 
     /// From given statistics: `mean` of the shape of a sample, `scale` of that shape or a single number, positive.
@@ -132,14 +155,8 @@ pub(crate) fn move_to(x: &Tensor, kind: Kind, device: Device) -> Result<Tensor, 
     }
 }
 
-/// 1 where the standard deviation says that nothing changes there.
-fn unless_constant(sd: &Tensor, magnitude: &Tensor) -> Result<Tensor, Error> {
-    let constant = sd.f_le_tensor(&(magnitude * CONSTANT))?;
-    Ok(sd.f_masked_fill(&constant, 1.0)?)
-}
-
 /// Mean and variance of each coordinate over the rows of (n, ...), in double precision and two passes, on the CPU.
-fn moments(x: &Tensor) -> Result<(Tensor, Tensor), Error> {
+pub(crate) fn moments(x: &Tensor) -> Result<Moments, Error> {
     let size = x.size();
     if size.len() < 2 || x.numel() == 0 {
         return Err(Error::Shape { what: "x", expected: "(n, ...) with at least one point".into(), found: size });
@@ -156,5 +173,5 @@ fn moments(x: &Tensor) -> Result<(Tensor, Tensor), Error> {
     };
     let mean = sum(&Ok)? / n as f64;
     let variance = sum(&|rows| Ok(rows.f_sub(&mean)?.f_square()?))? / n as f64;
-    Ok((mean, variance))
+    Ok(Moments { mean, variance })
 }

@@ -46,7 +46,7 @@ impl Gaussian {
     pub fn of_dimension(dimension: i64) -> Result<Self, DataError> {
         if dimension < 2 {
             let value = dimension.to_string();
-            return Err(DataError::Parameter { toy: "gaussian", parameter: "dimension", value, must: "at least 2" });
+            return Err(DataError::Parameter { of: "gaussian", parameter: "dimension", value, must: "at least 2" });
         }
         let options = (Kind::Double, Device::Cpu);
         let mut draws = Seed(0).stream("gaussian").at(0);
@@ -72,7 +72,7 @@ impl Gaussian {
         let (mean, covariance) = (mean?, covariance?);
         strait_core::check_finite("the mean of the gaussian", &mean, String::new)?;
         let refused = || DataError::Parameter {
-            toy: "gaussian",
+            of: "gaussian",
             parameter: "covariance",
             value: format!("{:?}", Vec::<f64>::try_from(covariance.flatten(0, -1)).unwrap_or_default()),
             must: "symmetric and positive definite",

@@ -61,7 +61,7 @@ impl Mixture {
     pub fn sixteen_modes(dimension: i64) -> Result<Self, DataError> {
         if dimension < 1 {
             let value = dimension.to_string();
-            return Err(DataError::Parameter { toy: "mixture16", parameter: "dimension", value, must: "at least 1" });
+            return Err(DataError::Parameter { of: "mixture16", parameter: "dimension", value, must: "at least 1" });
         }
         let mut draws = Seed(0).stream("mixture16").at(0);
         let centres = draws.normal(&[16, dimension], Kind::Double, Device::Cpu)? * 3.0;

@@ -59,21 +59,21 @@ fn positive(toy: &'static str, parameter: &'static str, value: f64) -> Result<()
     if value.is_finite() && value > 0.0 {
         return Ok(());
     }
-    Err(DataError::Parameter { toy, parameter, value: value.to_string(), must: "a positive number" })
+    Err(DataError::Parameter { of: toy, parameter, value: value.to_string(), must: "a positive number" })
 }
 
 fn not_negative(toy: &'static str, parameter: &'static str, value: f64) -> Result<(), DataError> {
     if value.is_finite() && value >= 0.0 {
         return Ok(());
     }
-    Err(DataError::Parameter { toy, parameter, value: value.to_string(), must: "a number that is not negative" })
+    Err(DataError::Parameter { of: toy, parameter, value: value.to_string(), must: "a number that is not negative" })
 }
 
 fn finite(toy: &'static str, parameter: &'static str, value: f64) -> Result<(), DataError> {
     if value.is_finite() {
         return Ok(());
     }
-    Err(DataError::Parameter { toy, parameter, value: value.to_string(), must: "finite" })
+    Err(DataError::Parameter { of: toy, parameter, value: value.to_string(), must: "finite" })
 }
 
 /// Adds `sd` times standard normal noise in place of a fresh (n, 2) tensor.

@@ -1,0 +1,307 @@
+use crate::normalise::{CHUNK, moments, move_to};
+use crate::{DataError, Normalise, Scaling};
+use std::cell::RefCell;
+use strait_core::{Dataset, Draws, Error, Split, Stream};
+use tch::{Device, Kind, Tensor};
+
+/// One value for each part of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splits<T> {
+    /// For training.
+    pub train: T,
+    /// For choosing settings.
+    pub validation: T,
+    /// For the numbers that are reported.
+    pub test: T,
+}
+
+impl<T> Splits<T> {
+    /// The value of a split.
+    pub fn get(&self, split: Split) -> &T {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => &self.validation,
+            Split::Test => &self.test,
+        }
+    }
+
+    fn try_map<U, E>(&self, f: impl Fn(Split, &T) -> Result<U, E>) -> Result<Splits<U>, E> {
+        Ok(Splits {
+            train: f(Split::Train, &self.train)?,
+            validation: f(Split::Validation, &self.validation)?,
+            test: f(Split::Test, &self.test)?,
+        })
+    }
+}
+
+/// How a flat sample is to be shown as an image, row by row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Image {
+    /// 1 for grey, 3 for red, green and blue.
+    pub channels: i64,
+    /// Rows of pixels.
+    pub height: i64,
+    /// Columns of pixels.
+    pub width: i64,
+}
+
+/// A finite data set in memory, in units of unit variance over its training split.
+///
+/// Minibatches run through the training points in epochs: each epoch in a random order of its own, every point once,
+/// and a batch that an epoch's end cuts short is completed from the next. Which rows a step gets is a function of the
+/// stream, the batch size and the step alone, so that a run resumes from its step.
+///
+/// ```
+/// use strait_core::{Dataset, Seed, Split};
+/// use strait_data::{ArrayDataset, Scaling, Splits};
+/// use tch::{Device, Kind, Tensor};
+/// let draw = |n| Tensor::randn([n, 3], (Kind::Float, Device::Cpu));
+/// let arrays = Splits { train: draw(100), validation: draw(20), test: draw(20) };
+/// let data = ArrayDataset::new("mine", &arrays, Scaling::Overall, Kind::Float, Device::Cpu)?;
+/// let x = data.minibatch(32, 5, Seed(0).stream("data"))?;
+/// assert_eq!(x.size(), [32, 3]);
+/// assert_eq!(data.len(Split::Test), Some(20));
+/// # Ok::<(), strait_data::DataError>(())
+/// ```
+#[derive(Debug)]
+pub struct ArrayDataset {
+    name: String,
+    event: Vec<i64>,
+    /// In the data set's units, at the lower end of their quantisation bin.
+    points: Splits<Tensor>,
+    labels: Option<Splits<Tensor>>,
+    image: Option<Image>,
+    units: Normalise,
+    /// The width of a quantisation bin in the data set's units.
+    bin: Option<Tensor>,
+    /// The epoch that was used last, of which stream, and its order.
+    epoch: RefCell<Option<(Stream, u64, Tensor)>>,
+}
+
+impl ArrayDataset {
+    /// Of arrays (n, ...) of numbers of any kind.
+    ///
+    /// # Errors
+    /// `NotABatch`, `TooFewRows`, `ShapesDiffer`, or `NotFinite` names the array.
+    pub fn new(
+        name: &str,
+        arrays: &Splits<Tensor>,
+        scaling: Scaling,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self, DataError> {
+        Self::build(name, arrays, None, scaling, kind, device)
+    }
+
+    /// Of arrays whose numbers were rounded down to multiples of `bin`. Each time that a point is taken, noise uniform
+    /// on $[0, \text{bin})$ is added to every coordinate, so that the data have a density (Theis et al., 2016).
+    ///
+    /// # Errors
+    /// As `new`; `Parameter` where `bin` is not positive.
+    pub fn quantised(
+        name: &str,
+        arrays: &Splits<Tensor>,
+        bin: f64,
+        scaling: Scaling,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self, DataError> {
+        if !(bin.is_finite() && bin > 0.0) {
+            let value = bin.to_string();
+            return Err(DataError::Parameter { of: "a quantised array", parameter: "bin", value, must: "positive" });
+        }
+        Self::build(name, arrays, Some(bin), scaling, kind, device)
+    }
+
+    fn build(
+        name: &str,
+        arrays: &Splits<Tensor>,
+        bin: Option<f64>,
+        scaling: Scaling,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Self, DataError> {
+        arrays.try_map(|split, x| check_samples(split.name(), x, 1))?;
+        for (second, x) in [("validation", &arrays.validation), ("test", &arrays.test)] {
+            check_same_samples(("train", &arrays.train), (second, x))?;
+        }
+        let mut train = moments(&arrays.train)?;
+        if let Some(bin) = bin {
+            // Of a sum with an independent uniform number.
+            train.mean += 0.5 * bin;
+            train.variance += bin * bin / 12.0;
+        }
+        let units = Normalise::from_moments(train, scaling)?;
+        let points = arrays.try_map(|_, x| normalised(x, &units, kind, device))?;
+        let bin = match bin {
+            Some(bin) => Some(move_to(&(units.scale().f_reciprocal()? * bin), kind, device)?),
+            None => None,
+        };
+        let event = arrays.train.size()[1..].to_vec();
+        let (labels, image, epoch) = (None, None, RefCell::new(None));
+        Ok(Self { name: name.to_owned(), event, points, labels, image, units, bin, epoch })
+    }
+
+    /// With a class for each point, (n,) of integers for each split.
+    ///
+    /// # Errors
+    /// `Shape` where there is not one for each point.
+    pub fn with_labels(mut self, labels: &Splits<Tensor>) -> Result<Self, DataError> {
+        let device = self.points.train.device();
+        let check = |split, labels: &Tensor| -> Result<Tensor, DataError> {
+            let n = self.points.get(split).size()[0];
+            if labels.size() != [n] {
+                let expected = format!("[{n}], one for each {} point", split.name());
+                return Err(Error::Shape { what: "labels", expected, found: labels.size() }.into());
+            }
+            Ok(move_to(labels, Kind::Int64, device)?)
+        };
+        self.labels = Some(labels.try_map(check)?);
+        Ok(self)
+    }
+
+    /// With the image that each sample is.
+    ///
+    /// # Errors
+    /// `Shape` where a sample has another number of coordinates.
+    pub fn with_image(mut self, image: Image) -> Result<Self, DataError> {
+        if image.channels * image.height * image.width != self.event.iter().product::<i64>() {
+            let expected = format!("{image:?}");
+            return Err(Error::Shape { what: "a sample", expected, found: self.event }.into());
+        }
+        self.image = Some(image);
+        Ok(self)
+    }
+
+    /// The class of each point of a split, (n,) of 64-bit integers, in the order in which `points` gives all of them.
+    pub fn labels(&self, split: Split) -> Option<&Tensor> {
+        self.labels.as_ref().map(|labels| labels.get(split))
+    }
+
+    /// The image that each sample is, where it is one.
+    pub fn image(&self) -> Option<Image> {
+        self.image
+    }
+
+    /// The change from the data's own units to the data set's, with the statistics of the training split.
+    pub fn units(&self) -> &Normalise {
+        &self.units
+    }
+
+    /// Which training rows the minibatch of `n` at `step` holds, (n,) of 64-bit integers: for their labels.
+    ///
+    /// # Errors
+    /// `Minibatch` where n is not between 1 and the number of training points.
+    pub fn rows(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, DataError> {
+        let of = self.points.train.size()[0];
+        if n < 1 || n > of {
+            return Err(DataError::Minibatch { data: self.name.clone(), n, of });
+        }
+        let position = u128::from(step) * n as u128;
+        let (epoch, offset) = ((position / of as u128) as u64, (position % of as u128) as i64);
+        let here = n.min(of - offset);
+        let rows = self.epoch_order(epoch, stream)?.f_narrow(0, offset, here)?;
+        if here == n {
+            return Ok(rows);
+        }
+        let rest = self.epoch_order(epoch.wrapping_add(1), stream)?.f_narrow(0, 0, n - here)?;
+        Ok(Tensor::f_cat(&[rows, rest], 0)?)
+    }
+
+    fn epoch_order(&self, epoch: u64, stream: Stream) -> Result<Tensor, Error> {
+        if let Some((of, at, order)) = &*self.epoch.borrow()
+            && (*of, *at) == (stream, epoch)
+        {
+            return Ok(order.shallow_clone());
+        }
+        let train = &self.points.train;
+        // On the CPU, so that every device sees the same order.
+        let mut draws = stream.stream("epochs").at(epoch);
+        let order = draws.permutation(train.size()[0], Device::Cpu)?.f_to_device(train.device())?;
+        *self.epoch.borrow_mut() = Some((stream, epoch, order.shallow_clone()));
+        Ok(order)
+    }
+
+    fn dequantised(&self, x: Tensor, draws: &mut Draws) -> Result<Tensor, Error> {
+        let Some(bin) = &self.bin else { return Ok(x) };
+        Ok(draws.uniform(&x.size(), x.kind(), x.device())? * bin + x)
+    }
+}
+
+impl Dataset for ArrayDataset {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn event_shape(&self) -> &[i64] {
+        &self.event
+    }
+
+    fn len(&self, split: Split) -> Option<i64> {
+        Some(self.points.get(split).size()[0])
+    }
+
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error> {
+        let x = self.points.train.f_index_select(0, &self.rows(n, step, stream)?)?;
+        self.dequantised(x, &mut stream.stream("dequantisation").at(step))
+    }
+
+    fn points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
+        let all = self.points.get(split);
+        let of = all.size()[0];
+        let x = if n >= of {
+            all.shallow_clone()
+        } else {
+            let rows = draws.permutation(of, Device::Cpu)?.f_narrow(0, 0, n)?;
+            all.f_index_select(0, &rows.f_to_device(all.device())?)?
+        };
+        self.dequantised(x, draws)
+    }
+
+    fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
+        self.units.invert(x)
+    }
+}
+
+/// In double precision, some rows at a time.
+fn normalised(x: &Tensor, units: &Normalise, kind: Kind, device: Device) -> Result<Tensor, Error> {
+    let n = x.size()[0];
+    let chunk = |start| -> Result<Tensor, Error> {
+        let rows = move_to(&x.f_narrow(0, start, CHUNK.min(n - start))?, Kind::Double, Device::Cpu)?;
+        move_to(&units.apply(&rows)?, kind, device)
+    };
+    let chunks: Vec<Tensor> = (0..n).step_by(CHUNK as usize).map(chunk).collect::<Result<_, _>>()?;
+    Ok(Tensor::f_cat(&chunks, 0)?)
+}
+
+/// Refuses an array that is not (n, ...) with at least `needed` rows of finite numbers.
+pub(crate) fn check_samples(array: &str, x: &Tensor, needed: i64) -> Result<(), DataError> {
+    let (array, shape) = (array.to_owned(), x.size());
+    if shape.len() < 2 || shape[1..].contains(&0) {
+        return Err(DataError::NotABatch { array, shape });
+    }
+    if shape[0] < needed {
+        return Err(DataError::TooFewRows { array, rows: shape[0], needed });
+    }
+    if !x.is_floating_point() {
+        return Ok(());
+    }
+    let finite = x.f_isfinite()?.f_flatten(1, -1)?.f_all_dim(1, false)?;
+    let row = finite.f_to_kind(Kind::Int64)?.f_argmin(0, false)?.int64_value(&[]);
+    if finite.int64_value(&[row]) == 1 {
+        return Ok(());
+    }
+    let nan = x.f_select(0, row)?.f_isnan()?.f_any()?.int64_value(&[]) == 1;
+    Err(DataError::NotFinite { array, row, value: if nan { "NaN" } else { "an infinity" } })
+}
+
+/// Refuses two arrays whose samples differ in shape.
+pub(crate) fn check_same_samples(first: (&str, &Tensor), second: (&str, &Tensor)) -> Result<(), DataError> {
+    let shape = |x: &Tensor| x.size()[1..].to_vec();
+    let (first_shape, second_shape) = (shape(first.1), shape(second.1));
+    if first_shape == second_shape {
+        return Ok(());
+    }
+    let (first, second) = (first.0.to_owned(), second.0.to_owned());
+    Err(DataError::ShapesDiffer { first, first_shape, second, second_shape })
+}
