@@ -23,16 +23,23 @@
 //! # Ok::<(), strait_ode::OdeError>(())
 //! ```
 
+mod adaptive;
+mod control;
+mod dormand_prince;
 mod error;
 mod grid;
 mod method;
+mod multistep;
 mod runge_kutta;
 mod scratch;
 mod solve;
 mod watch;
 
+pub use adaptive::DormandPrince;
+pub use control::Control;
 pub use error::OdeError;
 pub use grid::TimeGrid;
 pub use method::Method;
+pub use multistep::AdamsBashforth2;
 pub use runge_kutta::RungeKutta;
 pub use solve::{Options, Solution, solve};

@@ -1,4 +1,4 @@
-use crate::{OdeError, Options, RungeKutta, Solution, TimeGrid, solve};
+use crate::{AdamsBashforth2, DormandPrince, OdeError, Options, RungeKutta, Solution, TimeGrid, solve};
 use std::{fmt, str::FromStr};
 use strait_core::{Stepper, VelocityField};
 use tch::Tensor;
@@ -25,11 +25,15 @@ pub enum Method {
     Ralston,
     /// [`RungeKutta::rk4`].
     Rk4,
+    /// [`AdamsBashforth2`], called `ab2`.
+    AdamsBashforth2,
+    /// [`DormandPrince`], called `dopri5`; from its name with default tolerances.
+    Dopri5(DormandPrince),
 }
 
 impl Method {
     /// The names that [`FromStr`] knows.
-    pub const NAMES: [&'static str; 5] = ["euler", "midpoint", "heun", "ralston", "rk4"];
+    pub const NAMES: [&'static str; 7] = ["euler", "midpoint", "heun", "ralston", "rk4", "ab2", "dopri5"];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -39,6 +43,8 @@ impl Method {
             Self::Heun => "heun",
             Self::Ralston => "ralston",
             Self::Rk4 => "rk4",
+            Self::AdamsBashforth2 => "ab2",
+            Self::Dopri5(_) => "dopri5",
         }
     }
 
@@ -53,6 +59,8 @@ impl Method {
             Self::Heun => Box::new(RungeKutta::heun()),
             Self::Ralston => Box::new(RungeKutta::ralston()),
             Self::Rk4 => Box::new(RungeKutta::rk4()),
+            Self::AdamsBashforth2 => Box::new(AdamsBashforth2::default()),
+            Self::Dopri5(_) => return Err(OdeError::Adaptive { method: self.name() }),
         })
     }
 
@@ -68,10 +76,10 @@ impl Method {
         Ok(nfe / per_step)
     }
 
-    /// Carries `x` along the flow over the grid; see [`solve`].
+    /// Carries `x` along the flow over the grid; see [`solve()`] and [`DormandPrince::solve`].
     ///
     /// # Errors
-    /// As `solve`.
+    /// As those.
     pub fn solve(
         self,
         field: &dyn VelocityField,
@@ -79,7 +87,10 @@ impl Method {
         grid: &TimeGrid,
         options: Options<'_>,
     ) -> Result<Solution, OdeError> {
-        solve(field, x, grid, &mut *self.stepper()?, options)
+        match self {
+            Self::Dopri5(method) => method.solve(field, x, grid, options),
+            _ => solve(field, x, grid, &mut *self.stepper()?, options),
+        }
     }
 }
 
@@ -87,10 +98,16 @@ impl FromStr for Method {
     type Err = OdeError;
 
     fn from_str(name: &str) -> Result<Self, OdeError> {
-        [Self::Euler, Self::Midpoint, Self::Heun, Self::Ralston, Self::Rk4]
-            .into_iter()
-            .find(|method| method.name() == name)
-            .ok_or_else(|| OdeError::UnknownMethod { name: name.into() })
+        Ok(match name {
+            "euler" => Self::Euler,
+            "midpoint" => Self::Midpoint,
+            "heun" => Self::Heun,
+            "ralston" => Self::Ralston,
+            "rk4" => Self::Rk4,
+            "ab2" => Self::AdamsBashforth2,
+            "dopri5" => Self::Dopri5(DormandPrince::default()),
+            _ => return Err(OdeError::UnknownMethod { name: name.into() }),
+        })
     }
 }
 

@@ -63,18 +63,21 @@ impl Scratch {
     }
 }
 
-/// The velocity, of the shape of `x` and in memory of its own: a field may hand back its input, or a view of it,
+/// The velocity, of the shape of `x` and in memory of its own: a field may hand back an input, or a view of one,
 /// which the rule is about to overwrite.
 pub(crate) fn evaluate(field: &dyn VelocityField, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
     let velocity = field.velocity(x, t)?;
     check_same(x, "velocity", &velocity)?;
-    let extent = |y: &Tensor| {
-        let last: i64 = y.size().iter().zip(y.stride()).map(|(n, s)| (n - 1).max(0) * s).sum();
-        let start = y.data_ptr() as usize;
-        start..start + (last as usize + 1) * y.kind().elt_size_in_bytes()
-    };
-    let (ours, theirs) = (extent(x), extent(&velocity));
-    if ours.start < theirs.end && theirs.start < ours.end { copy(&velocity) } else { Ok(velocity) }
+    let ours = extent(&velocity);
+    let shared = [x, t].into_iter().map(extent).any(|its| ours.start < its.end && its.start < ours.end);
+    if shared { copy(&velocity) } else { Ok(velocity) }
+}
+
+/// The addresses between the first and the last element.
+fn extent(x: &Tensor) -> std::ops::Range<usize> {
+    let last: i64 = x.size().iter().zip(x.stride()).map(|(n, step)| (n - 1).max(0) * step).sum();
+    let start = x.data_ptr() as usize;
+    start..start + (last as usize + 1) * x.kind().elt_size_in_bytes()
 }
 
 /// A copy in memory of its own, without a graph.

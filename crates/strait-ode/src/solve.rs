@@ -27,6 +27,8 @@ pub struct Solution {
     pub nfe: usize,
     /// The state at each of the n + 1 times of the grid, (n + 1, B, ...), if it was asked for.
     pub trajectory: Option<Tensor>,
+    /// The evaluations that each sample took, (B,) of 64-bit integers, where each has its own step.
+    pub nfe_of_each: Option<Tensor>,
 }
 
 /// Carries a batch along $\dot x = v(x, t)$ over a grid with a fixed rule.
@@ -85,7 +87,7 @@ pub fn solve(
         }
         nfe = nfe.max(watch.calls());
     }
-    Ok(Solution { x: out.x, nfe, trajectory: out.trajectory })
+    Ok(Solution { x: out.x, nfe, trajectory: out.trajectory, nfe_of_each: None })
 }
 
 /// Some consecutive samples of a batch.

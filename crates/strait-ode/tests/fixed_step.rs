@@ -2,18 +2,19 @@
 
 mod common;
 
-use common::{Counting, Sine, Driven, Linear, distance, points};
+use common::{Counting, Driven, Linear, Sine, distance, points};
 use std::cell::RefCell;
 use strait_core::{Error, VelocityField};
 use strait_ode::{Method, OdeError, Options, TimeGrid};
 use tch::{Device, Kind, Tensor};
 
-const METHODS: [(Method, f64, usize); 5] = [
+const METHODS: [(Method, f64, usize); 6] = [
     (Method::Euler, 1.0, 1),
     (Method::Midpoint, 2.0, 2),
     (Method::Heun, 2.0, 2),
     (Method::Ralston, 2.0, 2),
     (Method::Rk4, 4.0, 4),
+    (Method::AdamsBashforth2, 2.0, 1),
 ];
 
 /// The slope of log error against log step size, by least squares.
@@ -117,7 +118,7 @@ fn parts_and_whole_agree_bit_for_bit_and_the_input_is_left_alone() {
 }
 
 #[test]
-fn a_field_may_hand_back_its_input_or_a_view_of_it() {
+fn a_field_may_hand_back_its_inputs_or_views_of_them() {
     struct Growth;
     impl VelocityField for Growth {
         fn velocity(&self, x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
@@ -130,6 +131,12 @@ fn a_field_may_hand_back_its_input_or_a_view_of_it() {
             Ok(x.narrow(1, 1, 1).expand_as(x))
         }
     }
+    struct Clock;
+    impl VelocityField for Clock {
+        fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+            Ok(t.unsqueeze(1).expand_as(x))
+        }
+    }
     let x = points(3);
     let grid = TimeGrid::uniform(64).unwrap();
     let e = std::f64::consts::E;
@@ -139,6 +146,8 @@ fn a_field_may_hand_back_its_input_or_a_view_of_it() {
         let grown = method.solve(&Growth, &x, &grid, Options::default()).unwrap().x;
         assert!(distance(&grown, &(&x * e)) < tolerance, "{method}");
         assert!(distance(&method.solve(&Swap, &x, &grid, Options::default()).unwrap().x, &swapped) < tolerance);
+        let later = method.solve(&Clock, &x, &grid, Options::default()).unwrap().x;
+        assert!(distance(&later, &(&x + 0.5)) < tolerance, "{method}");
     }
 }
 
