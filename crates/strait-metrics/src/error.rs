@@ -1,0 +1,11 @@
+/// What can go wrong while measuring.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetricError {
+    /// An error of a field.
+    #[error(transparent)]
+    Core(#[from] strait_core::Error),
+    /// An error of the solver.
+    #[error(transparent)]
+    Ode(#[from] strait_ode::OdeError),
+}
