@@ -289,7 +289,9 @@ fn near(law: Law, epsilon: f64, found: &Tensor, expected: &Tensor, what: impl Fn
     }
     let worst = excess.nan_to_num(f64::INFINITY, None, None).argmax(None, false).int64_value(&[]);
     let at = |tensor: &Tensor| tensor.flatten(0, -1).double_value(&[worst]);
-    Err(broken(law, format!("{}: {:.6e}, expected {:.6e}, at entry {worst}", what(), at(found), at(expected))))
+    let (found, expected) = (at(found), at(expected));
+    let off = (found - expected).abs();
+    Err(broken(law, format!("{}: {found:.6e}, expected {expected:.6e} (off by {off:.1e}), at entry {worst}", what())))
 }
 
 fn all_finite(law: Law, direction: Direction, what: &str, names: &[&str], gradients: &[Tensor]) -> Verdict {

@@ -1,0 +1,102 @@
+use crate::layer::{check_input, for_each_sample, places};
+use crate::{FlowError, Gate, Layer};
+use std::fmt;
+use strait_core::{Bijection, Condition, Error, Init, Scope, Transformed, per_sample};
+use tch::{Kind, Tensor};
+
+/// A scale and a shift for each channel: activation normalisation (Kingma and Dhariwal, arXiv 1807.03039).
+///
+/// $$ y = e^{g s} \odot x + g\, b, \qquad \log|\det| = g\, H W \sum_c s_c $$
+///
+/// with the gate $g$. A fresh layer is the identity. [`Layer::initialise`] sets $b$ and $s$ to the mean and the
+/// logarithm of the standard deviation of each channel of a data batch, so that at an open gate ($g = 1$) the
+/// inverse standardises it; the values live in the two parameters and nowhere else, so whatever stores the
+/// parameters stores the initialisation, and loading them needs no second one. Calling it again sets them anew.
+#[derive(Debug)]
+pub struct ActNorm {
+    log_scale: Tensor,
+    shift: Tensor,
+    gate: Gate,
+}
+
+impl ActNorm {
+    /// The identity over `channels` channels. Parameters: `log_scale`, `shift`.
+    ///
+    /// # Errors
+    /// `Parameter` when the names are taken.
+    pub fn new(scope: &mut Scope<'_>, channels: i64, gate: Gate) -> Result<Self, Error> {
+        let log_scale = scope.tensor("log_scale", &[channels], Init::Constant(0.0))?;
+        let shift = scope.tensor("shift", &[channels], Init::Constant(0.0))?;
+        Ok(Self { log_scale, shift, gate })
+    }
+
+    fn channels(&self) -> i64 {
+        self.log_scale.size()[0]
+    }
+
+    /// The log-scale and the shift, ready to be broadcast over x, and the log-determinant of `forward`.
+    fn factors(&self, x: &Tensor, condition: Condition<'_>) -> Result<(Tensor, Tensor, Tensor), Error> {
+        check_input(x, self.channels(), &self.shift)?;
+        let shape = if x.dim() == 4 { vec![1, -1, 1, 1] } else { vec![1, -1] };
+        let (s, b) = (self.log_scale.view(shape.as_slice()), self.shift.view(shape.as_slice()));
+        let log_det = self.log_scale.sum(self.log_scale.kind()) * places(x);
+        Ok(match self.gate.factor("ActNorm", x, condition)? {
+            None => (s, b, for_each_sample(&log_det, x)),
+            Some(g) => {
+                let wide = per_sample(&g, x);
+                (s * &wide, b * &wide, log_det * g)
+            }
+        })
+    }
+}
+
+impl Bijection for ActNorm {
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        let (s, b, log_det) = self.factors(x, condition)?;
+        Ok(Transformed { value: b.addcmul(x, &s.exp()), log_det })
+    }
+
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        let (s, b, log_det) = self.factors(y, condition)?;
+        Ok(Transformed { value: (y - b) * (-s).exp(), log_det: -log_det })
+    }
+}
+
+impl Layer for ActNorm {
+    fn parameters(&self) -> Vec<Tensor> {
+        vec![self.log_scale.shallow_clone(), self.shift.shallow_clone()]
+    }
+
+    fn initialise(&self, y: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {
+        check_input(y, self.channels(), &self.shift)?;
+        let values = y.size()[0] * places(y);
+        if values == 0 {
+            return Err(FlowError::EmptyBatch.into());
+        }
+        if values == 1 {
+            return Err(FlowError::OneValue.into());
+        }
+        strait_core::check_finite("the initialising batch", y, String::new)?;
+        // In float64 and in two passes, so that a channel far from zero keeps its digits.
+        let columns = y.detach().to_kind(Kind::Double).transpose(0, 1).flatten(1, -1);
+        let mean = columns.mean_dim([1i64].as_slice(), true, Kind::Double);
+        let deviation = (&columns - &mean).square().mean_dim([1i64].as_slice(), false, Kind::Double).sqrt();
+        for channel in 0..self.channels() {
+            let row = columns.get(channel);
+            if row.f_max()?.double_value(&[]) == row.f_min()?.double_value(&[]) {
+                return Err(FlowError::ConstantChannel { channel, value: row.double_value(&[0]) }.into());
+            }
+        }
+        tch::no_grad(|| {
+            self.shift.shallow_clone().f_copy_(&mean.squeeze_dim(1))?;
+            self.log_scale.shallow_clone().f_copy_(&deviation.log())?;
+            Ok(self.inverse(y, condition)?.value)
+        })
+    }
+}
+
+impl fmt::Display for ActNorm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ActNorm({} channels{})", self.channels(), self.gate)
+    }
+}

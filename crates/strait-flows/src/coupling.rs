@@ -1,0 +1,230 @@
+//! Coupling layers: one half of the channels is transformed, with numbers that a network makes of the other half.
+
+mod affine;
+mod spline;
+
+use crate::conditioner::{Conditioner, Setting};
+use crate::layer::check_input;
+use crate::reversible::{Direction, Point, Retrace, Retraced, leaf, pull, retrace_whole};
+use crate::{Gate, Layer};
+use std::fmt;
+use strait_core::{Bijection, Condition, Error, Scope, Transformed, per_sample, sum_per_sample};
+use tch::Tensor;
+
+/// What a coupling does to each number of its active half.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Transform {
+    /// $y = x + g m$, log-determinant 0 (Dinh and others, arXiv 1410.8516).
+    Additive,
+    /// $y = e^{g s} x + g m$ with $s = \beta \tanh(r / \beta)$, so that $|s| < \beta$ (Dinh and others, arXiv
+    /// 1605.08803). Both directions are finite for inputs far outside of the training range.
+    Affine {
+        /// $\beta$, the bound of the log-scale; 2 is safe, 50 is as good as none.
+        bound: f64,
+    },
+    /// A monotone rational-quadratic spline on $[-B, B]$, the identity outside of it (Durkan and others, arXiv
+    /// 1906.04032). See [`Transform::spline`].
+    Spline {
+        /// The number of bins $K$, at most 500.
+        bins: i64,
+        /// $B$.
+        bound: f64,
+    },
+}
+
+impl Transform {
+    /// An affine transform with $|s| < 2$.
+    pub fn affine() -> Self {
+        Self::Affine { bound: 2.0 }
+    }
+
+    /// A spline of 8 bins on $[-5, 5]$.
+    pub fn spline() -> Self {
+        Self::Spline { bins: 8, bound: 5.0 }
+    }
+
+    /// How many numbers it needs for each number it transforms.
+    fn width(self) -> i64 {
+        match self {
+            Self::Additive => 1,
+            Self::Affine { .. } => 2,
+            Self::Spline { bins, .. } => spline::width(bins),
+        }
+    }
+
+    fn check(self) -> Result<(), Error> {
+        let fault = |setting, value: String, rule| Err(crate::FlowError::Setting { setting, value, rule }.into());
+        match self {
+            Self::Affine { bound } | Self::Spline { bound, .. } if !(bound > 0.0 && bound.is_finite()) => {
+                fault("bound", bound.to_string(), "a bound is positive and finite")
+            }
+            Self::Spline { bins, .. } if !(1..=500).contains(&bins) => {
+                fault("bins", bins.to_string(), "a spline has 1 to 500 bins")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The image of x and its log-slope, number by number (None: 0).
+    fn apply(self, direction: Direction, x: &Tensor, raw: &Tensor, gate: Option<&Tensor>) -> (Tensor, Option<Tensor>) {
+        let gate = gate.map(|g| per_sample(g, x));
+        match self {
+            Self::Additive => {
+                let shift = gate.map_or_else(|| raw.shallow_clone(), |g| raw * g);
+                let y = if direction == Direction::Forward { x + shift } else { x - shift };
+                (y, None)
+            }
+            Self::Affine { bound } => {
+                let (y, log_slope) = affine::apply(direction, x, raw, gate.as_ref(), bound);
+                (y, Some(log_slope))
+            }
+            Self::Spline { bins, bound } => {
+                let (y, log_slope) = spline::apply(direction, x, raw, gate.as_ref(), bins, bound);
+                (y, Some(log_slope))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Transform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Additive => write!(f, "additive"),
+            Self::Affine { bound } => write!(f, "affine within e^±{bound}"),
+            Self::Spline { bins, bound } => write!(f, "spline of {bins} bins on ±{bound}"),
+        }
+    }
+}
+
+/// Which half of the channels a coupling transforms; of an odd number it is the larger half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Active {
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
+
+/// A coupling layer: with channels $(a, b)$, $b$ active,
+///
+/// $$ y_a = x_a, \quad y_b = \tau\big(x_b;\ r(x_a, c, t)\big), \qquad \log|\det| = \sum \log \tau' $$
+///
+/// where $\tau$ is a [`Transform`], $r$ a network of [`Setting::hidden`] layers and $c$ the context. The inverse
+/// costs the same, as $r$ is read from the half that stands still. The last layer of $r$ starts at zero, and $\tau$
+/// at $r = 0$ is the identity to the bit. With one channel there is no passive half, and the coupling is an
+/// element-wise transform of it under the condition.
+#[derive(Debug)]
+pub struct Coupling {
+    conditioner: Conditioner,
+    transform: Transform,
+    active: Active,
+    channels: i64,
+    gate: Gate,
+}
+
+impl Coupling {
+    /// A fresh coupling. Parameters: `layer{i}.weight`, `layer{i}.bias` of the network.
+    ///
+    /// # Errors
+    /// `FlowError::Setting` for a shape or a bound that makes no layer; `Parameter` when names are taken.
+    pub fn new(
+        scope: &mut Scope<'_>,
+        setting: &Setting<'_>,
+        transform: Transform,
+        active: Active,
+    ) -> Result<Self, Error> {
+        setting.check()?;
+        transform.check()?;
+        let channels = setting.event[0];
+        let moved = channels - channels / 2;
+        let conditioner = Conditioner::new(scope, setting, channels / 2, moved * transform.width())?;
+        Ok(Self { conditioner, transform, active, channels, gate: setting.gate })
+    }
+
+    /// The passive and the active half.
+    fn halves(&self, x: &Tensor) -> (Tensor, Tensor) {
+        let passive = self.channels / 2;
+        let moved = self.channels - passive;
+        match self.active {
+            Active::Last => (x.narrow(1, 0, passive), x.narrow(1, passive, moved)),
+            Active::First => (x.narrow(1, moved, passive), x.narrow(1, 0, moved)),
+        }
+    }
+
+    fn whole(&self, passive: &Tensor, active: &Tensor) -> Tensor {
+        match self.active {
+            Active::Last => Tensor::cat(&[passive, active], 1),
+            Active::First => Tensor::cat(&[active, passive], 1),
+        }
+    }
+
+    fn apply(&self, direction: Direction, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        check_input(x, self.channels, self.conditioner.weight())?;
+        let gate = self.gate.factor("a coupling", x, condition)?;
+        let (passive, active) = self.halves(x);
+        let raw = self.conditioner.apply(&passive, condition)?;
+        let (moved, log_slope) = self.transform.apply(direction, &active, &raw, gate.as_ref());
+        Ok(Transformed { value: self.whole(&passive, &moved), log_det: log_det(log_slope, x) })
+    }
+}
+
+fn log_det(log_slope: Option<Tensor>, x: &Tensor) -> Tensor {
+    log_slope.map_or_else(|| x.new_zeros([x.size()[0]], (x.kind(), x.device())), |slope| sum_per_sample(&slope))
+}
+
+impl Bijection for Coupling {
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        self.apply(Direction::Forward, x, condition)
+    }
+
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        self.apply(Direction::Inverse, y, condition)
+    }
+}
+
+impl Layer for Coupling {
+    fn parameters(&self) -> Vec<Tensor> {
+        self.conditioner.parameters()
+    }
+
+    /// The network's numbers are the same in both directions, so one pass of it serves the way back and the gradient.
+    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
+        if at.output.tangent.is_some() {
+            return retrace_whole(self, at);
+        }
+        let output = &at.output.value;
+        check_input(output, self.channels, self.conditioner.weight())?;
+        let (passive, moved) = self.halves(output);
+        let passive = leaf(&passive);
+        let gate = self.gate.factor("a coupling", output, at.condition)?;
+        let raw = self.conditioner.apply(&passive, at.condition)?;
+        let back = at.direction.opposite();
+        let (active, _) = tch::no_grad(|| self.transform.apply(back, &moved, &raw, gate.as_ref()));
+        let active = leaf(&active);
+        let (moved, log_slope) = self.transform.apply(at.direction, &active, &raw, gate.as_ref());
+        let (bar_passive, bar_moved) = self.halves(&at.cotangent.value);
+        let outputs = [(moved, bar_moved), (log_det(log_slope, output), at.cotangent.log_det.shallow_clone())];
+        let pulled =
+            pull(&outputs, &[passive.shallow_clone(), active.shallow_clone()], &self.parameters(), at.condition)?;
+        Ok(Retraced {
+            input: Point { value: self.whole(&passive, &active).detach(), tangent: None },
+            value: self.whole(&(&pulled.inputs[0] + bar_passive), &pulled.inputs[1]),
+            tangent: None,
+            parameters: pulled.parameters,
+            context: pulled.context,
+            t: pulled.t,
+        })
+    }
+}
+
+impl fmt::Display for Coupling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (channels, passive) = (self.channels, self.channels / 2);
+        write!(f, "Coupling({}, {passive} of {channels} channels move the rest", self.transform)?;
+        write!(f, ", hidden {:?}", self.conditioner.hidden())?;
+        if !self.conditioner.context().is_empty() {
+            write!(f, ", context {:?}", self.conditioner.context())?;
+        }
+        write!(f, "{})", self.gate)
+    }
+}

@@ -1,0 +1,84 @@
+//! What a layer of a flow is beyond a bijection, and the checks at its door.
+
+use crate::FlowError;
+use crate::reversible::{self, Retrace, Retraced};
+use std::fmt;
+use strait_core::{Bijection, Condition, Error};
+use tch::Tensor;
+
+/// A [`Bijection`] with parameters: what a [`Chain`](crate::Chain) is made of.
+///
+/// Only `parameters` must be written; a layer of your own joins a chain with that one line.
+pub trait Layer: Bijection + fmt::Display {
+    /// The trainable tensors, in the order of their making.
+    fn parameters(&self) -> Vec<Tensor>;
+
+    /// Sets data-dependent parameters from a batch of `forward`'s outputs, and returns their pre-images: the batch
+    /// that the layer before this one is initialised from. Layers without such parameters only invert.
+    ///
+    /// It changes parameters in place, so it is part of whatever stores them: there is no flag to forget. A layer
+    /// that was never initialised is the identity.
+    ///
+    /// # Errors
+    /// `FlowError::{EmptyBatch, OneValue, ConstantChannel}`, and those of `inverse`.
+    fn initialise(&self, y: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {
+        tch::no_grad(|| Ok(self.inverse(y, condition)?.value))
+    }
+
+    /// One step of reversible training: the layer's input again from its output, and the cotangents pulled back.
+    ///
+    /// # Errors
+    /// Those of the two directions.
+    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
+        reversible::retrace_whole(self, at)
+    }
+}
+
+impl<L: Layer + ?Sized> Layer for Box<L> {
+    fn parameters(&self) -> Vec<Tensor> {
+        (**self).parameters()
+    }
+
+    fn initialise(&self, y: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {
+        (**self).initialise(y, condition)
+    }
+
+    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
+        (**self).retrace(at)
+    }
+}
+
+/// Refuses an input that is no batch of vectors or images with `channels` channels of the kind of `like`.
+pub(crate) fn check_input(x: &Tensor, channels: i64, like: &Tensor) -> Result<(), Error> {
+    let size = x.size();
+    if !matches!(size.len(), 2 | 4) || size[1] != channels {
+        let expected = format!("(B, {channels}) or (B, {channels}, H, W)");
+        return Err(Error::Shape { what: "x", expected, found: size });
+    }
+    check_placement("x", x, like)
+}
+
+/// Refuses a tensor of another kind or on another device than `like`.
+pub(crate) fn check_placement(what: &'static str, x: &Tensor, like: &Tensor) -> Result<(), Error> {
+    if x.kind() == like.kind() && x.device() == like.device() {
+        return Ok(());
+    }
+    Err(FlowError::Placement {
+        what,
+        expected: like.kind(),
+        expected_device: like.device(),
+        found: x.kind(),
+        found_device: x.device(),
+    }
+    .into())
+}
+
+/// How many places of each channel one sample has: 1 for vectors, H W for images.
+pub(crate) fn places(x: &Tensor) -> i64 {
+    x.size()[2..].iter().product()
+}
+
+/// A number that is the same for every sample, as a log-determinant (B,).
+pub(crate) fn for_each_sample(number: &Tensor, x: &Tensor) -> Tensor {
+    number.expand([x.size()[0]], false)
+}

@@ -1,0 +1,123 @@
+use super::mix;
+use crate::layer::{check_input, for_each_sample, places};
+use crate::{Gate, Layer};
+use std::fmt;
+use strait_core::{Bijection, Condition, Error, Init, Scope, Transformed, per_sample};
+use tch::Tensor;
+
+/// A linear map of the channels as a product of triangular factors, its log-determinant O(C).
+///
+/// $$ y = (I + g L)\,(\operatorname{diag} e^{g s} + g U)\, x, \qquad \log|\det| = g\, H W \sum_c s_c $$
+///
+/// with $L$ strictly lower and $U$ strictly upper triangular, and the gate $g$. For images it is the invertible 1x1
+/// convolution in its LU form (Kingma and Dhariwal, arXiv 1807.03039, section 3.2); the permutation of that form is
+/// a layer of its own, [`Permutation`](crate::Permutation), so that a fresh layer is the identity. $L$, $U$ and $s$
+/// are the three parts of one matrix: C² parameters and no masks to train around.
+#[derive(Debug)]
+pub struct Plu {
+    weight: Tensor,
+    gate: Gate,
+}
+
+impl Plu {
+    /// The identity over `channels` channels. Parameter: `weight`, below the diagonal $L$, on it $s$, above it $U$.
+    ///
+    /// # Errors
+    /// `Parameter` when the name is taken.
+    ///
+    /// ```
+    /// use strait_core::{Bijection, Condition, Parameters, Seed};
+    /// use strait_flows::{Gate, Plu};
+    /// use tch::{Device, Kind, Tensor};
+    /// let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+    /// let layer = Plu::new(&mut parameters.root(), 3, Gate::Timeless)?;
+    /// let image = Tensor::rand([2, 3, 8, 8], (Kind::Float, Device::Cpu));
+    /// assert_eq!(layer.forward(&image, Condition::NONE)?.value, image);
+    /// # Ok::<(), strait_core::Error>(())
+    /// ```
+    pub fn new(scope: &mut Scope<'_>, channels: i64, gate: Gate) -> Result<Self, Error> {
+        Ok(Self { weight: scope.tensor("weight", &[channels, channels], Init::Constant(0.0))?, gate })
+    }
+
+    fn channels(&self) -> i64 {
+        self.weight.size()[0]
+    }
+
+    fn log_diagonal(&self) -> Tensor {
+        self.weight.diagonal(0, 0, 1)
+    }
+
+    /// $\operatorname{diag} e^{s} + U$.
+    fn upper(&self) -> Tensor {
+        self.weight.triu(1) + self.log_diagonal().exp().diag_embed(0, 0, 1)
+    }
+
+    fn matrix(&self) -> Tensor {
+        let upper = self.upper();
+        self.weight.tril(-1).matmul(&upper) + upper
+    }
+
+    fn log_det(&self, x: &Tensor, gate: Option<&Tensor>) -> Tensor {
+        let sum = self.log_diagonal().sum(self.weight.kind()) * places(x);
+        gate.map_or_else(|| for_each_sample(&sum, x), |g| &sum * g)
+    }
+
+    /// The gated product without a matrix for each sample: the factors are shared, the gate multiplies their images.
+    fn gated(&self, x: &Tensor, g: &Tensor) -> Tensor {
+        let g = per_sample(g, x);
+        let s = self.log_diagonal();
+        let s = if x.dim() == 4 { s.view([1, -1, 1, 1]) } else { s };
+        let y = x * (s * &g).exp() + mix(&self.weight.triu(1), x) * &g;
+        mix(&self.weight.tril(-1), &y) * g + y
+    }
+
+    /// Triangular systems: (B, C, C) for a gate of each sample. Only the triangle in use is ever read.
+    fn solve_gated(&self, y: &Tensor, g: &Tensor) -> Tensor {
+        let g = g.view([-1, 1, 1]);
+        let weight = &self.weight * &g;
+        let upper = weight.triu(1) + weight.diagonal(0, 1, 2).exp().diag_embed(0, 1, 2);
+        let columns = y.view([y.size()[0], self.channels(), places(y)]);
+        let z = weight.linalg_solve_triangular(&columns, false, true, true);
+        upper.linalg_solve_triangular(&z, true, true, false).reshape(y.size())
+    }
+
+    fn solve(&self, y: &Tensor) -> Tensor {
+        if y.dim() == 2 {
+            // x U^T L^T = y, row by row.
+            let z = self.weight.tr().linalg_solve_triangular(y, true, false, true);
+            return self.upper().tr().linalg_solve_triangular(&z, false, false, false);
+        }
+        let eye = Tensor::eye(self.channels(), (self.weight.kind(), self.weight.device()));
+        let lower = self.weight.linalg_solve_triangular(&eye, false, true, true);
+        mix(&self.upper().linalg_solve_triangular(&lower, true, true, false), y)
+    }
+}
+
+impl Bijection for Plu {
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        check_input(x, self.channels(), &self.weight)?;
+        let gate = self.gate.factor("Plu", x, condition)?;
+        let value = gate.as_ref().map_or_else(|| mix(&self.matrix(), x), |g| self.gated(x, g));
+        Ok(Transformed { value, log_det: self.log_det(x, gate.as_ref()) })
+    }
+
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        check_input(y, self.channels(), &self.weight)?;
+        let gate = self.gate.factor("Plu", y, condition)?;
+        let y = &y.contiguous();
+        let value = gate.as_ref().map_or_else(|| self.solve(y), |g| self.solve_gated(y, g));
+        Ok(Transformed { value, log_det: -self.log_det(y, gate.as_ref()) })
+    }
+}
+
+impl Layer for Plu {
+    fn parameters(&self) -> Vec<Tensor> {
+        vec![self.weight.shallow_clone()]
+    }
+}
+
+impl fmt::Display for Plu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plu({} channels{})", self.channels(), self.gate)
+    }
+}
