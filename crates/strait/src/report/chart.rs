@@ -1,0 +1,295 @@
+//! Lines against axes, in one panel or in several side by side.
+
+use super::{
+    axis::{Axis, Scale},
+    colour::{AXIS, Colour, MUTED, TEXT},
+    error::ReportError,
+    figure::{Figure, Words, check_id, left_out},
+    number,
+    panel::{Frame, Layout},
+    scene::{Scene, Stroke, Type},
+};
+
+/// A figure of lines: losses against steps, quality against evaluations.
+///
+/// One panel has its lines labelled at their ends, several share a legend. Values that are not
+/// finite, or not positive on a logarithmic axis, leave a gap in their line and are counted in the
+/// caption.
+///
+/// ```
+/// use strait::report::{Axis, Chart, Colour, Panel, Reference, Series};
+///
+/// let chart = Chart {
+///     id: "quality".into(),
+///     title: "Quality against evaluations".into(),
+///     caption: "Mean over three seeds.".into(),
+///     panels: vec![Panel {
+///         x: Axis::evaluations(&[1, 2, 4]),
+///         y: Axis::log("W2"),
+///         series: vec![
+///             Series::line("linear", Colour::of(0), vec![(1.0, 4.4), (2.0, 1.7), (4.0, 0.6)]),
+///             Series::line("learned", Colour::of(1), vec![(1.0, 1.1), (2.0, f64::NAN), (4.0, 0.5)]),
+///         ],
+///         references: vec![Reference { label: "sampling floor".into(), value: 0.21 }],
+///         ..Panel::default()
+///     }],
+/// };
+/// let figure = chart.draw()?;
+/// assert!(figure.svg().starts_with("<svg"));
+/// assert!(figure.caption.ends_with("1 point is not finite and is left out."));
+/// # Ok::<(), strait::report::ReportError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Chart {
+    /// The name of the figure's files.
+    pub id: String,
+    /// The heading.
+    pub title: String,
+    /// What the reader should know to read it.
+    pub caption: String,
+    /// One or more sets of axes.
+    pub panels: Vec<Panel>,
+}
+
+/// One set of axes and what is drawn on it.
+#[derive(Clone, Debug, Default)]
+pub struct Panel {
+    /// A heading of its own, where there are several; may be empty.
+    pub title: String,
+    /// The horizontal axis.
+    pub x: Axis,
+    /// The vertical axis.
+    pub y: Axis,
+    /// The lines, the last on top.
+    pub series: Vec<Series>,
+    /// Horizontal lines to compare with.
+    pub references: Vec<Reference>,
+    /// Vertical lines, such as the start of a phase.
+    pub events: Vec<Event>,
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Its name; empty for a line that another one explains.
+    pub label: String,
+    /// The method it belongs to.
+    pub colour: Colour,
+    /// How it is drawn.
+    pub style: LineStyle,
+    /// The points in drawing order. At most a dozen get markers.
+    pub points: Vec<(f64, f64)>,
+    /// For each point the lower and upper edge of its spread; empty for none.
+    pub band: Vec<(f64, f64)>,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineStyle {
+    /// A full line.
+    #[default]
+    Solid,
+    /// A dashed line, for the second quantity of a method.
+    Dashed,
+    /// A thin pale line, for raw values behind a smoothed line.
+    Faint,
+}
+
+/// A horizontal line to compare with, such as the sampling floor of a metric.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// What it is.
+    pub label: String,
+    /// Where it is.
+    pub value: f64,
+}
+
+/// A vertical line at something that happened, such as the start of a phase.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// What happened.
+    pub label: String,
+    /// Where on the horizontal axis.
+    pub at: f64,
+}
+
+impl Series {
+    /// A full line without a band.
+    #[must_use]
+    pub fn line(label: impl Into<String>, colour: Colour, points: Vec<(f64, f64)>) -> Self {
+        Self { label: label.into(), colour, style: LineStyle::Solid, points, band: vec![] }
+    }
+
+    /// The raw values as a faint line, and on it their mean over a centred window of `window`
+    /// points (values that are not finite count in no mean).
+    ///
+    /// ```
+    /// use strait::report::{Colour, LineStyle, Series};
+    ///
+    /// let raw = vec![(0.0, 1.0), (1.0, 5.0), (2.0, f64::NAN), (3.0, 3.0)];
+    /// let [faint, smooth] = Series::smoothed("loss", Colour::of(0), raw, 3);
+    /// assert_eq!((faint.style, faint.label.as_str()), (LineStyle::Faint, ""));
+    /// assert_eq!(smooth.points[1], (1.0, 3.0));
+    /// assert_eq!(smooth.points[3], (3.0, 3.0));
+    /// ```
+    #[must_use]
+    pub fn smoothed(label: impl Into<String>, colour: Colour, raw: Vec<(f64, f64)>, window: usize) -> [Self; 2] {
+        let reach = window / 2;
+        let mean = |i: usize| {
+            let near = &raw[i.saturating_sub(reach)..raw.len().min(i + reach + 1)];
+            let finite = || near.iter().map(|point| point.1).filter(|y| y.is_finite());
+            finite().sum::<f64>() / finite().count() as f64
+        };
+        let smooth = raw.iter().enumerate().map(|(i, point)| (point.0, mean(i))).collect();
+        let smooth = Self::line(label, colour, smooth);
+        [Self { style: LineStyle::Faint, ..Self::line("", colour, raw) }, smooth]
+    }
+
+    /// The line with the band between `low` and `high` at each point.
+    #[must_use]
+    pub fn with_band(self, band: Vec<(f64, f64)>) -> Self {
+        Self { band, ..self }
+    }
+}
+
+impl Chart {
+    /// Draws the figure.
+    ///
+    /// # Errors
+    /// [`ReportError::Id`], and [`ReportError::Empty`] without a panel.
+    pub fn draw(&self) -> Result<Figure, ReportError> {
+        check_id(&self.id)?;
+        if self.panels.is_empty() {
+            return Err(ReportError::Empty { id: self.id.clone(), what: "panels" });
+        }
+        let layout = Layout::of(&self.panels);
+        let entries = if layout.labels_at_ends { vec![] } else { self.entries() };
+        let legend = legend_rows(&entries, layout.width);
+        let top = 24.0 * legend.len() as f64;
+        let mut scene = Scene::new(layout.width, top + layout.height);
+        draw_legend(&mut scene, &legend);
+        for (i, panel) in self.panels.iter().enumerate() {
+            let cell = layout.cell(i);
+            panel.draw(&mut scene, Frame { y: cell.y + top, ..cell }, &layout);
+        }
+        let words = Words {
+            id: &self.id,
+            title: &self.title,
+            caption: &self.caption,
+            left_out: self.left_out(),
+            alt: self.alt(),
+        };
+        Figure::render(&scene, words)
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        let (mut broken, mut low) = (0, 0);
+        for panel in &self.panels {
+            let points = panel.series.iter().flat_map(|series| &series.points);
+            for &(x, y) in points.filter(|point| !panel.has(**point)) {
+                let finite = Scale::Linear.takes(x) && Scale::Linear.takes(y);
+                *(if finite { &mut low } else { &mut broken }) += 1;
+            }
+        }
+        let broken = left_out(broken, "point", "not finite");
+        let low = left_out(low, "point", "not positive on a logarithmic axis");
+        broken.into_iter().chain(low).collect()
+    }
+
+    /// The figure in words: where each line begins and ends.
+    fn alt(&self) -> String {
+        let mut alt = String::new();
+        for panel in &self.panels {
+            let title = if panel.title.is_empty() { String::new() } else { format!("{}: ", panel.title) };
+            alt.push_str(&format!("{title}{} against {}.", panel.y.label, panel.x.label));
+            for series in panel.series.iter().filter(|series| !series.label.is_empty()) {
+                let mut points = series.points.iter().filter(|point| panel.has(**point));
+                let Some(first) = points.next() else { continue };
+                let last = points.next_back().unwrap_or(first);
+                let [x0, y0, x1, y1] = [first.0, first.1, last.0, last.1].map(number::short);
+                alt.push_str(&format!(" {}: {y0} at {x0}, {y1} at {x1}.", series.label));
+            }
+            for reference in &panel.references {
+                let value = number::short(reference.value);
+                alt.push_str(&format!(" {}: {value}.", reference.label));
+            }
+            alt.push(' ');
+        }
+        alt.trim_end().into()
+    }
+
+    /// The legend: every labelled line once, then the references.
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = vec![];
+        let lines = self.panels.iter().flat_map(|panel| &panel.series).map(|series| Entry {
+            label: series.label.clone(),
+            colour: series.colour,
+            style: Some(series.style),
+            marked: series.is_marked(),
+        });
+        let references = self.panels.iter().flat_map(|panel| &panel.references);
+        let references = references.map(|reference| Entry {
+            label: reference.label.clone(),
+            colour: Colour::NEUTRAL,
+            style: None,
+            marked: false,
+        });
+        for entry in lines.chain(references) {
+            if !entry.label.is_empty() && entries.iter().all(|known| known.label != entry.label) {
+                entries.push(entry);
+            }
+        }
+        entries
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    label: String,
+    colour: Colour,
+    /// None for a reference.
+    style: Option<LineStyle>,
+    marked: bool,
+}
+
+const SAMPLE: f64 = 26.0;
+
+fn entry_type(entry: &Entry) -> Type {
+    Type::new(12.5, if entry.style.is_some() { TEXT } else { MUTED })
+}
+
+/// Breaks the legend into rows that fit, each entry with its left edge.
+fn legend_rows(entries: &[Entry], width: f64) -> Vec<Vec<(f64, &Entry)>> {
+    let mut rows: Vec<Vec<(f64, &Entry)>> = vec![];
+    let mut x = f64::INFINITY;
+    for entry in entries {
+        let needed = SAMPLE + 7.0 + entry_type(entry).width(&entry.label);
+        if x + needed > width {
+            rows.push(vec![]);
+            x = 0.0;
+        }
+        if let Some(row) = rows.last_mut() {
+            row.push((x, entry));
+        }
+        x += needed + 24.0;
+    }
+    rows
+}
+
+fn draw_legend(scene: &mut Scene, rows: &[Vec<(f64, &Entry)>]) {
+    for (i, row) in rows.iter().enumerate() {
+        let y = 9.0 + 24.0 * i as f64;
+        for (x, entry) in row {
+            let stroke = match entry.style {
+                None => Stroke::new(AXIS, 1.5).dashed(2.0, 4.0),
+                Some(style) => style.stroke(entry.colour),
+            };
+            scene.line(vec![(*x, y), (x + SAMPLE, y)], stroke);
+            if entry.marked {
+                let marker = entry.colour.marker();
+                scene.marker((x + SAMPLE / 2.0, y), 4.0, marker, entry.colour.rgb(), String::new());
+            }
+            scene.text((x + SAMPLE + 7.0, y + 4.3), &entry.label, entry_type(entry));
+        }
+    }
+}
