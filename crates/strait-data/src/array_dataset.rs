@@ -34,6 +34,21 @@ impl<T> Splits<T> {
     }
 }
 
+impl Splits<Tensor> {
+    /// Parts of one array (n, ...): `validation` and `test` rows of it at random, the rest for training.
+    pub(crate) fn of(x: &Tensor, validation: i64, test: i64, draws: &mut Draws) -> Result<Self, Error> {
+        let n = x.size()[0];
+        let order = draws.permutation(n, Device::Cpu)?;
+        let part =
+            |start, length| -> Result<Tensor, Error> { Ok(x.f_index_select(0, &order.f_narrow(0, start, length)?)?) };
+        Ok(Self {
+            train: part(validation + test, n - validation - test)?,
+            validation: part(0, validation)?,
+            test: part(validation, test)?,
+        })
+    }
+}
+
 /// How a flat sample is to be shown as an image, row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image {

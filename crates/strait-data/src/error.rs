@@ -1,7 +1,64 @@
+use std::path::PathBuf;
+
 /// What can be wrong with data. Every message names the file, the array or the parameter, and what would mend it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// A file is not there.
+    #[error("data set `{name}`: there is no file {}", path.display())]
+    Missing {
+        /// The data set.
+        name: String,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A file cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file that is cut short, damaged, or not what its name says.
+    #[error("{} is damaged ({problem}): {remedy}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and in which row or array.
+        problem: String,
+        /// What would mend it.
+        remedy: &'static str,
+    },
+    /// A file whose first bytes are those of neither format.
+    #[error("{} is neither an .npy nor an .npz file: save it with numpy.save or numpy.savez", path.display())]
+    NotNumpy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An archive without the arrays that are looked for.
+    #[error("{} holds no array `{wanted}` (it holds {present:?}): name its arrays `train` and `test`, or `data`", path.display())]
+    MissingArray {
+        /// The file.
+        path: PathBuf,
+        /// The array that is missing.
+        wanted: &'static str,
+        /// The arrays that are there.
+        present: Vec<String>,
+    },
+    /// An array of numbers of a type that is not read.
+    #[error("array `{array}` of {} has type {found}: convert it with .astype(\"float32\")", path.display())]
+    ElementType {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: String,
+        /// Its type as NumPy writes it.
+        found: String,
+    },
+    /// There is no folder to look for data in.
+    #[error("no folder for data: set STRAIT_DATA to one (neither XDG_CACHE_HOME nor HOME is set)")]
+    NoFolder,
     /// A parameter is outside of what makes sense.
     #[error("{of}: {parameter} is {value}, and must be {must}")]
     Parameter {

@@ -5,13 +5,20 @@
 //! that says where it was looked for.
 
 mod array_dataset;
+mod digits;
 mod error;
+mod file;
+mod location;
 mod normalise;
+mod npy;
 mod toy_dataset;
 pub mod toys;
 
 pub use array_dataset::{ArrayDataset, Image, Splits};
+pub use digits::digits;
 pub use error::DataError;
+pub use file::from_file;
+pub use location::data_dir;
 pub use normalise::{Normalise, Scaling};
 pub use toy_dataset::{NormalisedToy, ToyDataset};
 pub use toys::Toy;
