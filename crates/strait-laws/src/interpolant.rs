@@ -123,8 +123,8 @@ pub fn check_invertible<I: InvertibleInterpolant>(
 
 fn run(subject: &str, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
     let events = proptest::collection::vec(1i64..=3, 1..=3);
-    let cases = (1i64..=4, events, any::<u32>())
-        .prop_map(|(batch, event, seed)| Case { batch, event, seed: u64::from(seed) });
+    let cases =
+        (1i64..=4, events, any::<u32>()).prop_map(|(batch, event, seed)| Case { batch, event, seed: u64::from(seed) });
     let config = Config { failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let outcome = runner.run(&cases, |case| examine(&case).map_err(|fault| TestCaseError::fail(fault.1)));
@@ -134,9 +134,7 @@ fn run(subject: &str, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<()
             Err(Fault(law, detail)) => (law, detail, case),
             Ok(()) => (Law::Runs, format!("fails only sometimes: {reason}"), case),
         },
-        Err(TestError::Abort(reason)) => {
-            (Law::Runs, reason.to_string(), Case { batch: 0, event: vec![], seed: 0 })
-        }
+        Err(TestError::Abort(reason)) => (Law::Runs, reason.to_string(), Case { batch: 0, event: vec![], seed: 0 }),
     };
     Err(Broken { subject: subject.to_owned(), law, detail, case: Box::new(case) })
 }
@@ -191,11 +189,9 @@ fn path_laws<I: Interpolant>(
     let Trial { path, x0, x1, t, .. } = &trial(case, Kind::Double, build)?;
     let sample = path.at(x0, x1, t).map_err(runs)?;
     let curve = path.curve(x0, x1, t).map_err(runs)?;
-    for (what, part) in [
-        ("the position", &sample.x_t),
-        ("the velocity", &sample.velocity),
-        ("the acceleration", &curve.acceleration),
-    ] {
+    for (what, part) in
+        [("the position", &sample.x_t), ("the velocity", &sample.velocity), ("the acceleration", &curve.acceleration)]
+    {
         if part.size() != x0.size() {
             return Err(Fault(Law::Shape, format!("{what} is {:?} for {:?}", part.size(), x0.size())));
         }
@@ -247,8 +243,7 @@ fn inverse_laws<I: InvertibleInterpolant>(
         .map(|i| {
             let cotangent = flat.zeros_like();
             let _ = cotangent.narrow(1, i, 1).fill_(1.0);
-            vjp(&[flat.shallow_clone()], &[cotangent], &[x_t.shallow_clone()], Graph::Keep)
-                .map(|g| g[0].view([b, d]))
+            vjp(&[flat.shallow_clone()], &[cotangent], &[x_t.shallow_clone()], Graph::Keep).map(|g| g[0].view([b, d]))
         })
         .collect::<Result<Vec<_>, _>>()
         .map_err(runs)?;

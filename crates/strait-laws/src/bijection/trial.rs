@@ -2,6 +2,7 @@
 
 use super::Law;
 use super::case::{Case, Given};
+use std::cell::OnceCell;
 use strait_autodiff::{Graph, jvp, time_derivative, vjp};
 use strait_core::{Bijection, Error, Parameters, Scope, Seed, Transformed};
 use tch::{Device, Kind, Tensor};
@@ -29,7 +30,12 @@ enum Direction {
 }
 
 impl Direction {
-    const BOTH: [Direction; 2] = [Direction::Forward, Direction::Inverse];
+    fn opposite(self) -> Self {
+        match self {
+            Self::Forward => Self::Inverse,
+            Self::Inverse => Self::Forward,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -46,14 +52,22 @@ impl Direction {
     }
 }
 
-/// A built layer with its perturbed parameters, a point on each side, and the condition.
+/// What a direction is tried on, and what came of it.
+struct Side {
+    direction: Direction,
+    x: Tensor,
+    out: Transformed,
+    /// $\partial y / \partial x$ of each sample, (B, d, d), once it has been asked for.
+    jacobian: OnceCell<Tensor>,
+}
+
+/// A built layer with its perturbed parameters, the condition, and a point on each side.
 struct Trial<'a, B> {
     case: &'a Case,
     layer: B,
     parameters: Parameters,
-    x: Tensor,
-    y: Tensor,
     given: Given,
+    sides: [Side; 2],
 }
 
 pub(super) fn examine<B: Bijection>(
@@ -61,18 +75,19 @@ pub(super) fn examine<B: Bijection>(
     build: &impl Fn(&Case, &mut Scope<'_>) -> Result<B, Error>,
 ) -> Verdict {
     let trial = under(Law::Runs, Trial::new(case, build))?;
-    trial.shape_and_finite()?;
-    trial.pure()?;
-    for direction in Direction::BOTH {
-        trial.batch_split(direction)?;
-    }
-    for direction in Direction::BOTH {
-        trial.round_trip(direction)?;
-    }
-    for direction in Direction::BOTH {
-        trial.log_det(direction)?;
-        trial.gradient(direction)?;
-        trial.forward_mode(direction)?;
+    let laws = [
+        Trial::shape_and_finite,
+        Trial::pure,
+        Trial::batch_split,
+        Trial::round_trip,
+        Trial::log_det,
+        Trial::gradient,
+        Trial::forward_mode,
+    ];
+    for law in laws {
+        for side in &trial.sides {
+            law(&trial, side)?;
+        }
     }
     trial.restore(build)
 }
@@ -85,64 +100,51 @@ impl<'a, B: Bijection> Trial<'a, B> {
             let noise = case.normal(&name, &tensor.size())? * case.perturbation;
             let _ = tch::no_grad(|| tensor.shallow_clone().f_add_(&noise))?;
         }
-        let (x, given) = (case.input()?, case.condition()?);
-        // A point of the other side that is not the image of x, of the shape that side has.
-        let image = tch::no_grad(|| layer.forward(&x, given.condition()))?;
-        let y = case.normal("y", &image.value.size())? * case.spread;
-        Ok(Self { case, layer, parameters, x, y, given })
+        let given = case.condition()?;
+        let side = |direction: Direction, x: Tensor| {
+            let out = direction.apply(&layer, &x, &given)?;
+            Ok::<_, Error>(Side { direction, x, out, jacobian: OnceCell::new() })
+        };
+        let source = side(Direction::Forward, case.input()?)?;
+        // A point of the other side that is not the image of the first, of the shape that side has.
+        let y = case.normal("y", &source.out.value.size())? * case.spread;
+        let sides = [source, side(Direction::Inverse, y)?];
+        Ok(Self { case, layer, parameters, given, sides })
     }
 
-    fn point(&self, direction: Direction) -> &Tensor {
-        match direction {
-            Direction::Forward => &self.x,
-            Direction::Inverse => &self.y,
+    fn apply(&self, side: &Side) -> Result<Transformed, Fault> {
+        under(Law::Runs, side.direction.apply(&self.layer, &side.x, &self.given))
+    }
+
+    fn shape_and_finite(&self, side: &Side) -> Verdict {
+        let (x, out, name) = (&side.x, &side.out, side.direction.name());
+        let (found, log_det) = (out.value.size(), out.log_det.size());
+        if out.value.numel() != x.numel() || found.first() != Some(&self.case.batch) {
+            return Err(broken(Law::Shape, format!("{name} maps {:?} to {found:?}", x.size())));
         }
-    }
-
-    fn shape_and_finite(&self) -> Verdict {
-        for direction in Direction::BOTH {
-            let x = self.point(direction);
-            let out = under(Law::Runs, direction.apply(&self.layer, x, &self.given))?;
-            let name = direction.name();
-            let (found, log_det) = (out.value.size(), out.log_det.size());
-            if out.value.numel() != x.numel() || found.first() != Some(&self.case.batch) {
-                return Err(broken(Law::Shape, format!("{name} maps {:?} to {found:?}", x.size())));
-            }
-            if log_det != [self.case.batch] {
-                return Err(broken(Law::Shape, format!("{name} has a log_det of shape {log_det:?}, not (B,)")));
-            }
-            for (what, tensor) in [("value", &out.value), ("log_det", &out.log_det)] {
-                under(Law::Finite, strait_core::check_finite("it", tensor, String::new))
-                    .map_err(|f| broken(Law::Finite, format!("{name} {what}: {}", f.detail)))?;
-            }
+        if log_det != [self.case.batch] {
+            return Err(broken(Law::Shape, format!("{name} has a log_det of shape {log_det:?}, not (B,)")));
         }
-        Ok(())
-    }
-
-    fn pure(&self) -> Verdict {
-        for direction in Direction::BOTH {
-            let x = self.point(direction);
-            let mut first = None;
-            for other in Direction::BOTH {
-                let now = under(Law::Runs, direction.apply(&self.layer, x, &self.given))?;
-                under(Law::Runs, other.apply(&self.layer, self.point(other), &self.given))?;
-                if let Some(Transformed { value, log_det }) = first.replace(now) {
-                    let now = first.as_ref().expect("just put there");
-                    if value != now.value || log_det != now.log_det {
-                        return Err(broken(
-                            Law::Pure,
-                            format!("{} changed its answer to the same input", direction.name()),
-                        ));
-                    }
-                }
+        for (what, tensor) in [("value", &out.value), ("log_det", &out.log_det)] {
+            if let Err(error) = strait_core::check_finite(what, tensor, String::new) {
+                return Err(broken(Law::Finite, format!("{name}: {error}")));
             }
         }
         Ok(())
     }
 
-    fn batch_split(&self, direction: Direction) -> Verdict {
-        let x = self.point(direction);
-        let whole = under(Law::Runs, direction.apply(&self.layer, x, &self.given))?;
+    /// Both directions have been called since this side's answer was had.
+    fn pure(&self, side: &Side) -> Verdict {
+        let again = self.apply(side)?;
+        if again.value != side.out.value || again.log_det != side.out.log_det {
+            let name = side.direction.name();
+            return Err(broken(Law::Pure, format!("{name} changed its answer to the same input")));
+        }
+        Ok(())
+    }
+
+    fn batch_split(&self, side: &Side) -> Verdict {
+        let Side { direction, x, out: whole, .. } = side;
         for i in 0..self.case.batch {
             let one = |tensor: &Tensor| tensor.narrow(0, i, 1);
             let alone = under(Law::BatchSplit, direction.apply(&self.layer, &one(x), &self.given.map(one)))?;
@@ -157,13 +159,9 @@ impl<'a, B: Bijection> Trial<'a, B> {
         Ok(())
     }
 
-    fn round_trip(&self, direction: Direction) -> Verdict {
-        let (there, back) = match direction {
-            Direction::Forward => (Direction::Forward, Direction::Inverse),
-            Direction::Inverse => (Direction::Inverse, Direction::Forward),
-        };
-        let x = self.point(direction);
-        let out = under(Law::Runs, there.apply(&self.layer, x, &self.given))?;
+    fn round_trip(&self, side: &Side) -> Verdict {
+        let (there, back) = (side.direction, side.direction.opposite());
+        let (x, out) = (&side.x, &side.out);
         let home = under(Law::Runs, back.apply(&self.layer, &out.value, &self.given))?;
         if home.value.size() != x.size() {
             return Err(broken(Law::Shape, format!("{:?} comes back as {:?}", x.size(), home.value.size())));
@@ -174,31 +172,32 @@ impl<'a, B: Bijection> Trial<'a, B> {
         })
     }
 
-    /// $\partial y / \partial x$ of each sample, (B, d, d), from one pull-back of a batch repeated d times: samples
-    /// do not see each other, which `batch_split` has made sure of.
-    fn jacobian(&self, direction: Direction) -> Result<Tensor, Error> {
-        let x = self.point(direction);
-        let d = strait_core::event_size(x);
+    /// From one pull-back of a batch repeated d times: samples do not see each other, as `batch_split` has made sure.
+    fn jacobian<'s>(&self, side: &'s Side) -> Result<&'s Tensor, Error> {
+        if let Some(known) = side.jacobian.get() {
+            return Ok(known);
+        }
+        let d = strait_core::event_size(&side.x);
         let repeat = |tensor: &Tensor| tensor.repeat_interleave_self_int(d, 0, None);
-        let x = repeat(x).detach().set_requires_grad(true);
-        let y = direction.apply(&self.layer, &x, &self.given.map(repeat))?.value;
+        let x = repeat(&side.x).detach().set_requires_grad(true);
+        let y = side.direction.apply(&self.layer, &x, &self.given.map(repeat))?.value;
         let rows = Tensor::eye(d, (Kind::Double, Device::Cpu)).repeat([self.case.batch, 1]).view_as(&y);
         let jacobian = vjp(&[y], &[rows], &[x], Graph::Free)?.remove(0);
-        Ok(jacobian.reshape([self.case.batch, d, d]))
+        Ok(side.jacobian.get_or_init(|| jacobian.reshape([self.case.batch, d, d])))
     }
 
-    fn log_det(&self, direction: Direction) -> Verdict {
-        let jacobian = under(Law::LogDet, self.jacobian(direction))?;
-        let (_, expected) = under(Law::LogDet, Tensor::f_linalg_slogdet(&jacobian))?;
-        let found = under(Law::Runs, direction.apply(&self.layer, self.point(direction), &self.given))?.log_det;
-        near(Law::LogDet, 1e-8, &found, &expected, || {
-            format!("{} log_det, against slogdet of the autograd Jacobian", direction.name())
+    fn log_det(&self, side: &Side) -> Verdict {
+        let jacobian = under(Law::LogDet, self.jacobian(side))?;
+        let (_, expected) = under(Law::LogDet, Tensor::f_linalg_slogdet(jacobian))?;
+        near(Law::LogDet, 1e-8, &side.out.log_det, &expected, || {
+            format!("{} log_det, against slogdet of the autograd Jacobian", side.direction.name())
         })
     }
 
-    fn gradient(&self, direction: Direction) -> Verdict {
+    fn gradient(&self, side: &Side) -> Verdict {
+        let direction = side.direction;
         let leaf = |tensor: &Tensor| tensor.detach().set_requires_grad(true);
-        let (x, given) = (leaf(self.point(direction)), self.given.map(leaf));
+        let (x, given) = (leaf(&side.x), self.given.map(leaf));
         let out = under(Law::Gradient, direction.apply(&self.layer, &x, &given))?;
         let mut names = vec!["the input"];
         let mut inputs = vec![x];
@@ -219,15 +218,15 @@ impl<'a, B: Bijection> Trial<'a, B> {
         all_finite(Law::Gradient, direction, "gradient", &names, &gradients)
     }
 
-    fn forward_mode(&self, direction: Direction) -> Verdict {
-        let law = Law::ForwardMode;
-        let x = self.point(direction).detach().set_requires_grad(true);
+    fn forward_mode(&self, side: &Side) -> Verdict {
+        let (law, direction) = (Law::ForwardMode, side.direction);
+        let x = side.x.detach().set_requires_grad(true);
         let given = self.given.map(|tensor| tensor.detach().set_requires_grad(true));
         let dx = under(law, self.case.normal("dx", &x.size()))?;
         let mut primals = vec![x.shallow_clone()];
         let mut tangents = vec![dx.shallow_clone()];
         let mut expected = {
-            let jacobian = under(law, self.jacobian(direction))?;
+            let jacobian = under(law, self.jacobian(side))?;
             jacobian.matmul(&dx.flatten(1, -1).unsqueeze(-1)).squeeze_dim(-1)
         };
         if let Some(t) = &given.t {
@@ -268,9 +267,8 @@ impl<'a, B: Bijection> Trial<'a, B> {
         let mut parameters = Parameters::new(Seed(self.case.seed + 1), Kind::Double, Device::Cpu);
         let twin = under(law, build(self.case, &mut parameters.root()))?;
         under(law, parameters.assign(&self.parameters.named()))?;
-        for direction in Direction::BOTH {
-            let x = self.point(direction);
-            let ours = under(law, direction.apply(&self.layer, x, &self.given))?;
+        // The other way round, so that a layer which initialises itself in its first call meets another first call.
+        for Side { direction, x, out: ours, .. } in self.sides.iter().rev() {
             let theirs = under(law, direction.apply(&twin, x, &self.given))?;
             if ours.value != theirs.value || ours.log_det != theirs.log_det {
                 let name = direction.name();
