@@ -71,18 +71,6 @@ impl DormandPrince {
         grid: &TimeGrid,
         options: Options<'_>,
     ) -> Result<Solution, OdeError> {
-        self.solve_rows(field, x, grid, options, true)
-    }
-
-    /// As `solve`; `independent` says whether a row of the batch may be moved to another place.
-    pub(crate) fn solve_rows(
-        &self,
-        field: &dyn VelocityField,
-        x: &Tensor,
-        grid: &TimeGrid,
-        options: Options<'_>,
-        independent: bool,
-    ) -> Result<Solution, OdeError> {
         self.check()?;
         let _no_grad = tch::no_grad_guard();
         let mut out = Output::new(x, grid, options)?;
@@ -90,7 +78,7 @@ impl DormandPrince {
         let mut nfe = 0;
         for part in parts(x, options)? {
             let watch = Watch::new(field);
-            Running::new(self, &watch, grid, &part, &out, &each)?.run(&mut out, independent)?;
+            Running::new(self, &watch, grid, &part, &out, &each)?.run(&mut out)?;
             nfe = nfe.max(watch.calls());
         }
         if let Some(trajectory) = &out.trajectory {
@@ -185,7 +173,7 @@ impl<'a> Running<'a> {
         Ok(Self { method, controller, field, grid, part, sign, span, rows, x, slope, gone, h, error, estimate, each })
     }
 
-    fn run(mut self, out: &mut Output<'_>, independent: bool) -> Result<(), OdeError> {
+    fn run(mut self, out: &mut Output<'_>) -> Result<(), OdeError> {
         let mut target = self.part.of(&out.x, 0)?;
         let least = 4.0 * if self.x.kind() == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) };
         for step in 0..self.method.max_steps {
@@ -201,10 +189,7 @@ impl<'a> Running<'a> {
             if report.least_h < least {
                 return Err(self.underflow(step, least)?);
             }
-            if independent
-                && self.controller.control == Control::Sample
-                && 2 * report.running as i64 <= self.rows.size()[0]
-            {
+            if self.controller.control == Control::Sample && 2 * report.running as i64 <= self.rows.size()[0] {
                 let _ = target.f_index_copy_(0, &self.rows, &self.x)?;
                 self.keep_running()?;
             }

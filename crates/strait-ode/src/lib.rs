@@ -25,9 +25,11 @@
 
 mod adaptive;
 mod control;
+mod divergence;
 mod dormand_prince;
 mod error;
 mod grid;
+mod likelihood;
 mod method;
 mod multistep;
 mod runge_kutta;
@@ -37,8 +39,10 @@ mod watch;
 
 pub use adaptive::DormandPrince;
 pub use control::Control;
+pub use divergence::{Divergence, Mode};
 pub use error::OdeError;
 pub use grid::TimeGrid;
+pub use likelihood::{Densities, FlowDensity};
 pub use method::Method;
 pub use multistep::AdamsBashforth2;
 pub use runge_kutta::RungeKutta;

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Counting, Driven, Linear, Sine, distance, points};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use strait_core::{Error, VelocityField};
 use strait_ode::{Method, OdeError, Options, TimeGrid};
 use tch::{Device, Kind, Tensor};
@@ -196,12 +196,30 @@ fn a_velocity_that_is_not_finite_is_located() {
             }
             other => panic!("{other}"),
         }
+        assert_eq!(x, Tensor::arange(20, (Kind::Double, Device::Cpu)).view([20, 1]), "the input is left alone");
         // Heun sees it half a step earlier: its second stage stands at the end of step 5.
         match Method::Heun.solve(&field, &x, &grid, options).unwrap_err() {
             OdeError::NonFinite { step: 5, sample: 13, .. } => {}
             other => panic!("{other}"),
         }
     }
+}
+
+#[test]
+fn a_failure_that_does_not_come_back_is_still_named() {
+    struct Once(Cell<usize>);
+    impl VelocityField for Once {
+        fn velocity(&self, x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
+            self.0.set(self.0.get() + 1);
+            let bad = x.round().eq(5.0);
+            Ok(if self.0.get() == 6 { (x * 0.0).masked_fill(&bad, f64::NAN) } else { x * 0.0 })
+        }
+    }
+    let x = Tensor::arange(8, (Kind::Double, Device::Cpu)).view([8, 1]);
+    let options = Options { chunk: Some(4), ..Options::default() };
+    let grid = TimeGrid::uniform(4).unwrap();
+    let error = Method::Euler.solve(&Once(Cell::new(0)), &x, &grid, options).unwrap_err();
+    assert!(matches!(error, OdeError::NonFinite { what: "state", step: 3, sample: 5, count: 1, of: 4, .. }), "{error}");
 }
 
 #[test]
