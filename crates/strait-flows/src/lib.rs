@@ -1,29 +1,37 @@
-//! Invertible layers with exact log-determinants: ActNorm, PLU maps, couplings, Glow.
-//!
-//! Every layer is a [`Bijection`](strait_core::Bijection) from source to data whose two directions cost the same
-//! order of work and initialise nothing, and a fresh one is the identity to the bit.
+#![doc = include_str!("../README.md")]
 
 mod act_norm;
+mod base;
 mod chain;
 mod conditioner;
 mod coupling;
+mod density;
 mod error;
 mod gate;
+mod glow;
 mod layer;
 mod linear;
 mod permutation;
 pub mod reversible;
+mod saved;
 mod split;
 mod squeeze;
 
 pub use act_norm::ActNorm;
+pub use base::Base;
 pub use chain::Chain;
 pub use conditioner::Setting;
 pub use coupling::{Active, Coupling, Transform};
+pub use density::{Density, Samples, bits_per_dimension, dequantise};
 pub use error::FlowError;
 pub use gate::Gate;
+pub use glow::{Glow, Mixing, Plan};
 pub use layer::Layer;
 pub use linear::{Exponential, Plu};
 pub use permutation::Permutation;
+pub use reversible::Memory;
+pub use saved::{load, save};
 pub use split::Split;
 pub use squeeze::{Squeeze, Squeezed, squeeze, unsqueeze};
+
+pub use {strait_autodiff, strait_core, tch};

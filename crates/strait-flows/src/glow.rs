@@ -1,0 +1,185 @@
+use crate::reversible::{Retrace, Retraced};
+use crate::{
+    ActNorm, Active, Chain, Coupling, Exponential, FlowError, Gate, Layer, Plu, Setting, Split, Squeezed, Transform,
+};
+use std::fmt;
+use strait_core::{Bijection, Condition, Error, Scope, Transformed};
+use tch::Tensor;
+
+/// How the steps of a Glow mix their channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mixing {
+    /// [`Plu`].
+    #[default]
+    Plu,
+    /// [`Exponential`].
+    Exponential,
+}
+
+/// What a [`Glow`] is built from.
+///
+/// ```
+/// use strait_flows::{Plan, Transform};
+/// let plan = Plan { steps: 4, hidden: &[32], transform: Transform::spline(), ..Plan::default() };
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// Steps, at each level.
+    pub steps: usize,
+    /// The widths of the hidden layers of each coupling's network.
+    pub hidden: &'a [i64],
+    /// What couplings do.
+    pub transform: Transform,
+    /// How channels are mixed.
+    pub mixing: Mixing,
+    /// The shape of one sample's context: `[]`, `[n]`, or for images also `[n, h, w]` of the image's h and w.
+    pub context: &'a [i64],
+    /// How every layer depends on time. Under [`Gate::Start`] the whole is the identity at $t = 0$.
+    pub gate: Gate,
+}
+
+impl Default for Plan<'_> {
+    /// Eight steps of affine couplings with two hidden layers of 64, unconditional.
+    fn default() -> Self {
+        Self {
+            steps: 8,
+            hidden: &[64, 64],
+            transform: Transform::affine(),
+            mixing: Mixing::Plu,
+            context: &[],
+            gate: Gate::Timeless,
+        }
+    }
+}
+
+/// Glow (Kingma and Dhariwal, arXiv 1807.03039), for vectors and for images.
+///
+/// A step is, from source to data, a coupling, a linear map of the channels, and an ActNorm. For images a level
+/// squeezes, sends half of the channels through the deeper levels, draws the other half around what comes out of
+/// them (a coupling of its own), and takes its steps on both; then it unsqueezes. So the shape is the same at both
+/// ends, each level's share of the source sits where its pixels are, and a fresh Glow is the identity to the bit.
+///
+/// ```
+/// use strait_core::{Bijection, Condition, Parameters, Seed};
+/// use strait_flows::{Gate, Glow, Plan};
+/// use tch::{Device, Kind, Tensor};
+/// let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+/// let plan = Plan { steps: 2, hidden: &[16], context: &[1, 8, 8], gate: Gate::Start, ..Plan::default() };
+/// let glow = Glow::image(&mut parameters.root(), [1, 8, 8], 2, &plan)?;
+/// let (x, c) = (Tensor::rand([4, 1, 8, 8], (Kind::Float, Device::Cpu)), Tensor::rand([4, 1, 8, 8], (Kind::Float, Device::Cpu)));
+/// let t = Tensor::from_slice(&[0.0f32, 0.2, 0.5, 1.0]);
+/// let y = glow.forward(&x, Condition { context: Some(&c), t: Some(&t) })?;
+/// assert_eq!(y.value, x);
+/// assert_eq!(y.log_det.size(), [4]);
+/// # Ok::<(), strait_core::Error>(())
+/// ```
+pub struct Glow {
+    chain: Box<dyn Layer>,
+}
+
+impl Glow {
+    /// For vectors (B, d). Parameters: `step{i}.{coupling, mix, norm}.*`.
+    ///
+    /// # Errors
+    /// `FlowError::Setting` for a plan that makes no layers; `Parameter` when names are taken.
+    pub fn vector(scope: &mut Scope<'_>, d: i64, plan: &Plan<'_>) -> Result<Self, Error> {
+        let chain = steps(scope, Chain::new(), &[d], plan.context, plan)?;
+        Ok(Self { chain: Box::new(chain) })
+    }
+
+    /// For images (B, c, h, w), with at least one level. Parameters: those of a vector's steps under `level{l}`, and
+    /// the factored-out half's prior `level{l}.prior.*`.
+    ///
+    /// # Errors
+    /// As `vector`; `FlowError::Setting` too when h or w is not a multiple of 2 to the power of the levels.
+    pub fn image(scope: &mut Scope<'_>, event: [i64; 3], levels: u32, plan: &Plan<'_>) -> Result<Self, Error> {
+        let block = 2i64.checked_pow(levels).unwrap_or(0);
+        if levels == 0 || block == 0 || event[1] % block != 0 || event[2] % block != 0 {
+            let value = format!("{levels} for {event:?}");
+            let rule = "at least one level, and sides that halve that many times";
+            return Err(FlowError::Setting { setting: "levels", value, rule }.into());
+        }
+        Ok(Self { chain: level(scope, 0, levels, event, plan.context, plan)? })
+    }
+}
+
+/// Half the sides, four times the channels; a vector context stays as it is.
+fn halved(shape: &[i64]) -> Vec<i64> {
+    match *shape {
+        [c, h, w] => vec![4 * c, h / 2, w / 2],
+        _ => shape.to_vec(),
+    }
+}
+
+fn level(
+    scope: &mut Scope<'_>,
+    depth: u32,
+    levels: u32,
+    event: [i64; 3],
+    context: &[i64],
+    plan: &Plan<'_>,
+) -> Result<Box<dyn Layer>, Error> {
+    let (event, context) = ([4 * event[0], event[1] / 2, event[2] / 2], halved(context));
+    let mut chain = Chain::new();
+    if depth + 1 < levels {
+        let on = event[0] / 2;
+        let deeper = level(scope, depth + 1, levels, [on, event[1], event[2]], &context, plan)?;
+        let setting = Setting { event: &event, context: &context, gate: plan.gate, hidden: plan.hidden };
+        let prior = &mut scope.sub(&format!("level{depth}.prior"));
+        chain = chain.then(Split::new(deeper, on)?).then(Coupling::new(prior, &setting, plan.transform, Active::Last)?);
+    }
+    let chain = steps(&mut scope.sub(&format!("level{depth}")), chain, &event, &context, plan)?;
+    Ok(Box::new(Squeezed::new(chain)))
+}
+
+fn steps(
+    scope: &mut Scope<'_>,
+    mut chain: Chain,
+    event: &[i64],
+    context: &[i64],
+    plan: &Plan<'_>,
+) -> Result<Chain, Error> {
+    let setting = Setting { event, context, gate: plan.gate, hidden: plan.hidden };
+    for i in 0..plan.steps {
+        let mut scope = scope.sub(&format!("step{i}"));
+        let active = if i % 2 == 0 { Active::Last } else { Active::First };
+        chain = chain.then(Coupling::new(&mut scope.sub("coupling"), &setting, plan.transform, active)?);
+        let mix = &mut scope.sub("mix");
+        chain = match plan.mixing {
+            Mixing::Plu => chain.then(Plu::new(mix, event[0], plan.gate)?),
+            Mixing::Exponential => chain.then(Exponential::new(mix, event[0], plan.gate)?),
+        };
+        chain = chain.then(ActNorm::new(&mut scope.sub("norm"), event[0], plan.gate)?);
+    }
+    Ok(chain)
+}
+
+impl Bijection for Glow {
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        self.chain.forward(x, condition)
+    }
+
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        self.chain.inverse(y, condition)
+    }
+}
+
+impl Layer for Glow {
+    fn parameters(&self) -> Vec<Tensor> {
+        self.chain.parameters()
+    }
+
+    fn initialise(&self, y: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {
+        self.chain.initialise(y, condition)
+    }
+
+    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
+        self.chain.retrace(at)
+    }
+}
+
+impl fmt::Display for Glow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Glow: {}", self.chain)
+    }
+}
