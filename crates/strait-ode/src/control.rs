@@ -11,7 +11,7 @@ pub enum Control {
     #[default]
     Batch,
     /// A step size for each sample, by its own error. A result does not depend on the samples beside it, and each
-    /// keeps to the tolerance; those that have arrived are not evaluated again.
+    /// keeps to the tolerance; those that have arrived are dropped whenever they are half of those carried.
     Sample,
 }
 

@@ -1,4 +1,6 @@
-//! Sampling along a flow: explicit steppers with exact counts of evaluations, and the grids of times they walk.
+//! Sampling along a flow: rules with a fixed step and to a tolerance, the grids of times they walk, and log-densities.
+//!
+//! Evaluations of the field are counted as they happen, so every result says what it cost.
 //!
 //! The solver knows of a field only that it is a [`VelocityField`](strait_core::VelocityField), and of a rule only
 //! that it is a [`Stepper`](strait_core::Stepper): bring your own of either.
@@ -34,6 +36,7 @@ mod method;
 mod multistep;
 mod runge_kutta;
 mod scratch;
+mod search;
 mod solve;
 mod watch;
 
@@ -46,4 +49,5 @@ pub use likelihood::{Densities, FlowDensity};
 pub use method::Method;
 pub use multistep::AdamsBashforth2;
 pub use runge_kutta::RungeKutta;
+pub use search::{FoundGrid, GridSearch};
 pub use solve::{Options, Solution, solve};

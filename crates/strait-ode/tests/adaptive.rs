@@ -105,6 +105,46 @@ fn evaluations_include_the_rejected() {
 }
 
 #[test]
+fn a_step_is_kept_exactly_when_its_error_is_within_the_tolerance() {
+    // x' = g(t): the difference of the two results is h sum e_i g(t + c_i h), whatever x is.
+    fn g(t: f64) -> f64 {
+        ((t - 0.5) * 30.0).tanh() + (9.0 * t).sin()
+    }
+    struct Given(RefCell<Vec<f64>>);
+    impl VelocityField for Given {
+        fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+            let t = t.double_value(&[0]);
+            self.0.borrow_mut().push(t);
+            Ok(x.full_like(g(t)))
+        }
+    }
+    let weights = [71.0 / 57600.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339200.0, 22.0 / 525.0, -1.0 / 40.0];
+    let nodes = [0.0, 0.3, 0.8, 8.0 / 9.0, 1.0, 1.0];
+    for atol in [1e-3, 1e-5, 1e-7] {
+        let field = Given(RefCell::new(vec![]));
+        let method = DormandPrince { rtol: 0.0, atol, ..DormandPrince::default() };
+        method.solve(&field, &points(3), &ends(), Options::default()).unwrap();
+        let times = field.0.into_inner();
+        let mut from = 0.0;
+        let (mut kept, mut rejected) = (0, 0);
+        let steps: Vec<&[f64]> = times[2..].chunks(6).collect();
+        for (i, tried) in steps.iter().enumerate() {
+            let h = tried[5] - from;
+            let error: f64 = nodes.iter().zip(weights).map(|(c, e)| h * e * g(from + c * h)).sum();
+            let goes_on = steps.get(i + 1).is_none_or(|after| after[0] > tried[5]);
+            assert_eq!(goes_on, error.abs() <= atol, "error {error:.3e} at {atol:.0e}");
+            if goes_on {
+                (from, kept) = (tried[5], kept + 1);
+            } else {
+                rejected += 1;
+            }
+        }
+        println!("{atol:.0e}: {kept} kept, {rejected} rejected");
+        assert!(kept > 5 && rejected > 0);
+    }
+}
+
+#[test]
 fn each_sample_keeps_its_own_step() {
     /// Sample x turns at a rate that it carries with it in its last entry.
     struct Turn;
@@ -126,6 +166,9 @@ fn each_sample_keeps_its_own_step() {
     assert_eq!(solution.nfe, field.calls.get());
     assert_eq!(each.iter().max(), Some(&(solution.nfe as i64)));
     assert!(each[2] > 5 * each[1] && each[0] < each[6], "{each:?}");
+    let rows = field.rows.get() as i64;
+    let (needed, all) = (each.iter().sum::<i64>(), 7 * each[2]);
+    assert!(needed <= rows && rows < 2 * needed && 2 * needed < all, "{rows} rows for {needed}, not {all}");
     assert!(distance(&solution.x, &exact) < 2e-6);
     for row in 0..7 {
         let alone = method.solve(&Turn, &x.narrow(0, row, 1), &grid, options).unwrap();

@@ -66,17 +66,20 @@ impl Driven {
 pub(crate) struct Counting<F> {
     pub(crate) field: F,
     pub(crate) calls: Cell<usize>,
+    /// Samples, summed over the calls.
+    pub(crate) rows: Cell<usize>,
 }
 
 impl<F> Counting<F> {
     pub(crate) fn new(field: F) -> Self {
-        Self { field, calls: Cell::new(0) }
+        Self { field, calls: Cell::new(0), rows: Cell::new(0) }
     }
 }
 
 impl<F: VelocityField> VelocityField for Counting<F> {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         self.calls.set(self.calls.get() + 1);
+        self.rows.set(self.rows.get() + x.size()[0] as usize);
         self.field.velocity(x, t)
     }
 }
