@@ -1,0 +1,31 @@
+//! `cargo xtask`: finds or fetches libtorch and data, then runs Strait's program, tests, benches and docs.
+//!
+//! It depends on no crate of the workspace and not on tch, so that it compiles in seconds on a bare machine.
+//! Everything that reaches out to a network is here; the crates only read files.
+#![cfg(unix)]
+
+mod archive;
+mod cache;
+mod command;
+mod data;
+mod doctor;
+mod failure;
+mod libtorch;
+mod pip;
+mod progress;
+mod python;
+mod run;
+mod tasks;
+mod wheel;
+mod workspace;
+
+use std::ffi::OsString;
+
+/// Runs `cargo xtask ARGUMENTS...` and returns its exit code; what went wrong is one line on stderr.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> i32 {
+    let arguments: Vec<OsString> = arguments.collect();
+    command::dispatch(&arguments).unwrap_or_else(|failure| {
+        eprintln!("error: {failure}");
+        1
+    })
+}

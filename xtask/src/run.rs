@@ -1,0 +1,171 @@
+//! Running the program `strait`: libtorch and data are brought first, signals reach it once, its exit code is ours.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::signal_name;
+
+use crate::cache::Cache;
+use crate::data::{self, DataSet};
+use crate::failure::{Failure, Result};
+use crate::libtorch::{self, Variant};
+use crate::workspace::{Workspace, exit_code};
+
+/// The program ends with this code after it has printed `strait:missing-data NAME`.
+const MISSING_DATA: i32 = 66;
+const MISSING_DATA_LINE: &str = "strait:missing-data ";
+
+/// `cargo xtask train|sample|evaluate|compare ARGUMENTS...`
+pub(crate) fn command(verb: &str, arguments: &[OsString]) -> Result<i32> {
+    let workspace = Workspace::of_cargo();
+    let cache = Cache::of_user()?;
+    let (cuda, arguments) = wants_cuda(arguments);
+    libtorch::ensure(&workspace, &cache, cuda)?;
+    let folder = data::folder(&cache);
+    let running = Running::watch()?;
+    let mut brought: Vec<String> = Vec::new();
+    loop {
+        let mut program = workspace.cargo(&["run", "--release", "--package", "strait", "--", verb]);
+        // The user's paths are relative to where the user stands.
+        program.args(&arguments).env("STRAIT_DATA", &folder).current_dir(".");
+        let (code, missing) = running.run(program)?;
+        let Some(name) = missing.filter(|_| code == MISSING_DATA) else { return Ok(code) };
+        if brought.contains(&name) {
+            return Err(Failure::StillMissing { name, folder });
+        }
+        DataSet::named(&name)?.ensure(&cache, &folder)?;
+        brought.push(name);
+    }
+}
+
+/// Whether the words ask for CUDA, and the words without `--cuda`, which is not the program's.
+fn wants_cuda(arguments: &[OsString]) -> (bool, Vec<OsString>) {
+    let explicit = arguments.iter().any(|word| word == "--cuda");
+    let rest: Vec<OsString> = arguments.iter().filter(|word| *word != "--cuda").cloned().collect();
+    let device = rest.iter().enumerate().find_map(|(index, word)| match word.to_str()?.strip_prefix("--device")? {
+        "" => rest.get(index + 1)?.to_str(),
+        value => value.strip_prefix('='),
+    });
+    // Where no CUDA is published for this system the program says that the device is not there.
+    let implied = device.is_some_and(|device| device.starts_with("cuda")) && Variant::here(true).is_ok();
+    (explicit || implied, rest)
+}
+
+/// The program that runs, and the signals that are passed on to it.
+struct Running {
+    process: Arc<Mutex<Option<u32>>>,
+    /// At a terminal the program shares our process group, and the terminal itself sends Ctrl-C to all of it. Elsewhere
+    /// it leads a group of its own and hears only what we pass on. Either way it hears each signal once.
+    shared: bool,
+}
+
+impl Running {
+    fn watch() -> Result<Running> {
+        let start = |error| Failure::Start { program: "a signal handler".into(), error };
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(start)?;
+        let running = Running { process: Arc::default(), shared: io::stdin().is_terminal() };
+        let (process, shared) = (Arc::clone(&running.process), running.shared);
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                match *process.lock().unwrap_or_else(PoisonError::into_inner) {
+                    None => std::process::exit(128 + signal),
+                    Some(_) if shared && signal != SIGTERM => {}
+                    Some(id) => send(signal, &if shared { id.to_string() } else { format!("-{id}") }),
+                }
+            }
+        });
+        Ok(running)
+    }
+
+    /// Runs to the end; returns the exit code, and the data set that the program said it misses.
+    fn run(&self, mut command: Command) -> Result<(i32, Option<String>)> {
+        if !self.shared {
+            command.process_group(0);
+        }
+        let name = command.get_program().to_owned();
+        let fail = |error| Failure::Start { program: name.into(), error };
+        let mut child = {
+            let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+            let child = command.stdout(Stdio::piped()).spawn();
+            *process = child.as_ref().ok().map(Child::id);
+            match child {
+                Ok(child) => child,
+                Err(error) => return Err(fail(error)),
+            }
+        };
+        let missing = child.stdout.take().and_then(|stdout| relay(stdout, io::stdout().lock()));
+        let status = child.wait();
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok((status.map(exit_code).map_err(fail)?, missing))
+    }
+}
+
+/// Passes lines on as they come, and keeps the one that is meant for us.
+fn relay(from: impl Read, mut to: impl Write) -> Option<String> {
+    let mut from = BufReader::new(from);
+    let (mut line, mut missing) = (Vec::new(), None);
+    while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        match std::str::from_utf8(&line).ok().and_then(|line| line.strip_prefix(MISSING_DATA_LINE)) {
+            Some(name) => missing = Some(name.trim().to_owned()),
+            // Nobody listens to us: nor need we listen.
+            None if to.write_all(&line).and_then(|()| to.flush()).is_err() => break,
+            None => {}
+        }
+        line.clear();
+    }
+    missing
+}
+
+/// std has no `kill`; the shell's is everywhere.
+fn send(signal: i32, process: &str) {
+    let name = signal_name(signal).unwrap_or("SIGTERM").trim_start_matches("SIG");
+    let arguments = ["-c", "kill -s \"$0\" -- \"$1\"", name, process];
+    let _ = Command::new("sh").args(arguments).stderr(Stdio::null()).status();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_cuda_flag_is_taken_out_and_nothing_else_is() {
+        let (cuda, rest) = wants_cuda(&words("digits --cuda --set phase.steps=5 --name a"));
+        assert!(cuda);
+        assert_eq!(rest, words("digits --set phase.steps=5 --name a"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_cuda_device_implies_a_libtorch_with_cuda() {
+        for (line, cuda) in [
+            ("--device cuda", true),
+            ("digits --device=cuda:1", true),
+            ("--device cpu", false),
+            ("--device", false),
+            ("--set name=cuda", false),
+            ("cuda", false),
+        ] {
+            let (wants, rest) = wants_cuda(&words(line));
+            assert_eq!(wants, cuda, "{line}");
+            assert_eq!(rest, words(line));
+        }
+    }
+
+    #[test]
+    fn lines_pass_and_the_missing_data_line_does_not() {
+        let mut out = Vec::new();
+        let missing = relay(&b"one\n\xff\nstrait:missing-data digits\nlast"[..], &mut out);
+        assert_eq!(missing.as_deref(), Some("digits"));
+        assert_eq!(out, b"one\n\xff\nlast");
+    }
+}

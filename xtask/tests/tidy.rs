@@ -1,0 +1,125 @@
+//! Tidiness that no compiler checks, over every file of the workspace.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LONGEST: usize = 450;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// The folders of the crates, `xtask` and `benches` included.
+fn packages() -> Vec<PathBuf> {
+    let crates = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    let packages: Vec<PathBuf> = crates.chain([root().join("xtask"), root().join("benches")]).collect();
+    packages.into_iter().filter(|folder| folder.join("Cargo.toml").exists()).collect()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// What is untidy in one source, in words.
+fn untidy(path: &str, source: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    let lines = source.lines().count();
+    if lines > LONGEST {
+        findings.push(format!("{path}: {lines} lines, and {LONGEST} is the most"));
+    }
+    // Split, so that this file may name them.
+    let unfinished = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimplemented", "!(")];
+    let places = ["/home/", "/root/", "/Users/", "/work/", "/workspace/"];
+    let dangerous = concat!("uns", "afe");
+    let may_be_dangerous = path.starts_with("crates/strait-autodiff/");
+    for (number, line) in source.lines().enumerate() {
+        let mut report = |what: &str| findings.push(format!("{path}:{}: {what}", number + 1));
+        if let Some(word) = unfinished.iter().find(|word| line.contains(**word)) {
+            report(word);
+        }
+        if let Some(place) = places.iter().find(|place| names_a_machine(line, place)) {
+            report(&format!("a path of one machine ({place})"));
+        }
+        let code = line.split("//").next().unwrap_or_default();
+        let words = code.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        if !may_be_dangerous && words.into_iter().any(|word| word == dangerous) {
+            report("unsafe code outside strait-autodiff");
+        }
+    }
+    findings
+}
+
+/// Whether an absolute path begins with `place`, and not some longer relative one.
+fn names_a_machine(line: &str, place: &str) -> bool {
+    line.match_indices(place)
+        .any(|(at, _)| !line[..at].ends_with(|letter: char| letter.is_alphanumeric() || "._-}".contains(letter)))
+}
+
+#[test]
+fn every_source_is_tidy() {
+    let mut files = Vec::new();
+    packages().iter().for_each(|package| rust_files(package, &mut files));
+    assert!(files.len() > 20, "the walk finds the sources");
+    let tidy = root().join("xtask/tests/tidy.rs");
+    let findings: Vec<String> = files
+        .iter()
+        .filter(|path| **path != tidy)
+        .flat_map(|path| {
+            let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+            untidy(&name, &fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    assert!(findings.is_empty(), "\n{}", findings.join("\n"));
+}
+
+#[test]
+fn every_crate_has_a_readme_and_the_workspaces_lints() {
+    for package in packages() {
+        let manifest = fs::read_to_string(package.join("Cargo.toml")).unwrap();
+        let lints = manifest.split_once("[lints]").map(|(_, rest)| rest.trim_start().starts_with("workspace = true"));
+        assert_eq!(lints, Some(true), "{}: [lints] workspace = true", package.display());
+        if package.starts_with(root().join("crates")) {
+            let readme = fs::read_to_string(package.join("README.md")).unwrap_or_default();
+            assert!(readme.trim().len() > 100, "{}: a README.md that says something", package.display());
+        }
+    }
+}
+
+#[test]
+fn the_libtorch_that_xtask_fetches_is_the_one_that_tch_pairs_with() {
+    let manifest = root().join("Cargo.toml");
+    let metadata = cargo_metadata::MetadataCommand::new().manifest_path(manifest).exec().unwrap();
+    let torch_sys = metadata.packages.iter().find(|package| package.name.as_str() == "torch-sys").unwrap();
+    let build = fs::read_to_string(torch_sys.manifest_path.parent().unwrap().join("build.rs")).unwrap();
+    let table = fs::read_to_string(root().join("xtask/src/libtorch/table.rs")).unwrap();
+    let version = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        line.split('"').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(version(&table, "const PAIRED: &str"), version(&build, "const TORCH_VERSION: &str"));
+}
+
+#[test]
+fn each_kind_of_untidiness_is_noticed() {
+    let places = ["crates/strait-ode/src/lib.rs", "crates/strait-autodiff/src/ffi.rs"];
+    for (source, findings) in [
+        ("fn main() {}", [0, 0]),
+        ("// TODO: later", [1, 1]),
+        ("    todo!()", [1, 1]),
+        ("unsafe { x() }", [1, 0]),
+        ("// what is unsafe in words\nlet unsafe_code = 1;", [0, 0]),
+        ("let path = \"/home/me/data\";", [1, 1]),
+        ("let path = format!(\"{root}/home/x\");", [0, 0]),
+    ] {
+        assert_eq!(places.map(|place| untidy(place, source).len()), findings, "{source}");
+    }
+    assert_eq!(untidy(places[0], &"\n".repeat(LONGEST)).len(), 0);
+    assert_eq!(untidy(places[0], &"\n".repeat(LONGEST + 1)).len(), 1);
+}
