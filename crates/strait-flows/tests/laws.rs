@@ -2,8 +2,8 @@
 
 use strait_core::{Error, Scope};
 use strait_flows::{
-    ActNorm, Active, Chain, Coupling, Exponential, Gate, Layer, Permutation, Plu, Setting, Split, Squeeze, Squeezed,
-    Transform,
+    ActNorm, Active, Chain, Coupling, Exponential, Gate, Glow, Layer, Mixing, Permutation, Plan, Plu, Setting, Split,
+    Squeeze, Squeezed, Transform,
 };
 use strait_laws::bijection::{Case, Domain, check};
 
@@ -85,4 +85,33 @@ law!(squeezed, Domain::images(1..=2, &[2, 4]).context(0..=2), |c, s| {
     };
     let setting = Setting { event: &event, context: &context, gate: Gate::Timeless, hidden: &[4] };
     Ok(Squeezed::new(Coupling::new(s, &setting, Transform::affine(), Active::Last)?))
+});
+
+/// Two steps (at each level, with half of the channels factored out between), everything in turn.
+fn plan<'a>(case: &'a Case, transform: Transform) -> Plan<'a> {
+    let gate = match (case.timed, case.seed % 3) {
+        (false, _) => Gate::Timeless,
+        (true, 0) => Gate::Open,
+        (true, 1) => Gate::Start,
+        (true, _) => Gate::Ends,
+    };
+    let mixing = if case.seed.is_multiple_of(2) { Mixing::Plu } else { Mixing::Exponential };
+    Plan { steps: 2, hidden: &[4], transform, mixing, context: &case.context, gate }
+}
+
+law!(glow, vectors().context(0..=3).perturbation(0.2), |c, s| {
+    Glow::vector(s, c.event[0], &plan(c, Transform::affine()))
+});
+law!(glow_in_time, vectors().context(0..=3).time().perturbation(0.2), |c, s| {
+    Glow::vector(s, c.event[0], &plan(c, Transform::affine()))
+});
+law!(glow_of_splines, Domain::vectors(1..=4).time().perturbation(0.2), |c, s| {
+    Glow::vector(s, c.event[0], &plan(c, Transform::Spline { bins: 4, bound: 2.0 }))
+});
+law!(glow_of_images, Domain::images(1..=2, &[2, 4]).context(0..=2).perturbation(0.2), |c, s| {
+    let levels = if c.event[1..] == [4, 4] { 2 } else { 1 };
+    Glow::image(s, [c.event[0], c.event[1], c.event[2]], levels, &plan(c, Transform::affine()))
+});
+law!(glow_of_images_in_time, Domain::images(1..=1, &[4]).context(0..=2).time().perturbation(0.2), |c, s| {
+    Glow::image(s, [1, 4, 4], 2, &plan(c, Transform::affine()))
 });

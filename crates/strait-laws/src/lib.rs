@@ -5,3 +5,4 @@
 
 pub mod bijection;
 pub mod interpolant;
+pub mod stepper;

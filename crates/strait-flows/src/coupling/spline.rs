@@ -25,21 +25,13 @@ pub(super) fn width(bins: i64) -> i64 {
     3 * bins - 1
 }
 
-/// The pieces of one spline for every number, the last axis running over bins (or knots).
+/// The splines of all numbers: $w$, $\sigma$, $e_0$, $e_1$, $x_k$ and $y_k - x_k$ of every bin, (..., 6, K).
 struct Bins {
-    /// Widths, (..., K).
-    w: Tensor,
-    /// $h / w - 1$, (..., K).
-    sigma: Tensor,
-    /// Slopes minus 1 at the knots, (..., K + 1).
-    e: Tensor,
-    /// Knots $x_0 .. x_{K-1}$, (..., K).
-    x: Tensor,
-    /// $y_k - x_k$ at them, (..., K).
-    gap: Tensor,
+    table: Tensor,
+    bins: i64,
 }
 
-/// The numbers of the bin that a point lies in.
+/// The same six of the bin that each point lies in.
 struct Bin {
     w: Tensor,
     sigma: Tensor,
@@ -59,32 +51,34 @@ fn shares(logits: &Tensor, bins: i64, bound: f64) -> Tensor {
 
 impl Bins {
     fn new(logits: &Tensor, bins: i64, bound: f64) -> Self {
-        let w = shares(&logits.narrow(-1, 0, bins), bins, bound);
-        let excess = shares(&logits.narrow(-1, bins, bins), bins, bound) - &w;
+        let sides = shares(&logits.narrow(-1, 0, 2 * bins).unflatten(-1, [2, bins]), bins, bound);
+        let w = sides.select(-2, 0);
+        let excess = sides.select(-2, 1) - &w;
         let sigma = &excess / &w;
         let (left, right) = (sigma.narrow(-1, 0, bins - 1), sigma.narrow(-1, 1, bins - 1));
         let mean = (&left + &right + &left * &right * 2.0) / (left + right + 2.0);
         let steeper = ((logits.narrow(-1, 2 * bins, bins - 1) / SLOPE_BOUND).tanh() * SLOPE_BOUND).expm1();
         let e = (&mean + (&mean + 1.0) * steeper).constant_pad_nd([1, 1]); // linear tails of slope 1
-        let before = |steps: &Tensor| steps.cumsum(-1, steps.kind()).narrow(-1, 0, bins - 1).constant_pad_nd([1, 0]);
-        let x = before(&w) - bound;
-        let gap = before(&excess);
-        Self { w, sigma, e, x, gap }
+        let steps = Tensor::stack(&[&w, &excess], -2).narrow(-1, 0, bins - 1);
+        let knots = steps.cumsum(-1, steps.kind()).constant_pad_nd([1, 0]);
+        let (x, gap) = (knots.select(-2, 0) - bound, knots.select(-2, 1));
+        let (e0, e1) = (e.narrow(-1, 0, bins), e.narrow(-1, 1, bins));
+        Self { table: Tensor::stack(&[w, sigma, e0, e1, x, gap], -2), bins }
     }
 
-    /// The bin of every point; `knots` are the bins' lower ends in the point's own space.
-    fn find(&self, point: &Tensor, knots: &Tensor, bins: i64) -> Bin {
-        let above = point.detach().unsqueeze(-1).ge_tensor(&knots.detach().narrow(-1, 1, bins - 1));
-        let k = above.sum_dim_intlist([-1i64].as_slice(), true, Kind::Int64);
-        let take = |tensor: &Tensor, k: &Tensor| tensor.gather(-1, k, false).squeeze_dim(-1);
-        Bin {
-            w: take(&self.w, &k),
-            sigma: take(&self.sigma, &k),
-            e0: take(&self.e, &k),
-            e1: take(&self.e, &(&k + 1)),
-            x: take(&self.x, &k),
-            gap: take(&self.gap, &k),
-        }
+    /// The bin of every point of that side's space.
+    fn find(&self, direction: Direction, point: &Tensor) -> Bin {
+        let table = self.table.detach();
+        let (x, gap) = (table.select(-2, 4), table.select(-2, 5));
+        let knots = if direction == Direction::Forward { x } else { x + gap };
+        let above = point.detach().unsqueeze(-1).ge_tensor(&knots.narrow(-1, 1, self.bins - 1));
+        let k = above.sum_dim_intlist([-1i64].as_slice(), true, Kind::Int64).unsqueeze(-1);
+        let mut shape = k.size();
+        let rows = shape.len() - 2;
+        shape[rows] = 6;
+        let six = self.table.gather(-1, &k.expand(shape, false), false).squeeze_dim(-1);
+        let row = |i: i64| six.select(-1, i);
+        Bin { w: row(0), sigma: row(1), e0: row(2), e1: row(3), x: row(4), gap: row(5) }
     }
 }
 
@@ -134,15 +128,14 @@ pub(super) fn apply(
     let spline = Bins::new(&logits, bins, bound);
     let inside = x.detach().abs().le(bound);
     let point = x.clamp(-bound, bound);
+    let bin = spline.find(direction, &point);
     let (moved, log_slope) = match direction {
         Direction::Forward => {
-            let bin = spline.find(&point, &spline.x, bins);
             let xi = (&point - &bin.x) / &bin.w;
             let (deviation, log_slope) = bin.deviation(&xi);
             (&bin.gap + deviation, log_slope)
         }
         Direction::Inverse => {
-            let bin = spline.find(&point, &(&spline.x + &spline.gap), bins);
             let (deviation, log_slope) = bin.deviation(&bin.solve(&point));
             (-(&bin.gap + deviation), -log_slope)
         }

@@ -104,7 +104,11 @@ pub struct Domain {
     events: Events,
     context: RangeInclusive<i64>,
     timed: bool,
+    perturbation: f64,
 }
+
+/// The default bound of the noise on parameters.
+const PERTURBATION: f64 = 0.4;
 
 #[derive(Debug, Clone)]
 enum Events {
@@ -115,12 +119,17 @@ enum Events {
 impl Domain {
     /// Samples of shape (d,) with d in a range.
     pub fn vectors(d: RangeInclusive<i64>) -> Self {
-        Self { events: Events::Vectors(d), context: 0..=0, timed: false }
+        Self { events: Events::Vectors(d), context: 0..=0, timed: false, perturbation: PERTURBATION }
     }
 
     /// Samples of shape (c, h, w), with h and w drawn from `sides` independently.
     pub fn images(channels: RangeInclusive<i64>, sides: &[i64]) -> Self {
-        Self { events: Events::Images { channels, sides: sides.to_vec() }, context: 0..=0, timed: false }
+        Self {
+            events: Events::Images { channels, sides: sides.to_vec() },
+            context: 0..=0,
+            timed: false,
+            perturbation: PERTURBATION,
+        }
     }
 
     /// With a context of a width in a range, 0 for none; for images it is (n,) or (n, h, w) in turn.
@@ -133,6 +142,12 @@ impl Domain {
         Self { timed: true, ..self }
     }
 
+    /// With noise of a standard deviation up to `most` on the parameters, in place of 0.4: a deep composition of
+    /// strongly moved layers is so ill-conditioned that float64 itself cannot bring a point back to $10^{-10}$.
+    pub fn perturbation(self, most: f64) -> Self {
+        Self { perturbation: most, ..self }
+    }
+
     pub(super) fn cases(&self) -> BoxedStrategy<Case> {
         let events = match self.events.clone() {
             Events::Vectors(d) => d.prop_map(|d| vec![d]).boxed(),
@@ -141,8 +156,9 @@ impl Domain {
             }
         };
         let timed = self.timed;
-        // Integer tenths and hundredths shrink to numbers that can be read.
-        let scales = (1..=40u32, 1..=40u32).prop_map(|(s, p)| (f64::from(s) / 10.0, f64::from(p) / 100.0));
+        let most = self.perturbation;
+        // Integer tenths shrink to numbers that can be read.
+        let scales = (1..=40u32, 1..=40u32).prop_map(move |(s, p)| (f64::from(s) / 10.0, f64::from(p) / 40.0 * most));
         (1..=4i64, events, self.context.clone(), any::<bool>(), any::<bool>(), scales, 0..1000u64)
             .prop_map(move |(batch, event, width, maps, edges, (spread, perturbation), seed)| {
                 let context = match (width, event.as_slice()) {

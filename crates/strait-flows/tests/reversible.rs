@@ -1,0 +1,131 @@
+//! Gradients by inverting layer by layer are those of ordinary autograd, for every layer, either direction, with and
+//! without a tangent.
+
+use strait_core::{Condition, Error, Init, Parameters, Scope, Seed};
+use strait_flows::reversible::{Direction, Gradients, Memory, Point, Start, pull_back};
+use strait_flows::{
+    ActNorm, Active, Chain, Coupling, Exponential, Gate, Glow, Layer, Permutation, Plan, Plu, Setting, Split, Squeezed,
+    Transform,
+};
+use tch::{Device, Kind, Tensor};
+
+const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
+
+fn normal(name: &str, shape: &[i64]) -> Tensor {
+    Seed(5).stream(name).at(0).normal(shape, DOUBLE.0, DOUBLE.1).unwrap()
+}
+
+fn perturb(parameters: &Parameters) {
+    for (name, tensor) in parameters.named() {
+        let noise = normal(&name, &tensor.size()) * 0.2;
+        tch::no_grad(|| tensor.shallow_clone().f_add_(&noise).map(drop)).unwrap();
+    }
+}
+
+/// A loss that sees all there is, with weights of its own.
+fn gradients(flow: &dyn Layer, start: &Start<'_>, weight: &Tensor, memory: Memory) -> Gradients {
+    pull_back(flow, start, std::slice::from_ref(weight), memory, |y, log_det| {
+        let tangent = y.tangent.as_ref().map_or_else(|| Tensor::from(0.0), |dy| (dy.square() * weight).sum(DOUBLE.0));
+        Ok((y.value.sin() * weight).sum(DOUBLE.0) + log_det.square().sum(DOUBLE.0) + tangent)
+    })
+    .unwrap()
+}
+
+fn agrees(name: &str, event: &[i64], context: &[i64], build: impl Fn(&mut Scope<'_>) -> Result<Box<dyn Layer>, Error>) {
+    let mut parameters = Parameters::new(Seed(1), DOUBLE.0, DOUBLE.1);
+    let flow = build(&mut parameters.root()).unwrap();
+    perturb(&parameters);
+    let batch = |shape: &[i64]| [&[3], shape].concat();
+    let x = normal("x", &batch(event));
+    let c = normal("c", &batch(context)).set_requires_grad(true);
+    let t = Tensor::from_slice(&[0.0f64, 0.3, 0.9]).set_requires_grad(true);
+    let (dt, weight) = (t.ones_like().detach(), normal("w", &batch(event)).set_requires_grad(true));
+    for direction in [Direction::Forward, Direction::Inverse] {
+        for tangent in [None, Some(normal("dx", &batch(event)))] {
+            let point = Point { value: x.shallow_clone(), tangent };
+            let condition = Condition { context: Some(&c), t: Some(&t) };
+            let dt = point.tangent.is_some().then_some(&dt);
+            let start = Start { direction, point: &point, condition, dt };
+            let ordinary = gradients(flow.as_ref(), &start, &weight, Memory::Ordinary);
+            let reversible = gradients(flow.as_ref(), &start, &weight, Memory::Reversible);
+            let all = |g: Gradients| {
+                let mut all = vec![g.loss, g.value];
+                all.extend(g.tangent);
+                // A condition that nothing depends on has a gradient of zero, or none.
+                all.push(g.context.unwrap_or_else(|| c.zeros_like()));
+                all.push(g.t.unwrap_or_else(|| t.zeros_like()));
+                all.into_iter().chain(g.others).chain(g.parameters).collect::<Vec<Tensor>>()
+            };
+            let (ordinary, reversible) = (all(ordinary), all(reversible));
+            assert_eq!(ordinary.len(), reversible.len());
+            for (i, (a, b)) in ordinary.iter().zip(&reversible).enumerate() {
+                let (off, size) = ((a - b).abs().max().double_value(&[]), a.abs().max().double_value(&[]));
+                let tangent = point.tangent.is_some();
+                assert!(off <= 1e-9 * (1.0 + size), "{name} {direction:?} tangent {tangent}: {i} is off by {off:e}");
+            }
+        }
+    }
+}
+
+fn boxed<L: Layer + 'static>(layer: L) -> Result<Box<dyn Layer>, Error> {
+    Ok(Box::new(layer))
+}
+
+fn setting(event: &[i64]) -> Setting<'_> {
+    Setting { event, context: &[2], gate: Gate::Start, hidden: &[5] }
+}
+
+#[test]
+fn single_layers() {
+    agrees("act norm", &[3], &[2], |s| boxed(ActNorm::new(s, 3, Gate::Start)?));
+    agrees("plu", &[3], &[2], |s| boxed(Plu::new(s, 3, Gate::Start)?));
+    agrees("plu of images", &[3, 2, 2], &[2], |s| boxed(Plu::new(s, 3, Gate::Timeless)?));
+    agrees("exponential", &[3], &[2], |s| boxed(Exponential::new(s, 3, Gate::Start)?));
+    agrees("additive", &[3], &[2], |s| boxed(Coupling::new(s, &setting(&[3]), Transform::Additive, Active::First)?));
+    agrees("affine", &[3], &[2], |s| boxed(Coupling::new(s, &setting(&[3]), Transform::affine(), Active::First)?));
+    agrees("spline", &[3], &[2], |s| boxed(Coupling::new(s, &setting(&[3]), Transform::spline(), Active::Last)?));
+    agrees("one dimension", &[1], &[2], |s| {
+        boxed(Coupling::new(s, &setting(&[1]), Transform::affine(), Active::Last)?)
+    });
+}
+
+#[test]
+fn compositions() {
+    agrees("permuted", &[3], &[2], |s| {
+        boxed(Chain::new().then(Permutation::reverse(3)).then(ActNorm::new(s, 3, Gate::Ends)?))
+    });
+    agrees("split", &[3], &[2], |s| boxed(Split::new(Plu::new(s, 2, Gate::Start)?, 2)?));
+    agrees("squeezed", &[1, 2, 4], &[2], |s| boxed(Squeezed::new(Plu::new(s, 4, Gate::Start)?)));
+    let plan = Plan { steps: 3, hidden: &[5], context: &[2], gate: Gate::Start, ..Plan::default() };
+    agrees("glow", &[3], &[2], |s| boxed(Glow::vector(s, 3, &plan)?));
+    agrees("glow of images", &[1, 4, 4], &[2], |s| boxed(Glow::image(s, [1, 4, 4], 2, &plan)?));
+    let plan = Plan { context: &[1, 4, 4], ..plan };
+    agrees("glow of images beside an image", &[1, 4, 4], &[1, 4, 4], |s| boxed(Glow::image(s, [1, 4, 4], 2, &plan)?));
+}
+
+/// A layer of one's own needs `parameters` only.
+#[test]
+fn a_layer_of_ones_own() {
+    struct Double(Tensor);
+    impl strait_core::Bijection for Double {
+        fn forward(&self, x: &Tensor, _: Condition<'_>) -> Result<strait_core::Transformed, Error> {
+            let log_det = strait_core::sum_per_sample(&self.0.expand_as(x));
+            Ok(strait_core::Transformed { value: x * self.0.exp(), log_det })
+        }
+        fn inverse(&self, y: &Tensor, _: Condition<'_>) -> Result<strait_core::Transformed, Error> {
+            let log_det = -strait_core::sum_per_sample(&self.0.expand_as(y));
+            Ok(strait_core::Transformed { value: y * (-&self.0).exp(), log_det })
+        }
+    }
+    impl std::fmt::Display for Double {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "Double")
+        }
+    }
+    impl Layer for Double {
+        fn parameters(&self) -> Vec<Tensor> {
+            vec![self.0.shallow_clone()]
+        }
+    }
+    agrees("one's own", &[3], &[2], |s| boxed(Chain::new().then(Double(s.tensor("s", &[3], Init::Constant(0.0))?))));
+}
