@@ -179,7 +179,7 @@ struct Breaks {
 impl VelocityField for Breaks {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         let bad = x.select(1, 0).round().eq(self.sample).logical_and(&t.ge(self.from)).unsqueeze(1);
-        Ok((x * 0.0).masked_fill(&bad, self.value))
+        Ok((x * 0.0 + 1e-3).masked_fill(&bad, self.value))
     }
 }
 
