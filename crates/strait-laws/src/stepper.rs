@@ -124,7 +124,7 @@ pub fn check<S: Stepper>(subject: &str, build: impl Fn() -> S) -> Result<(), Bro
         uneven,
         seed: u64::from(seed),
     });
-    let config = Config { cases: 16, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+    let config = Config { cases: 12, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let examine = |case: &Case| {
         let _no_grad = tch::no_grad_guard();
@@ -300,7 +300,7 @@ fn orders(case: &Case, stepper: &mut impl Stepper, x: &Tensor) -> Result<(), Fau
     let order = f64::from(stepper.order());
     // Small enough for the leading term, large enough for errors above rounding.
     let base = match stepper.order() {
-        0..=2 => 48,
+        0..=2 => 32,
         3 => 32,
         4 | 5 => 16,
         _ => 8,

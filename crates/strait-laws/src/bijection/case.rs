@@ -157,8 +157,9 @@ impl Domain {
         };
         let timed = self.timed;
         let most = self.perturbation;
-        // Integer tenths shrink to numbers that can be read.
-        let scales = (1..=40u32, 1..=40u32).prop_map(move |(s, p)| (f64::from(s) / 10.0, f64::from(p) / 40.0 * most));
+        // Round numbers shrink to numbers that can be read.
+        let scales = (1..=40u32, 1..=40u32)
+            .prop_map(move |(s, p)| (f64::from(s) / 10.0, (f64::from(p) * most * 25.0).ceil() / 1000.0));
         (1..=4i64, events, self.context.clone(), any::<bool>(), any::<bool>(), scales, 0..1000u64)
             .prop_map(move |(batch, event, width, maps, edges, (spread, perturbation), seed)| {
                 let context = match (width, event.as_slice()) {

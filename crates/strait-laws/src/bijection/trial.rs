@@ -233,6 +233,7 @@ impl<'a, B: Bijection> Trial<'a, B> {
             let dt = under(law, self.case.normal("dt", &t.size()))?;
             let y = under(law, direction.apply(&self.layer, &x, &given))?.value;
             let slope = under(law, time_derivative(&y, t))?.detach();
+            self.slope_by_differences(side, &slope)?;
             expected += slope.flatten(1, -1) * dt.unsqueeze(-1);
             primals.push(t.shallow_clone());
             tangents.push(dt);
@@ -260,6 +261,25 @@ impl<'a, B: Bijection> Trial<'a, B> {
         names.extend(self.parameters.names());
         let gradients = under(law, vjp(&[tangent], &[weights], &primals, Graph::Free))?;
         all_finite(law, direction, "gradient of the forward-mode derivative", &names, &gradients)
+    }
+
+    /// Reverse and forward mode would agree on a time that was detached; differences do not.
+    fn slope_by_differences(&self, side: &Side, slope: &Tensor) -> Verdict {
+        if self.case.edges {
+            return Ok(()); // a layer need not be defined outside of [0, 1]
+        }
+        let (law, h) = (Law::ForwardMode, 1e-5);
+        let at = |h: f64| {
+            let given = Given {
+                context: self.given.context.as_ref().map(Tensor::shallow_clone),
+                t: self.given.t.as_ref().map(|t| t + h),
+            };
+            under(law, side.direction.apply(&self.layer, &side.x, &given))
+        };
+        let difference = (at(h)?.value - at(-h)?.value) / (2.0 * h);
+        near(law, 1e-5, slope, &difference, || {
+            format!("{} derivative in t, against central differences", side.direction.name())
+        })
     }
 
     fn restore(&self, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<B, Error>) -> Verdict {
