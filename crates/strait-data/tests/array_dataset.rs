@@ -135,6 +135,11 @@ fn dequantisation_is_uniform_within_the_bin_and_in_the_statistics() {
     assert!((noise.mean(Kind::Double).double_value(&[]) - 0.25).abs() < 0.01);
     assert!((noise.var(true).double_value(&[]) - 0.25 / 12.0).abs() < 0.001);
     assert_ne!(z, data.points(Split::Train, 3000, &mut stream().at(1)).unwrap(), "fresh noise for other draws");
+    let noise = |step| {
+        let x = data.denormalise(&data.minibatch(9, step, stream()).unwrap()).unwrap();
+        x - arrays().train.index_select(0, &data.rows(9, step, stream()).unwrap())
+    };
+    assert!(!noise(0).allclose(&noise(1), 0.0, 1e-6, false), "fresh noise for every step");
 }
 
 #[test]

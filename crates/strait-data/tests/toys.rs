@@ -128,15 +128,23 @@ fn the_spirals_and_the_pinwheel_have_their_symmetry_and_extent() {
     // Rotations keep |f|^2: 4 (1 + .09 + .01).
     assert!((squared.mean(Kind::Double).double_value(&[]) - 4.4).abs() < 0.05);
     assert!(wheel.mean_dim([0i64].as_slice(), false, Kind::Double).abs().max().double_value(&[]) < 0.03);
-    // Five blades: the fifth circular harmonic at fixed distance is far from 0, the first four are 0.
-    let angle = wheel.select(1, 1).atan2(&wheel.select(1, 0));
-    let near = squared.ge(3.8).logical_and(&squared.le(4.2));
-    let angle = angle.masked_select(&near);
-    for (harmonic, strong) in [(1.0, false), (2.0, false), (3.0, false), (4.0, false), (5.0, true)] {
-        let turned: Tensor = &angle * harmonic;
-        let length = turned.cos().mean(Kind::Double).hypot(&turned.sin().mean(Kind::Double)).double_value(&[]);
-        assert_eq!(length > 0.5, strong, "harmonic {harmonic}: {length}");
-        assert!(strong || length < 0.05, "harmonic {harmonic}: {length}");
+    // Five blades: the fifth circular harmonic at fixed distance is far from 0, the first four are 0. Its phase is the
+    // twist: the direction of a blade's middle is -exp(f_1) / 4 at f_1^2 = |f|^2 - .01.
+    for squared_length in [0.5f64, 1.0] {
+        let near = squared.ge(3.8 * squared_length).logical_and(&squared.le(4.2 * squared_length));
+        let angle = wheel.select(1, 1).atan2(&wheel.select(1, 0)).masked_select(&near);
+        for (harmonic, strong) in [(1.0, false), (2.0, false), (3.0, false), (4.0, false), (5.0, true)] {
+            let turned: Tensor = &angle * harmonic;
+            let mean = |x: Tensor| x.mean(Kind::Double).double_value(&[]);
+            let (cos, sin) = (mean(turned.cos()), mean(turned.sin()));
+            assert_eq!(cos.hypot(sin) > 0.5, strong, "harmonic {harmonic}: {cos} {sin}");
+            assert!(strong || cos.hypot(sin) < 0.05, "harmonic {harmonic}: {cos} {sin}");
+            if strong {
+                let twist = -1.25 * (squared_length - 0.01).sqrt().exp();
+                let off = (sin.atan2(cos) - twist).rem_euclid(2.0 * std::f64::consts::PI);
+                assert!(!(0.1..=6.18).contains(&off), "{squared_length}: {off}");
+            }
+        }
     }
 }
 
