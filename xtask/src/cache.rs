@@ -85,7 +85,7 @@ pub(crate) fn install_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<(
     let partial = target.with_file_name(format!(".partial-{name}"));
     remove_folder(&partial)?;
     create_folder(&partial)?;
-    fill(&partial)?;
+    fill(&partial).inspect_err(|_| drop(fs::remove_dir_all(&partial)))?;
     remove_folder(target)?;
     fs::rename(&partial, target).map_err(Failure::file("rename into", target))
 }
@@ -139,4 +139,59 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_follows_the_environment() {
+        let choose = |xdg: &str, home: &str, macos| {
+            let cache = Cache::choose(Some(xdg.into()), Some(home.into()), macos);
+            cache.map(|cache| cache.root().display().to_string()).ok()
+        };
+        assert_eq!(choose("/xdg", "/home/me", false).as_deref(), Some("/xdg/strait"));
+        assert_eq!(choose("", "/home/me", false).as_deref(), Some("/home/me/.cache/strait"));
+        assert_eq!(choose("relative", "/home/me", true).as_deref(), Some("/home/me/Library/Caches/strait"));
+        assert_eq!(choose("", "", false), None);
+    }
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all() {
+        let scratch = tempfile::tempdir().unwrap();
+        let target = scratch.path().join("thing");
+        let fail = |partial: &Path| {
+            fs::write(partial.join("half"), "").unwrap();
+            Err(Failure::NoHome)
+        };
+        assert!(install_folder(&target, fail).is_err());
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+        // What a killed process left, and an older version, give way.
+        fs::create_dir_all(scratch.path().join(".partial-thing/rest")).unwrap();
+        fs::create_dir_all(target.join("old")).unwrap();
+        install_folder(&target, |partial| install_file(&partial.join("new"), b"x")).unwrap();
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_written_is_named_with_a_remedy() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("file");
+        fs::write(&file, "").unwrap();
+        let said = create_folder(&file.join("below")).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("cannot create {}", file.display())), "{said}");
+        let full = Failure::file("write", &file)(std::io::ErrorKind::StorageFull.into()).to_string();
+        assert!(full.ends_with("free some disk space and run again, or set XDG_CACHE_HOME to a larger disk"), "{full}");
+    }
+
+    #[test]
+    fn sums_are_those_of_the_standard() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), abc);
+        let scratch = tempfile::tempdir().unwrap();
+        fs::write(scratch.path().join("abc"), "abc").unwrap();
+        assert_eq!(sha256_of_file(&scratch.path().join("abc")).unwrap(), abc);
+    }
 }

@@ -86,15 +86,12 @@ impl fmt::Display for Failure {
             Failure::NotALink { path } => {
                 write!(f, "{} is not a link that xtask made and is no usable libtorch: move it away", path.display())
             }
-            Failure::Fetch { reason, files, folder } => {
-                let (them, are) = if files.len() == 1 { ("it", "is") } else { ("them", "are") };
-                write!(
-                    f,
-                    "{reason}: to go on without a network place {} in {} and run again ({them} {are} checked by sha256)",
-                    files.join(", "),
-                    folder.display()
-                )
-            }
+            Failure::Fetch { reason, files, folder } => write!(
+                f,
+                "{reason}: to go on without a network place {} in {} and run again (each is checked by its sha256)",
+                files.join(", "),
+                folder.display()
+            ),
             Failure::Checksum { path, expected, found } => {
                 write!(f, "{} has sha256 {found}, not the pinned {expected}: delete it and run again", path.display())
             }

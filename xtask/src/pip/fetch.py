@@ -3,7 +3,8 @@
 Brings the wheel FILE into PART and goes on from what PART already holds. It looks the file up and reads it over
 pip's own session, so that index, mirror, proxy, certificates and credentials are those the user has given to pip.
 Prints `total N` and `at N`. Exit codes: 0 whole; 10 the transfer broke; 11 the index was not reached or does not list
-the file; 12 this pip is built differently; 13 PART cannot be written. The reason is the last line of stderr.
+the file; 12 this pip is built differently; 13 PART cannot be written. The last line of stderr is
+the reason, for 13 the number of the system's error.
 """
 
 import fcntl
@@ -107,7 +108,7 @@ def append(out, piece):
         out.write(piece)
         out.flush()
     except OSError as error:
-        leave(UNWRITABLE, error.strerror)
+        leave(UNWRITABLE, error.errno)
 
 
 def main():
@@ -118,7 +119,7 @@ def main():
         out = open(part, "ab")
         fcntl.flock(out, fcntl.LOCK_EX)
     except OSError as error:
-        leave(UNWRITABLE, error.strerror)
+        leave(UNWRITABLE, error.errno)
     # The context closes the session when it is collected: hold it.
     context, session, links = pip_session()
     for link in links:

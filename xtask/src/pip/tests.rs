@@ -150,6 +150,17 @@ fn a_transfer_that_never_moves_is_given_up() {
 }
 
 #[test]
+fn a_full_disk_is_a_failure_of_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = python(folder.path(), "echo 28 >&2; exit 13");
+    let failure = obtain(Some(&full), &wheel_of(b"x"), folder.path()).unwrap_err();
+    assert!(
+        matches!(failure, Failure::File { ref error, .. } if error.kind() == io::ErrorKind::StorageFull),
+        "{failure}"
+    );
+}
+
+#[test]
 fn two_at_once_fetch_once() {
     let (folder, bytes) = (tempfile::tempdir().unwrap(), contents());
     let index = Index::serve(&bytes, 1);
