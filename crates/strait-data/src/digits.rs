@@ -18,7 +18,7 @@ const REMEDY: &str = "delete it, and `cargo xtask train` fetches it anew";
 /// UCI "Optical Recognition of Handwritten Digits", as scikit-learn ships it), read from
 /// `<root>/digits/digits.csv.gz`.
 ///
-/// A sample is flat, of shape [64], in the unit of the data set; its own unit is grey from 0 (paper) to 1 (ink). A
+/// A sample is flat, of shape (64,), in the unit of the data set; its own unit is grey from 0 (paper) to 1 (ink). A
 /// level $k$ becomes $(k + u) / 17$ with a fresh $u \sim U[0, 1)$ each time that it is taken. The split is the same in
 /// every run: 1,297 / 250 / 250.
 ///
