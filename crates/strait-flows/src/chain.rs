@@ -96,7 +96,10 @@ impl Layer for Chain {
 
     fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
         let mut done = Retraced::start(at.output, at.cotangent);
-        let mut parameters: Vec<Vec<Tensor>> = self.layers.iter().map(|_| vec![]).collect();
+        // What stays is allocated before the walk: small lasting tensors between large passing ones would scatter
+        // over the heap and keep it from being used again.
+        let zeros = |layer: &Box<dyn Layer>| layer.parameters().iter().map(|p| p.detach().zeros_like()).collect();
+        let parameters: Vec<Vec<Tensor>> = self.layers.iter().map(zeros).collect();
         let backwards: Vec<usize> = match at.direction {
             Direction::Forward => (0..self.layers.len()).rev().collect(),
             Direction::Inverse => (0..self.layers.len()).collect(),
@@ -105,7 +108,9 @@ impl Layer for Chain {
             let cotangent =
                 Cotangent { value: done.value, tangent: done.tangent, log_det: at.cotangent.log_det.shallow_clone() };
             let step = self.layers[i].retrace(Retrace { output: &done.input, cotangent: &cotangent, ..at })?;
-            parameters[i] = step.parameters;
+            for (kept, passing) in parameters[i].iter().zip(&step.parameters) {
+                kept.shallow_clone().f_copy_(passing)?;
+            }
             done = Retraced {
                 context: add(done.context, step.context),
                 t: add(done.t, step.t),
