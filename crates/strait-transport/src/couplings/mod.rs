@@ -1,0 +1,8 @@
+//! Couplings: which source point goes with which data point.
+
+mod exact_ot;
+mod independent;
+mod sinkhorn;
+
+pub use exact_ot::ExactOt;
+pub use independent::Independent;

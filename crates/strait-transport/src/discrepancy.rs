@@ -1,0 +1,103 @@
+//! Distances between two clouds of any sizes that need no pairing: energy distance and maximum mean discrepancy.
+
+use crate::distances::Distances;
+use crate::error::{PointsError, TransportError};
+use ndarray::{ArrayView2, Axis};
+
+/// The energy distance (Szekely and Rizzo, 2004) of two clouds, (n, d) and (m, d), over all pairs (the V-statistic:
+/// never negative but for rounding, and zero for equal clouds):
+///
+/// $$D^2 = \frac{2}{nm} \sum_{ij} |x_i - y_j| - \frac{1}{n^2} \sum_{ij} |x_i - x_j| - \frac{1}{m^2} \sum_{ij} |y_i - y_j|.$$
+///
+/// ```
+/// use ndarray::array;
+/// let (x, y) = (array![[0.0]], array![[3.0]]);
+/// assert_eq!(strait_transport::energy_distance(x.view(), y.view())?, 6.0);
+/// # Ok::<(), strait_transport::TransportError>(())
+/// ```
+///
+/// # Errors
+/// `TooFew`, `Dimensions`, `NoCoordinates`, `NonFinite`.
+pub fn energy_distance<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<f64, TransportError> {
+    let across = Distances::new(x, y, 1)?;
+    let (n, m) = (x.nrows() as f64, y.nrows() as f64);
+    let cross = across.sum_rows(|_, row| row.iter().map(|square| square.sqrt()).sum());
+    Ok(2.0 * cross / (n * m) - off_diagonal(x, f64::sqrt)? / (n * n) - off_diagonal(y, f64::sqrt)? / (m * m))
+}
+
+/// How wide a Gaussian kernel is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bandwidth {
+    /// The median heuristic: $\sigma$ is the median distance between two distinct points of the pooled sample, over at
+    /// most 512 evenly spaced rows of each cloud.
+    Median,
+    /// A given $\sigma$.
+    Fixed(f64),
+}
+
+/// A squared maximum mean discrepancy and the kernel that it was measured with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mmd {
+    /// The unbiased estimate of $\mathrm{MMD}^2$. It can be negative when the laws are close.
+    pub squared: f64,
+    /// $\sigma$.
+    pub bandwidth: f64,
+}
+
+/// The squared maximum mean discrepancy with a Gaussian kernel (Gretton et al., 2012, the unbiased estimate) of two
+/// clouds, (n, d) and (m, d):
+///
+/// $$\frac{1}{n(n-1)} \sum_{i \ne j} k(x_i, x_j) + \frac{1}{m(m-1)} \sum_{i \ne j} k(y_i, y_j)
+/// - \frac{2}{nm} \sum_{ij} k(x_i, y_j), \qquad k(a, b) = e^{-|a - b|^2 / 2 \sigma^2}.$$
+///
+/// ```
+/// use ndarray::array;
+/// use strait_transport::{Bandwidth, mmd};
+/// let (x, y) = (array![[0.0], [0.0]], array![[9.0], [9.0]]);
+/// assert!((mmd(x.view(), y.view(), Bandwidth::Fixed(1.0))?.squared - 2.0).abs() < 1e-12);
+/// # Ok::<(), strait_transport::TransportError>(())
+/// ```
+///
+/// # Errors
+/// `TooFew` under two points; `Bandwidth`, `ZeroBandwidth`; `Dimensions`, `NoCoordinates`, `NonFinite`.
+pub fn mmd<T: Copy + Into<f64>>(
+    x: ArrayView2<'_, T>,
+    y: ArrayView2<'_, T>,
+    bandwidth: Bandwidth,
+) -> Result<Mmd, TransportError> {
+    let across = Distances::new(x, y, 2)?;
+    let bandwidth = match bandwidth {
+        Bandwidth::Median => median_distance(x, y)?,
+        Bandwidth::Fixed(sigma) if sigma > 0.0 && sigma.is_finite() => sigma,
+        Bandwidth::Fixed(sigma) => return Err(TransportError::Bandwidth(sigma)),
+    };
+    let scale = -0.5 / (bandwidth * bandwidth);
+    let kernel = |square: f64| (scale * square).exp();
+    let (n, m) = (x.nrows() as f64, y.nrows() as f64);
+    let within = off_diagonal(x, kernel)? / (n * (n - 1.0)) + off_diagonal(y, kernel)? / (m * (m - 1.0));
+    let cross = across.sum_rows(|_, row| row.iter().map(|&square| kernel(square)).sum());
+    Ok(Mmd { squared: within - 2.0 * cross / (n * m), bandwidth })
+}
+
+/// $\sum_{i \ne j} f(|x_i - x_j|^2)$ within one cloud.
+fn off_diagonal<T: Copy + Into<f64>>(
+    x: ArrayView2<'_, T>,
+    f: impl Fn(f64) -> f64 + Sync,
+) -> Result<f64, PointsError> {
+    let sum = |i: usize, row: &[f64]| row[..i].iter().chain(&row[i + 1..]).map(|&square| f(square)).sum();
+    Ok(Distances::new(x, x, 1)?.sum_rows(sum))
+}
+
+fn median_distance<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<f64, TransportError> {
+    const ROWS: usize = 512;
+    let sample = |points: ArrayView2<'_, T>| -> Vec<usize> {
+        (0..points.nrows()).step_by(points.nrows().div_ceil(ROWS)).collect()
+    };
+    let pooled = ndarray::concatenate![Axis(0), x.select(Axis(0), &sample(x)), y.select(Axis(0), &sample(y))];
+    let matrix = Distances::new(pooled.view(), pooled.view(), 2)?.matrix();
+    let mut squares: Vec<f64> =
+        matrix.rows().into_iter().enumerate().flat_map(|(i, row)| row.into_iter().copied().take(i)).collect();
+    let middle = squares.len() / 2;
+    let median = squares.select_nth_unstable_by(middle, f64::total_cmp).1.sqrt();
+    if median > 0.0 { Ok(median) } else { Err(TransportError::ZeroBandwidth) }
+}

@@ -1,0 +1,163 @@
+//! Squared Euclidean distances between two clouds, in blocks of rows.
+
+use crate::error::{Cloud, PointsError};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use std::ops::Range;
+
+/// Up to this dimension differences are squared and added as they are, one coordinate after the other: as fast as
+/// reading a stored matrix. Above, $|x - y|^2 = |x|^2 + |y|^2 - 2 x \cdot y$ goes through a matrix product.
+const DIRECT: usize = 8;
+
+/// Rows that are computed at once where a caller takes them one by one.
+const BLOCK: usize = 128;
+
+/// Multiplications from which a second thread pays.
+const WORTH_THREADS: usize = 1 << 25;
+
+/// Two clouds in double precision, moved so that their common mean is the origin (which keeps the rounding small).
+pub(crate) struct Distances {
+    x: Array2<f64>,
+    /// (d, m): one coordinate of all targets is contiguous.
+    y: Array2<f64>,
+    x_norms: Array1<f64>,
+    y_norms: Array1<f64>,
+}
+
+impl Distances {
+    /// Checks and converts two clouds, (n, d) and (m, d), with at least `needed` points each.
+    pub(crate) fn new<T: Copy + Into<f64>>(
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+        needed: usize,
+    ) -> Result<Self, PointsError> {
+        Self::check(x, y)?;
+        let mut x = convert(x, Cloud::Source, needed)?;
+        let mut y = convert(y, Cloud::Target, needed)?;
+        let centre = (x.sum_axis(Axis(0)) + y.sum_axis(Axis(0))) / (x.nrows() + y.nrows()) as f64;
+        if centre.iter().all(|c| c.is_finite()) {
+            x -= &centre;
+            y -= &centre;
+        }
+        let norms = |points: &Array2<f64>| points.map_axis(Axis(1), |point| point.dot(&point));
+        let (x_norms, y_norms) = (norms(&x), norms(&y));
+        let y = y.reversed_axes().as_standard_layout().into_owned();
+        Ok(Self { x, y, x_norms, y_norms })
+    }
+
+    /// Refuses clouds that do not live in one space.
+    pub(crate) fn check<T>(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<(), PointsError> {
+        if x.ncols() != y.ncols() {
+            return Err(PointsError::Dimensions { source_dimension: x.ncols(), target_dimension: y.ncols() });
+        }
+        if x.ncols() == 0 { Err(PointsError::NoCoordinates) } else { Ok(()) }
+    }
+
+    /// The numbers of source and of target points.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.x.nrows(), self.y.ncols())
+    }
+
+    /// Whether a row costs no more to compute than to store.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.x.ncols() <= DIRECT
+    }
+
+    /// The squared distances of source `i` to all targets, without a matrix product.
+    pub(crate) fn row(&self, i: usize, out: &mut [f64]) {
+        for (k, (&x, targets)) in self.x.row(i).iter().zip(self.y.rows()).enumerate() {
+            let squares = targets.into_iter().map(|y| (x - y) * (x - y));
+            if k == 0 {
+                out.iter_mut().zip(squares).for_each(|(out, square)| *out = square);
+            } else {
+                out.iter_mut().zip(squares).for_each(|(out, square)| *out += square);
+            }
+        }
+    }
+
+    /// The squared distances of some sources to all targets.
+    fn block(&self, rows: Range<usize>, mut out: ArrayViewMut2<'_, f64>) {
+        if self.is_direct() {
+            for (i, mut out) in rows.zip(out.rows_mut()) {
+                if let Some(out) = out.as_slice_mut() {
+                    self.row(i, out);
+                }
+            }
+            return;
+        }
+        general_mat_mul(-2.0, &self.x.slice(s![rows.clone(), ..]), &self.y, 0.0, &mut out);
+        for (&x_norm, mut out) in self.x_norms.slice(s![rows]).iter().zip(out.rows_mut()) {
+            out.zip_mut_with(&self.y_norms, |out, y_norm| *out = (*out + x_norm + y_norm).max(0.0));
+        }
+    }
+
+    /// All squared distances, (n, m); on two or more threads where that pays.
+    pub(crate) fn matrix(&self) -> Array2<f64> {
+        let (n, m) = self.shape();
+        let mut matrix = Array2::zeros((n, m));
+        let rows = n.div_ceil(self.threads());
+        std::thread::scope(|scope| {
+            for (chunk, out) in matrix.axis_chunks_iter_mut(Axis(0), rows).enumerate() {
+                let first = chunk * rows;
+                let work = move || self.block(first..first + out.nrows(), out);
+                if rows == n {
+                    work();
+                } else {
+                    scope.spawn(work);
+                }
+            }
+        });
+        matrix
+    }
+
+    /// $\sum_i f(i, \text{squared distances of source } i)$; on two or more threads where that pays.
+    pub(crate) fn sum_rows(&self, f: impl Fn(usize, &[f64]) -> f64 + Sync) -> f64 {
+        let (n, m) = self.shape();
+        let rows = n.div_ceil(self.threads());
+        let part = |range: Range<usize>| {
+            let mut buffer = Array2::zeros((BLOCK.min(range.len()), m));
+            let mut sum = 0.0;
+            for first in range.clone().step_by(BLOCK) {
+                let block = first..(first + BLOCK).min(range.end);
+                let mut out = buffer.slice_mut(s![..block.len(), ..]);
+                self.block(block.clone(), out.view_mut());
+                sum += block.zip(out.rows()).map(|(i, row)| row.as_slice().map_or(0.0, |row| f(i, row))).sum::<f64>();
+            }
+            sum
+        };
+        let part = &part;
+        std::thread::scope(|scope| {
+            let ranges = (0..n).step_by(rows).map(|first| first..(first + rows).min(n));
+            if rows == n {
+                return part(0..n);
+            }
+            let parts: Vec<_> = ranges.map(|range| scope.spawn(move || part(range))).collect();
+            parts.into_iter().map(|part| part.join().unwrap_or(f64::NAN)).sum()
+        })
+    }
+
+    fn threads(&self) -> usize {
+        let (n, m) = self.shape();
+        if n * m < WORTH_THREADS / self.x.ncols() {
+            return 1;
+        }
+        std::thread::available_parallelism().map_or(1, |threads| threads.get().min(n))
+    }
+}
+
+/// A cloud in double precision; refuses too few points, and points that are not finite.
+pub(crate) fn convert<T: Copy + Into<f64>>(
+    points: ArrayView2<'_, T>,
+    cloud: Cloud,
+    needed: usize,
+) -> Result<Array2<f64>, PointsError> {
+    let count = points.nrows();
+    if count < needed {
+        return Err(PointsError::TooFew { cloud, count, needed });
+    }
+    let points = points.mapv(Into::into).as_standard_layout().into_owned();
+    match points.rows().into_iter().position(|point| !point.iter().all(|x| x.is_finite())) {
+        Some(row) => Err(PointsError::NonFinite { cloud, row }),
+        None => Ok(points),
+    }
+}

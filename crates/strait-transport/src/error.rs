@@ -1,0 +1,90 @@
+//! What can be wrong with two clouds of points.
+
+use crate::assignment::AssignmentError;
+use crate::sinkhorn::SinkhornError;
+use std::fmt;
+
+/// One of the two clouds of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cloud {
+    /// The first, $x$.
+    Source,
+    /// The second, $y$.
+    Target,
+}
+
+impl fmt::Display for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        })
+    }
+}
+
+/// Why two clouds of points are refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PointsError {
+    /// A cloud has too few points for what is asked.
+    #[error("the {cloud} cloud has {count} points, {needed} are needed")]
+    TooFew {
+        /// Which cloud.
+        cloud: Cloud,
+        /// How many points it has.
+        count: usize,
+        /// How many it must have.
+        needed: usize,
+    },
+    /// The two clouds do not live in one space.
+    #[error("source points have {source_dimension} dimensions, target points {target_dimension}")]
+    Dimensions {
+        /// The dimension of the source points.
+        source_dimension: usize,
+        /// The dimension of the target points.
+        target_dimension: usize,
+    },
+    /// Points have no coordinates.
+    #[error("points have no coordinates")]
+    NoCoordinates,
+    /// A point has a coordinate that is NaN or infinite.
+    #[error("row {row} of the {cloud} cloud is not finite")]
+    NonFinite {
+        /// Which cloud.
+        cloud: Cloud,
+        /// Its row.
+        row: usize,
+    },
+    /// A distance that pairs points one to one was asked of clouds of different sizes.
+    #[error("an exact assignment needs as many target points as source points: {source_count} and {target_count}")]
+    Counts {
+        /// The number of source points.
+        source_count: usize,
+        /// The number of target points.
+        target_count: usize,
+    },
+}
+
+/// Why a distance between two clouds could not be computed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The points.
+    #[error(transparent)]
+    Points(#[from] PointsError),
+    /// Their costs.
+    #[error(transparent)]
+    Assignment(#[from] AssignmentError),
+    /// The Sinkhorn iteration.
+    #[error(transparent)]
+    Sinkhorn(#[from] SinkhornError),
+    /// All points that the median heuristic looks at coincide.
+    #[error("the median distance is zero: give a bandwidth")]
+    ZeroBandwidth,
+    /// A kernel bandwidth is not a positive number.
+    #[error("the bandwidth is {0}, and must be positive")]
+    Bandwidth(f64),
+    /// A mean over no projections.
+    #[error("a sliced distance needs at least one projection")]
+    NoProjections,
+}

@@ -1,0 +1,244 @@
+//! Entropic optimal transport in the log domain, and the Sinkhorn divergence.
+
+use crate::distances::Distances;
+use crate::error::TransportError;
+use ndarray::{ArrayView1, ArrayView2};
+
+/// Terms of a sum of exponentials that lie this far below the largest are dropped: together under $n \cdot 4 \cdot
+/// 10^{-18}$ of the sum.
+const NEGLIGIBLE: f64 = -40.0;
+
+/// Entropic optimal transport between uniform weights (Cuturi, 2013), by Sinkhorn's iteration in the log domain:
+///
+/// $$\min_P \sum_{ij} P_{ij} c_{ij} + \varepsilon\, \mathrm{KL}(P \,\|\, a \otimes b), \qquad a_i = \frac1n,\; b_j = \frac1m,$$
+///
+/// whose solution is $P_{ij} = a_i b_j \exp((f_i + g_j - c_{ij}) / \varepsilon)$. The regularisation is lowered from
+/// the range of the costs to $\varepsilon$ by halves, one iteration each; then the iteration goes on until the rows of
+/// $P$ sum to $a$ within the tolerance (its columns sum to $b$ by construction).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sinkhorn {
+    /// $\varepsilon > 0$, in the units of the costs.
+    pub epsilon: f64,
+    /// The largest marginal error accepted, $\sum_i |\sum_j P_{ij} - a_i|$, between 0 and 2.
+    pub tolerance: f64,
+    /// How many iterations at most.
+    pub max_iterations: usize,
+}
+
+impl Sinkhorn {
+    /// At regularisation `epsilon`, to a marginal error of $10^{-3}$, in at most 10,000 iterations.
+    pub fn new(epsilon: f64) -> Self {
+        Self { epsilon, tolerance: 1e-3, max_iterations: 10_000 }
+    }
+}
+
+/// Why the iteration gave no plan.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkhornError {
+    /// The regularisation is not a positive number.
+    #[error("the regularisation is {0}, and must be positive")]
+    Epsilon(f64),
+    /// There are no costs.
+    #[error("entropic transport needs at least one row and one column")]
+    Empty,
+    /// A cost is NaN or infinite.
+    #[error("cost ({row}, {column}) is {value}")]
+    NonFinite {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The cost.
+        value: f64,
+    },
+    /// The marginals were still off after the last iteration.
+    #[error(
+        "Sinkhorn did not converge: marginal error {marginal_error:.2e} after {iterations} iterations at epsilon \
+         {epsilon}, tolerance {tolerance:e}; raise epsilon, the tolerance or the iterations"
+    )]
+    NotConverged {
+        /// How many iterations were made.
+        iterations: usize,
+        /// What the rows' sums were off by.
+        marginal_error: f64,
+        /// What was allowed.
+        tolerance: f64,
+        /// The regularisation.
+        epsilon: f64,
+    },
+}
+
+/// The solution of an entropic transport problem.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EntropicPlan {
+    /// $f_i$.
+    pub row_potentials: Vec<f64>,
+    /// $g_j$.
+    pub column_potentials: Vec<f64>,
+    /// $\varepsilon$.
+    pub epsilon: f64,
+    /// Iterations made.
+    pub iterations: usize,
+    /// $\sum_i |\sum_j P_{ij} - a_i|$.
+    pub marginal_error: f64,
+}
+
+impl EntropicPlan {
+    /// The dual value $\frac1n \sum_i f_i + \frac1m \sum_j g_j$, which is the minimum where the marginals hold.
+    pub fn value(&self) -> f64 {
+        mean(&self.row_potentials) + mean(&self.column_potentials)
+    }
+
+    /// Row $i$ of the plan, normalised: the law of the target given source $i$. Needs row $i$ of the costs.
+    pub fn conditional(&self, i: usize, costs: ArrayView1<'_, f64>) -> Vec<f64> {
+        let (f, m) = (self.row_potentials[i], self.column_potentials.len() as f64);
+        let weight = |(cost, g): (&f64, &f64)| ((f + g - cost) / self.epsilon).exp() / m;
+        let weights: Vec<f64> = costs.iter().zip(&self.column_potentials).map(weight).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / sum).collect()
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+impl Sinkhorn {
+    /// Solves the problem for a cost matrix, (n, m).
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use strait_transport::Sinkhorn;
+    ///
+    /// let costs = array![[0.0, 1.0], [1.0, 0.0]];
+    /// let plan = Sinkhorn::new(0.1).plan(costs.view())?;
+    /// assert!(plan.conditional(0, costs.row(0))[0] > 0.999);
+    /// # Ok::<(), strait_transport::SinkhornError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Epsilon`, `Empty`, `NonFinite`; `NotConverged` with the error that was reached.
+    pub fn plan(&self, costs: ArrayView2<'_, f64>) -> Result<EntropicPlan, SinkhornError> {
+        let mut epsilon = self.check(costs)?;
+        let (n, m) = costs.dim();
+        let (mut f, mut g) = (vec![0.0; n], vec![0.0; m]);
+        let mut marginal_error = f64::INFINITY;
+        for iteration in 0..self.max_iterations {
+            let next = row_update(costs, &g, epsilon);
+            if iteration > 0 && epsilon == self.epsilon {
+                // With the old f the columns are exact, and row i sums to a_i exp((f_i - next_i) / epsilon).
+                marginal_error = row_error(&f, &next, epsilon);
+                if marginal_error <= self.tolerance {
+                    return Ok(self.found(f, g, iteration, marginal_error));
+                }
+            }
+            epsilon = (epsilon / 2.0).max(self.epsilon);
+            f = if epsilon == self.epsilon { next } else { row_update(costs, &g, epsilon) };
+            g = column_update(costs, &f, epsilon);
+        }
+        Err(self.not_converged(marginal_error))
+    }
+
+    /// The problem of a cloud with itself, for a symmetric cost matrix: $f = g$, averaged with its update, which
+    /// converges in few iterations (Feydy et al., 2019).
+    fn symmetric(&self, costs: ArrayView2<'_, f64>) -> Result<EntropicPlan, SinkhornError> {
+        let mut epsilon = self.check(costs)?;
+        let mut f = vec![0.0; costs.nrows()];
+        let mut marginal_error = f64::INFINITY;
+        for iteration in 0..self.max_iterations {
+            let next = row_update(costs, &f, epsilon);
+            if epsilon == self.epsilon {
+                marginal_error = row_error(&f, &next, epsilon);
+                if marginal_error <= self.tolerance {
+                    return Ok(self.found(f.clone(), f, iteration, marginal_error));
+                }
+            }
+            f.iter_mut().zip(next).for_each(|(f, next)| *f = 0.5 * (*f + next));
+            epsilon = (epsilon / 2.0).max(self.epsilon);
+        }
+        Err(self.not_converged(marginal_error))
+    }
+
+    /// The debiased Sinkhorn divergence of two clouds (Feydy et al., 2019), (n, d) and (m, d), with squared Euclidean
+    /// costs: zero for equal clouds, positive otherwise, and $W_2^2$ as $\varepsilon \to 0$:
+    ///
+    /// $$S_\varepsilon(x, y) = \mathrm{OT}_\varepsilon(x, y) - \tfrac12 \mathrm{OT}_\varepsilon(x, x) - \tfrac12
+    /// \mathrm{OT}_\varepsilon(y, y).$$
+    ///
+    /// Three cost matrices are made, one at a time.
+    ///
+    /// # Errors
+    /// Those of the points, and of the iteration.
+    pub fn divergence<T: Copy + Into<f64>>(
+        &self,
+        x: ArrayView2<'_, T>,
+        y: ArrayView2<'_, T>,
+    ) -> Result<f64, TransportError> {
+        let across = self.plan(Distances::new(x, y, 1)?.matrix().view())?.value();
+        let within_x = self.symmetric(Distances::new(x, x, 1)?.matrix().view())?.value();
+        let within_y = self.symmetric(Distances::new(y, y, 1)?.matrix().view())?.value();
+        Ok(across - 0.5 * (within_x + within_y))
+    }
+
+    /// Refuses what cannot be solved; returns the regularisation to begin with.
+    fn check(&self, costs: ArrayView2<'_, f64>) -> Result<f64, SinkhornError> {
+        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
+            return Err(SinkhornError::Epsilon(self.epsilon));
+        }
+        if costs.is_empty() {
+            return Err(SinkhornError::Empty);
+        }
+        if let Some(((row, column), &value)) = costs.indexed_iter().find(|(_, cost)| !cost.is_finite()) {
+            return Err(SinkhornError::NonFinite { row, column, value });
+        }
+        let (low, high) = costs.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &c| (l.min(c), h.max(c)));
+        Ok((high - low).max(self.epsilon))
+    }
+
+    fn found(&self, f: Vec<f64>, g: Vec<f64>, iterations: usize, marginal_error: f64) -> EntropicPlan {
+        EntropicPlan { row_potentials: f, column_potentials: g, epsilon: self.epsilon, iterations, marginal_error }
+    }
+
+    fn not_converged(&self, marginal_error: f64) -> SinkhornError {
+        let Self { epsilon, tolerance, max_iterations: iterations } = *self;
+        SinkhornError::NotConverged { iterations, marginal_error, tolerance, epsilon }
+    }
+}
+
+/// $\frac1n \sum_i |e^{(f_i - \hat f_i) / \varepsilon} - 1|$.
+fn row_error(f: &[f64], updated: &[f64], epsilon: f64) -> f64 {
+    f.iter().zip(updated).map(|(f, updated)| ((f - updated) / epsilon).exp_m1().abs()).sum::<f64>() / f.len() as f64
+}
+
+/// $f_i = -\varepsilon \log \frac1m \sum_j e^{(g_j - c_{ij}) / \varepsilon}$.
+fn row_update(costs: ArrayView2<'_, f64>, g: &[f64], epsilon: f64) -> Vec<f64> {
+    let m = g.len() as f64;
+    let update = |row: ArrayView1<'_, f64>| {
+        let largest = row.iter().zip(g).fold(f64::NEG_INFINITY, |largest, (cost, g)| largest.max(g - cost));
+        let terms = row.iter().zip(g).map(|(cost, g)| exp_or_zero((g - cost - largest) / epsilon));
+        -largest - epsilon * (terms.sum::<f64>() / m).ln()
+    };
+    costs.rows().into_iter().map(update).collect()
+}
+
+/// The same for columns, reading the matrix row by row.
+fn column_update(costs: ArrayView2<'_, f64>, f: &[f64], epsilon: f64) -> Vec<f64> {
+    let mut largest = vec![f64::NEG_INFINITY; costs.ncols()];
+    for (row, f) in costs.rows().into_iter().zip(f) {
+        largest.iter_mut().zip(row).for_each(|(largest, cost)| *largest = largest.max(f - cost));
+    }
+    let mut sums = vec![0.0; costs.ncols()];
+    for (row, f) in costs.rows().into_iter().zip(f) {
+        for ((sum, cost), largest) in sums.iter_mut().zip(row).zip(&largest) {
+            *sum += exp_or_zero((f - cost - largest) / epsilon);
+        }
+    }
+    let n = f.len() as f64;
+    largest.iter().zip(sums).map(|(largest, sum)| -largest - epsilon * (sum / n).ln()).collect()
+}
+
+#[inline]
+fn exp_or_zero(x: f64) -> f64 {
+    if x > NEGLIGIBLE { x.exp() } else { 0.0 }
+}

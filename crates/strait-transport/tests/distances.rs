@@ -1,0 +1,214 @@
+//! Distances between clouds against their closed forms and their laws.
+
+use ndarray::{Array1, Array2, Axis, array};
+use strait_core::{Draws, Seed};
+use strait_transport::assignment::{SquaredEuclidean, assign};
+use strait_transport::{
+    Bandwidth, Cloud, PointsError, Sinkhorn, SinkhornError, TransportError, energy_distance, mmd, sliced_wasserstein2,
+    wasserstein2,
+};
+
+fn draws(name: &str) -> Draws {
+    Seed(1).stream(name).at(0)
+}
+
+/// Standard normal points, by Box and Muller.
+fn normal(name: &str, n: usize, d: usize) -> Array2<f64> {
+    let mut draws = draws(name);
+    let mut uniform = move || ((draws.bits() >> 11) as f64 + 0.5) * (-53f64).exp2();
+    Array2::from_shape_fn((n, d), |_| (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos())
+}
+
+#[test]
+fn w2_of_a_translation_is_its_length() {
+    for d in [1, 2, 8, 9, 300] {
+        let x = normal("translation", 150, d);
+        let shift: Array1<f64> = (0..d).map(|k| (k as f64 * 0.7).sin() + 0.1).collect();
+        // In another order, so that the identity is not the answer.
+        let mut y = &x + &shift;
+        y.invert_axis(Axis(0));
+        let w2 = wasserstein2(x.view(), y.view()).unwrap();
+        let length = shift.dot(&shift).sqrt();
+        assert!((w2 - length).abs() < 1e-12 * length, "{d} dimensions: {w2} for {length}");
+        assert!(wasserstein2(x.view(), x.view()).unwrap() == 0.0);
+    }
+}
+
+#[test]
+fn w2_on_the_line_sorts() {
+    let (x, y) = (normal("line x", 700, 1), normal("line y", 700, 1));
+    let sorted = |points: &Array2<f64>| {
+        let mut values = points.column(0).to_vec();
+        values.sort_by(f64::total_cmp);
+        Array1::from(values)
+    };
+    let exact = (sorted(&x) - sorted(&y)).mapv(|z| z * z).mean().unwrap().sqrt();
+    assert!((wasserstein2(x.view(), y.view()).unwrap() - exact).abs() < 1e-12);
+    assert!((sliced_wasserstein2(x.view(), y.view(), 3, &mut draws("line")).unwrap() - exact).abs() < 1e-12);
+}
+
+#[test]
+fn w2_is_a_distance() {
+    let clouds = [normal("a", 200, 3), 2.0 * normal("b", 200, 3), normal("c", 200, 3) + 1.0];
+    let w = |i: usize, j: usize| wasserstein2(clouds[i].view(), clouds[j].view()).unwrap();
+    assert!((w(0, 1) - w(1, 0)).abs() < 1e-12);
+    assert!(w(0, 2) <= w(0, 1) + w(1, 2) && w(0, 1) <= w(0, 2) + w(2, 1) && w(1, 2) <= w(1, 0) + w(0, 2));
+    let identity = (&clouds[0] - &clouds[1]).mapv(|z| z * z).sum() / 200.0;
+    assert!(w(0, 1) < identity.sqrt());
+}
+
+/// $W_2^2 = |m|^2 + \sum_k (s_k - 1)^2$ between N(0, I) and N(m, diag(s^2)) (Bures). A sample of 2,000 in two
+/// dimensions is about .1 above it (the sampling floor), and its mean and scale are off by a few per cent.
+#[test]
+fn w2_of_gaussians_is_near_the_bures_distance() {
+    let x = normal("bures x", 2000, 2);
+    let y = normal("bures y", 2000, 2) * &array![2.0, 0.5] + &array![3.0, -1.0];
+    let exact = (10.0 + 1.0 + 0.25f64).sqrt();
+    let w2 = wasserstein2(x.view(), y.view()).unwrap();
+    assert!((w2 - exact).abs() < 0.1, "{w2} for {exact}");
+}
+
+#[test]
+fn sliced_w2_of_a_translation_is_its_length_over_root_d() {
+    let x = normal("sliced", 300, 4);
+    let y = &x + &array![3.0, 0.0, 4.0, 0.0];
+    let value = sliced_wasserstein2(x.view(), y.view(), 4000, &mut draws("sliced")).unwrap();
+    assert!((value - 2.5).abs() < 0.05, "{value}");
+    let again = sliced_wasserstein2(x.view(), y.view(), 4000, &mut draws("sliced")).unwrap();
+    assert_eq!(value, again);
+    let mut other = draws("other");
+    assert_ne!(value, sliced_wasserstein2(x.view(), y.view(), 4000, &mut other).unwrap());
+}
+
+#[test]
+fn sliced_w2_takes_unequal_counts() {
+    // Quantiles 0, 0, 1 against 0, 2 over thirds and halves: (1/6)(0-2)^2 + (1/3)(1-2)^2.
+    let (x, y) = (array![[1.0], [0.0], [0.0]], array![[2.0], [0.0]]);
+    let exact = (4.0 / 6.0 + 1.0 / 3.0f64).sqrt();
+    let value = sliced_wasserstein2(x.view(), y.view(), 2, &mut draws("unequal")).unwrap();
+    assert!((value - exact).abs() < 1e-12, "{value} for {exact}");
+}
+
+/// In one dimension $D^2 = 2 \int (F - G)^2$.
+#[test]
+fn energy_distance_on_the_line_is_an_integral() {
+    let (x, y) = (normal("energy x", 60, 1), normal("energy y", 80, 1) + 0.5);
+    let mut grid: Vec<f64> = x.iter().chain(&y).copied().collect();
+    grid.sort_by(f64::total_cmp);
+    let cdf = |points: &Array2<f64>, z: f64| points.iter().filter(|&&p| p <= z).count() as f64 / points.len() as f64;
+    let step = |pair: &[f64]| 2.0 * (pair[1] - pair[0]) * (cdf(&x, pair[0]) - cdf(&y, pair[0])).powi(2);
+    let exact: f64 = grid.windows(2).map(step).sum();
+    assert!((energy_distance(x.view(), y.view()).unwrap() - exact).abs() < 1e-12);
+    assert!(energy_distance(x.view(), x.view()).unwrap().abs() < 1e-12);
+}
+
+/// The distances through a matrix product (nine dimensions and more) are those through differences.
+#[test]
+fn products_and_differences_agree() {
+    let (x, y) = (normal("few x", 150, 8) + 50.0, normal("few y", 130, 8) + 50.0);
+    let wide = |points: &Array2<f64>| ndarray::concatenate![Axis(1), *points, Array2::from_elem((points.nrows(), 4), 7.0)];
+    let (wide_x, wide_y) = (wide(&x), wide(&y));
+    let energy = |a: &Array2<f64>, b: &Array2<f64>| energy_distance(a.view(), b.view()).unwrap();
+    assert!((energy(&x, &y) - energy(&wide_x, &wide_y)).abs() < 1e-9);
+    let kernel = |a: &Array2<f64>, b: &Array2<f64>| mmd(a.view(), b.view(), Bandwidth::Median).unwrap();
+    assert!((kernel(&x, &y).squared - kernel(&wide_x, &wide_y).squared).abs() < 1e-9);
+}
+
+/// Between N(0, I) and N(m, I): $2 (\sigma^2 / (\sigma^2 + 2))^{d/2} (1 - e^{-|m|^2 / 2 (\sigma^2 + 2)})$.
+#[test]
+fn mmd_of_gaussians_has_its_closed_form() {
+    let (x, y) = (normal("mmd x", 1500, 2), normal("mmd y", 1200, 2) + &array![1.0, 0.0]);
+    let exact = 2.0 * (1.0 / 3.0) * (1.0 - (-1.0f64 / 6.0).exp());
+    let found = mmd(x.view(), y.view(), Bandwidth::Fixed(1.0)).unwrap();
+    assert!((found.squared - exact).abs() < 0.02, "{found:?} for {exact}");
+    let null = mmd(x.view(), normal("mmd z", 1500, 2).view(), Bandwidth::Median).unwrap();
+    assert!(null.squared.abs() < 2e-3, "{null:?}");
+    // The median distance in the plane between points of variance 1, here a little wider.
+    assert!((1.5..2.0).contains(&null.bandwidth), "{null:?}");
+}
+
+#[test]
+fn sinkhorn_keeps_the_marginals() {
+    let (x, y) = (normal("plan x", 40, 2), normal("plan y", 60, 2));
+    let costs = Array2::from_shape_fn((40, 60), |(i, j)| (&x.row(i) - &y.row(j)).mapv(|z| z * z).sum());
+    let sinkhorn = Sinkhorn { epsilon: 0.05, tolerance: 1e-8, max_iterations: 20_000 };
+    let plan = sinkhorn.plan(costs.view()).unwrap();
+    let weight = |(i, j): (usize, usize)| {
+        ((plan.row_potentials[i] + plan.column_potentials[j] - costs[[i, j]]) / plan.epsilon).exp() / 2400.0
+    };
+    let coupling = Array2::from_shape_fn((40, 60), weight);
+    assert!(coupling.sum_axis(Axis(0)).iter().all(|sum| (sum * 60.0 - 1.0).abs() < 1e-9));
+    let error: f64 = coupling.sum_axis(Axis(1)).iter().map(|sum| (sum - 1.0 / 40.0).abs()).sum();
+    assert!(error <= 1e-8 && (error - plan.marginal_error).abs() < 1e-12, "{error:e}, said {:e}", plan.marginal_error);
+    // The dual value is the primal one: cost plus epsilon times the divergence from the product.
+    let entropy: f64 = coupling.iter().map(|p| p * (p * 2400.0).ln()).sum();
+    let primal = (&coupling * &costs).sum() + plan.epsilon * entropy;
+    assert!((plan.value() - primal).abs() < 1e-8);
+    let conditional = plan.conditional(3, costs.row(3));
+    assert!((conditional.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    assert!((conditional[5] - coupling[[3, 5]] * 40.0).abs() < 1e-8);
+}
+
+#[test]
+fn sinkhorn_tends_to_the_exact_cost() {
+    let (x, y) = (normal("limit x", 100, 2), normal("limit y", 100, 2) * 2.0);
+    let costs = Array2::from_shape_fn((100, 100), |(i, j)| (&x.row(i) - &y.row(j)).mapv(|z| z * z).sum());
+    let exact = assign(&SquaredEuclidean::new(x.view(), y.view()).unwrap()).unwrap().cost / 100.0;
+    let mut last = f64::INFINITY;
+    for epsilon in [1.0, 0.1, 0.01] {
+        let sinkhorn = Sinkhorn { epsilon, tolerance: 1e-4, max_iterations: 50_000 };
+        let gap = sinkhorn.plan(costs.view()).unwrap().value() - exact;
+        // 0 <= gap <= epsilon log n, to the tolerance.
+        assert!(gap > -1e-3 && gap <= epsilon * 100f64.ln() && gap < last, "epsilon {epsilon}: {gap}");
+        last = gap;
+    }
+    assert!(last < 0.05 * exact);
+    let divergence = Sinkhorn::new(0.01).divergence(x.view(), y.view()).unwrap();
+    assert!((divergence - exact).abs() < 0.02 * exact, "{divergence} for {exact}");
+    assert!(Sinkhorn::new(0.01).divergence(x.view(), x.view()).unwrap().abs() < 1e-4);
+}
+
+#[test]
+fn sinkhorn_says_why_it_gives_up() {
+    let costs = array![[0.0, 1.0], [0.9, 0.0], [0.5, 0.4]];
+    let hasty = Sinkhorn { epsilon: 1e-3, tolerance: 1e-12, max_iterations: 12 };
+    match hasty.plan(costs.view()).unwrap_err() {
+        SinkhornError::NotConverged { iterations: 12, marginal_error, tolerance, epsilon } => {
+            assert!(marginal_error > tolerance && epsilon == 1e-3);
+        }
+        other => panic!("{other}"),
+    }
+    assert_eq!(Sinkhorn::new(0.0).plan(costs.view()).unwrap_err(), SinkhornError::Epsilon(0.0));
+    assert!(matches!(Sinkhorn::new(f64::NAN).plan(costs.view()).unwrap_err(), SinkhornError::Epsilon(_)));
+    assert_eq!(Sinkhorn::new(1.0).plan(Array2::zeros((0, 2)).view()).unwrap_err(), SinkhornError::Empty);
+    let nan = Sinkhorn::new(1.0).plan(array![[0.0, f64::NAN]].view()).unwrap_err();
+    assert!(matches!(nan, SinkhornError::NonFinite { row: 0, column: 1, .. }));
+}
+
+#[test]
+fn points_are_refused_by_row() {
+    let x = array![[0.0, 1.0], [0.0, f64::INFINITY], [1.0, 1.0]];
+    let y = Array2::zeros((3, 2));
+    let bad = TransportError::Points(PointsError::NonFinite { cloud: Cloud::Target, row: 1 });
+    assert_eq!(wasserstein2(y.view(), x.view()).unwrap_err(), bad);
+    assert_eq!(energy_distance(y.view(), x.view()).unwrap_err(), bad);
+    assert_eq!(mmd(y.view(), x.view(), Bandwidth::Median).unwrap_err(), bad);
+    assert_eq!(sliced_wasserstein2(y.view(), x.view(), 1, &mut draws("bad")).unwrap_err(), bad);
+    assert_eq!(Sinkhorn::new(1.0).divergence(y.view(), x.view()).unwrap_err(), bad);
+
+    let counts = TransportError::Points(PointsError::Counts { source_count: 3, target_count: 2 });
+    assert_eq!(wasserstein2(y.view(), y.slice(ndarray::s![..2, ..])).unwrap_err(), counts);
+    let few = TransportError::Points(PointsError::TooFew { cloud: Cloud::Source, count: 1, needed: 2 });
+    assert_eq!(mmd(y.slice(ndarray::s![..1, ..]), y.view(), Bandwidth::Median).unwrap_err(), few);
+    assert_eq!(mmd(y.view(), y.view(), Bandwidth::Median).unwrap_err(), TransportError::ZeroBandwidth);
+    assert_eq!(mmd(y.view(), y.view(), Bandwidth::Fixed(-1.0)).unwrap_err(), TransportError::Bandwidth(-1.0));
+    assert_eq!(
+        sliced_wasserstein2(y.view(), y.view(), 0, &mut draws("none")).unwrap_err(),
+        TransportError::NoProjections
+    );
+    let empty = Array2::<f64>::zeros((0, 2));
+    assert!(matches!(
+        wasserstein2(empty.view(), empty.view()).unwrap_err(),
+        TransportError::Points(PointsError::TooFew { .. })
+    ));
+}
