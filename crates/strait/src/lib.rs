@@ -1,3 +1,20 @@
 //! The Strait program: train, sample, evaluate and report flows with learned interpolants.
+//!
+//! `config` says what a run is, [`build`] makes its objects, [`track`] trains, [`measure`] measures, [`page`] fills the
+//! [`report`], and a [`run_folder`] holds it all.
 
+pub mod build;
+pub mod config;
+mod error;
+pub mod evaluate;
+pub mod measure;
+pub mod page;
 pub mod report;
+pub mod run_folder;
+pub mod sample;
+pub mod setting;
+pub mod summary;
+pub mod track;
+pub mod train;
+
+pub use error::ProgramError;

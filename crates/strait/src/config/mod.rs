@@ -1,0 +1,411 @@
+//! A run's settings, as plain records. What a TOML file may say is exactly what these say.
+
+mod read;
+
+pub use read::{ConfigError, PRESETS, load, preset, write};
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use strait_data::DataError;
+
+/// The version of the format that this program reads.
+pub const VERSION: u32 = 1;
+
+/// Everything that defines a run. Two runs of one config on one device type give the same numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The format's version, 1.
+    pub version: u32,
+    /// The run's seed.
+    #[serde(default)]
+    pub seed: u64,
+    /// What is generated.
+    pub data: DataConfig,
+    /// What generation starts from.
+    #[serde(default)]
+    pub source: SourceConfig,
+    /// Which source point goes with which data point.
+    #[serde(default)]
+    pub coupling: CouplingConfig,
+    /// The path between them.
+    pub interpolant: InterpolantConfig,
+    /// The network that learns the field.
+    pub velocity: VelocityConfig,
+    /// What is trained, in order.
+    pub phase: Vec<PhaseConfig>,
+    /// What is measured at the end.
+    #[serde(default)]
+    pub evaluate: EvaluateConfig,
+    /// What is written on the way.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// The named data sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataName {
+    /// Eight Gaussians on a circle of radius 5.
+    #[serde(rename = "8gaussians")]
+    EightGaussians,
+    /// Two half-circles.
+    Moons,
+    /// Eight of 4 x 4 squares.
+    Checkerboard,
+    /// One Gaussian with a general covariance.
+    Gaussian,
+    /// Sixteen modes in 16 dimensions.
+    Mixture16,
+    /// The 2-D projection of an S.
+    SCurve,
+    /// 1,797 real handwritten digits of 8 x 8 pixels.
+    Digits,
+}
+
+/// `[data]`: a named data set, or a file of one's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// A named data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<DataName>,
+    /// An `.npz` (arrays `train` and `test`, or `data`) or `.npy` file; the first axis is the sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Standard deviation of each of the eight Gaussians.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sd: Option<f64>,
+    /// Dimensions of `gaussian`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimension: Option<i64>,
+}
+
+/// `[source]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SourceConfig {
+    /// $N(0, I)$.
+    #[default]
+    Normal,
+}
+
+/// `[coupling]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CouplingConfig {
+    /// Pairs as they are drawn.
+    #[default]
+    Independent,
+    /// The exact optimal assignment of each minibatch (OT-CFM).
+    Ot,
+}
+
+/// `[interpolant]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "snake_case", deny_unknown_fields)]
+pub enum InterpolantConfig {
+    /// $(1-t)x_0 + t x_1$.
+    Linear,
+    /// $\cos(\pi t/2)x_0 + \sin(\pi t/2)x_1$.
+    Trigonometric,
+    /// $(1-t)^p x_0 + (1-(1-t)^p)x_1$.
+    Power {
+        /// p, at least 1.
+        power: f64,
+    },
+    /// Learned, affine in $x_0$.
+    Affine {
+        /// Widths of the network's hidden layers.
+        hidden: Vec<i64>,
+        /// Whether coordinates are mixed.
+        mixing: MixingConfig,
+        /// Bound of the log-scales.
+        log_scale_bound: f64,
+    },
+}
+
+/// Whether an affine path mixes coordinates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MixingConfig {
+    /// It does not.
+    Diagonal,
+    /// By a lower triangular matrix.
+    Triangular,
+}
+
+/// `[velocity]`: an MLP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VelocityConfig {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<i64>,
+    /// Between layers.
+    #[serde(default)]
+    pub activation: ActivationConfig,
+    /// Sines and cosines of t as inputs, beside t itself: this many octaves.
+    #[serde(default)]
+    pub time_octaves: u32,
+    /// Half-life, in steps, of the moving average that is sampled with; absent: the last parameters are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_half_life: Option<f64>,
+}
+
+/// A nonlinearity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivationConfig {
+    /// $x\sigma(x)$.
+    #[default]
+    Silu,
+    /// Scaled exponential units.
+    Selu,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+/// `[[phase]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseConfig {
+    /// For the log.
+    pub name: String,
+    /// Turns.
+    pub turns: u64,
+    /// Levels that start over with the phase.
+    #[serde(default)]
+    pub fresh: Vec<strait_optim::LevelName>,
+    /// What each level does in a turn.
+    pub level: Vec<LevelConfig>,
+}
+
+/// `[[phase.level]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelConfig {
+    /// Which level.
+    pub level: strait_optim::LevelName,
+    /// What its steps lower.
+    pub objective: ObjectiveConfig,
+    /// Steps in a turn.
+    #[serde(default = "one")]
+    pub steps: u32,
+    /// Pairs in a batch.
+    pub batch: i64,
+    /// The law of t.
+    #[serde(default)]
+    pub times: TimesConfig,
+    /// The largest learning rate.
+    pub rate: f64,
+    /// Turns of linear warm-up.
+    #[serde(default)]
+    pub warm_up: u64,
+    /// What follows the warm-up.
+    #[serde(default)]
+    pub decay: DecayConfig,
+    /// AdamW's decay rates of the moments.
+    #[serde(default = "betas")]
+    pub betas: (f64, f64),
+    /// AdamW's weight decay.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// The largest gradient norm; absent: no clipping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn betas() -> (f64, f64) {
+    (0.9, 0.999)
+}
+
+/// An objective.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ObjectiveConfig {
+    /// $E|v - u|^2$, for the velocity.
+    FlowMatching,
+    /// $E[2u \cdot v - |v|^2] + \lambda E|x_{tt}|^2$, for the interpolant.
+    Energy {
+        /// $\lambda$.
+        acceleration: f64,
+    },
+}
+
+/// A law of t.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "law", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TimesConfig {
+    /// Uniform.
+    #[default]
+    Uniform,
+    /// $\sigma(m + s z)$.
+    LogitNormal {
+        /// m.
+        mean: f64,
+        /// s.
+        sd: f64,
+    },
+    /// More at both ends.
+    UShaped {
+        /// a.
+        sharpness: f64,
+    },
+    /// $U^p$.
+    Power {
+        /// p.
+        power: f64,
+    },
+}
+
+/// A decay of the learning rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecayConfig {
+    /// None.
+    Constant,
+    /// Half a cosine to zero.
+    #[default]
+    Cosine,
+}
+
+/// The part of the data that numbers are measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitConfig {
+    /// For choosing settings.
+    Validation,
+    /// For the numbers that are reported.
+    #[default]
+    Test,
+}
+
+/// `[evaluate]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluateConfig {
+    /// Counts of evaluations.
+    pub nfe: Vec<usize>,
+    /// The solver.
+    pub solver: String,
+    /// Samples (fewer where the split holds fewer).
+    pub samples: i64,
+    /// What they are compared with.
+    pub split: SplitConfig,
+    /// Whether a linear path with the same network and as many gradient steps is trained beside the run.
+    pub baseline: bool,
+}
+
+impl Default for EvaluateConfig {
+    fn default() -> Self {
+        Self {
+            nfe: vec![1, 2, 4, 8, 100],
+            solver: "euler".into(),
+            samples: 2000,
+            split: SplitConfig::Test,
+            baseline: true,
+        }
+    }
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// Turns between lines of `metrics.jsonl`.
+    pub every: u64,
+    /// Turns between checkpoints.
+    pub checkpoint: u64,
+    /// How many checkpoints are kept.
+    pub keep: usize,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { every: 50, checkpoint: 500, keep: 2 }
+    }
+}
+
+impl Config {
+    /// Refuses values that make no sense, each in a line that names the key.
+    ///
+    /// # Errors
+    /// The first such value.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let bad = |key: String, must: &str| Err(ConfigError::Value { key, must: must.into() });
+        let widths = |key: &str, hidden: &[i64]| match hidden.iter().find(|w| **w < 1) {
+            Some(w) => Err(ConfigError::Value { key: format!("{key} = {w}"), must: "at least 1".into() }),
+            None => Ok(()),
+        };
+        match (&self.data.name, &self.data.file) {
+            (None, None) => return bad("data".into(), "given a `name` or a `file`"),
+            (Some(_), Some(_)) => return bad("data.file".into(), "given without `data.name`"),
+            _ => {}
+        }
+        if self.data.sd.is_some() && self.data.name != Some(DataName::EightGaussians) {
+            return bad("data.sd".into(), "given for `8gaussians` only");
+        }
+        if self.data.dimension.is_some() && self.data.name != Some(DataName::Gaussian) {
+            return bad("data.dimension".into(), "given for `gaussian` only");
+        }
+        widths("velocity.hidden", &self.velocity.hidden)?;
+        if let InterpolantConfig::Affine { hidden, log_scale_bound, .. } = &self.interpolant {
+            widths("interpolant.hidden", hidden)?;
+            if !(*log_scale_bound > 0.0) {
+                return bad(format!("interpolant.log_scale_bound = {log_scale_bound}"), "above 0");
+            }
+        }
+        if self.velocity.ema_half_life.is_some_and(|h| !(h > 0.0)) {
+            return bad("velocity.ema_half_life".into(), "above 0");
+        }
+        for (i, phase) in self.phase.iter().enumerate() {
+            if phase.turns == 0 {
+                return bad(format!("phase.{i}.turns = 0"), "at least 1");
+            }
+            for (j, level) in phase.level.iter().enumerate() {
+                let key = |name: &str| format!("phase.{i}.level.{j}.{name}");
+                if level.batch < 1 {
+                    return bad(format!("{} = {}", key("batch"), level.batch), "at least 1");
+                }
+                if !(level.rate > 0.0 && level.rate.is_finite()) {
+                    return bad(format!("{} = {}", key("rate"), level.rate), "above 0");
+                }
+                if level.clip.is_some_and(|c| !(c > 0.0)) {
+                    return bad(key("clip"), "above 0");
+                }
+                let (b1, b2) = level.betas;
+                if !(0.0..1.0).contains(&b1) || !(0.0..1.0).contains(&b2) {
+                    return bad(format!("{} = [{b1}, {b2}]", key("betas")), "in [0, 1)");
+                }
+            }
+        }
+        if self.log.every == 0 || self.log.checkpoint == 0 || self.log.keep == 0 {
+            return bad("log.every, log.checkpoint and log.keep".into(), "at least 1");
+        }
+        if self.evaluate.samples < 2 {
+            return bad(format!("evaluate.samples = {}", self.evaluate.samples), "at least 2");
+        }
+        let method: strait_ode::Method = self.evaluate.solver.parse().map_err(|error| ConfigError::Value {
+            key: "evaluate.solver".into(),
+            must: format!("a solver ({error})"),
+        })?;
+        for &nfe in &self.evaluate.nfe {
+            if let Err(error) = method.steps(nfe) {
+                return bad(format!("evaluate.nfe = {nfe}"), &format!("fit the solver ({error})"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a file error of data means to the program.
+pub fn is_missing(error: &DataError) -> Option<&str> {
+    match error {
+        DataError::Missing { name, .. } => Some(name),
+        _ => None,
+    }
+}

@@ -1,0 +1,230 @@
+//! From TOML to a config and back, with errors that say where and what would be right.
+
+use super::{Config, VERSION};
+use serde::Deserialize as _;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// What can be wrong with a config.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Neither a preset nor a file.
+    #[error("no preset and no file is called `{name}`{}", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The nearest preset.
+        nearest: Option<String>,
+    },
+    /// A file that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// Text that is not a config.
+    #[error("{origin}{}: {problem}", line.map(|l| format!(", line {l}")).unwrap_or_default())]
+    Text {
+        /// The file, the preset, or `--set KEY`.
+        origin: String,
+        /// The line, counted from 1.
+        line: Option<usize>,
+        /// What is wrong, with the nearest right thing.
+        problem: String,
+    },
+    /// A config of another version of the format.
+    #[error("{origin}: it is a config of version {found}, and this program reads version {VERSION}")]
+    Version {
+        /// The file or preset.
+        origin: String,
+        /// The version it states.
+        found: String,
+    },
+    /// A value that makes no sense.
+    #[error("config: {key} must be {must}")]
+    Value {
+        /// The key, with its value.
+        key: String,
+        /// What it must be.
+        must: String,
+    },
+}
+
+/// The presets that come with the program, by name; the first is the default.
+pub const PRESETS: [(&str, &str); 6] = [
+    ("digits", include_str!("../../presets/digits.toml")),
+    ("8gaussians", include_str!("../../presets/8gaussians.toml")),
+    ("8gaussians-quick", include_str!("../../presets/8gaussians-quick.toml")),
+    ("moons", include_str!("../../presets/moons.toml")),
+    ("checkerboard", include_str!("../../presets/checkerboard.toml")),
+    ("gaussian", include_str!("../../presets/gaussian.toml")),
+];
+
+/// The text of a preset.
+pub fn preset(name: &str) -> Option<&'static str> {
+    PRESETS.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
+}
+
+/// A preset's name or a file's path, with `key.path=value` settings laid over it, checked.
+///
+/// # Errors
+/// Those of [`ConfigError`], each one line.
+pub fn load(name: &str, sets: &[String]) -> Result<Config, ConfigError> {
+    let (origin, text) = match preset(name) {
+        Some(text) => (format!("preset `{name}`"), text.to_owned()),
+        None => {
+            let path = Path::new(name);
+            if !path.exists() {
+                let nearest = nearest(name, PRESETS.iter().map(|(n, _)| *n)).map(str::to_owned);
+                return Err(ConfigError::Unknown { name: name.into(), nearest });
+            }
+            let text =
+                std::fs::read_to_string(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
+            (path.display().to_string(), text)
+        }
+    };
+    parse(&origin, &text, sets)
+}
+
+/// As [`load`], from a text.
+///
+/// # Errors
+/// As [`load`].
+fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigError> {
+    let mut table: Table = text.parse().map_err(|error| at(origin, text, &error))?;
+    match table.get("version") {
+        Some(Value::Integer(version)) if *version == i64::from(VERSION) => {}
+        found => {
+            let found = found.map_or_else(|| "(none)".into(), Value::to_string);
+            return Err(ConfigError::Version { origin: origin.into(), found });
+        }
+    }
+    let mut config: Config = toml::from_str(text).map_err(|error| at(origin, text, &error))?;
+    for set in sets {
+        let origin = format!("--set {set}");
+        lay(&mut table, set).map_err(|problem| ConfigError::Text { origin: origin.clone(), line: None, problem })?;
+        config = Config::deserialize(table.clone()).map_err(|error| ConfigError::Text {
+            origin,
+            line: None,
+            problem: explain(error.message()),
+        })?;
+    }
+    config.check()?;
+    Ok(config)
+}
+
+/// The resolved config as TOML.
+///
+/// # Errors
+/// `Text` where a value has no TOML form.
+pub fn write(config: &Config) -> Result<String, ConfigError> {
+    toml::to_string(config).map_err(|error| ConfigError::Text {
+        origin: "config".into(),
+        line: None,
+        problem: error.to_string(),
+    })
+}
+
+/// A parse error with its line. serde's own place is kept unless it is a whole table; then the key that it names is
+/// looked for inside.
+fn at(origin: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let span = error.span().unwrap_or(0..0);
+    let named = quoted(error.message()).next().unwrap_or_default();
+    let inside = text.get(span.clone()).unwrap_or_default();
+    let offset = if inside.lines().count() > 1 { find_key(inside, named).unwrap_or(0) } else { 0 };
+    let line = text.get(..span.start + offset).map(|before| before.matches('\n').count() + 1);
+    ConfigError::Text { origin: origin.into(), line, problem: explain(error.message()) }
+}
+
+/// Where in a text a line sets `key`.
+fn find_key(text: &str, key: &str) -> Option<usize> {
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let start = line.len() - line.trim_start().len();
+        let rest = line.trim_start();
+        if !key.is_empty() && rest.starts_with(key) && rest[key.len()..].trim_start().starts_with('=') {
+            return Some(offset + start);
+        }
+        offset += line.len();
+    }
+    None
+}
+
+/// The names between backticks in a message of serde.
+fn quoted(message: &str) -> impl Iterator<Item = &str> {
+    message.split('`').skip(1).step_by(2)
+}
+
+/// serde's words with the nearest known name added: "unknown field `rat`, expected one of ...".
+fn explain(message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    let mut names = quoted(first);
+    let Some(unknown) = names.next().filter(|_| first.starts_with("unknown ")) else {
+        return first.to_owned();
+    };
+    let known: Vec<&str> = names.collect();
+    let what = if first.starts_with("unknown field") { "key" } else { "value" };
+    match nearest(unknown, known.iter().copied()) {
+        Some(near) => format!("unknown {what} `{unknown}`; did you mean `{near}`?"),
+        None => format!("unknown {what} `{unknown}`; known here: {}", known.join(", ")),
+    }
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|k| (strsim::jaro_winkler(name, k), k))
+        .filter(|(score, _)| *score > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+/// Lays `a.b.0.c=value` over a table. The value is TOML; what is not is taken as a string.
+fn lay(table: &mut Table, set: &str) -> Result<(), String> {
+    let (path, value) = set.split_once('=').ok_or("it has the form KEY=VALUE")?;
+    let value = value.trim();
+    let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("value"));
+    let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
+    let keys: Vec<&str> = path.trim().split('.').collect();
+    let (last, parents) = keys.split_last().ok_or("it names no key")?;
+    // On a copy, so that a refused setting changes nothing.
+    let mut root = Value::Table(table.clone());
+    let mut place = &mut root;
+    for key in parents {
+        place = step(place, key)?;
+    }
+    match place {
+        Value::Table(inner) => {
+            inner.insert((*last).to_owned(), value);
+        }
+        Value::Array(items) => {
+            let at = index(items.len(), last)?;
+            items[at] = value;
+        }
+        _ => return Err(format!("`{last}` lies below something that is not a table")),
+    }
+    if let Value::Table(whole) = root {
+        *table = whole;
+    }
+    Ok(())
+}
+
+fn step<'v>(place: &'v mut Value, key: &str) -> Result<&'v mut Value, String> {
+    match place {
+        Value::Table(table) => Ok(table.entry(key).or_insert_with(|| Value::Table(Table::new()))),
+        Value::Array(items) => {
+            let at = index(items.len(), key)?;
+            Ok(&mut items[at])
+        }
+        _ => Err(format!("`{key}` lies below something that is not a table")),
+    }
+}
+
+fn index(length: usize, key: &str) -> Result<usize, String> {
+    match key.parse::<usize>() {
+        Ok(at) if at < length => Ok(at),
+        _ => Err(format!("`{key}` is not a number below {length}, the count of entries")),
+    }
+}

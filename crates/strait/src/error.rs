@@ -1,0 +1,112 @@
+use crate::config::{ConfigError, is_missing};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use strait_data::DataError;
+
+/// Why the program stopped. Each is one line, names the thing and the remedy, and has an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgramError {
+    /// A config that cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Data that is not there and that can be fetched by name.
+    #[error("{source}; fetch it with `cargo xtask data {name}`")]
+    MissingData {
+        /// The data set's name.
+        name: String,
+        /// Where it was looked for.
+        source: DataError,
+    },
+    /// Data that cannot be used.
+    #[error(transparent)]
+    Data(DataError),
+    /// A device that is not there.
+    #[error("device `{device}` is not there ({found}); use --device cpu, or see `cargo xtask doctor`")]
+    Device {
+        /// What was asked for.
+        device: String,
+        /// What there is.
+        found: String,
+    },
+    /// A run that does not exist, or exists already.
+    #[error("run {}: {problem}", path.display())]
+    Run {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong, and the remedy.
+        problem: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// An argument that cannot be used.
+    #[error("{argument}: {problem}")]
+    Argument {
+        /// Which.
+        argument: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Ctrl-C: a checkpoint was written.
+    #[error("stopped at step {step}; go on with `cargo xtask train --resume {}`", run.display())]
+    Interrupted {
+        /// The step of the checkpoint.
+        step: u64,
+        /// The run's folder.
+        run: PathBuf,
+    },
+    /// Training failed.
+    #[error(transparent)]
+    Optim(#[from] strait_optim::OptimError),
+    /// Sampling failed.
+    #[error(transparent)]
+    Ode(#[from] strait_ode::OdeError),
+    /// Measuring failed.
+    #[error(transparent)]
+    Metric(#[from] strait_metrics::MetricError),
+    /// The report could not be made.
+    #[error(transparent)]
+    Report(#[from] crate::report::ReportError),
+    /// A model failed.
+    #[error(transparent)]
+    Core(#[from] strait_core::Error),
+}
+
+impl ProgramError {
+    /// An error of reading or writing a file.
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// The exit code: 2 for a config or an argument, 66 for data that can be fetched, 130 for Ctrl-C, 1 otherwise.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Config(_) | Self::Argument { .. } => 2,
+            Self::MissingData { .. } => 66,
+            Self::Interrupted { .. } => 130,
+            _ => 1,
+        })
+    }
+}
+
+impl From<DataError> for ProgramError {
+    fn from(source: DataError) -> Self {
+        match is_missing(&source) {
+            // A named set can be fetched; a file of one's own (its path is its name) cannot.
+            Some(name) if !name.contains(['/', '\\', '.']) => Self::MissingData { name: name.to_owned(), source },
+            _ => Self::Data(source),
+        }
+    }
+}
+
+impl From<tch::TchError> for ProgramError {
+    fn from(error: tch::TchError) -> Self {
+        Self::Core(error.into())
+    }
+}

@@ -1,0 +1,79 @@
+//! `evaluate`: a trained run measured again, at counts of evaluations and with a solver of one's choice.
+
+use crate::ProgramError;
+use crate::measure::{Reference, measure};
+use crate::run_folder::RunFolder;
+use crate::setting::Setting;
+use crate::track::{Track, Trained, baseline};
+use clap::Args;
+use std::path::PathBuf;
+use strait_optim::Position;
+
+/// Measures a run and rewrites its summary.json.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// A run, by name or path
+    run: String,
+    /// Counts of evaluations, as in 1,2,4,8,100 [default: the config's]
+    #[arg(long, value_delimiter = ',')]
+    nfe: Vec<usize>,
+    /// euler, midpoint, heun, ralston, rk4 or ab2 [default: the config's]
+    #[arg(long)]
+    solver: Option<String>,
+    /// How many samples [default: the config's]
+    #[arg(long)]
+    samples: Option<i64>,
+    /// cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+/// Runs `evaluate`. Returns the path of `summary.json`.
+///
+/// # Errors
+/// Each one line.
+pub fn evaluate(args: &EvaluateArgs) -> Result<PathBuf, ProgramError> {
+    let folder = RunFolder::open(&args.run)?;
+    let mut config = folder.config()?;
+    if !args.nfe.is_empty() {
+        config.evaluate.nfe.clone_from(&args.nfe);
+    }
+    if let Some(solver) = &args.solver {
+        config.evaluate.solver.clone_from(solver);
+    }
+    if let Some(samples) = args.samples {
+        config.evaluate.samples = samples;
+    }
+    config.check()?;
+    let setting = Setting::new(folder, &config, &args.device)?;
+    let reference = Reference::new(&config, &setting.data, &*setting.source, setting.device)?;
+    let measured = |track: &Track<'_>| {
+        let models = track.models(setting.data.points.event_shape(), setting.device)?;
+        let Position { step, batches, .. } = models.state.position;
+        let trained = Trained {
+            gradient_steps: batches,
+            steps: step,
+            wall_seconds: models.state.wall_seconds,
+            parameters: models.parameters,
+        };
+        measure(&setting, track, &trained, &reference)
+    };
+    let own = measured(&Track::new(&config, setting.folder.path()))?;
+    let below = setting.folder.path().join("baseline");
+    let other = match baseline(&config) {
+        Some(other) if below.join("checkpoints").is_dir() => Some(measured(&Track::new(&other, &below))?),
+        _ => None,
+    };
+    let summary = setting.summary(&own, other.as_ref());
+    for method in std::iter::once(&summary.method).chain(&summary.baseline) {
+        for e in &method.evaluations {
+            println!(
+                "{:10} {:8} nfe {:4}  {:10} {:.4}  floor {:.4}",
+                method.method, e.solver, e.nfe, e.metric, e.value, e.floor
+            );
+        }
+    }
+    let path = setting.folder.path();
+    let text = serde_json::to_string_pretty(&summary).map_err(|error| ProgramError::io(path)(error.into()))?;
+    setting.folder.write("summary.json", &text)
+}

@@ -1,0 +1,192 @@
+//! What a trained method is worth: samples at each count of evaluations, distances beside their floor, straightness.
+
+use crate::ProgramError;
+use crate::build::Data;
+use crate::config::{Config, SplitConfig};
+use crate::setting::Setting;
+use crate::summary::{EssSummary, Evaluation, MethodSummary, StraightnessSummary};
+use crate::track::{Models, Track, Trained};
+use strait_core::{Seed, Source, Split};
+use strait_metrics::{Distances, distances, residual, straightness};
+use strait_ode::{Method, Options, TimeGrid};
+use strait_paths::ExactField;
+use tch::{Device, Kind, Tensor};
+
+/// Euler steps that path energy and straightness are measured over.
+const DYNAMICS_STEPS: usize = 100;
+/// Candidates of the exact field whose effective sample size is reported, and queries that it is averaged over.
+const CANDIDATES: i64 = 1024;
+const QUERIES: i64 = 256;
+
+/// The points that every method of a run is measured with: the same source points, the same reference.
+pub struct Reference {
+    /// Source points, (n, ...).
+    pub x0: Tensor,
+    /// Real points in normalised units, (n, ...).
+    pub points: Tensor,
+    /// The same in the data's units.
+    pub data: Tensor,
+    /// Distances between two sets of real points, in the data's units.
+    pub floor: Distances,
+    /// $W_2^2$ between source and data, in normalised units.
+    pub transport: f64,
+    /// What `points` are, in words.
+    pub name: String,
+}
+
+/// Samples at one count of evaluations, in the data's units.
+pub struct Samples {
+    /// Evaluations of the field.
+    pub nfe: usize,
+    /// (n, ...).
+    pub x: Tensor,
+    /// Their distances to the reference.
+    pub distances: Distances,
+}
+
+/// All that was measured of one method.
+pub struct Measured {
+    /// For `summary.json`.
+    pub summary: MethodSummary,
+    /// For the report.
+    pub samples: Vec<Samples>,
+    /// What was measured.
+    pub models: Models,
+}
+
+impl Reference {
+    /// Draws the points of a run's evaluation.
+    ///
+    /// # Errors
+    /// Those of the data and the distances.
+    pub fn new(config: &Config, data: &Data, source: &dyn Source, device: Device) -> Result<Self, ProgramError> {
+        let split = match config.evaluate.split {
+            SplitConfig::Validation => Split::Validation,
+            SplitConfig::Test => Split::Test,
+        };
+        let set = &*data.points;
+        let stream = Seed(config.seed).stream("evaluation");
+        let n = set.len(split).map_or(config.evaluate.samples, |len| len.min(config.evaluate.samples));
+        let points = set.points(split, n, &mut stream.stream("reference").at(0))?;
+        let n = points.size()[0];
+        let x0 = source.sample(n, &mut stream.stream("source").at(0), points.kind(), device)?;
+        let other = set.points(Split::Train, n, &mut stream.stream("floor").at(0))?;
+        let in_units = set.denormalise(&points)?;
+        let floor = distances(&set.denormalise(&other)?, &in_units)?;
+        let transport = distances(&x0, &points)?.w2.powi(2);
+        let name = format!("{n} {} points of {}", split.name(), set.name());
+        Ok(Self { x0, points, data: in_units, floor, transport, name })
+    }
+}
+
+/// Measures a method at every count of evaluations of the config.
+///
+/// # Errors
+/// Those of sampling and of the metrics.
+pub fn measure(
+    setting: &Setting<'_>,
+    track: &Track<'_>,
+    trained: &Trained,
+    reference: &Reference,
+) -> Result<Measured, ProgramError> {
+    let (config, data) = (setting.config, &setting.data);
+    let models = track.models(data.points.event_shape(), setting.device)?;
+    let field = &*models.velocity;
+    let method: Method = config.evaluate.solver.parse()?;
+    let mut samples = vec![];
+    let mut evaluations = vec![];
+    for &nfe in &config.evaluate.nfe {
+        let grid = TimeGrid::uniform(method.steps(nfe)?)?;
+        let solution =
+            method.solve(field, &reference.x0, &grid, Options { chunk: Some(4096), ..Options::default() })?;
+        let x = data.points.denormalise(&solution.x)?;
+        let found = distances(&x, &reference.data)?;
+        for (metric, value, floor) in
+            [("w2", found.w2, reference.floor.w2), ("sliced_w2", found.sliced_w2, reference.floor.sliced_w2)]
+        {
+            evaluations.push(Evaluation {
+                solver: method.name().into(),
+                nfe: solution.nfe,
+                metric: metric.into(),
+                value,
+                floor,
+                samples: x.size()[0],
+                reference: reference.name.clone(),
+            });
+        }
+        samples.push(Samples { nfe: solution.nfe, x, distances: found });
+    }
+    let along = straightness(field, &reference.x0, DYNAMICS_STEPS)?;
+    let few = reference.x0.narrow(0, 0, reference.x0.size()[0].min(1024));
+    let bent = residual(field, &few, 10, 10)?;
+    let summary = MethodSummary {
+        method: track.name.clone(),
+        steps: trained.steps,
+        gradient_steps: trained.gradient_steps,
+        wall_seconds: trained.wall_seconds,
+        parameters: trained.parameters,
+        evaluations,
+        straightness: StraightnessSummary {
+            straightness: along.s,
+            path_energy: along.path_energy,
+            normalised_path_energy: (along.path_energy - reference.transport).abs() / reference.transport,
+            residual: bent.mean(),
+            residual_times: bent.times,
+            residual_profile: bent.profile,
+        },
+        ess: effective(setting, &models, reference)?,
+    };
+    Ok(Measured { summary, samples, models })
+}
+
+/// The effective sample size of the exact field on the method's path, where it is defined.
+fn effective(setting: &Setting<'_>, models: &Models, reference: &Reference) -> Result<EssSummary, ProgramError> {
+    let (source, coupling, data) = (&*setting.source, &*setting.coupling, &setting.data);
+    if !coupling.is_independent() {
+        return Ok(EssSummary::default());
+    }
+    let stream = Seed(setting.config.seed).stream("evaluation");
+    let mut draws = stream.stream("candidates").at(0);
+    let candidates = data.points.points(Split::Train, CANDIDATES, &mut draws)?;
+    let n = QUERIES.min(reference.x0.size()[0]);
+    let count = candidates.size()[0];
+    let field = ExactField::new(&*models.path, source, coupling, candidates, 1 << 16)?;
+    let times = vec![0.1, 0.3, 0.5, 0.7, 0.9];
+    let queries = (reference.x0.narrow(0, 0, n), reference.points.narrow(0, 0, n));
+    let effective = field.effective_sizes(&queries.0, &queries.1, &times)?;
+    Ok(EssSummary { candidates: count, times, effective })
+}
+
+/// A trajectory from each of a few source points, (steps + 1, n, ...), in the data's units.
+///
+/// # Errors
+/// Those of sampling.
+pub fn trajectories(models: &Models, reference: &Reference, data: &Data, n: i64) -> Result<Tensor, ProgramError> {
+    let x0 = reference.x0.narrow(0, 0, n.min(reference.x0.size()[0]));
+    let grid = TimeGrid::uniform(DYNAMICS_STEPS)?;
+    let options = Options { trajectory: true, ..Options::default() };
+    let solution = Method::Euler.solve(&*models.velocity, &x0, &grid, options)?;
+    let states = solution.trajectory.unwrap_or(solution.x);
+    let shape = states.size();
+    Ok(data.points.denormalise(&states.flatten(0, 1))?.view(shape.as_slice()))
+}
+
+/// The conditional path of each of a few pairs, (n, times, ...), in the data's units.
+///
+/// # Errors
+/// Those of the path.
+pub fn conditional_paths(
+    models: &Models,
+    reference: &Reference,
+    data: &Data,
+    n: i64,
+) -> Result<Vec<Tensor>, ProgramError> {
+    let t = Tensor::linspace(0.0, 1.0, 65, (Kind::Float, reference.x0.device()));
+    (0..n.min(reference.x0.size()[0]))
+        .map(|i| {
+            let (x0, x1) = (reference.x0.narrow(0, i, 1), reference.points.narrow(0, i, 1));
+            let path = tch::no_grad(|| strait_paths::along_time(&*models.path, &x0, &x1, &t))?;
+            Ok(data.points.denormalise(&path)?)
+        })
+        .collect()
+}

@@ -1,0 +1,123 @@
+//! The folder of a run: what lies where, and how files get there without ever being half there.
+
+use crate::ProgramError;
+use crate::config::{self, Config};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Where runs lie, below the current folder.
+pub const RUNS: &str = "runs";
+
+/// A run's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// A new folder `runs/NAME` with its resolved config. Without a name, the first free `STEM-N`.
+    ///
+    /// # Errors
+    /// `Run` where the name is taken or is no plain name; `Io` where it cannot be written.
+    pub fn create(name: Option<&str>, stem: &str, config: &Config) -> Result<Self, ProgramError> {
+        let root = Path::new(RUNS);
+        fs::create_dir_all(root).map_err(ProgramError::io(root))?;
+        let path = match name {
+            Some(name) if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') => {
+                let problem = "a run's name is a plain name without slashes".into();
+                return Err(ProgramError::Run { path: root.join(name), problem });
+            }
+            Some(name) => {
+                let path = root.join(name);
+                fs::create_dir(&path).map_err(|error| match error.kind() {
+                    std::io::ErrorKind::AlreadyExists => {
+                        let problem = "it exists; choose another --name, or go on with --resume".into();
+                        ProgramError::Run { path: path.clone(), problem }
+                    }
+                    _ => ProgramError::io(&path)(error),
+                })?;
+                path
+            }
+            None => first_free(root, stem)?,
+        };
+        let folder = Self { path };
+        folder.write("config.toml", &config::write(config)?)?;
+        Ok(folder)
+    }
+
+    /// An existing run, by name or by path.
+    ///
+    /// # Errors
+    /// `Run` where there is none.
+    pub fn open(name: &str) -> Result<Self, ProgramError> {
+        for path in [Path::new(RUNS).join(name), PathBuf::from(name)] {
+            if path.join("config.toml").is_file() {
+                return Ok(Self { path });
+            }
+        }
+        let mut known: Vec<String> = fs::read_dir(RUNS)
+            .map(|entries| entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
+            .unwrap_or_default();
+        known.sort();
+        let known =
+            if known.is_empty() { "there are no runs yet".into() } else { format!("there are: {}", known.join(", ")) };
+        Err(ProgramError::Run { path: Path::new(RUNS).join(name), problem: format!("there is no such run; {known}") })
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        self.path.file_name().map_or_else(|| "run".into(), |n| n.to_string_lossy().into_owned())
+    }
+
+    /// Its resolved config.
+    ///
+    /// # Errors
+    /// As [`config::load`].
+    pub fn config(&self) -> Result<Config, ProgramError> {
+        Ok(config::load(&self.path.join("config.toml").to_string_lossy(), &[])?)
+    }
+
+    /// Writes a file under a temporary name and renames it.
+    ///
+    /// # Errors
+    /// `Io` names the file; what stood there before stays.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, ProgramError> {
+        let path = self.path.join(name);
+        write_whole(&path, text.as_bytes())?;
+        Ok(path)
+    }
+}
+
+fn first_free(root: &Path, stem: &str) -> Result<PathBuf, ProgramError> {
+    let mut number = 1;
+    loop {
+        let path = root.join(format!("{stem}-{number}"));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(ProgramError::io(&path)(error)),
+        }
+    }
+}
+
+/// Writes a file so that it is either whole or as it was before.
+///
+/// # Errors
+/// `Io` names the file.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let temporary = path.with_file_name(format!(".{name}.partial"));
+    let written = File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        ProgramError::io(path)(error)
+    })
+}

@@ -1,0 +1,129 @@
+//! `sample`: new samples of a trained run, to an array or a picture.
+
+use crate::ProgramError;
+use crate::report::{Colour, ImageCell, ImageFormat, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow, Shade};
+use crate::run_folder::{RunFolder, write_whole};
+use crate::setting::Setting;
+use crate::track::Track;
+use clap::Args;
+use indicatif::{MultiProgress, ProgressBar};
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::NpzWriter;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use strait_core::Seed;
+use strait_ode::{Method, Options, TimeGrid};
+use tch::{Kind, Tensor};
+
+/// Draws samples from a run.
+#[derive(Debug, Args)]
+pub struct SampleArgs {
+    /// A run, by name or path
+    run: String,
+    /// Evaluations of the velocity for each sample
+    #[arg(long, default_value_t = 4)]
+    nfe: usize,
+    /// euler, midpoint, heun, ralston, rk4, ab2 or dopri5 (which chooses its own evaluations)
+    #[arg(long, default_value = "euler")]
+    solver: String,
+    /// How many samples
+    #[arg(long, default_value_t = 100)]
+    count: i64,
+    /// Where to: an .npz (array `samples`, in the data's own units) or a .png
+    #[arg(long, default_value = "samples.npz")]
+    out: PathBuf,
+    /// Another seed draws other samples
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+enum Format {
+    Npz,
+    Png,
+}
+
+/// Runs `sample`. Returns the file written.
+///
+/// # Errors
+/// Each one line.
+pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
+    let format = match args.out.extension().and_then(|e| e.to_str()) {
+        Some("npz") => Format::Npz,
+        Some("png") => Format::Png,
+        _ => {
+            let problem = "it ends in .npz or .png".into();
+            return Err(ProgramError::Argument { argument: format!("--out {}", args.out.display()), problem });
+        }
+    };
+    if args.count < 1 {
+        let problem = "at least 1".into();
+        return Err(ProgramError::Argument { argument: format!("--count {}", args.count), problem });
+    }
+    let method: Method = args.solver.parse()?;
+    let grid = match method {
+        Method::Dopri5(_) => TimeGrid::uniform(1)?,
+        _ => TimeGrid::uniform(method.steps(args.nfe)?)?,
+    };
+    let folder = RunFolder::open(&args.run)?;
+    let config = folder.config()?;
+    let setting = Setting::new(folder, &config, &args.device)?;
+    let track = Track::new(&config, setting.folder.path());
+    let models = track.models(setting.data.points.event_shape(), setting.device)?;
+    let mut draws = Seed(config.seed).stream("sample").at(args.seed);
+    let x0 = setting.source.sample(args.count, &mut draws, Kind::Float, setting.device)?;
+    let bar = bars.add(ProgressBar::new(1000));
+    let tell = |done: f64| bar.set_position((done * 1000.0) as u64);
+    let options = Options { chunk: Some(4096), trajectory: false, progress: Some(&tell) };
+    let solution = method.solve(&*models.velocity, &x0, &grid, options)?;
+    bar.finish_and_clear();
+    let x = setting.data.points.denormalise(&solution.x)?;
+    match format {
+        Format::Npz => write_npz(&args.out, &x)?,
+        Format::Png => write_png(&args.out, &setting, &x)?,
+    }
+    tracing::info!("{} samples, {}, {} evaluations each", args.count, method, solution.nfe);
+    Ok(args.out.clone())
+}
+
+fn write_npz(path: &Path, x: &Tensor) -> Result<(), ProgramError> {
+    let shape: Vec<usize> = x.size().iter().map(|&n| n as usize).collect();
+    let flat = x.to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous().view([-1]);
+    let values = Vec::<f32>::try_from(flat)?;
+    let bad = |problem: String| ProgramError::Io { path: path.to_owned(), source: std::io::Error::other(problem) };
+    let array = ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|error| bad(error.to_string()))?;
+    let mut writer = NpzWriter::new(Cursor::new(vec![]));
+    writer.add_array("samples", &array).map_err(|error| bad(error.to_string()))?;
+    let bytes = writer.finish().map_err(|error| bad(error.to_string()))?.into_inner();
+    write_whole(path, &bytes)
+}
+
+fn write_png(path: &Path, setting: &Setting<'_>, x: &Tensor) -> Result<(), ProgramError> {
+    let (id, title, colour) = ("samples".to_owned(), setting.folder.name(), Colour::of(1));
+    let caption = String::new();
+    let flat = x.to_kind(Kind::Float).to_device(tch::Device::Cpu);
+    let figure = match setting.data.image {
+        Some(image) => {
+            let cell = ImageCell { values: Vec::<f32>::try_from(flat.contiguous().view([-1]))?, note: String::new() };
+            let shade = if image.channels == 3 { Shade::Rgb } else { Shade::Ink };
+            ImageGrid {
+                id,
+                title,
+                caption,
+                format: ImageFormat { shade, height: image.height as usize, width: image.width as usize },
+                columns: vec![String::new()],
+                last_is_truth: false,
+                rows: vec![ImageRow { label: String::new(), colour, cells: vec![cell] }],
+            }
+            .draw()?
+        }
+        None => {
+            let cell = ScatterCell { points: crate::page::points(&flat, i64::MAX), note: String::new() };
+            let row = ScatterRow { label: String::new(), colour, cells: vec![cell] };
+            ScatterGrid { id, title, caption, columns: vec![String::new()], rows: vec![row], truth: None }.draw()?
+        }
+    };
+    write_whole(path, &figure.png)
+}

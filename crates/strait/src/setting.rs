@@ -1,0 +1,61 @@
+//! What the trainings and measurements of one run share.
+
+use crate::config::Config;
+use crate::measure::Measured;
+use crate::run_folder::RunFolder;
+use crate::summary::{Summary, versions};
+use crate::{ProgramError, build};
+use strait_core::{Coupling, Seed, Source};
+use strait_optim::Pairing;
+use tch::Device;
+
+/// All that the tracks of a run share.
+pub struct Setting<'a> {
+    /// The run's folder.
+    pub folder: RunFolder,
+    /// Its config.
+    pub config: &'a Config,
+    /// Its data.
+    pub data: build::Data,
+    /// Its source.
+    pub source: Box<dyn Source>,
+    /// Its coupling.
+    pub coupling: Box<dyn Coupling>,
+    /// Its device.
+    pub device: Device,
+    /// The device's name.
+    pub device_name: String,
+}
+
+impl<'a> Setting<'a> {
+    /// The objects of a run's config.
+    ///
+    /// # Errors
+    /// Those of the data and the device.
+    pub fn new(folder: RunFolder, config: &'a Config, device_name: &str) -> Result<Self, ProgramError> {
+        let device = build::device(device_name)?;
+        let data = build::data(&config.data, Seed(config.seed), device)?;
+        let source = build::source(config.source, data.points.event_shape());
+        let coupling = build::coupling(config.coupling);
+        Ok(Self { folder, config, data, source, coupling, device, device_name: device_name.to_owned() })
+    }
+
+    /// Where the training pairs come from.
+    pub fn pairing(&self) -> Pairing<'_> {
+        Pairing { source: &*self.source, data: &*self.data.points, coupling: &*self.coupling }
+    }
+
+    /// The summary of the run.
+    pub fn summary(&self, own: &Measured, other: Option<&Measured>) -> Summary {
+        Summary {
+            run: self.folder.name(),
+            dataset: self.data.points.name().into(),
+            seed: self.config.seed,
+            device: self.device_name.clone(),
+            threads: tch::get_num_threads(),
+            method: own.summary.clone(),
+            baseline: other.map(|measured| measured.summary.clone()),
+            versions: versions(),
+        }
+    }
+}

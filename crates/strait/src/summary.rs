@@ -1,0 +1,103 @@
+//! `summary.json`: the numbers of a run, for scripts.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One measured number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// How samples were made.
+    pub solver: String,
+    /// Evaluations of the field for each sample, as counted.
+    pub nfe: usize,
+    /// The metric's name.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// Its value between two sets of real points of the same sizes: what even a perfect sampler has.
+    pub floor: f64,
+    /// How many samples.
+    pub samples: i64,
+    /// What they were compared with.
+    pub reference: String,
+}
+
+/// How straight a flow is, in normalised units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StraightnessSummary {
+    /// $S$ over 100 Euler steps.
+    pub straightness: f64,
+    /// $\int E|v|^2 dt$.
+    pub path_energy: f64,
+    /// $|\int E|v|^2 dt - W_2^2| / W_2^2$ with $W_2$ between source and data.
+    pub normalised_path_energy: f64,
+    /// $E|Dv/Dt|^2$, the mean over all t.
+    pub residual: f64,
+    /// The times of the profile.
+    pub residual_times: Vec<f64>,
+    /// The residual at each.
+    pub residual_profile: Vec<f64>,
+}
+
+/// The effective sample size of the exact field (Proposition 1) on the path.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EssSummary {
+    /// Candidates; 0 where the field is not defined (a coupling that is not independent).
+    pub candidates: i64,
+    /// Times.
+    pub times: Vec<f64>,
+    /// The mean effective sample size at each.
+    pub effective: Vec<f64>,
+}
+
+/// What one method gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MethodSummary {
+    /// Its name.
+    pub method: String,
+    /// Turns taken.
+    pub steps: u64,
+    /// Gradient steps of all levels.
+    pub gradient_steps: u64,
+    /// Training seconds.
+    pub wall_seconds: f64,
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Sample quality.
+    pub evaluations: Vec<Evaluation>,
+    /// Straightness of the learned field.
+    pub straightness: StraightnessSummary,
+    /// Of the exact field on its path.
+    pub ess: EssSummary,
+}
+
+/// The whole file. The method's own fields stand beside the run's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The run's name.
+    pub run: String,
+    /// The data set, its variant named in full.
+    pub dataset: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// The device.
+    pub device: String,
+    /// Threads of libtorch.
+    pub threads: i32,
+    /// The run's method.
+    #[serde(flatten)]
+    pub method: MethodSummary,
+    /// The linear baseline of the same run, where one was trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<MethodSummary>,
+    /// Versions of what computed it.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// The versions that a number depends on.
+pub fn versions() -> BTreeMap<String, String> {
+    [("strait", env!("CARGO_PKG_VERSION")), ("tch", "0.26"), ("libtorch", "2.13.0"), ("config", "1")]
+        .into_iter()
+        .map(|(name, version)| (name.to_owned(), version.to_owned()))
+        .collect()
+}

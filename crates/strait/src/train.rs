@@ -1,0 +1,104 @@
+//! `train`: a run from a config to its report.
+
+use crate::config;
+use crate::measure::{Reference, measure};
+use crate::run_folder::RunFolder;
+use crate::setting::Setting;
+use crate::track::{Track, baseline, write_config};
+use crate::{ProgramError, build, page};
+use clap::Args;
+use indicatif::MultiProgress;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use strait_core::Seed;
+use strait_optim::check_plan;
+use tracing::info;
+
+/// Trains, samples, measures and reports.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// A preset (see --list) or a TOML file
+    #[arg(default_value = "digits", value_name = "PRESET or FILE.toml")]
+    config: String,
+    /// Lay a setting over the config, as in `--set velocity.hidden=[128,128] --set phase.0.turns=100`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// The run's name, a folder below runs/ [default: the preset's name and a number]
+    #[arg(long)]
+    name: Option<String>,
+    /// Go on with a run that was stopped or killed
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "name"])]
+    resume: Option<String>,
+    /// List the presets
+    #[arg(long)]
+    list: bool,
+}
+
+/// Runs `train`. Returns the path of the report.
+///
+/// # Errors
+/// Every error of a run, each one line.
+pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {
+    if args.list {
+        for (name, text) in config::PRESETS {
+            println!("{name:18}{}", text.lines().next().unwrap_or_default().trim_start_matches("# "));
+        }
+        return Ok(None);
+    }
+    // Everything that can be refused is refused before anything is written.
+    let (config, folder) = match &args.resume {
+        Some(run) => {
+            let folder = RunFolder::open(run)?;
+            (folder.config()?, Some(folder))
+        }
+        None => (config::load(&args.config, &args.sets)?, None),
+    };
+    let device = build::device(&args.device)?;
+    check_plan(&build::phases(&config.phase))?;
+    build::data(&config.data, Seed(config.seed), device)?;
+    let folder = match folder {
+        Some(folder) => folder,
+        None => {
+            let stem = Path::new(&args.config).file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
+            RunFolder::create(args.name.as_deref(), &stem, &config)?
+        }
+    };
+    let setting = Setting::new(folder, &config, &args.device)?;
+    run(&setting, stop, bars).map(Some)
+}
+
+fn run(setting: &Setting<'_>, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
+    let (config, path) = (setting.config, setting.folder.path());
+    info!("{}: {} on {}, seed {}", path.display(), setting.data.points.name(), setting.device_name, config.seed);
+    let own_track = Track::new(config, path);
+    let own = own_track.train(setting.pairing(), setting.device, stop, bars, path)?;
+    let other_config = if config.evaluate.baseline { baseline(config) } else { None };
+    let other = match &other_config {
+        Some(other) => {
+            let folder = path.join("baseline");
+            write_config(&folder, other)?;
+            let track = Track::new(other, &folder);
+            let trained = track.train(setting.pairing(), setting.device, stop, bars, path)?;
+            Some((track, trained))
+        }
+        None => None,
+    };
+    info!("measuring");
+    let reference = Reference::new(config, &setting.data, &*setting.source, setting.device)?;
+    let own_measured = measure(setting, &own_track, &own, &reference)?;
+    let other_measured = match &other {
+        Some((track, trained)) => Some(measure(setting, track, trained, &reference)?),
+        None => None,
+    };
+    let summary = setting.summary(&own_measured, other_measured.as_ref());
+    let text = serde_json::to_string_pretty(&summary).map_err(|e| ProgramError::io(path)(e.into()))?;
+    setting.folder.write("summary.json", &text)?;
+    let mut methods = vec![page::Method { track: &own_track, measured: &own_measured }];
+    if let (Some((track, _)), Some(measured)) = (&other, &other_measured) {
+        methods.push(page::Method { track, measured });
+    }
+    page::write(setting, &summary, &methods, &reference)
+}

@@ -1,0 +1,422 @@
+//! The program as a person runs it: train, kill, resume, sample, evaluate, and every bad input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A config small enough for a test, with every moving part.
+const TINY: &str = r#"
+version = 1
+seed = 3
+
+[data]
+name = "8gaussians"
+sd = 0.5
+
+[interpolant]
+family = "affine"
+hidden = [8]
+mixing = "triangular"
+log_scale_bound = 10.0
+
+[velocity]
+hidden = [16, 16]
+ema_half_life = 20.0
+
+[[phase]]
+name = "warm-up"
+turns = 20
+
+[[phase.level]]
+level = "velocity"
+objective = { name = "flow_matching" }
+batch = 64
+rate = 4e-3
+
+[[phase]]
+name = "together"
+turns = 60
+
+[[phase.level]]
+level = "velocity"
+objective = { name = "flow_matching" }
+steps = 2
+batch = 64
+rate = 4e-3
+
+[[phase.level]]
+level = "interpolant"
+objective = { name = "energy", acceleration = 2e-3 }
+batch = 64
+rate = 4e-3
+clip = 1.0
+
+[[phase]]
+name = "final"
+turns = 60
+fresh = ["velocity"]
+
+[[phase.level]]
+level = "velocity"
+objective = { name = "flow_matching" }
+batch = 64
+rate = 4e-3
+
+[evaluate]
+nfe = [1, 4]
+samples = 64
+
+[log]
+every = 5
+checkpoint = 10
+keep = 3
+"#;
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(TempDir::new().unwrap());
+        place.write("tiny.toml", TINY);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+        command.args(arguments).current_dir(self.0.path()).env("OMP_NUM_THREADS", "1").env("RUST_LOG", "warn");
+        command.env("STRAIT_DATA", self.path("data")).env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn train(&self, name: &str) {
+        let output = self.run(&["train", "tiny.toml", "--name", name]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The one line of a refusal, and its exit code.
+    fn refusal(&self, arguments: &[&str]) -> (String, i32) {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        assert_eq!(lines.len(), 1, "not one line: {text}");
+        (lines[0].to_owned(), output.status.code().unwrap())
+    }
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Every tensor file of the newest checkpoint of a run, and of its baseline.
+fn final_state(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = vec![];
+    for part in [run.to_owned(), run.join("baseline")] {
+        let newest = strait_optim::checkpoint::list(&part.join("checkpoints")).unwrap().remove(0);
+        let mut names: Vec<PathBuf> = fs::read_dir(&newest).unwrap().map(|e| e.unwrap().path()).collect();
+        names.sort();
+        for path in names.into_iter().filter(|p| p.extension().is_some_and(|e| e == "safetensors")) {
+            files.push((path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()));
+        }
+    }
+    files
+}
+
+/// The measured numbers of a run, without the seconds.
+fn numbers(run: &Path) -> serde_json::Value {
+    let mut summary = json(&run.join("summary.json"));
+    for part in [&mut summary].into_iter() {
+        part["run"] = "".into();
+        part["wall_seconds"] = 0.into();
+        part["baseline"]["wall_seconds"] = 0.into();
+    }
+    summary
+}
+
+#[test]
+fn a_run_leaves_what_the_contract_says() {
+    let place = Place::new();
+    place.train("a");
+    let run = place.path("runs/a");
+    let summary = json(&run.join("summary.json"));
+    for key in [
+        "run",
+        "method",
+        "dataset",
+        "seed",
+        "device",
+        "steps",
+        "wall_seconds",
+        "parameters",
+        "evaluations",
+        "straightness",
+        "ess",
+        "versions",
+    ] {
+        assert!(!summary[key].is_null(), "summary.json lacks `{key}`: {summary}");
+    }
+    assert_eq!(summary["method"], "learned");
+    assert_eq!(summary["steps"], 140);
+    assert_eq!(summary["baseline"]["method"], "linear");
+    assert_eq!(summary["baseline"]["gradient_steps"], summary["gradient_steps"]);
+    let evaluations = summary["evaluations"].as_array().unwrap();
+    assert_eq!(evaluations.len(), 4); // two metrics at two counts
+    for e in evaluations {
+        for key in ["solver", "nfe", "metric", "value", "floor", "samples", "reference"] {
+            assert!(!e[key].is_null(), "an evaluation lacks `{key}`");
+        }
+        assert!(e["value"].as_f64().unwrap() > 0.0 && e["floor"].as_f64().unwrap() > 0.0);
+    }
+    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 28); // every 5 of 140 turns
+    for file in ["config.toml", "report/index.html", "report/samples.png", "report/quality.svg", "report/paths.png"] {
+        assert!(run.join(file).is_file(), "{file} is missing");
+    }
+
+    // `evaluate` writes the same contract, at other counts and with another solver.
+    let output = place.run(&["evaluate", "a", "--nfe", "2,4,8", "--solver", "heun", "--samples", "32"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let again = json(&run.join("summary.json"));
+    let counts: Vec<_> = again["evaluations"].as_array().unwrap().iter().map(|e| e["nfe"].as_u64().unwrap()).collect();
+    assert_eq!(counts, [2, 2, 4, 4, 8, 8]);
+    assert_eq!(again["evaluations"][0]["solver"], "heun");
+    assert_eq!(again["steps"], 140);
+
+    for (out, solver) in [("x.npz", "midpoint"), ("x.png", "dopri5")] {
+        let output = place.run(&["sample", "a", "--nfe", "4", "--solver", solver, "--count", "50", "--out", out]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let mut npz = ndarray_npy::NpzReader::new(fs::File::open(place.path("x.npz")).unwrap()).unwrap();
+    let samples: ndarray::Array2<f32> = npz.by_name("samples").unwrap();
+    assert_eq!(samples.dim(), (50, 2));
+    assert!(samples.iter().all(|v| v.is_finite()));
+    assert!(fs::read(place.path("x.png")).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn a_run_that_is_killed_ten_times_ends_bit_identical() {
+    let place = Place::new();
+    place.train("whole");
+    let child =
+        place.command(&["train", "tiny.toml", "--name", "killed"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn();
+    let mut child = child.unwrap();
+    let mut kills = 0;
+    let mut wait = 17u64;
+    while kills < 10 {
+        // Moments that fall anywhere: in start-up, in a turn, in a checkpoint, in the report.
+        wait = (wait * 7919 + 104_729) % 1500;
+        std::thread::sleep(Duration::from_millis(100 + wait));
+        let _ = child.kill();
+        let _ = child.wait();
+        kills += 1;
+        let arguments: &[&str] = if place.path("runs/killed/config.toml").is_file() {
+            &["train", "--resume", "killed"]
+        } else {
+            let _ = fs::remove_dir_all(place.path("runs/killed"));
+            &["train", "tiny.toml", "--name", "killed"]
+        };
+        child = place.command(arguments).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    }
+    assert!(child.wait().unwrap().success());
+    let (whole, killed) = (place.path("runs/whole"), place.path("runs/killed"));
+    for (a, b) in final_state(&whole).iter().zip(final_state(&killed)) {
+        assert_eq!(a.0, b.0);
+        assert!(a.1 == b.1, "{} differs after ten kills", a.0);
+    }
+    assert_eq!(numbers(&whole), numbers(&killed));
+    let steps = |run: &Path| -> Vec<u64> {
+        let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["step"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(steps(&whole), steps(&killed));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_is_used() {
+    let place = Place::new();
+    place.train("a");
+    let run = place.path("runs/a");
+    let good = final_state(&run);
+    let checkpoints = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap();
+    assert_eq!(checkpoints.len(), 3);
+    // One bit flipped in the newest, the second cut short.
+    let flipped = checkpoints[0].join("velocity.safetensors");
+    let mut bytes = fs::read(&flipped).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&flipped, &bytes).unwrap();
+    let cut = checkpoints[1].join("velocity.optimizer.safetensors");
+    let bytes = fs::read(&cut).unwrap();
+    fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let output = place.run(&["train", "--resume", "a"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}");
+    for (step, file) in [("step-140", "velocity.safetensors"), ("step-130", "velocity.optimizer.safetensors")] {
+        let line =
+            text.lines().find(|line| line.contains(step)).unwrap_or_else(|| panic!("{step} is not named: {text}"));
+        assert!(line.contains(file) && line.contains("truncated or altered"), "{line}");
+    }
+    assert_eq!(good.len(), final_state(&run).len());
+    for (a, b) in good.iter().zip(final_state(&run)) {
+        assert!(a.1 == b.1, "{} differs after going back", a.0);
+    }
+    // Where none is whole the run stops, and says so.
+    for checkpoint in strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap() {
+        fs::write(checkpoint.join("state.json"), "{").unwrap();
+    }
+    let (line, code) = place.refusal(&["sample", "a"]);
+    assert!(line.contains("state.json was truncated or altered"), "{line}");
+    assert_eq!(code, 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_writes_a_checkpoint_and_says_how_to_go_on() {
+    let place = Place::new();
+    place.write("long.toml", TINY.replace("turns = 60\nfresh", "turns = 100000\nfresh"));
+    let child = place.command(&["train", "long.toml", "--name", "a"]).stderr(Stdio::piped()).spawn().unwrap();
+    let metrics = place.path("runs/a/metrics.jsonl");
+    let begun = std::time::Instant::now();
+    while fs::read_to_string(&metrics).map_or(0, |text| text.lines().count()) < 20 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "training did not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    let step: u64 = text.split("stopped at step ").nth(1).unwrap().split(';').next().unwrap().parse().unwrap();
+    assert!(text.contains("cargo xtask train --resume runs/a"), "{text}");
+    assert!(place.path(&format!("runs/a/checkpoints/step-{step}/SHA256SUMS")).is_file());
+}
+
+#[test]
+fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
+    let place = Place::new();
+    let change = |name: &str, from: &str, to: &str| {
+        assert!(TINY.contains(from), "{from}");
+        place.write(name, TINY.replacen(from, to, 1));
+    };
+    change("key.toml", "ema_half_life = 20.0", "ema_half_lif = 20.0");
+    change("type.toml", "turns = 20", "turns = \"many\"");
+    change("value.toml", "rate = 4e-3", "rate = -1.0");
+    change("version.toml", "version = 1", "version = 7");
+    change("missing.toml", "name = \"8gaussians\"\nsd = 0.5", "file = \"nowhere.npz\"");
+    change("cut.toml", "name = \"8gaussians\"\nsd = 0.5", "file = \"cut.npz\"");
+    change("nan.toml", "name = \"8gaussians\"\nsd = 0.5", "file = \"nan.npz\"");
+    change(
+        "plan.toml",
+        "fresh = [\"velocity\"]\n\n[[phase.level]]\nlevel = \"velocity\"",
+        "\n[[phase.level]]\nlevel = \"interpolant\"",
+    );
+    let mut array = ndarray::Array2::<f32>::from_shape_fn((200, 2), |(i, j)| (i * 2 + j) as f32 * 0.1);
+    let save = |name: &str, array: &ndarray::Array2<f32>| {
+        let mut npz = ndarray_npy::NpzWriter::new(fs::File::create(place.path(name)).unwrap());
+        npz.add_array("data", array).unwrap();
+        npz.finish().unwrap();
+    };
+    save("whole.npz", &array);
+    let bytes = fs::read(place.path("whole.npz")).unwrap();
+    place.write("cut.npz", &bytes[..bytes.len() / 2]);
+    array[[17, 1]] = f32::NAN;
+    save("nan.npz", &array);
+
+    let cases: &[(&[&str], i32, &[&str])] = &[
+        (
+            &["train", "key.toml"],
+            2,
+            &["key.toml, line 17", "unknown key `ema_half_lif`", "did you mean `ema_half_life`?"],
+        ),
+        (&["train", "type.toml"], 2, &["type.toml, line 21", "string \"many\""]),
+        (&["train", "value.toml"], 2, &["phase.0.level.0.rate = -1", "above 0"]),
+        (&["train", "version.toml"], 2, &["version.toml", "version 7", "reads version 1"]),
+        (
+            &["train", "tiny.toml", "--set", "velocity.hiden=[4]"],
+            2,
+            &["--set velocity.hiden=[4]", "did you mean `hidden`?"],
+        ),
+        (&["train", "8gausians"], 2, &["`8gausians`", "did you mean `8gaussians`?"]),
+        (&["train", "missing.toml"], 1, &["nowhere.npz"]),
+        (&["train", "cut.toml"], 1, &["cut.npz", "damaged"]),
+        (&["train", "nan.toml"], 1, &["`data`", "NaN", "row 17"]),
+        (&["train", "plan.toml"], 1, &["last phase (`final`) does not fit the velocity"]),
+        (&["train", "tiny.toml", "--device", "cuda:9"], 1, &["cuda:9", "not there"]),
+        (&["train", "tiny.toml", "--device", "gpu"], 2, &["--device gpu", "cpu, cuda or cuda:N"]),
+        (&["train", "--resume", "nobody"], 1, &["nobody", "no such run"]),
+        (&["sample", "nobody"], 1, &["nobody", "no such run"]),
+        (&["evaluate", "nobody"], 1, &["nobody", "no such run"]),
+        (&["sample", "nobody", "--out", "x.gif"], 2, &["x.gif", ".npz or .png"]),
+    ];
+    for (arguments, code, words) in cases {
+        let (line, found) = place.refusal(arguments);
+        for word in *words {
+            assert!(line.contains(word), "{arguments:?}: `{word}` is not in: {line}");
+        }
+        assert_eq!(found, *code, "{arguments:?}: {line}");
+    }
+    assert!(!place.path("runs").exists(), "a refused run left something behind");
+
+    // Data that can be fetched: a code and a line of their own.
+    let output = place.run(&["train", "digits"]);
+    assert_eq!(output.status.code(), Some(66));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "strait:missing-data digits\n");
+
+    // A name that is taken is never written over.
+    place.train("a");
+    let before = fs::read(place.path("runs/a/summary.json")).unwrap();
+    let (line, code) = place.refusal(&["train", "tiny.toml", "--name", "a"]);
+    assert!(line.contains("it exists") && code == 1, "{line}");
+    assert_eq!(before, fs::read(place.path("runs/a/summary.json")).unwrap());
+}
+
+/// A limit on the size of a file fails writes as a full disk does.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_one_line_and_the_last_checkpoint_stays() {
+    let place = Place::new();
+    let strait = env!("CARGO_BIN_EXE_strait");
+    let run = |limit: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f {limit}; exec {strait} train --resume a");
+        let mut command = place.command(&[]);
+        let mut shell = Command::new("bash");
+        shell.arg("-c").arg(script).current_dir(place.0.path());
+        for (key, value) in command.env("RUST_LOG", "error").get_envs() {
+            if let Some(value) = value {
+                shell.env(key, value);
+            }
+        }
+        shell.output().unwrap()
+    };
+    place.write("long.toml", TINY.replace("turns = 60\nfresh", "turns = 400\nfresh"));
+    let mut child = place.command(&["train", "long.toml", "--name", "a"]).stderr(Stdio::null()).spawn().unwrap();
+    while strait_optim::checkpoint::list(&place.path("runs/a/checkpoints")).map_or(0, |list| list.len()) < 2 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    let before = strait_optim::checkpoint::list(&place.path("runs/a/checkpoints")).unwrap();
+    let output = run("1");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("safetensors") || text.contains("metrics.jsonl"), "{text}");
+    for path in &before {
+        strait_optim::checkpoint::open(path).unwrap();
+    }
+    let output = run("unlimited");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
