@@ -201,42 +201,46 @@ impl<'a> Trainer<'a> {
     /// `NonFinite` names the first step, level and term that was not finite since the last call.
     pub fn log(&mut self) -> Result<Vec<LevelLog>, OptimError> {
         let pending = std::mem::take(&mut self.pending);
+        let mut numbers = fetch(&pending)?.into_iter();
         let mut logs: Vec<(LevelLog, f64)> = vec![];
-        for entry in pending {
-            let Pending { step, level, objective, terms, norm, rate, elapsed } = entry;
-            let bad = |term| OptimError::NonFinite { step, level: level.name(), objective, term };
-            let mut values = Vec::with_capacity(terms.len());
-            for (term, value) in terms {
-                let value = value.f_to_kind(Kind::Double)?.double_value(&[]);
-                if !value.is_finite() {
-                    return Err(bad(term));
+        for Pending { step, level, objective, terms, rate, elapsed, .. } in pending {
+            let names = terms.iter().map(|(name, _)| *name).chain(["the gradient"]);
+            let values: Vec<_> = names.zip(numbers.by_ref()).collect();
+            if let Some((term, _)) = values.iter().find(|(_, value)| !value.is_finite()) {
+                return Err(OptimError::NonFinite { step, level: level.name(), objective, term });
+            }
+            let found = logs.iter_mut().find(|(log, _)| log.level == level && log.objective == objective);
+            let (log, count) = match found {
+                Some(found) => found,
+                None => {
+                    let terms = terms.iter().map(|(name, _)| (*name, 0.0)).collect();
+                    let log = LevelLog { level, objective, terms, gradient_norm: 0.0, rate, elapsed: Duration::ZERO };
+                    logs.push((log, 0.0));
+                    let last = logs.len() - 1;
+                    &mut logs[last]
                 }
-                values.push((term, value));
-            }
-            let norm = norm.f_to_kind(Kind::Double)?.double_value(&[]);
-            if !norm.is_finite() {
-                return Err(bad("the gradient"));
-            }
-            let at = logs.iter().position(|(log, _)| log.level == level && log.objective == objective);
-            let Some(at) = at else {
-                logs.push((LevelLog { level, objective, terms: values, gradient_norm: norm, rate, elapsed }, 1.0));
-                continue;
             };
-            let (log, count) = &mut logs[at];
-            for (mean, (_, value)) in log.terms.iter_mut().zip(values) {
-                mean.1 += value;
+            *count += 1.0;
+            let mean = |mean: &mut f64, value: f64| *mean += (value - *mean) / *count;
+            for ((_, into), (_, value)) in log.terms.iter_mut().zip(&values) {
+                mean(into, *value);
             }
-            log.gradient_norm += norm;
+            mean(&mut log.gradient_norm, values.last().map_or(0.0, |(_, norm)| *norm));
             log.rate = rate;
             log.elapsed += elapsed;
-            *count += 1.0;
-        }
-        for (log, count) in &mut logs {
-            log.terms.iter_mut().for_each(|(_, sum)| *sum /= *count);
-            log.gradient_norm /= *count;
         }
         Ok(logs.into_iter().map(|(log, _)| log).collect())
     }
+}
+
+/// The terms and the gradient norm of each pending step, in order, in one transfer from the device.
+fn fetch(pending: &[Pending]) -> Result<Vec<f64>, OptimError> {
+    let scalars = pending.iter().flat_map(|p| p.terms.iter().map(|(_, term)| term).chain([&p.norm]));
+    let scalars = scalars.map(|x| Ok(x.f_to_kind(Kind::Double)?)).collect::<Result<Vec<_>, OptimError>>()?;
+    if scalars.is_empty() {
+        return Ok(vec![]);
+    }
+    Ok(Vec::<f64>::try_from(Tensor::f_stack(&scalars, 0)?)?)
 }
 
 impl Pairing<'_> {

@@ -1,0 +1,321 @@
+//! The turn, its objectives and its refusals, on problems whose answers are known.
+
+use std::cell::Cell;
+use strait_core::{
+    Batch, Coupling, Dataset, Draws, Error, Init, Interpolant, Loss, Models, Objective, Pairs, Parameters, PathCurve,
+    PathSample, Seed, Source, Split, StandardNormal, Stream, VelocityField, per_sample,
+};
+use strait_optim::objectives::{Energy, FlowMatching};
+use strait_optim::{
+    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Times, Trainer, checkpoint,
+};
+use tch::{Device, Kind, Tensor};
+
+/// Data at one point, (3, -1).
+struct Point;
+
+impl Dataset for Point {
+    fn name(&self) -> &str {
+        "a point"
+    }
+    fn event_shape(&self) -> &[i64] {
+        &[2]
+    }
+    fn len(&self, _split: Split) -> Option<i64> {
+        None
+    }
+    fn minibatch(&self, n: i64, _step: u64, _stream: Stream) -> Result<Tensor, Error> {
+        Ok(Tensor::from_slice(&[3.0f32, -1.0]).repeat([n, 1]))
+    }
+    fn points(&self, _split: Split, n: i64, _draws: &mut Draws) -> Result<Tensor, Error> {
+        self.minibatch(n, 0, Seed(0).stream(""))
+    }
+    fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
+        Ok(x.shallow_clone())
+    }
+}
+
+struct Independent;
+
+impl Coupling for Independent {
+    fn couple(&self, x0: Tensor, x1: Tensor, _draws: &mut Draws) -> Result<Pairs, Error> {
+        Ok(Pairs { x0, x1, target_rows: None })
+    }
+    fn is_independent(&self) -> bool {
+        true
+    }
+    fn name(&self) -> &str {
+        "independent"
+    }
+}
+
+/// $v(x, t) = a + t b$: with data at one point m and times uniform, the best a and b are known.
+struct Line {
+    a: Tensor,
+    b: Tensor,
+}
+
+impl VelocityField for Line {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        Ok((&self.a + t.unsqueeze(1) * &self.b).expand_as(x))
+    }
+}
+
+/// The linear path bent by a learned amount: $x_t + t(1-t) c$.
+struct Bent(Tensor);
+
+impl Interpolant for Bent {
+    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        let PathCurve { x_t, velocity, .. } = self.curve(x0, x1, t)?;
+        Ok(PathSample { x_t, velocity })
+    }
+    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
+        let s = per_sample(t, x0);
+        let rest = 1f64 - &s;
+        let x_t = &rest * x0 + &s * x1 + &s * &rest * &self.0;
+        let velocity = x1 - x0 + (rest - s) * &self.0;
+        Ok(PathCurve { x_t, velocity, acceleration: (&self.0 * -2.0).expand_as(x0) })
+    }
+}
+
+fn system(ema: Option<f64>) -> System {
+    let mut velocity = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
+    let a = velocity.root().tensor("a", &[2], Init::Normal(1.0)).unwrap();
+    let b = velocity.root().tensor("b", &[2], Init::Normal(1.0)).unwrap();
+    let mut path = Parameters::new(Seed(2), Kind::Float, Device::Cpu);
+    let c = path.root().tensor("c", &[2], Init::Constant(1.0)).unwrap();
+    System {
+        interpolant: Box::new(Bent(c)),
+        velocity: Box::new(Line { a, b }),
+        levels: vec![
+            Level::new(LevelName::Interpolant, path, None).unwrap(),
+            Level::new(LevelName::Velocity, velocity, ema).unwrap(),
+        ],
+    }
+}
+
+fn plan(level: LevelName, objective: impl Objective + 'static, steps: u32, rate: f64) -> LevelPlan {
+    LevelPlan {
+        level,
+        objective: Box::new(objective),
+        steps,
+        batch: 256,
+        times: Times::Uniform,
+        rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
+        betas: (0.9, 0.99),
+        weight_decay: 0.0,
+        clip: f64::INFINITY,
+    }
+}
+
+fn phase(turns: u64, levels: Vec<LevelPlan>, fresh: Vec<LevelName>) -> Phase {
+    Phase { name: format!("{turns} turns"), turns, levels, fresh }
+}
+
+fn trainer(phases: Vec<Phase>, ema: Option<f64>) -> Result<Trainer<'static>, OptimError> {
+    let source: &'static dyn Source = Box::leak(Box::new(StandardNormal::new(&[2])));
+    let pairing = Pairing { source, data: &Point, coupling: &Independent };
+    Trainer::new(system(ema), phases, pairing, Seed(5))
+}
+
+fn numbers(trainer: &Trainer<'_>, level: LevelName) -> Vec<f64> {
+    let tensors = trainer.system.level(level).unwrap().parameters.tensors().iter().map(|t| t.view([-1]));
+    Vec::<f64>::try_from(Tensor::cat(&tensors.collect::<Vec<_>>(), 0).to_kind(Kind::Double)).unwrap()
+}
+
+fn run(trainer: &mut Trainer<'_>) {
+    while trainer.phase().is_some() {
+        trainer.turn().unwrap();
+    }
+}
+
+#[test]
+fn flow_matching_finds_the_mean_velocity() {
+    // u = m - x0 + (1 - 2t) c, so the best line is a = m + c, b = -2c; here c = 1.
+    let velocity = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
+    let mut trainer = trainer(vec![phase(1500, vec![velocity], vec![])], None).unwrap();
+    run(&mut trainer);
+    for (found, wanted) in numbers(&trainer, LevelName::Velocity).iter().zip([4.0, 0.0, -2.0, -2.0]) {
+        assert!((found - wanted).abs() < 0.05, "{found} against {wanted}");
+    }
+    assert_eq!(trainer.position().batches, 1500);
+}
+
+#[test]
+fn energy_straightens_what_was_bent() {
+    // E|v*|^2 = |m|^2 + |c|^2 / 3 + const is least without the bend.
+    let levels = vec![
+        plan(LevelName::Velocity, FlowMatching, 2, 0.05),
+        plan(LevelName::Interpolant, Energy { acceleration: 1e-3 }, 1, 0.02),
+    ];
+    let last = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
+    let phases = vec![phase(1000, levels, vec![]), phase(500, vec![last], vec![LevelName::Velocity])];
+    let mut trainer = trainer(phases, None).unwrap();
+    run(&mut trainer);
+    for c in numbers(&trainer, LevelName::Interpolant) {
+        assert!(c.abs() < 0.05, "{c}");
+    }
+    assert_eq!(trainer.position().batches, 3500);
+}
+
+#[test]
+fn the_energy_has_its_value_and_its_gradient() {
+    let system = system(None);
+    let models = Models { interpolant: &*system.interpolant, velocity: &*system.velocity };
+    let x = |seed| Seed(seed).stream("x").at(0).normal(&[64, 2], Kind::Float, Device::Cpu).unwrap();
+    let t = Seed(3).stream("t").at(0).uniform(&[64], Kind::Float, Device::Cpu).unwrap();
+    let batch = Batch { x0: x(1), x1: x(2), t };
+    let Loss { total, terms } = Energy { acceleration: 0.5 }.loss(models, &batch).unwrap();
+    let curve = models.interpolant.curve(&batch.x0, &batch.x1, &batch.t).unwrap();
+    let v = models.velocity.velocity(&curve.x_t, &batch.t).unwrap();
+    let sum = |x: &Tensor| x.sum(Kind::Double).double_value(&[]) / 64.0;
+    let energy = sum(&(&curve.velocity * &v)) * 2.0 - sum(&v.square());
+    let penalty = sum(&curve.acceleration.square());
+    assert!((total.double_value(&[]) - energy - 0.5 * penalty).abs() < 1e-4);
+    assert_eq!(terms.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["energy", "acceleration"]);
+    assert!((terms[1].1.double_value(&[]) - penalty).abs() < 1e-4);
+}
+
+/// NaN from the n-th call on.
+struct Breaks(Cell<u32>);
+
+impl Objective for Breaks {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        let factor = if left == 0 { f64::NAN } else { 1.0 };
+        let total = FlowMatching.loss(models, batch)?.total * factor;
+        Ok(Loss { terms: vec![("broken", total.detach())], total })
+    }
+    fn name(&self) -> &'static str {
+        "breaks"
+    }
+}
+
+#[test]
+fn what_is_not_finite_is_named_and_changes_nothing() {
+    let velocity = plan(LevelName::Velocity, Breaks(Cell::new(7)), 1, 0.05);
+    let mut trainer = trainer(vec![phase(100, vec![velocity], vec![])], Some(10.0)).unwrap();
+    for _ in 0..7 {
+        trainer.turn().unwrap();
+    }
+    let before = numbers(&trainer, LevelName::Velocity);
+    for _ in 0..3 {
+        trainer.turn().unwrap();
+    }
+    assert_eq!(before, numbers(&trainer, LevelName::Velocity));
+    let error = trainer.log().unwrap_err();
+    assert!(matches!(error, OptimError::NonFinite { step: 7, level: "velocity", term: "broken", .. }), "{error}");
+    assert!(error.to_string().starts_with("step 7: broken of level velocity (breaks) is not finite"), "{error}");
+}
+
+#[test]
+fn plans_that_end_untrained_are_refused() {
+    let flow = || plan(LevelName::Velocity, FlowMatching, 1, 0.1);
+    let energy = || plan(LevelName::Interpolant, Energy { acceleration: 0.0 }, 1, 0.1);
+    let refused = |phases: Vec<Phase>| trainer(phases, None).err().unwrap().to_string();
+    assert!(refused(vec![]).contains("no phase"));
+    assert!(refused(vec![phase(5, vec![flow()], vec![]), phase(5, vec![energy()], vec![])]).contains("does not fit"));
+    assert!(refused(vec![phase(5, vec![flow(), energy()], vec![])]).contains("still moves the interpolant"));
+    assert!(refused(vec![phase(5, vec![], vec![]), phase(5, vec![flow()], vec![])]).contains("steps no level"));
+}
+
+#[test]
+fn a_restored_trainer_goes_on_to_the_bit_through_every_phase() {
+    let phases = || {
+        let both = vec![
+            plan(LevelName::Velocity, FlowMatching, 2, 0.05),
+            plan(LevelName::Interpolant, Energy { acceleration: 1e-3 }, 1, 0.02),
+        ];
+        let last = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
+        vec![phase(6, both, vec![]), phase(6, vec![last], vec![LevelName::Velocity])]
+    };
+    let mut whole = trainer(phases(), Some(3.0)).unwrap();
+    run(&mut whole);
+    for stop in 1..12 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = trainer(phases(), Some(3.0)).unwrap();
+        for _ in 0..stop {
+            first.turn().unwrap();
+        }
+        checkpoint::save(&first, folder.path(), 1.5, 2).unwrap();
+        let mut second = trainer(phases(), Some(3.0)).unwrap();
+        let (found, refused) = checkpoint::newest(folder.path()).unwrap();
+        assert!(refused.is_empty());
+        found.unwrap().restore(&mut second).unwrap();
+        assert_eq!(second.position(), first.position());
+        run(&mut second);
+        for level in [LevelName::Interpolant, LevelName::Velocity] {
+            assert_eq!(numbers(&whole, level), numbers(&second, level), "{level:?} after a stop at {stop}");
+        }
+        let averages = |t: &Trainer<'_>| {
+            t.system
+                .level(LevelName::Velocity)
+                .unwrap()
+                .ema()
+                .unwrap()
+                .averages()
+                .iter()
+                .map(Tensor::copy)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(averages(&whole), averages(&second));
+    }
+}
+
+#[test]
+fn every_flipped_bit_and_every_cut_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let velocity = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
+    let trainer = trainer(vec![phase(3, vec![velocity], vec![])], Some(3.0)).unwrap();
+    let path = checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
+    checkpoint::open(&path).unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 7, "{files:?}");
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        for at in (0..bytes.len()).step_by(13) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            std::fs::write(&file, &damaged).unwrap();
+            let error = checkpoint::open(&path).expect_err(&format!("{name}, byte {at}"));
+            let named = name == "SHA256SUMS" || error.to_string().contains(&name);
+            assert!(named, "{name}, byte {at}: {error}");
+            std::fs::write(&file, &bytes[..at]).unwrap();
+            assert!(checkpoint::open(&path).is_err(), "{name} cut at {at}");
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        checkpoint::open(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_model_says_which_tensor_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let phases = || vec![phase(3, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
+    let path = checkpoint::save(&trainer(phases(), None).unwrap(), folder.path(), 0.0, 2).unwrap();
+    let mut other = trainer(phases(), None).unwrap();
+    let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
+    for name in ["a", "b"] {
+        let _ = parameters.root().tensor(name, &[3], Init::Constant(0.0)).unwrap();
+    }
+    other.system.levels[1] = Level::new(LevelName::Velocity, parameters, None).unwrap();
+    let error = checkpoint::open(&path).unwrap().restore(&mut other).unwrap_err().to_string();
+    assert_eq!(error, "tensor `a`: shape [2] in the file, [3] here");
+}
+
+#[test]
+fn only_the_newest_checkpoints_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let phases = vec![phase(9, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
+    let mut trainer = trainer(phases, None).unwrap();
+    while trainer.phase().is_some() {
+        trainer.turn().unwrap();
+        checkpoint::save(&trainer, folder.path(), 0.0, 3).unwrap();
+    }
+    let names: Vec<_> = checkpoint::list(folder.path()).unwrap();
+    let names: Vec<_> = names.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(names, ["step-9", "step-8", "step-7"]);
+}
