@@ -80,10 +80,7 @@ pub fn mmd<T: Copy + Into<f64>>(
 }
 
 /// $\sum_{i \ne j} f(|x_i - x_j|^2)$ within one cloud.
-fn off_diagonal<T: Copy + Into<f64>>(
-    x: ArrayView2<'_, T>,
-    f: impl Fn(f64) -> f64 + Sync,
-) -> Result<f64, PointsError> {
+fn off_diagonal<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, f: impl Fn(f64) -> f64 + Sync) -> Result<f64, PointsError> {
     let sum = |i: usize, row: &[f64]| row[..i].iter().chain(&row[i + 1..]).map(|&square| f(square)).sum();
     Ok(Distances::new(x, x, 1)?.sum_rows(sum))
 }

@@ -74,7 +74,7 @@ pub fn sliced_wasserstein2<T: Copy + Into<f64>>(
     let mut sum = 0.0;
     for _ in 0..projections {
         let direction = direction(x.ncols(), draws);
-        sum += squared_1d(x.dot(&direction), y.dot(&direction));
+        sum += squared_1d(&x.dot(&direction), &y.dot(&direction));
     }
     Ok((sum / projections as f64).sqrt())
 }
@@ -93,7 +93,7 @@ fn direction(dimension: usize, draws: &mut Draws) -> Array1<f64> {
 }
 
 /// $W_2^2$ on the line, by walking the two quantile functions together. Mass is counted in units of 1 / (n m).
-fn squared_1d(x: Array1<f64>, y: Array1<f64>) -> f64 {
+fn squared_1d(x: &Array1<f64>, y: &Array1<f64>) -> f64 {
     let (mut x, mut y) = (x.to_vec(), y.to_vec());
     x.sort_unstable_by(f64::total_cmp);
     y.sort_unstable_by(f64::total_cmp);

@@ -60,7 +60,8 @@ fn entry(kind: u8) -> BoxedStrategy<f64> {
 
 fn square(n: std::ops::Range<usize>) -> impl Strategy<Value = Array2<f64>> {
     (n, any::<u8>()).prop_flat_map(|(n, kind)| {
-        prop::collection::vec(entry(kind), n * n).prop_map(move |values| Array2::from_shape_vec((n, n), values).unwrap())
+        prop::collection::vec(entry(kind), n * n)
+            .prop_map(move |values| Array2::from_shape_vec((n, n), values).unwrap())
     })
 }
 
@@ -186,7 +187,10 @@ fn refuses_what_it_cannot_solve() {
     assert_eq!(refuse(Array2::zeros((2, 3))), AssignmentError::NotSquare { rows: 2, columns: 3 });
     let infinite = array![[0.0, 0.0], [f64::INFINITY, 0.0]];
     assert_eq!(refuse(infinite), AssignmentError::NonFinite { row: 1, column: 0, value: f64::INFINITY });
-    assert!(matches!(refuse(array![[0.0, f64::NAN], [1.0, 1.0]]), AssignmentError::NonFinite { row: 0, column: 1, .. }));
+    assert!(matches!(
+        refuse(array![[0.0, f64::NAN], [1.0, 1.0]]),
+        AssignmentError::NonFinite { row: 0, column: 1, .. }
+    ));
     let large = AssignmentError::TooLarge { row: 0, column: 0, value: -1e300 };
     assert_eq!(refuse(array![[-1e300]]), large);
     let points = |x: Array2<f32>, y: Array2<f32>| SquaredEuclidean::new(x.view(), y.view()).err().unwrap();

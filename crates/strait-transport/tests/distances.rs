@@ -106,7 +106,8 @@ fn energy_distance_on_the_line_is_an_integral() {
 #[test]
 fn products_and_differences_agree() {
     let (x, y) = (normal("few x", 150, 8) + 50.0, normal("few y", 130, 8) + 50.0);
-    let wide = |points: &Array2<f64>| ndarray::concatenate![Axis(1), *points, Array2::from_elem((points.nrows(), 4), 7.0)];
+    let wide =
+        |points: &Array2<f64>| ndarray::concatenate![Axis(1), *points, Array2::from_elem((points.nrows(), 4), 7.0)];
     let (wide_x, wide_y) = (wide(&x), wide(&y));
     let energy = |a: &Array2<f64>, b: &Array2<f64>| energy_distance(a.view(), b.view()).unwrap();
     assert!((energy(&x, &y) - energy(&wide_x, &wide_y)).abs() < 1e-9);

@@ -126,13 +126,13 @@ pub fn assign(costs: &impl Costs) -> Result<Assignment, AssignmentError> {
 
     let mut free: Vec<u32> = (0..n as u32).rev().collect();
     epsilon = auction::phase(&mut matching, &mut candidates, costs, epsilon, true, &mut free);
-    for phase in 1.. {
+    for phase in 1u32.. {
         epsilon = (epsilon / SCALING).max(smallest(&matching));
         auction::free_dissatisfied(&mut matching, &candidates, epsilon, &mut free);
         auction::phase(&mut matching, &mut candidates, costs, epsilon, false, &mut free);
         // Two phases leave too much to repair. Later a failed attempt is cheap beside a phase, and not lost.
         let last = epsilon <= smallest(&matching);
-        let budget = if last { usize::MAX } else { 2 * n };
+        let budget = if last { usize::MAX } else { n << (phase - 1).min(16) };
         if (phase >= 2 || last) && repair::repair(&mut matching, &mut candidates, costs, budget) {
             break;
         }

@@ -9,12 +9,7 @@ use std::collections::VecDeque;
 /// optimal (Bellman-Ford with a queue). A cycle among the arcs that were lowered is a cheaper assignment: it is taken.
 ///
 /// Gives up after `budget` rows and returns false; the matching is then still complete and no dearer than it was.
-pub(super) fn repair(
-    matching: &mut Matching,
-    candidates: &mut Candidates,
-    costs: &impl Costs,
-    budget: usize,
-) -> bool {
+pub(super) fn repair(matching: &mut Matching, candidates: &mut Candidates, costs: &impl Costs, budget: usize) -> bool {
     let n = matching.v.len();
     let mut arcs = Arcs { row: vec![NONE; n], cost: vec![0.0; n] };
     let mut queue = Queue { rows: (0..n as u32).collect(), queued: vec![true; n] };
