@@ -1,4 +1,4 @@
-use crate::config::{ConfigError, is_missing};
+use crate::config::ConfigError;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use strait_data::DataError;
@@ -97,9 +97,11 @@ impl ProgramError {
 
 impl From<DataError> for ProgramError {
     fn from(source: DataError) -> Self {
-        match is_missing(&source) {
+        match &source {
             // A named set can be fetched; a file of one's own (its path is its name) cannot.
-            Some(name) if !name.contains(['/', '\\', '.']) => Self::MissingData { name: name.to_owned(), source },
+            DataError::Missing { name, .. } if !name.contains(['/', '\\', '.']) => {
+                Self::MissingData { name: name.clone(), source }
+            }
             _ => Self::Data(source),
         }
     }

@@ -342,7 +342,7 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
             &["key.toml, line 17", "unknown key `ema_half_lif`", "did you mean `ema_half_life`?"],
         ),
         (&["train", "type.toml"], 2, &["type.toml, line 21", "string \"many\""]),
-        (&["train", "value.toml"], 2, &["phase.0.level.0.rate = -1", "above 0"]),
+        (&["train", "value.toml"], 2, &["phase.0.level.0.rate = -1.0", "above 0"]),
         (&["train", "version.toml"], 2, &["version.toml", "version 7", "reads version 1"]),
         (
             &["train", "tiny.toml", "--set", "velocity.hiden=[4]"],

@@ -1,12 +1,12 @@
 //! A run's settings, as plain records. What a TOML file may say is exactly what these say.
 
+mod check;
 mod read;
 
 pub use read::{ConfigError, PRESETS, load, preset, write};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use strait_data::DataError;
 
 /// The version of the format that this program reads.
 pub const VERSION: u32 = 1;
@@ -327,85 +327,5 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { every: 50, checkpoint: 500, keep: 2 }
-    }
-}
-
-impl Config {
-    /// Refuses values that make no sense, each in a line that names the key.
-    ///
-    /// # Errors
-    /// The first such value.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let bad = |key: String, must: &str| Err(ConfigError::Value { key, must: must.into() });
-        let widths = |key: &str, hidden: &[i64]| match hidden.iter().find(|w| **w < 1) {
-            Some(w) => Err(ConfigError::Value { key: format!("{key} = {w}"), must: "at least 1".into() }),
-            None => Ok(()),
-        };
-        match (&self.data.name, &self.data.file) {
-            (None, None) => return bad("data".into(), "given a `name` or a `file`"),
-            (Some(_), Some(_)) => return bad("data.file".into(), "given without `data.name`"),
-            _ => {}
-        }
-        if self.data.sd.is_some() && self.data.name != Some(DataName::EightGaussians) {
-            return bad("data.sd".into(), "given for `8gaussians` only");
-        }
-        if self.data.dimension.is_some() && self.data.name != Some(DataName::Gaussian) {
-            return bad("data.dimension".into(), "given for `gaussian` only");
-        }
-        widths("velocity.hidden", &self.velocity.hidden)?;
-        if let InterpolantConfig::Affine { hidden, log_scale_bound, .. } = &self.interpolant {
-            widths("interpolant.hidden", hidden)?;
-            if !(*log_scale_bound > 0.0) {
-                return bad(format!("interpolant.log_scale_bound = {log_scale_bound}"), "above 0");
-            }
-        }
-        if self.velocity.ema_half_life.is_some_and(|h| !(h > 0.0)) {
-            return bad("velocity.ema_half_life".into(), "above 0");
-        }
-        for (i, phase) in self.phase.iter().enumerate() {
-            if phase.turns == 0 {
-                return bad(format!("phase.{i}.turns = 0"), "at least 1");
-            }
-            for (j, level) in phase.level.iter().enumerate() {
-                let key = |name: &str| format!("phase.{i}.level.{j}.{name}");
-                if level.batch < 1 {
-                    return bad(format!("{} = {}", key("batch"), level.batch), "at least 1");
-                }
-                if !(level.rate > 0.0 && level.rate.is_finite()) {
-                    return bad(format!("{} = {}", key("rate"), level.rate), "above 0");
-                }
-                if level.clip.is_some_and(|c| !(c > 0.0)) {
-                    return bad(key("clip"), "above 0");
-                }
-                let (b1, b2) = level.betas;
-                if !(0.0..1.0).contains(&b1) || !(0.0..1.0).contains(&b2) {
-                    return bad(format!("{} = [{b1}, {b2}]", key("betas")), "in [0, 1)");
-                }
-            }
-        }
-        if self.log.every == 0 || self.log.checkpoint == 0 || self.log.keep == 0 {
-            return bad("log.every, log.checkpoint and log.keep".into(), "at least 1");
-        }
-        if self.evaluate.samples < 2 {
-            return bad(format!("evaluate.samples = {}", self.evaluate.samples), "at least 2");
-        }
-        let method: strait_ode::Method = self.evaluate.solver.parse().map_err(|error| ConfigError::Value {
-            key: "evaluate.solver".into(),
-            must: format!("a solver ({error})"),
-        })?;
-        for &nfe in &self.evaluate.nfe {
-            if let Err(error) = method.steps(nfe) {
-                return bad(format!("evaluate.nfe = {nfe}"), &format!("fit the solver ({error})"));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a file error of data means to the program.
-pub fn is_missing(error: &DataError) -> Option<&str> {
-    match error {
-        DataError::Missing { name, .. } => Some(name),
-        _ => None,
     }
 }

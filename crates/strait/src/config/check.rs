@@ -1,0 +1,94 @@
+//! Values that TOML allows and a run does not.
+
+use super::{Config, ConfigError, DataName, InterpolantConfig, LevelConfig};
+use strait_ode::Method;
+
+fn positive(x: f64) -> bool {
+    x.is_finite() && x > 0.0
+}
+
+/// Refuses unless `holds`, in the words "KEY = VALUE must be MUST".
+fn need(holds: bool, key: &str, value: impl std::fmt::Debug, must: &str) -> Result<(), ConfigError> {
+    if holds {
+        return Ok(());
+    }
+    Err(ConfigError::Value { key: format!("{key} = {value:?}"), must: must.into() })
+}
+
+fn widths(key: &str, hidden: &[i64]) -> Result<(), ConfigError> {
+    need(hidden.iter().all(|width| *width > 0), key, hidden, "a list of widths of at least 1")
+}
+
+impl Config {
+    /// Refuses values that make no sense, each in a line that names the key.
+    ///
+    /// # Errors
+    /// The first such value.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_data()?;
+        widths("velocity.hidden", &self.velocity.hidden)?;
+        if let Some(half_life) = self.velocity.ema_half_life {
+            need(positive(half_life), "velocity.ema_half_life", half_life, "above 0")?;
+        }
+        match &self.interpolant {
+            InterpolantConfig::Affine { hidden, log_scale_bound, .. } => {
+                widths("interpolant.hidden", hidden)?;
+                need(positive(*log_scale_bound), "interpolant.log_scale_bound", log_scale_bound, "above 0")?;
+            }
+            InterpolantConfig::Power { power } => need(*power >= 1.0, "interpolant.power", power, "at least 1")?,
+            InterpolantConfig::Linear | InterpolantConfig::Trigonometric => {}
+        }
+        for (i, phase) in self.phase.iter().enumerate() {
+            need(phase.turns > 0, &format!("phase.{i}.turns"), phase.turns, "at least 1")?;
+            for (j, level) in phase.level.iter().enumerate() {
+                level.check(&format!("phase.{i}.level.{j}"))?;
+            }
+        }
+        let log = &self.log;
+        need(log.every > 0 && log.checkpoint > 0 && log.keep > 0, "log", log, "made of numbers of at least 1")?;
+        self.check_evaluate()
+    }
+
+    fn check_data(&self) -> Result<(), ConfigError> {
+        let data = &self.data;
+        need(data.name.is_some() || data.file.is_some(), "data.name", data.name, "given, or a `file`")?;
+        need(data.name.is_none() || data.file.is_none(), "data.file", &data.file, "left out where `name` is given")?;
+        let eight = data.name == Some(DataName::EightGaussians);
+        need(data.sd.is_none() || eight, "data.sd", data.sd, "left out for all data but 8gaussians")?;
+        let gaussian = data.name == Some(DataName::Gaussian);
+        need(
+            data.dimension.is_none() || gaussian,
+            "data.dimension",
+            data.dimension,
+            "left out for all data but gaussian",
+        )
+    }
+
+    fn check_evaluate(&self) -> Result<(), ConfigError> {
+        let evaluate = &self.evaluate;
+        need(evaluate.samples >= 2, "evaluate.samples", evaluate.samples, "at least 2")?;
+        let method: Result<Method, _> = evaluate.solver.parse();
+        let method = method.map_err(|error| ConfigError::Value {
+            key: format!("evaluate.solver = {:?}", evaluate.solver),
+            must: format!("a solver ({error})"),
+        })?;
+        for &nfe in &evaluate.nfe {
+            if let Err(error) = method.steps(nfe) {
+                need(false, "evaluate.nfe", nfe, &format!("a count that the solver can take ({error})"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LevelConfig {
+    fn check(&self, at: &str) -> Result<(), ConfigError> {
+        let key = |name: &str| format!("{at}.{name}");
+        need(self.batch > 0, &key("batch"), self.batch, "at least 1")?;
+        need(positive(self.rate), &key("rate"), self.rate, "above 0")?;
+        need(self.weight_decay >= 0.0, &key("weight_decay"), self.weight_decay, "at least 0")?;
+        need(self.clip.is_none_or(positive), &key("clip"), self.clip, "above 0")?;
+        let unit = |b: f64| (0.0..1.0).contains(&b);
+        need(unit(self.betas.0) && unit(self.betas.1), &key("betas"), self.betas, "a pair of numbers in [0, 1)")
+    }
+}
