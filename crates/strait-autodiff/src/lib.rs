@@ -17,6 +17,9 @@
 //! # Ok::<(), AutodiffError>(())
 //! ```
 
+#![allow(unsafe_code)] // the one crate that talks to libtorch past tch
+#![warn(clippy::undocumented_unsafe_blocks)]
+
 mod draw;
 mod error;
 mod ffi;

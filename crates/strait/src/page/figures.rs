@@ -1,0 +1,226 @@
+//! The figures of a run.
+
+use super::{Method, evaluations};
+use crate::ProgramError;
+use crate::measure::{Reference, conditional_paths, trajectories};
+use crate::report::{
+    Axis, Chart, Event, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
+    ScatterCell, ScatterGrid, ScatterRow, Series, Shade, Trajectories, TrajectoryPanel, Truth,
+};
+use crate::setting::Setting;
+use crate::track::MetricsLine;
+use strait_data::Image;
+use tch::{Kind, Tensor};
+
+/// Points of a scatter cell and images of a grid cell.
+const POINTS: i64 = 2000;
+const TILES: i64 = 25;
+/// Trajectories and conditional paths drawn.
+const DRAWN: i64 = 60;
+
+/// The first two coordinates of the first points.
+pub(crate) fn points(x: &Tensor, most: i64) -> Vec<[f64; 2]> {
+    let x = x.flatten(1, -1).narrow(0, 0, most.min(x.size()[0])).to_kind(Kind::Double).to_device(tch::Device::Cpu);
+    let flat = |column: i64| Vec::<f64>::try_from(x.select(1, column).contiguous()).unwrap_or_default();
+    let last = (x.size()[1] - 1).min(1);
+    flat(0).into_iter().zip(flat(last)).map(|(a, b)| [a, b]).collect()
+}
+
+pub(super) fn samples(
+    setting: &Setting<'_>,
+    methods: &[Method<'_>],
+    reference: &Reference,
+) -> Result<Figure, ReportError> {
+    match setting.data.image {
+        Some(image) => images(image, methods, reference).draw(),
+        None => scatter(methods, reference).draw(),
+    }
+}
+
+pub(super) fn columns(methods: &[Method<'_>]) -> Vec<String> {
+    methods.first().map_or(vec![], |m| m.measured.samples.iter().map(|s| evaluations(s.nfe)).collect())
+}
+
+fn scatter(methods: &[Method<'_>], reference: &Reference) -> ScatterGrid {
+    let row = |method: &Method<'_>| ScatterRow {
+        label: method.name().into(),
+        colour: method.colour(),
+        cells: method
+            .measured
+            .samples
+            .iter()
+            .map(|s| ScatterCell { points: points(&s.x, POINTS), note: format!("W2 {:.3}", s.distances.w2) })
+            .collect(),
+    };
+    let wide = if reference.data.size()[1..] == [2] { "" } else { " The first two coordinates are shown." };
+    ScatterGrid {
+        id: "samples".into(),
+        title: "Samples by number of evaluations".into(),
+        caption: format!("From the same source points in every cell.{wide}"),
+        columns: columns(methods),
+        rows: methods.iter().map(row).collect(),
+        truth: Some(Truth { label: "data".into(), points: points(&reference.data, POINTS) }),
+    }
+}
+
+fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageGrid {
+    let cell = |x: &Tensor, note: String| {
+        let tiles = x.narrow(0, 0, TILES.min(x.size()[0])).to_kind(Kind::Float).to_device(tch::Device::Cpu);
+        let tiles = tiles.contiguous().view([-1]);
+        ImageCell { values: Vec::<f32>::try_from(tiles).unwrap_or_default(), note }
+    };
+    let row = |method: &Method<'_>| {
+        let samples = &method.measured.samples;
+        let mut cells: Vec<_> = samples.iter().map(|s| cell(&s.x, format!("W2 {:.3}", s.distances.w2))).collect();
+        cells.push(cell(&reference.data, format!("floor {:.3}", reference.floor.w2)));
+        ImageRow { label: method.name().into(), colour: method.colour(), cells }
+    };
+    let shade = if image.channels == 3 { Shade::Rgb } else { Shade::Ink };
+    let mut columns = columns(methods);
+    columns.push("real images".into());
+    ImageGrid {
+        id: "samples".into(),
+        title: "Samples by number of evaluations".into(),
+        caption: "The first 25 samples from the same source points in every cell, none chosen; the real images are of \
+                  the split that the numbers are measured on."
+            .into(),
+        format: ImageFormat { shade, height: image.height as usize, width: image.width as usize },
+        columns,
+        last_is_truth: true,
+        rows: methods.iter().map(row).collect(),
+    }
+}
+
+pub(super) fn quality(methods: &[Method<'_>], reference: &Reference) -> Chart {
+    let counts: Vec<u32> =
+        methods.first().map_or(vec![], |m| m.measured.samples.iter().map(|s| s.nfe as u32).collect());
+    let panel = |title: &str, floor: f64, value: fn(&strait_metrics::Distances) -> f64| Panel {
+        title: title.into(),
+        x: Axis::evaluations(&counts),
+        y: Axis::log(format!("{title} to the data, lower is better")),
+        series: methods
+            .iter()
+            .map(|method| {
+                let points = method.measured.samples.iter().map(|s| (s.nfe as f64, value(&s.distances))).collect();
+                Series::line(method.name(), method.colour(), points)
+            })
+            .collect(),
+        references: vec![Line { label: "sampling floor".into(), value: floor }],
+        ..Panel::default()
+    };
+    Chart {
+        id: "quality".into(),
+        title: "Quality against evaluations".into(),
+        caption: format!("One seed, {}.", reference.name),
+        panels: vec![
+            panel("W2", reference.floor.w2, |d| d.w2),
+            panel("Sliced W2", reference.floor.sliced_w2, |d| d.sliced_w2),
+        ],
+    }
+}
+
+pub(super) fn profile(methods: &[Method<'_>]) -> Chart {
+    let series = methods.iter().map(|method| {
+        let s = &method.measured.summary.straightness;
+        let points = s.residual_times.iter().copied().zip(s.residual_profile.iter().copied()).collect();
+        Series::line(method.name(), method.colour(), points)
+    });
+    Chart {
+        id: "residual".into(),
+        title: "Residual by time".into(),
+        caption: "E|Dv/Dt|² on the flow's own trajectories: zero where they are straight lines at constant speed."
+            .into(),
+        panels: vec![Panel {
+            x: Axis::linear("t"),
+            y: Axis::log("E|Dv/Dt|²"),
+            series: series.collect(),
+            ..Panel::default()
+        }],
+    }
+}
+
+pub(super) fn flow_lines(
+    setting: &Setting<'_>,
+    methods: &[Method<'_>],
+    reference: &Reference,
+) -> Result<Figure, ProgramError> {
+    let mut panels = vec![];
+    for method in methods {
+        let states = trajectories(&method.measured.models, reference, &setting.data, DRAWN)?;
+        let line = |i: i64| points(&states.select(1, i), i64::MAX);
+        panels.push(TrajectoryPanel {
+            title: method.name().into(),
+            colour: method.colour(),
+            paths: (0..states.size()[1]).map(line).collect(),
+            background: points(&reference.data, POINTS),
+            chords: false,
+        });
+    }
+    let title = "Trajectories of the flow".into();
+    let caption = "100 Euler steps from the same source points.".into();
+    Ok(Trajectories { id: "trajectories".into(), title, caption, panels }.draw()?)
+}
+
+pub(super) fn path_lines(
+    setting: &Setting<'_>,
+    methods: &[Method<'_>],
+    reference: &Reference,
+) -> Result<Figure, ProgramError> {
+    let mut panels = vec![];
+    for method in methods {
+        let paths = conditional_paths(&method.measured.models, reference, &setting.data, 12)?;
+        panels.push(TrajectoryPanel {
+            title: method.name().into(),
+            colour: method.colour(),
+            paths: paths.iter().map(|path| points(path, i64::MAX)).collect(),
+            background: points(&reference.data, POINTS),
+            chords: true,
+        });
+    }
+    let title = "Conditional paths".into();
+    let caption = "The paths of the same twelve pairs, with the straight line between the ends of each.".into();
+    Ok(Trajectories { id: "paths".into(), title, caption, panels }.draw()?)
+}
+
+pub(super) fn loss(method: &Method<'_>, lines: &[MetricsLine]) -> Chart {
+    let mut names: Vec<(String, String)> = vec![];
+    for level in lines.iter().flat_map(|line| &line.levels) {
+        for term in level.terms.keys() {
+            let key = (level.level.name().to_owned(), term.clone());
+            if !names.contains(&key) {
+                names.push(key);
+            }
+        }
+    }
+    let mut events: Vec<Event> = vec![];
+    let mut before = lines.first().map(|line| line.phase.clone());
+    for pair in lines.windows(2) {
+        if Some(&pair[1].phase) != before.as_ref() {
+            events.push(Event { label: pair[1].phase.clone(), at: pair[0].step as f64 });
+            before = Some(pair[1].phase.clone());
+        }
+    }
+    let panel = |(level, term): &(String, String)| {
+        let raw: Vec<(f64, f64)> = lines
+            .iter()
+            .filter_map(|line| {
+                let found = line.levels.iter().find(|l| l.level.name() == level)?;
+                Some((line.step as f64, *found.terms.get(term)?))
+            })
+            .collect();
+        Panel {
+            title: format!("{level}: {}", term.replace('_', " ")),
+            x: Axis::linear("turn"),
+            y: Axis::linear(""),
+            series: Series::smoothed("", method.colour(), raw, 9).into(),
+            references: vec![],
+            events: events.clone(),
+        }
+    };
+    Chart {
+        id: format!("loss-{}", method.name()),
+        title: format!("Losses, {}", method.name()),
+        caption: "Means between log lines, and their mean over nine lines.".into(),
+        panels: names.iter().map(panel).collect(),
+    }
+}

@@ -1,0 +1,54 @@
+//! The tables of a run.
+
+use super::Method;
+use super::figures::columns;
+use crate::measure::Reference;
+use crate::report::{Better, Cell, Column, Row, Table};
+
+pub(super) fn table(methods: &[Method<'_>], reference: &Reference) -> Table {
+    let row = |method: &Method<'_>| {
+        let cells = method.measured.samples.iter().map(|s| Cell::value(s.distances.w2)).collect();
+        Row::method(method.name(), method.colour(), cells)
+    };
+    let mut rows: Vec<Row> = methods.iter().map(row).collect();
+    let floor = columns(methods).iter().map(|_| Cell::value(reference.floor.w2)).collect();
+    rows.push(Row::reference("sampling floor", floor));
+    Table {
+        title: "W2 by number of evaluations".into(),
+        note: format!("Against {}, in the data's own units; one seed.", reference.name),
+        columns: columns(methods).into_iter().map(|label| Column { label, better: Better::Lower }).collect(),
+        rows,
+    }
+}
+
+pub(super) fn straightness(methods: &[Method<'_>]) -> Table {
+    let heads = [
+        ("S", Better::Lower),
+        ("path energy", Better::Neither),
+        ("normalised path energy", Better::Lower),
+        ("residual", Better::Lower),
+        ("gradient steps", Better::Neither),
+        ("seconds", Better::Neither),
+    ];
+    let row = |method: &Method<'_>| {
+        let (summary, s) = (&method.measured.summary, &method.measured.summary.straightness);
+        let cells = [
+            s.straightness,
+            s.path_energy,
+            s.normalised_path_energy,
+            s.residual,
+            summary.gradient_steps as f64,
+            summary.wall_seconds,
+        ];
+        Row::method(method.name(), method.colour(), cells.map(Cell::value).into())
+    };
+    Table {
+        title: "Straightness and cost".into(),
+        note:
+            "S and the path energy over 100 Euler steps, the residual E|Dv/Dt|² over all of t, in units in which the \
+               data have variance 1."
+                .into(),
+        columns: heads.map(|(label, better)| Column { label: label.into(), better }).into(),
+        rows: methods.iter().map(row).collect(),
+    }
+}
