@@ -6,11 +6,12 @@
 //! and renamed, so that a kill at any moment leaves the ones before it untouched.
 
 use crate::{Level, OptimError, Position, Trainer};
+use safetensors::SafeTensorError;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
 const SUMS: &str = "SHA256SUMS";
 const STATE: &str = "state.json";
@@ -63,7 +64,7 @@ fn sha256(path: &Path) -> Result<String, OptimError> {
 fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), OptimError> {
     let tensors: Vec<_> =
         tensors.iter().map(|(name, t)| (name.clone(), t.to_device(tch::Device::Cpu).contiguous())).collect();
-    Tensor::write_safetensors(&tensors, path).map_err(|error| damaged(path, first_line(&error)))?;
+    Tensor::write_safetensors(&tensors, path).map_err(|error| file_error(path, error))?;
     File::open(path).and_then(|file| file.sync_all()).map_err(io_error(path))
 }
 
@@ -72,11 +73,17 @@ fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), OptimE
 /// # Errors
 /// `Checkpoint` names a file that is missing or not a safetensors file.
 pub fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>, OptimError> {
-    Tensor::read_safetensors(path).map_err(|error| damaged(path, first_line(&error)))
+    Tensor::read_safetensors(path).map_err(|error| file_error(path, error))
 }
 
-fn first_line(error: &impl ToString) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+/// The system's own error where there is one (a full disk), else the first line of tch's.
+fn file_error(path: &Path, error: TchError) -> OptimError {
+    match error {
+        TchError::Io(source) | TchError::SafeTensorError { err: SafeTensorError::IoError(source), .. } => {
+            io_error(path)(source)
+        }
+        error => damaged(path, error.to_string().lines().next().unwrap_or_default()),
+    }
 }
 
 fn level_files(level: &Level) -> Vec<(String, Vec<(String, Tensor)>)> {
