@@ -98,8 +98,8 @@ impl Layer for Chain {
         let mut done = Retraced::start(at.output, at.cotangent);
         // What stays is allocated before the walk: small lasting tensors between large passing ones would scatter
         // over the heap and keep it from being used again.
-        let zeros = |layer: &Box<dyn Layer>| layer.parameters().iter().map(|p| p.detach().zeros_like()).collect();
-        let parameters: Vec<Vec<Tensor>> = self.layers.iter().map(zeros).collect();
+        let zeros = |of: Vec<Tensor>| of.iter().map(|p| p.detach().zeros_like()).collect();
+        let parameters: Vec<Vec<Tensor>> = self.layers.iter().map(|layer| zeros(layer.parameters())).collect();
         let backwards: Vec<usize> = match at.direction {
             Direction::Forward => (0..self.layers.len()).rev().collect(),
             Direction::Inverse => (0..self.layers.len()).collect(),
