@@ -31,6 +31,7 @@
 //! ```
 
 mod case;
+mod derivatives;
 mod trial;
 
 pub use case::{Case, Domain};

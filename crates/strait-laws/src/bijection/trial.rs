@@ -1,9 +1,8 @@
-//! The laws themselves, held against one case.
+//! One case: the layer is built, its values are held to the laws, and `derivatives` has the laws of its slopes.
 
 use super::Law;
 use super::case::{Case, Given};
 use std::cell::OnceCell;
-use strait_autodiff::{Graph, jvp, time_derivative, vjp};
 use strait_core::{Bijection, Error, Parameters, Scope, Seed, Transformed};
 use tch::{Device, Kind, Tensor};
 
@@ -12,19 +11,19 @@ pub(super) struct Fault {
     pub(super) detail: String,
 }
 
-type Verdict = Result<(), Fault>;
+pub(super) type Verdict = Result<(), Fault>;
 
-fn broken(law: Law, detail: impl Into<String>) -> Fault {
+pub(super) fn broken(law: Law, detail: impl Into<String>) -> Fault {
     Fault { law, detail: detail.into() }
 }
 
 /// An error of the layer breaks the law under which it arose.
-fn under<T>(law: Law, result: Result<T, impl Into<Error>>) -> Result<T, Fault> {
+pub(super) fn under<T>(law: Law, result: Result<T, impl Into<Error>>) -> Result<T, Fault> {
     result.map_err(|error| broken(law, error.into().to_string()))
 }
 
 #[derive(Clone, Copy)]
-enum Direction {
+pub(super) enum Direction {
     Forward,
     Inverse,
 }
@@ -37,14 +36,14 @@ impl Direction {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
             Self::Inverse => "inverse",
         }
     }
 
-    fn apply<B: Bijection>(self, layer: &B, x: &Tensor, given: &Given) -> Result<Transformed, Error> {
+    pub(super) fn apply<B: Bijection>(self, layer: &B, x: &Tensor, given: &Given) -> Result<Transformed, Error> {
         match self {
             Self::Forward => layer.forward(x, given.condition()),
             Self::Inverse => layer.inverse(x, given.condition()),
@@ -53,20 +52,20 @@ impl Direction {
 }
 
 /// What a direction is tried on, and what came of it.
-struct Side {
-    direction: Direction,
-    x: Tensor,
-    out: Transformed,
+pub(super) struct Side {
+    pub(super) direction: Direction,
+    pub(super) x: Tensor,
+    pub(super) out: Transformed,
     /// $\partial y / \partial x$ of each sample, (B, d, d), once it has been asked for.
-    jacobian: OnceCell<Tensor>,
+    pub(super) jacobian: OnceCell<Tensor>,
 }
 
 /// A built layer with its perturbed parameters, the condition, and a point on each side.
-struct Trial<'a, B> {
-    case: &'a Case,
-    layer: B,
-    parameters: Parameters,
-    given: Given,
+pub(super) struct Trial<'a, B> {
+    pub(super) case: &'a Case,
+    pub(super) layer: B,
+    pub(super) parameters: Parameters,
+    pub(super) given: Given,
     sides: [Side; 2],
 }
 
@@ -172,116 +171,6 @@ impl<'a, B: Bijection> Trial<'a, B> {
         })
     }
 
-    /// From one pull-back of a batch repeated d times: samples do not see each other, as `batch_split` has made sure.
-    fn jacobian<'s>(&self, side: &'s Side) -> Result<&'s Tensor, Error> {
-        if let Some(known) = side.jacobian.get() {
-            return Ok(known);
-        }
-        let d = strait_core::event_size(&side.x);
-        let repeat = |tensor: &Tensor| tensor.repeat_interleave_self_int(d, 0, None);
-        let x = repeat(&side.x).detach().set_requires_grad(true);
-        let y = side.direction.apply(&self.layer, &x, &self.given.map(repeat))?.value;
-        let rows = Tensor::eye(d, (Kind::Double, Device::Cpu)).repeat([self.case.batch, 1]).view_as(&y);
-        let jacobian = vjp(&[y], &[rows], &[x], Graph::Free)?.remove(0);
-        Ok(side.jacobian.get_or_init(|| jacobian.reshape([self.case.batch, d, d])))
-    }
-
-    fn log_det(&self, side: &Side) -> Verdict {
-        let jacobian = under(Law::LogDet, self.jacobian(side))?;
-        let (_, expected) = under(Law::LogDet, Tensor::f_linalg_slogdet(jacobian))?;
-        near(Law::LogDet, 1e-8, &side.out.log_det, &expected, || {
-            format!("{} log_det, against slogdet of the autograd Jacobian", side.direction.name())
-        })
-    }
-
-    fn gradient(&self, side: &Side) -> Verdict {
-        let direction = side.direction;
-        let leaf = |tensor: &Tensor| tensor.detach().set_requires_grad(true);
-        let (x, given) = (leaf(&side.x), self.given.map(leaf));
-        let out = under(Law::Gradient, direction.apply(&self.layer, &x, &given))?;
-        let mut names = vec!["the input"];
-        let mut inputs = vec![x];
-        for (name, tensor) in [("the context", given.context), ("t", given.t)] {
-            if let Some(tensor) = tensor {
-                names.push(name);
-                inputs.push(tensor);
-            }
-        }
-        names.extend(self.parameters.names());
-        inputs.extend(self.parameters.tensors().iter().map(Tensor::shallow_clone));
-        let weights = under(Law::Gradient, self.case.normal("weights", &out.value.size()))?;
-        let ones = out.log_det.ones_like();
-        // A log-determinant that is a constant of the parameters has no graph.
-        let (outputs, cotangents): (Vec<_>, Vec<_>) =
-            [(out.value, weights), (out.log_det, ones)].into_iter().filter(|(y, _)| y.requires_grad()).unzip();
-        let gradients = under(Law::Gradient, vjp(&outputs, &cotangents, &inputs, Graph::Free))?;
-        all_finite(Law::Gradient, direction, "gradient", &names, &gradients)
-    }
-
-    fn forward_mode(&self, side: &Side) -> Verdict {
-        let (law, direction) = (Law::ForwardMode, side.direction);
-        let x = side.x.detach().set_requires_grad(true);
-        let given = self.given.map(|tensor| tensor.detach().set_requires_grad(true));
-        let dx = under(law, self.case.normal("dx", &x.size()))?;
-        let mut primals = vec![x.shallow_clone()];
-        let mut tangents = vec![dx.shallow_clone()];
-        let mut expected = {
-            let jacobian = under(law, self.jacobian(side))?;
-            jacobian.matmul(&dx.flatten(1, -1).unsqueeze(-1)).squeeze_dim(-1)
-        };
-        if let Some(t) = &given.t {
-            let dt = under(law, self.case.normal("dt", &t.size()))?;
-            let y = under(law, direction.apply(&self.layer, &x, &given))?.value;
-            let slope = under(law, time_derivative(&y, t))?.detach();
-            self.slope_by_differences(side, &slope)?;
-            expected += slope.flatten(1, -1) * dt.unsqueeze(-1);
-            primals.push(t.shallow_clone());
-            tangents.push(dt);
-        }
-        let push = |duals: &[Tensor]| {
-            let context = given.context.as_ref().map(Tensor::shallow_clone);
-            let given = Given { context, t: duals.get(1).map(Tensor::shallow_clone) };
-            let out = direction.apply(&self.layer, &duals[0], &given)?;
-            Ok::<_, Error>(vec![out.value, out.log_det])
-        };
-        let pushed = under(law, jvp(push, &primals, &tangents))?;
-        near(law, 1e-8, &pushed[0].tangent.flatten(1, -1), &expected, || {
-            format!("{} derivative in forward mode, against reverse mode", direction.name())
-        })?;
-        let tangent = pushed[0].tangent.shallow_clone();
-        if !tangent.requires_grad() {
-            return Ok(()); // a derivative that is a constant
-        }
-        let weights = under(law, self.case.normal("weights", &tangent.size()))?;
-        primals.extend(self.parameters.tensors().iter().map(Tensor::shallow_clone));
-        let mut names = vec!["the input"];
-        if given.t.is_some() {
-            names.push("t");
-        }
-        names.extend(self.parameters.names());
-        let gradients = under(law, vjp(&[tangent], &[weights], &primals, Graph::Free))?;
-        all_finite(law, direction, "gradient of the forward-mode derivative", &names, &gradients)
-    }
-
-    /// Reverse and forward mode would agree on a time that was detached; differences do not.
-    fn slope_by_differences(&self, side: &Side, slope: &Tensor) -> Verdict {
-        if self.case.edges {
-            return Ok(()); // a layer need not be defined outside of [0, 1]
-        }
-        let (law, h) = (Law::ForwardMode, 1e-5);
-        let at = |h: f64| {
-            let given = Given {
-                context: self.given.context.as_ref().map(Tensor::shallow_clone),
-                t: self.given.t.as_ref().map(|t| t + h),
-            };
-            under(law, side.direction.apply(&self.layer, &side.x, &given))
-        };
-        let difference = (at(h)?.value - at(-h)?.value) / (2.0 * h);
-        near(law, 1e-5, slope, &difference, || {
-            format!("{} derivative in t, against central differences", side.direction.name())
-        })
-    }
-
     fn restore(&self, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<B, Error>) -> Verdict {
         let law = Law::Restore;
         let mut parameters = Parameters::new(Seed(self.case.seed + 1), Kind::Double, Device::Cpu);
@@ -300,7 +189,13 @@ impl<'a, B: Bijection> Trial<'a, B> {
 }
 
 /// Entry by entry $|a - b| \le \epsilon\,(1 + |b|)$; the worst one is named.
-fn near(law: Law, epsilon: f64, found: &Tensor, expected: &Tensor, what: impl FnOnce() -> String) -> Verdict {
+pub(super) fn near(
+    law: Law,
+    epsilon: f64,
+    found: &Tensor,
+    expected: &Tensor,
+    what: impl FnOnce() -> String,
+) -> Verdict {
     let excess = ((found - expected).abs() / (expected.abs() + 1.0)).flatten(0, -1);
     if excess.numel() == 0 || excess.f_le(epsilon).is_ok_and(|ok| ok.all().int64_value(&[]) == 1) {
         return Ok(());
@@ -310,13 +205,4 @@ fn near(law: Law, epsilon: f64, found: &Tensor, expected: &Tensor, what: impl Fn
     let (found, expected) = (at(found), at(expected));
     let off = (found - expected).abs();
     Err(broken(law, format!("{}: {found:.6e}, expected {expected:.6e} (off by {off:.1e}), at entry {worst}", what())))
-}
-
-fn all_finite(law: Law, direction: Direction, what: &str, names: &[&str], gradients: &[Tensor]) -> Verdict {
-    for (name, gradient) in names.iter().zip(gradients) {
-        if gradient.isfinite().all().int64_value(&[]) == 0 {
-            return Err(broken(law, format!("{}: the {what} for {name} is not finite", direction.name())));
-        }
-    }
-    Ok(())
 }

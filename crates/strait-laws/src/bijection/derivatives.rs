@@ -1,0 +1,129 @@
+//! The laws of a bijection's derivatives: log-determinant, gradients, forward mode.
+
+use super::Law;
+use super::case::Given;
+use super::trial::{Direction, Side, Trial, Verdict, broken, near, under};
+use strait_autodiff::{Graph, jvp, time_derivative, vjp};
+use strait_core::{Bijection, Error};
+use tch::{Device, Kind, Tensor};
+
+impl<B: Bijection> Trial<'_, B> {
+    /// From one pull-back of a batch repeated d times: samples do not see each other, as `batch_split` has made sure.
+    fn jacobian<'s>(&self, side: &'s Side) -> Result<&'s Tensor, Error> {
+        if let Some(known) = side.jacobian.get() {
+            return Ok(known);
+        }
+        let d = strait_core::event_size(&side.x);
+        let repeat = |tensor: &Tensor| tensor.repeat_interleave_self_int(d, 0, None);
+        let x = repeat(&side.x).detach().set_requires_grad(true);
+        let y = side.direction.apply(&self.layer, &x, &self.given.map(repeat))?.value;
+        let rows = Tensor::eye(d, (Kind::Double, Device::Cpu)).repeat([self.case.batch, 1]).view_as(&y);
+        let jacobian = vjp(&[y], &[rows], &[x], Graph::Free)?.remove(0);
+        Ok(side.jacobian.get_or_init(|| jacobian.reshape([self.case.batch, d, d])))
+    }
+
+    pub(super) fn log_det(&self, side: &Side) -> Verdict {
+        let jacobian = under(Law::LogDet, self.jacobian(side))?;
+        let (_, expected) = under(Law::LogDet, Tensor::f_linalg_slogdet(jacobian))?;
+        near(Law::LogDet, 1e-8, &side.out.log_det, &expected, || {
+            format!("{} log_det, against slogdet of the autograd Jacobian", side.direction.name())
+        })
+    }
+
+    pub(super) fn gradient(&self, side: &Side) -> Verdict {
+        let direction = side.direction;
+        let leaf = |tensor: &Tensor| tensor.detach().set_requires_grad(true);
+        let (x, given) = (leaf(&side.x), self.given.map(leaf));
+        let out = under(Law::Gradient, direction.apply(&self.layer, &x, &given))?;
+        let mut names = vec!["the input"];
+        let mut inputs = vec![x];
+        for (name, tensor) in [("the context", given.context), ("t", given.t)] {
+            if let Some(tensor) = tensor {
+                names.push(name);
+                inputs.push(tensor);
+            }
+        }
+        names.extend(self.parameters.names());
+        inputs.extend(self.parameters.tensors().iter().map(Tensor::shallow_clone));
+        let weights = under(Law::Gradient, self.case.normal("weights", &out.value.size()))?;
+        let ones = out.log_det.ones_like();
+        // A log-determinant that is a constant of the parameters has no graph.
+        let (outputs, cotangents): (Vec<_>, Vec<_>) =
+            [(out.value, weights), (out.log_det, ones)].into_iter().filter(|(y, _)| y.requires_grad()).unzip();
+        let gradients = under(Law::Gradient, vjp(&outputs, &cotangents, &inputs, Graph::Free))?;
+        all_finite(Law::Gradient, direction, "gradient", &names, &gradients)
+    }
+
+    pub(super) fn forward_mode(&self, side: &Side) -> Verdict {
+        let (law, direction) = (Law::ForwardMode, side.direction);
+        let x = side.x.detach().set_requires_grad(true);
+        let given = self.given.map(|tensor| tensor.detach().set_requires_grad(true));
+        let dx = under(law, self.case.normal("dx", &x.size()))?;
+        let mut primals = vec![x.shallow_clone()];
+        let mut tangents = vec![dx.shallow_clone()];
+        let mut expected = {
+            let jacobian = under(law, self.jacobian(side))?;
+            jacobian.matmul(&dx.flatten(1, -1).unsqueeze(-1)).squeeze_dim(-1)
+        };
+        if let Some(t) = &given.t {
+            let dt = under(law, self.case.normal("dt", &t.size()))?;
+            let y = under(law, direction.apply(&self.layer, &x, &given))?.value;
+            let slope = under(law, time_derivative(&y, t))?.detach();
+            self.slope_by_differences(side, &slope)?;
+            expected += slope.flatten(1, -1) * dt.unsqueeze(-1);
+            primals.push(t.shallow_clone());
+            tangents.push(dt);
+        }
+        let push = |duals: &[Tensor]| {
+            let context = given.context.as_ref().map(Tensor::shallow_clone);
+            let given = Given { context, t: duals.get(1).map(Tensor::shallow_clone) };
+            let out = direction.apply(&self.layer, &duals[0], &given)?;
+            Ok::<_, Error>(vec![out.value, out.log_det])
+        };
+        let pushed = under(law, jvp(push, &primals, &tangents))?;
+        near(law, 1e-8, &pushed[0].tangent.flatten(1, -1), &expected, || {
+            format!("{} derivative in forward mode, against reverse mode", direction.name())
+        })?;
+        let tangent = pushed[0].tangent.shallow_clone();
+        if !tangent.requires_grad() {
+            return Ok(()); // a derivative that is a constant
+        }
+        let weights = under(law, self.case.normal("weights", &tangent.size()))?;
+        primals.extend(self.parameters.tensors().iter().map(Tensor::shallow_clone));
+        let mut names = vec!["the input"];
+        if given.t.is_some() {
+            names.push("t");
+        }
+        names.extend(self.parameters.names());
+        let gradients = under(law, vjp(&[tangent], &[weights], &primals, Graph::Free))?;
+        all_finite(law, direction, "gradient of the forward-mode derivative", &names, &gradients)
+    }
+
+    /// Reverse and forward mode would agree on a time that was detached; differences do not.
+    fn slope_by_differences(&self, side: &Side, slope: &Tensor) -> Verdict {
+        if self.case.edges {
+            return Ok(()); // a layer need not be defined outside of [0, 1]
+        }
+        let (law, h) = (Law::ForwardMode, 1e-5);
+        let at = |h: f64| {
+            let given = Given {
+                context: self.given.context.as_ref().map(Tensor::shallow_clone),
+                t: self.given.t.as_ref().map(|t| t + h),
+            };
+            under(law, side.direction.apply(&self.layer, &side.x, &given))
+        };
+        let difference = (at(h)?.value - at(-h)?.value) / (2.0 * h);
+        near(law, 1e-5, slope, &difference, || {
+            format!("{} derivative in t, against central differences", side.direction.name())
+        })
+    }
+}
+
+fn all_finite(law: Law, direction: Direction, what: &str, names: &[&str], gradients: &[Tensor]) -> Verdict {
+    for (name, gradient) in names.iter().zip(gradients) {
+        if gradient.isfinite().all().int64_value(&[]) == 0 {
+            return Err(broken(law, format!("{}: the {what} for {name} is not finite", direction.name())));
+        }
+    }
+    Ok(())
+}
