@@ -43,7 +43,7 @@ pub(super) fn repair(matching: &mut Matching, candidates: &mut Candidates, costs
         }
         if lowered >= n {
             lowered = 0;
-            arcs.cancel_cycles(matching).into_iter().for_each(|row| queue.push(row));
+            arcs.cancel_cycles(matching);
         }
     }
     queue.rows.is_empty()
@@ -85,12 +85,14 @@ struct Arcs {
 }
 
 impl Arcs {
-    /// Gives every column on a cycle to the row that lowered it, and returns the rows concerned; if there are any, all
-    /// arcs are forgotten.
-    fn cancel_cycles(&mut self, matching: &mut Matching) -> Vec<u32> {
+    /// Gives every column on a cycle to the row that lowered it; if there was any, all arcs are forgotten.
+    ///
+    /// Nothing needs to be looked at again: the potential of such a row falls back to what it was when it lowered its
+    /// new column, and then it had lowered all that it could.
+    fn cancel_cycles(&mut self, matching: &mut Matching) {
         let n = self.row.len();
         let mut seen = vec![n; n];
-        let mut changed = Vec::new();
+        let mut found = false;
         for start in 0..n {
             let mut j = start;
             while seen[j] == n && self.row[j] != NONE {
@@ -114,15 +116,13 @@ impl Arcs {
                 matching.row_of[j] = row;
                 matching.column_of[row as usize] = j as u32;
                 matching.paid[row as usize] = self.cost[j];
-                changed.push(row);
-                self.row[j] = NONE;
+                found = true;
             }
         }
-        if !changed.is_empty() {
+        if found {
             // What is left may pass through rows that changed columns, and would mislead a later walk.
             self.row.fill(NONE);
         }
-        changed
     }
 
     /// The column of the row that lowered column `j`.
