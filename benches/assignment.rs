@@ -32,7 +32,7 @@ fn assignment(c: &mut Criterion) {
         for n in [128, 256, 512, 1024] {
             let (x, y) = clouds(n, d);
             let (x, y) = (Tensor::try_from(&x).expect("points"), Tensor::try_from(&y).expect("points"));
-            let squares = x.cdist(&y, 2.0, None).square();
+            let squares = Tensor::cdist(&x, &y, 2.0, None).square();
             let costs = strait_transport::to_array(&squares).expect("a matrix");
             group.bench_with_input(BenchmarkId::from_parameter(n), &costs, |b, costs| {
                 b.iter(|| assign(&Dense(black_box(costs).view())).expect("finite costs").cost);
