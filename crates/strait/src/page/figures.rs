@@ -1,6 +1,6 @@
 //! The figures of a run.
 
-use super::{Method, evaluations};
+use super::{Headline, Method, evaluations};
 use crate::ProgramError;
 use crate::measure::{Reference, conditional_paths, trajectories};
 use crate::report::{
@@ -10,6 +10,7 @@ use crate::report::{
 use crate::setting::Setting;
 use crate::track::MetricsLine;
 use strait_data::Image;
+use strait_metrics::Distances;
 use tch::{Kind, Tensor};
 
 /// Points of a scatter cell and images of a grid cell.
@@ -69,10 +70,12 @@ fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageG
         let tiles = tiles.contiguous().view([-1]);
         ImageCell { values: Vec::<f32>::try_from(tiles).unwrap_or_default(), note }
     };
+    let headline = Headline::new(reference);
+    let note = |distances: &Distances| format!("{} {:.3}", headline.name(), headline.of(distances));
     let row = |method: &Method<'_>| {
         let samples = &method.measured.samples;
-        let mut cells: Vec<_> = samples.iter().map(|s| cell(&s.x, format!("W2 {:.3}", s.distances.w2))).collect();
-        cells.push(cell(&reference.data, format!("floor {:.3}", reference.floor.w2)));
+        let mut cells: Vec<_> = samples.iter().map(|s| cell(&s.x, note(&s.distances))).collect();
+        cells.push(cell(&reference.data, format!("floor {:.3}", headline.of(&reference.floor))));
         ImageRow { label: method.name().into(), colour: method.colour(), cells }
     };
     let shade = if image.channels == 3 { Shade::Rgb } else { Shade::Ink };
@@ -94,7 +97,7 @@ fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageG
 pub(super) fn quality(methods: &[Method<'_>], reference: &Reference) -> Chart {
     let counts: Vec<u32> =
         methods.first().map_or(vec![], |m| m.measured.samples.iter().map(|s| s.nfe as u32).collect());
-    let panel = |title: &str, floor: f64, value: fn(&strait_metrics::Distances) -> f64| Panel {
+    let panel = |title: &str, floor: f64, value: fn(&Distances) -> f64| Panel {
         title: title.into(),
         x: Axis::evaluations(&counts),
         y: Axis::log(format!("{title} to the data, lower is better")),

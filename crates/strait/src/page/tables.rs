@@ -4,17 +4,26 @@ use super::Method;
 use super::figures::columns;
 use crate::measure::Reference;
 use crate::report::{Better, Cell, Column, Row, Table};
+use strait_metrics::Distances;
 
-pub(super) fn table(methods: &[Method<'_>], reference: &Reference) -> Table {
+pub(super) fn w2(methods: &[Method<'_>], reference: &Reference) -> Table {
+    distance("W2", methods, reference, |d| d.w2)
+}
+
+pub(super) fn sliced_w2(methods: &[Method<'_>], reference: &Reference) -> Table {
+    distance("Sliced W2", methods, reference, |d| d.sliced_w2)
+}
+
+fn distance(name: &str, methods: &[Method<'_>], reference: &Reference, of: fn(&Distances) -> f64) -> Table {
     let row = |method: &Method<'_>| {
-        let cells = method.measured.samples.iter().map(|s| Cell::value(s.distances.w2)).collect();
+        let cells = method.measured.samples.iter().map(|s| Cell::value(of(&s.distances))).collect();
         Row::method(method.name(), method.colour(), cells)
     };
     let mut rows: Vec<Row> = methods.iter().map(row).collect();
-    let floor = columns(methods).iter().map(|_| Cell::value(reference.floor.w2)).collect();
+    let floor = columns(methods).iter().map(|_| Cell::value(of(&reference.floor))).collect();
     rows.push(Row::reference("sampling floor", floor));
     Table {
-        title: "W2 by number of evaluations".into(),
+        title: format!("{name} by number of evaluations"),
         note: format!("Against {}, in the data's own units; one seed.", reference.name),
         columns: columns(methods).into_iter().map(|label| Column { label, better: Better::Lower }).collect(),
         rows,
