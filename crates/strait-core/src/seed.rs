@@ -37,17 +37,22 @@ fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// What is taken in: names, steps and draws never stand for each other.
+const NAME: u64 = 1 << 62;
+const STEP: u64 = 2 << 62;
+const DRAW: u64 = 3 << 62;
+
 impl Seed {
     /// The stream called `name`.
     pub fn stream(self, name: &str) -> Stream {
-        Stream(name.bytes().fold(mix(self.0), |key, byte| mix(key ^ u64::from(byte))))
+        Stream(name.bytes().fold(mix(self.0), |key, byte| mix(key ^ NAME ^ u64::from(byte))))
     }
 }
 
 impl Stream {
     /// The draws of step `step`.
     pub fn at(self, step: u64) -> Draws {
-        Draws { key: mix(self.0 ^ mix(step)), drawn: 0 }
+        Draws { key: mix(self.0 ^ STEP ^ step), drawn: 0 }
     }
 
     /// A stream below this one.
@@ -60,7 +65,7 @@ impl Draws {
     /// The next raw 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.drawn += 1;
-        mix(self.key ^ mix(self.drawn))
+        mix(self.key ^ DRAW ^ self.drawn)
     }
 
     /// Standard normal numbers of a shape.
