@@ -29,7 +29,7 @@ const FINEST: f64 = 0.02;
 /// }
 /// let x = Tensor::zeros([1, 2], (Kind::Double, Device::Cpu));
 /// let found = GridSearch { method: Method::Midpoint, steps: 4, trials: 200 }.run(&Late, &x)?;
-/// assert!(found.error < 0.2 * found.uniform_error);
+/// assert!(found.error < 0.5 * found.uniform_error);
 /// assert!(found.grid.times()[1] > 0.4); // the first step is long
 /// # Ok::<(), strait_ode::OdeError>(())
 /// ```

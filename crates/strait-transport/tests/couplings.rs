@@ -78,8 +78,11 @@ fn sinkhorn_pairs_tend_to_the_optimal_ones() {
     let (x0, x1) = (normal("x0", &[30, 2]), normal("x1", &[30, 2]) + 1.0);
     let optimal = ExactOt.couple(x0.copy(), x1.copy(), &mut draws(0)).unwrap();
     let sinkhorn = Sinkhorn { epsilon: 1e-3, tolerance: 1e-3, max_iterations: 100_000 };
-    let drawn = sinkhorn.couple(x0, x1, &mut draws(0)).unwrap();
-    assert_eq!(rows(&drawn), rows(&optimal));
+    let drawn = sinkhorn.couple(x0.copy(), x1.copy(), &mut draws(0)).unwrap();
+    // Two targets at nearly one distance may be drawn for each other, at nearly the same cost.
+    let (found, least) = (cost(&drawn.x0, &drawn.x1), cost(&optimal.x0, &optimal.x1));
+    assert!((found - least).abs() < 0.02 * least, "{found} against {least}");
+    assert!(cost(&x0, &x1) > 1.2 * least);
 }
 
 #[test]
