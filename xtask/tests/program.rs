@@ -118,11 +118,13 @@ fn data_that_do_not_help_are_not_fetched_for_ever() {
 }
 
 #[test]
-fn unknown_data_and_the_code_alone_are_not_acted_on() {
+fn unknown_data_and_the_code_or_the_line_alone_are_not_acted_on() {
     let unknown = Sandbox::new("echo strait:missing-data imagenet; exit 66").run(&["train"]);
     assert!(text(&unknown.stderr).contains("error: no data set `imagenet` that xtask knows how to fetch"));
     let silent = Sandbox::new("exit 66").run(&["train"]);
     assert_eq!(silent.status.code(), Some(66));
+    let other = Sandbox::new("echo strait:missing-data digits; exit 3").run(&["train"]);
+    assert_eq!(other.status.code(), Some(3));
 }
 
 #[test]

@@ -63,9 +63,8 @@ pub(crate) fn installed_version(python: &Python) -> Option<(String, PathBuf)> {
 
 /// An installed PyTorch of the paired version, ABI and layout whose libraries load.
 fn importable(python: &Python) -> Option<Libtorch> {
-    let (version, package) = installed_version(python)?;
-    let libtorch = Libtorch::at(package);
-    if version.split('+').next() != Some(PAIRED) || libtorch.flaw().is_some() {
+    let libtorch = Libtorch::at(installed_version(python)?.1);
+    if libtorch.flaw().is_some() {
         return None;
     }
     let import = "import torch; print(torch._C._GLIBCXX_USE_CXX11_ABI)";

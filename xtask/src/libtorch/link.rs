@@ -14,7 +14,7 @@ pub(super) fn linked(workspace: &Workspace) -> Option<Libtorch> {
     fs::canonicalize(workspace.link()).ok().map(Libtorch::at)
 }
 
-/// Points `.libtorch` to `libtorch`, and lets cargo rebuild torch-sys if what it was built against really differs.
+/// Points `.libtorch` to `libtorch`, and lets cargo rebuild what was built against another libtorch.
 ///
 /// torch-sys watches the value of LIBTORCH, which is always this link: it cannot see that the link leads elsewhere.
 pub(super) fn point(workspace: &Workspace, libtorch: &Libtorch) -> Result<()> {
@@ -43,8 +43,10 @@ pub(super) fn point(workspace: &Workspace, libtorch: &Libtorch) -> Result<()> {
     }
     if previous.is_some_and(|previous| previous != identity) {
         for profile in ["dev", "release"] {
-            let arguments = ["clean", "--quiet", "--package", "torch-sys", "--profile", profile];
-            workspace.step("cargo clean", workspace.cargo(&arguments))?;
+            let mut clean = workspace.cargo(&["clean", "--quiet", "--profile", profile]);
+            // The two crates whose build scripts compile and link against what they find there.
+            clean.args(["--package", "torch-sys", "--package", "strait-autodiff"]);
+            workspace.step("cargo clean", clean)?;
         }
     }
     install_file(&built, identity.as_bytes())
@@ -81,7 +83,8 @@ mod tests {
         let cuda = fake(&sandbox.path("cuda"), Some("2.13.0"), true);
         point(&sandbox.workspace, &cuda).unwrap();
         point(&sandbox.workspace, &cuda).unwrap();
-        let clean = |profile| format!("clean --quiet --package torch-sys --profile {profile}");
+        let clean =
+            |profile| format!("clean --quiet --profile {profile} --package torch-sys --package strait-autodiff");
         assert_eq!(sandbox.cargo_calls(), [clean("dev"), clean("release")]);
     }
 

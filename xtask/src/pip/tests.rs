@@ -142,6 +142,16 @@ fn another_file_under_the_pinned_name_is_refused() {
 }
 
 #[test]
+fn a_short_outage_is_sat_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let body = "echo x >> LOG; test $(wc -l < LOG) -ge 3 || exit 10; printf whole > \"$3\"";
+    let python = python(folder.path(), &body.replace("LOG", &log.to_string_lossy()));
+    let fetched = obtain(Some(&python), &wheel_of(b"whole"), folder.path()).unwrap();
+    assert_eq!(fs::read(&fetched.path).unwrap(), b"whole");
+}
+
+#[test]
 fn a_transfer_that_never_moves_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let failing = python(folder.path(), "echo 'connection reset' >&2; exit 10");

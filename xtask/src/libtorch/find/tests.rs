@@ -13,7 +13,7 @@ fn with_pytorch(sandbox: &Sandbox, package: &Path, abi: &str) -> Python {
     python(
         &sandbox.path("python"),
         &format!(
-            "case \"$2\" in *find_spec*) echo {}/__init__.py;; *'import torch'*) echo {abi};; *) exec false;; esac",
+            "case \"$2\" in *find_spec*) echo {}/__init__.py;; *'import torch'*) echo {abi};; *) exit 11;; esac",
             package.display()
         ),
     )
