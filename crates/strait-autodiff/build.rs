@@ -14,7 +14,11 @@ fn main() {
     let root = env::var_os("LIBTORCH_INCLUDE").map(PathBuf::from).or_else(|| lib.parent().map(Path::to_path_buf));
     let include = root.unwrap_or_default().join("include");
 
-    cc::Build::new()
+    let mut native = cc::Build::new();
+    if lib.join("libtorch_cuda.so").exists() {
+        native.define("STRAIT_KEEP_CUDA", None);
+    }
+    native
         .cpp(true)
         .std("c++20")
         .pic(true)

@@ -24,6 +24,16 @@
 #include <string>
 #include <vector>
 
+#ifdef STRAIT_KEEP_CUDA
+// libtorch finds a GPU only if libtorch_cuda is loaded, and the linker drops a library that nothing refers to.
+namespace at::cuda {
+int warp_size();
+}
+__attribute__((constructor)) static void strait_keep_cuda() {
+  asm volatile("" : : "r"(&at::cuda::warp_size));
+}
+#endif
+
 using at::Tensor;
 
 namespace {
