@@ -65,13 +65,11 @@ impl Distances {
 
     /// The squared distances of source `i` to all targets, without a matrix product.
     pub(crate) fn row(&self, i: usize, out: &mut [f64]) {
-        for (k, (&x, targets)) in self.x.row(i).iter().zip(self.y.rows()).enumerate() {
-            let squares = targets.into_iter().map(|y| (x - y) * (x - y));
-            if k == 0 {
-                out.iter_mut().zip(squares).for_each(|(out, square)| *out = square);
-            } else {
-                out.iter_mut().zip(squares).for_each(|(out, square)| *out += square);
-            }
+        out.fill(0.0);
+        for (&x, targets) in self.x.row(i).iter().zip(self.y.rows()) {
+            // Slices, not array iterators: only these become vector instructions.
+            let Some(targets) = targets.to_slice() else { continue };
+            out.iter_mut().zip(targets).for_each(|(out, y)| *out += (x - y) * (x - y));
         }
     }
 
