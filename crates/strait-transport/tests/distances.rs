@@ -129,6 +129,16 @@ fn mmd_of_gaussians_has_its_closed_form() {
 }
 
 #[test]
+fn mmd_leaves_the_diagonal_out() {
+    let (x, y) = (array![[0.0], [1.0]], array![[0.0], [2.0], [3.0]]);
+    let k = |distance: f64| (-0.5 * distance * distance).exp();
+    let across = k(0.0) + k(2.0) + k(3.0) + k(1.0) + k(1.0) + k(2.0);
+    let exact = k(1.0) + (k(2.0) + k(3.0) + k(1.0)) / 3.0 - across / 3.0;
+    let found = mmd(x.view(), y.view(), Bandwidth::Fixed(1.0)).unwrap().squared;
+    assert!((found - exact).abs() < 1e-14, "{found} for {exact}");
+}
+
+#[test]
 fn sinkhorn_keeps_the_marginals() {
     let (x, y) = (normal("plan x", 40, 2), normal("plan y", 60, 2));
     let costs = Array2::from_shape_fn((40, 60), |(i, j)| (&x.row(i) - &y.row(j)).mapv(|z| z * z).sum());
