@@ -76,7 +76,7 @@ impl Running {
                 match *process.lock().unwrap_or_else(PoisonError::into_inner) {
                     None => std::process::exit(128 + signal),
                     Some(_) if shared && signal != SIGTERM => {}
-                    Some(id) => send(signal, &if shared { id.to_string() } else { format!("-{id}") }),
+                    Some(id) => send(signal, &address(id, shared)),
                 }
             }
         });
@@ -99,10 +99,38 @@ impl Running {
                 Err(error) => return Err(fail(error)),
             }
         };
+        let guard = Guard::of(&address(child.id(), self.shared));
         let missing = child.stdout.take().and_then(|stdout| relay(stdout, io::stdout().lock()));
         let status = child.wait();
+        drop(guard);
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok((status.map(exit_code).map_err(fail)?, missing))
+    }
+}
+
+/// To whom `kill` sends: the program alone, or the whole group that it leads.
+fn address(id: u32, shared: bool) -> String {
+    if shared { id.to_string() } else { format!("-{id}") }
+}
+
+/// Kills the program if xtask itself is killed, so that no run goes on unseen: a shell that waits for a line from us,
+/// and acts if our end of the pipe closes without one.
+struct Guard(Option<Child>);
+
+impl Guard {
+    fn of(address: &str) -> Guard {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "read -r line || kill -s KILL -- \"$0\"", address]).process_group(0);
+        Guard(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(shell) = &mut self.0 {
+            let _ = shell.stdin.take().map(|mut line| line.write_all(b"\n"));
+            let _ = shell.wait();
+        }
     }
 }
 

@@ -146,6 +146,19 @@ fn a_signal_reaches_the_program_once_and_xtask_waits_for_it() {
 }
 
 #[test]
+fn the_program_does_not_outlive_a_killed_xtask() {
+    let sandbox = Sandbox::new("echo $$; i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done");
+    let mut child = sandbox.xtask(&["train"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let program = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let gone =
+        || !Command::new("sh").args(["-c", &format!("kill -0 {program} 2>/dev/null")]).status().unwrap().success();
+    let waits = std::iter::repeat_with(|| std::thread::sleep(std::time::Duration::from_millis(50)));
+    assert!(waits.take(60).any(|()| gone()), "process {program} goes on");
+}
+
+#[test]
 fn a_flawed_libtorch_of_the_users_stops_before_anything_runs() {
     let sandbox = Sandbox::new("");
     fs::write(sandbox.path("libtorch/build-version"), "2.4.0").unwrap();
