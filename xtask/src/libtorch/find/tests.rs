@@ -106,6 +106,16 @@ fn cuda_replaces_a_cpu_half_of_ours_and_respects_the_users() {
 }
 
 #[test]
+fn a_link_to_a_damaged_folder_of_ours_is_not_kept() {
+    let sandbox = Sandbox::new();
+    let linked = fake(&sandbox.path("linked"), Some("2.13.0"), false);
+    point(&sandbox.workspace, &linked).unwrap();
+    assert!(settled(&sandbox.workspace, false).unwrap().is_some());
+    fs::write(linked.root().join(STAMP), "of other wheels, or of libraries of another size\n").unwrap();
+    assert!(settled(&sandbox.workspace, false).unwrap().is_none());
+}
+
+#[test]
 fn wheels_become_a_folder_that_notices_damage() {
     let sandbox = Sandbox::new();
     let library = if cfg!(target_os = "macos") { "torch/lib/libtorch_cpu.dylib" } else { "torch/lib/libtorch_cpu.so" };
