@@ -36,8 +36,7 @@ mod trial;
 
 pub use case::{Case, Domain};
 
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use std::fmt;
+use crate::suite;
 use strait_core::{Bijection, Error, Scope};
 
 /// What every bijection must satisfy.
@@ -85,26 +84,8 @@ impl Law {
     ];
 }
 
-/// A broken law: whose, which, on what case, and how.
-#[derive(Clone, thiserror::Error)]
-#[error("{subject} breaks {law:?}: {detail} [{case}]")]
-pub struct Broken {
-    /// The name that [`check`] was given.
-    pub subject: String,
-    /// The law.
-    pub law: Law,
-    /// What was found and what was expected.
-    pub detail: String,
-    /// The smallest case found that breaks it.
-    pub case: Box<Case>,
-}
-
-/// The same line as `Display`, so that `unwrap` in a test prints it.
-impl fmt::Debug for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+/// A broken law of a bijection.
+pub type Broken = suite::Broken<Law, Case>;
 
 /// Holds a bijection to every law, over the cases of a domain.
 ///
@@ -117,23 +98,5 @@ pub fn check<B: Bijection>(
     domain: &Domain,
     build: impl Fn(&Case, &mut Scope<'_>) -> Result<B, Error>,
 ) -> Result<(), Broken> {
-    let config = Config { failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let outcome = runner
-        .run(&domain.cases(), |case| trial::examine(&case, &build).map_err(|fault| TestCaseError::fail(fault.detail)));
-    match outcome {
-        Ok(()) => Ok(()),
-        Err(TestError::Abort(reason)) => {
-            Err(Broken { subject: subject.into(), law: Law::Runs, detail: reason.to_string(), case: Box::default() })
-        }
-        Err(TestError::Fail(reason, case)) => {
-            // A panic is not met again here: it is reported in its own words.
-            let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| trial::examine(&case, &build)));
-            let (law, detail) = match again {
-                Ok(Err(fault)) => (fault.law, fault.detail),
-                _ => (Law::Runs, reason.to_string()),
-            };
-            Err(Broken { subject: subject.into(), law, detail, case: Box::new(case) })
-        }
-    }
+    suite::run(subject, Law::Runs, suite::config(), &domain.cases(), |case| trial::examine(case, &build))
 }

@@ -25,8 +25,8 @@
 //! check("line", |_, _| Ok(Line)).unwrap();
 //! ```
 
+use crate::suite;
 use proptest::prelude::{Strategy, any};
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::fmt;
 use strait_autodiff::{Graph, vjp};
 use strait_core::{Error, Interpolant, InvertibleInterpolant, Parameters, Scope, Seed, event_size};
@@ -55,7 +55,7 @@ pub enum Law {
 }
 
 /// A generated case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Case {
     /// How many pairs.
     pub batch: i64,
@@ -65,32 +65,20 @@ pub struct Case {
     pub seed: u64,
 }
 
-/// A broken law: whose, which, on what case, and how.
-#[derive(Clone, thiserror::Error)]
-#[error("{subject} breaks {law:?}: {detail} [{case:?}]")]
-pub struct Broken {
-    /// The name that the check was given.
-    pub subject: String,
-    /// The law.
-    pub law: Law,
-    /// What was found.
-    pub detail: String,
-    /// The smallest case found that breaks it.
-    pub case: Box<Case>,
-}
-
-/// The same line as `Display`, so that `unwrap` in a test prints it.
-impl fmt::Debug for Broken {
+/// In the words of its fields.
+impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        fmt::Debug::fmt(self, f)
     }
 }
 
-/// A law that does not hold on one case.
-struct Fault(Law, String);
+/// A broken law of an interpolant.
+pub type Broken = suite::Broken<Law, Case>;
+
+type Fault = suite::Fault<Law>;
 
 fn runs(error: impl fmt::Display) -> Fault {
-    Fault(Law::Runs, error.to_string())
+    Fault::new(Law::Runs, error.to_string())
 }
 
 /// Holds an interpolant to the laws of [`Interpolant`].
@@ -125,18 +113,7 @@ fn run(subject: &str, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<()
     let events = proptest::collection::vec(1i64..=3, 1..=3);
     let cases =
         (1i64..=4, events, any::<u32>()).prop_map(|(batch, event, seed)| Case { batch, event, seed: u64::from(seed) });
-    let config = Config { failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let outcome = runner.run(&cases, |case| examine(&case).map_err(|fault| TestCaseError::fail(fault.1)));
-    let (law, detail, case) = match outcome {
-        Ok(()) => return Ok(()),
-        Err(TestError::Fail(reason, case)) => match examine(&case) {
-            Err(Fault(law, detail)) => (law, detail, case),
-            Ok(()) => (Law::Runs, format!("fails only sometimes: {reason}"), case),
-        },
-        Err(TestError::Abort(reason)) => (Law::Runs, reason.to_string(), Case { batch: 0, event: vec![], seed: 0 }),
-    };
-    Err(Broken { subject: subject.to_owned(), law, detail, case: Box::new(case) })
+    suite::run(subject, Law::Runs, suite::config(), &cases, examine)
 }
 
 /// A path for a case with perturbed parameters, and pairs and times to try it on.
@@ -179,7 +156,7 @@ fn distance(a: &Tensor, b: &Tensor) -> f64 {
 
 fn hold(law: Law, what: &str, a: &Tensor, b: &Tensor, tolerance: f64) -> Result<(), Fault> {
     let off = distance(a, b);
-    if off <= tolerance { Ok(()) } else { Err(Fault(law, format!("{what} is off by {off:.3e}"))) }
+    if off <= tolerance { Ok(()) } else { Err(Fault::new(law, format!("{what} is off by {off:.3e}"))) }
 }
 
 fn path_laws<I: Interpolant>(
@@ -193,7 +170,7 @@ fn path_laws<I: Interpolant>(
         [("the position", &sample.x_t), ("the velocity", &sample.velocity), ("the acceleration", &curve.acceleration)]
     {
         if part.size() != x0.size() {
-            return Err(Fault(Law::Shape, format!("{what} is {:?} for {:?}", part.size(), x0.size())));
+            return Err(Fault::new(Law::Shape, format!("{what} is {:?} for {:?}", part.size(), x0.size())));
         }
         hold(Law::Shape, what, part, &part.detach(), 0.0)?; // off by infinity where it is not finite
     }

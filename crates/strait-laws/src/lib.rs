@@ -6,3 +6,6 @@
 pub mod bijection;
 pub mod interpolant;
 pub mod stepper;
+mod suite;
+
+pub use suite::Broken;

@@ -29,8 +29,9 @@
 //! check("euler", || Euler).unwrap();
 //! ```
 
+use crate::suite;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use proptest::test_runner::Config;
 use std::cell::RefCell;
 use std::fmt;
 use strait_core::{Error, Seed, Stepper, VelocityField, per_sample};
@@ -61,9 +62,10 @@ pub enum Law {
 }
 
 /// A field with a flow in closed form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Known {
     /// $\dot x = A x$, A a spiral.
+    #[default]
     Linear,
     /// $\dot x = \sin x$: $\tan(x/2)$ grows like $e^t$.
     Nonlinear,
@@ -72,7 +74,7 @@ pub enum Known {
 }
 
 /// A generated case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Case {
     /// The field.
     pub field: Known,
@@ -84,32 +86,20 @@ pub struct Case {
     pub seed: u64,
 }
 
-/// A broken law: whose, which, on what case, and how.
-#[derive(Clone, thiserror::Error)]
-#[error("{subject} breaks {law:?}: {detail} [{case:?}]")]
-pub struct Broken {
-    /// The name that the check was given.
-    pub subject: String,
-    /// The law.
-    pub law: Law,
-    /// What was found.
-    pub detail: String,
-    /// The case.
-    pub case: Box<Case>,
-}
-
-/// The same line as `Display`, so that `unwrap` in a test prints it.
-impl fmt::Debug for Broken {
+/// In the words of its fields.
+impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        fmt::Debug::fmt(self, f)
     }
 }
 
-/// A law that does not hold on one case.
-struct Fault(Law, String);
+/// A broken law of a stepper.
+pub type Broken = suite::Broken<Law, Case>;
+
+type Fault = suite::Fault<Law>;
 
 fn runs(error: impl fmt::Display) -> Fault {
-    Fault(Law::Runs, error.to_string())
+    Fault::new(Law::Runs, error.to_string())
 }
 
 /// Holds a rule to the laws of [`Stepper`]; `build` makes a fresh one.
@@ -124,25 +114,11 @@ pub fn check<S: Stepper>(subject: &str, build: impl Fn() -> S) -> Result<(), Bro
         uneven,
         seed: u64::from(seed),
     });
-    let config = Config { cases: 12, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let examine = |case: &Case| {
+    let config = Config { cases: 12, max_shrink_iters: 40, ..suite::config() };
+    suite::run(subject, Law::Runs, config, &cases, |case| {
         let _no_grad = tch::no_grad_guard();
         laws(case, &mut build())
-    };
-    let outcome = runner.run(&cases, |case| examine(&case).map_err(|fault| TestCaseError::fail(fault.1)));
-    let (law, detail, case) = match outcome {
-        Ok(()) => return Ok(()),
-        Err(TestError::Fail(reason, case)) => match examine(&case) {
-            Err(Fault(law, detail)) => (law, detail, case),
-            Ok(()) => (Law::Runs, format!("fails only sometimes: {reason}"), case),
-        },
-        Err(TestError::Abort(reason)) => {
-            let none = Case { field: Known::Linear, backward: false, uneven: false, seed: 0 };
-            (Law::Runs, reason.to_string(), none)
-        }
-    };
-    Err(Broken { subject: subject.to_owned(), law, detail, case: Box::new(case) })
+    })
 }
 
 impl VelocityField for Known {
@@ -266,7 +242,7 @@ fn laws(case: &Case, stepper: &mut impl Stepper) -> Result<(), Fault> {
     state_of_the_rule(case, stepper, &x)?;
     let refused = stepper.step(&Short, &mut x.copy(), 0.0, 0.5);
     if refused.is_ok() {
-        return Err(Fault(Law::Shape, "a velocity of shape [16, 1] moved a state of shape [16, 2]".into()));
+        return Err(Fault::new(Law::Shape, "a velocity of shape [16, 1] moved a state of shape [16, 2]"));
     }
     Ok(())
 }
@@ -284,13 +260,16 @@ fn counts(case: &Case, stepper: &mut impl Stepper, x: &Tensor) -> Result<(), Fau
                 let within = pair[0].min(pair[1]) <= least && most <= pair[0].max(pair[1]);
                 if least != most || !within {
                     let asked = format!("asked at t = {least} to {most} in a step from {} to {}", pair[0], pair[1]);
-                    return Err(Fault(Law::Times, asked));
+                    return Err(Fault::new(Law::Times, asked));
                 }
             }
         }
         let (found, announced) = (field.times.borrow().len(), stepper.evaluations(steps));
         if found != announced {
-            return Err(Fault(Law::Evaluations, format!("{found} in {steps} steps, where {announced} are announced")));
+            return Err(Fault::new(
+                Law::Evaluations,
+                format!("{found} in {steps} steps, where {announced} are announced"),
+            ));
         }
     }
     Ok(())
@@ -319,13 +298,13 @@ fn orders(case: &Case, stepper: &mut impl Stepper, x: &Tensor) -> Result<(), Fau
     }
     let measured = slope(&errors);
     if measured.is_nan() || (measured - order).abs() > 0.15 {
-        return Err(Fault(Law::Order, format!("measured {measured:.3}, nominal {order}")));
+        return Err(Fault::new(Law::Order, format!("measured {measured:.3}, nominal {order}")));
     }
     // The way back may undo errors of the way there, so it may return better than to the order, not worse.
     let (returns, left) = (slope(&gaps), gaps[gaps.len() - 1].1.exp());
     let at_rounding = left < 1e-12;
     if !at_rounding && (returns.is_nan() || returns < order - 0.15) {
-        return Err(Fault(
+        return Err(Fault::new(
             Law::Return,
             format!("the way back is off by {left:.1e}, of order {returns:.3}, not {order}"),
         ));
@@ -347,13 +326,13 @@ fn state_of_the_rule(case: &Case, stepper: &mut impl Stepper, x: &Tensor) -> Res
     let again = walk(stepper, &case.field, x, &times)?;
     if again != whole {
         let off = distance(&again, &whole);
-        return Err(Fault(Law::Start, format!("a second trajectory is off by {off:.1e}")));
+        return Err(Fault::new(Law::Start, format!("a second trajectory is off by {off:.1e}")));
     }
     for row in [0, 7, 15] {
         let alone = walk(stepper, &case.field, &x.narrow(0, row, 1), &times)?;
         let off = distance(&alone, &whole.narrow(0, row, 1));
         if off.is_nan() || off > 1e-12 {
-            return Err(Fault(Law::BatchSplit, format!("sample {row} alone is off by {off:.1e}")));
+            return Err(Fault::new(Law::BatchSplit, format!("sample {row} alone is off by {off:.1e}")));
         }
     }
     for (what, handed, copied) in [
@@ -363,7 +342,7 @@ fn state_of_the_rule(case: &Case, stepper: &mut impl Stepper, x: &Tensor) -> Res
     ] {
         let off = distance(&walk(stepper, &handed, x, &times)?, &walk(stepper, &copied, x, &times)?);
         if off.is_nan() || off > 1e-12 {
-            return Err(Fault(Law::Sharing, format!("off by {off:.1e} where a field hands back {what}")));
+            return Err(Fault::new(Law::Sharing, format!("off by {off:.1e} where a field hands back {what}")));
         }
     }
     Ok(())

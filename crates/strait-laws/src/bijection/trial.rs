@@ -6,15 +6,12 @@ use std::cell::OnceCell;
 use strait_core::{Bijection, Error, Parameters, Scope, Seed, Transformed};
 use tch::{Device, Kind, Tensor};
 
-pub(super) struct Fault {
-    pub(super) law: Law,
-    pub(super) detail: String,
-}
+pub(super) type Fault = crate::suite::Fault<Law>;
 
 pub(super) type Verdict = Result<(), Fault>;
 
 pub(super) fn broken(law: Law, detail: impl Into<String>) -> Fault {
-    Fault { law, detail: detail.into() }
+    Fault::new(law, detail)
 }
 
 /// An error of the layer breaks the law under which it arose.

@@ -1,0 +1,71 @@
+//! What every suite does: draws cases, holds a subject to its laws on each, shrinks, and reports in one line.
+
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use std::fmt::{self, Debug, Display};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A broken law: whose, which, on what case, and how.
+#[derive(Clone, thiserror::Error)]
+#[error("{subject} breaks {law:?}: {detail} [{case}]")]
+pub struct Broken<Law: Debug, Case: Display> {
+    /// The name that the check was given.
+    pub subject: String,
+    /// The law.
+    pub law: Law,
+    /// What was found and what was expected.
+    pub detail: String,
+    /// The smallest case found that breaks it.
+    pub case: Box<Case>,
+}
+
+/// The same line as `Display`, so that `unwrap` in a test prints it.
+impl<Law: Debug, Case: Display> Debug for Broken<Law, Case> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}
+
+/// A law that does not hold on one case.
+pub(crate) struct Fault<Law> {
+    pub(crate) law: Law,
+    pub(crate) detail: String,
+}
+
+impl<Law> Fault<Law> {
+    pub(crate) fn new(law: Law, detail: impl Into<String>) -> Self {
+        Self { law, detail: detail.into() }
+    }
+}
+
+/// How many cases are drawn where nothing else is said (`PROPTEST_CASES` sets another number), and how far they are
+/// shrunk.
+pub(crate) fn config() -> Config {
+    Config { failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
+}
+
+/// Examines cases, the same in every run. A panic, and whatever else no law accounts for, is reported under `runs`.
+pub(crate) fn run<Law: Debug, Case: Debug + Display + Default>(
+    subject: &str,
+    runs: Law,
+    config: Config,
+    cases: &impl Strategy<Value = Case>,
+    examine: impl Fn(&Case) -> Result<(), Fault<Law>>,
+) -> Result<(), Broken<Law, Case>> {
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let outcome = runner.run(cases, |case| examine(&case).map_err(|fault| TestCaseError::fail(fault.detail)));
+    let (fault, case) = match outcome {
+        Ok(()) => return Ok(()),
+        Err(TestError::Abort(reason)) => (Fault::new(runs, reason.to_string()), Case::default()),
+        Err(TestError::Fail(reason, case)) => {
+            // proptest keeps the words of a fault, not its law. A panic is not met again: it keeps its own words.
+            let fault = match catch_unwind(AssertUnwindSafe(|| examine(&case))) {
+                Ok(Err(fault)) => fault,
+                Ok(Ok(())) => Fault::new(runs, format!("fails only sometimes: {reason}")),
+                Err(_) => Fault::new(runs, reason.to_string()),
+            };
+            (fault, case)
+        }
+    };
+    Err(Broken { subject: subject.to_owned(), law: fault.law, detail: fault.detail, case: Box::new(case) })
+}
