@@ -36,7 +36,7 @@ fn untidy(path: &str, source: &str) -> Vec<String> {
     }
     // Split, so that this file may name them.
     let unfinished = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimplemented", "!(")];
-    let places = ["/home/", "/root/", "/Users/"];
+    let places = ["home", "root", "Users", "work", "workspace"].map(|name| format!("/{name}/"));
     let dangerous = concat!("uns", "afe");
     let may_be_dangerous = path.starts_with("crates/strait-autodiff/");
     for (number, line) in source.lines().enumerate() {
