@@ -33,4 +33,4 @@ pub use error::AutodiffError;
 pub use forward::{Dual, jvp};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
-pub use reverse::{Graph, gradient, squared_norm, time_derivative, vjp};
+pub use reverse::{Graph, gradient, time_derivative, vjp};

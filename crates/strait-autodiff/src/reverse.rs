@@ -2,7 +2,7 @@
 
 use crate::{AutodiffError, ffi};
 use std::ptr;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// What becomes of the graph after a pull-back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,9 +122,4 @@ pub fn time_derivative(y: &Tensor, t: &Tensor) -> Result<Tensor, AutodiffError> 
     let ones = Tensor::f_ones(g[0].size(), (g[0].kind(), g[0].device()))?;
     let mut dy = vjp(&g, &[ones], &[w], Graph::Record)?;
     Ok(dy.remove(0))
-}
-
-/// The sum of squares of a list of tensors, as one number on the host (for diagnostics, not inside a step).
-pub fn squared_norm(tensors: &[Tensor]) -> f64 {
-    tensors.iter().map(|g| g.square().sum(Kind::Double).double_value(&[])).sum()
 }

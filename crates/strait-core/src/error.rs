@@ -35,12 +35,6 @@ pub enum Error {
         /// "a context" or "a time".
         missing: &'static str,
     },
-    /// A layer was used before its data-dependent initialisation.
-    #[error("{layer} was never initialised from data: call `initialise` on a batch, or load a checkpoint")]
-    Uninitialised {
-        /// The layer.
-        layer: &'static str,
-    },
     /// A log-density was asked of a distribution that has none in closed form.
     #[error("{what} has no log-density in closed form")]
     NoDensity {

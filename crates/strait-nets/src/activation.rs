@@ -13,7 +13,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applied entry by entry, in place: `x` is the caller's own.
+    /// Applied entry by entry.
     pub fn apply(self, x: &Tensor) -> Tensor {
         match self {
             Self::Silu => x.silu(),
