@@ -86,7 +86,8 @@ where
     let duals = inputs
         .iter()
         .zip(tangents)
-        .map(|(x, dx)| Tensor::f_internal_make_dual(x, dx, level.index as i64))
+        // libtorch refuses an input whose entries share memory (an expanded one).
+        .map(|(x, dx)| Tensor::f_internal_make_dual(&x.f_contiguous()?, dx, level.index as i64))
         .collect::<Result<Vec<_>, _>>()
         .map_err(AutodiffError::from)?;
     let outputs = match catch_unwind(AssertUnwindSafe(|| f(&duals))) {

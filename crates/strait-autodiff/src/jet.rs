@@ -148,12 +148,22 @@ impl Jet {
 
     /// $f(a)$ for a function applied entry by entry, given $f$, $f'$ and $f''$ at the value:
     /// $f(a)'' = f''(a) a'^2 + f'(a) a''$.
-    fn compose(&self, f: Tensor, df: impl FnOnce() -> Tensor, ddf: impl FnOnce(&Tensor) -> Tensor) -> Self {
+    ///
+    /// `ddf` is given $f'$.
+    #[must_use]
+    pub fn compose(&self, f: Tensor, df: impl FnOnce() -> Tensor, ddf: impl FnOnce(&Tensor) -> Tensor) -> Self {
         let Some(da) = &self.first else { return Self { order: self.order, value: f, first: None, second: None } };
         let slope = df();
         let second = (self.order == Order::Second)
             .then(|| add(Some(ddf(&slope) * da.square()), product(Some(&slope), self.second.as_ref())));
         Self { order: self.order, value: f, first: Some(slope * da), second: second.flatten() }
+    }
+
+    /// The square root, of something positive.
+    #[must_use]
+    pub fn sqrt(&self) -> Self {
+        let f = self.value.sqrt();
+        self.compose(f.shallow_clone(), || 0.5 / &f, |slope| slope / &self.value * -0.5)
     }
 
     /// The exponential.

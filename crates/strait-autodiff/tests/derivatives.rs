@@ -277,3 +277,10 @@ fn jets_equal_forward_mode_and_differences() {
         assert!(difference(&second.second(), &numeric2) < 1e-5, "{name}: {}", difference(&second.second(), &numeric2));
     }
 }
+
+#[test]
+fn an_expanded_input_has_a_jvp() {
+    let x = Tensor::from_slice(&[3.0f64]).expand([4], false);
+    let moved = jvp(|v| Ok::<_, AutodiffError>(vec![v[0].square()]), &[x.shallow_clone()], &[x.ones_like()]).unwrap();
+    assert_eq!(Vec::<f64>::try_from(&moved[0].tangent).unwrap(), [6.0; 4]);
+}

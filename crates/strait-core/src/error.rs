@@ -59,6 +59,16 @@ pub enum Error {
         /// Where it is defined, in words.
         domain: &'static str,
     },
+    /// A number that a model is built with and that makes none.
+    #[error("{what} is {value}, and must be {must}")]
+    Setting {
+        /// Which number.
+        what: &'static str,
+        /// The number.
+        value: f64,
+        /// What it must be, in words.
+        must: &'static str,
+    },
     /// A set of tensors differs from what a model expects.
     #[error("tensor `{name}`: {problem}")]
     Parameter {

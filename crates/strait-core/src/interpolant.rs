@@ -1,4 +1,5 @@
-use crate::Error;
+use crate::{Error, Marginal, Passage, Points, Source};
+use strait_autodiff::Jet;
 use tch::Tensor;
 
 /// A point on a conditional path with its velocity.
@@ -21,6 +22,20 @@ pub struct PathCurve {
     pub acceleration: Tensor,
 }
 
+impl From<Jet> for PathSample {
+    /// From a jet of the position in t, of the first order at least.
+    fn from(jet: Jet) -> Self {
+        Self { velocity: jet.first(), x_t: jet.value().shallow_clone() }
+    }
+}
+
+impl From<Jet> for PathCurve {
+    /// From a jet of the position in t, of the second order.
+    fn from(jet: Jet) -> Self {
+        Self { velocity: jet.first(), acceleration: jet.second(), x_t: jet.value().shallow_clone() }
+    }
+}
+
 /// A path between every pair of a source point and a data point: $\varphi_0 = x_0$ and $\varphi_1 = x_1$ for every
 /// value of its parameters.
 ///
@@ -37,6 +52,25 @@ pub trait Interpolant {
     /// # Errors
     /// As `at`.
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error>;
+
+    /// The same path, where it is invertible in $x_0$: what the exact marginal field asks for.
+    fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
+        None
+    }
+}
+
+impl<P: Interpolant + ?Sized> Interpolant for Box<P> {
+    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        (**self).at(x0, x1, t)
+    }
+
+    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
+        (**self).curve(x0, x1, t)
+    }
+
+    fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
+        (**self).as_invertible()
+    }
 }
 
 /// The source point of a path through a given point, with its log-determinant.
@@ -55,4 +89,51 @@ pub trait InvertibleInterpolant: Interpolant {
     /// # Errors
     /// As `Interpolant::at`; `Time` where the path is not invertible.
     fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error>;
+
+    /// At each of T times, the conditional paths to K ends through Q points.
+    ///
+    /// A family overrides it where something depends on ends and times alone, and need not be computed for every
+    /// point.
+    ///
+    /// # Errors
+    /// As `invert`.
+    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
+        let size = at.check()?;
+        let (x_t, x1, t) = at.rows();
+        let Inverted { x0, log_det } = self.invert(&x_t, &x1, &t)?;
+        let velocity = self.at(&x0, &x1, &t)?.velocity;
+        Ok(Passage {
+            x0: x0.view(size.as_slice()),
+            log_det: log_det.view(&size[..3]),
+            velocity: velocity.view(size.as_slice()),
+        })
+    }
+
+    /// The marginal over the K ends, equally likely and independent of the source point (Proposition 1):
+    ///
+    /// $$ \log w_j = \log p_0(y_j) + \log|\det \partial y_j/\partial x|, \qquad
+    ///    v(x, t) = \frac{\sum_j w_j\, u_t(y_j; x_1^{(j)})}{\sum_j w_j}, \qquad
+    ///    y_j = \varphi_t^{-1}(x; x_1^{(j)}) $$
+    ///
+    /// # Errors
+    /// As `invert`; `NoDensity` for a source without one.
+    fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
+        let Passage { x0, log_det, velocity } = self.through(at)?;
+        let log_weight = source.log_density(&x0.flatten(0, 2))?.view_as(&log_det) + log_det;
+        Ok(Marginal::over(&log_weight, &velocity))
+    }
+}
+
+impl<P: InvertibleInterpolant + ?Sized> InvertibleInterpolant for Box<P> {
+    fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error> {
+        (**self).invert(x_t, x1, t)
+    }
+
+    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
+        (**self).through(at)
+    }
+
+    fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
+        (**self).marginal(source, at)
+    }
 }

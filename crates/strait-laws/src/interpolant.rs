@@ -25,14 +25,16 @@
 //! check("line", |_, _| Ok(Line)).unwrap();
 //! ```
 
+use crate::samples::{Events, Perturbed, distance};
 use crate::suite;
-use proptest::prelude::{Strategy, any};
 use std::fmt;
 use strait_autodiff::{Graph, vjp};
-use strait_core::{Error, Interpolant, InvertibleInterpolant, Parameters, Scope, Seed, event_size};
+use strait_core::{
+    Error, Interpolant, InvertibleInterpolant, Marginal, PathSample, Points, Scope, Source, StandardNormal, event_size,
+};
 use tch::{Device, Kind, Tensor};
 
-/// What every interpolant must satisfy; the last two hold of invertible ones.
+/// What every interpolant must satisfy; the last three hold of invertible ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
@@ -48,29 +50,17 @@ pub enum Law {
     Acceleration,
     /// One sample alone comes out as the same sample in a batch.
     BatchSplit,
+    /// With the same parameters and inputs in float32, position and velocity are those of float64 within $10^{-3}$.
+    SinglePrecision,
     /// $\varphi_t^{-1}(\varphi_t(x_0; x_1); x_1) = x_0$ within $10^{-9}$ for $t \le 0.95$.
     RoundTrip,
     /// The inverse's log-determinant is that of the autograd Jacobian of its own map, for every sample.
     LogDet,
+    /// `through` and `marginal` are what `invert` and `at` make of every pair by itself.
+    Through,
 }
 
-/// A generated case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Case {
-    /// How many pairs.
-    pub batch: i64,
-    /// The shape of one sample.
-    pub event: Vec<i64>,
-    /// Seed of parameters, noise and inputs.
-    pub seed: u64,
-}
-
-/// In the words of its fields.
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
+pub use crate::samples::Case;
 
 /// A broken law of an interpolant.
 pub type Broken = suite::Broken<Law, Case>;
@@ -81,7 +71,7 @@ fn runs(error: impl fmt::Display) -> Fault {
     Fault::new(Law::Runs, error.to_string())
 }
 
-/// Holds an interpolant to the laws of [`Interpolant`].
+/// Holds an interpolant to the laws of [`Interpolant`], on samples of every small shape.
 ///
 /// `build` makes the path for a case, its parameters in the scope; it is called anew for each case, with the element
 /// kind of the scope.
@@ -92,7 +82,7 @@ pub fn check<I: Interpolant>(
     subject: &str,
     build: impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>,
 ) -> Result<(), Broken> {
-    run(subject, |case| path_laws(case, &build))
+    Suite::new(subject).check(build)
 }
 
 /// Holds an invertible interpolant to the laws of [`Interpolant`] and of its inverse.
@@ -103,55 +93,100 @@ pub fn check_invertible<I: InvertibleInterpolant>(
     subject: &str,
     build: impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>,
 ) -> Result<(), Broken> {
-    run(subject, |case| {
-        path_laws(case, &build)?;
-        inverse_laws(case, &build)
-    })
+    Suite::new(subject).check_invertible(build)
 }
 
-fn run(subject: &str, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
-    let events = proptest::collection::vec(1i64..=3, 1..=3);
-    let cases =
-        (1i64..=4, events, any::<u32>()).prop_map(|(batch, event, seed)| Case { batch, event, seed: u64::from(seed) });
-    suite::run(subject, Law::Runs, suite::config(), &cases, examine)
+/// The suite with settings of its own: for a path that takes certain shapes only, or whose end is not exact.
+///
+/// ```
+/// use strait_laws::interpolant::Suite;
+/// # use strait_core::{Error, Interpolant, PathCurve, PathSample, per_sample};
+/// # use tch::Tensor;
+/// # struct Line;
+/// # impl Interpolant for Line {
+/// #     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+/// #         let s = per_sample(t, x0);
+/// #         Ok(PathSample { x_t: (1f64 - &s) * x0 + s * x1, velocity: x1 - x0 })
+/// #     }
+/// #     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
+/// #         let PathSample { x_t, velocity } = self.at(x0, x1, t)?;
+/// #         Ok(PathCurve { x_t, acceleration: velocity.zeros_like(), velocity })
+/// #     }
+/// # }
+/// Suite::new("line, of images").events(&[&[1, 4, 4], &[3, 2, 2]]).check(|_, _| Ok(Line)).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Suite<'a> {
+    subject: &'a str,
+    events: Events,
+    end: [f64; 2],
 }
 
-/// A path for a case with perturbed parameters, and pairs and times to try it on.
+impl<'a> Suite<'a> {
+    /// Samples of every small shape, both ends to the bit.
+    pub fn new(subject: &'a str) -> Self {
+        Self { subject, events: Events::Small, end: [0.0, 0.0] }
+    }
+
+    /// Samples of these shapes only.
+    #[must_use]
+    pub fn events(self, events: &[&[i64]]) -> Self {
+        Self { events: Events::Of(events.iter().map(|event| event.to_vec()).collect()), ..self }
+    }
+
+    /// The path reaches $x_1$ to the error of a round trip of a bijection: $10^{-9}$ in float64, $10^{-3}$ in float32.
+    #[must_use]
+    pub fn ends_by_round_trip(self) -> Self {
+        Self { end: [1e-9, 1e-3], ..self }
+    }
+
+    /// As [`check`].
+    ///
+    /// # Errors
+    /// The first broken law, on a shrunk case.
+    pub fn check<I: Interpolant>(
+        &self,
+        build: impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>,
+    ) -> Result<(), Broken> {
+        self.run(|case| self.path_laws(&trial(case, &build)?))
+    }
+
+    /// As [`check_invertible`].
+    ///
+    /// # Errors
+    /// The first broken law, on a shrunk case.
+    pub fn check_invertible<I: InvertibleInterpolant>(
+        &self,
+        build: impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>,
+    ) -> Result<(), Broken> {
+        self.run(|case| {
+            let trial = trial(case, &build)?;
+            self.path_laws(&trial)?;
+            inverse_laws(&trial)
+        })
+    }
+
+    fn run(&self, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
+        suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(), examine)
+    }
+}
+
+/// A path for a case with perturbed parameters, the same in single precision, and pairs and times to try both on.
 struct Trial<I> {
     path: I,
-    _parameters: Parameters,
+    single: I,
     x0: Tensor,
     x1: Tensor,
     t: Tensor,
 }
 
-fn trial<I>(
-    case: &Case,
-    kind: Kind,
-    build: &impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>,
-) -> Result<Trial<I>, Fault> {
-    let seed = Seed(case.seed);
-    let mut parameters = Parameters::new(seed, kind, Device::Cpu);
-    let path = build(case, &mut parameters.root()).map_err(runs)?;
-    let mut draws = seed.stream("laws").at(0);
-    let mut normal = |shape: &[i64]| draws.normal(shape, kind, Device::Cpu).map_err(runs);
-    for p in parameters.tensors() {
-        let noise = normal(&p.size())? * 0.3;
-        let _ = tch::no_grad(|| p.shallow_clone().g_add_(&noise));
-    }
-    let shape: Vec<i64> = std::iter::once(case.batch).chain(case.event.iter().copied()).collect();
-    let (x0, x1) = (normal(&shape)?, normal(&shape)? * 2.0);
-    let t = seed.stream("laws").at(1).uniform(&[case.batch], kind, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
-    Ok(Trial { path, _parameters: parameters, x0, x1, t })
-}
-
-/// The largest entry of |a - b| in units of 1 + |b|; infinite where the shapes differ or something is not finite.
-fn distance(a: &Tensor, b: &Tensor) -> f64 {
-    if a.size() != b.size() {
-        return f64::INFINITY;
-    }
-    let worst = ((a - b).abs() / (b.abs() + 1.0)).max().to_kind(Kind::Double).double_value(&[]);
-    if worst.is_finite() { worst } else { f64::INFINITY }
+fn trial<I>(case: &Case, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>) -> Result<Trial<I>, Fault> {
+    let Perturbed { double: path, single } = Perturbed::new(case, build).map_err(runs)?;
+    let mut draws = case.draws(0);
+    let mut normal = || draws.normal(&case.shape(), Kind::Double, Device::Cpu).map_err(runs);
+    let (x0, x1) = (normal()?, normal()? * 2.0);
+    let t = case.draws(1).uniform(&[case.batch], Kind::Double, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
+    Ok(Trial { path, single, x0, x1, t })
 }
 
 fn hold(law: Law, what: &str, a: &Tensor, b: &Tensor, tolerance: f64) -> Result<(), Fault> {
@@ -159,62 +194,77 @@ fn hold(law: Law, what: &str, a: &Tensor, b: &Tensor, tolerance: f64) -> Result<
     if off <= tolerance { Ok(()) } else { Err(Fault::new(law, format!("{what} is off by {off:.3e}"))) }
 }
 
-fn path_laws<I: Interpolant>(
-    case: &Case,
-    build: &impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>,
-) -> Result<(), Fault> {
-    let Trial { path, x0, x1, t, .. } = &trial(case, Kind::Double, build)?;
-    let sample = path.at(x0, x1, t).map_err(runs)?;
-    let curve = path.curve(x0, x1, t).map_err(runs)?;
-    for (what, part) in
-        [("the position", &sample.x_t), ("the velocity", &sample.velocity), ("the acceleration", &curve.acceleration)]
-    {
-        if part.size() != x0.size() {
-            return Err(Fault::new(Law::Shape, format!("{what} is {:?} for {:?}", part.size(), x0.size())));
+impl Suite<'_> {
+    fn path_laws<I: Interpolant>(&self, trial: &Trial<I>) -> Result<(), Fault> {
+        let Trial { path, single, x0, x1, t } = trial;
+        let sample = path.at(x0, x1, t).map_err(runs)?;
+        let curve = path.curve(x0, x1, t).map_err(runs)?;
+        for (what, part) in [
+            ("the position", &sample.x_t),
+            ("the velocity", &sample.velocity),
+            ("the acceleration", &curve.acceleration),
+        ] {
+            if part.size() != x0.size() {
+                return Err(Fault::new(Law::Shape, format!("{what} is {:?} for {:?}", part.size(), x0.size())));
+            }
+            hold(Law::Shape, what, part, &part.detach(), 0.0)?; // off by infinity where it is not finite
         }
-        hold(Law::Shape, what, part, &part.detach(), 0.0)?; // off by infinity where it is not finite
-    }
-    ends(path, x0, x1)?;
-    let single = trial(case, Kind::Float, build)?;
-    ends(&single.path, &single.x0, &single.x1)?;
+        let float = |x: &Tensor| x.to_kind(Kind::Float);
+        let [double_end, single_end] = self.end;
+        ends(path, x0, x1, double_end)?;
+        ends(single, &float(x0), &float(x1), single_end)?;
 
-    let h = 1e-5;
-    let (after, before) = (path.at(x0, x1, &(t + h)).map_err(runs)?, path.at(x0, x1, &(t - h)).map_err(runs)?);
-    hold(Law::Velocity, "the velocity", &sample.velocity, &((after.x_t - before.x_t) / (2.0 * h)), 1e-6)?;
-    hold(Law::Acceleration, "the position of `curve`", &curve.x_t, &sample.x_t, 1e-12)?;
-    hold(Law::Acceleration, "the velocity of `curve`", &curve.velocity, &sample.velocity, 1e-12)?;
-    let numeric = (after.velocity - before.velocity) / (2.0 * h);
-    hold(Law::Acceleration, "the acceleration", &curve.acceleration, &numeric, 1e-6)?;
+        // Central differences of the fourth order.
+        let h = 2e-5;
+        let moved = |steps: f64| path.at(x0, x1, &(t + steps * h)).map_err(runs);
+        let (far, near) = ([moved(-2.0)?, moved(2.0)?], [moved(-1.0)?, moved(1.0)?]);
+        let slope = |of: fn(&PathSample) -> &Tensor| {
+            let change = |pair: &[PathSample; 2]| of(&pair[1]) - of(&pair[0]);
+            (change(&near) * 8.0 - change(&far)) / (12.0 * h)
+        };
+        hold(Law::Velocity, "the velocity", &sample.velocity, &slope(|s| &s.x_t), 1e-6)?;
+        hold(Law::Acceleration, "the position of `curve`", &curve.x_t, &sample.x_t, 1e-12)?;
+        hold(Law::Acceleration, "the velocity of `curve`", &curve.velocity, &sample.velocity, 1e-12)?;
+        hold(Law::Acceleration, "the acceleration", &curve.acceleration, &slope(|s| &s.velocity), 1e-6)?;
 
-    for i in 0..case.batch {
-        let row = |x: &Tensor| x.narrow(0, i, 1);
-        let alone = path.at(&row(x0), &row(x1), &row(t)).map_err(runs)?;
-        hold(Law::BatchSplit, "a position alone", &alone.x_t, &row(&sample.x_t), 1e-12)?;
-        hold(Law::BatchSplit, "a velocity alone", &alone.velocity, &row(&sample.velocity), 1e-12)?;
+        for i in 0..x0.size()[0] {
+            let row = |x: &Tensor| x.narrow(0, i, 1);
+            let alone = path.at(&row(x0), &row(x1), &row(t)).map_err(runs)?;
+            hold(Law::BatchSplit, "a position alone", &alone.x_t, &row(&sample.x_t), 1e-12)?;
+            hold(Law::BatchSplit, "a velocity alone", &alone.velocity, &row(&sample.velocity), 1e-12)?;
+        }
+
+        let in_single = single.at(&float(x0), &float(x1), &float(t)).map_err(runs)?;
+        for (what, found, wanted) in [
+            ("the position in float32", &in_single.x_t, &sample.x_t),
+            ("the velocity in float32", &in_single.velocity, &sample.velocity),
+        ] {
+            if found.kind() != Kind::Float {
+                return Err(Fault::new(Law::SinglePrecision, format!("{what} is {:?}", found.kind())));
+            }
+            hold(Law::SinglePrecision, what, &found.to_kind(Kind::Double), wanted, 1e-3)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-fn ends(path: &impl Interpolant, x0: &Tensor, x1: &Tensor) -> Result<(), Fault> {
+fn ends(path: &impl Interpolant, x0: &Tensor, x1: &Tensor, at_end: f64) -> Result<(), Fault> {
     let batch = x0.size()[0];
-    for (end, wanted) in [(0.0, x0), (1.0, x1)] {
+    for (end, wanted, tolerance) in [(0.0, x0, 0.0), (1.0, x1, at_end)] {
         let t = Tensor::full([batch], end, (x0.kind(), x0.device()));
         let found = path.at(x0, x1, &t).map_err(runs)?.x_t;
-        hold(Law::Endpoints, &format!("the path at t = {end} ({:?})", x0.kind()), &found, wanted, 0.0)?;
+        hold(Law::Endpoints, &format!("the path at t = {end} ({:?})", x0.kind()), &found, wanted, tolerance)?;
     }
     Ok(())
 }
 
-fn inverse_laws<I: InvertibleInterpolant>(
-    case: &Case,
-    build: &impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>,
-) -> Result<(), Fault> {
-    let Trial { path, x0, x1, t, .. } = &trial(case, Kind::Double, build)?;
+fn inverse_laws<I: InvertibleInterpolant>(trial: &Trial<I>) -> Result<(), Fault> {
+    let Trial { path, x0, x1, t, .. } = trial;
     let x_t = path.at(x0, x1, t).map_err(runs)?.x_t.detach().set_requires_grad(true);
     let inverted = path.invert(&x_t, x1, t).map_err(runs)?;
     hold(Law::RoundTrip, "the inverse of the path", &inverted.x0, x0, 1e-9)?;
 
-    let (b, d) = (case.batch, event_size(x0));
+    let (b, d) = (x0.size()[0], event_size(x0));
     let flat = inverted.x0.view([b, d]);
     let rows = (0..d)
         .map(|i| {
@@ -225,5 +275,30 @@ fn inverse_laws<I: InvertibleInterpolant>(
         .collect::<Result<Vec<_>, _>>()
         .map_err(runs)?;
     let (_, log_det) = Tensor::stack(&rows, 1).slogdet();
-    hold(Law::LogDet, "the inverse's log-determinant", &inverted.log_det, &log_det, 1e-8)
+    hold(Law::LogDet, "the inverse's log-determinant", &inverted.log_det, &log_det, 1e-8)?;
+    passage_laws(trial)
+}
+
+/// At two times, the paths from each of the ends through each of the points, against one pair at a time.
+fn passage_laws<I: InvertibleInterpolant>(trial: &Trial<I>) -> Result<(), Fault> {
+    let Trial { path, x0, x1, t, .. } = trial;
+    let two = Tensor::cat(&[t.narrow(0, 0, 1), 1f64 - t.narrow(0, 0, 1)], 0) * 0.9;
+    let x_t = Tensor::stack(&[x0, &(x0 * 0.5 + 0.1)], 0);
+    let at = Points { x_t: &x_t, x1, t: &two };
+    let (found, size) = (path.through(at).map_err(runs)?, at.check().map_err(runs)?);
+    let (x_t, x1, t) = at.rows();
+    let inverted = path.invert(&x_t, &x1, &t).map_err(runs)?;
+    let velocity = path.at(&inverted.x0, &x1, &t).map_err(runs)?.velocity;
+    let wide = size.as_slice();
+    hold(Law::Through, "a source through a point", &found.x0, &inverted.x0.view(wide), 1e-9)?;
+    hold(Law::Through, "a log-determinant", &found.log_det, &inverted.log_det.view(&size[..3]), 1e-9)?;
+    hold(Law::Through, "a velocity through a point", &found.velocity, &velocity.view(wide), 1e-9)?;
+
+    let source = StandardNormal::new(&size[3..]);
+    let whole = path.marginal(&source, at).map_err(runs)?;
+    let log_weight = source.log_density(&inverted.x0).map_err(runs)? + inverted.log_det;
+    let wanted = Marginal::over(&log_weight.view(&size[..3]), &velocity.view(wide));
+    hold(Law::Through, "the marginal velocity", &whole.velocity, &wanted.velocity, 1e-8)?;
+    hold(Law::Through, "the marginal log-weight", &whole.log_weight, &wanted.log_weight, 1e-8)?;
+    hold(Law::Through, "the marginal's effective size", &whole.effective(), &wanted.effective(), 1e-8)
 }

@@ -4,7 +4,9 @@
 //! reports the first broken law in one line, on a case shrunk as far as it goes.
 
 pub mod bijection;
+pub mod field;
 pub mod interpolant;
+mod samples;
 pub mod stepper;
 mod suite;
 

@@ -1,7 +1,8 @@
 use crate::linear::{check, check_before_end};
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, TimeFunction, event_size, per_sample,
+    Error, Interpolant, Inverted, InvertibleInterpolant, Passage, PathCurve, PathSample, Points, TimeFunction,
+    event_size,
 };
 use tch::{Kind, Tensor};
 
@@ -53,8 +54,8 @@ impl AffineConfig {
 pub struct Affine<F> {
     network: F,
     config: AffineConfig,
-    /// Row and column of each entry below the diagonal.
-    below: Option<(Tensor, Tensor)>,
+    /// Where each entry below the diagonal stands in the flattened matrix.
+    below: Option<Tensor>,
 }
 
 /// The parts of the path at $(x_1, t)$: gated log-scales (B, d), gated entries below the diagonal, m (B, d).
@@ -77,7 +78,7 @@ impl<F: TimeFunction> Affine<F> {
         let below = (config.mixing == Mixing::Triangular && config.dimensions > 1).then(|| {
             let d = config.dimensions;
             let index = Tensor::tril_indices(d, d, -1, (Kind::Int64, tch::Device::Cpu));
-            (index.get(0), index.get(1))
+            index.get(0) * d + index.get(1)
         });
         Ok(Self { network, config, below })
     }
@@ -109,66 +110,94 @@ impl<F: TimeFunction> Affine<F> {
         })
     }
 
-    /// The strictly lower triangular matrix (B, d, d) of its entries.
+    /// The strictly lower triangular matrix (N, d, d) of its entries.
     fn matrix(&self, entries: &Tensor) -> Tensor {
-        let (d, b) = (self.config.dimensions, entries.size()[0]);
-        let Some((row, column)) = &self.below else {
-            return Tensor::zeros([b, d, d], (entries.kind(), entries.device()));
+        let (d, n) = (self.config.dimensions, entries.size()[0]);
+        let Some(index) = &self.below else {
+            return Tensor::zeros([n, d, d], (entries.kind(), entries.device()));
         };
-        let flat = (row * d + column).to_device(entries.device()).unsqueeze(0).expand([b, -1], false);
-        Tensor::zeros([b, d * d], (entries.kind(), entries.device())).scatter(1, &flat, entries).view([b, d, d])
+        let index = index.to_device(entries.device()).unsqueeze(0).expand([n, -1], false);
+        Tensor::zeros([n, d * d], (entries.kind(), entries.device())).scatter(1, &index, entries).view([n, d, d])
+    }
+
+    /// The points at t of Q sources (N, Q, d) on the paths to each of N ends (N, d), with `parts` of ends and times.
+    fn place(&self, parts: &Parts, x0: &Tensor, x1: &Tensor, t: &Tensor, order: Order) -> Jet {
+        let each = |jet: &Jet| jet.view(|v| v.unsqueeze(1));
+        let mut moved = each(&parts.log_scale).exp().times(&Jet::constant(x0));
+        if let Some(below) = &parts.below {
+            moved = moved.plus(&below.view(|e| x0.matmul(&self.matrix(e).mt())));
+        }
+        let time = Jet::variable(&t.view([-1, 1, 1]), order);
+        let rest = time.map(|t| 1f64 - t, Tensor::neg);
+        let line = rest.times(&moved).plus(&time.times(&Jet::constant(&x1.unsqueeze(1))));
+        line.plus(&time.times(&rest).times(&each(&parts.shift)))
+    }
+
+    /// The sources (N, Q, d) of the paths to each of N ends through Q points, and log-determinants (N,).
+    fn sources(&self, parts: &Parts, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> (Tensor, Tensor) {
+        let s = t.view([-1, 1, 1]);
+        let moved = (x_t - &s * x1.unsqueeze(1)) / (1f64 - &s) - &s * parts.shift.value().unsqueeze(1);
+        let log_scale = parts.log_scale.value();
+        let x0 = match &parts.below {
+            Some(below) => {
+                let l = self.matrix(below.value()) + Tensor::diag_embed(&log_scale.exp(), 0, -2, -1);
+                l.linalg_solve_triangular(&moved.mt(), false, true, false).mt()
+            }
+            None => moved * log_scale.neg().exp().unsqueeze(1),
+        };
+        let log_l = log_scale.sum_dim_intlist([1i64].as_slice(), false, log_scale.kind());
+        (x0, -((1f64 - t).log() * self.config.dimensions as f64 + log_l))
     }
 
     fn jet(&self, x0: &Tensor, x1: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
         check(x0, x1, t)?;
-        let Parts { log_scale, below, shift } = self.parts(x1, t, order)?;
-        let flat = x0.flatten(1, -1);
-        let x = Jet::constant(&flat);
-        let mut moved = log_scale.exp().times(&x);
-        if let Some(below) = below {
-            let mixed = below.view(|e| self.matrix(e).matmul(&flat.unsqueeze(2)).squeeze_dim(2));
-            moved = moved.plus(&mixed);
-        }
-        let shape = x0.size();
-        let like = |jet: Jet| jet.view(|v| v.view(shape.as_slice()));
-        let time = Jet::variable(&per_sample(t, x0), order);
-        let rest = time.map(|t| 1f64 - t, Tensor::neg);
-        let line = rest.times(&like(moved)).plus(&time.times(&Jet::constant(x1)));
-        Ok(line.plus(&time.times(&rest).times(&like(shift))))
+        let parts = self.parts(x1, t, order)?;
+        let placed = self.place(&parts, &x0.flatten(1, -1).unsqueeze(1), &x1.flatten(1, -1), t, order);
+        Ok(placed.view(|v| v.view_as(x0)))
     }
 }
 
 impl<F: TimeFunction> Interpolant for Affine<F> {
     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        let jet = self.jet(x0, x1, t, Order::First)?;
-        Ok(PathSample { velocity: jet.first(), x_t: jet.value().shallow_clone() })
+        Ok(self.jet(x0, x1, t, Order::First)?.into())
     }
 
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
-        let jet = self.jet(x0, x1, t, Order::Second)?;
-        Ok(PathCurve { velocity: jet.first(), acceleration: jet.second(), x_t: jet.value().shallow_clone() })
+        Ok(self.jet(x0, x1, t, Order::Second)?.into())
+    }
+
+    fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
+        Some(self)
     }
 }
 
 impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
     fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error> {
         check(x_t, x1, t)?;
-        check_before_end("the affine path's inverse", t)?;
-        let Parts { log_scale, below, shift } = self.parts(x1, t, Order::Value)?;
-        let s = t.unsqueeze(1);
-        let rest = 1f64 - &s;
-        let flat = |x: &Tensor| x.flatten(1, -1);
-        let moved = (flat(x_t) - &s * flat(x1)) / &rest - &s * shift.value();
-        let scale = log_scale.value().exp();
-        let x0 = match below {
-            Some(below) => {
-                let l = self.matrix(below.value()) + Tensor::diag_embed(&scale, 0, -2, -1);
-                l.linalg_solve_triangular(&moved.unsqueeze(2), false, true, false).squeeze_dim(2)
-            }
-            None => moved / scale,
-        };
-        let log_l = log_scale.value().sum_dim_intlist([1i64].as_slice(), false, x_t.kind());
-        let log_det = -((1f64 - t).log() * self.config.dimensions as f64 + log_l);
+        check_before_end(INVERSE, t)?;
+        let parts = self.parts(x1, t, Order::Value)?;
+        let (x0, log_det) = self.sources(&parts, &x_t.flatten(1, -1).unsqueeze(1), &x1.flatten(1, -1), t);
         Ok(Inverted { x0: x0.view_as(x_t), log_det })
     }
+
+    /// The network sees ends and times alone: T K rows of it serve T K Q paths.
+    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
+        let size = at.check()?;
+        check_before_end(INVERSE, at.t)?;
+        let [times, ends, points] = [size[0], size[1], size[2]];
+        let d = self.config.dimensions;
+        let x1 = at.x1.flatten(1, -1).unsqueeze(0).expand([times, ends, -1], false).reshape([times * ends, -1]);
+        let t = at.t.unsqueeze(1).expand([times, ends], false).reshape([-1]);
+        let parts = self.parts(&x1, &t, Order::First)?;
+        let x_t = at.x_t.flatten(2, -1).unsqueeze(1).expand([times, ends, points, d], false).flatten(0, 1);
+        let (x0, log_det) = self.sources(&parts, &x_t, &x1, &t);
+        let velocity = self.place(&parts, &x0, &x1, &t, Order::First).first();
+        Ok(Passage {
+            x0: x0.view(size.as_slice()),
+            log_det: log_det.view([times, ends, 1]).expand(&size[..3], false),
+            velocity: velocity.view(size.as_slice()),
+        })
+    }
 }
+
+const INVERSE: &str = "the affine path's inverse";

@@ -1,6 +1,7 @@
+use std::cell::Cell;
 use strait_core::{
-    Coupling, Error, Interpolant, InvertibleInterpolant, PathSample, Source, VelocityField, check_batch, check_same,
-    per_sample,
+    Coupling, Dataset, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, Points, Source, Stream,
+    VelocityField, check_batch,
 };
 use tch::{Kind, Tensor};
 
@@ -10,94 +11,160 @@ use tch::{Kind, Tensor};
 /// $$ v^*(x, t) = \sum_j w_j\, u_t(y_j; x_1^{(j)}), \qquad y_j = \varphi_t^{-1}(x; x_1^{(j)}), \qquad
 ///    w_j = \operatorname{softmax}_j\bigl(\log p_0(y_j) + \log|\det \partial y_j/\partial x|\bigr) $$
 ///
-/// Its quality is its effective sample size $1/\sum_j w_j^2$, which falls fast with the dimension: above about 8 the
+/// Over all points of a finite data set it is that data set's own field, exactly. Over a sample of a distribution its
+/// quality is its effective sample size $1/\sum_j w_j^2$, which falls fast with the dimension: above about 8 the
 /// estimate is soon the own pair's velocity.
+///
+/// Work goes in parts of at most so many pairs of a point and a candidate, over points and over candidates; what a pair
+/// takes is a few samples' worth of memory for the paths in closed form, and a pass of the network for the others.
 pub struct ExactField<'a> {
     path: &'a dyn InvertibleInterpolant,
     source: &'a dyn Source,
-    candidates: Tensor,
+    candidates: Candidates<'a>,
     pairs_at_once: i64,
+}
+
+/// Where the candidates come from.
+pub enum Candidates<'a> {
+    /// The same ones at every call, (K, ...).
+    Fixed(Tensor),
+    /// A fresh minibatch at every call: the field is then a random one, right on average as K grows.
+    Drawn {
+        /// The data.
+        data: &'a dyn Dataset,
+        /// K.
+        count: i64,
+        /// The stream that they are drawn from, and how many calls there were.
+        stream: Stream,
+        /// The number of the next call.
+        call: Cell<u64>,
+    },
+}
+
+impl Candidates<'_> {
+    fn next(&self) -> Result<Tensor, Error> {
+        match self {
+            Self::Fixed(points) => Ok(points.shallow_clone()),
+            Self::Drawn { data, count, stream, call } => {
+                let step = call.get();
+                call.set(step + 1);
+                data.minibatch(*count, step, *stream)
+            }
+        }
+    }
+}
+
+impl From<Tensor> for Candidates<'_> {
+    fn from(points: Tensor) -> Self {
+        Self::Fixed(points)
+    }
 }
 
 /// The exact field at some points, with how many candidates it rests on.
 #[derive(Debug)]
 pub struct Exact {
-    /// $v^*(x, t)$.
+    /// $v^*(x, t)$, of the shape of the points.
     pub velocity: Tensor,
-    /// Effective sample size of each query, (B,), between 1 and K.
+    /// Effective sample size of each point, between 1 and K.
     pub effective: Tensor,
+    /// $\log p_t(x)$ in nats, with the candidates for the data.
+    pub log_density: Tensor,
 }
 
 impl<'a> ExactField<'a> {
-    /// Over `candidates` (K, ...), in parts of at most `pairs_at_once` pairs of a query and a candidate.
+    /// Over `candidates`, in parts of at most `pairs_at_once` pairs of a point and a candidate.
     ///
     /// # Errors
-    /// `NotIndependent` for a coupling whose pairs are not; `NoDensity` for a source without one; `Shape` for an
-    /// empty set of candidates.
+    /// `NotIndependent` for a coupling whose pairs are not; `NoDensity` for a source without one; `Shape` for an empty
+    /// set of candidates.
     pub fn new(
         path: &'a dyn InvertibleInterpolant,
         source: &'a dyn Source,
         coupling: &dyn Coupling,
-        candidates: Tensor,
+        candidates: impl Into<Candidates<'a>>,
         pairs_at_once: i64,
     ) -> Result<Self, Error> {
         if !coupling.is_independent() {
             let coupling = coupling.name().to_owned();
             return Err(Error::NotIndependent { what: "the exact field", coupling });
         }
-        if candidates.dim() < 2 || candidates.size()[0] == 0 {
+        let candidates = candidates.into();
+        let first = match &candidates {
+            Candidates::Fixed(points) => points.shallow_clone(),
+            Candidates::Drawn { data, count, stream, .. } => data.minibatch((*count).min(1), 0, *stream)?,
+        };
+        if first.dim() < 2 || first.size()[0] == 0 {
             let expected = "(K, ...) with K at least 1".into();
-            return Err(Error::Shape { what: "candidates", expected, found: candidates.size() });
+            return Err(Error::Shape { what: "candidates", expected, found: first.size() });
         }
-        let _has_density = source.log_density(&candidates.narrow(0, 0, 1))?;
-        let pairs_at_once = pairs_at_once.max(candidates.size()[0]);
-        Ok(Self { path, source, candidates, pairs_at_once })
+        let _has_density = source.log_density(&first.narrow(0, 0, 1))?;
+        Ok(Self { path, source, candidates, pairs_at_once: pairs_at_once.max(1) })
     }
 
-    /// The field and its effective sample size, for queries x (B, ...) and times (B,).
+    /// The field, its effective sample size (B,) and log-density (B,) at points x (B, ...) and times (B,).
     ///
     /// # Errors
     /// `Shape` where they do not fit; `Time` at t = 1, where the path is not invertible.
     pub fn at(&self, x: &Tensor, t: &Tensor) -> Result<Exact, Error> {
         check_batch(x, t)?;
-        check_same(&self.candidates.narrow(0, 0, 1), "one query", &x.narrow(0, 0, 1))?;
-        let (b, k) = (x.size()[0], self.candidates.size()[0]);
-        let queries = (self.pairs_at_once / k).max(1);
-        let (mut velocity, mut effective) = (vec![], vec![]);
-        let mut from = 0;
-        while from < b {
-            let n = queries.min(b - from);
-            let part = self.part(&x.narrow(0, from, n), &t.narrow(0, from, n))?;
-            velocity.push(part.velocity);
-            effective.push(part.effective);
-            from += n;
-        }
-        Ok(Exact { velocity: Tensor::f_cat(&velocity, 0)?, effective: Tensor::f_cat(&effective, 0)? })
-    }
-
-    fn part(&self, x: &Tensor, t: &Tensor) -> Result<Exact, Error> {
-        let (n, k) = (x.size()[0], self.candidates.size()[0]);
-        let x_t = x.repeat_interleave_self_int(k, 0, None);
-        let times = t.repeat_interleave_self_int(k, 0, None);
-        let mut tiles = vec![1; x.dim()];
-        tiles[0] = n;
-        let x1 = self.candidates.repeat(tiles.as_slice());
-        let inverse = self.path.invert(&x_t, &x1, &times)?;
-        let log_weight = (self.source.log_density(&inverse.x0)? + inverse.log_det).view([n, k]);
-        let top = log_weight.amax([1i64].as_slice(), true).detach();
-        let weight = (log_weight - top).exp();
-        let weight = &weight / weight.sum_dim_intlist([1i64].as_slice(), true, weight.kind());
-        let PathSample { velocity, .. } = self.path.at(&inverse.x0, &x1, &times)?;
-        let shares = per_sample(&weight.view([n * k]), &velocity) * velocity;
-        let mut shape = x.size();
-        shape.insert(1, k);
+        let Exact { velocity, effective, log_density } = self.at_times(&x.unsqueeze(1), t)?;
         Ok(Exact {
-            velocity: shares.view(shape.as_slice()).sum_dim_intlist([1i64].as_slice(), false, x.kind()),
-            effective: weight.square().sum_dim_intlist([1i64].as_slice(), false, weight.kind()).reciprocal(),
+            velocity: velocity.squeeze_dim(1),
+            effective: effective.squeeze_dim(1),
+            log_density: log_density.squeeze_dim(1),
         })
     }
 
-    /// The mean effective sample size along the path itself, at each of some times: queries are $x_t$ of the given
+    /// The same at Q points for each of T times: x (T, Q, ...), t (T,), effective sizes and log-densities (T, Q). What
+    /// a path computes of a candidate and a time alone, it computes once for the Q points.
+    ///
+    /// # Errors
+    /// As `at`.
+    pub fn at_times(&self, x: &Tensor, t: &Tensor) -> Result<Exact, Error> {
+        let candidates = self.candidates.next()?;
+        let marginal = |at: Points<'_>| self.path.marginal(self.source, at);
+        let whole = self.over(Points { x_t: x, x1: &candidates, t }, &marginal)?;
+        Ok(Exact {
+            effective: whole.effective(),
+            log_density: whole.log_weight - (candidates.size()[0] as f64).ln(),
+            velocity: whole.velocity,
+        })
+    }
+
+    /// The mean acceleration of the paths through points, $E[x_{tt} \mid x_t = x]$: x (T, Q, ...), t (T,).
+    ///
+    /// # Errors
+    /// As `at`.
+    pub fn acceleration(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        let candidates = self.candidates.next()?;
+        let marginal = |at: Points<'_>| {
+            let size = at.check()?;
+            let (x_t, x1, t) = at.rows();
+            let Inverted { x0, log_det } = self.path.invert(&x_t, &x1, &t)?;
+            let log_weight = self.source.log_density(&x0)? + log_det;
+            let acceleration = self.path.curve(&x0, &x1, &t)?.acceleration;
+            Ok(Marginal::over(&log_weight.view(&size[..3]), &acceleration.view(size.as_slice())))
+        };
+        Ok(self.over(Points { x_t: x, x1: &candidates, t }, &marginal)?.velocity)
+    }
+
+    /// A marginal in parts of at most `pairs_at_once` pairs, over times, points and ends.
+    fn over(&self, at: Points<'_>, marginal: &Part<'_>) -> Result<Marginal, Error> {
+        let size = at.check()?;
+        let [times, k, q] = [size[0], size[1], size[2]];
+        let k_part = k.min(self.pairs_at_once);
+        let q_part = q.min(self.pairs_at_once / k_part);
+        let times_part = times.min(self.pairs_at_once / (k_part * q_part));
+        in_parts(0, times, times_part, |from, n| {
+            let (x_t, t) = (at.x_t.narrow(0, from, n), at.t.narrow(0, from, n));
+            in_parts(1, q, q_part, |from, n| {
+                let x_t = x_t.narrow(1, from, n);
+                over_ends(k_part, Points { x_t: &x_t, x1: at.x1, t: &t }, marginal)
+            })
+        })
+    }
+
+    /// The mean effective sample size along the path itself, at each of some times: points are $x_t$ of the given
     /// pairs (B, ...), which must not be among the candidates.
     ///
     /// # Errors
@@ -109,11 +176,44 @@ impl<'a> ExactField<'a> {
             .iter()
             .map(|&time| {
                 let t = Tensor::full([x0.size()[0]], time, (x0.kind(), x0.device()));
-                let x_t = path.at(x0, x1, &t)?.x_t;
-                Ok(self.at(&x_t, &t)?.effective.mean(Kind::Double).double_value(&[]))
+                let x_t = path.at(x0, x1, &t)?.x_t.unsqueeze(0);
+                Ok(self.at_times(&x_t, &t.narrow(0, 0, 1))?.effective.mean(Kind::Double).double_value(&[]))
             })
             .collect()
     }
+}
+
+/// A marginal at points that are few enough.
+type Part<'a> = dyn Fn(Points<'_>) -> Result<Marginal, Error> + 'a;
+
+/// The marginal over all ends, `part` at once.
+fn over_ends(part: i64, at: Points<'_>, marginal: &Part<'_>) -> Result<Marginal, Error> {
+    let k = at.x1.size()[0];
+    let ends = |from: i64| {
+        let x1 = at.x1.narrow(0, from, part.min(k - from));
+        marginal(Points { x1: &x1, ..at })
+    };
+    (part..k).step_by(part as usize).try_fold(ends(0)?, |whole, from| Ok(whole.join(&ends(from)?)))
+}
+
+/// The marginals of `n` rows along an axis, `part` rows at once.
+fn in_parts(
+    axis: i64,
+    n: i64,
+    part: i64,
+    marginal: impl Fn(i64, i64) -> Result<Marginal, Error>,
+) -> Result<Marginal, Error> {
+    if part >= n {
+        return marginal(0, n);
+    }
+    let parts =
+        (0..n).step_by(part as usize).map(|from| marginal(from, part.min(n - from))).collect::<Result<Vec<_>, _>>()?;
+    let join = |of: fn(&Marginal) -> &Tensor| Tensor::f_cat(&parts.iter().map(of).collect::<Vec<_>>(), axis);
+    Ok(Marginal {
+        velocity: join(|m| &m.velocity)?,
+        log_weight: join(|m| &m.log_weight)?,
+        log_square: join(|m| &m.log_square)?,
+    })
 }
 
 impl VelocityField for ExactField<'_> {

@@ -5,19 +5,37 @@
 //! | [`Linear`] | $(1-t)x_0 + t x_1$ | $t < 1$ | $d \log(1-t)$ |
 //! | [`Schedule`] | $a(t)x_0 + b(t)x_1$ | $a(t) > 0$ | $d \log a(t)$ |
 //! | [`Affine`] | $(1-t)L x_0 + t x_1 + t(1-t)m$, with $L, m$ of $(x_1, t)$ | $t < 1$ | $d \log(1-t) + \log\det L$ |
+//! | [`Glow`] | $t x_1 + (1-t)F_t(x_0; x_1)$, F any conditional bijection | $t < 1$ | $d \log(1-t) + \log\lvert\det \partial F_t\rvert$ |
+//! | [`Warped`] | $\Psi_t(z_t)$, $z_t$ another path, $\Psi$ any bijection | where $z_t$ is | the sum of both |
+//! | [`Transport`] | $T_t(\cos(\frac{\pi t}2) x_0 + \sin(\frac{\pi t}2) T^{-1}(x_1))$, T any bijection | - | - |
+//! | [`Residual`] | $(1-t)x_0 + t x_1 + t(1-t)R(x_0, x_1, t)$, R any network | - | - |
 //!
 //! Every family keeps $\varphi_0 = x_0$ and $\varphi_1 = x_1$ for every value of its parameters, and a learned family
-//! starts as the linear path. [`ExactField`] is the exact marginal field of the invertible ones; [`gaussian`] has closed-form fields to check everything against.
+//! starts as the linear path ([`Transport`] as the trigonometric one). [`ExactField`] is the exact marginal field of the
+//! invertible ones, [`material_derivative`] how far a field is from straight; [`gaussian`] has closed-form fields to check
+//! everything against.
 
 mod affine;
 mod exact_field;
 pub mod gaussian;
+mod glow;
 mod linear;
+mod monotone;
+mod residual;
 mod schedule;
+mod straightness;
+mod transport;
 mod velocity;
+mod warped;
 
 pub use affine::{Affine, AffineConfig, Mixing};
-pub use exact_field::{Exact, ExactField};
+pub use exact_field::{Candidates, Exact, ExactField};
+pub use glow::Glow;
 pub use linear::Linear;
+pub use monotone::Monotone;
+pub use residual::Residual;
 pub use schedule::Schedule;
-pub use velocity::{along_time, differentiate, differentiate_twice};
+pub use straightness::{Along, Curvature, Moving, curvature, material_derivative};
+pub use transport::Transport;
+pub use velocity::{Differentiated, along_time, differentiate, differentiate_twice, taylor};
+pub use warped::Warped;

@@ -1,6 +1,6 @@
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, check_batch, check_same, event_size,
-    per_sample,
+    Error, Interpolant, Inverted, InvertibleInterpolant, Passage, PathCurve, PathSample, Points, check_batch,
+    check_same, event_size, per_sample,
 };
 use tch::{Kind, Tensor};
 
@@ -44,6 +44,10 @@ impl Interpolant for Linear {
         let PathSample { x_t, velocity } = self.at(x0, x1, t)?;
         Ok(PathCurve { x_t, acceleration: velocity.zeros_like(), velocity })
     }
+
+    fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
+        Some(self)
+    }
 }
 
 impl InvertibleInterpolant for Linear {
@@ -53,5 +57,14 @@ impl InvertibleInterpolant for Linear {
         let s = per_sample(t, x_t);
         let rest = 1f64 - &s;
         Ok(Inverted { x0: (x_t - s * x1) / rest, log_det: (1f64 - t).log() * -(event_size(x_t) as f64) })
+    }
+    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
+        let size = at.check()?;
+        check_before_end("the linear path's inverse", at.t)?;
+        let (x_t, x1) = (at.x_t.unsqueeze(1), at.x1.unsqueeze(1).unsqueeze(0));
+        let s = per_sample(at.t, &x_t);
+        let x0 = (x_t - &s * &x1) / (1f64 - s);
+        let log_det = (1f64 - at.t).log() * -(size[3..].iter().product::<i64>() as f64);
+        Ok(Passage { velocity: x1 - &x0, log_det: log_det.view([-1, 1, 1]).expand(&size[..3], false), x0 })
     }
 }

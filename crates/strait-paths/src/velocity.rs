@@ -1,14 +1,71 @@
 //! The one place where a path that is only known as a function of t is differentiated in t.
 
-use strait_autodiff::{jvp, time_derivative};
-use strait_core::{Error, PathCurve, PathSample};
+use strait_autodiff::{Dual, Jet, Order, jvp, time_derivative};
+use strait_core::{Error, PathCurve, PathSample, TimeFunction};
 use tch::Tensor;
 
-/// Value and velocity of $t \mapsto \varphi_t$, any differentiable function that treats samples apart, by one JVP
-/// with tangent 1 for each sample.
+/// The jet of $t \mapsto f(t)$, any differentiable function that treats samples apart: its first derivative by one
+/// JVP with tangent 1 for each sample, its second by double reverse mode through that JVP.
 ///
 /// # Errors
-/// Those of `path`; a typed one that names an operation without a forward derivative.
+/// Those of `f`; a typed one that names an operation without a forward derivative.
+///
+/// ```
+/// use strait_core::{Error, Order};
+/// use tch::Tensor;
+/// let t = Tensor::from_slice(&[2.0f64]);
+/// let jet = strait_paths::taylor(|t| Ok::<_, Error>(t.square() * t), &t, Order::Second)?;
+/// assert_eq!((jet.value().double_value(&[0]), jet.first().double_value(&[0])), (8.0, 12.0));
+/// assert_eq!(jet.second().double_value(&[0]), 12.0);
+/// # Ok::<(), Error>(())
+/// ```
+pub fn taylor(f: impl FnOnce(&Tensor) -> Result<Tensor, Error>, t: &Tensor, order: Order) -> Result<Jet, Error> {
+    if order == Order::Value {
+        return Ok(Jet::constant(&f(t)?));
+    }
+    let forward = |t: &Tensor| {
+        Ok::<_, Error>(jvp(|v| Ok::<_, Error>(vec![f(&v[0])?]), &[t.shallow_clone()], &[t.ones_like()])?.remove(0))
+    };
+    if order == Order::First {
+        let Dual { value, tangent } = forward(t)?;
+        return Ok(Jet::with_derivatives(value, tangent, None));
+    }
+    // The second derivative is read from a recorded graph, whether or not the caller wants one, along a t of its own.
+    tch::with_grad(|| {
+        let t = t.detach().set_requires_grad(true);
+        let Dual { value, tangent } = forward(&t)?;
+        let second = if tangent.requires_grad() { time_derivative(&tangent, &t)? } else { tangent.zeros_like() };
+        Ok(Jet::with_derivatives(value, tangent, Some(second)))
+    })
+}
+
+/// Any differentiable function of a context and of time as a `TimeFunction`, its derivatives in t by forward mode: what
+/// makes a network without jets the network of an affine or residual path.
+///
+/// ```
+/// use strait_core::{Error, Interpolant};
+/// use strait_paths::{Differentiated, Residual};
+/// use tch::Tensor;
+/// let bend = |pair: &Tensor, t: &Tensor| Ok::<_, Error>(pair.narrow(1, 0, 2).sin() * t.unsqueeze(1));
+/// let path = Residual::new(Differentiated(bend));
+/// let (x0, x1) = (Tensor::from_slice2(&[[0.0f64, 1.0]]), Tensor::from_slice2(&[[2.0f64, 0.0]]));
+/// let middle = path.at(&x0, &x1, &Tensor::from_slice(&[0.5f64]))?.x_t;
+/// assert!((middle.double_value(&[0, 1]) - (0.5 + 0.125 * 1f64.sin())).abs() < 1e-12);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Differentiated<F>(pub F);
+
+impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor, Error>> TimeFunction for Differentiated<F> {
+    fn jet(&self, context: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
+        taylor(|t| (self.0)(context, t), t, order)
+    }
+}
+
+/// Value and velocity of $t \mapsto \varphi_t$.
+///
+/// # Errors
+/// As `taylor`.
 ///
 /// ```
 /// use strait_core::Error;
@@ -19,23 +76,18 @@ use tch::Tensor;
 /// # Ok::<(), Error>(())
 /// ```
 pub fn differentiate(path: impl FnOnce(&Tensor) -> Result<Tensor, Error>, t: &Tensor) -> Result<PathSample, Error> {
-    let mut dual = jvp(|v| Ok::<_, Error>(vec![path(&v[0])?]), &[t.shallow_clone()], &[t.ones_like()])?;
-    let dual = dual.remove(0);
-    Ok(PathSample { x_t: dual.value, velocity: dual.tangent })
+    Ok(taylor(path, t, Order::First)?.into())
 }
 
-/// As `differentiate`, with the acceleration by double reverse mode through the JVP.
+/// As `differentiate`, with the acceleration.
 ///
 /// # Errors
-/// As `differentiate`.
+/// As `taylor`.
 pub fn differentiate_twice(
     path: impl FnOnce(&Tensor) -> Result<Tensor, Error>,
     t: &Tensor,
 ) -> Result<PathCurve, Error> {
-    let t = t.detach().set_requires_grad(true);
-    let PathSample { x_t, velocity } = differentiate(path, &t)?;
-    let acceleration = if velocity.requires_grad() { time_derivative(&velocity, &t)? } else { velocity.zeros_like() };
-    Ok(PathCurve { x_t, velocity, acceleration })
+    Ok(taylor(path, t, Order::Second)?.into())
 }
 
 /// The path of one pair at many times: `x0` and `x1` of shape (1, ...) to (T, ...) for `t` of shape (T,), for

@@ -1,0 +1,112 @@
+//! What the marginal of a path over many ends is made of.
+
+use crate::{Error, check_batch};
+use tch::Tensor;
+
+/// At each of T times, Q points, and K ends whose paths through them are wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    /// The points $x_t$, (T, Q, ...).
+    pub x_t: &'a Tensor,
+    /// The ends, (K, ...): the same for all times and points.
+    pub x1: &'a Tensor,
+    /// The times, (T,).
+    pub t: &'a Tensor,
+}
+
+impl Points<'_> {
+    /// The shape of a value for each time, end and point: (T, K, Q, ...).
+    ///
+    /// # Errors
+    /// `Shape` where the three do not fit.
+    pub fn check(&self) -> Result<Vec<i64>, Error> {
+        check_batch(self.x_t, self.t)?;
+        let (points, ends) = (self.x_t.size(), self.x1.size());
+        if points.len() < 3 || ends.len() + 1 != points.len() || points[2..] != ends[1..] {
+            let expected = format!("(T, Q, ...) with samples of the shape of x1 (K, ...), {ends:?}");
+            return Err(Error::Shape { what: "x_t", expected, found: points });
+        }
+        let mut size = vec![points[0], ends[0]];
+        size.extend(&points[1..]);
+        Ok(size)
+    }
+
+    /// Points, ends and times as rows of their own: T K Q of each.
+    pub fn rows(&self) -> (Tensor, Tensor, Tensor) {
+        let (points, k) = (self.x_t.size(), self.x1.size()[0]);
+        let (times, q) = (points[0], points[1]);
+        let mut size = vec![times, k];
+        size.extend(&points[1..]);
+        let x_t = self.x_t.unsqueeze(1).expand(size.as_slice(), false).reshape(row_shape(&size));
+        let x1 = self.x1.unsqueeze(1).unsqueeze(0).expand(size.as_slice(), false).reshape(row_shape(&size));
+        let t = self.t.view([times, 1, 1]).expand([times, k, q], false).reshape([-1]);
+        (x_t, x1, t)
+    }
+}
+
+fn row_shape(size: &[i64]) -> Vec<i64> {
+    std::iter::once(-1).chain(size[3..].iter().copied()).collect()
+}
+
+/// The conditional paths through given points: their source points, and how fast they pass.
+#[derive(Debug)]
+pub struct Passage {
+    /// $x_0 = \varphi_t^{-1}(x_t; x_1)$, (T, K, Q, ...).
+    pub x0: Tensor,
+    /// $\log|\det \partial x_0 / \partial x_t|$, (T, K, Q).
+    pub log_det: Tensor,
+    /// $u = \partial_t \varphi_t(x_0; x_1)$ at that $x_0$, (T, K, Q, ...).
+    pub velocity: Tensor,
+}
+
+/// The marginal of a path over K ends at points (T, Q, ...), with what it takes to join it with the marginal over
+/// other ends.
+#[derive(Debug)]
+pub struct Marginal {
+    /// $\sum_j w_j u_j / \sum_j w_j$, (T, Q, ...).
+    pub velocity: Tensor,
+    /// $\log \sum_j w_j$, (T, Q): the log-density of $p_t$, and $\log K$.
+    pub log_weight: Tensor,
+    /// $\log \sum_j w_j^2$, (T, Q).
+    pub log_square: Tensor,
+}
+
+impl Marginal {
+    /// From log-weights (T, K, Q) and velocities (T, K, Q, ...).
+    pub fn over(log_weight: &Tensor, velocity: &Tensor) -> Self {
+        let top = log_weight.amax([1i64].as_slice(), true).detach();
+        let weight = (log_weight - &top).exp();
+        let sum = |x: &Tensor| x.sum_dim_intlist([1i64].as_slice(), false, x.kind());
+        let (total, squares, top) = (sum(&weight), sum(&weight.square()), top.squeeze_dim(1));
+        let share = weight / total.unsqueeze(1);
+        Self {
+            velocity: sum(&(over_event(&share, velocity) * velocity)),
+            log_weight: total.log() + &top,
+            log_square: squares.log() + top * 2.0,
+        }
+    }
+
+    /// With the marginal over other ends.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Self {
+        let log_weight = self.log_weight.logaddexp(&other.log_weight);
+        let part = |one: &Self| over_event(&(&one.log_weight - &log_weight).exp(), &one.velocity) * &one.velocity;
+        Self {
+            velocity: part(self) + part(other),
+            log_square: self.log_square.logaddexp(&other.log_square),
+            log_weight,
+        }
+    }
+
+    /// The effective sample size $(\sum_j w_j)^2 / \sum_j w_j^2$, (T, Q), between 1 and K.
+    pub fn effective(&self) -> Tensor {
+        (&self.log_weight * 2.0 - &self.log_square).exp()
+    }
+}
+
+/// A weight for each sample, to multiply the samples by.
+fn over_event(weight: &Tensor, samples: &Tensor) -> Tensor {
+    let mut shape = weight.size();
+    shape.resize(samples.dim(), 1);
+    weight.view(shape.as_slice())
+}

@@ -1,0 +1,221 @@
+//! The laws of [`VelocityField`], in float64, on perturbed parameters.
+//!
+//! [`check`] builds the field afresh for every case, moves each of its parameters by normal noise, and holds it to
+//! the laws of a value; [`check_differentiable`] adds those of its derivatives, in forward and in reverse mode. Both
+//! report the first broken law in a line, on a case shrunk as far as it goes.
+//!
+//! ```
+//! use strait_core::{Error, VelocityField, per_sample};
+//! use strait_laws::field::check_differentiable;
+//! use tch::Tensor;
+//!
+//! struct Swirl;
+//! impl VelocityField for Swirl {
+//!     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+//!         Ok((x * 2.0).sin() * (1f64 + per_sample(t, x)))
+//!     }
+//! }
+//!
+//! check_differentiable("swirl", |_, _| Ok(Swirl)).unwrap();
+//! ```
+
+use crate::samples::{Events, Perturbed, distance};
+use crate::suite;
+use std::fmt;
+use strait_autodiff::{Graph, jvp, vjp};
+use strait_core::{Error, Scope, VelocityField};
+use tch::{Device, Kind, Tensor};
+
+/// What every velocity field must satisfy; the last two hold of differentiable ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Law {
+    /// It can be built for the case, and no call fails.
+    Runs,
+    /// The velocity has the shape and kind of x and is finite.
+    Shape,
+    /// The same points and times give the same velocity, to the bit.
+    Repeats,
+    /// One sample alone comes out as the same sample in a batch.
+    BatchSplit,
+    /// With the same parameters and inputs in float32, the velocity is that of float64 within $10^{-3}$.
+    SinglePrecision,
+    /// The derivative along the flow by forward mode, $\partial_t v + (\nabla_x v) v$, is the difference of the
+    /// velocity along a fine Runge-Kutta path, for every sample and entry.
+    MaterialDerivative,
+    /// Forward and reverse mode agree: $w \cdot (J \dot x) = (J^\top w) \cdot \dot x$ for every sample.
+    Transpose,
+}
+
+pub use crate::samples::Case;
+
+/// A broken law of a velocity field.
+pub type Broken = suite::Broken<Law, Case>;
+
+type Fault = suite::Fault<Law>;
+
+fn runs(error: impl fmt::Display) -> Fault {
+    Fault::new(Law::Runs, error.to_string())
+}
+
+/// Holds a field to the laws of [`VelocityField`], on samples of every small shape.
+///
+/// `build` makes the field for a case, its parameters in the scope; it is called anew for each case, with the element
+/// kind of the scope.
+///
+/// # Errors
+/// The first broken law, on a shrunk case.
+pub fn check<F: VelocityField>(
+    subject: &str,
+    build: impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>,
+) -> Result<(), Broken> {
+    Suite::new(subject).check(build)
+}
+
+/// Holds a field to the laws of [`VelocityField`] and of its derivatives.
+///
+/// # Errors
+/// The first broken law, on a shrunk case.
+pub fn check_differentiable<F: VelocityField>(
+    subject: &str,
+    build: impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>,
+) -> Result<(), Broken> {
+    Suite::new(subject).check_differentiable(build)
+}
+
+/// The suite with settings of its own: for a field on certain shapes only.
+#[derive(Debug)]
+pub struct Suite<'a> {
+    subject: &'a str,
+    events: Events,
+}
+
+impl<'a> Suite<'a> {
+    /// Samples of every small shape.
+    pub fn new(subject: &'a str) -> Self {
+        Self { subject, events: Events::Small }
+    }
+
+    /// Samples of these shapes only.
+    #[must_use]
+    pub fn events(self, events: &[&[i64]]) -> Self {
+        Self { events: Events::Of(events.iter().map(|event| event.to_vec()).collect()), ..self }
+    }
+
+    /// As [`check`].
+    ///
+    /// # Errors
+    /// The first broken law, on a shrunk case.
+    pub fn check<F: VelocityField>(
+        &self,
+        build: impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>,
+    ) -> Result<(), Broken> {
+        self.run(|case| value_laws(&trial(case, &build)?))
+    }
+
+    /// As [`check_differentiable`].
+    ///
+    /// # Errors
+    /// The first broken law, on a shrunk case.
+    pub fn check_differentiable<F: VelocityField>(
+        &self,
+        build: impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>,
+    ) -> Result<(), Broken> {
+        self.run(|case| {
+            let trial = trial(case, &build)?;
+            value_laws(&trial)?;
+            derivative_laws(&trial)
+        })
+    }
+
+    fn run(&self, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
+        suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(), examine)
+    }
+}
+
+/// A field for a case, the same in single precision, and points and times to try both on.
+struct Trial<F> {
+    field: F,
+    single: F,
+    x: Tensor,
+    t: Tensor,
+    /// A tangent and a cotangent.
+    directions: [Tensor; 2],
+}
+
+fn trial<F>(case: &Case, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>) -> Result<Trial<F>, Fault> {
+    let Perturbed { double: field, single } = Perturbed::new(case, build).map_err(runs)?;
+    let mut draws = case.draws(0);
+    let mut normal = || draws.normal(&case.shape(), Kind::Double, Device::Cpu).map_err(runs);
+    let (x, directions) = (normal()?, [normal()?, normal()?]);
+    let t = case.draws(1).uniform(&[case.batch], Kind::Double, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
+    Ok(Trial { field, single, x, t, directions })
+}
+
+fn hold(law: Law, what: &str, a: &Tensor, b: &Tensor, tolerance: f64) -> Result<(), Fault> {
+    let off = distance(a, b);
+    if off <= tolerance { Ok(()) } else { Err(Fault::new(law, format!("{what} is off by {off:.3e}"))) }
+}
+
+fn value_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {
+    let Trial { field, single, x, t, .. } = trial;
+    let v = field.velocity(x, t).map_err(runs)?;
+    if v.size() != x.size() || v.kind() != x.kind() {
+        let detail = format!("the velocity is {:?} {:?} for {:?} {:?}", v.size(), v.kind(), x.size(), x.kind());
+        return Err(Fault::new(Law::Shape, detail));
+    }
+    hold(Law::Shape, "the velocity", &v, &v.detach(), 0.0)?; // off by infinity where it is not finite
+    hold(Law::Repeats, "the velocity asked again", &field.velocity(x, t).map_err(runs)?, &v, 0.0)?;
+    for i in 0..x.size()[0] {
+        let row = |x: &Tensor| x.narrow(0, i, 1);
+        let alone = field.velocity(&row(x), &row(t)).map_err(runs)?;
+        hold(Law::BatchSplit, "a velocity alone", &alone, &row(&v), 1e-12)?;
+    }
+    let float = |x: &Tensor| x.to_kind(Kind::Float);
+    let in_single = single.velocity(&float(x), &float(t)).map_err(runs)?;
+    if in_single.kind() != Kind::Float {
+        let detail = format!("the velocity of float32 is {:?}", in_single.kind());
+        return Err(Fault::new(Law::SinglePrecision, detail));
+    }
+    hold(Law::SinglePrecision, "the velocity in float32", &in_single.to_kind(Kind::Double), &v, 1e-3)
+}
+
+fn derivative_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {
+    let Trial { field, x, t, directions: [tangent, cotangent], .. } = trial;
+    let push = |x: &Tensor, t: &Tensor, dx: &Tensor, dt: &Tensor| -> Result<Tensor, Fault> {
+        let inputs = [x.shallow_clone(), t.shallow_clone()];
+        let tangents = [dx.shallow_clone(), dt.shallow_clone()];
+        let moved = jvp(|at| Ok::<_, Error>(vec![field.velocity(&at[0], &at[1])?]), &inputs, &tangents);
+        Ok(moved.map_err(runs)?.remove(0).tangent)
+    };
+    let v = field.velocity(x, t).map_err(runs)?;
+    let exact = push(x, t, &v.detach(), &t.ones_like())?;
+    let h = 2e-5;
+    let along = |by: f64| {
+        let moved = tch::no_grad(|| runge_kutta(field, x, t, by))?;
+        field.velocity(&moved, &(t + by)).map_err(runs)
+    };
+    let numeric = ((along(h)? - along(-h)?) * 8.0 - (along(2.0 * h)? - along(-2.0 * h)?)) / (12.0 * h);
+    hold(Law::MaterialDerivative, "the derivative along the flow", &exact, &numeric, 1e-5)?;
+
+    let forward = push(x, t, tangent, &t.zeros_like())?;
+    let x = x.detach().set_requires_grad(true);
+    let v = field.velocity(&x, t).map_err(runs)?;
+    let back = if v.requires_grad() {
+        vjp(&[v], &[cotangent.shallow_clone()], &[x], Graph::Free).map_err(runs)?.remove(0)
+    } else {
+        cotangent.zeros_like()
+    };
+    let inner = |a: &Tensor, b: &Tensor| strait_core::sum_per_sample(&(a * b));
+    hold(Law::Transpose, "the pull-back", &inner(&back, tangent), &inner(cotangent, &forward), 1e-9)
+}
+
+/// One classical Runge-Kutta step.
+fn runge_kutta(field: &impl VelocityField, x: &Tensor, t: &Tensor, h: f64) -> Result<Tensor, Fault> {
+    let v = |x: &Tensor, by: f64| field.velocity(x, &(t + by)).map_err(runs);
+    let a = v(x, 0.0)?;
+    let b = v(&(x + &a * (h / 2.0)), h / 2.0)?;
+    let c = v(&(x + &b * (h / 2.0)), h / 2.0)?;
+    let d = v(&(x + &c * h), h)?;
+    Ok(x + (a + b * 2.0 + c * 2.0 + d) * (h / 6.0))
+}

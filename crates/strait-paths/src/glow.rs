@@ -1,0 +1,68 @@
+use crate::linear::{check, check_before_end};
+use crate::velocity::taylor;
+use strait_autodiff::{Jet, Order};
+use strait_core::{
+    Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, event_size,
+    per_sample,
+};
+use tch::Tensor;
+
+/// A learned path with any invertible map of the source point, conditioned on the data point and on time: the paper's
+/// family, where the map is a Glow.
+///
+/// $$ x_t = t x_1 + (1-t)\,F_t(x_0; x_1), \qquad F_0 = \mathrm{id} $$
+///
+/// The bijection gets $x_1$ as its context and t as its time. That it is the identity at $t = 0$, for every value of
+/// its parameters, is its own promise (a gate of t on all that moves it), and a fresh one, which is the identity, makes
+/// the linear path. Derivatives in t are by forward mode.
+#[derive(Debug)]
+pub struct Glow<F> {
+    flow: F,
+}
+
+impl<F: Bijection> Glow<F> {
+    /// Over a conditional bijection with $F_0 = \mathrm{id}$.
+    pub fn new(flow: F) -> Self {
+        Self { flow }
+    }
+
+    /// The bijection.
+    pub fn flow(&self) -> &F {
+        &self.flow
+    }
+
+    fn jet(&self, x0: &Tensor, x1: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
+        check(x0, x1, t)?;
+        let image = |t: &Tensor| Ok(self.flow.forward(x0, Condition { context: Some(x1), t: Some(t) })?.value);
+        let moved = taylor(image, t, order)?;
+        let time = Jet::variable(&per_sample(t, x0), order);
+        let rest = time.map(|t| 1f64 - t, Tensor::neg);
+        Ok(rest.times(&moved).plus(&time.times(&Jet::constant(x1))))
+    }
+}
+
+impl<F: Bijection> Interpolant for Glow<F> {
+    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        Ok(self.jet(x0, x1, t, Order::First)?.into())
+    }
+
+    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
+        Ok(self.jet(x0, x1, t, Order::Second)?.into())
+    }
+
+    fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
+        Some(self)
+    }
+}
+
+impl<F: Bijection> InvertibleInterpolant for Glow<F> {
+    fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error> {
+        check(x_t, x1, t)?;
+        check_before_end("the glow path's inverse", t)?;
+        let s = per_sample(t, x_t);
+        let moved = (x_t - &s * x1) / (1f64 - s);
+        let back = self.flow.inverse(&moved, Condition { context: Some(x1), t: Some(t) })?;
+        let log_det = back.log_det - (1f64 - t).log() * event_size(x_t) as f64;
+        Ok(Inverted { x0: back.value, log_det })
+    }
+}

@@ -1,0 +1,81 @@
+use crate::velocity::taylor;
+use strait_autodiff::{Dual, Order, jvp};
+use strait_core::{
+    Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, PathCurve, PathSample, Points,
+    Source, Transformed,
+};
+use tch::Tensor;
+
+/// A path seen through a map of space that moves with time and does not know the data point:
+///
+/// $$ x_t = \Psi_t(z_t), \qquad z_t = \text{the base path}, \qquad \Psi_0 = \Psi_1 = \mathrm{id} $$
+///
+/// That the bijection is the identity at both ends is its own promise (a gate of $t(1-t)$). All conditional paths pass
+/// through one and the same map, so the marginal field is the base's, carried along (the effective sample size
+/// is the base's too):
+///
+/// $$ v^*(x, t) = \partial_t \Psi_t(z) + \partial_z \Psi_t(z)\, v^*_{\text{base}}(z, t), \qquad z = \Psi_t^{-1}(x) $$
+#[derive(Debug)]
+pub struct Warped<P, F> {
+    base: P,
+    warp: F,
+}
+
+fn only(t: &Tensor) -> Condition<'_> {
+    Condition { context: None, t: Some(t) }
+}
+
+impl<P: InvertibleInterpolant, F: Bijection> Warped<P, F> {
+    /// A base path through a bijection with $\Psi_0 = \Psi_1 = \mathrm{id}$.
+    pub fn new(base: P, warp: F) -> Self {
+        Self { base, warp }
+    }
+
+    /// The image of moving points: $\Psi_t(z)$ and $\partial_t \Psi_t + \partial_z \Psi_t \dot z$.
+    fn push(&self, z: &Tensor, dz: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        let image = |at: &[Tensor]| Ok::<_, Error>(vec![self.warp.forward(&at[0], only(&at[1]))?.value]);
+        let inputs = [z.shallow_clone(), t.shallow_clone()];
+        let Dual { value, tangent } = jvp(image, &inputs, &[dz.shallow_clone(), t.ones_like()])?.remove(0);
+        Ok(PathSample { x_t: value, velocity: tangent })
+    }
+}
+
+impl<P: InvertibleInterpolant, F: Bijection> Interpolant for Warped<P, F> {
+    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        let PathSample { x_t, velocity } = self.base.at(x0, x1, t)?;
+        self.push(&x_t, &velocity, t)
+    }
+
+    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
+        let path = |t: &Tensor| Ok(self.warp.forward(&self.base.at(x0, x1, t)?.x_t, only(t))?.value);
+        Ok(taylor(path, t, Order::Second)?.into())
+    }
+
+    fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
+        Some(self)
+    }
+}
+
+impl<P: InvertibleInterpolant, F: Bijection> InvertibleInterpolant for Warped<P, F> {
+    fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error> {
+        let Transformed { value: z, log_det } = self.warp.inverse(x_t, only(t))?;
+        let Inverted { x0, log_det: of_base } = self.base.invert(&z, x1, t)?;
+        Ok(Inverted { x0, log_det: log_det + of_base })
+    }
+
+    /// The base's marginal, carried along: the map is taken once for each point, not for each pair.
+    fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
+        let pairs = at.check()?;
+        let (size, [times, points]) = (at.x_t.size(), [pairs[0], pairs[2]]);
+        let t = at.t.unsqueeze(1).expand([times, points], false).reshape([-1]);
+        let Transformed { value: z, log_det } = self.warp.inverse(&at.x_t.flatten(0, 1), only(&t))?;
+        let base = self.base.marginal(source, Points { x_t: &z.view(size.as_slice()), ..at })?;
+        let velocity = self.push(&z, &base.velocity.flatten(0, 1), &t)?.velocity;
+        let log_det = log_det.view([times, points]);
+        Ok(Marginal {
+            velocity: velocity.view(size.as_slice()),
+            log_weight: base.log_weight + &log_det,
+            log_square: base.log_square + log_det * 2.0,
+        })
+    }
+}
