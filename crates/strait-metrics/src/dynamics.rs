@@ -1,10 +1,10 @@
-//! What a field does to its own trajectories: energy, straightness, and the material derivative.
+//! What a field does to its own trajectories: energy, straightness, and how far they bend.
 
 use crate::MetricError;
 use std::cell::RefCell;
-use strait_autodiff::jvp;
 use strait_core::{Error, VelocityField, sum_per_sample};
 use strait_ode::{Options, RungeKutta, TimeGrid, solve};
+use strait_paths::{Along, material_derivative};
 use tch::{Kind, Tensor};
 
 /// How far the trajectories of a field are from straight lines at constant speed.
@@ -67,26 +67,6 @@ pub fn straightness(field: &dyn VelocityField, x0: &Tensor, steps: usize) -> Res
     Ok(Straightness { path_energy, s: path_energy - displacement })
 }
 
-/// The material derivative of a field, what it is along a trajectory:
-///
-/// $$ \frac{D v}{D t} = \partial_t v + (\nabla_x v)\,v $$
-///
-/// by one JVP with tangent (v, 1); of the shape of x. Zero everywhere exactly where trajectories are straight lines at
-/// constant speed.
-///
-/// # Errors
-/// Those of the field; a typed one that names an operation without a forward derivative.
-pub fn material_derivative(field: &dyn VelocityField, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-    let v = field.velocity(x, t)?;
-    let inputs = [x.shallow_clone(), t.shallow_clone()];
-    let dual = jvp(|at| Ok::<_, Error>(vec![field.velocity(&at[0], &at[1])?]), &inputs, &[v, t.ones_like()])?;
-    let [dual] = <[_; 1]>::try_from(dual).map_err(|found| {
-        let found = vec![found.len() as i64];
-        Error::Shape { what: "material derivative", expected: "one output".into(), found }
-    })?;
-    Ok(dual.tangent)
-}
-
 /// The residual $E|Dv/Dt|^2$ of a field on its own trajectories, at each of some times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Residual {
@@ -104,7 +84,8 @@ impl Residual {
     }
 }
 
-/// The residual at the middles of `parts` equal parts of $[0, 1]$, along trajectories of `steps` Euler steps to each.
+/// The residual at the middles of `parts` equal parts of $[0, 1]$, along trajectories of `steps_between` Euler steps to
+/// each, the material derivative taken as `along` says.
 ///
 /// # Errors
 /// Those of the field and of the solver.
@@ -113,6 +94,7 @@ pub fn residual(
     x0: &Tensor,
     parts: usize,
     steps_between: usize,
+    along: Along,
 ) -> Result<Residual, MetricError> {
     let times: Vec<f64> = (0..parts).map(|i| (i as f64 + 0.5) / parts as f64).collect();
     let (mut x, mut from) = (x0.shallow_clone(), 0.0);
@@ -122,8 +104,9 @@ pub fn residual(
         x = solve(field, &x, &TimeGrid::custom(grid)?, &mut RungeKutta::euler(), Options::default())?.x;
         from = to;
         let t = Tensor::full([x.size()[0]], to, (x.kind(), x.device()));
-        let d = tch::no_grad(|| material_derivative(field, &x, &t))?;
-        profile.push(sum_per_sample(&d.square()).mean(Kind::Double).double_value(&[]));
+        let velocity = |x: &Tensor, t: &Tensor| field.velocity(x, t);
+        let bend = tch::no_grad(|| material_derivative(&velocity, &x, &t, along))?.derivative;
+        profile.push(sum_per_sample(&bend.square()).mean(Kind::Double).double_value(&[]));
     }
     Ok(Residual { times, profile })
 }

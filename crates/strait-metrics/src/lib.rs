@@ -5,5 +5,5 @@ mod dynamics;
 mod error;
 
 pub use distance::{Distances, distances};
-pub use dynamics::{Residual, Straightness, material_derivative, residual, straightness};
+pub use dynamics::{Residual, Straightness, residual, straightness};
 pub use error::MetricError;

@@ -1,8 +1,9 @@
 //! Straightness and the material derivative where both are known.
 
 use strait_core::{Error, Seed, Source, StandardNormal, VelocityField};
-use strait_metrics::{material_derivative, residual, straightness};
+use strait_metrics::{residual, straightness};
 use strait_paths::gaussian::{LinearPathField, StraightField};
+use strait_paths::{Along, material_derivative};
 use tch::{Device, Kind, Tensor};
 
 fn ends() -> (Tensor, Tensor) {
@@ -18,7 +19,7 @@ fn the_straight_pair_has_no_residual_and_the_optimal_energy() {
     let (mean, covariance) = ends();
     let field = StraightField::new(&mean, &covariance).unwrap();
     let x0 = source(4000);
-    let found = residual(&field, &x0, 8, 4).unwrap();
+    let found = residual(&field, &x0, 8, 4, Along::Forward).unwrap();
     assert!(found.profile.iter().all(|r| *r < 1e-16), "{found:?}");
     let s = straightness(&field, &x0, 20).unwrap();
     assert!(s.s.abs() < 1e-10, "{s:?}");
@@ -47,11 +48,13 @@ fn the_linear_path_is_not_straight_and_its_derivative_follows_its_trajectories()
     let after = field.velocity(&step(&x, &t, h), &(&t + h)).unwrap();
     let before = field.velocity(&step(&x, &t, -h), &(&t - h)).unwrap();
     let numeric = (after - before) / (2.0 * h);
-    let exact = material_derivative(&field, &x, &t).unwrap();
-    assert!((exact - numeric).abs().max().double_value(&[]) < 1e-6);
+    for along in [Along::Forward, Along::Reverse, Along::Difference { step: 1e-4 }] {
+        let found = material_derivative(&|x, t| field.velocity(x, t), &x, &t, along).unwrap().derivative;
+        assert!((found - &numeric).abs().max().double_value(&[]) < 1e-6, "{along:?}");
+    }
     let x0 = source(2000);
     assert!(straightness(&field, &x0, 50).unwrap().s > 0.1);
-    assert!(residual(&field, &x0, 8, 8).unwrap().mean() > 1.0);
+    assert!(residual(&field, &x0, 8, 8, Along::Forward).unwrap().mean() > 1.0);
 }
 
 struct Broken;

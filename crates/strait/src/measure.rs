@@ -9,7 +9,7 @@ use crate::track::{Models, Track, Trained};
 use strait_core::{Seed, Source, Split};
 use strait_metrics::{Distances, distances, residual, straightness};
 use strait_ode::{Method, Options, TimeGrid};
-use strait_paths::ExactField;
+use strait_paths::{Along, ExactField};
 use tch::{Device, Kind, Tensor};
 
 /// Euler steps that path energy and straightness are measured over.
@@ -118,7 +118,7 @@ pub fn measure(
     }
     let along = straightness(field, &reference.x0, DYNAMICS_STEPS)?;
     let few = reference.x0.narrow(0, 0, reference.x0.size()[0].min(1024));
-    let bent = residual(field, &few, 10, 10)?;
+    let bent = residual(field, &few, 10, 10, Along::Forward)?;
     let summary = MethodSummary {
         method: track.name.clone(),
         steps: trained.steps,
