@@ -49,6 +49,12 @@ pub enum Error {
         /// The coupling.
         coupling: String,
     },
+    /// A method needs a path that is invertible in its source point.
+    #[error("{what} needs a path that is invertible in x0, and this one is not")]
+    NotInvertible {
+        /// The method.
+        what: &'static str,
+    },
     /// A time outside of where an expression is defined.
     #[error("{what} is not defined at t = {t}; {domain}")]
     Time {

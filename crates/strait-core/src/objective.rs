@@ -8,7 +8,7 @@ pub struct Batch {
     pub x0: Tensor,
     /// Data points, (B, ...).
     pub x1: Tensor,
-    /// Times in $[0, 1]$, (B,).
+    /// Times in $[0, 1]$: one for each pair, (B,), or as many as the objective asks for.
     pub t: Tensor,
 }
 
@@ -41,4 +41,9 @@ pub trait Objective {
 
     /// Its name, for the log.
     fn name(&self) -> &'static str;
+
+    /// How many times it wants for so many pairs: one for each, unless pairs share theirs.
+    fn times(&self, pairs: i64) -> i64 {
+        pairs
+    }
 }

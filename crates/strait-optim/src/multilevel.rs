@@ -251,7 +251,7 @@ impl Pairing<'_> {
         let (kind, device) = (x1.kind(), x1.device());
         let x0 = self.source.sample(plan.batch, &mut at("source"), kind, device)?;
         let pairs = self.coupling.couple(x0, x1, &mut at("coupling"))?;
-        let t = plan.times.draw(plan.batch, &mut at("time"), kind, device)?;
+        let t = plan.times.draw(plan.objective.times(plan.batch), &mut at("time"), kind, device)?;
         Ok(Batch { x0: pairs.x0, x1: pairs.x1, t })
     }
 }

@@ -2,9 +2,11 @@
 
 mod energy;
 mod flow_matching;
+mod straightness;
 
 pub use energy::Energy;
 pub use flow_matching::FlowMatching;
+pub use straightness::{Straightness, StraightnessConfig};
 
 use strait_core::sum_per_sample;
 use tch::{Kind, Tensor};

@@ -1,0 +1,102 @@
+use super::mean_square_norm;
+use std::cell::RefCell;
+use strait_core::{Batch, Coupling, Error, Loss, Models, Objective, Source};
+use strait_paths::{Along, ExactField, material_derivative};
+use tch::{Kind, Tensor};
+
+/// How many points the straightness is taken at, and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StraightnessConfig {
+    /// Pairs of each batch whose data points are the candidates of the exact field; the others are its points.
+    pub candidates: i64,
+    /// Times that the points share: a path's network is evaluated once for each time and candidate.
+    pub times: i64,
+    /// The times are drawn on $[0, \text{until}]$, below 1: the exact field has no value at 1. What bends after it is not
+    /// seen, so a residual is judged over all of t.
+    pub until: f64,
+    /// How the derivative along the flow is taken. `Along::Forward` is for paths in closed form of their networks
+    /// (affine, scheduled), the others for all.
+    pub along: Along,
+}
+
+/// How far the exact marginal field is from straight, for the interpolant:
+///
+/// $$ E\left|\frac{D v^*}{D t}(x_t, t)\right|^2 $$
+///
+/// with $v^*$ of Proposition 1 over candidates that are drawn apart from the points. Everything is differentiated: the
+/// weights, the points and the direction. It needs an invertible path, independent pairs, a source with a density, and
+/// times short of 1; its effective sample size falls fast with the dimension, so it is for about eight dimensions at
+/// most. Beside it stands the gradient clipping that keeps it from rising near $t = 1$.
+pub struct Straightness {
+    source: Box<dyn Source>,
+    coupling: Box<dyn Coupling>,
+    config: StraightnessConfig,
+}
+
+impl Straightness {
+    /// Under a source and a coupling.
+    ///
+    /// # Errors
+    /// `NotIndependent` for a coupling whose pairs are not; `Setting` for counts below 1.
+    pub fn new(
+        source: Box<dyn Source>,
+        coupling: Box<dyn Coupling>,
+        config: StraightnessConfig,
+    ) -> Result<Self, Error> {
+        if !coupling.is_independent() {
+            let coupling = coupling.name().to_owned();
+            return Err(Error::NotIndependent { what: "the straightness of the exact field", coupling });
+        }
+        for (what, value) in [("candidates of the straightness", config.candidates), ("its times", config.times)] {
+            if value < 1 {
+                return Err(Error::Setting { what, value: value as f64, must: "at least 1" });
+            }
+        }
+        let (what, value) = ("the last time of the straightness", config.until);
+        if !(value > 0.0 && value < 1.0) {
+            return Err(Error::Setting { what, value, must: "above 0 and below 1" });
+        }
+        Ok(Self { source, coupling, config })
+    }
+}
+
+impl Objective for Straightness {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let StraightnessConfig { candidates: k, times, until, along } = self.config;
+        let path = models.interpolant.as_invertible().ok_or(Error::NotInvertible { what: "the straightness" })?;
+        let points = batch.x0.size()[0] - k;
+        if points < times || points % times != 0 {
+            let expected = format!("{k} candidates and a multiple of {times} points");
+            return Err(Error::Shape { what: "a batch for the straightness", expected, found: batch.x0.size() });
+        }
+        let q = points / times;
+        let few = &batch.t * until;
+        let t = few.repeat_interleave_self_int(q, 0, None);
+        let of_points = |x: &Tensor| x.narrow(0, k, points);
+        let x_t = path.at(&of_points(&batch.x0), &of_points(&batch.x1), &t)?.x_t;
+        let mut shape = x_t.size();
+        shape.splice(0..1, [times, q]);
+
+        let everything = points.max(1) * k;
+        let field = ExactField::new(path, &*self.source, &*self.coupling, batch.x1.narrow(0, 0, k), everything)?;
+        let effective = RefCell::new(None);
+        let velocity = |x: &Tensor, t: &Tensor| {
+            let exact = field.at_times(x, t)?;
+            effective.borrow_mut().get_or_insert_with(|| exact.effective.detach().mean(Kind::Float));
+            Ok(exact.velocity)
+        };
+        let bend = material_derivative(&velocity, &x_t.view(shape.as_slice()), &few, along)?.derivative;
+        let total = mean_square_norm(&bend.flatten(0, 1));
+        let mut terms = vec![("straightness", total.detach())];
+        terms.extend(effective.into_inner().map(|size| ("effective_size", size)));
+        Ok(Loss { total, terms })
+    }
+
+    fn name(&self) -> &'static str {
+        "straightness"
+    }
+
+    fn times(&self, _pairs: i64) -> i64 {
+        self.config.times
+    }
+}
