@@ -1,4 +1,4 @@
-use crate::{Error, Marginal, Passage, Points, Source};
+use crate::{Error, Marginal, MovingMarginal, Passage, Points, Source};
 use strait_autodiff::Jet;
 use tch::Tensor;
 
@@ -122,6 +122,15 @@ pub trait InvertibleInterpolant: Interpolant {
         let log_weight = source.log_density(&x0.flatten(0, 2))?.view_as(&log_det) + log_det;
         Ok(Marginal::over(&log_weight, &velocity))
     }
+
+    /// The marginal with its derivative along its own flow, where a family has it in closed form of what it computes of
+    /// ends and times; None where it has not.
+    ///
+    /// # Errors
+    /// As `marginal`.
+    fn moving_marginal(&self, _source: &dyn Source, _at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
+        Ok(None)
+    }
 }
 
 impl<P: InvertibleInterpolant + ?Sized> InvertibleInterpolant for Box<P> {
@@ -135,5 +144,9 @@ impl<P: InvertibleInterpolant + ?Sized> InvertibleInterpolant for Box<P> {
 
     fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
         (**self).marginal(source, at)
+    }
+
+    fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
+        (**self).moving_marginal(source, at)
     }
 }

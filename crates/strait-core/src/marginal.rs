@@ -71,6 +71,15 @@ pub struct Marginal {
     pub log_square: Tensor,
 }
 
+/// A marginal with the derivative of its velocity along its own flow.
+#[derive(Debug)]
+pub struct MovingMarginal {
+    /// The marginal.
+    pub marginal: Marginal,
+    /// $Dv/Dt = \partial_t v + (\nabla_x v) v$, (T, Q, ...).
+    pub derivative: Tensor,
+}
+
 impl Marginal {
     /// From log-weights (T, K, Q) and velocities (T, K, Q, ...).
     pub fn over(log_weight: &Tensor, velocity: &Tensor) -> Self {

@@ -1,4 +1,5 @@
-use crate::{Draws, Error};
+use crate::{Draws, Error, check_same};
+use strait_autodiff::jvp;
 use tch::{Device, Kind, Tensor};
 
 /// A distribution that can be sampled: the source of a flow, or a named toy.
@@ -17,6 +18,16 @@ pub trait Source {
     /// # Errors
     /// `NoDensity` where there is none in closed form; `Shape` where x does not fit.
     fn log_density(&self, x: &Tensor) -> Result<Tensor, Error>;
+
+    /// $\nabla \log p(x) \cdot \dot x$ of each sample, (B,): how the log-density of points x that move by $\dot x$
+    /// changes. By one JVP, unless a source knows better.
+    ///
+    /// # Errors
+    /// As `log_density`; a typed one that names an operation without a forward derivative.
+    fn log_density_slope(&self, x: &Tensor, dx: &Tensor) -> Result<Tensor, Error> {
+        let density = |at: &[Tensor]| Ok::<_, Error>(vec![self.log_density(&at[0])?]);
+        Ok(jvp(density, &[x.shallow_clone()], &[dx.shallow_clone()])?.remove(0).tangent)
+    }
 }
 
 /// The standard normal distribution $N(0, I)$ over samples of a shape.
@@ -59,5 +70,10 @@ impl Source for StandardNormal {
         }
         let d = crate::event_size(x) as f64;
         Ok(crate::sum_per_sample(&x.square()) * -0.5 - 0.5 * d * (2.0 * std::f64::consts::PI).ln())
+    }
+
+    fn log_density_slope(&self, x: &Tensor, dx: &Tensor) -> Result<Tensor, Error> {
+        check_same(x, "dx", dx)?;
+        Ok(-crate::sum_per_sample(&(x * dx)))
     }
 }

@@ -30,11 +30,12 @@ use crate::suite;
 use std::fmt;
 use strait_autodiff::{Graph, vjp};
 use strait_core::{
-    Error, Interpolant, InvertibleInterpolant, Marginal, PathSample, Points, Scope, Source, StandardNormal, event_size,
+    Error, Interpolant, InvertibleInterpolant, Marginal, MovingMarginal, PathSample, Points, Scope, Source,
+    StandardNormal, event_size,
 };
 use tch::{Device, Kind, Tensor};
 
-/// What every interpolant must satisfy; the last three hold of invertible ones.
+/// What every interpolant must satisfy; the last four hold of invertible ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
@@ -58,6 +59,8 @@ pub enum Law {
     LogDet,
     /// `through` and `marginal` are what `invert` and `at` make of every pair by itself.
     Through,
+    /// `moving_marginal`, where a path has it, is `marginal` with its difference along the flow, within $10^{-5}$.
+    Moving,
 }
 
 pub use crate::samples::Case;
@@ -300,5 +303,19 @@ fn passage_laws<I: InvertibleInterpolant>(trial: &Trial<I>) -> Result<(), Fault>
     let wanted = Marginal::over(&log_weight.view(&size[..3]), &velocity.view(wide));
     hold(Law::Through, "the marginal velocity", &whole.velocity, &wanted.velocity, 1e-8)?;
     hold(Law::Through, "the marginal log-weight", &whole.log_weight, &wanted.log_weight, 1e-8)?;
-    hold(Law::Through, "the marginal's effective size", &whole.effective(), &wanted.effective(), 1e-8)
+    hold(Law::Through, "the marginal's effective size", &whole.effective(), &wanted.effective(), 1e-8)?;
+
+    let Some(MovingMarginal { marginal, derivative }) = path.moving_marginal(&source, at).map_err(runs)? else {
+        return Ok(());
+    };
+    hold(Law::Moving, "the moving marginal's velocity", &marginal.velocity, &whole.velocity, 1e-8)?;
+    hold(Law::Moving, "the moving marginal's log-weight", &marginal.log_weight, &whole.log_weight, 1e-8)?;
+    hold(Law::Moving, "the moving marginal's effective size", &marginal.effective(), &whole.effective(), 1e-8)?;
+    let h = 2e-5;
+    let moved = |steps: f64| {
+        let (x_t, t) = (at.x_t + &whole.velocity * (steps * h), at.t + steps * h);
+        path.marginal(&source, Points { x_t: &x_t, t: &t, ..at }).map(|marginal| marginal.velocity).map_err(runs)
+    };
+    let numeric = ((moved(1.0)? - moved(-1.0)?) * 8.0 - (moved(2.0)? - moved(-2.0)?)) / (12.0 * h);
+    hold(Law::Moving, "the derivative along the flow", &derivative, &numeric, 1e-5)
 }

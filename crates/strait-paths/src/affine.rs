@@ -1,8 +1,10 @@
+mod moving;
+
 use crate::linear::{check, check_before_end};
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, Passage, PathCurve, PathSample, Points, TimeFunction,
-    event_size,
+    Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, Passage, PathCurve, PathSample, Points,
+    Source, TimeFunction, event_size,
 };
 use tch::{Kind, Tensor};
 
@@ -58,7 +60,7 @@ pub struct Affine<F> {
     below: Option<Tensor>,
 }
 
-/// The parts of the path at $(x_1, t)$: gated log-scales (B, d), gated entries below the diagonal, m (B, d).
+/// The parts of the path at $(x_1, t)$: gated log-scales, gated entries below the diagonal row by row, m.
 struct Parts {
     log_scale: Jet,
     below: Option<Jet>,
@@ -88,26 +90,36 @@ impl<F: TimeFunction> Affine<F> {
         &self.network
     }
 
-    fn parts(&self, x1: &Tensor, t: &Tensor, order: Order) -> Result<Parts, Error> {
+    /// The network's numbers, (N, outputs), with derivatives.
+    fn numbers(&self, x1: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
         let d = self.config.dimensions;
         if event_size(x1) != d {
             return Err(Error::Shape { what: "x1", expected: format!("(B, ...) with {d} in all"), found: x1.size() });
         }
-        let out = self.network.jet(x1, t, order)?;
-        let size = out.value().size();
+        let numbers = self.network.jet(x1, t, order)?;
+        let size = numbers.value().size();
         if size != [x1.size()[0], self.config.outputs()] {
             let expected = format!("(B, {})", self.config.outputs());
             return Err(Error::Shape { what: "the affine path's network", expected, found: size });
         }
-        let gate = Jet::variable(&t.unsqueeze(1), order);
-        let bound = self.config.log_scale_bound;
-        let part = |from: i64, length: i64| out.view(|x| x.narrow(1, from, length));
+        Ok(numbers)
+    }
+
+    /// The parts that the numbers along an axis stand for; `time` broadcasts against them.
+    fn parts_of(&self, numbers: &Jet, axis: i64, time: &Jet) -> Parts {
+        let (d, bound) = (self.config.dimensions, self.config.log_scale_bound);
+        let part = |from: i64, length: i64| numbers.view(|x| x.narrow(axis, from, length));
         let rest = self.config.outputs() - 2 * d;
-        Ok(Parts {
-            log_scale: part(0, d).scale(1.0 / bound).tanh().scale(bound).times(&gate),
+        Parts {
+            log_scale: part(0, d).scale(1.0 / bound).tanh().scale(bound).times(time),
             shift: part(d, d),
-            below: (rest > 0).then(|| part(2 * d, rest).times(&gate)),
-        })
+            below: (rest > 0).then(|| part(2 * d, rest).times(time)),
+        }
+    }
+
+    fn parts(&self, x1: &Tensor, t: &Tensor, order: Order) -> Result<Parts, Error> {
+        let numbers = self.numbers(x1, t, order)?;
+        Ok(self.parts_of(&numbers, 1, &Jet::variable(&t.unsqueeze(1), order)))
     }
 
     /// The strictly lower triangular matrix (N, d, d) of its entries.
@@ -197,6 +209,14 @@ impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
             log_det: log_det.view([times, ends, 1]).expand(&size[..3], false),
             velocity: velocity.view(size.as_slice()),
         })
+    }
+
+    fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
+        if self.config.dimensions > moving::MOST_DIMENSIONS {
+            return Ok(None);
+        }
+        check_before_end(INVERSE, at.t)?;
+        moving::marginal(self, source, at).map(Some)
     }
 }
 

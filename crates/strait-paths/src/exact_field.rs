@@ -1,7 +1,8 @@
+use crate::straightness::{Along, Moving, material_derivative};
 use std::cell::Cell;
 use strait_core::{
-    Coupling, Dataset, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, Points, Source, Stream,
-    VelocityField, check_batch,
+    Coupling, Dataset, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, Points, Source,
+    Stream, VelocityField, check_batch,
 };
 use tch::{Kind, Tensor};
 
@@ -71,6 +72,17 @@ pub struct Exact {
     pub log_density: Tensor,
 }
 
+/// The exact field with its derivative along its own flow.
+#[derive(Debug)]
+pub struct MovingExact {
+    /// $v^*(x, t)$.
+    pub velocity: Tensor,
+    /// $Dv^*/Dt$, of the same shape.
+    pub derivative: Tensor,
+    /// Effective sample size of each point.
+    pub effective: Tensor,
+}
+
 impl<'a> ExactField<'a> {
     /// Over `candidates`, in parts of at most `pairs_at_once` pairs of a point and a candidate.
     ///
@@ -129,6 +141,39 @@ impl<'a> ExactField<'a> {
             log_density: whole.log_weight - (candidates.size()[0] as f64).ln(),
             velocity: whole.velocity,
         })
+    }
+
+    /// The field with its derivative along its own flow, at Q points for each of T times, as `at_times`. By
+    /// `Along::Forward` a path that has it in closed form gives it (affine paths, and warped ones over them), all pairs
+    /// at once.
+    ///
+    /// # Errors
+    /// As `at`, and as `material_derivative`.
+    pub fn moving(&self, x: &Tensor, t: &Tensor, along: Along) -> Result<MovingExact, Error> {
+        if along == Along::Forward {
+            let candidates = self.candidates.next()?;
+            let at = Points { x_t: x, x1: &candidates, t };
+            if let Some(MovingMarginal { marginal, derivative }) = self.path.moving_marginal(self.source, at)? {
+                return Ok(MovingExact { effective: marginal.effective(), velocity: marginal.velocity, derivative });
+            }
+        }
+        // The candidates stay the same while a derivative is taken over them.
+        let fixed = self.fixed()?;
+        let effective = Cell::new(None);
+        let velocity = |x: &Tensor, t: &Tensor| {
+            let exact = fixed.at_times(x, t)?;
+            effective.set(effective.take().or_else(|| Some(exact.effective.detach())));
+            Ok(exact.velocity)
+        };
+        let Moving { velocity, derivative } = material_derivative(&velocity, x, t, along)?;
+        let effective = effective.take().unwrap_or_else(|| x.new_zeros([0], (x.kind(), x.device())));
+        Ok(MovingExact { velocity, derivative, effective })
+    }
+
+    /// The field over the candidates of one call.
+    fn fixed(&self) -> Result<ExactField<'_>, Error> {
+        let candidates = Candidates::Fixed(self.candidates.next()?);
+        Ok(ExactField { path: self.path, source: self.source, candidates, pairs_at_once: self.pairs_at_once })
     }
 
     /// The mean acceleration of the paths through points, $E[x_{tt} \mid x_t = x]$: x (T, Q, ...), t (T,).

@@ -29,7 +29,7 @@ mod velocity;
 mod warped;
 
 pub use affine::{Affine, AffineConfig, Mixing};
-pub use exact_field::{Candidates, Exact, ExactField};
+pub use exact_field::{Candidates, Exact, ExactField, MovingExact};
 pub use glow::Glow;
 pub use linear::Linear;
 pub use monotone::Monotone;

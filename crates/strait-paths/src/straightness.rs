@@ -124,8 +124,7 @@ impl Curvature {
 /// # Errors
 /// Those of the field, of its path's acceleration, and of the material derivative.
 pub fn curvature(field: &ExactField<'_>, x: &Tensor, t: &Tensor, along: Along) -> Result<Curvature, Error> {
-    let velocity = |x: &Tensor, t: &Tensor| Ok(field.at_times(x, t)?.velocity);
-    let bend = material_derivative(&velocity, x, t, along)?.derivative.detach();
+    let bend = field.moving(x, t, along)?.derivative.detach();
     let acceleration = field.acceleration(x, t)?.detach();
     let mean_square = |x: &Tensor| sum_per_sample(&x.flatten(0, 1).square()).mean(Kind::Double).double_value(&[]);
     Ok(Curvature {

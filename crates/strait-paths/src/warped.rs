@@ -1,8 +1,8 @@
 use crate::velocity::taylor;
 use strait_autodiff::{Dual, Order, jvp};
 use strait_core::{
-    Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, PathCurve, PathSample, Points,
-    Source, Transformed,
+    Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, PathCurve,
+    PathSample, Points, Source, Transformed, per_sample,
 };
 use tch::Tensor;
 
@@ -77,5 +77,32 @@ impl<P: InvertibleInterpolant, F: Bijection> InvertibleInterpolant for Warped<P,
             log_weight: base.log_weight + &log_det,
             log_square: base.log_square + log_det * 2.0,
         })
+    }
+
+    /// A trajectory of the field is the image of one of the base's field: $x(s) = \Psi_{t+s}(z + s v + s^2 \dot v / 2)$
+    /// to the second order, which is what its acceleration needs.
+    fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
+        let pairs = at.check()?;
+        let (size, [times, points]) = (at.x_t.size(), [pairs[0], pairs[2]]);
+        let t = at.t.unsqueeze(1).expand([times, points], false).reshape([-1]);
+        let Transformed { value: z, log_det } = self.warp.inverse(&at.x_t.flatten(0, 1), only(&t))?;
+        let at_base = Points { x_t: &z.view(size.as_slice()), ..at };
+        let Some(MovingMarginal { marginal: base, derivative }) = self.base.moving_marginal(source, at_base)? else {
+            return Ok(None);
+        };
+        let (dz, ddz) = (base.velocity.flatten(0, 1), derivative.flatten(0, 1));
+        let image = |s: &Tensor| {
+            let by = per_sample(s, &z);
+            let moved = &z + &by * &dz + by.square() * &ddz * 0.5;
+            Ok(self.warp.forward(&moved, only(&(&t + s)))?.value)
+        };
+        let jet = taylor(image, &t.zeros_like(), Order::Second)?;
+        let log_det = log_det.view([times, points]);
+        let marginal = Marginal {
+            velocity: jet.first().view(size.as_slice()),
+            log_weight: base.log_weight + &log_det,
+            log_square: base.log_square + log_det * 2.0,
+        };
+        Ok(Some(MovingMarginal { marginal, derivative: jet.second().view(size.as_slice()) }))
     }
 }

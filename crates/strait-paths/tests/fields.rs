@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Independent, VECTORS, affine, glow_path, warped};
+use strait_autodiff::{Graph, gradient};
 use strait_core::{
     Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Scope, Seed, Source, StandardNormal,
     VelocityField,
@@ -10,7 +11,7 @@ use strait_core::{
 use strait_flows::Plan;
 use strait_laws::field::{Broken, Case, Law, Suite, check_differentiable};
 use strait_paths::gaussian::{LinearPathField, StraightField};
-use strait_paths::{ExactField, Linear, Mixing, Monotone, Schedule};
+use strait_paths::{Along, ExactField, Linear, Mixing, Monotone, Schedule};
 use tch::{Kind, Tensor};
 
 /// An exact field with all that it borrows.
@@ -230,6 +231,48 @@ fn exact_fields_keep_the_continuity_equation() {
         let off = continuity(&WrongDeterminant(forgets, built(&[2], affine(Mixing::Triangular)).0), &[2]);
         assert!(off < most && (!forgets || off > 1e-2), "forgets the determinant: {forgets}, off by {off}");
     }
+}
+
+/// The closed forms, the JVP and double reverse mode, and their gradients in every parameter.
+#[test]
+fn all_ways_along_the_flow_agree_and_so_do_their_gradients() {
+    fn ways<P: InvertibleInterpolant>(
+        event: &[i64],
+        build: impl Fn(&Case, &mut Scope<'_>) -> Result<P, Error>,
+        exact: &[Along],
+    ) {
+        let (path, parameters) = built(event, build);
+        let shape = |n: &[i64]| [n, event].concat();
+        let normal =
+            |seed, n: &[i64]| Seed(seed).stream("x").at(0).normal(&shape(n), Kind::Double, tch::Device::Cpu).unwrap();
+        let source = StandardNormal::new(event);
+        let field = ExactField::new(&path, &source, &Independent(true), normal(1, &[7]), 1000).unwrap();
+        let (x, t) = (normal(2, &[2, 3]), Tensor::from_slice(&[0.3f64, 0.7]));
+        let take = |along| {
+            let derivative = field.moving(&x, &t, along).unwrap().derivative;
+            let gradients =
+                gradient(&derivative.square().sum(Kind::Double), parameters.tensors(), Graph::Free).unwrap();
+            (derivative.detach(), gradients)
+        };
+        let (derivative, gradients) = take(Along::Reverse);
+        for (along, tolerance) in exact.iter().map(|way| (*way, 1e-8)).chain([(Along::Difference { step: 1e-4 }, 1e-4)])
+        {
+            let (found, of) = take(along);
+            let off = |a: &Tensor, b: &Tensor| ((a - b).abs() / (b.abs() + 1.0)).max().double_value(&[]);
+            assert!(off(&found, &derivative) < tolerance, "{along:?} in {event:?}");
+            for ((a, b), name) in of.iter().zip(&gradients).zip(parameters.names()) {
+                let scale = b.abs().max().double_value(&[]).max(1.0);
+                assert!(off(&(a / scale), &(b / scale)) < 10.0 * tolerance, "{along:?} in {event:?}: {name}");
+            }
+        }
+    }
+    for event in [&[1i64] as &[i64], &[2], &[3], &[1, 2, 2]] {
+        ways(event, affine(Mixing::Triangular), &[Along::Forward]);
+        ways(event, affine(Mixing::Diagonal), &[Along::Forward]);
+    }
+    ways(&[9], affine(Mixing::Triangular), &[Along::Forward]); // by a JVP
+    ways(&[2], warped, &[Along::Forward]);
+    ways(&[2], glow_path(Plan::default()), &[]);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 use super::mean_square_norm;
-use std::cell::RefCell;
 use strait_core::{Batch, Coupling, Error, Loss, Models, Objective, Source};
-use strait_paths::{Along, ExactField, material_derivative};
+use strait_paths::{Along, ExactField};
 use tch::{Kind, Tensor};
 
 /// How many points the straightness is taken at, and how.
@@ -79,16 +78,10 @@ impl Objective for Straightness {
 
         let everything = points.max(1) * k;
         let field = ExactField::new(path, &*self.source, &*self.coupling, batch.x1.narrow(0, 0, k), everything)?;
-        let effective = RefCell::new(None);
-        let velocity = |x: &Tensor, t: &Tensor| {
-            let exact = field.at_times(x, t)?;
-            effective.borrow_mut().get_or_insert_with(|| exact.effective.detach().mean(Kind::Float));
-            Ok(exact.velocity)
-        };
-        let bend = material_derivative(&velocity, &x_t.view(shape.as_slice()), &few, along)?.derivative;
-        let total = mean_square_norm(&bend.flatten(0, 1));
-        let mut terms = vec![("straightness", total.detach())];
-        terms.extend(effective.into_inner().map(|size| ("effective_size", size)));
+        let moving = field.moving(&x_t.view(shape.as_slice()), &few, along)?;
+        let total = mean_square_norm(&moving.derivative.flatten(0, 1));
+        let effective = moving.effective.detach().mean(Kind::Float);
+        let terms = vec![("straightness", total.detach()), ("effective_size", effective)];
         Ok(Loss { total, terms })
     }
 

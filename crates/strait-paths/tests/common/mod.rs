@@ -9,14 +9,14 @@ use strait_paths::{Affine, AffineConfig, Glow, Mixing, Residual, Transport, Warp
 use tch::Tensor;
 
 /// A small network of (x1, t) with jets, so that this crate's tests need no other.
-pub struct Net {
+pub(crate) struct Net {
     first: Tensor,
     time: Tensor,
     last: Tensor,
 }
 
 impl Net {
-    pub fn new(scope: &mut Scope<'_>, input: i64, output: i64) -> Result<Self, Error> {
+    pub(crate) fn new(scope: &mut Scope<'_>, input: i64, output: i64) -> Result<Self, Error> {
         Ok(Self {
             first: scope.tensor("first", &[8, input], Init::Normal(0.5))?,
             time: scope.tensor("time", &[8, 1], Init::Normal(0.5))?,
@@ -33,7 +33,7 @@ impl TimeFunction for Net {
     }
 }
 
-pub fn affine(mixing: Mixing) -> impl Fn(&Case, &mut Scope<'_>) -> Result<Affine<Net>, Error> {
+pub(crate) fn affine(mixing: Mixing) -> impl Fn(&Case, &mut Scope<'_>) -> Result<Affine<Net>, Error> {
     move |case, scope| {
         let dimensions = case.event.iter().product();
         let config = AffineConfig { dimensions, mixing, log_scale_bound: 2.0 };
@@ -42,7 +42,7 @@ pub fn affine(mixing: Mixing) -> impl Fn(&Case, &mut Scope<'_>) -> Result<Affine
 }
 
 /// A small Glow for the case's vectors or images.
-pub fn glow(case: &Case, scope: &mut Scope<'_>, plan: &Plan<'_>) -> Result<flows::Glow, Error> {
+pub(crate) fn glow(case: &Case, scope: &mut Scope<'_>, plan: &Plan<'_>) -> Result<flows::Glow, Error> {
     let plan = Plan { steps: 2, hidden: &[8], ..*plan };
     match case.event[..] {
         [c, h, w] => flows::Glow::image(scope, [c, h, w], 1, &plan),
@@ -50,30 +50,30 @@ pub fn glow(case: &Case, scope: &mut Scope<'_>, plan: &Plan<'_>) -> Result<flows
     }
 }
 
-pub fn glow_path(plan: Plan<'static>) -> impl Fn(&Case, &mut Scope<'_>) -> Result<Glow<flows::Glow>, Error> {
+pub(crate) fn glow_path(plan: Plan<'static>) -> impl Fn(&Case, &mut Scope<'_>) -> Result<Glow<flows::Glow>, Error> {
     move |case, scope| Ok(Glow::new(glow(case, scope, &Plan { context: &case.event, gate: Gate::Start, ..plan })?))
 }
 
-pub fn warped(case: &Case, scope: &mut Scope<'_>) -> Result<Warped<Affine<Net>, flows::Glow>, Error> {
+pub(crate) fn warped(case: &Case, scope: &mut Scope<'_>) -> Result<Warped<Affine<Net>, flows::Glow>, Error> {
     let base = affine(Mixing::Triangular)(case, &mut scope.sub("base"))?;
     Ok(Warped::new(base, glow(case, &mut scope.sub("warp"), &Plan { gate: Gate::Ends, ..Plan::default() })?))
 }
 
-pub fn transport(case: &Case, scope: &mut Scope<'_>) -> Result<Transport<flows::Glow>, Error> {
+pub(crate) fn transport(case: &Case, scope: &mut Scope<'_>) -> Result<Transport<flows::Glow>, Error> {
     Ok(Transport::new(glow(case, scope, &Plan::default())?))
 }
 
-pub fn residual(case: &Case, scope: &mut Scope<'_>) -> Result<Residual<Net>, Error> {
+pub(crate) fn residual(case: &Case, scope: &mut Scope<'_>) -> Result<Residual<Net>, Error> {
     let d = case.event.iter().product();
     Ok(Residual::new(Net::new(scope, 2 * d, d)?))
 }
 
 /// Shapes that a Glow takes.
-pub const VECTORS: [&[i64]; 4] = [&[1], &[2], &[3], &[5]];
-pub const IMAGES: [&[i64]; 2] = [&[1, 4, 4], &[2, 2, 2]];
+pub(crate) const VECTORS: [&[i64]; 4] = [&[1], &[2], &[3], &[5]];
+pub(crate) const IMAGES: [&[i64]; 2] = [&[1, 4, 4], &[2, 2, 2]];
 
 /// Pairs as they come, independent or said not to be.
-pub struct Independent(pub bool);
+pub(crate) struct Independent(pub(crate) bool);
 
 impl Coupling for Independent {
     fn couple(&self, x0: Tensor, x1: Tensor, _draws: &mut Draws) -> Result<Pairs, Error> {
