@@ -9,10 +9,10 @@
 use criterion::{BenchmarkId, Criterion};
 use std::error::Error;
 use std::time::Instant;
-use strait_core::{Interpolant, InvertibleInterpolant, Objective, Parameters, Seed, Source, StandardNormal};
+use strait_core::{Interpolant, InvertibleInterpolant, Objective, Parameters, Scope, Seed, Source, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::{Gaussian, Mixture};
-use strait_flows::{Gate, Glow as GlowFlow, Plan};
+use strait_flows::{Active, Chain, Coupling, Gate, Setting, Transform};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_optim::objectives::{FlowMatching, Straightness, StraightnessConfig};
 use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Times, Trainer};
@@ -29,44 +29,51 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 enum Family {
     Linear,
     Affine,
+    WideAffine,
     Warped,
     Glow,
 }
 
 impl Family {
-    const LEARNED: [Self; 3] = [Self::Affine, Self::Warped, Self::Glow];
+    const LEARNED: [Self; 4] = [Self::Affine, Self::WideAffine, Self::Warped, Self::Glow];
 
     fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
-            Self::Affine => "affine (MLP 2x64)",
-            Self::Warped => "warped affine (MLP 2x64, 4 couplings 2x32)",
-            Self::Glow => "glow (4 steps, couplings 2x32)",
+            Self::Affine => "affine (MLP 2x32)",
+            Self::WideAffine => "affine (MLP 2x64)",
+            Self::Warped => "warped affine (MLP 2x32, 4 couplings 1x32)",
+            Self::Glow => "glow (4 couplings 1x32)",
         }
     }
 
     fn build(self, d: i64, parameters: &mut Parameters) -> Outcome<Box<dyn InvertibleInterpolant>> {
-        let plan = Plan { steps: 4, hidden: &[32, 32], ..Plan::default() };
         Ok(match self {
             Self::Linear => Box::new(Linear),
-            Self::Affine => Box::new(affine(d, parameters)?),
+            Self::Affine => Box::new(affine(d, 32, parameters)?),
+            Self::WideAffine => Box::new(affine(d, 64, parameters)?),
             Self::Warped => {
-                let base = affine(d, parameters)?;
-                let plan = Plan { gate: Gate::Ends, ..plan };
-                Box::new(Warped::new(base, GlowFlow::vector(&mut parameters.root().sub("warp"), d, &plan)?))
+                let base = affine(d, 32, parameters)?;
+                Box::new(Warped::new(base, couplings(d, &[], Gate::Ends, &mut parameters.root().sub("warp"))?))
             }
-            Self::Glow => {
-                let plan = Plan { gate: Gate::Start, context: &[d], ..plan };
-                Box::new(Glow::new(GlowFlow::vector(&mut parameters.root(), d, &plan)?))
-            }
+            Self::Glow => Box::new(Glow::new(couplings(d, &[d], Gate::Start, &mut parameters.root())?)),
         })
     }
 }
 
-fn affine(d: i64, parameters: &mut Parameters) -> Outcome<Affine<Mlp>> {
+fn affine(d: i64, width: i64, parameters: &mut Parameters) -> Outcome<Affine<Mlp>> {
     let config = AffineConfig { dimensions: d, mixing: Mixing::Triangular, log_scale_bound: 2.0 };
-    let net = mlp(d, vec![64, 64], config.outputs(), true);
+    let net = mlp(d, vec![width; 2], config.outputs(), true);
     Ok(Affine::new(Mlp::new(&net, &mut parameters.root())?, config)?)
+}
+
+fn couplings(d: i64, context: &[i64], gate: Gate, scope: &mut Scope<'_>) -> Outcome<Chain> {
+    let setting = Setting { event: &[d], context, gate, hidden: &[32] };
+    (0..4).try_fold(Chain::new(), |chain, i| {
+        let active = if i % 2 == 0 { Active::Last } else { Active::First };
+        let coupling = Coupling::new(&mut scope.sub(&i.to_string()), &setting, Transform::affine(), active)?;
+        Ok(chain.then(coupling))
+    })
 }
 
 fn mlp(input: i64, hidden: Vec<i64>, output: i64, zero_last: bool) -> MlpConfig {
@@ -143,7 +150,7 @@ fn table() -> Outcome<()> {
             ("central difference", Along::Difference { step: 5e-3 }),
         ] {
             // A path that takes JVPs of its own leaves no level for another.
-            if along == Along::Forward && !matches!(family, Family::Affine) {
+            if along == Along::Forward && matches!(family, Family::Glow) {
                 continue;
             }
             let config = StraightnessConfig { candidates: 64, times: 8, until: 0.9, along };
