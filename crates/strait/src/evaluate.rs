@@ -4,10 +4,9 @@ use crate::ProgramError;
 use crate::measure::{Reference, measure};
 use crate::run_folder::RunFolder;
 use crate::setting::Setting;
-use crate::track::{Track, Trained, baseline};
+use crate::track::{Track, baseline};
 use clap::Args;
 use std::path::PathBuf;
-use strait_optim::Position;
 
 /// Measures a run and rewrites its summary.json.
 #[derive(Debug, Args)]
@@ -47,21 +46,12 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<PathBuf, ProgramError> {
     config.check()?;
     let setting = Setting::new(folder, &config, &args.device)?;
     let reference = Reference::new(&config, &setting.data, &*setting.source, setting.device)?;
-    let measured = |track: &Track<'_>| {
-        let models = track.models(setting.data.points.event_shape(), setting.device)?;
-        let Position { step, batches, .. } = models.state.position;
-        let trained = Trained {
-            gradient_steps: batches,
-            steps: step,
-            wall_seconds: models.state.wall_seconds,
-            parameters: models.parameters,
-        };
-        measure(&setting, track, &trained, &reference)
-    };
-    let own = measured(&Track::new(&config, setting.folder.path()))?;
+    let own = measure(&setting, &Track::new(&config, setting.folder.path()), &reference)?;
     let below = setting.folder.path().join("baseline");
     let other = match baseline(&config) {
-        Some(other) if below.join("checkpoints").is_dir() => Some(measured(&Track::new(&other, &below))?),
+        Some(other) if below.join("checkpoints").is_dir() => {
+            Some(measure(&setting, &Track::new(&other, &below), &reference)?)
+        }
         _ => None,
     };
     let summary = setting.summary(&own, other.as_ref());

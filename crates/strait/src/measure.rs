@@ -5,7 +5,7 @@ use crate::build::Data;
 use crate::config::{Config, SplitConfig};
 use crate::setting::Setting;
 use crate::summary::{EssSummary, Evaluation, MethodSummary, StraightnessSummary};
-use crate::track::{Models, Track, Trained};
+use crate::track::{Models, Track};
 use strait_core::{Seed, Source, Split};
 use strait_metrics::{Distances, distances, residual, straightness};
 use strait_ode::{Method, Options, TimeGrid};
@@ -83,12 +83,7 @@ impl Reference {
 ///
 /// # Errors
 /// Those of sampling and of the metrics.
-pub fn measure(
-    setting: &Setting<'_>,
-    track: &Track<'_>,
-    trained: &Trained,
-    reference: &Reference,
-) -> Result<Measured, ProgramError> {
+pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) -> Result<Measured, ProgramError> {
     let (config, data) = (setting.config, &setting.data);
     let models = track.models(data.points.event_shape(), setting.device)?;
     let field = &*models.velocity;
@@ -121,10 +116,10 @@ pub fn measure(
     let bent = residual(field, &few, 10, 10, Along::Forward)?;
     let summary = MethodSummary {
         method: track.name.clone(),
-        steps: trained.steps,
-        gradient_steps: trained.gradient_steps,
-        wall_seconds: trained.wall_seconds,
-        parameters: trained.parameters,
+        steps: models.state.position.step,
+        gradient_steps: models.state.position.batches,
+        wall_seconds: models.state.wall_seconds,
+        parameters: models.parameters,
         evaluations,
         straightness: StraightnessSummary {
             straightness: along.s,

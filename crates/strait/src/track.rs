@@ -83,18 +83,6 @@ pub struct Track<'a> {
     pub folder: PathBuf,
 }
 
-/// What a finished training leaves.
-pub struct Trained {
-    /// Gradient steps of all levels.
-    pub gradient_steps: u64,
-    /// Turns.
-    pub steps: u64,
-    /// Training seconds over all sessions.
-    pub wall_seconds: f64,
-    /// Trainable numbers.
-    pub parameters: usize,
-}
-
 /// A name for a method, from its path.
 pub fn method_name(config: &Config) -> &'static str {
     match config.interpolant {
@@ -130,14 +118,10 @@ impl<'a> Track<'a> {
         stop: &AtomicBool,
         bars: &MultiProgress,
         run: &Path,
-    ) -> Result<Trained, ProgramError> {
+    ) -> Result<(), ProgramError> {
         let mut trainer = self.trainer(pairing, device)?;
         let mut wall = self.restore(&mut trainer)?;
         self.trim_metrics(trainer.position().step)?;
-        let mut parameters = 0;
-        for level in &trainer.system.levels {
-            parameters += level.parameters.count();
-        }
         let bar = bar(bars, &self.name, trainer.total(), trainer.position().step);
         let (every, checkpoint_every) = (self.config.log.every, self.config.log.checkpoint);
         let mut since = Instant::now();
@@ -171,12 +155,7 @@ impl<'a> Track<'a> {
             }
         }
         bar.finish();
-        Ok(Trained {
-            gradient_steps: trainer.position().batches,
-            steps: trainer.total(),
-            wall_seconds: wall,
-            parameters,
-        })
+        Ok(())
     }
 
     fn trainer<'p>(&self, pairing: Pairing<'p>, device: Device) -> Result<Trainer<'p>, ProgramError> {

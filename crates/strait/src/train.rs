@@ -74,30 +74,30 @@ fn run(setting: &Setting<'_>, stop: &AtomicBool, bars: &MultiProgress) -> Result
     let (config, path) = (setting.config, setting.folder.path());
     info!("{}: {} on {}, seed {}", path.display(), setting.data.points.name(), setting.device_name, config.seed);
     let own_track = Track::new(config, path);
-    let own = own_track.train(setting.pairing(), setting.device, stop, bars, path)?;
+    own_track.train(setting.pairing(), setting.device, stop, bars, path)?;
     let other_config = if config.evaluate.baseline { baseline(config) } else { None };
     let other = match &other_config {
         Some(other) => {
             let folder = path.join("baseline");
             write_config(&folder, other)?;
             let track = Track::new(other, &folder);
-            let trained = track.train(setting.pairing(), setting.device, stop, bars, path)?;
-            Some((track, trained))
+            track.train(setting.pairing(), setting.device, stop, bars, path)?;
+            Some(track)
         }
         None => None,
     };
     info!("measuring");
     let reference = Reference::new(config, &setting.data, &*setting.source, setting.device)?;
-    let own_measured = measure(setting, &own_track, &own, &reference)?;
+    let own_measured = measure(setting, &own_track, &reference)?;
     let other_measured = match &other {
-        Some((track, trained)) => Some(measure(setting, track, trained, &reference)?),
+        Some(track) => Some(measure(setting, track, &reference)?),
         None => None,
     };
     let summary = setting.summary(&own_measured, other_measured.as_ref());
     let text = serde_json::to_string_pretty(&summary).map_err(|e| ProgramError::io(path)(e.into()))?;
     setting.folder.write("summary.json", &text)?;
     let mut methods = vec![page::Method { track: &own_track, measured: &own_measured }];
-    if let (Some((track, _)), Some(measured)) = (&other, &other_measured) {
+    if let (Some(track), Some(measured)) = (&other, &other_measured) {
         methods.push(page::Method { track, measured });
     }
     page::write(setting, &summary, &methods, &reference)
