@@ -1,11 +1,13 @@
 use std::f64::consts::PI;
 
 /// How a learning rate moves over a phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Decay {
     /// It stays.
     Constant,
     /// It falls to zero along half a cosine (Loshchilov and Hutter, arXiv 1608.03983).
+    #[default]
     Cosine,
 }
 

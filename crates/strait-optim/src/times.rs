@@ -15,9 +15,11 @@ use tch::{Device, Kind, Tensor};
 /// assert!(t.iter().enumerate().all(|(i, &t)| (0.25 * i as f64..=0.25 * (i + 1) as f64).contains(&t)));
 /// # Ok::<(), strait_core::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "law", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Times {
     /// Uniform.
+    #[default]
     Uniform,
     /// $\sigma(m + s z)$ with z standard normal (Esser et al., arXiv 2403.03206).
     LogitNormal {

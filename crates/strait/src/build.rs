@@ -2,15 +2,15 @@
 
 use crate::ProgramError;
 use crate::config::{
-    ActivationConfig, Config, CouplingConfig, DataConfig, DataName, DecayConfig, InterpolantConfig, LevelConfig,
-    MixingConfig, ObjectiveConfig, PhaseConfig, SourceConfig, TimesConfig, VelocityConfig,
+    ActivationConfig, Config, ConfigError, CouplingConfig, DataConfig, DataName, InterpolantConfig, LevelConfig,
+    MixingConfig, ObjectiveConfig, PhaseConfig, SourceConfig, VelocityConfig,
 };
 use strait_core::{Coupling, Dataset, InvertibleInterpolant, Objective, Parameters, Seed, Source, StandardNormal};
 use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, SCurve};
 use strait_data::{DataError, Image, Scaling, Toy, ToyDataset, data_dir, digits, from_file};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_optim::objectives::{Energy, FlowMatching};
-use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Phase, Times};
+use strait_optim::{LearningRate, Level, LevelName, LevelPlan, OptimError, Phase};
 use strait_paths::{Affine, AffineConfig, Linear, Mixing, Schedule};
 use strait_transport::{ExactOt, Independent};
 use tch::{Device, Kind};
@@ -74,7 +74,10 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
             None | Some(2) => Gaussian::planar()?,
             Some(d) => Gaussian::of_dimension(d)?,
         }),
-        None => return Err(DataError::NoFolder.into()),
+        None => {
+            let (key, must) = ("data.name".into(), "given, or a `file`".into());
+            return Err(ConfigError::Value { key, must }.into());
+        }
     };
     let points = ToyDataset::new(toy, kind, device).map_err(DataError::from)?;
     Ok(Data { points: Box::new(points), image: None })
@@ -184,23 +187,13 @@ fn level_plan(config: &LevelConfig) -> LevelPlan {
         ObjectiveConfig::FlowMatching => Box::new(FlowMatching),
         ObjectiveConfig::Energy { acceleration } => Box::new(Energy { acceleration }),
     };
-    let times = match config.times {
-        TimesConfig::Uniform => Times::Uniform,
-        TimesConfig::LogitNormal { mean, sd } => Times::LogitNormal { mean, sd },
-        TimesConfig::UShaped { sharpness } => Times::UShaped { sharpness },
-        TimesConfig::Power { power } => Times::Power { power },
-    };
-    let decay = match config.decay {
-        DecayConfig::Constant => Decay::Constant,
-        DecayConfig::Cosine => Decay::Cosine,
-    };
     LevelPlan {
         level: config.level,
         objective,
         steps: config.steps,
         batch: config.batch,
-        times,
-        rate: LearningRate { peak: config.rate, warm_up: config.warm_up, decay },
+        times: config.times,
+        rate: LearningRate { peak: config.rate, warm_up: config.warm_up, decay: config.decay },
         betas: config.betas,
         weight_decay: config.weight_decay,
         clip: config.clip.unwrap_or(f64::INFINITY),

@@ -4,6 +4,7 @@ use crate::ProgramError;
 use crate::measure::{Reference, measure};
 use crate::run_folder::RunFolder;
 use crate::setting::Setting;
+use crate::summary::SUMMARY;
 use crate::track::{Track, baseline};
 use clap::Args;
 use std::path::PathBuf;
@@ -44,17 +45,17 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<PathBuf, ProgramError> {
         config.evaluate.samples = samples;
     }
     config.check()?;
-    let setting = Setting::new(folder, &config, &args.device)?;
+    let setting = Setting::new(&config, &args.device)?;
     let reference = Reference::new(&config, &setting.data, &*setting.source, setting.device)?;
-    let own = measure(&setting, &Track::new(&config, setting.folder.path()), &reference)?;
-    let below = setting.folder.path().join("baseline");
+    let own = measure(&setting, &Track::new(&config, folder.path()), &reference)?;
+    let below = folder.path().join("baseline");
     let other = match baseline(&config) {
         Some(other) if below.join("checkpoints").is_dir() => {
             Some(measure(&setting, &Track::new(&other, &below), &reference)?)
         }
         _ => None,
     };
-    let summary = setting.summary(&own, other.as_ref());
+    let summary = setting.write_summary(&folder, &own, other.as_ref())?;
     for method in std::iter::once(&summary.method).chain(&summary.baseline) {
         for e in &method.evaluations {
             println!(
@@ -63,7 +64,5 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<PathBuf, ProgramError> {
             );
         }
     }
-    let path = setting.folder.path();
-    let text = serde_json::to_string_pretty(&summary).map_err(|error| ProgramError::io(path)(error.into()))?;
-    setting.folder.write("summary.json", &text)
+    Ok(folder.path().join(SUMMARY))
 }

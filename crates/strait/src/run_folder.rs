@@ -2,6 +2,7 @@
 
 use crate::ProgramError;
 use crate::config::{self, Config};
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -91,6 +92,15 @@ impl RunFolder {
         let path = self.path.join(name);
         write_whole(&path, text.as_bytes())?;
         Ok(path)
+    }
+
+    /// As `write`, a record as JSON.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub fn write_json(&self, name: &str, record: &impl Serialize) -> Result<PathBuf, ProgramError> {
+        let text = serde_json::to_string_pretty(record);
+        self.write(name, &text.map_err(|error| ProgramError::io(&self.path.join(name))(error.into()))?)
     }
 }
 

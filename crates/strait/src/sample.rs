@@ -1,10 +1,10 @@
 //! `sample`: new samples of a trained run, to an array or a picture.
 
-use crate::ProgramError;
-use crate::report::{Colour, ImageCell, ImageFormat, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow, Shade};
+use crate::report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
 use crate::run_folder::{RunFolder, write_whole};
 use crate::setting::Setting;
 use crate::track::Track;
+use crate::{ProgramError, page};
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar};
 use ndarray::{ArrayD, IxDyn};
@@ -12,6 +12,7 @@ use ndarray_npy::NpzWriter;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use strait_core::Seed;
+use strait_data::Image;
 use strait_ode::{Method, Options, TimeGrid};
 use tch::{Kind, Tensor};
 
@@ -69,8 +70,8 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     };
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
-    let setting = Setting::new(folder, &config, &args.device)?;
-    let track = Track::new(&config, setting.folder.path());
+    let setting = Setting::new(&config, &args.device)?;
+    let track = Track::new(&config, folder.path());
     let models = track.models(setting.data.points.event_shape(), setting.device)?;
     let mut draws = Seed(config.seed).stream("sample").at(args.seed);
     let x0 = setting.source.sample(args.count, &mut draws, Kind::Float, setting.device)?;
@@ -82,7 +83,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     let x = setting.data.points.denormalise(&solution.x)?;
     match format {
         Format::Npz => write_npz(&args.out, &x)?,
-        Format::Png => write_png(&args.out, &setting, &x)?,
+        Format::Png => write_png(&args.out, folder.name(), setting.data.image, &x)?,
     }
     tracing::info!("{} samples, {}, {} evaluations each", args.count, method, solution.nfe);
     Ok(args.out.clone())
@@ -100,19 +101,16 @@ fn write_npz(path: &Path, x: &Tensor) -> Result<(), ProgramError> {
     write_whole(path, &bytes)
 }
 
-fn write_png(path: &Path, setting: &Setting<'_>, x: &Tensor) -> Result<(), ProgramError> {
-    let (id, title, colour) = ("samples".to_owned(), setting.folder.name(), Colour::of(1));
-    let caption = String::new();
-    let flat = x.to_kind(Kind::Float).to_device(tch::Device::Cpu);
-    let figure = match setting.data.image {
+fn write_png(path: &Path, title: String, image: Option<Image>, x: &Tensor) -> Result<(), ProgramError> {
+    let (id, caption, colour) = ("samples".to_owned(), String::new(), Colour::of(1));
+    let figure = match image {
         Some(image) => {
-            let cell = ImageCell { values: Vec::<f32>::try_from(flat.contiguous().view([-1]))?, note: String::new() };
-            let shade = if image.channels == 3 { Shade::Rgb } else { Shade::Ink };
+            let cell = ImageCell { values: page::pixels(x, i64::MAX), note: String::new() };
             ImageGrid {
                 id,
                 title,
                 caption,
-                format: ImageFormat { shade, height: image.height as usize, width: image.width as usize },
+                format: page::format(image),
                 columns: vec![String::new()],
                 last_is_truth: false,
                 rows: vec![ImageRow { label: String::new(), colour, cells: vec![cell] }],
@@ -120,7 +118,7 @@ fn write_png(path: &Path, setting: &Setting<'_>, x: &Tensor) -> Result<(), Progr
             .draw()?
         }
         None => {
-            let cell = ScatterCell { points: crate::page::points(&flat, i64::MAX), note: String::new() };
+            let cell = ScatterCell { points: page::points(x, i64::MAX), note: String::new() };
             let row = ScatterRow { label: String::new(), colour, cells: vec![cell] };
             ScatterGrid { id, title, caption, columns: vec![String::new()], rows: vec![row], truth: None }.draw()?
         }

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::measure::Measured;
 use crate::run_folder::RunFolder;
-use crate::summary::{Summary, versions};
+use crate::summary::{SUMMARY, Summary, versions};
 use crate::{ProgramError, build};
 use strait_core::{Coupling, Seed, Source};
 use strait_optim::Pairing;
@@ -11,9 +11,7 @@ use tch::Device;
 
 /// All that the tracks of a run share.
 pub struct Setting<'a> {
-    /// The run's folder.
-    pub folder: RunFolder,
-    /// Its config.
+    /// The run's config.
     pub config: &'a Config,
     /// Its data.
     pub data: build::Data,
@@ -32,12 +30,12 @@ impl<'a> Setting<'a> {
     ///
     /// # Errors
     /// Those of the data and the device.
-    pub fn new(folder: RunFolder, config: &'a Config, device_name: &str) -> Result<Self, ProgramError> {
+    pub fn new(config: &'a Config, device_name: &str) -> Result<Self, ProgramError> {
         let device = build::device(device_name)?;
         let data = build::data(&config.data, Seed(config.seed), device)?;
         let source = build::source(config.source, data.points.event_shape());
         let coupling = build::coupling(config.coupling);
-        Ok(Self { folder, config, data, source, coupling, device, device_name: device_name.to_owned() })
+        Ok(Self { config, data, source, coupling, device, device_name: device_name.to_owned() })
     }
 
     /// Where the training pairs come from.
@@ -45,10 +43,18 @@ impl<'a> Setting<'a> {
         Pairing { source: &*self.source, data: &*self.data.points, coupling: &*self.coupling }
     }
 
-    /// The summary of the run.
-    pub fn summary(&self, own: &Measured, other: Option<&Measured>) -> Summary {
-        Summary {
-            run: self.folder.name(),
+    /// Writes the `summary.json` of a run, and returns what it says.
+    ///
+    /// # Errors
+    /// `Io` names the file.
+    pub fn write_summary(
+        &self,
+        folder: &RunFolder,
+        own: &Measured,
+        other: Option<&Measured>,
+    ) -> Result<Summary, ProgramError> {
+        let summary = Summary {
+            run: folder.name(),
             dataset: self.data.points.name().into(),
             seed: self.config.seed,
             device: self.device_name.clone(),
@@ -56,6 +62,8 @@ impl<'a> Setting<'a> {
             method: own.summary.clone(),
             baseline: other.map(|measured| measured.summary.clone()),
             versions: versions(),
-        }
+        };
+        folder.write_json(SUMMARY, &summary)?;
+        Ok(summary)
     }
 }

@@ -10,7 +10,6 @@ use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use strait_core::Seed;
 use strait_optim::check_plan;
 use tracing::info;
 
@@ -56,9 +55,8 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
         }
         None => (config::load(&args.config, &args.sets)?, None),
     };
-    let device = build::device(&args.device)?;
     check_plan(&build::phases(&config.phase))?;
-    build::data(&config.data, Seed(config.seed), device)?;
+    let setting = Setting::new(&config, &args.device)?;
     let folder = match folder {
         Some(folder) => folder,
         None => {
@@ -66,21 +64,25 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
             RunFolder::create(args.name.as_deref(), &stem, &config)?
         }
     };
-    let setting = Setting::new(folder, &config, &args.device)?;
-    run(&setting, stop, bars).map(Some)
+    run(&setting, &folder, stop, bars).map(Some)
 }
 
-fn run(setting: &Setting<'_>, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
-    let (config, path) = (setting.config, setting.folder.path());
+fn run(
+    setting: &Setting<'_>,
+    folder: &RunFolder,
+    stop: &AtomicBool,
+    bars: &MultiProgress,
+) -> Result<PathBuf, ProgramError> {
+    let (config, path) = (setting.config, folder.path());
     info!("{}: {} on {}, seed {}", path.display(), setting.data.points.name(), setting.device_name, config.seed);
     let own_track = Track::new(config, path);
     own_track.train(setting.pairing(), setting.device, stop, bars, path)?;
     let other_config = if config.evaluate.baseline { baseline(config) } else { None };
     let other = match &other_config {
         Some(other) => {
-            let folder = path.join("baseline");
-            write_config(&folder, other)?;
-            let track = Track::new(other, &folder);
+            let below = path.join("baseline");
+            write_config(&below, other)?;
+            let track = Track::new(other, &below);
             track.train(setting.pairing(), setting.device, stop, bars, path)?;
             Some(track)
         }
@@ -93,12 +95,10 @@ fn run(setting: &Setting<'_>, stop: &AtomicBool, bars: &MultiProgress) -> Result
         Some(track) => Some(measure(setting, track, &reference)?),
         None => None,
     };
-    let summary = setting.summary(&own_measured, other_measured.as_ref());
-    let text = serde_json::to_string_pretty(&summary).map_err(|e| ProgramError::io(path)(e.into()))?;
-    setting.folder.write("summary.json", &text)?;
+    let summary = setting.write_summary(folder, &own_measured, other_measured.as_ref())?;
     let mut methods = vec![page::Method { track: &own_track, measured: &own_measured }];
     if let (Some(track), Some(measured)) = (&other, &other_measured) {
         methods.push(page::Method { track, measured });
     }
-    page::write(setting, &summary, &methods, &reference)
+    page::write(setting, folder, &summary, &methods, &reference)
 }

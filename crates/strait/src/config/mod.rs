@@ -7,6 +7,7 @@ pub use read::{ConfigError, PRESETS, load, preset, write};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use strait_optim::{Decay, Times};
 
 /// The version of the format that this program reads.
 pub const VERSION: u32 = 1;
@@ -195,7 +196,7 @@ pub struct LevelConfig {
     pub batch: i64,
     /// The law of t.
     #[serde(default)]
-    pub times: TimesConfig,
+    pub times: Times,
     /// The largest learning rate.
     pub rate: f64,
     /// Turns of linear warm-up.
@@ -203,7 +204,7 @@ pub struct LevelConfig {
     pub warm_up: u64,
     /// What follows the warm-up.
     #[serde(default)]
-    pub decay: DecayConfig,
+    pub decay: Decay,
     /// AdamW's decay rates of the moments.
     #[serde(default = "betas")]
     pub betas: (f64, f64),
@@ -234,43 +235,6 @@ pub enum ObjectiveConfig {
         /// $\lambda$.
         acceleration: f64,
     },
-}
-
-/// A law of t.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(tag = "law", rename_all = "snake_case", deny_unknown_fields)]
-pub enum TimesConfig {
-    /// Uniform.
-    #[default]
-    Uniform,
-    /// $\sigma(m + s z)$.
-    LogitNormal {
-        /// m.
-        mean: f64,
-        /// s.
-        sd: f64,
-    },
-    /// More at both ends.
-    UShaped {
-        /// a.
-        sharpness: f64,
-    },
-    /// $U^p$.
-    Power {
-        /// p.
-        power: f64,
-    },
-}
-
-/// A decay of the learning rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DecayConfig {
-    /// None.
-    Constant,
-    /// Half a cosine to zero.
-    #[default]
-    Cosine,
 }
 
 /// The part of the data that numbers are measured on.

@@ -8,7 +8,7 @@ use crate::report::{
     ScatterCell, ScatterGrid, ScatterRow, Series, Shade, Trajectories, TrajectoryPanel, Truth,
 };
 use crate::setting::Setting;
-use crate::track::MetricsLine;
+use crate::track::{MetricsLine, Models};
 use strait_data::Image;
 use strait_metrics::Distances;
 use tch::{Kind, Tensor};
@@ -27,6 +27,18 @@ pub(crate) fn points(x: &Tensor, most: i64) -> Vec<[f64; 2]> {
     flat(0).into_iter().zip(flat(last)).map(|(a, b)| [a, b]).collect()
 }
 
+/// All numbers of the first images, one after the other.
+pub(crate) fn pixels(x: &Tensor, most: i64) -> Vec<f32> {
+    let x = x.narrow(0, 0, most.min(x.size()[0])).to_kind(Kind::Float).to_device(tch::Device::Cpu);
+    Vec::<f32>::try_from(x.contiguous().view([-1])).unwrap_or_default()
+}
+
+/// How such numbers are an image.
+pub(crate) fn format(image: Image) -> ImageFormat {
+    let shade = if image.channels == 3 { Shade::Rgb } else { Shade::Ink };
+    ImageFormat { shade, height: image.height as usize, width: image.width as usize }
+}
+
 pub(super) fn samples(
     setting: &Setting<'_>,
     methods: &[Method<'_>],
@@ -43,6 +55,7 @@ pub(super) fn columns(methods: &[Method<'_>]) -> Vec<String> {
 }
 
 fn scatter(methods: &[Method<'_>], reference: &Reference) -> ScatterGrid {
+    let headline = Headline::new(reference);
     let row = |method: &Method<'_>| ScatterRow {
         label: method.name().into(),
         colour: method.colour(),
@@ -50,7 +63,7 @@ fn scatter(methods: &[Method<'_>], reference: &Reference) -> ScatterGrid {
             .measured
             .samples
             .iter()
-            .map(|s| ScatterCell { points: points(&s.x, POINTS), note: format!("W2 {:.3}", s.distances.w2) })
+            .map(|s| ScatterCell { points: points(&s.x, POINTS), note: headline.note(&s.distances) })
             .collect(),
     };
     let wide = if reference.data.size()[1..] == [2] { "" } else { " The first two coordinates are shown." };
@@ -65,20 +78,14 @@ fn scatter(methods: &[Method<'_>], reference: &Reference) -> ScatterGrid {
 }
 
 fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageGrid {
-    let cell = |x: &Tensor, note: String| {
-        let tiles = x.narrow(0, 0, TILES.min(x.size()[0])).to_kind(Kind::Float).to_device(tch::Device::Cpu);
-        let tiles = tiles.contiguous().view([-1]);
-        ImageCell { values: Vec::<f32>::try_from(tiles).unwrap_or_default(), note }
-    };
+    let cell = |x: &Tensor, note: String| ImageCell { values: pixels(x, TILES), note };
     let headline = Headline::new(reference);
-    let note = |distances: &Distances| format!("{} {:.3}", headline.name(), headline.of(distances));
     let row = |method: &Method<'_>| {
         let samples = &method.measured.samples;
-        let mut cells: Vec<_> = samples.iter().map(|s| cell(&s.x, note(&s.distances))).collect();
+        let mut cells: Vec<_> = samples.iter().map(|s| cell(&s.x, headline.note(&s.distances))).collect();
         cells.push(cell(&reference.data, format!("floor {:.3}", headline.of(&reference.floor))));
         ImageRow { label: method.name().into(), colour: method.colour(), cells }
     };
-    let shade = if image.channels == 3 { Shade::Rgb } else { Shade::Ink };
     let mut columns = columns(methods);
     columns.push("real images".into());
     ImageGrid {
@@ -87,7 +94,7 @@ fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageG
         caption: "The first 25 samples from the same source points in every cell, none chosen; the real images are of \
                   the split that the numbers are measured on."
             .into(),
-        format: ImageFormat { shade, height: image.height as usize, width: image.width as usize },
+        format: format(image),
         columns,
         last_is_truth: true,
         rows: methods.iter().map(row).collect(),
@@ -147,20 +154,13 @@ pub(super) fn flow_lines(
     methods: &[Method<'_>],
     reference: &Reference,
 ) -> Result<Figure, ProgramError> {
-    let mut panels = vec![];
-    for method in methods {
-        let states = trajectories(&method.measured.models, reference, &setting.data, DRAWN)?;
-        let line = |i: i64| points(&states.select(1, i), i64::MAX);
-        panels.push(TrajectoryPanel {
-            title: method.name().into(),
-            colour: method.colour(),
-            paths: (0..states.size()[1]).map(line).collect(),
-            background: points(&reference.data, POINTS),
-            chords: false,
-        });
-    }
+    let lines = |models: &Models| {
+        let states = trajectories(models, reference, &setting.data, DRAWN)?;
+        Ok((0..states.size()[1]).map(|i| states.select(1, i)).collect())
+    };
     let title = "Trajectories of the flow".into();
     let caption = "100 Euler steps from the same source points.".into();
+    let panels = line_panels(methods, reference, false, lines)?;
     Ok(Trajectories { id: "trajectories".into(), title, caption, panels }.draw()?)
 }
 
@@ -169,20 +169,30 @@ pub(super) fn path_lines(
     methods: &[Method<'_>],
     reference: &Reference,
 ) -> Result<Figure, ProgramError> {
-    let mut panels = vec![];
-    for method in methods {
-        let paths = conditional_paths(&method.measured.models, reference, &setting.data, 12)?;
-        panels.push(TrajectoryPanel {
-            title: method.name().into(),
-            colour: method.colour(),
-            paths: paths.iter().map(|path| points(path, i64::MAX)).collect(),
-            background: points(&reference.data, POINTS),
-            chords: true,
-        });
-    }
     let title = "Conditional paths".into();
     let caption = "The paths of the same twelve pairs, with the straight line between the ends of each.".into();
+    let lines = |models: &Models| conditional_paths(models, reference, &setting.data, 12);
+    let panels = line_panels(methods, reference, true, lines)?;
     Ok(Trajectories { id: "paths".into(), title, caption, panels }.draw()?)
+}
+
+/// A panel for each method, with lines through the points (times, 2) that its models give.
+fn line_panels(
+    methods: &[Method<'_>],
+    reference: &Reference,
+    chords: bool,
+    lines: impl Fn(&Models) -> Result<Vec<Tensor>, ProgramError>,
+) -> Result<Vec<TrajectoryPanel>, ProgramError> {
+    let panel = |method: &Method<'_>| {
+        Ok(TrajectoryPanel {
+            title: method.name().into(),
+            colour: method.colour(),
+            paths: lines(&method.measured.models)?.iter().map(|line| points(line, i64::MAX)).collect(),
+            background: points(&reference.data, POINTS),
+            chords,
+        })
+    };
+    methods.iter().map(panel).collect()
 }
 
 pub(super) fn loss(method: &Method<'_>, lines: &[MetricsLine]) -> Chart {

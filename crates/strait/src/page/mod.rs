@@ -3,10 +3,11 @@
 mod figures;
 mod tables;
 
-pub(crate) use figures::points;
+pub(crate) use figures::{format, pixels, points};
 
 use crate::measure::{Measured, Reference};
 use crate::report::{Colour, KeyNumber, Page, Section};
+use crate::run_folder::RunFolder;
 use crate::setting::Setting;
 use crate::summary::Summary;
 use crate::track::Track;
@@ -59,6 +60,10 @@ impl Headline {
         }
     }
 
+    fn note(self, distances: &Distances) -> String {
+        format!("{} {:.3}", self.name(), self.of(distances))
+    }
+
     fn of(self, distances: &Distances) -> f64 {
         match self {
             Self::W2 => distances.w2,
@@ -73,6 +78,7 @@ impl Headline {
 /// Those of drawing and of files.
 pub fn write(
     setting: &Setting<'_>,
+    folder: &RunFolder,
     summary: &Summary,
     methods: &[Method<'_>],
     reference: &Reference,
@@ -120,12 +126,12 @@ pub fn write(
         facts: facts(summary, reference),
         command: format!(
             "cargo xtask train {} --device {}",
-            setting.folder.path().join("config.toml").display(),
+            folder.path().join("config.toml").display(),
             summary.device
         ),
         settings: config::write(setting.config)?,
     };
-    Ok(page.write(&setting.folder.path().join("report"))?)
+    Ok(page.write(&folder.path().join("report"))?)
 }
 
 fn verdict(methods: &[Method<'_>], reference: &Reference) -> Vec<String> {
