@@ -124,13 +124,14 @@ fn compare() -> Result<(), Failure> {
         steps: 1,
         batch: 512,
         times: Times::Uniform,
+        noise: 0.0,
         rate: LearningRate { peak: 1e-3, warm_up: 0, decay: Decay::Constant },
         betas: (0.9, 0.999),
         weight_decay: 1e-2,
         clip: 1.0,
     };
     let phase = Phase { name: "bench".into(), turns: u64::MAX, levels: vec![plan], fresh: vec![] };
-    let pairing = Pairing { source: &source, data: &data, coupling: &Independent };
+    let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
     let mut trainer = Trainer::new(system, vec![phase], pairing, seed)?;
 
     for optimizer in ["default", "fused"] {

@@ -1,4 +1,4 @@
-use crate::{Draws, Error};
+use crate::{Draws, Error, Stream};
 use tch::Tensor;
 
 /// Pairs of source and data points: row i of `x0` goes with row i of `x1`.
@@ -26,4 +26,20 @@ pub trait Coupling {
 
     /// The name of the coupling, for messages and logs.
     fn name(&self) -> &str;
+}
+
+/// Pairs of source and data points that were made once and are kept together, as a rectified flow is trained on.
+pub trait PairedDataset {
+    /// The shape of one sample, without the batch.
+    fn event_shape(&self) -> &[i64];
+
+    /// How many pairs there are.
+    fn count(&self) -> i64;
+
+    /// `n` pairs for training step `step` of a stream, a function of the three alone. `target_rows` says which of the
+    /// pairs they are.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out.
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Pairs, Error>;
 }

@@ -14,6 +14,8 @@ pub enum Scaling {
     Overall,
     /// One for each coordinate: for columns of different units.
     PerCoordinate,
+    /// None, and no shift: the data keep their own units.
+    Own,
 }
 
 /// The mean and the variance of each coordinate, in double precision on the CPU.
@@ -74,6 +76,7 @@ impl Normalise {
                 (variance.f_mean(Kind::Double)?.f_sqrt()?, mean_square.f_sqrt()?)
             }
             Scaling::PerCoordinate => (variance.f_sqrt()?, mean.f_abs()?),
+            Scaling::Own => return Self::new(mean.f_zeros_like()?, variance.f_ones_like()?),
         };
         let constant = sd.f_le_tensor(&(magnitude * CONSTANT))?;
         Self::new(mean, sd.f_masked_fill(&constant, 1.0)?)

@@ -1,4 +1,5 @@
-use crate::{Normalise, Toy};
+use crate::normalise::moments;
+use crate::{Normalise, Scaling, Toy};
 use strait_core::{Dataset, Draws, Error, Seed, Source, Split, Stream};
 use tch::{Device, Kind, Tensor};
 
@@ -18,9 +19,17 @@ impl NormalisedToy {
     /// # Errors
     /// The toy's.
     pub fn new(toy: Box<dyn Toy>) -> Result<Self, Error> {
+        Self::scaled(toy, Scaling::Overall)
+    }
+
+    /// As `new`, with another scale, or none.
+    ///
+    /// # Errors
+    /// The toy's.
+    pub fn scaled(toy: Box<dyn Toy>, scaling: Scaling) -> Result<Self, Error> {
         let mut draws = Seed(0).stream("statistics of a toy").at(0);
-        let units = Normalise::overall(&toy.sample(STATISTICS, &mut draws, Kind::Double, Device::Cpu)?)?;
-        Ok(Self { toy, units })
+        let statistics = moments(&toy.sample(STATISTICS, &mut draws, Kind::Double, Device::Cpu)?)?;
+        Ok(Self { toy, units: Normalise::from_moments(statistics, scaling)? })
     }
 
     /// In given units: for a source that shall live in those of its target.
@@ -81,7 +90,15 @@ impl ToyDataset {
     /// # Errors
     /// The toy's; libtorch's for a device that is not there.
     pub fn new(toy: Box<dyn Toy>, kind: Kind, device: Device) -> Result<Self, Error> {
-        let NormalisedToy { toy, units } = NormalisedToy::new(toy)?;
+        Self::of(NormalisedToy::new(toy)?, kind, device)
+    }
+
+    /// As `new`, in the units of a law.
+    ///
+    /// # Errors
+    /// libtorch's for a device that is not there.
+    pub fn of(law: NormalisedToy, kind: Kind, device: Device) -> Result<Self, Error> {
+        let NormalisedToy { toy, units } = law;
         // The statistics go to the device once, not with every batch.
         Ok(Self { law: NormalisedToy { toy, units: units.to(kind, device)? }, kind, device })
     }

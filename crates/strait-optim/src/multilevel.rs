@@ -1,18 +1,25 @@
 use crate::{Level, LevelName, LevelPlan, OptimError, Phase, check_plan};
 use std::time::{Duration, Instant};
 use strait_autodiff::{AdamW, Graph, clip, gradient};
-use strait_core::{Batch, Coupling, Dataset, Interpolant, Loss, Models, Seed, Source, VelocityField};
+use strait_core::{
+    Batch, Coupling, Dataset, Interpolant, Loss, Models, PairedDataset, Pairs, Seed, Source, VelocityField,
+};
 use tch::{Kind, Tensor};
 
 /// Where the pairs come from.
 #[derive(Clone, Copy)]
-pub struct Pairing<'a> {
-    /// $p_0$.
-    pub source: &'a dyn Source,
-    /// $p_1$.
-    pub data: &'a dyn Dataset,
-    /// Which source point goes with which data point.
-    pub coupling: &'a dyn Coupling,
+pub enum Pairing<'a> {
+    /// Source and data points, drawn for each batch and paired there.
+    Drawn {
+        /// $p_0$.
+        source: &'a dyn Source,
+        /// $p_1$.
+        data: &'a dyn Dataset,
+        /// Which source point goes with which data point.
+        coupling: &'a dyn Coupling,
+    },
+    /// Pairs that were made before, such as rectified ones.
+    Stored(&'a dyn PairedDataset),
 }
 
 /// The models with their levels. The models hold the tensors that the levels' parameters name.
@@ -247,11 +254,20 @@ impl Pairing<'_> {
     /// Batch number `number` for a plan: a function of the seed and the number alone.
     fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64) -> Result<Batch, OptimError> {
         let at = |name: &str| seed.stream(name).at(number);
-        let x1 = self.data.minibatch(plan.batch, number, seed.stream("data"))?;
+        let Pairs { mut x0, mut x1, .. } = match self {
+            Self::Drawn { source, data, coupling } => {
+                let x1 = data.minibatch(plan.batch, number, seed.stream("data"))?;
+                let x0 = source.sample(plan.batch, &mut at("source"), x1.kind(), x1.device())?;
+                coupling.couple(x0, x1, &mut at("coupling"))?
+            }
+            Self::Stored(pairs) => pairs.minibatch(plan.batch, number, seed.stream("pairs"))?,
+        };
         let (kind, device) = (x1.kind(), x1.device());
-        let x0 = self.source.sample(plan.batch, &mut at("source"), kind, device)?;
-        let pairs = self.coupling.couple(x0, x1, &mut at("coupling"))?;
+        if plan.noise > 0.0 {
+            let noise = at("noise").normal(&x1.size(), kind, device)? * plan.noise;
+            (x0, x1) = (x0 + &noise, x1 + noise);
+        }
         let t = plan.times.draw(plan.objective.times(plan.batch), &mut at("time"), kind, device)?;
-        Ok(Batch { x0: pairs.x0, x1: pairs.x1, t })
+        Ok(Batch { x0, x1, t })
     }
 }

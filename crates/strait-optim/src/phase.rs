@@ -13,6 +13,10 @@ pub struct LevelPlan {
     pub batch: i64,
     /// The law of t.
     pub times: Times,
+    /// Standard deviation $\sigma$ of one normal number for each coordinate that is added to both points of a pair:
+    /// a linear path then has $x_t = (1-t)x_0 + t x_1 + \sigma\varepsilon$ and $u = x_1 - x_0$, the conditional flow
+    /// matching of Tong et al. (arXiv 2302.00482). 0: none.
+    pub noise: f64,
     /// The learning rate over the phase.
     pub rate: LearningRate,
     /// AdamW's decay rates of the moments.

@@ -101,6 +101,7 @@ fn plan(level: LevelName, objective: impl Objective + 'static, steps: u32, rate:
         steps,
         batch: 256,
         times: Times::Uniform,
+        noise: 0.0,
         rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
         betas: (0.9, 0.99),
         weight_decay: 0.0,
@@ -114,7 +115,7 @@ fn phase(turns: u64, levels: Vec<LevelPlan>, fresh: Vec<LevelName>) -> Phase {
 
 fn trainer(phases: Vec<Phase>, ema: Option<f64>) -> Result<Trainer<'static>, OptimError> {
     let source: &'static dyn Source = Box::leak(Box::new(StandardNormal::new(&[2])));
-    let pairing = Pairing { source, data: &Point, coupling: &Independent };
+    let pairing = Pairing::Drawn { source, data: &Point, coupling: &Independent };
     Trainer::new(system(ema), phases, pairing, Seed(5))
 }
 

@@ -3,6 +3,7 @@
 use crate::assignment::AssignmentError;
 use crate::sinkhorn::SinkhornError;
 use std::fmt;
+use std::path::PathBuf;
 
 /// One of the two clouds of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,4 +88,29 @@ pub enum TransportError {
     /// A mean over no projections.
     #[error("a sliced distance needs at least one projection")]
     NoProjections,
+}
+
+/// Why stored pairs could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PairsError {
+    /// A file is missing, or could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A file is not what was written there.
+    #[error("{} is damaged: {problem}; delete it, and it is made again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The pairs themselves.
+    #[error(transparent)]
+    Core(#[from] strait_core::Error),
 }

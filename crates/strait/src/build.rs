@@ -1,27 +1,24 @@
 //! From a config to the objects of a run. Nowhere else are names matched.
 
+mod data;
+
+pub use data::{Data, data, source};
+
 use crate::ProgramError;
 use crate::config::{
-    ActivationConfig, Config, ConfigError, CouplingConfig, DataConfig, DataName, InterpolantConfig, LevelConfig,
-    MixingConfig, ObjectiveConfig, PhaseConfig, SourceConfig, VelocityConfig,
+    ActivationConfig, Config, CouplingConfig, InterpolantConfig, LevelConfig, MixingConfig, ObjectiveConfig,
+    PhaseConfig, TransformConfig, VelocityConfig,
 };
-use strait_core::{Coupling, Dataset, InvertibleInterpolant, Objective, Parameters, Seed, Source, StandardNormal};
-use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, SCurve};
-use strait_data::{DataError, Image, Scaling, Toy, ToyDataset, data_dir, digits, from_file};
+use crate::one_step::OneStep;
+use std::rc::Rc;
+use strait_core::{Coupling, InvertibleInterpolant, Objective, Parameters, Seed, VelocityField};
+use strait_flows::{Base, Density, Glow, Plan, Transform};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
-use strait_optim::objectives::{Energy, FlowMatching};
+use strait_optim::objectives::{Energy, FlowMatching, Likelihood};
 use strait_optim::{LearningRate, Level, LevelName, LevelPlan, OptimError, Phase};
 use strait_paths::{Affine, AffineConfig, Linear, Mixing, Schedule};
 use strait_transport::{ExactOt, Independent};
 use tch::{Device, Kind};
-
-/// A data set, and how its samples are shown.
-pub struct Data {
-    /// The points.
-    pub points: Box<dyn Dataset>,
-    /// The shape of an image, where samples are images.
-    pub image: Option<Image>,
-}
 
 /// `cpu`, `cuda` or `cuda:N`.
 ///
@@ -48,52 +45,10 @@ pub fn device(name: &str) -> Result<Device, ProgramError> {
     }
 }
 
-/// `[data]`.
-///
-/// # Errors
-/// Those of the data set; `MissingData` where it can be fetched.
-pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, ProgramError> {
-    let kind = Kind::Float;
-    if let Some(path) = &config.file {
-        let points = from_file(path, Scaling::Overall, seed, kind, device)?;
-        let image = points.image();
-        return Ok(Data { points: Box::new(points), image });
-    }
-    let toy: Box<dyn Toy> = match config.name {
-        Some(DataName::Digits) => {
-            let points = digits(&data_dir()?, kind, device)?;
-            let image = points.image();
-            return Ok(Data { points: Box::new(points), image });
-        }
-        Some(DataName::EightGaussians) => Box::new(Mixture::eight_gaussians(5.0, config.sd.unwrap_or(0.316))?),
-        Some(DataName::Moons) => Box::new(Moons::new(0.05, 2.0, [-1.0, 0.0])?),
-        Some(DataName::Checkerboard) => Box::new(Checkerboard::new(4.0)?),
-        Some(DataName::Mixture16) => Box::new(Mixture::sixteen_modes(16)?),
-        Some(DataName::SCurve) => Box::new(SCurve::new(0.05, 1.5)?),
-        Some(DataName::Gaussian) => Box::new(match config.dimension {
-            None | Some(2) => Gaussian::planar()?,
-            Some(d) => Gaussian::of_dimension(d)?,
-        }),
-        None => {
-            let (key, must) = ("data.name".into(), "given, or a `file`".into());
-            return Err(ConfigError::Value { key, must }.into());
-        }
-    };
-    let points = ToyDataset::new(toy, kind, device).map_err(DataError::from)?;
-    Ok(Data { points: Box::new(points), image: None })
-}
-
-/// `[source]`, over samples of a shape.
-pub fn source(config: SourceConfig, event: &[i64]) -> Box<dyn Source> {
+/// `[coupling]` of points that are drawn for a batch; under reflow, that of its first teacher.
+pub fn coupling(config: &CouplingConfig) -> Box<dyn Coupling> {
     match config {
-        SourceConfig::Normal => Box::new(StandardNormal::new(event)),
-    }
-}
-
-/// `[coupling]`.
-pub fn coupling(config: CouplingConfig) -> Box<dyn Coupling> {
-    match config {
-        CouplingConfig::Independent => Box::new(Independent),
+        CouplingConfig::Independent | CouplingConfig::Reflow { .. } => Box::new(Independent),
         CouplingConfig::Ot => Box::new(ExactOt),
     }
 }
@@ -133,16 +88,32 @@ pub fn interpolant(
     Ok((path, parameters))
 }
 
+/// A fresh velocity.
+pub struct Velocity {
+    /// The field.
+    pub field: Box<dyn VelocityField>,
+    /// What it is made of.
+    pub parameters: Parameters,
+    /// The flow that the field takes one step of, where it is one.
+    pub flow: Option<OneStep>,
+}
+
 /// `[velocity]` for samples of `d` numbers.
 ///
 /// # Errors
-/// libtorch's, when memory runs out.
-pub fn velocity(
-    config: &VelocityConfig,
-    d: i64,
-    seed: Seed,
-    device: Device,
-) -> Result<(Mlp, Parameters), ProgramError> {
+/// libtorch's, when memory runs out; `FlowError::Setting` for a flow of samples of one number.
+pub fn velocity(config: &VelocityConfig, d: i64, seed: Seed, device: Device) -> Result<Velocity, ProgramError> {
+    let mut parameters = Parameters::new(seed, Kind::Float, device);
+    if let Some(flow) = &config.flow {
+        let transform = match flow.transform {
+            TransformConfig::Affine => Transform::affine(),
+            TransformConfig::Spline => Transform::spline(),
+        };
+        let plan = Plan { steps: flow.steps, hidden: &config.hidden, transform, ..Plan::default() };
+        let glow = Glow::vector(&mut parameters.root(), d, &plan)?;
+        let flow = OneStep::new(Density::new(glow, Base::standard(&[d], Kind::Float, device)));
+        return Ok(Velocity { field: Box::new(flow.clone()), parameters, flow: Some(flow) });
+    }
     let activation = match config.activation {
         ActivationConfig::Silu => Activation::Silu,
         ActivationConfig::Selu => Activation::Selu,
@@ -153,9 +124,8 @@ pub fn velocity(
         octaves => TimeFeatures::Fourier(octaves),
     };
     let net = MlpConfig { input: d, hidden: config.hidden.clone(), output: d, activation, time, zero_last: false };
-    let mut parameters = Parameters::new(seed, Kind::Float, device);
     let mlp = Mlp::new(&net, &mut parameters.root())?;
-    Ok((mlp, parameters))
+    Ok(Velocity { field: Box::new(mlp), parameters, flow: None })
 }
 
 /// The levels of a run that has these parameters. A fixed path is no level.
@@ -171,31 +141,41 @@ pub fn levels(config: &Config, interpolant: Parameters, velocity: Parameters) ->
     Ok(levels)
 }
 
-/// `[[phase]]`.
-pub fn phases(configs: &[PhaseConfig]) -> Vec<Phase> {
-    let phase = |config: &PhaseConfig| Phase {
-        name: config.name.clone(),
-        turns: config.turns,
-        levels: config.level.iter().map(level_plan).collect(),
-        fresh: config.fresh.clone(),
+/// `[[phase]]`; `flow` is what a likelihood is that of.
+///
+/// # Errors
+/// `Plan` where there is a likelihood and no flow.
+pub fn phases(configs: &[PhaseConfig], flow: Option<&OneStep>) -> Result<Vec<Phase>, OptimError> {
+    let phase = |config: &PhaseConfig| {
+        Ok(Phase {
+            name: config.name.clone(),
+            turns: config.turns,
+            levels: config.level.iter().map(|level| level_plan(level, flow)).collect::<Result<_, OptimError>>()?,
+            fresh: config.fresh.clone(),
+        })
     };
     configs.iter().map(phase).collect()
 }
 
-fn level_plan(config: &LevelConfig) -> LevelPlan {
-    let objective: Box<dyn Objective> = match config.objective {
-        ObjectiveConfig::FlowMatching => Box::new(FlowMatching),
-        ObjectiveConfig::Energy { acceleration } => Box::new(Energy { acceleration }),
+fn level_plan(config: &LevelConfig, flow: Option<&OneStep>) -> Result<LevelPlan, OptimError> {
+    let objective: Box<dyn Objective> = match (config.objective, flow) {
+        (ObjectiveConfig::FlowMatching, _) => Box::new(FlowMatching),
+        (ObjectiveConfig::Energy { acceleration }, _) => Box::new(Energy { acceleration }),
+        (ObjectiveConfig::Likelihood, Some(flow)) => Box::new(Likelihood { law: Rc::new(flow.clone()) }),
+        (ObjectiveConfig::Likelihood, None) => {
+            return Err(OptimError::Plan { problem: "there is no flow to take the likelihood of".into() });
+        }
     };
-    LevelPlan {
+    Ok(LevelPlan {
         level: config.level,
         objective,
         steps: config.steps,
         batch: config.batch,
         times: config.times,
+        noise: config.noise,
         rate: LearningRate { peak: config.rate, warm_up: config.warm_up, decay: config.decay },
         betas: config.betas,
         weight_decay: config.weight_decay,
         clip: config.clip.unwrap_or(f64::INFINITY),
-    }
+    })
 }

@@ -54,13 +54,16 @@ pub enum ProgramError {
         problem: String,
     },
     /// Ctrl-C: a checkpoint was written.
-    #[error("stopped at step {step}; go on with `cargo xtask train --resume {}`", run.display())]
+    #[error("stopped at step {step}; go on with `{again}`")]
     Interrupted {
         /// The step of the checkpoint.
         step: u64,
-        /// The run's folder.
-        run: PathBuf,
+        /// The command that goes on.
+        again: String,
     },
+    /// Stored pairs could not be written or read.
+    #[error(transparent)]
+    Pairs(#[from] strait_transport::PairsError),
     /// Training failed.
     #[error(transparent)]
     Optim(#[from] strait_optim::OptimError),

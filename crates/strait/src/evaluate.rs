@@ -2,10 +2,11 @@
 
 use crate::ProgramError;
 use crate::measure::{Reference, measure};
+use crate::methods::baseline;
 use crate::run_folder::RunFolder;
 use crate::setting::Setting;
 use crate::summary::SUMMARY;
-use crate::track::{Track, baseline};
+use crate::track::Track;
 use clap::Args;
 use std::path::PathBuf;
 

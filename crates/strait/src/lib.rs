@@ -5,11 +5,17 @@
 
 pub mod build;
 pub mod config;
+pub mod compare;
+pub mod comparison;
 mod error;
 pub mod evaluate;
+pub mod likelihood;
 pub mod measure;
+pub mod methods;
+pub mod one_step;
 pub mod page;
 pub mod report;
+pub mod reflow;
 pub mod run_folder;
 pub mod sample;
 pub mod setting;

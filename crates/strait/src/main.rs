@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait::ProgramError;
+use strait::compare::{CompareArgs, compare};
 use strait::evaluate::{EvaluateArgs, evaluate};
 use strait::sample::{SampleArgs, sample};
 use strait::train::{TrainArgs, train};
@@ -29,6 +30,8 @@ enum Command {
     Sample(SampleArgs),
     /// Measure a run
     Evaluate(EvaluateArgs),
+    /// Train methods side by side and put them into one table
+    Compare(CompareArgs),
 }
 
 /// Log lines go above the progress bars.
@@ -80,6 +83,7 @@ fn run(command: &Command, bars: &MultiProgress) -> Result<Option<PathBuf>, Progr
         Command::Train(args) => train(args, &*stop_on_interrupt()?, bars),
         Command::Sample(args) => sample(args, bars).map(Some),
         Command::Evaluate(args) => evaluate(args).map(Some),
+        Command::Compare(args) => compare(args, &*stop_on_interrupt()?, bars).map(Some),
     }
 }
 

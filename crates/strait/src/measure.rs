@@ -1,13 +1,14 @@
 //! What a trained method is worth: samples at each count of evaluations, distances beside their floor, straightness.
 
-use crate::ProgramError;
 use crate::build::Data;
 use crate::config::{Config, SplitConfig};
+use crate::likelihood::likelihood;
 use crate::setting::Setting;
 use crate::summary::{EssSummary, Evaluation, MethodSummary, StraightnessSummary};
 use crate::track::{Models, Track};
+use crate::{ProgramError, reflow};
 use strait_core::{Seed, Source, Split};
-use strait_metrics::{Distances, distances, residual, straightness};
+use strait_metrics::{Distances, Residual, Straightness, distances, residual, straightness};
 use strait_ode::{Method, Options, TimeGrid};
 use strait_paths::{Along, ExactField};
 use tch::{Device, Kind, Tensor};
@@ -90,7 +91,8 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
     let method: Method = config.evaluate.solver.parse()?;
     let mut samples = vec![];
     let mut evaluations = vec![];
-    for &nfe in &config.evaluate.nfe {
+    for &nfe in if models.flow.is_some() { &[1][..] } else { &config.evaluate.nfe } {
+        let method = if models.flow.is_some() { Method::Euler } else { method };
         let grid = TimeGrid::uniform(method.steps(nfe)?)?;
         let solution =
             method.solve(field, &reference.x0, &grid, Options { chunk: Some(4096), ..Options::default() })?;
@@ -111,17 +113,16 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
         }
         samples.push(Samples { nfe: solution.nfe, x, distances: found });
     }
-    let along = straightness(field, &reference.x0, DYNAMICS_STEPS)?;
-    let few = reference.x0.narrow(0, 0, reference.x0.size()[0].min(1024));
-    let bent = residual(field, &few, 10, 10, Along::Forward)?;
+    let (along, bent) = dynamics(&models, &reference.x0)?;
     let summary = MethodSummary {
         method: track.name.clone(),
         steps: models.state.position.step,
-        gradient_steps: models.state.position.batches,
-        wall_seconds: models.state.wall_seconds,
+        gradient_steps: models.spent.gradient_steps,
+        wall_seconds: models.spent.wall_seconds,
         parameters: models.parameters,
         evaluations,
         straightness: StraightnessSummary {
+            steps: if models.flow.is_some() { 1 } else { DYNAMICS_STEPS },
             straightness: along.s,
             path_energy: along.path_energy,
             normalised_path_energy: (along.path_energy - reference.transport).abs() / reference.transport,
@@ -129,15 +130,31 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
             residual_times: bent.times,
             residual_profile: bent.profile,
         },
-        ess: effective(setting, &models, reference)?,
+        likelihood: likelihood(&models, &*setting.source, data, &reference.points, Seed(config.seed))?,
+        ess: effective(setting, track, &models, reference)?,
     };
     Ok(Measured { summary, samples, models })
 }
 
+/// Energy, straightness and residual of the flow. What a flow of one step does is straight.
+fn dynamics(models: &Models, x0: &Tensor) -> Result<(Straightness, Residual), ProgramError> {
+    let field = &*models.velocity;
+    if models.flow.is_some() {
+        return Ok((straightness(field, x0, 1)?, Residual { times: vec![0.5], profile: vec![0.0] }));
+    }
+    let few = x0.narrow(0, 0, x0.size()[0].min(1024));
+    Ok((straightness(field, x0, DYNAMICS_STEPS)?, residual(field, &few, 10, 10, Along::Forward)?))
+}
+
 /// The effective sample size of the exact field on the method's path, where it is defined.
-fn effective(setting: &Setting<'_>, models: &Models, reference: &Reference) -> Result<EssSummary, ProgramError> {
+fn effective(
+    setting: &Setting<'_>,
+    track: &Track<'_>,
+    models: &Models,
+    reference: &Reference,
+) -> Result<EssSummary, ProgramError> {
     let (source, coupling, data) = (&*setting.source, &*setting.coupling, &setting.data);
-    if !coupling.is_independent() {
+    if models.flow.is_some() || reflow::teacher(track.config).is_some() || !coupling.is_independent() {
         return Ok(EssSummary::default());
     }
     let stream = Seed(setting.config.seed).stream("evaluation");

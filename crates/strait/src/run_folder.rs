@@ -2,7 +2,7 @@
 
 use crate::ProgramError;
 use crate::config::{self, Config};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,22 @@ impl RunFolder {
         };
         let folder = Self { path };
         folder.write("config.toml", &config::write(config)?)?;
+        Ok(folder)
+    }
+
+    /// The folder of exactly this config, made where it is not there.
+    ///
+    /// # Errors
+    /// `Run` where another config lies there; `Io` where it cannot be written.
+    pub fn at(path: &Path, config: &Config) -> Result<Self, ProgramError> {
+        let folder = Self { path: path.to_owned() };
+        if !path.join("config.toml").is_file() {
+            fs::create_dir_all(path).map_err(ProgramError::io(path))?;
+            folder.write("config.toml", &config::write(config)?)?;
+        } else if folder.config()? != *config {
+            let problem = "it is of other settings; choose another --name".into();
+            return Err(ProgramError::Run { path: path.to_owned(), problem });
+        }
         Ok(folder)
     }
 
@@ -92,6 +108,19 @@ impl RunFolder {
         let path = self.path.join(name);
         write_whole(&path, text.as_bytes())?;
         Ok(path)
+    }
+
+    /// A record that was written as JSON; None where there is no such file.
+    ///
+    /// # Errors
+    /// `Io` names a file that cannot be read, or that holds another record.
+    pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ProgramError> {
+        let path = self.path.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(serde_json::from_str(&text).map_err(|error| ProgramError::io(&path)(error.into()))?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ProgramError::io(&path)(error)),
+        }
     }
 
     /// As `write`, a record as JSON.

@@ -33,14 +33,14 @@ impl<'a> Setting<'a> {
     pub fn new(config: &'a Config, device_name: &str) -> Result<Self, ProgramError> {
         let device = build::device(device_name)?;
         let data = build::data(&config.data, Seed(config.seed), device)?;
-        let source = build::source(config.source, data.points.event_shape());
-        let coupling = build::coupling(config.coupling);
+        let source = build::source(config.source, &data)?;
+        let coupling = build::coupling(&config.coupling);
         Ok(Self { config, data, source, coupling, device, device_name: device_name.to_owned() })
     }
 
-    /// Where the training pairs come from.
+    /// Where training pairs come from that are drawn for their batch.
     pub fn pairing(&self) -> Pairing<'_> {
-        Pairing { source: &*self.source, data: &*self.data.points, coupling: &*self.coupling }
+        Pairing::Drawn { source: &*self.source, data: &*self.data.points, coupling: &*self.coupling }
     }
 
     /// Writes the `summary.json` of a run, and returns what it says.

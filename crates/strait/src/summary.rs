@@ -28,7 +28,9 @@ pub struct Evaluation {
 /// How straight a flow is, in normalised units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StraightnessSummary {
-    /// $S$ over 100 Euler steps.
+    /// Euler steps that it was measured over.
+    pub steps: usize,
+    /// $S$.
     pub straightness: f64,
     /// $\int E|v|^2 dt$.
     pub path_energy: f64,
@@ -53,6 +55,27 @@ pub struct EssSummary {
     pub effective: Vec<f64>,
 }
 
+/// How likely the flow finds held-out data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LikelihoodSummary {
+    /// $-\log p(x)$ in nats and the data's own units, the mean over the points.
+    pub nats: f64,
+    /// The same in bits, over the dimensions. Of data that were rounded to multiples of 1, it bounds the bits of the
+    /// integers from above.
+    pub bits_per_dimension: f64,
+    /// The standard error of `nats` over the points.
+    pub standard_error: f64,
+    /// What the probes of an estimated divergence add to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_error: Option<f64>,
+    /// How it was had.
+    pub estimator: String,
+    /// Evaluations of the field and its divergence for each point.
+    pub nfe: usize,
+    /// How many points.
+    pub points: i64,
+}
+
 /// What one method gave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MethodSummary {
@@ -70,6 +93,9 @@ pub struct MethodSummary {
     pub evaluations: Vec<Evaluation>,
     /// Straightness of the learned field.
     pub straightness: StraightnessSummary,
+    /// Of held-out data; absent where the source has no density.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<LikelihoodSummary>,
     /// Of the exact field on its path.
     pub ess: EssSummary,
 }

@@ -1,8 +1,11 @@
 //! One training from its first step to its last, through whatever interrupts it: the run itself, or the linear
 //! baseline beside it.
 
-use crate::config::{self, Config, InterpolantConfig, PhaseConfig};
-use crate::{ProgramError, build};
+use crate::config::{self, Config};
+use crate::build::Velocity;
+use crate::one_step::OneStep;
+use crate::setting::Setting;
+use crate::{ProgramError, build, methods, reflow};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -10,7 +13,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use strait_core::{Interpolant, Seed, VelocityField};
+use strait_core::{Interpolant, Seed, Split, VelocityField};
 use strait_optim::checkpoint::{self, Checkpoint};
 use strait_optim::{LevelLog, LevelName, Pairing, System, Trainer};
 use tch::Device;
@@ -59,18 +62,23 @@ impl From<LevelLog> for LevelLine {
     }
 }
 
-/// The config of a linear path with the same network and as many gradient steps in all as `config` takes.
-pub fn baseline(config: &Config) -> Option<Config> {
-    if config.interpolant == InterpolantConfig::Linear {
-        return None;
-    }
-    let steps = |phase: &PhaseConfig| phase.turns * phase.level.iter().map(|level| u64::from(level.steps)).sum::<u64>();
-    let total: u64 = config.phase.iter().map(steps).sum();
-    let last = config.phase.last()?;
-    let mut level = last.level.iter().find(|level| level.level == LevelName::Velocity)?.clone();
-    level.steps = 1;
-    let phase = PhaseConfig { name: "linear".into(), turns: total, fresh: vec![], level: vec![level] };
-    Some(Config { interpolant: InterpolantConfig::Linear, phase: vec![phase], ..config.clone() })
+/// What ends trainings early, what shows them, and how the command goes on.
+pub struct Session<'a> {
+    /// Set by Ctrl-C.
+    pub stop: &'a AtomicBool,
+    /// The progress bars.
+    pub bars: &'a MultiProgress,
+    /// The command that goes on after an interruption.
+    pub again: String,
+}
+
+/// What a training took.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Spent {
+    /// Gradient steps of all levels.
+    pub gradient_steps: u64,
+    /// Seconds.
+    pub wall_seconds: f64,
 }
 
 /// A training and where its files lie.
@@ -83,20 +91,10 @@ pub struct Track<'a> {
     pub folder: PathBuf,
 }
 
-/// A name for a method, from its path.
-pub fn method_name(config: &Config) -> &'static str {
-    match config.interpolant {
-        InterpolantConfig::Linear => "linear",
-        InterpolantConfig::Trigonometric => "trigonometric",
-        InterpolantConfig::Power { .. } => "power",
-        InterpolantConfig::Affine { .. } => "learned",
-    }
-}
-
 impl<'a> Track<'a> {
     /// Of `config`, below `folder`.
     pub fn new(config: &'a Config, folder: &Path) -> Self {
-        Self { name: method_name(config).into(), config, folder: folder.to_owned() }
+        Self { name: methods::name(config).into(), config, folder: folder.to_owned() }
     }
 
     fn checkpoints(&self) -> PathBuf {
@@ -111,18 +109,13 @@ impl<'a> Track<'a> {
     ///
     /// # Errors
     /// `Interrupted` after `stop` was set and a checkpoint written; those of training and of files.
-    pub fn train(
-        &self,
-        pairing: Pairing<'_>,
-        device: Device,
-        stop: &AtomicBool,
-        bars: &MultiProgress,
-        run: &Path,
-    ) -> Result<(), ProgramError> {
-        let mut trainer = self.trainer(pairing, device)?;
+    pub fn train(&self, setting: &Setting<'_>, session: &Session<'_>) -> Result<(), ProgramError> {
+        let stored = reflow::pairs(self.config, &self.folder, setting, session)?;
+        let pairing = stored.as_ref().map_or_else(|| setting.pairing(), |pairs| Pairing::Stored(pairs));
+        let mut trainer = self.trainer(pairing, setting)?;
         let mut wall = self.restore(&mut trainer)?;
         self.trim_metrics(trainer.position().step)?;
-        let bar = bar(bars, &self.name, trainer.total(), trainer.position().step);
+        let bar = session.bar(&self.name, trainer.total(), trainer.position().step);
         let (every, checkpoint_every) = (self.config.log.every, self.config.log.checkpoint);
         let mut since = Instant::now();
         while let Some(phase) = trainer.phase().map(|phase| phase.name.clone()) {
@@ -132,7 +125,7 @@ impl<'a> Track<'a> {
             trainer.turn()?;
             bar.inc(1);
             let step = trainer.position().step;
-            let (finished, stopping) = (trainer.phase().is_none(), stop.load(Ordering::Relaxed));
+            let (finished, stopping) = (trainer.phase().is_none(), session.stop.load(Ordering::Relaxed));
             let saves = step.is_multiple_of(checkpoint_every) || finished || stopping;
             if step.is_multiple_of(every) || saves {
                 wall += since.elapsed().as_secs_f64();
@@ -151,23 +144,36 @@ impl<'a> Track<'a> {
             }
             if stopping && !finished {
                 bar.abandon();
-                return Err(ProgramError::Interrupted { step, run: run.to_owned() });
+                return Err(ProgramError::Interrupted { step, again: session.again.clone() });
             }
         }
         bar.finish();
         Ok(())
     }
 
-    fn trainer<'p>(&self, pairing: Pairing<'p>, device: Device) -> Result<Trainer<'p>, ProgramError> {
-        let d = pairing.data.event_shape().iter().product();
+    /// Refuses a config whose training could not begin.
+    ///
+    /// # Errors
+    /// Those of its phases and models.
+    pub fn check(&self, setting: &Setting<'_>) -> Result<(), ProgramError> {
+        self.trainer(setting.pairing(), setting).map(drop)
+    }
+
+    fn trainer<'p>(&self, pairing: Pairing<'p>, setting: &Setting<'_>) -> Result<Trainer<'p>, ProgramError> {
+        let (data, device) = (&*setting.data.points, setting.device);
+        let d = data.event_shape().iter().product();
         let seed = Seed(self.config.seed);
         let start = |name: &str| Seed(seed.stream("start").stream(name).at(0).bits());
         let (path, path_parameters) = build::interpolant(&self.config.interpolant, d, start("interpolant"), device)?;
-        let (velocity, parameters) = build::velocity(&self.config.velocity, d, start("velocity"), device)?;
+        let Velocity { field: velocity, parameters, flow } =
+            build::velocity(&self.config.velocity, d, start("velocity"), device)?;
+        if let Some(flow) = &flow {
+            flow.initialise(&data.points(Split::Train, 2048, &mut seed.stream("initialisation").at(0))?)?;
+        }
         let levels = build::levels(self.config, path_parameters, parameters)?;
+        let phases = build::phases(&self.config.phase, flow.as_ref())?;
         let interpolant: Box<dyn Interpolant> = path;
-        let system = System { interpolant, velocity: Box::new(velocity), levels };
-        Ok(Trainer::new(system, build::phases(&self.config.phase), pairing, seed)?)
+        Ok(Trainer::new(System { interpolant, velocity, levels }, phases, pairing, seed)?)
     }
 
     /// The newest whole checkpoint; None before the first. Where all are damaged, the newest one's error.
@@ -236,14 +242,31 @@ impl<'a> Track<'a> {
         let found = self.newest()?.ok_or_else(none)?;
         let d = event.iter().product();
         let (path, path_parameters) = build::interpolant(&self.config.interpolant, d, Seed(0), device)?;
-        let (velocity, parameters) = build::velocity(&self.config.velocity, d, Seed(0), device)?;
+        let Velocity { field: velocity, parameters, flow } =
+            build::velocity(&self.config.velocity, d, Seed(0), device)?;
         if path_parameters.count() > 0 {
             let file = found.sampling_file(LevelName::Interpolant);
             path_parameters.assign(&checkpoint::read_sampling(&file)?)?;
         }
         parameters.assign(&checkpoint::read_sampling(&found.sampling_file(LevelName::Velocity))?)?;
         let count = path_parameters.count() + parameters.count();
-        Ok(Models { path, velocity: Box::new(velocity), state: found.state, parameters: count })
+        Ok(Models { path, velocity, flow, state: found.state, parameters: count, spent: self.spent()? })
+    }
+
+    /// What was spent up to the newest whole checkpoint, teachers included.
+    ///
+    /// # Errors
+    /// Those of reading checkpoints.
+    pub fn spent(&self) -> Result<Spent, ProgramError> {
+        let before = reflow::spent(self.config, &self.folder)?;
+        let own = self.newest()?.map_or_else(Spent::default, |found| Spent {
+            gradient_steps: found.state.position.batches,
+            wall_seconds: found.state.wall_seconds,
+        });
+        Ok(Spent {
+            gradient_steps: before.gradient_steps + own.gradient_steps,
+            wall_seconds: before.wall_seconds + own.wall_seconds,
+        })
     }
 }
 
@@ -253,10 +276,14 @@ pub struct Models {
     pub path: Box<dyn strait_core::InvertibleInterpolant>,
     /// The field.
     pub velocity: Box<dyn VelocityField>,
+    /// The flow that the field takes one step of, where it is one.
+    pub flow: Option<OneStep>,
     /// Where the training stood.
     pub state: checkpoint::State,
     /// Trainable numbers.
     pub parameters: usize,
+    /// What they took, teachers included.
+    pub spent: Spent,
 }
 
 fn json_line(path: &Path, line: &MetricsLine) -> Result<String, ProgramError> {
@@ -264,15 +291,18 @@ fn json_line(path: &Path, line: &MetricsLine) -> Result<String, ProgramError> {
     Ok(text + "\n")
 }
 
-fn bar(bars: &MultiProgress, name: &str, total: u64, done: u64) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{prefix:>8} {bar:30} {human_pos}/{human_len} {per_sec:.0} eta {eta} {msg}");
-    let bar = bars.add(ProgressBar::new(total).with_position(done).with_prefix(name.to_owned()));
-    if let Ok(style) = style {
-        bar.set_style(style);
+impl Session<'_> {
+    /// A progress bar.
+    pub fn bar(&self, name: &str, total: u64, done: u64) -> ProgressBar {
+        let style =
+            ProgressStyle::with_template("{prefix:>8} {bar:30} {human_pos}/{human_len} {per_sec:.0} eta {eta} {msg}");
+        let bar = self.bars.add(ProgressBar::new(total).with_position(done).with_prefix(name.to_owned()));
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.reset_eta();
+        bar
     }
-    bar.reset_eta();
-    bar
 }
 
 fn message(line: &MetricsLine) -> String {

@@ -2,15 +2,15 @@
 
 use crate::config;
 use crate::measure::{Reference, measure};
+use crate::methods::baseline;
 use crate::run_folder::RunFolder;
 use crate::setting::Setting;
-use crate::track::{Track, baseline, write_config};
-use crate::{ProgramError, build, page};
+use crate::track::{Session, Track, write_config};
+use crate::{ProgramError, page};
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use strait_optim::check_plan;
 use tracing::info;
 
 /// Trains, samples, measures and reports.
@@ -43,7 +43,7 @@ pub struct TrainArgs {
 pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {
     if args.list {
         for (name, text) in config::PRESETS {
-            println!("{name:18}{}", text.lines().next().unwrap_or_default().trim_start_matches("# "));
+            println!("{name:28}{}", text.lines().next().unwrap_or_default().trim_start_matches("# "));
         }
         return Ok(None);
     }
@@ -55,8 +55,8 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
         }
         None => (config::load(&args.config, &args.sets)?, None),
     };
-    check_plan(&build::phases(&config.phase))?;
     let setting = Setting::new(&config, &args.device)?;
+    Track::new(&config, Path::new("")).check(&setting)?;
     let folder = match folder {
         Some(folder) => folder,
         None => {
@@ -64,26 +64,22 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
             RunFolder::create(args.name.as_deref(), &stem, &config)?
         }
     };
-    run(&setting, &folder, stop, bars).map(Some)
+    let again = format!("cargo xtask train --resume {}", folder.path().display());
+    run(&setting, &folder, &Session { stop, bars, again }).map(Some)
 }
 
-fn run(
-    setting: &Setting<'_>,
-    folder: &RunFolder,
-    stop: &AtomicBool,
-    bars: &MultiProgress,
-) -> Result<PathBuf, ProgramError> {
+fn run(setting: &Setting<'_>, folder: &RunFolder, session: &Session<'_>) -> Result<PathBuf, ProgramError> {
     let (config, path) = (setting.config, folder.path());
     info!("{}: {} on {}, seed {}", path.display(), setting.data.points.name(), setting.device_name, config.seed);
     let own_track = Track::new(config, path);
-    own_track.train(setting.pairing(), setting.device, stop, bars, path)?;
+    own_track.train(setting, session)?;
     let other_config = if config.evaluate.baseline { baseline(config) } else { None };
     let other = match &other_config {
         Some(other) => {
             let below = path.join("baseline");
             write_config(&below, other)?;
             let track = Track::new(other, &below);
-            track.train(setting.pairing(), setting.device, stop, bars, path)?;
+            track.train(setting, session)?;
             Some(track)
         }
         None => None,

@@ -2,10 +2,12 @@
 
 mod energy;
 mod flow_matching;
+mod likelihood;
 mod straightness;
 
 pub use energy::Energy;
 pub use flow_matching::FlowMatching;
+pub use likelihood::Likelihood;
 pub use straightness::{Straightness, StraightnessConfig};
 
 use strait_core::sum_per_sample;

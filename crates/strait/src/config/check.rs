@@ -1,6 +1,6 @@
 //! Values that TOML allows and a run does not.
 
-use super::{Config, ConfigError, DataName, InterpolantConfig, LevelConfig};
+use super::{Config, ConfigError, CouplingConfig, DataName, InterpolantConfig, LevelConfig, ObjectiveConfig};
 use strait_ode::Method;
 
 fn positive(x: f64) -> bool {
@@ -38,15 +38,31 @@ impl Config {
             InterpolantConfig::Power { power } => need(*power >= 1.0, "interpolant.power", power, "at least 1")?,
             InterpolantConfig::Linear | InterpolantConfig::Trigonometric => {}
         }
+        self.check_coupling()?;
+        let flow = self.velocity.flow.as_ref();
+        need(flow.is_none_or(|flow| flow.steps > 0), "velocity.flow.steps", flow.map(|f| f.steps), "at least 1")?;
         for (i, phase) in self.phase.iter().enumerate() {
             need(phase.turns > 0, &format!("phase.{i}.turns"), phase.turns, "at least 1")?;
             for (j, level) in phase.level.iter().enumerate() {
-                level.check(&format!("phase.{i}.level.{j}"))?;
+                let key = format!("phase.{i}.level.{j}");
+                level.check(&key)?;
+                let fits = (level.objective == ObjectiveConfig::Likelihood) == flow.is_some();
+                let must = "likelihood where velocity.flow is given, and only there";
+                need(fits, &format!("{key}.objective"), level.objective, must)?;
             }
         }
         let log = &self.log;
         need(log.every > 0 && log.checkpoint > 0 && log.keep > 0, "log", log, "made of numbers of at least 1")?;
         self.check_evaluate()
+    }
+
+    fn check_coupling(&self) -> Result<(), ConfigError> {
+        let CouplingConfig::Reflow { rounds, pairs, solver, nfe } = &self.coupling else { return Ok(()) };
+        need(*rounds > 0, "coupling.rounds", rounds, "at least 1")?;
+        need(*pairs > 0, "coupling.pairs", pairs, "at least 1")?;
+        check_solver("coupling", solver, &[*nfe])?;
+        let linear = self.interpolant == InterpolantConfig::Linear;
+        need(linear, "interpolant", &self.interpolant, "linear where the coupling is reflow")
     }
 
     fn check_data(&self) -> Result<(), ConfigError> {
@@ -55,6 +71,10 @@ impl Config {
         need(data.name.is_none() || data.file.is_none(), "data.file", &data.file, "left out where `name` is given")?;
         let eight = data.name == Some(DataName::EightGaussians);
         need(data.sd.is_none() || eight, "data.sd", data.sd, "left out for all data but 8gaussians")?;
+        need(data.radius.is_none() || eight, "data.radius", data.radius, "left out for all data but 8gaussians")?;
+        let toy = data.file.is_none() && data.name != Some(DataName::Digits);
+        need(data.points.is_none() || toy, "data.points", data.points, "left out for data that are not a toy")?;
+        need(data.points.is_none_or(|n| n > 1), "data.points", data.points, "at least 2")?;
         let gaussian = data.name == Some(DataName::Gaussian);
         need(
             data.dimension.is_none() || gaussian,
@@ -67,18 +87,22 @@ impl Config {
     fn check_evaluate(&self) -> Result<(), ConfigError> {
         let evaluate = &self.evaluate;
         need(evaluate.samples >= 2, "evaluate.samples", evaluate.samples, "at least 2")?;
-        let method: Result<Method, _> = evaluate.solver.parse();
-        let method = method.map_err(|error| ConfigError::Value {
-            key: format!("evaluate.solver = {:?}", evaluate.solver),
-            must: format!("a solver ({error})"),
-        })?;
-        for &nfe in &evaluate.nfe {
-            if let Err(error) = method.steps(nfe) {
-                need(false, "evaluate.nfe", nfe, &format!("a count that the solver can take ({error})"))?;
-            }
-        }
-        Ok(())
+        check_solver("evaluate", &evaluate.solver, &evaluate.nfe)
     }
+}
+
+fn check_solver(at: &str, solver: &str, counts: &[usize]) -> Result<(), ConfigError> {
+    let method: Result<Method, _> = solver.parse();
+    let method = method.map_err(|error| ConfigError::Value {
+        key: format!("{at}.solver = {solver:?}"),
+        must: format!("a solver ({error})"),
+    })?;
+    for &nfe in counts {
+        if let Err(error) = method.steps(nfe) {
+            need(false, &format!("{at}.nfe"), nfe, &format!("a count that the solver can take ({error})"))?;
+        }
+    }
+    Ok(())
 }
 
 impl LevelConfig {
@@ -87,6 +111,7 @@ impl LevelConfig {
         need(self.batch > 0, &key("batch"), self.batch, "at least 1")?;
         need(positive(self.rate), &key("rate"), self.rate, "above 0")?;
         need(self.weight_decay >= 0.0, &key("weight_decay"), self.weight_decay, "at least 0")?;
+        need(self.noise.is_finite() && self.noise >= 0.0, &key("noise"), self.noise, "at least 0")?;
         need(self.clip.is_none_or(positive), &key("clip"), self.clip, "above 0")?;
         let unit = |b: f64| (0.0..1.0).contains(&b);
         need(unit(self.betas.0) && unit(self.betas.1), &key("betas"), self.betas, "a pair of numbers in [0, 1)")

@@ -77,22 +77,52 @@ pub struct DataConfig {
     /// Standard deviation of each of the eight Gaussians.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
+    /// Radius of the circle that the eight Gaussians lie on; 5 where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radius: Option<f64>,
+    /// Train on this many points of a toy, drawn once, in place of fresh ones; as many are held out for each of
+    /// validation and test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points: Option<i64>,
+    /// The units that the networks see.
+    #[serde(default)]
+    pub units: UnitsConfig,
     /// Dimensions of `gaussian`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<i64>,
 }
 
-/// `[source]`.
+/// Units of the data, as networks and source see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitsConfig {
+    /// Mean 0, and variance 1 on average over the coordinates.
+    #[default]
+    Unit,
+    /// The data's own.
+    Own,
+}
+
+/// `[source]`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SourceConfig {
-    /// $N(0, I)$.
+    /// $N(0, I)$ in the units that networks see.
     #[default]
     Normal,
+    /// Two half-circles, given in the data's own units. It has no density.
+    Moons {
+        /// Standard deviation of the noise, before scaling.
+        noise: f64,
+        /// The radius.
+        scale: f64,
+        /// Where their middle is moved.
+        shift: [f64; 2],
+    },
 }
 
 /// `[coupling]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CouplingConfig {
     /// Pairs as they are drawn.
@@ -100,6 +130,18 @@ pub enum CouplingConfig {
     Independent,
     /// The exact optimal assignment of each minibatch (OT-CFM).
     Ot,
+    /// Rectified flow: before the run itself, its teacher is trained by the same phases, on independent pairs in the
+    /// first round, and carries source points to pairs that the next round is trained on.
+    Reflow {
+        /// How many times.
+        rounds: u32,
+        /// Pairs of each round.
+        pairs: i64,
+        /// The solver that makes them.
+        solver: String,
+        /// Its evaluations for each pair.
+        nfe: usize,
+    },
 }
 
 /// `[interpolant]`.
@@ -148,9 +190,33 @@ pub struct VelocityConfig {
     /// Sines and cosines of t as inputs, beside t itself: this many octaves.
     #[serde(default)]
     pub time_octaves: u32,
+    /// In place of the MLP, one step of an invertible network; `hidden` is then of each of its couplings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowConfig>,
     /// Half-life, in steps, of the moving average that is sampled with; absent: the last parameters are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema_half_life: Option<f64>,
+}
+
+/// `[velocity.flow]`: an invertible network T (Glow) that carries source to data in one step. As a field it is
+/// $T(x) - x$, of which one Euler step is exact and more make no sense; it is fitted by its likelihood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowConfig {
+    /// Steps of a coupling, a linear map and an ActNorm.
+    pub steps: usize,
+    /// What couplings do.
+    pub transform: TransformConfig,
+}
+
+/// What the couplings of a flow do to the coordinates that they change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransformConfig {
+    /// Scale and shift.
+    Affine,
+    /// Monotone rational-quadratic splines.
+    Spline,
 }
 
 /// A nonlinearity.
@@ -197,6 +263,9 @@ pub struct LevelConfig {
     /// The law of t.
     #[serde(default)]
     pub times: Times,
+    /// Standard deviation of the noise added to both points of a pair, in the units that networks see.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub noise: f64,
     /// The largest learning rate.
     pub rate: f64,
     /// Turns of linear warm-up.
@@ -220,6 +289,10 @@ fn one() -> u32 {
     1
 }
 
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
+}
+
 fn betas() -> (f64, f64) {
     (0.9, 0.999)
 }
@@ -230,6 +303,8 @@ fn betas() -> (f64, f64) {
 pub enum ObjectiveConfig {
     /// $E|v - u|^2$, for the velocity.
     FlowMatching,
+    /// $-E \log p(x_1)$, for a velocity that is a flow.
+    Likelihood,
     /// $E[2u \cdot v - |v|^2] + \lambda E|x_{tt}|^2$, for the interpolant.
     Energy {
         /// $\lambda$.

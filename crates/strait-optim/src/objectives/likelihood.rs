@@ -1,0 +1,24 @@
+use std::rc::Rc;
+use strait_core::{Batch, Error, Loss, Models, Objective, Source};
+use tch::Kind;
+
+/// Maximum likelihood of the data under a law with parameters, in nats:
+///
+/// $$ -E \log p(x_1) $$
+///
+/// Source points, times and models are not looked at.
+pub struct Likelihood {
+    /// The law; it holds the tensors that the stepped level's parameters name.
+    pub law: Rc<dyn Source>,
+}
+
+impl Objective for Likelihood {
+    fn loss(&self, _: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let total = -self.law.log_density(&batch.x1)?.mean(Kind::Float);
+        Ok(Loss { terms: vec![("nats", total.detach())], total })
+    }
+
+    fn name(&self) -> &'static str {
+        "likelihood"
+    }
+}

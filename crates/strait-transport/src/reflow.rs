@@ -1,0 +1,217 @@
+//! Rectified pairs (reflow) on disk: each source point with the point that a flow carries it to, kept together.
+
+use crate::error::PairsError;
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use strait_core::{Error, PairedDataset, Pairs, Stream};
+use tch::{Device, Kind, Tensor};
+
+/// A folder of pairs in shards, `pairs-00003-of-00016.npy` and so on, each an array (n, 2, ...) in single precision:
+/// the source point first, then the point it was carried to. Where pairs have labels, `labels-00003-of-00016.npy`
+/// holds (n,) integers.
+///
+/// A shard appears whole or not at all, so that a generation that was stopped goes on with the first one missing.
+///
+/// ```
+/// use strait_core::{PairedDataset, Seed};
+/// use strait_transport::{Generated, PairsError, PairStore};
+/// use tch::{Device, Kind};
+/// # let folder = std::env::temp_dir().join(format!("strait-pairs-{}", std::process::id()));
+/// let store = PairStore::new(&folder, 1000, 256);
+/// store.fill(|shard, n| {
+///     let x0 = Seed(0).stream("source").at(shard).normal(&[n, 2], Kind::Float, Device::Cpu)?;
+///     let x1 = &x0 + 3.0; // any flow: here every point moves by 3
+///     Ok::<_, PairsError>(Generated { x0, x1, labels: None })
+/// })?;
+/// let pairs = store.open(Kind::Float, Device::Cpu)?;
+/// let batch = pairs.minibatch(64, 7, Seed(0).stream("pairs"))?;
+/// assert!(batch.x1.allclose(&(&batch.x0 + 3.0), 0.0, 0.0, false));
+/// # std::fs::remove_dir_all(&folder).unwrap();
+/// # Ok::<(), PairsError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairStore {
+    folder: PathBuf,
+    pairs: i64,
+    shard: i64,
+}
+
+/// The pairs of one shard.
+#[derive(Debug)]
+pub struct Generated {
+    /// Source points, (n, ...).
+    pub x0: Tensor,
+    /// Where they were carried, (n, ...).
+    pub x1: Tensor,
+    /// The label or condition that each was carried under, (n,) of integers.
+    pub labels: Option<Tensor>,
+}
+
+impl PairStore {
+    /// `pairs` pairs below `folder`, `shard` of them in a file (the last may hold fewer); at least one of each.
+    pub fn new(folder: impl AsRef<Path>, pairs: i64, shard: i64) -> Self {
+        Self { folder: folder.as_ref().to_owned(), pairs: pairs.max(1), shard: shard.max(1) }
+    }
+
+    /// How many files there are.
+    pub fn shards(&self) -> u64 {
+        (self.pairs as u64).div_ceil(self.shard as u64)
+    }
+
+    fn path(&self, what: &str, index: u64) -> PathBuf {
+        self.folder.join(format!("{what}-{index:05}-of-{:05}.npy", self.shards()))
+    }
+
+    fn size(&self, index: u64) -> i64 {
+        self.shard.min(self.pairs - index as i64 * self.shard)
+    }
+
+    /// Writes the shards that are not there yet: `generate` is called with the number of a shard, from 0, and the
+    /// number of pairs in it, and must be a function of the two for a stopped generation to go on as if it had not
+    /// been stopped. One shard at a time is in memory.
+    ///
+    /// # Errors
+    /// Those of `generate`; `Io` names the file; `Shape` for pairs that do not fit.
+    pub fn fill<E: From<PairsError>>(
+        &self,
+        mut generate: impl FnMut(u64, i64) -> Result<Generated, E>,
+    ) -> Result<(), E> {
+        fs::create_dir_all(&self.folder).map_err(|source| PairsError::Io { path: self.folder.clone(), source })?;
+        for index in 0..self.shards() {
+            let path = self.path("pairs", index);
+            if !path.is_file() {
+                let n = self.size(index);
+                let generated = generate(index, n)?;
+                self.write(index, n, &generated)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, index: u64, n: i64, generated: &Generated) -> Result<(), PairsError> {
+        let Generated { x0, x1, labels } = generated;
+        if x0.size().first() != Some(&n) || x0.size() != x1.size() {
+            let expected = format!("({n}, ...) like its source points");
+            return Err(Error::Shape { what: "generated points", expected, found: x1.size() }.into());
+        }
+        if let Some(labels) = labels {
+            if labels.size() != [n] {
+                return Err(Error::Shape { what: "labels", expected: format!("({n},)"), found: labels.size() }.into());
+            }
+            write_array::<i64>(&self.path("labels", index), labels, Kind::Int64)?;
+        }
+        let pairs = Tensor::f_stack(&[x0, x1], 1).map_err(Error::from)?;
+        write_array::<f32>(&self.path("pairs", index), &pairs, Kind::Float)
+    }
+
+    /// All pairs, in memory.
+    ///
+    /// # Errors
+    /// `Io` names a shard that is missing or cannot be read, `Damaged` one that is not what was written.
+    pub fn open(&self, kind: Kind, device: Device) -> Result<StoredPairs, PairsError> {
+        let (mut pairs, mut labels) = (vec![], vec![]);
+        for index in 0..self.shards() {
+            let path = self.path("pairs", index);
+            let shard = read_array::<f32>(&path)?;
+            let found = shard.size();
+            if found.len() < 3 || found[0] != self.size(index) || found[1] != 2 {
+                let problem = format!("it is {found:?} and should be [{}, 2, ...]", self.size(index));
+                return Err(PairsError::Damaged { path, problem });
+            }
+            pairs.push(shard);
+            let path = self.path("labels", index);
+            if path.is_file() {
+                labels.push(read_array::<i64>(&path)?);
+            }
+        }
+        let joined = |parts: &[Tensor], kind: Kind| -> Result<Tensor, Error> {
+            Ok(Tensor::f_cat(parts, 0)?.f_to_kind(kind)?.f_to_device(device)?)
+        };
+        let all = joined(&pairs, kind)?;
+        let labels = if labels.is_empty() { None } else { Some(joined(&labels, Kind::Int64)?) };
+        if let Some(labels) = &labels
+            && labels.size() != [self.pairs]
+        {
+            let problem = format!("there are labels for {:?} of {} pairs", labels.size(), self.pairs);
+            return Err(PairsError::Damaged { path: self.folder.clone(), problem });
+        }
+        let side = |which: i64| -> Result<Tensor, Error> { Ok(all.f_select(1, which)?.f_contiguous()?) };
+        let (x0, x1) = (side(0)?, side(1)?);
+        Ok(StoredPairs { event: x0.size()[1..].to_vec(), x0, x1, labels })
+    }
+}
+
+fn write_array<T: WritableElement + tch::kind::Element + Clone + Default>(
+    path: &Path,
+    tensor: &Tensor,
+    kind: Kind,
+) -> Result<(), PairsError> {
+    let io = |source: std::io::Error| PairsError::Io { path: path.to_owned(), source };
+    let shape: Vec<usize> = tensor.size().iter().map(|&n| n as usize).collect();
+    let mut values = vec![T::default(); tensor.numel()];
+    let host = tensor.f_detach().and_then(|x| x.f_to_kind(kind)?.f_to_device(Device::Cpu)?.f_contiguous());
+    host.and_then(|x| x.f_copy_data(&mut values, tensor.numel())).map_err(Error::from)?;
+    let array = ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(Error::other)?;
+    let partial = path.with_extension("partial");
+    let mut file = BufWriter::new(File::create(&partial).map_err(io)?);
+    array.write_npy(&mut file).map_err(|error| io(std::io::Error::other(error)))?;
+    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(io)?;
+    fs::rename(&partial, path).map_err(io)
+}
+
+fn read_array<T: ReadableElement + tch::kind::Element>(path: &Path) -> Result<Tensor, PairsError> {
+    let file = File::open(path).map_err(|source| PairsError::Io { path: path.to_owned(), source })?;
+    let array = ArrayD::<T>::read_npy(BufReader::new(file))
+        .map_err(|error| PairsError::Damaged { path: path.to_owned(), problem: error.to_string() })?;
+    let shape: Vec<i64> = array.shape().iter().map(|&n| n as i64).collect();
+    let values: Vec<T> = array.into_iter().collect();
+    Ok(Tensor::f_from_slice(&values).and_then(|x| x.f_view(shape.as_slice())).map_err(Error::from)?)
+}
+
+/// Pairs read back from a [`PairStore`].
+///
+/// A minibatch is made of pairs drawn uniformly, with replacement; its `target_rows` say which pairs of the store they
+/// are, so that labels are found by them.
+#[derive(Debug)]
+pub struct StoredPairs {
+    event: Vec<i64>,
+    x0: Tensor,
+    x1: Tensor,
+    labels: Option<Tensor>,
+}
+
+impl StoredPairs {
+    /// All source points, (n, ...).
+    pub fn x0(&self) -> &Tensor {
+        &self.x0
+    }
+
+    /// All points they were carried to, (n, ...).
+    pub fn x1(&self) -> &Tensor {
+        &self.x1
+    }
+
+    /// The label of each pair, (n,), where there are labels.
+    pub fn labels(&self) -> Option<&Tensor> {
+        self.labels.as_ref()
+    }
+}
+
+impl PairedDataset for StoredPairs {
+    fn event_shape(&self) -> &[i64] {
+        &self.event
+    }
+
+    fn count(&self) -> i64 {
+        self.x0.size()[0]
+    }
+
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Pairs, Error> {
+        let rows = stream.at(step).integers(self.count(), &[n], self.x0.device())?;
+        let (x0, x1) = (self.x0.f_index_select(0, &rows)?, self.x1.f_index_select(0, &rows)?);
+        Ok(Pairs { x0, x1, target_rows: Some(rows) })
+    }
+}

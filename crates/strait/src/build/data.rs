@@ -1,0 +1,96 @@
+//! `[data]` and `[source]`.
+
+use crate::ProgramError;
+use crate::config::{ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};
+use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
+use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, SCurve};
+use strait_data::{
+    ArrayDataset, DataError, Image, Normalise, NormalisedToy, Scaling, Splits, Toy, ToyDataset, data_dir, digits,
+    from_file,
+};
+use tch::{Device, Kind};
+
+const KIND: Kind = Kind::Float;
+
+/// A data set, how its samples are shown, and its units.
+pub struct Data {
+    /// The points.
+    pub points: Box<dyn Dataset>,
+    /// The shape of an image, where samples are images.
+    pub image: Option<Image>,
+    /// From the data's own units to those of `points`.
+    pub units: Normalise,
+}
+
+impl Data {
+    fn of(points: ArrayDataset, device: Device) -> Result<Self, ProgramError> {
+        let (image, units) = (points.image(), points.units().to(KIND, device)?);
+        Ok(Self { points: Box::new(points), image, units })
+    }
+}
+
+/// `[data]`.
+///
+/// # Errors
+/// Those of the data set; `MissingData` where it can be fetched.
+pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, ProgramError> {
+    let scaling = match config.units {
+        UnitsConfig::Unit => Scaling::Overall,
+        UnitsConfig::Own => Scaling::Own,
+    };
+    if let Some(path) = &config.file {
+        return Data::of(from_file(path, scaling, seed, KIND, device)?, device);
+    }
+    let toy: Box<dyn Toy> = match config.name {
+        Some(DataName::Digits) => return Data::of(digits(&data_dir()?, KIND, device)?, device),
+        Some(DataName::EightGaussians) => {
+            Box::new(Mixture::eight_gaussians(config.radius.unwrap_or(5.0), config.sd.unwrap_or(0.316))?)
+        }
+        Some(DataName::Moons) => Box::new(Moons::new(0.05, 2.0, [-1.0, 0.0])?),
+        Some(DataName::Checkerboard) => Box::new(Checkerboard::new(4.0)?),
+        Some(DataName::Mixture16) => Box::new(Mixture::sixteen_modes(16)?),
+        Some(DataName::SCurve) => Box::new(SCurve::new(0.05, 1.5)?),
+        Some(DataName::Gaussian) => Box::new(match config.dimension {
+            None | Some(2) => Gaussian::planar()?,
+            Some(d) => Gaussian::of_dimension(d)?,
+        }),
+        None => {
+            let (key, must) = ("data.name".into(), "given, or a `file`".into());
+            return Err(ConfigError::Value { key, must }.into());
+        }
+    };
+    if let Some(n) = config.points {
+        return Data::of(drawn_once(&*toy, n, scaling, seed, device)?, device);
+    }
+    let points = ToyDataset::of(NormalisedToy::scaled(toy, scaling)?, KIND, device)?;
+    let units = points.law().units().to(KIND, device)?;
+    Ok(Data { points: Box::new(points), image: None, units })
+}
+
+/// `n` points of a toy for each split.
+fn drawn_once(toy: &dyn Toy, n: i64, scaling: Scaling, seed: Seed, device: Device) -> Result<ArrayDataset, DataError> {
+    let draw = |split: Split| toy.sample(n, &mut seed.stream("points").stream(split.name()).at(0), KIND, Device::Cpu);
+    let arrays =
+        Splits { train: draw(Split::Train)?, validation: draw(Split::Validation)?, test: draw(Split::Test)? };
+    ArrayDataset::new(toy.name(), &arrays, scaling, KIND, device)
+}
+
+/// `[source]` for a data set.
+///
+/// # Errors
+/// `Config` where its samples have another shape than the data's.
+pub fn source(config: SourceConfig, data: &Data) -> Result<Box<dyn Source>, ProgramError> {
+    let event = data.points.event_shape();
+    let source: Box<dyn Source> = match config {
+        SourceConfig::Normal => Box::new(StandardNormal::new(event)),
+        SourceConfig::Moons { noise, scale, shift } => {
+            if event != [2] {
+                let (key, must) = ("source.name = \"moons\"".into(), "left out for data that are not planar".into());
+                return Err(ConfigError::Value { key, must }.into());
+            }
+            let moons = Box::new(Moons::new(noise, scale, shift)?);
+            Box::new(NormalisedToy::in_units(moons, data.units.to(KIND, data.units.mean().device())?))
+        }
+    };
+    Ok(source)
+}

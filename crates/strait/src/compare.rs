@@ -1,0 +1,125 @@
+//! `compare`: methods side by side, with the same data, network, optimizer and budget, and one evaluation.
+
+use crate::comparison::Comparison;
+use crate::config::{self, Config};
+use crate::measure::{Reference, measure};
+use crate::methods::Method;
+use crate::run_folder::{RUNS, RunFolder};
+use crate::setting::Setting;
+use crate::summary::{SUMMARY, Summary};
+use crate::track::{Session, Track};
+use crate::ProgramError;
+use clap::Args;
+use indicatif::MultiProgress;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use tracing::{info, warn};
+
+/// Trains methods side by side and puts them into one table.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// A preset or a TOML file: the data, the velocity network, the optimizer, the budget and the evaluation
+    #[arg(default_value = "8gaussians", value_name = "PRESET or FILE.toml")]
+    config: String,
+    /// What to compare
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "linear,ot,reflow,likelihood,learned")]
+    methods: Vec<Method>,
+    /// How many seeds, from the preset's on
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Rounds of the rectified flow
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
+    /// Lay a setting over the config
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// The folder below runs/; where it is there already, what is missing in it is added [default: compare-PRESET]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// Runs `compare`. Returns the path of `comparison.md`.
+///
+/// # Errors
+/// Each one line. A method that does not fit the preset is no error, but a line of the table.
+pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
+    let config = config::load(&args.config, &args.sets)?;
+    let stem = Path::new(&args.config).file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
+    let name = args.name.clone().unwrap_or_else(|| format!("compare-{stem}"));
+    let path = Path::new(RUNS).join(&name);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let session = Session { stop, bars, again: format!("cargo xtask {}", words.join(" ")) };
+    let mut comparison = Comparison::new(&name, &session.again);
+    for seed in config.seed..config.seed + args.seeds {
+        let preset = Config { seed, ..config.clone() };
+        let mut reference = None;
+        for &method in &args.methods {
+            let contender = Contender { method, folder: path.join(format!("{}-{seed}", method.name())), args };
+            match contender.summary(&preset, &mut reference, &session, || RunFolder::at(&path, &config))? {
+                Ok(summary) => comparison.add(method, &summary),
+                Err(why) => comparison.leave_out(method, &why),
+            }
+            if !comparison.rows.is_empty() {
+                comparison.write(&RunFolder::at(&path, &config)?)?;
+            }
+        }
+    }
+    for line in &comparison.left_out {
+        warn!("{line}");
+    }
+    if comparison.rows.is_empty() {
+        let problem = format!("none fits {}", args.config);
+        return Err(ProgramError::Argument { argument: "--methods".into(), problem });
+    }
+    print!("{}", comparison.markdown());
+    Ok(path.join("comparison.md"))
+}
+
+/// One method with one seed: an ordinary run in a folder of its own.
+struct Contender<'a> {
+    method: Method,
+    folder: PathBuf,
+    args: &'a CompareArgs,
+}
+
+/// In words, why a method does not fit a preset.
+type Unfit = String;
+
+impl Contender<'_> {
+    /// What it reached, trained and measured first where that is not done. `begin` makes the folder of the comparison.
+    fn summary(
+        &self,
+        preset: &Config,
+        reference: &mut Option<Reference>,
+        session: &Session<'_>,
+        begin: impl Fn() -> Result<RunFolder, ProgramError>,
+    ) -> Result<Result<Summary, Unfit>, ProgramError> {
+        let config = match self.method.plan(preset, self.args.rounds) {
+            Ok(config) => config,
+            Err(why) => return Ok(Err(why)),
+        };
+        if self.folder.is_dir() {
+            let run = RunFolder::at(&self.folder, &config)?;
+            if let Some(summary) = run.read_json(SUMMARY)? {
+                return Ok(Ok(summary));
+            }
+        }
+        let setting = Setting::new(&config, &self.args.device)?;
+        let track = Track { name: self.method.name().into(), ..Track::new(&config, &self.folder) };
+        if let Err(error) = track.check(&setting) {
+            return Ok(Err(error.to_string()));
+        }
+        begin()?;
+        let run = RunFolder::at(&self.folder, &config)?;
+        info!("{}, seed {}: {}", self.method.name(), config.seed, self.folder.display());
+        track.train(&setting, session)?;
+        let reference = match reference {
+            Some(reference) => reference,
+            None => reference.insert(Reference::new(&config, &setting.data, &*setting.source, setting.device)?),
+        };
+        Ok(Ok(setting.write_summary(&run, &measure(&setting, &track, reference)?, None)?))
+    }
+}

@@ -1,0 +1,143 @@
+//! How likely a trained flow finds held-out data, in nats and in bits per dimension.
+
+use crate::ProgramError;
+use crate::build::Data;
+use crate::summary::LikelihoodSummary;
+use crate::track::Models;
+use std::f64::consts::LN_2;
+use strait_core::{Error, Seed, Source, VelocityField, event_size};
+use strait_ode::{Divergence, FlowDensity, Method, Mode, Options, TimeGrid};
+use tch::{Kind, Tensor};
+
+/// Up to this dimension the divergence is exact.
+const EXACT: i64 = 8;
+/// Steps of the fourth-order rule that flow and divergence are integrated with.
+const STEPS: usize = 50;
+/// Data points with the exact divergence, and with a probed one.
+const POINTS: i64 = 1000;
+const PROBED_POINTS: i64 = 256;
+/// Antithetic pairs of probes for each point.
+const PAIRS: i64 = 4;
+
+/// The log-density of data under a field's flow from a source.
+struct Found {
+    /// In nats and the units of the data points, (n,).
+    log_density: Tensor,
+    /// The standard error of each, where it was estimated, (n,).
+    standard_error: Option<Tensor>,
+    estimator: String,
+    nfe: usize,
+}
+
+/// The likelihood of the first of some held-out points, (n, ...) in the units that the models see, under trained
+/// models; stated in the data's own units. None where the source has no density.
+///
+/// # Errors
+/// Those of the models and of the solver.
+pub fn likelihood(
+    models: &Models,
+    source: &dyn Source,
+    data: &Data,
+    points: &Tensor,
+    seed: Seed,
+) -> Result<Option<LikelihoodSummary>, ProgramError> {
+    if matches!(source.log_density(&points.narrow(0, 0, 1)), Err(Error::NoDensity { .. })) {
+        return Ok(None);
+    }
+    let few = |n: i64| points.narrow(0, 0, n.min(points.size()[0]));
+    let d = event_size(points);
+    let found = match &models.flow {
+        Some(flow) => Found {
+            log_density: tch::no_grad(|| flow.log_density(&few(POINTS)))?,
+            standard_error: None,
+            estimator: "exact, of the flow".into(),
+            nfe: 1,
+        },
+        None if d <= EXACT => along_flow(&*models.velocity, source, &few(POINTS), exact(d), "exact divergence")?,
+        None => {
+            let draws = seed.stream("evaluation").stream("probes").at(0);
+            let probes = Divergence::Hutchinson { mode: Mode::Forward { at_once: 2 * PAIRS }, pairs: PAIRS, draws };
+            let name = format!("Hutchinson's divergence, {PAIRS} antithetic pairs");
+            along_flow(&*models.velocity, source, &few(PROBED_POINTS), probes, &name)?
+        }
+    };
+    Ok(Some(summarise(&found, d, data.units.log_det())))
+}
+
+fn exact(d: i64) -> Divergence {
+    Divergence::Exact(Mode::Forward { at_once: d })
+}
+
+fn along_flow(
+    field: &dyn VelocityField,
+    source: &dyn Source,
+    points: &Tensor,
+    divergence: Divergence,
+    name: &str,
+) -> Result<Found, ProgramError> {
+    let flow = FlowDensity { field, source, method: Method::Rk4, grid: TimeGrid::uniform(STEPS)?, divergence };
+    let densities = flow.at_data(points, Options { chunk: Some(1024), ..Options::default() })?;
+    let estimator = format!("{name}, {STEPS} steps of rk4");
+    let (log_density, nfe) = (densities.log_density, densities.solution.nfe);
+    Ok(Found { log_density, standard_error: densities.standard_error, estimator, nfe })
+}
+
+/// $\log p_x(x) = \log p_z(z) + \log|\det \partial z / \partial x|$, and its mean.
+fn summarise(found: &Found, d: i64, log_det: f64) -> LikelihoodSummary {
+    let n = found.log_density.size()[0];
+    let mean = |x: &Tensor| x.mean(Kind::Double).double_value(&[]);
+    let nats = -(mean(&found.log_density) + log_det);
+    let of_the_mean = |sum_of_squares: f64| (sum_of_squares / (n * n) as f64).sqrt();
+    let sd = found.log_density.to_kind(Kind::Double).std(true).double_value(&[]);
+    LikelihoodSummary {
+        nats,
+        bits_per_dimension: nats / (d as f64 * LN_2),
+        standard_error: sd / (n as f64).sqrt(),
+        probe_error: found.standard_error.as_ref().map(|e| of_the_mean(mean(&e.square()) * n as f64)),
+        estimator: found.estimator.clone(),
+        nfe: found.nfe,
+        points: n,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strait_core::StandardNormal;
+    use strait_data::{NormalisedToy, toys::Gaussian};
+    use strait_paths::gaussian::{LinearPathField, StraightField};
+    use tch::Device;
+
+    /// The `gaussian` preset's data under the exact fields of its own law, in its own units.
+    #[test]
+    fn the_gaussian_preset_has_its_closed_form() {
+        for dimension in [2, 12] {
+            let toy = if dimension == 2 { Gaussian::planar().unwrap() } else { Gaussian::of_dimension(12).unwrap() };
+            let units = NormalisedToy::new(Box::new(toy)).unwrap();
+            let mut draws = Seed(4).stream("x").at(0);
+            let z = units.sample(200, &mut draws, Kind::Double, Device::Cpu).unwrap();
+            let x = units.units().invert(&z).unwrap();
+            let exact_nats = -units.toy().log_density(&x).unwrap().mean(Kind::Double).double_value(&[]);
+            // The law in normalised units, from a large sample: of it the fields are exact.
+            let many = units.sample(4_000_000, &mut Seed(5).stream("x").at(0), Kind::Double, Device::Cpu).unwrap();
+            let (mean, covariance) = (many.mean_dim(0i64, false, Kind::Double), many.transpose(0, 1).cov(1, None::<&Tensor>, None::<&Tensor>));
+            let source = StandardNormal::new(&[dimension]);
+            let straight = StraightField::new(&mean, &covariance).unwrap();
+            let linear = LinearPathField::new(&mean, &covariance).unwrap();
+            for field in [&straight as &dyn VelocityField, &linear] {
+                let found = along_flow(field, &source, &z, exact(dimension), "exact").unwrap();
+                let summary = summarise(&found, dimension, units.units().log_det());
+                let off = (summary.nats - exact_nats).abs();
+                assert!(off < 5e-3, "{} in place of {exact_nats} ({})", summary.nats, units.toy().name());
+                let bits = summary.nats / (dimension as f64 * LN_2);
+                assert!((summary.bits_per_dimension - bits).abs() < 1e-12);
+                let mode = Mode::Forward { at_once: 8 };
+                let probes = Divergence::Hutchinson { mode, pairs: 4, draws: Seed(6).stream("p").at(0) };
+                let probed = along_flow(field, &source, &z, probes, "probed").unwrap();
+                let probed = summarise(&probed, dimension, units.units().log_det());
+                let error = probed.probe_error.unwrap();
+                assert!((probed.nats - summary.nats).abs() < 4.0 * error + 1e-9, "{} +- {error}", probed.nats);
+            }
+        }
+    }
+}

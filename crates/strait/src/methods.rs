@@ -1,0 +1,119 @@
+//! The ways to train a flow that are set beside each other, each as a config made from a preset's: the same data,
+//! source, velocity network, optimizer settings and gradient steps in all.
+
+use crate::config::{
+    Config, CouplingConfig, FlowConfig, InterpolantConfig, ObjectiveConfig, PhaseConfig, SourceConfig, TransformConfig,
+    VelocityConfig,
+};
+use clap::ValueEnum;
+use strait_optim::{LevelName, Times};
+
+/// Pairs of each round of a rectified flow, and how they are made.
+const PAIRS: i64 = 1 << 16;
+const PAIRS_NFE: usize = 100;
+
+/// A method of `compare`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// The linear path under independent pairs (I-CFM)
+    Linear,
+    /// The linear path under exact minibatch OT (OT-CFM)
+    Ot,
+    /// Rectified flow: a teacher, its pairs, and a velocity on them
+    Reflow,
+    /// An invertible network by maximum likelihood, which samples in one step
+    Likelihood,
+    /// The preset's own learned path
+    Learned,
+}
+
+/// A name for what a config trains.
+pub fn name(config: &Config) -> &'static str {
+    match config.interpolant {
+        InterpolantConfig::Linear if config.velocity.flow.is_some() => "likelihood",
+        InterpolantConfig::Linear => match config.coupling {
+            CouplingConfig::Independent => "linear",
+            CouplingConfig::Ot => "ot",
+            CouplingConfig::Reflow { .. } => "reflow",
+        },
+        InterpolantConfig::Trigonometric => "trigonometric",
+        InterpolantConfig::Power { .. } => "power",
+        InterpolantConfig::Affine { .. } => "learned",
+    }
+}
+
+/// Gradient steps of all levels in all phases.
+pub fn gradient_steps(config: &Config) -> u64 {
+    let steps = |phase: &PhaseConfig| phase.turns * phase.level.iter().map(|level| u64::from(level.steps)).sum::<u64>();
+    config.phase.iter().map(steps).sum()
+}
+
+/// One phase of `turns` steps of the velocity, as the last phase of a config takes them.
+fn velocity_alone(config: &Config, name: &str, turns: u64) -> Option<PhaseConfig> {
+    let last = config.phase.last()?;
+    let mut level = last.level.iter().find(|level| level.level == LevelName::Velocity)?.clone();
+    level.steps = 1;
+    Some(PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![level] })
+}
+
+/// The config of a linear path with the same network and as many gradient steps in all as `config` takes.
+pub fn baseline(config: &Config) -> Option<Config> {
+    if config.interpolant == InterpolantConfig::Linear {
+        return None;
+    }
+    let phase = vec![velocity_alone(config, "linear", gradient_steps(config))?];
+    Some(Config { interpolant: InterpolantConfig::Linear, phase, ..config.clone() })
+}
+
+impl Method {
+    /// Its name in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Ot => "ot",
+            Self::Reflow => "reflow",
+            Self::Likelihood => "likelihood",
+            Self::Learned => "learned",
+        }
+    }
+
+    /// The config that trains a preset's data by this method, with as many gradient steps in all as the preset takes.
+    ///
+    /// # Errors
+    /// In words, why this method does not fit the preset.
+    pub fn plan(self, preset: &Config, rounds: u32) -> Result<Config, String> {
+        let mut config = preset.clone();
+        config.evaluate.baseline = false;
+        if self == Self::Learned {
+            let learns = |phase: &PhaseConfig| phase.level.iter().any(|level| level.level == LevelName::Interpolant);
+            let fits = config.phase.iter().any(learns);
+            return if fits { Ok(config) } else { Err("the preset's path has nothing to learn".into()) };
+        }
+        let total = gradient_steps(preset);
+        let stages = if self == Self::Reflow { u64::from(rounds) + 1 } else { 1 };
+        let phase = velocity_alone(preset, self.name(), (total / stages).max(1));
+        let mut phase = phase.ok_or("the preset's last phase does not fit the velocity")?;
+        config.interpolant = InterpolantConfig::Linear;
+        config.velocity.flow = None;
+        config.coupling = match self {
+            Self::Ot => CouplingConfig::Ot,
+            Self::Reflow => {
+                CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE }
+            }
+            Self::Linear | Self::Likelihood | Self::Learned => CouplingConfig::Independent,
+        };
+        if self == Self::Likelihood {
+            if config.source != SourceConfig::Normal {
+                return Err("its source is N(0, I), and the preset's is not".into());
+            }
+            let flow = Some(FlowConfig { steps: 8, transform: TransformConfig::Spline });
+            config.velocity = VelocityConfig { hidden: vec![64, 64], flow, ema_half_life: None, ..config.velocity };
+            for level in &mut phase.level {
+                (level.objective, level.times) = (ObjectiveConfig::Likelihood, Times::Uniform);
+                (level.rate, level.clip) = (level.rate.min(3e-3), Some(5.0));
+            }
+        }
+        config.phase = vec![phase];
+        Ok(config)
+    }
+}
