@@ -4,6 +4,7 @@
 //! reports the first broken law in one line, on a case shrunk as far as it goes.
 
 pub mod bijection;
+pub mod coupling;
 pub mod field;
 pub mod interpolant;
 mod samples;

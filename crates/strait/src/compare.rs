@@ -1,14 +1,14 @@
 //! `compare`: methods side by side, with the same data, network, optimizer and budget, and one evaluation.
 
+use crate::ProgramError;
 use crate::comparison::Comparison;
 use crate::config::{self, Config};
 use crate::measure::{Reference, measure};
 use crate::methods::Method;
 use crate::run_folder::{RUNS, RunFolder};
 use crate::setting::Setting;
-use crate::summary::{SUMMARY, Summary};
+use crate::summary::SUMMARY;
 use crate::track::{Session, Track};
-use crate::ProgramError;
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
@@ -52,30 +52,38 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
     let path = Path::new(RUNS).join(&name);
     let words: Vec<String> = std::env::args().skip(1).collect();
     let session = Session { stop, bars, again: format!("cargo xtask {}", words.join(" ")) };
-    let mut comparison = Comparison::new(&name, &session.again);
+    let mut left_out = vec![];
+    let mut comparison = None;
     for seed in config.seed..config.seed + args.seeds {
         let preset = Config { seed, ..config.clone() };
         let mut reference = None;
         for &method in &args.methods {
             let contender = Contender { method, folder: path.join(format!("{}-{seed}", method.name())), args };
-            match contender.summary(&preset, &mut reference, &session, || RunFolder::at(&path, &config))? {
-                Ok(summary) => comparison.add(method, &summary),
-                Err(why) => comparison.leave_out(method, &why),
+            let done = contender.run(&preset, &mut reference, &session, || RunFolder::at(&path, &config))?;
+            if let Err(why) = done {
+                let line = format!("{} is left out: {why}", method.name());
+                if !left_out.contains(&line) {
+                    warn!("{line}");
+                    left_out.push(line);
+                }
+                continue;
             }
-            if !comparison.rows.is_empty() {
-                comparison.write(&RunFolder::at(&path, &config)?)?;
-            }
+            let folder = RunFolder::at(&path, &config)?;
+            let found = Comparison::of(&folder, &session.again, &left_out)?;
+            found.write(&folder)?;
+            comparison = Some(found);
         }
     }
-    for line in &comparison.left_out {
-        warn!("{line}");
+    match comparison {
+        Some(comparison) => {
+            print!("{}", comparison.markdown());
+            Ok(path.join("comparison.md"))
+        }
+        None => {
+            let problem = left_out.join("; ");
+            Err(ProgramError::Argument { argument: format!("compare {}", args.config), problem })
+        }
     }
-    if comparison.rows.is_empty() {
-        let problem = format!("none fits {}", args.config);
-        return Err(ProgramError::Argument { argument: "--methods".into(), problem });
-    }
-    print!("{}", comparison.markdown());
-    Ok(path.join("comparison.md"))
 }
 
 /// One method with one seed: an ordinary run in a folder of its own.
@@ -89,22 +97,22 @@ struct Contender<'a> {
 type Unfit = String;
 
 impl Contender<'_> {
-    /// What it reached, trained and measured first where that is not done. `begin` makes the folder of the comparison.
-    fn summary(
+    /// Trains and measures, where that is not done. `begin` makes the folder of the comparison.
+    fn run(
         &self,
         preset: &Config,
         reference: &mut Option<Reference>,
         session: &Session<'_>,
         begin: impl Fn() -> Result<RunFolder, ProgramError>,
-    ) -> Result<Result<Summary, Unfit>, ProgramError> {
+    ) -> Result<Result<(), Unfit>, ProgramError> {
         let config = match self.method.plan(preset, self.args.rounds) {
             Ok(config) => config,
             Err(why) => return Ok(Err(why)),
         };
         if self.folder.is_dir() {
             let run = RunFolder::at(&self.folder, &config)?;
-            if let Some(summary) = run.read_json(SUMMARY)? {
-                return Ok(Ok(summary));
+            if run.path().join(SUMMARY).is_file() {
+                return Ok(Ok(()));
             }
         }
         let setting = Setting::new(&config, &self.args.device)?;
@@ -120,6 +128,7 @@ impl Contender<'_> {
             Some(reference) => reference,
             None => reference.insert(Reference::new(&config, &setting.data, &*setting.source, setting.device)?),
         };
-        Ok(Ok(setting.write_summary(&run, &measure(&setting, &track, reference)?, None)?))
+        setting.write_summary(&run, &measure(&setting, &track, reference)?, None)?;
+        Ok(Ok(()))
     }
 }

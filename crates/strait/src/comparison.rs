@@ -4,9 +4,11 @@ use crate::ProgramError;
 use crate::methods::Method;
 use crate::report::{Axis, Chart, Colour, Panel, Reference as Line, Series};
 use crate::run_folder::{RunFolder, write_whole};
-use crate::summary::{Evaluation, Summary};
+use crate::summary::{Evaluation, SUMMARY, Summary};
+use clap::ValueEnum as _;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::fs;
 
 /// One measured number of one method with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,22 +83,32 @@ const OF_FLOW: [(&str, &str, usize); 4] = [
 ];
 
 impl Comparison {
-    /// Without any row.
-    pub fn new(run: &str, command: &str) -> Self {
+    /// Of all that is finished in a folder: its runs `METHOD-SEED` with a summary.
+    ///
+    /// # Errors
+    /// `Io` names a summary that cannot be read.
+    pub fn of(folder: &RunFolder, command: &str, left_out: &[String]) -> Result<Self, ProgramError> {
+        let (run, command, left_out) = (folder.name(), command.into(), left_out.to_vec());
         let (dataset, reference) = (String::new(), String::new());
-        Self { run: run.into(), command: command.into(), dataset, reference, rows: vec![], left_out: vec![] }
-    }
-
-    /// Says why a method is not among the rows.
-    pub fn leave_out(&mut self, method: Method, why: &str) {
-        let line = format!("{} is left out: {why}", method.name());
-        if !self.left_out.contains(&line) {
-            self.left_out.push(line);
+        let mut comparison = Self { run, command, dataset, reference, rows: vec![], left_out };
+        let io = ProgramError::io(folder.path());
+        let names = fs::read_dir(folder.path()).map_err(io)?.flatten().filter_map(|e| e.file_name().into_string().ok());
+        let names: Vec<String> = names.collect();
+        for &method in Method::value_variants() {
+            let seed = |name: &String| name.strip_prefix(method.name())?.strip_prefix('-')?.parse::<u64>().ok();
+            let mut seeds: Vec<u64> = names.iter().filter_map(seed).collect();
+            seeds.sort_unstable();
+            for seed in seeds {
+                if let Some(summary) = folder.read_json(&format!("{}-{seed}/{SUMMARY}", method.name()))? {
+                    comparison.add(method, &summary);
+                }
+            }
         }
+        Ok(comparison)
     }
 
     /// Adds what a method reached with one seed.
-    pub fn add(&mut self, method: Method, summary: &Summary) {
+    fn add(&mut self, method: Method, summary: &Summary) {
         let own = &summary.method;
         self.dataset.clone_from(&summary.dataset);
         let row = |solver: &str, nfe, metric: &str, value, floor| Row {
@@ -166,9 +178,11 @@ impl Comparison {
 
     /// The tables in words.
     pub fn markdown(&self) -> String {
-        let seeds = distinct(self.rows.iter().map(|row| row.seed)).len();
-        let seeds = if seeds == 1 { "one seed".into() } else { format!("mean (sd) over {seeds} seeds") };
-        let mut text = format!("# {}\n\n{}; against {}; {seeds}.\n\n", self.run, self.dataset, self.reference);
+        let seeds = |method| distinct(self.rows.iter().filter(|row| row.method == method).map(|row| row.seed)).len();
+        let seeds: Vec<String> = self.methods().into_iter().map(|m| format!("{m} {}", seeds(m))).collect();
+        let (run, dataset, reference) = (&self.run, &self.dataset, &self.reference);
+        let mut text = format!("# {run}\n\n{dataset}; against {reference}.\n");
+        let _ = writeln!(text, "Means and, of more than one seed, standard deviations; seeds: {}.\n", seeds.join(", "));
         let _ = writeln!(text, "    {}\n", self.command);
         for (metric, name) in BY_NFE {
             let head: Vec<String> = self.counts().iter().map(|nfe| format!("{name} at {nfe}")).collect();

@@ -4,9 +4,9 @@
 //! [`report`], and a [`run_folder`] holds it all.
 
 pub mod build;
-pub mod config;
 pub mod compare;
 pub mod comparison;
+pub mod config;
 mod error;
 pub mod evaluate;
 pub mod likelihood;
@@ -14,8 +14,8 @@ pub mod measure;
 pub mod methods;
 pub mod one_step;
 pub mod page;
-pub mod report;
 pub mod reflow;
+pub mod report;
 pub mod run_folder;
 pub mod sample;
 pub mod setting;

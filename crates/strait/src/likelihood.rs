@@ -120,7 +120,10 @@ mod tests {
             let exact_nats = -units.toy().log_density(&x).unwrap().mean(Kind::Double).double_value(&[]);
             // The law in normalised units, from a large sample: of it the fields are exact.
             let many = units.sample(4_000_000, &mut Seed(5).stream("x").at(0), Kind::Double, Device::Cpu).unwrap();
-            let (mean, covariance) = (many.mean_dim(0i64, false, Kind::Double), many.transpose(0, 1).cov(1, None::<&Tensor>, None::<&Tensor>));
+            let (mean, covariance) = (
+                many.mean_dim(0i64, false, Kind::Double),
+                many.transpose(0, 1).cov(1, None::<&Tensor>, None::<&Tensor>),
+            );
             let source = StandardNormal::new(&[dimension]);
             let straight = StraightField::new(&mean, &covariance).unwrap();
             let linear = LinearPathField::new(&mean, &covariance).unwrap();

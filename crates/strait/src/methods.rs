@@ -97,9 +97,7 @@ impl Method {
         config.velocity.flow = None;
         config.coupling = match self {
             Self::Ot => CouplingConfig::Ot,
-            Self::Reflow => {
-                CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE }
-            }
+            Self::Reflow => CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE },
             Self::Linear | Self::Likelihood | Self::Learned => CouplingConfig::Independent,
         };
         if self == Self::Likelihood {

@@ -1,8 +1,8 @@
 //! One training from its first step to its last, through whatever interrupts it: the run itself, or the linear
 //! baseline beside it.
 
-use crate::config::{self, Config};
 use crate::build::Velocity;
+use crate::config::{self, Config};
 use crate::one_step::OneStep;
 use crate::setting::Setting;
 use crate::{ProgramError, build, methods, reflow};

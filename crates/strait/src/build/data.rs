@@ -70,8 +70,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
 /// `n` points of a toy for each split.
 fn drawn_once(toy: &dyn Toy, n: i64, scaling: Scaling, seed: Seed, device: Device) -> Result<ArrayDataset, DataError> {
     let draw = |split: Split| toy.sample(n, &mut seed.stream("points").stream(split.name()).at(0), KIND, Device::Cpu);
-    let arrays =
-        Splits { train: draw(Split::Train)?, validation: draw(Split::Validation)?, test: draw(Split::Test)? };
+    let arrays = Splits { train: draw(Split::Train)?, validation: draw(Split::Validation)?, test: draw(Split::Test)? };
     ArrayDataset::new(toy.name(), &arrays, scaling, KIND, device)
 }
 

@@ -54,13 +54,17 @@ pub enum ConfigError {
 }
 
 /// The presets that come with the program, by name; the first is the default.
-pub const PRESETS: [(&str, &str); 6] = [
+pub const PRESETS: [(&str, &str); 10] = [
     ("digits", include_str!("../../presets/digits.toml")),
     ("8gaussians", include_str!("../../presets/8gaussians.toml")),
     ("8gaussians-quick", include_str!("../../presets/8gaussians-quick.toml")),
     ("moons", include_str!("../../presets/moons.toml")),
     ("checkerboard", include_str!("../../presets/checkerboard.toml")),
     ("gaussian", include_str!("../../presets/gaussian.toml")),
+    ("published-8gaussians", include_str!("../../presets/published-8gaussians.toml")),
+    ("published-moons-8gaussians", include_str!("../../presets/published-moons-8gaussians.toml")),
+    ("published-moons", include_str!("../../presets/published-moons.toml")),
+    ("published-s-curve", include_str!("../../presets/published-s-curve.toml")),
 ];
 
 /// The text of a preset.

@@ -1,0 +1,270 @@
+//! The laws of [`Coupling`], and of pairs that are kept together ([`PairedDataset`](strait_core::PairedDataset)).
+//!
+//! [`check`] builds the coupling afresh for every case, hands it batches whose rows can be told apart, and holds it to
+//! every [`Law`]; [`check_stored`] does the same for stored pairs. Both report the first broken law in a line, on a
+//! case shrunk as far as it goes.
+//!
+//! ```
+//! use strait_core::{Coupling, Draws, Error, Pairs};
+//! use strait_laws::coupling::{Marginals, Promise, check};
+//! use tch::Tensor;
+//!
+//! struct Reversed; // the first with the last
+//! impl Coupling for Reversed {
+//!     fn couple(&self, x0: Tensor, x1: Tensor, _: &mut Draws) -> Result<Pairs, Error> {
+//!         let rows = Tensor::arange(x1.size()[0], (tch::Kind::Int64, x1.device())).flip([0]);
+//!         Ok(Pairs { x0, x1: x1.index_select(0, &rows), target_rows: Some(rows) })
+//!     }
+//!     fn is_independent(&self) -> bool {
+//!         true // which row goes with which has nothing to do with the points
+//!     }
+//!     fn name(&self) -> &str {
+//!         "reversed"
+//!     }
+//! }
+//!
+//! check("reversed", Promise { marginals: Marginals::EachRowOnce, optimal: false }, |_| Ok(Reversed)).unwrap();
+//! ```
+
+mod stored;
+
+pub use stored::check_stored;
+
+use crate::suite;
+use proptest::prelude::{Strategy, any};
+use std::fmt;
+use strait_core::{Coupling, Draws, Error, Pairs, Seed};
+use tch::{Device, Kind, Tensor};
+
+/// What a coupling or stored pairs must satisfy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Law {
+    /// It can be built for the case, and no call fails.
+    Runs,
+    /// Both sides have the shape of what was given.
+    Shape,
+    /// The source rows are those that were given, each once.
+    Source,
+    /// The data rows are those that were given: each once, or each once on average over draws.
+    Target,
+    /// `target_rows` says which data row each pair has: labels carried along by it are right.
+    TargetRows,
+    /// The same batch and draws give the same pairs.
+    Repeatable,
+    /// An optimal pairing never costs more than the pairing of rows as they were given.
+    NeverWorse,
+    /// An optimal pairing of up to seven points costs as much as the best of all permutations.
+    BruteForce,
+    /// `is_independent` is true exactly where the choice of rows has nothing to do with the points.
+    Independence,
+    /// A stored source point always comes with its own partner, and the same row is always the same pair.
+    Together,
+    /// Every stored pair is drawn equally often.
+    Uniform,
+}
+
+/// How a coupling keeps the marginal of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Marginals {
+    /// Each row is used exactly once in a batch.
+    EachRowOnce,
+    /// Each row is used once on average over draws.
+    OnAverage,
+}
+
+/// What a coupling claims beyond the trait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Promise {
+    /// How it keeps the marginal of the data.
+    pub marginals: Marginals,
+    /// Whether it minimises the sum of squared distances over the batch.
+    pub optimal: bool,
+}
+
+/// A generated case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Case {
+    /// How many pairs.
+    pub batch: i64,
+    /// The shape of one sample.
+    pub event: Vec<i64>,
+    /// Seed of the points and draws.
+    pub seed: u64,
+}
+
+/// In the words of its fields.
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// A broken law of a coupling.
+pub type Broken = suite::Broken<Law, Case>;
+
+type Fault = suite::Fault<Law>;
+
+fn runs(error: impl fmt::Display) -> Fault {
+    Fault::new(Law::Runs, error.to_string())
+}
+
+fn ensure(holds: bool, law: Law, detail: impl FnOnce() -> String) -> Result<(), Fault> {
+    if holds { Ok(()) } else { Err(Fault::new(law, detail())) }
+}
+
+impl Case {
+    fn strategy(largest: i64) -> impl Strategy<Value = Self> {
+        let events = proptest::collection::vec(1i64..=3, 1..=3);
+        (1..=largest, events, any::<u32>()).prop_map(|(batch, event, seed)| Self {
+            batch,
+            event,
+            seed: u64::from(seed),
+        })
+    }
+
+    fn draws(&self, stream: &str, step: u64) -> Draws {
+        Seed(self.seed).stream("laws").stream(stream).at(step)
+    }
+
+    /// Normal points, the same for the same name.
+    fn points(&self, name: &str, n: i64, kind: Kind) -> Result<Tensor, Fault> {
+        let shape: Vec<i64> = std::iter::once(n).chain(self.event.iter().copied()).collect();
+        self.draws(name, 0).normal(&shape, kind, Device::Cpu).map_err(runs)
+    }
+}
+
+/// Holds a coupling to the laws of [`Coupling`].
+///
+/// # Errors
+/// The first broken law, on a shrunk case.
+pub fn check<C: Coupling>(
+    subject: &str,
+    promise: Promise,
+    build: impl Fn(&Case) -> Result<C, Error>,
+) -> Result<(), Broken> {
+    suite::run(subject, Law::Runs, suite::config(), &Case::strategy(7), |case| {
+        let coupling = build(case).map_err(runs)?;
+        for kind in [Kind::Double, Kind::Float] {
+            let (x0, x1) = (case.points("x0", case.batch, kind)?, case.points("x1", case.batch, kind)? * 2.0 + 0.5);
+            pairing_laws(case, promise, &coupling, &x0, &x1)?;
+        }
+        independence(case, &coupling)?;
+        if promise.marginals == Marginals::OnAverage { on_average(case, &coupling) } else { Ok(()) }
+    })
+}
+
+fn couple(coupling: &impl Coupling, x0: &Tensor, x1: &Tensor, draws: &mut Draws) -> Result<Pairs, Fault> {
+    coupling.couple(x0.copy(), x1.copy(), draws).map_err(runs)
+}
+
+/// The rows of a batch in the order of their bits: two batches of the same rows come out the same.
+fn sorted(x: &Tensor) -> Result<Vec<Vec<u64>>, Fault> {
+    let flat = x.to_kind(Kind::Double).view([x.size()[0], -1]);
+    let rows = Vec::<Vec<f64>>::try_from(&flat).map_err(runs)?;
+    let mut rows: Vec<Vec<u64>> = rows.into_iter().map(|row| row.into_iter().map(f64::to_bits).collect()).collect();
+    rows.sort_unstable();
+    Ok(rows)
+}
+
+/// Which data row each pair has.
+fn rows_of(pairs: &Pairs, n: i64) -> Result<Vec<i64>, Fault> {
+    match &pairs.target_rows {
+        None => Ok((0..n).collect()),
+        Some(rows) => {
+            ensure(rows.size() == [n] && rows.kind() == Kind::Int64, Law::TargetRows, || {
+                format!("they are {:?} of {:?} for {n} pairs", rows.size(), rows.kind())
+            })?;
+            let rows = Vec::<i64>::try_from(rows).map_err(runs)?;
+            ensure(rows.iter().all(|row| (0..n).contains(row)), Law::TargetRows, || format!("{rows:?} of {n}"))?;
+            Ok(rows)
+        }
+    }
+}
+
+fn squared(x0: &Tensor, x1: &Tensor) -> f64 {
+    (x0.to_kind(Kind::Double) - x1.to_kind(Kind::Double)).square().sum(Kind::Double).double_value(&[])
+}
+
+fn pairing_laws(
+    case: &Case,
+    promise: Promise,
+    coupling: &impl Coupling,
+    x0: &Tensor,
+    x1: &Tensor,
+) -> Result<(), Fault> {
+    let pairs = couple(coupling, x0, x1, &mut case.draws("coupling", 0))?;
+    for (what, given, found) in [("source", x0, &pairs.x0), ("data", x1, &pairs.x1)] {
+        ensure(found.size() == given.size() && found.kind() == given.kind(), Law::Shape, || {
+            format!("the {what} is {:?} {:?} for {:?} {:?}", found.kind(), found.size(), given.kind(), given.size())
+        })?;
+    }
+    ensure(sorted(&pairs.x0)? == sorted(x0)?, Law::Source, || "the rows are others than were given".into())?;
+    let rows = rows_of(&pairs, case.batch)?;
+    let named = x1.index_select(0, &Tensor::from_slice(&rows));
+    ensure(pairs.x1 == named, Law::TargetRows, || format!("the data rows are not {rows:?} of the given ones"))?;
+    if promise.marginals == Marginals::EachRowOnce {
+        ensure(sorted(&pairs.x1)? == sorted(x1)?, Law::Target, || format!("the rows are {rows:?}"))?;
+    }
+    let again = couple(coupling, x0, x1, &mut case.draws("coupling", 0))?;
+    ensure(again.x0 == pairs.x0 && again.x1 == pairs.x1, Law::Repeatable, || "other pairs from the same draws".into())?;
+    if promise.optimal { optimality(x0, x1, squared(&pairs.x0, &pairs.x1)) } else { Ok(()) }
+}
+
+fn optimality(x0: &Tensor, x1: &Tensor, found: f64) -> Result<(), Fault> {
+    let rounding = |cost: f64| cost + 1e-5 * (1.0 + cost.abs());
+    let identity = squared(x0, x1);
+    ensure(found <= rounding(identity), Law::NeverWorse, || format!("{found} where rows as given cost {identity}"))?;
+    let n = x0.size()[0];
+    let costs: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| squared(&x0.get(i), &x1.get(j))).collect()).collect();
+    let least = cheapest(&costs, 0, &mut vec![false; n as usize]);
+    ensure(found <= rounding(least), Law::BruteForce, || format!("{found} where the best permutation costs {least}"))
+}
+
+/// The least cost of assigning rows from `row` on to the columns that are not taken.
+fn cheapest(costs: &[Vec<f64>], row: usize, taken: &mut [bool]) -> f64 {
+    if row == costs.len() {
+        return 0.0;
+    }
+    let mut least = f64::INFINITY;
+    for column in 0..costs.len() {
+        if !taken[column] {
+            taken[column] = true;
+            least = least.min(costs[row][column] + cheapest(costs, row + 1, taken));
+            taken[column] = false;
+        }
+    }
+    least
+}
+
+/// Two batches of the same far separated points, the data in two orders, under the same draws: an independent coupling
+/// chooses the same rows for both, any other one does not.
+fn independence(case: &Case, coupling: &impl Coupling) -> Result<(), Fault> {
+    let n = case.batch.max(2);
+    let far = Tensor::arange(n, (Kind::Double, Device::Cpu)) * 50.0;
+    let shape: Vec<i64> = std::iter::once(n).chain(case.event.iter().map(|_| 1)).collect();
+    let x0 = case.points("apart", n, Kind::Double)? * 0.1 + far.view(shape.as_slice());
+    let choose = |x1: &Tensor| rows_of(&couple(coupling, &x0, x1, &mut case.draws("apart", 1))?, n);
+    let same = choose(&x0)? == choose(&x0.flip([0]))?;
+    let claim = coupling.is_independent();
+    ensure(same == claim, Law::Independence, || {
+        let found = if same { "do not depend" } else { "depend" };
+        format!("`is_independent` is {claim}, and the rows chosen {found} on the points")
+    })
+}
+
+/// How often each data row comes, over many draws: within six standard deviations of once a batch.
+fn on_average(case: &Case, coupling: &impl Coupling) -> Result<(), Fault> {
+    const BATCHES: u64 = 400;
+    let (n, kind) = (case.batch.min(4), Kind::Double);
+    let (x0, x1) = (case.points("x0", n, kind)?, case.points("x1", n, kind)?);
+    let mut counts = vec![0.0; n as usize];
+    for step in 0..BATCHES {
+        let pairs = couple(coupling, &x0, &x1, &mut case.draws("average", step))?;
+        rows_of(&pairs, n)?.into_iter().for_each(|row| counts[row as usize] += 1.0);
+    }
+    // The variance of a count in a batch is at most that of n independent choices, each at most 1/4.
+    let widest = 6.0 * (BATCHES as f64 * n as f64 / 4.0).sqrt();
+    let off = |count: &f64| (count - BATCHES as f64).abs() > widest;
+    ensure(!counts.iter().any(off), Law::Target, || format!("in {BATCHES} batches the rows came {counts:?} times"))
+}
