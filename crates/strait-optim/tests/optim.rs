@@ -1,11 +1,12 @@
 //! The turn, its objectives and its refusals, on problems whose answers are known.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use strait_core::{
-    Batch, Coupling, Dataset, Draws, Error, Init, Interpolant, Loss, Models, Objective, Pairs, Parameters, PathCurve,
-    PathSample, Seed, Source, Split, StandardNormal, Stream, VelocityField, per_sample,
+    Batch, Coupling, Dataset, Draws, Error, Init, Interpolant, Loss, Models, Objective, PairedDataset, Pairs,
+    Parameters, PathCurve, PathSample, Seed, Source, Split, StandardNormal, Stream, VelocityField, per_sample,
 };
-use strait_optim::objectives::{Energy, FlowMatching};
+use strait_optim::objectives::{Energy, FlowMatching, Likelihood};
 use strait_optim::{
     Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Times, Trainer, checkpoint,
 };
@@ -319,4 +320,93 @@ fn only_the_newest_checkpoints_are_kept() {
     let names: Vec<_> = checkpoint::list(folder.path()).unwrap();
     let names: Vec<_> = names.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect();
     assert_eq!(names, ["step-9", "step-8", "step-7"]);
+}
+
+/// Pair i is (i, 10 i) in both coordinates.
+struct Tens;
+
+impl PairedDataset for Tens {
+    fn event_shape(&self) -> &[i64] {
+        &[2]
+    }
+    fn count(&self) -> i64 {
+        9
+    }
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Pairs, Error> {
+        let rows = stream.at(step).integers(9, &[n], Device::Cpu)?;
+        let x0 = rows.to_kind(Kind::Float).unsqueeze(1).repeat([1, 2]);
+        Ok(Pairs { x1: &x0 * 10.0, x0, target_rows: Some(rows) })
+    }
+}
+
+/// Keeps the pairs of every batch.
+struct Witness(Rc<RefCell<Vec<(Tensor, Tensor)>>>);
+
+impl Objective for Witness {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        self.0.borrow_mut().push((batch.x0.copy(), batch.x1.copy()));
+        FlowMatching.loss(models, batch)
+    }
+    fn name(&self) -> &'static str {
+        "witness"
+    }
+}
+
+#[test]
+fn stored_pairs_stay_together_and_noise_moves_both_ends_alike() {
+    for noise in [0.0, 0.5] {
+        let seen = Rc::new(RefCell::new(vec![]));
+        let level = LevelPlan { noise, ..plan(LevelName::Velocity, Witness(seen.clone()), 1, 1e-3) };
+        let phases = vec![phase(20, vec![level], vec![])];
+        run(&mut Trainer::new(system(None), phases, Pairing::Stored(&Tens), Seed(5)).unwrap());
+        let seen = seen.borrow();
+        let stack = |side: fn(&(Tensor, Tensor)) -> &Tensor| Tensor::cat(&seen.iter().map(side).collect::<Vec<_>>(), 0);
+        let (x0, x1) = (stack(|pair| &pair.0), stack(|pair| &pair.1));
+        // x1 - x0 = 9 i whatever was added to both.
+        let row: Tensor = (&x1 - &x0) / 9.0;
+        assert!(row.allclose(&row.round(), 0.0, 1e-4, false));
+        assert_eq!(seen.len(), 20);
+        assert!(seen[0].0 != seen[1].0, "the same batch twice");
+        let added = x0 - row.round();
+        let sd = added.std(true).double_value(&[]);
+        assert!((sd - noise).abs() <= 0.02 * noise, "{sd} where {noise} was to be added");
+        let (a, b) = (added.select(1, 0), added.select(1, 1));
+        assert!(
+            (a * b).mean(Kind::Double).double_value(&[]).abs() <= 0.05 * noise * noise,
+            "one noise for two numbers"
+        );
+    }
+}
+
+/// $N(m, I)$ with a learned mean.
+struct Shifted(Tensor);
+
+impl Source for Shifted {
+    fn event_shape(&self) -> &[i64] {
+        &[2]
+    }
+    fn sample(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
+        Ok(StandardNormal::new(&[2]).sample(n, draws, kind, device)? + &self.0)
+    }
+    fn log_density(&self, x: &Tensor) -> Result<Tensor, Error> {
+        StandardNormal::new(&[2]).log_density(&(x - &self.0))
+    }
+}
+
+#[test]
+fn likelihood_finds_the_mean_of_the_data() {
+    let mut system = system(None);
+    let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
+    let mean = parameters.root().tensor("mean", &[2], Init::Constant(0.0)).unwrap();
+    system.levels[1] = Level::new(LevelName::Velocity, parameters, None).unwrap();
+    let objective = Likelihood { law: Rc::new(Shifted(mean.shallow_clone())) };
+    let phases = vec![phase(300, vec![plan(LevelName::Velocity, objective, 1, 0.1)], vec![])];
+    let source = StandardNormal::new(&[2]);
+    let pairing = Pairing::Drawn { source: &source, data: &Point, coupling: &Independent };
+    let mut trainer = Trainer::new(system, phases, pairing, Seed(5)).unwrap();
+    run(&mut trainer);
+    assert!(mean.allclose(&Tensor::from_slice(&[3.0f32, -1.0]), 0.0, 1e-2, false), "{mean}");
+    let least = (2.0 * std::f64::consts::PI).ln(); // of N(m, I) at its mean, in nats
+    let last = trainer.log().unwrap()[0].terms.clone();
+    assert!(last[0].0 == "nats" && last[0].1 > least - 1e-3, "{last:?}");
 }

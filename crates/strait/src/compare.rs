@@ -63,7 +63,6 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
             if let Err(why) = done {
                 let line = format!("{} is left out: {why}", method.name());
                 if !left_out.contains(&line) {
-                    warn!("{line}");
                     left_out.push(line);
                 }
                 continue;
@@ -76,6 +75,7 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
     }
     match comparison {
         Some(comparison) => {
+            left_out.iter().for_each(|line| warn!("{line}"));
             print!("{}", comparison.markdown());
             Ok(path.join("comparison.md"))
         }

@@ -229,7 +229,8 @@ impl Comparison {
                 let line = Series::line(method, Colour::of(i), line);
                 let edges = |s: &Spread| s.sd.map(|sd| ((s.mean - sd).max(0.5 * s.mean), s.mean + sd));
                 let band: Option<Vec<_>> = found.iter().map(|(_, spread)| edges(spread)).collect();
-                line.with_band(band.unwrap_or_default())
+                // A band needs two points to lie between.
+                line.with_band(band.filter(|band| band.len() > 1).unwrap_or_default())
             };
             let floor = self.floor(metric).map(|floor| Line { label: "sampling floor".into(), value: floor.mean });
             Panel {

@@ -64,6 +64,17 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<PathBuf, ProgramError> {
                 method.method, e.solver, e.nfe, e.metric, e.value, e.floor
             );
         }
+        if let Some(found) = &method.likelihood {
+            println!(
+                "{:10} {:.4} bits per dimension, {:.4} nats +- {:.4} over {} points ({})",
+                method.method,
+                found.bits_per_dimension,
+                found.nats,
+                found.standard_error,
+                found.points,
+                found.estimator
+            );
+        }
     }
     Ok(folder.path().join(SUMMARY))
 }

@@ -1,125 +1,12 @@
 //! The program as a person runs it: train, kill, resume, sample, evaluate, and every bad input.
 
+mod common;
+
+use common::{Place, TINY, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
-use tempfile::TempDir;
-
-/// A config small enough for a test, with every moving part.
-const TINY: &str = r#"
-version = 1
-seed = 3
-
-[data]
-name = "8gaussians"
-sd = 0.5
-
-[interpolant]
-family = "affine"
-hidden = [8]
-mixing = "triangular"
-log_scale_bound = 10.0
-
-[velocity]
-hidden = [16, 16]
-ema_half_life = 20.0
-
-[[phase]]
-name = "warm-up"
-turns = 20
-
-[[phase.level]]
-level = "velocity"
-objective = { name = "flow_matching" }
-batch = 64
-rate = 4e-3
-
-[[phase]]
-name = "together"
-turns = 60
-
-[[phase.level]]
-level = "velocity"
-objective = { name = "flow_matching" }
-steps = 2
-batch = 64
-rate = 4e-3
-
-[[phase.level]]
-level = "interpolant"
-objective = { name = "energy", acceleration = 2e-3 }
-batch = 64
-rate = 4e-3
-clip = 1.0
-
-[[phase]]
-name = "final"
-turns = 60
-fresh = ["velocity"]
-
-[[phase.level]]
-level = "velocity"
-objective = { name = "flow_matching" }
-batch = 64
-rate = 4e-3
-
-[evaluate]
-nfe = [1, 4]
-samples = 64
-
-[log]
-every = 5
-checkpoint = 10
-keep = 3
-"#;
-
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(TempDir::new().unwrap());
-        place.write("tiny.toml", TINY);
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
-        command.args(arguments).current_dir(self.0.path()).env("OMP_NUM_THREADS", "1").env("RUST_LOG", "warn");
-        command.env("STRAIT_DATA", self.path("data")).env_remove("RUST_BACKTRACE");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn train(&self, name: &str) {
-        let output = self.run(&["train", "tiny.toml", "--name", name]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    /// The one line of a refusal, and its exit code.
-    fn refusal(&self, arguments: &[&str]) -> (String, i32) {
-        let output = self.run(arguments);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        assert_eq!(lines.len(), 1, "not one line: {text}");
-        (lines[0].to_owned(), output.status.code().unwrap())
-    }
-}
-
-fn json(path: &Path) -> serde_json::Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
 
 /// Every tensor file of the newest checkpoint of a run, and of its baseline.
 fn final_state(run: &Path) -> Vec<(String, Vec<u8>)> {
@@ -184,9 +71,14 @@ fn a_run_leaves_what_the_contract_says() {
         assert!(run.join(file).is_file(), "{file} is missing");
     }
 
+    for key in ["nats", "bits_per_dimension", "standard_error", "points"] {
+        assert!(summary["likelihood"][key].as_f64().unwrap().is_finite(), "{key}: {}", summary["likelihood"]);
+    }
+
     // `evaluate` writes the same contract, at other counts and with another solver.
     let output = place.run(&["evaluate", "a", "--nfe", "2,4,8", "--solver", "heun", "--samples", "32"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("bits per dimension"));
     let again = json(&run.join("summary.json"));
     let counts: Vec<_> = again["evaluations"].as_array().unwrap().iter().map(|e| e["nfe"].as_u64().unwrap()).collect();
     assert_eq!(counts, [2, 2, 4, 4, 8, 8]);

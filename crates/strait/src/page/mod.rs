@@ -95,6 +95,9 @@ pub fn write(
             ],
         },
     ];
+    if let (Some(table), Some(quality)) = (tables::likelihood(methods, reference), sections.last_mut()) {
+        quality.content.push(table.into());
+    }
     if reference.data.size()[1..] == [2] {
         sections.push(Section {
             heading: "Paths".into(),

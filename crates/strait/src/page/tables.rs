@@ -30,6 +30,32 @@ fn distance(name: &str, methods: &[Method<'_>], reference: &Reference, of: fn(&D
     }
 }
 
+/// None where no method has a likelihood.
+pub(super) fn likelihood(methods: &[Method<'_>], reference: &Reference) -> Option<Table> {
+    let found = |method: &&Method<'_>| method.measured.summary.likelihood.is_some();
+    let row = |method: &Method<'_>| {
+        let found = method.measured.summary.likelihood.as_ref()?;
+        let cells = [found.bits_per_dimension, found.nats, found.standard_error, found.probe_error.unwrap_or(0.0)];
+        Some(Row::method(method.name(), method.colour(), cells.map(Cell::value).into()))
+    };
+    let first = methods.iter().find(found)?.measured.summary.likelihood.as_ref()?;
+    let heads = [
+        ("bits per dimension", Better::Lower),
+        ("nats", Better::Lower),
+        ("standard error over points", Better::Neither),
+        ("of the probes", Better::Neither),
+    ];
+    Some(Table {
+        title: "How likely the flow finds held-out data".into(),
+        note: format!(
+            "-log p(x) in the data's own units, the mean over {} of {}; {}.",
+            first.points, reference.name, first.estimator
+        ),
+        columns: heads.map(|(label, better)| Column { label: label.into(), better }).into(),
+        rows: methods.iter().filter_map(row).collect(),
+    })
+}
+
 pub(super) fn straightness(methods: &[Method<'_>]) -> Table {
     let heads = [
         ("S", Better::Lower),

@@ -1,0 +1,122 @@
+//! A place to run the program in.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A config small enough for a test, with every moving part.
+pub(crate) const TINY: &str = r#"
+version = 1
+seed = 3
+
+[data]
+name = "8gaussians"
+sd = 0.5
+
+[interpolant]
+family = "affine"
+hidden = [8]
+mixing = "triangular"
+log_scale_bound = 10.0
+
+[velocity]
+hidden = [16, 16]
+ema_half_life = 20.0
+
+[[phase]]
+name = "warm-up"
+turns = 20
+
+[[phase.level]]
+level = "velocity"
+objective = { name = "flow_matching" }
+batch = 64
+rate = 4e-3
+
+[[phase]]
+name = "together"
+turns = 60
+
+[[phase.level]]
+level = "velocity"
+objective = { name = "flow_matching" }
+steps = 2
+batch = 64
+rate = 4e-3
+
+[[phase.level]]
+level = "interpolant"
+objective = { name = "energy", acceleration = 2e-3 }
+batch = 64
+rate = 4e-3
+clip = 1.0
+
+[[phase]]
+name = "final"
+turns = 60
+fresh = ["velocity"]
+
+[[phase.level]]
+level = "velocity"
+objective = { name = "flow_matching" }
+batch = 64
+rate = 4e-3
+
+[evaluate]
+nfe = [1, 4]
+samples = 64
+
+[log]
+every = 5
+checkpoint = 10
+keep = 3
+"#;
+
+pub(crate) struct Place(pub(crate) TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let place = Self(TempDir::new().unwrap());
+        place.write("tiny.toml", TINY);
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+        command.args(arguments).current_dir(self.0.path()).env("OMP_NUM_THREADS", "1").env("RUST_LOG", "warn");
+        command.env("STRAIT_DATA", self.path("data")).env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    pub(crate) fn train(&self, name: &str) {
+        let output = self.run(&["train", "tiny.toml", "--name", name]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The one line of a refusal, and its exit code.
+    pub(crate) fn refusal(&self, arguments: &[&str]) -> (String, i32) {
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        assert_eq!(lines.len(), 1, "not one line: {text}");
+        (lines[0].to_owned(), output.status.code().unwrap())
+    }
+}
+
+pub(crate) fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}

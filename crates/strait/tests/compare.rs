@@ -1,0 +1,110 @@
+//! Methods side by side, and rectified flow as a run of its own.
+
+mod common;
+
+use common::{Place, TINY, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The newest checkpoint's parameters.
+fn velocity(run: &Path) -> Vec<u8> {
+    let newest = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap().remove(0);
+    fs::read(newest.join("velocity.safetensors")).unwrap()
+}
+
+#[test]
+fn every_method_is_compared_with_one_budget_and_one_evaluation() {
+    let place = Place::new();
+    let arguments = ["compare", "tiny.toml", "--name", "c"];
+    let output = place.run(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let folder = place.path("runs/c");
+    let comparison = json(&folder.join("comparison.json"));
+    let rows = comparison["rows"].as_array().unwrap();
+    let mut methods = BTreeSet::new();
+    for row in rows {
+        for key in ["method", "seed", "solver", "nfe", "metric", "value", "steps", "wall_seconds"] {
+            assert!(!row[key].is_null(), "a row lacks `{key}`: {row}");
+        }
+        methods.insert(row["method"].as_str().unwrap());
+        // 20 + 3 * 60 + 60, all that is trained for a method counted.
+        assert_eq!(row["steps"], 260, "{row}");
+        assert!(row["wall_seconds"].as_f64().unwrap() > 0.0);
+        if row["metric"] == "w2" {
+            assert!(row["value"].as_f64().unwrap() > 0.0 && row["floor"].as_f64().unwrap() > 0.0);
+            assert_eq!(row["floor"], rows[0]["floor"], "another reference");
+        }
+    }
+    assert_eq!(methods.into_iter().collect::<Vec<_>>(), ["learned", "likelihood", "linear", "ot", "reflow"]);
+    let w2 = |method: &str| rows.iter().filter(|r| r["metric"] == "w2" && r["method"] == method).count();
+    assert_eq!((w2("linear"), w2("likelihood")), (2, 1)); // one step is all that a flow can take
+    let table = fs::read_to_string(folder.join("comparison.md")).unwrap();
+    assert!(table.contains("| sampling floor |") && table.contains("cargo xtask compare tiny.toml --name c"));
+    assert_eq!(fs::read_to_string(folder.join("comparison.csv")).unwrap().lines().count(), rows.len() + 1);
+    assert!(fs::read(folder.join("comparison.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(fs::read_to_string(folder.join("comparison.svg")).unwrap().starts_with("<svg"));
+
+    // A method-seed is a run: it can be sampled, and what was lost of it is made again to the bit.
+    let output = place.run(&["sample", "runs/c/reflow-3", "--nfe", "2", "--count", "10", "--out", "x.npz"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = folder.join("reflow-3");
+    let before = velocity(&run);
+    let shards = fs::read_dir(run.join("pairs")).unwrap().count();
+    fs::remove_file(run.join("pairs/pairs-00003-of-00016.npy")).unwrap();
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    fs::remove_file(run.join("summary.json")).unwrap();
+    let untouched = fs::metadata(folder.join("ot-3/summary.json")).unwrap().modified().unwrap();
+    let output = place.run(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read_dir(run.join("pairs")).unwrap().count(), shards);
+    assert!(velocity(&run) == before, "another velocity after an interruption");
+    assert_eq!(fs::metadata(folder.join("ot-3/summary.json")).unwrap().modified().unwrap(), untouched);
+    let values = |comparison: &serde_json::Value| -> Vec<f64> {
+        comparison["rows"].as_array().unwrap().iter().map(|row| row["value"].as_f64().unwrap()).collect()
+    };
+    assert_eq!(values(&comparison), values(&json(&folder.join("comparison.json"))));
+}
+
+#[test]
+fn seeds_and_methods_are_added_and_what_does_not_fit_is_a_line() {
+    let place = Place::new();
+    let linear = TINY.replace(
+        "family = \"affine\"\nhidden = [8]\nmixing = \"triangular\"\nlog_scale_bound = 10.0",
+        "family = \"linear\"",
+    );
+    let level = "[[phase.level]]\nlevel = \"interpolant\"\nobjective = { name = \"energy\", acceleration = 2e-3 }\nbatch = 64\nrate = 4e-3\nclip = 1.0\n";
+    assert!(linear.contains(level) && linear.contains("family = \"linear\""));
+    place.write("linear.toml", linear.replace(level, ""));
+    let (line, code) = place.refusal(&["compare", "linear.toml", "--methods", "learned"]);
+    assert!(line.contains("learned is left out: the preset's path has nothing to learn") && code == 2, "{line}");
+    assert!(!place.path("runs").exists());
+    for arguments in [&["--methods", "learned,linear"][..], &["--methods", "linear", "--seeds", "2"]] {
+        let output = place.run(&[&["compare", "linear.toml"], arguments].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let table = fs::read_to_string(place.path("runs/compare-linear/comparison.md")).unwrap();
+    assert!(table.contains("seeds: linear 2"), "{table}");
+    // Other settings never mix with what is there.
+    let (line, code) = place.refusal(&["compare", "linear.toml", "--set", "seed=9"]);
+    assert!(line.contains("other settings") && code == 1, "{line}");
+}
+
+#[test]
+fn a_rectified_flow_of_two_rounds_is_a_run() {
+    let place = Place::new();
+    let output = place.run(&["compare", "tiny.toml", "--methods", "reflow", "--rounds", "2", "--name", "c"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let config = fs::read_to_string(place.path("runs/c/reflow-3/config.toml")).unwrap();
+    place.write("two.toml", config.replace("pairs = 65536", "pairs = 200"));
+    let output = place.run(&["train", "two.toml", "--name", "r"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = place.path("runs/r");
+    for file in ["pairs/pairs-00000-of-00001.npy", "teacher/pairs/pairs-00000-of-00001.npy", "report/index.html"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    let summary = json(&run.join("summary.json"));
+    assert_eq!((&summary["steps"], &summary["gradient_steps"]), (&86.into(), &258.into()));
+    assert_eq!(summary["method"], "reflow");
+    assert_eq!(summary["ess"]["candidates"], 0); // rectified pairs are not independent
+}
