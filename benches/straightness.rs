@@ -108,6 +108,7 @@ fn trainer<'a>(
         steps: 1,
         batch,
         times: Times::Uniform,
+        noise: 0.0,
         rate: LearningRate { peak: 1e-4, warm_up: 0, decay: Decay::Constant },
         betas: (0.9, 0.999),
         weight_decay: 0.0,
@@ -139,7 +140,7 @@ fn seconds(trainer: &mut Trainer<'_>, turns: u32) -> Outcome<f64> {
 fn table() -> Outcome<()> {
     let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 0.316)?), Kind::Float, Device::Cpu)?;
     let source = StandardNormal::new(&[2]);
-    let pairing = Pairing { source: &source, data: &data, coupling: &Independent };
+    let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
     let mut step = trainer(Family::Linear, Box::new(FlowMatching), 256, LevelName::Velocity, pairing)?;
     seconds(&mut step, 200)?;
     println!("straightness with its gradient, 128 points and 64 candidates, in velocity steps (3x64 MLP, batch 256)");
