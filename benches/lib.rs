@@ -1,1 +1,3 @@
 //! Criterion benches of Strait.
+
+pub mod peer;

@@ -4,9 +4,9 @@
 //! 2.13.0 (else `python3`). Both draw data, source and times, take the linear path, lower the flow-matching loss of a
 //! 3x64 MLP on 512 pairs with its gradient clipped, and step AdamW. Prints the median and range of the ratios.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
+use strait_benches::peer::{Failure, Peer, Spread, run};
 use strait_core::{Parameters, Seed, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
@@ -20,84 +20,8 @@ use tch::{Device, Kind};
 const ROUNDS: usize = 15;
 const STEPS: u32 = 400;
 
-struct Peer {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Peer {
-    /// Starts the peer and reads its first line, its version.
-    fn start(optimizer: &str) -> Result<(Self, String), String> {
-        let python = std::env::var("STRAIT_PYTHON").unwrap_or_else(|_| "python3".into());
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/training_step.py");
-        let mut child = Command::new(&python)
-            .args([script, optimizer])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{python}: {error}"))?;
-        let to = child.stdin.take().ok_or("no standard input")?;
-        let from = BufReader::new(child.stdout.take().ok_or("no standard output")?);
-        let mut peer = Self { child, to, from };
-        let version = peer.line().map_err(|_| {
-            format!(
-                "{python} cannot import torch: set STRAIT_PYTHON to a Python with `pip install torch==2.13.0 numpy`"
-            )
-        })?;
-        Ok((peer, version))
-    }
-
-    fn line(&mut self) -> Result<String, String> {
-        let mut line = String::new();
-        self.from.read_line(&mut line).map_err(|error| error.to_string())?;
-        if line.is_empty() { Err("the peer stopped".into()) } else { Ok(line.trim().to_owned()) }
-    }
-
-    fn seconds(&mut self, steps: u32) -> Result<f64, String> {
-        writeln!(self.to, "{steps}").map_err(|error| error.to_string())?;
-        self.line()?.parse().map_err(|_| "the peer answered with no number".to_owned())
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn main() -> ExitCode {
-    // `cargo bench FILTER` hands its filter to every bench.
-    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    if filter.is_some_and(|filter| !"peer_training_step".contains(&filter)) {
-        return ExitCode::SUCCESS;
-    }
-    match compare() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::NoPeer(problem)) => {
-            eprintln!("peer_training_step: left out: {problem}");
-            ExitCode::SUCCESS
-        }
-        Err(Failure::Other(problem)) => {
-            eprintln!("peer_training_step: {problem}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Why there is no comparison.
-enum Failure {
-    /// This machine has no peer to compare with.
-    NoPeer(String),
-    /// Anything else.
-    Other(String),
-}
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Other(error.to_string())
-    }
+    run("peer_training_step", compare)
 }
 
 fn compare() -> Result<(), Failure> {
@@ -135,7 +59,7 @@ fn compare() -> Result<(), Failure> {
     let mut trainer = Trainer::new(system, vec![phase], pairing, seed)?;
 
     for optimizer in ["default", "fused"] {
-        let (mut peer, version) = Peer::start(optimizer).map_err(Failure::NoPeer)?;
+        let (mut peer, version) = Peer::start("training_step.py", &[optimizer])?;
         let mut ours = || -> Result<f64, Failure> {
             let begun = Instant::now();
             for _ in 0..STEPS {
@@ -145,31 +69,17 @@ fn compare() -> Result<(), Failure> {
             Ok(begun.elapsed().as_secs_f64())
         };
         ours()?;
-        peer.seconds(STEPS).map_err(Failure::Other)?;
+        peer.seconds(&STEPS.to_string())?;
         let mut rounds = vec![];
         for _ in 0..ROUNDS {
-            let (a, b) = (ours()?, peer.seconds(STEPS).map_err(Failure::Other)?);
-            rounds.push((a, b, a / b));
+            rounds.push((ours()?, peer.seconds(&STEPS.to_string())?));
         }
         let per_step = 1e3 / f64::from(STEPS);
-        let spread = |pick: fn(&(f64, f64, f64)) -> f64| {
-            let mut values: Vec<f64> = rounds.iter().map(pick).collect();
-            values.sort_by(f64::total_cmp);
-            (values[0], values[values.len() / 2], values[values.len() - 1])
-        };
-        let (a, b, ratio) = (spread(|r| r.0), spread(|r| r.1), spread(|r| r.2));
+        let (a, b) = (Spread::of(&rounds, |r| r.0 * per_step), Spread::of(&rounds, |r| r.1 * per_step));
+        let ratio = Spread::of(&rounds, |r| r.0 / r.1);
         println!(
-            "3x64 MLP, batch 512, one thread, {ROUNDS} rounds of {STEPS} steps: strait {:.3} ms ({:.3} to {:.3}), torch \
-             {version} eager, {optimizer} AdamW {:.3} ms ({:.3} to {:.3}); ratio {:.2} ({:.2} to {:.2})",
-            a.1 * per_step,
-            a.0 * per_step,
-            a.2 * per_step,
-            b.1 * per_step,
-            b.0 * per_step,
-            b.2 * per_step,
-            ratio.1,
-            ratio.0,
-            ratio.2
+            "3x64 MLP, batch 512, one thread, {ROUNDS} rounds of {STEPS} steps: strait {a:.3} ms, torch {version} eager, \
+             {optimizer} AdamW {b:.3} ms; ratio {ratio:.2}"
         );
     }
     Ok(())

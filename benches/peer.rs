@@ -1,0 +1,112 @@
+//! A peer in Python that works on request, and the words for what was timed beside it.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+
+/// Why there is no comparison.
+pub enum Failure {
+    /// This machine has no peer to compare with.
+    NoPeer(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+/// Runs a comparison, unless `cargo bench FILTER` asks for others; a machine without the peer is no failure.
+pub fn run(name: &str, compare: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    if filter.is_some_and(|filter| !name.contains(&filter)) {
+        return ExitCode::SUCCESS;
+    }
+    match compare() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::NoPeer(problem)) => {
+            eprintln!("{name}: left out: {problem}");
+            ExitCode::SUCCESS
+        }
+        Err(Failure::Other(problem)) => {
+            eprintln!("{name}: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A script of `peers/` that answers each line with seconds.
+pub struct Peer {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts the peer and reads its first line, its version. `STRAIT_PYTHON` names a Python that has torch, else it is
+    /// `python3`.
+    ///
+    /// # Errors
+    /// `NoPeer` where it cannot be started.
+    pub fn start(script: &str, arguments: &[&str]) -> Result<(Self, String), Failure> {
+        let python = std::env::var("STRAIT_PYTHON").unwrap_or_else(|_| "python3".into());
+        let script = format!("{}/peers/{script}", env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(&python);
+        command.arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| Failure::NoPeer(format!("{python}: {error}")))?;
+        let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Failure::NoPeer(format!("{python} has no standard input or output")));
+        };
+        let mut peer = Self { child, to, from: BufReader::new(from) };
+        let version = peer.line().map_err(|_| {
+            Failure::NoPeer(format!(
+                "{python} cannot import torch: set STRAIT_PYTHON to a Python with `pip install torch==2.13.0 numpy`"
+            ))
+        })?;
+        Ok((peer, version))
+    }
+
+    fn line(&mut self) -> Result<String, Failure> {
+        let mut line = String::new();
+        self.from.read_line(&mut line)?;
+        if line.is_empty() { Err(Failure::Other("the peer stopped".into())) } else { Ok(line.trim().to_owned()) }
+    }
+
+    /// The seconds that what a line asks for took.
+    ///
+    /// # Errors
+    /// `Other` where it stopped or answers with no number.
+    pub fn seconds(&mut self, request: &str) -> Result<f64, Failure> {
+        writeln!(self.to, "{request}")?;
+        Ok(self.line()?.parse()?)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Median, least and greatest of some rounds.
+pub struct Spread([f64; 3]);
+
+impl Spread {
+    /// Of at least one round, each (ours, the peer's).
+    pub fn of(rounds: &[(f64, f64)], pick: impl Fn(&(f64, f64)) -> f64) -> Self {
+        let mut values: Vec<f64> = rounds.iter().map(pick).collect();
+        values.sort_by(f64::total_cmp);
+        Self([values[values.len() / 2], values[0], values[values.len() - 1]])
+    }
+}
+
+/// `median (least to greatest)`, with as many digits as are asked for.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self([median, least, greatest]), digits) = (self, f.precision().unwrap_or(3));
+        write!(f, "{median:.digits$} ({least:.digits$} to {greatest:.digits$})")
+    }
+}
