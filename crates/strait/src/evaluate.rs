@@ -1,6 +1,7 @@
 //! `evaluate`: a trained run measured again, at counts of evaluations and with a solver of one's choice.
 
 use crate::ProgramError;
+use crate::config::GridConfig;
 use crate::measure::{Reference, measure};
 use crate::methods::baseline;
 use crate::run_folder::RunFolder;
@@ -21,6 +22,9 @@ pub struct EvaluateArgs {
     /// euler, midpoint, heun, ralston, rk4 or ab2 [default: the config's]
     #[arg(long)]
     solver: Option<String>,
+    /// Times of the solver's steps [default: the config's]
+    #[arg(long, value_enum)]
+    grid: Option<GridConfig>,
     /// How many samples [default: the config's]
     #[arg(long)]
     samples: Option<i64>,
@@ -41,6 +45,9 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<PathBuf, ProgramError> {
     }
     if let Some(solver) = &args.solver {
         config.evaluate.solver.clone_from(solver);
+    }
+    if let Some(grid) = args.grid {
+        config.evaluate.grid = grid;
     }
     if let Some(samples) = args.samples {
         config.evaluate.samples = samples;

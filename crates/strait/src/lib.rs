@@ -9,6 +9,7 @@ pub mod comparison;
 pub mod config;
 mod error;
 pub mod evaluate;
+pub mod grids;
 pub mod likelihood;
 pub mod measure;
 pub mod methods;

@@ -6,7 +6,7 @@ use crate::likelihood::likelihood;
 use crate::setting::Setting;
 use crate::summary::{EssSummary, Evaluation, MethodSummary, StraightnessSummary};
 use crate::track::{Models, Track};
-use crate::{ProgramError, reflow};
+use crate::{ProgramError, grids, reflow};
 use strait_core::{Seed, Source, Split};
 use strait_metrics::{Distances, Residual, Straightness, distances, residual, straightness};
 use strait_ode::{Method, Options, TimeGrid};
@@ -93,7 +93,7 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
     let mut evaluations = vec![];
     for &nfe in if models.flow.is_some() { &[1][..] } else { &config.evaluate.nfe } {
         let method = if models.flow.is_some() { Method::Euler } else { method };
-        let grid = TimeGrid::uniform(method.steps(nfe)?)?;
+        let grid = grids::grid(config.evaluate.grid, method, nfe, &models, setting, &track.run())?;
         let solution =
             method.solve(field, &reference.x0, &grid, Options { chunk: Some(4096), ..Options::default() })?;
         let x = data.points.denormalise(&solution.x)?;

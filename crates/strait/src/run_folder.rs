@@ -47,12 +47,17 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// A folder that is there.
+    pub(crate) fn of(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// The folder of exactly this config, made where it is not there.
     ///
     /// # Errors
     /// `Run` where another config lies there; `Io` where it cannot be written.
     pub fn at(path: &Path, config: &Config) -> Result<Self, ProgramError> {
-        let folder = Self { path: path.to_owned() };
+        let folder = Self::of(path);
         if !path.join("config.toml").is_file() {
             fs::create_dir_all(path).map_err(ProgramError::io(path))?;
             folder.write("config.toml", &config::write(config)?)?;

@@ -1,10 +1,11 @@
 //! `sample`: new samples of a trained run, to an array or a picture.
 
+use crate::config::GridConfig;
 use crate::report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
 use crate::run_folder::{RunFolder, write_whole};
 use crate::setting::Setting;
 use crate::track::Track;
-use crate::{ProgramError, page};
+use crate::{ProgramError, grids, page};
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar};
 use ndarray::{ArrayD, IxDyn};
@@ -13,7 +14,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use strait_core::Seed;
 use strait_data::Image;
-use strait_ode::{Method, Options, TimeGrid};
+use strait_ode::{Method, Options};
 use tch::{Kind, Tensor};
 
 /// Draws samples from a run.
@@ -27,6 +28,9 @@ pub struct SampleArgs {
     /// euler, midpoint, heun, ralston, rk4, ab2 or dopri5 (which chooses its own evaluations)
     #[arg(long, default_value = "euler")]
     solver: String,
+    /// Times of the solver's steps
+    #[arg(long, value_enum, default_value = "uniform")]
+    grid: GridConfig,
     /// How many samples
     #[arg(long, default_value_t = 100)]
     count: i64,
@@ -64,15 +68,16 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         return Err(ProgramError::Argument { argument: format!("--count {}", args.count), problem });
     }
     let method: Method = args.solver.parse()?;
-    let grid = match method {
-        Method::Dopri5(_) => TimeGrid::uniform(1)?,
-        _ => TimeGrid::uniform(method.steps(args.nfe)?)?,
-    };
+    if !matches!(method, Method::Dopri5(_)) {
+        method.steps(args.nfe)?;
+    }
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
     let setting = Setting::new(&config, &args.device)?;
     let track = Track::new(&config, folder.path());
     let models = track.models(setting.data.points.event_shape(), setting.device)?;
+    let (method, nfe) = if models.flow.is_some() { (Method::Euler, 1) } else { (method, args.nfe) };
+    let grid = grids::grid(args.grid, method, nfe, &models, &setting, &folder)?;
     let mut draws = Seed(config.seed).stream("sample").at(args.seed);
     let x0 = setting.source.sample(args.count, &mut draws, Kind::Float, setting.device)?;
     let bar = bars.add(ProgressBar::new(1000));

@@ -4,6 +4,7 @@
 use crate::build::Velocity;
 use crate::config::{self, Config};
 use crate::one_step::OneStep;
+use crate::run_folder::RunFolder;
 use crate::setting::Setting;
 use crate::{ProgramError, build, methods, reflow};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -95,6 +96,11 @@ impl<'a> Track<'a> {
     /// Of `config`, below `folder`.
     pub fn new(config: &'a Config, folder: &Path) -> Self {
         Self { name: methods::name(config).into(), config, folder: folder.to_owned() }
+    }
+
+    /// The folder that it is a run in.
+    pub fn run(&self) -> RunFolder {
+        RunFolder::of(&self.folder)
     }
 
     fn checkpoints(&self) -> PathBuf {

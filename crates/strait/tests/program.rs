@@ -89,6 +89,20 @@ fn a_run_leaves_what_the_contract_says() {
         let output = place.run(&["sample", "a", "--nfe", "4", "--solver", solver, "--count", "50", "--out", out]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
+    // A searched grid is kept, and found again.
+    let sample = |out: &str| {
+        let arguments = ["sample", "a", "--nfe", "3", "--grid", "searched", "--count", "20", "--out", out];
+        let output = place.run(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (fs::read(place.path(out)).unwrap(), fs::read(run.join("grids.json")).unwrap())
+    };
+    let first = sample("g.npz");
+    assert!(first == sample("h.npz"));
+    let grids: serde_json::Value = serde_json::from_slice(&first.1).unwrap();
+    assert_eq!(grids.as_array().unwrap().len(), 1);
+    assert_eq!(grids[0]["times"].as_array().unwrap().len(), 4);
+    assert!(grids[0]["error"].as_f64().unwrap() <= grids[0]["uniform_error"].as_f64().unwrap());
+
     let mut npz = ndarray_npy::NpzReader::new(fs::File::open(place.path("x.npz")).unwrap()).unwrap();
     let samples: ndarray::Array2<f32> = npz.by_name("samples").unwrap();
     assert_eq!(samples.dim(), (50, 2));

@@ -3,7 +3,7 @@
 use crate::ProgramError;
 use crate::config::{ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};
 use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
-use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, SCurve};
+use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, Pinwheel, Rings, SCurve, TwoSpirals};
 use strait_data::{
     ArrayDataset, DataError, Image, Normalise, NormalisedToy, Scaling, Splits, Toy, ToyDataset, data_dir, digits,
     from_file,
@@ -47,6 +47,9 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
             Box::new(Mixture::eight_gaussians(config.radius.unwrap_or(5.0), config.sd.unwrap_or(0.316))?)
         }
         Some(DataName::Moons) => Box::new(Moons::new(0.05, 2.0, [-1.0, 0.0])?),
+        Some(DataName::TwoSpirals) => Box::new(TwoSpirals::new(0.1)?),
+        Some(DataName::Rings) => Box::new(Rings::new(0.08)?),
+        Some(DataName::Pinwheel) => Box::new(Pinwheel),
         Some(DataName::Checkerboard) => Box::new(Checkerboard::new(4.0)?),
         Some(DataName::Mixture16) => Box::new(Mixture::sixteen_modes(16)?),
         Some(DataName::SCurve) => Box::new(SCurve::new(0.05, 1.5)?),

@@ -52,6 +52,12 @@ pub enum DataName {
     EightGaussians,
     /// Two half-circles.
     Moons,
+    /// Two spirals that start at one point.
+    TwoSpirals,
+    /// Four concentric circles.
+    Rings,
+    /// Five bent blades.
+    Pinwheel,
     /// Eight of 4 x 4 squares.
     Checkerboard,
     /// One Gaussian with a general covariance.
@@ -323,6 +329,19 @@ pub enum SplitConfig {
     Test,
 }
 
+/// The times between which a solver with fixed steps takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum GridConfig {
+    /// Equal steps
+    #[default]
+    Uniform,
+    /// Dense towards both ends
+    Cosine,
+    /// Searched for the trained field, and kept with the run
+    Searched,
+}
+
 /// `[evaluate]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -331,6 +350,8 @@ pub struct EvaluateConfig {
     pub nfe: Vec<usize>,
     /// The solver.
     pub solver: String,
+    /// Its times.
+    pub grid: GridConfig,
     /// Samples (fewer where the split holds fewer).
     pub samples: i64,
     /// What they are compared with.
@@ -344,6 +365,7 @@ impl Default for EvaluateConfig {
         Self {
             nfe: vec![1, 2, 4, 8, 100],
             solver: "euler".into(),
+            grid: GridConfig::Uniform,
             samples: 2000,
             split: SplitConfig::Test,
             baseline: true,

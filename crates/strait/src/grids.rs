@@ -1,0 +1,73 @@
+//! The times that a run is sampled at, searched ones kept with the run.
+
+use crate::ProgramError;
+use crate::config::GridConfig;
+use crate::run_folder::RunFolder;
+use crate::setting::Setting;
+use crate::track::Models;
+use serde::{Deserialize, Serialize};
+use strait_core::Seed;
+use strait_ode::{GridSearch, Method, TimeGrid};
+use tch::Kind;
+use tracing::info;
+
+/// The file of a run's searched grids.
+const FILE: &str = "grids.json";
+/// Source points that a grid is searched on, of a stream that nothing else draws from, and grids that are tried.
+const POINTS: i64 = 512;
+const TRIALS: usize = 200;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Found {
+    solver: String,
+    nfe: usize,
+    /// The step of the checkpoint that it was searched for.
+    step: u64,
+    times: Vec<f64>,
+    /// The root mean square distance from where the flow leads, here and on the uniform grid.
+    error: f64,
+    uniform_error: f64,
+}
+
+/// A grid for `nfe` evaluations of a method along the trained field of the run in `folder`.
+///
+/// # Errors
+/// Those of the search and of its file.
+pub fn grid(
+    choice: GridConfig,
+    method: Method,
+    nfe: usize,
+    models: &Models,
+    setting: &Setting<'_>,
+    folder: &RunFolder,
+) -> Result<TimeGrid, ProgramError> {
+    if matches!(method, Method::Dopri5(_)) {
+        return Ok(TimeGrid::uniform(1)?);
+    }
+    let steps = method.steps(nfe)?;
+    match choice {
+        GridConfig::Uniform => return Ok(TimeGrid::uniform(steps)?),
+        GridConfig::Cosine => return Ok(TimeGrid::cosine(steps)?),
+        GridConfig::Searched => {}
+    }
+    let step = models.state.position.step;
+    let mut known: Vec<Found> = folder.read_json(FILE)?.unwrap_or_default();
+    known.retain(|found| found.step == step);
+    if let Some(found) = known.iter().find(|found| found.solver == method.name() && found.nfe == nfe) {
+        return Ok(TimeGrid::custom(found.times.clone())?);
+    }
+    let mut draws = Seed(setting.config.seed).stream("grid search").at(0);
+    let x0 = setting.source.sample(POINTS, &mut draws, Kind::Float, setting.device)?;
+    let found = GridSearch { method, steps, trials: TRIALS }.run(&*models.velocity, &x0)?;
+    info!("a grid of {steps} steps: error {:.4}, on the uniform one {:.4}", found.error, found.uniform_error);
+    known.push(Found {
+        solver: method.name().into(),
+        nfe,
+        step,
+        times: found.grid.times().to_vec(),
+        error: found.error,
+        uniform_error: found.uniform_error,
+    });
+    folder.write_json(FILE, &known)?;
+    Ok(found.grid)
+}
