@@ -41,7 +41,7 @@ pub fn likelihood(
     points: &Tensor,
     seed: Seed,
 ) -> Result<Option<LikelihoodSummary>, ProgramError> {
-    if matches!(source.log_density(&points.narrow(0, 0, 1)), Err(Error::NoDensity { .. })) {
+    if !has_density(source, points) {
         return Ok(None);
     }
     let few = |n: i64| points.narrow(0, 0, n.min(points.size()[0]));
@@ -62,6 +62,11 @@ pub fn likelihood(
         }
     };
     Ok(Some(summarise(&found, d, data.units.log_det())))
+}
+
+/// Whether a source knows its density at points like these.
+pub fn has_density(source: &dyn Source, points: &Tensor) -> bool {
+    !matches!(source.log_density(&points.narrow(0, 0, 1)), Err(Error::NoDensity { .. }))
 }
 
 fn exact(d: i64) -> Divergence {

@@ -2,7 +2,7 @@
 
 use crate::build::Data;
 use crate::config::{Config, SplitConfig};
-use crate::likelihood::likelihood;
+use crate::likelihood::{has_density, likelihood};
 use crate::setting::Setting;
 use crate::summary::{EssSummary, Evaluation, MethodSummary, StraightnessSummary};
 use crate::track::{Models, Track};
@@ -154,7 +154,8 @@ fn effective(
     reference: &Reference,
 ) -> Result<EssSummary, ProgramError> {
     let (source, coupling, data) = (&*setting.source, &*setting.coupling, &setting.data);
-    if models.flow.is_some() || reflow::teacher(track.config).is_some() || !coupling.is_independent() {
+    let independent = coupling.is_independent() && reflow::teacher(track.config).is_none();
+    if models.flow.is_some() || !independent || !has_density(source, &reference.x0) {
         return Ok(EssSummary::default());
     }
     let stream = Seed(setting.config.seed).stream("evaluation");

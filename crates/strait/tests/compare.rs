@@ -108,3 +108,21 @@ fn a_rectified_flow_of_two_rounds_is_a_run() {
     assert_eq!(summary["method"], "reflow");
     assert_eq!(summary["ess"]["candidates"], 0); // rectified pairs are not independent
 }
+
+#[test]
+fn a_source_without_a_density_is_measured_without_one() {
+    let place = Place::new();
+    let moons = "[source]\nname = \"moons\"\nnoise = 0.05\nscale = 2.0\nshift = [-1.0, 0.0]\n\n[velocity]";
+    place.write(
+        "moons.toml",
+        TINY.replace("[velocity]", moons).replace("sd = 0.5", "sd = 0.5\npoints = 300\nunits = \"own\""),
+    );
+    let output = place.run(&["compare", "moons.toml", "--methods", "linear,likelihood", "--name", "c"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        fs::read_to_string(place.path("runs/c/comparison.md")).unwrap().contains("likelihood is left out: its source")
+    );
+    let summary = json(&place.path("runs/c/linear-3/summary.json"));
+    assert!(summary["likelihood"].is_null() && summary["ess"]["candidates"] == 0, "{summary}");
+    assert!(summary["dataset"].as_str().unwrap().starts_with("8gaussians"));
+}
