@@ -53,7 +53,12 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
     let words: Vec<String> = std::env::args().skip(1).collect();
     let session = Session { stop, bars, again: format!("cargo xtask {}", words.join(" ")) };
     let mut left_out = vec![];
-    let mut comparison = None;
+    let gather = |left_out: &[String]| {
+        let folder = RunFolder::at(&path, &config)?;
+        let comparison = Comparison::of(&folder, &session.again, left_out)?;
+        comparison.write(&folder).map(|()| comparison)
+    };
+    let mut any = false;
     for seed in config.seed..config.seed + args.seeds {
         let preset = Config { seed, ..config.clone() };
         let mut reference = None;
@@ -67,23 +72,17 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
                 }
                 continue;
             }
-            let folder = RunFolder::at(&path, &config)?;
-            let found = Comparison::of(&folder, &session.again, &left_out)?;
-            found.write(&folder)?;
-            comparison = Some(found);
+            any = true;
+            gather(&left_out)?; // so that a comparison that is stopped shows what is done
         }
     }
-    match comparison {
-        Some(comparison) => {
-            left_out.iter().for_each(|line| warn!("{line}"));
-            print!("{}", comparison.markdown());
-            Ok(path.join("comparison.md"))
-        }
-        None => {
-            let problem = left_out.join("; ");
-            Err(ProgramError::Argument { argument: format!("compare {}", args.config), problem })
-        }
+    if !any {
+        let problem = left_out.join("; ");
+        return Err(ProgramError::Argument { argument: format!("compare {}", args.config), problem });
     }
+    left_out.iter().for_each(|line| warn!("{line}"));
+    print!("{}", gather(&left_out)?.markdown());
+    Ok(path.join("comparison.md"))
 }
 
 /// One method with one seed: an ordinary run in a folder of its own.
