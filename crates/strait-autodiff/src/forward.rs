@@ -25,6 +25,11 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Whether this thread is inside the function of a JVP, where tensors may carry tangents.
+pub fn inside_jvp() -> bool {
+    INSIDE.get()
+}
+
 /// The dual level, released when dropped, also while a panic unwinds.
 struct Level {
     index: u64,

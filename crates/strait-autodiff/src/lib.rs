@@ -30,7 +30,7 @@ mod reverse;
 
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;
-pub use forward::{Dual, jvp};
+pub use forward::{Dual, inside_jvp, jvp};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
 pub use reverse::{Graph, gradient, time_derivative, vjp};

@@ -1,5 +1,6 @@
 use crate::straightness::{Along, Moving, material_derivative};
 use std::cell::Cell;
+use strait_autodiff::inside_jvp;
 use strait_core::{
     Coupling, Dataset, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, Points, Source,
     Stream, VelocityField, check_batch,
@@ -119,11 +120,14 @@ impl<'a> ExactField<'a> {
     /// `Shape` where they do not fit; `Time` at t = 1, where the path is not invertible.
     pub fn at(&self, x: &Tensor, t: &Tensor) -> Result<Exact, Error> {
         check_batch(x, t)?;
-        let Exact { velocity, effective, log_density } = self.at_times(&x.unsqueeze(1), t)?;
+        // Points of one time (a step of a solver) share what is computed of it, unless a derivative in each is wanted.
+        let shared = !t.requires_grad() && !inside_jvp() && t.f_min()? == t.f_max()?;
+        let (axis, t) = if shared { (0, t.narrow(0, 0, 1)) } else { (1, t.shallow_clone()) };
+        let Exact { velocity, effective, log_density } = self.at_times(&x.unsqueeze(axis), &t)?;
         Ok(Exact {
-            velocity: velocity.squeeze_dim(1),
-            effective: effective.squeeze_dim(1),
-            log_density: log_density.squeeze_dim(1),
+            velocity: velocity.squeeze_dim(axis),
+            effective: effective.squeeze_dim(axis),
+            log_density: log_density.squeeze_dim(axis),
         })
     }
 

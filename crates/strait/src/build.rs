@@ -1,22 +1,23 @@
 //! From a config to the objects of a run. Nowhere else are names matched.
 
 mod data;
+mod interpolant;
 
 pub use data::{Data, data, source};
+pub use interpolant::interpolant;
 
 use crate::ProgramError;
 use crate::config::{
-    ActivationConfig, Config, CouplingConfig, InterpolantConfig, LevelConfig, MixingConfig, ObjectiveConfig,
-    PhaseConfig, TransformConfig, VelocityConfig,
+    ActivationConfig, Config, CouplingConfig, LevelConfig, ObjectiveConfig, PhaseConfig, TransformConfig,
+    VelocityConfig,
 };
 use crate::one_step::OneStep;
 use std::rc::Rc;
-use strait_core::{Coupling, InvertibleInterpolant, Objective, Parameters, Seed, VelocityField};
+use strait_core::{Coupling, Objective, Parameters, Seed, VelocityField};
 use strait_flows::{Base, Density, Glow, Plan, Transform};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_optim::objectives::{Energy, FlowMatching, Likelihood};
 use strait_optim::{LearningRate, Level, LevelName, LevelPlan, OptimError, Phase};
-use strait_paths::{Affine, AffineConfig, Linear, Mixing, Schedule};
 use strait_transport::{ExactOt, Independent};
 use tch::{Device, Kind};
 
@@ -53,39 +54,11 @@ pub fn coupling(config: &CouplingConfig) -> Box<dyn Coupling> {
     }
 }
 
-/// `[interpolant]` for samples of `d` numbers, with its parameters (none for a fixed path).
-///
-/// # Errors
-/// libtorch's, when memory runs out.
-pub fn interpolant(
-    config: &InterpolantConfig,
-    d: i64,
-    seed: Seed,
-    device: Device,
-) -> Result<(Box<dyn InvertibleInterpolant>, Parameters), ProgramError> {
-    let mut parameters = Parameters::new(seed, Kind::Float, device);
-    let path: Box<dyn InvertibleInterpolant> = match config {
-        InterpolantConfig::Linear => Box::new(Linear),
-        InterpolantConfig::Trigonometric => Box::new(Schedule::Trigonometric),
-        InterpolantConfig::Power { power } => Box::new(Schedule::Power(*power)),
-        InterpolantConfig::Affine { hidden, mixing, log_scale_bound } => {
-            let mixing = match mixing {
-                MixingConfig::Diagonal => Mixing::Diagonal,
-                MixingConfig::Triangular => Mixing::Triangular,
-            };
-            let shape = AffineConfig { dimensions: d, mixing, log_scale_bound: *log_scale_bound };
-            let net = MlpConfig {
-                input: d,
-                hidden: hidden.clone(),
-                output: shape.outputs(),
-                activation: Activation::Silu,
-                time: TimeFeatures::Raw,
-                zero_last: true,
-            };
-            Box::new(Affine::new(Mlp::new(&net, &mut parameters.root())?, shape)?)
-        }
-    };
-    Ok((path, parameters))
+fn transform(config: TransformConfig) -> Transform {
+    match config {
+        TransformConfig::Affine => Transform::affine(),
+        TransformConfig::Spline => Transform::spline(),
+    }
 }
 
 /// A fresh velocity.
@@ -105,10 +78,7 @@ pub struct Velocity {
 pub fn velocity(config: &VelocityConfig, d: i64, seed: Seed, device: Device) -> Result<Velocity, ProgramError> {
     let mut parameters = Parameters::new(seed, Kind::Float, device);
     if let Some(flow) = &config.flow {
-        let transform = match flow.transform {
-            TransformConfig::Affine => Transform::affine(),
-            TransformConfig::Spline => Transform::spline(),
-        };
+        let transform = transform(flow.transform);
         let plan = Plan { steps: flow.steps, hidden: &config.hidden, transform, ..Plan::default() };
         let glow = Glow::vector(&mut parameters.root(), d, &plan)?;
         let flow = OneStep::new(Density::new(glow, Base::standard(&[d], Kind::Float, device)));

@@ -155,6 +155,7 @@ fn effective(
 ) -> Result<EssSummary, ProgramError> {
     let (source, coupling, data) = (&*setting.source, &*setting.coupling, &setting.data);
     let independent = coupling.is_independent() && reflow::teacher(track.config).is_none();
+    let Some(path) = models.path.as_invertible() else { return Ok(EssSummary::default()) };
     if models.flow.is_some() || !independent || !has_density(source, &reference.x0) {
         return Ok(EssSummary::default());
     }
@@ -163,7 +164,7 @@ fn effective(
     let candidates = data.points.points(Split::Train, CANDIDATES, &mut draws)?;
     let n = QUERIES.min(reference.x0.size()[0]);
     let count = candidates.size()[0];
-    let field = ExactField::new(&*models.path, source, coupling, candidates, 1 << 16)?;
+    let field = ExactField::new(path, source, coupling, candidates, 1 << 16)?;
     let times = vec![0.1, 0.3, 0.5, 0.7, 0.9];
     let queries = (reference.x0.narrow(0, 0, n), reference.points.narrow(0, 0, n));
     let effective = field.effective_sizes(&queries.0, &queries.1, &times)?;

@@ -38,7 +38,13 @@ pub fn name(config: &Config) -> &'static str {
         },
         InterpolantConfig::Trigonometric => "trigonometric",
         InterpolantConfig::Power { .. } => "power",
-        InterpolantConfig::Affine { .. } => "learned",
+        InterpolantConfig::VariancePreserving { .. } => "variance_preserving",
+        InterpolantConfig::Monotone { .. }
+        | InterpolantConfig::Affine(_)
+        | InterpolantConfig::Glow(_)
+        | InterpolantConfig::Warped { .. }
+        | InterpolantConfig::Transport(_)
+        | InterpolantConfig::Residual { .. } => "learned",
     }
 }
 

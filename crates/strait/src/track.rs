@@ -167,10 +167,12 @@ impl<'a> Track<'a> {
 
     fn trainer<'p>(&self, pairing: Pairing<'p>, setting: &Setting<'_>) -> Result<Trainer<'p>, ProgramError> {
         let (data, device) = (&*setting.data.points, setting.device);
-        let d = data.event_shape().iter().product();
+        let event = data.event_shape();
+        let d = event.iter().product();
         let seed = Seed(self.config.seed);
         let start = |name: &str| Seed(seed.stream("start").stream(name).at(0).bits());
-        let (path, path_parameters) = build::interpolant(&self.config.interpolant, d, start("interpolant"), device)?;
+        let (path, path_parameters) =
+            build::interpolant(&self.config.interpolant, event, start("interpolant"), device)?;
         let Velocity { field: velocity, parameters, flow } =
             build::velocity(&self.config.velocity, d, start("velocity"), device)?;
         if let Some(flow) = &flow {
@@ -178,8 +180,7 @@ impl<'a> Track<'a> {
         }
         let levels = build::levels(self.config, path_parameters, parameters)?;
         let phases = build::phases(&self.config.phase, flow.as_ref())?;
-        let interpolant: Box<dyn Interpolant> = path;
-        Ok(Trainer::new(System { interpolant, velocity, levels }, phases, pairing, seed)?)
+        Ok(Trainer::new(System { interpolant: path, velocity, levels }, phases, pairing, seed)?)
     }
 
     /// The newest whole checkpoint; None before the first. Where all are damaged, the newest one's error.
@@ -247,7 +248,7 @@ impl<'a> Track<'a> {
         let none = || ProgramError::Run { path: self.folder.clone(), problem: "it has no checkpoint yet".into() };
         let found = self.newest()?.ok_or_else(none)?;
         let d = event.iter().product();
-        let (path, path_parameters) = build::interpolant(&self.config.interpolant, d, Seed(0), device)?;
+        let (path, path_parameters) = build::interpolant(&self.config.interpolant, event, Seed(0), device)?;
         let Velocity { field: velocity, parameters, flow } =
             build::velocity(&self.config.velocity, d, Seed(0), device)?;
         if path_parameters.count() > 0 {
@@ -279,7 +280,7 @@ impl<'a> Track<'a> {
 /// Trained models, to sample with.
 pub struct Models {
     /// The path.
-    pub path: Box<dyn strait_core::InvertibleInterpolant>,
+    pub path: Box<dyn Interpolant>,
     /// The field.
     pub velocity: Box<dyn VelocityField>,
     /// The flow that the field takes one step of, where it is one.

@@ -1,6 +1,9 @@
 //! Values that TOML allows and a run does not.
 
-use super::{Config, ConfigError, CouplingConfig, DataName, InterpolantConfig, LevelConfig, ObjectiveConfig};
+use super::{
+    AffineConfig, Config, ConfigError, CouplingConfig, DataName, GlowConfig, InterpolantConfig, LevelConfig,
+    ObjectiveConfig,
+};
 use strait_ode::Method;
 
 fn positive(x: f64) -> bool {
@@ -30,14 +33,7 @@ impl Config {
         if let Some(half_life) = self.velocity.ema_half_life {
             need(positive(half_life), "velocity.ema_half_life", half_life, "above 0")?;
         }
-        match &self.interpolant {
-            InterpolantConfig::Affine { hidden, log_scale_bound, .. } => {
-                widths("interpolant.hidden", hidden)?;
-                need(positive(*log_scale_bound), "interpolant.log_scale_bound", log_scale_bound, "above 0")?;
-            }
-            InterpolantConfig::Power { power } => need(*power >= 1.0, "interpolant.power", power, "at least 1")?,
-            InterpolantConfig::Linear | InterpolantConfig::Trigonometric => {}
-        }
+        self.interpolant.check()?;
         self.check_coupling()?;
         let flow = self.velocity.flow.as_ref();
         need(flow.is_none_or(|flow| flow.steps > 0), "velocity.flow.steps", flow.map(|f| f.steps), "at least 1")?;
@@ -103,6 +99,39 @@ fn check_solver(at: &str, solver: &str, counts: &[usize]) -> Result<(), ConfigEr
         }
     }
     Ok(())
+}
+
+impl InterpolantConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::Linear | Self::Trigonometric => Ok(()),
+            Self::VariancePreserving { beta } => need(positive(*beta), "interpolant.beta", beta, "above 0"),
+            Self::Power { power } => need(*power >= 1.0, "interpolant.power", power, "at least 1"),
+            Self::Monotone { degree } => need(*degree >= 2, "interpolant.degree", degree, "at least 2"),
+            Self::Affine(affine) => affine.check("interpolant"),
+            Self::Glow(glow) | Self::Transport(glow) => glow.check("interpolant"),
+            Self::Warped { base, warp } => {
+                base.check("interpolant.base")?;
+                warp.check("interpolant.warp")
+            }
+            Self::Residual { hidden } => widths("interpolant.hidden", hidden),
+        }
+    }
+}
+
+impl AffineConfig {
+    fn check(&self, at: &str) -> Result<(), ConfigError> {
+        widths(&format!("{at}.hidden"), &self.hidden)?;
+        let bound = self.log_scale_bound;
+        need(positive(bound), &format!("{at}.log_scale_bound"), bound, "above 0")
+    }
+}
+
+impl GlowConfig {
+    fn check(&self, at: &str) -> Result<(), ConfigError> {
+        need(self.steps > 0, &format!("{at}.steps"), self.steps, "at least 1")?;
+        widths(&format!("{at}.hidden"), &self.hidden)
+    }
 }
 
 impl LevelConfig {

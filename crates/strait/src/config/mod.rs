@@ -1,8 +1,10 @@
 //! A run's settings, as plain records. What a TOML file may say is exactly what these say.
 
 mod check;
+mod interpolant;
 mod read;
 
+pub use interpolant::{AffineConfig, GlowConfig, InterpolantConfig, MixingConfig};
 pub use read::{ConfigError, PRESETS, load, preset, write};
 
 use serde::{Deserialize, Serialize};
@@ -150,40 +152,6 @@ pub enum CouplingConfig {
     },
 }
 
-/// `[interpolant]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "family", rename_all = "snake_case", deny_unknown_fields)]
-pub enum InterpolantConfig {
-    /// $(1-t)x_0 + t x_1$.
-    Linear,
-    /// $\cos(\pi t/2)x_0 + \sin(\pi t/2)x_1$.
-    Trigonometric,
-    /// $(1-t)^p x_0 + (1-(1-t)^p)x_1$.
-    Power {
-        /// p, at least 1.
-        power: f64,
-    },
-    /// Learned, affine in $x_0$.
-    Affine {
-        /// Widths of the network's hidden layers.
-        hidden: Vec<i64>,
-        /// Whether coordinates are mixed.
-        mixing: MixingConfig,
-        /// Bound of the log-scales.
-        log_scale_bound: f64,
-    },
-}
-
-/// Whether an affine path mixes coordinates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MixingConfig {
-    /// It does not.
-    Diagonal,
-    /// By a lower triangular matrix.
-    Triangular,
-}
-
 /// `[velocity]`: an MLP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -216,10 +184,11 @@ pub struct FlowConfig {
 }
 
 /// What the couplings of a flow do to the coordinates that they change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransformConfig {
     /// Scale and shift.
+    #[default]
     Affine,
     /// Monotone rational-quadratic splines.
     Spline,

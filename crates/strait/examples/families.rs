@@ -1,0 +1,267 @@
+//! Draws every family of paths on eight Gaussians: `families [FOLDER]`.
+//!
+//! Fixed paths are drawn as they are; a learned one is first trained by the energy objective with a velocity beside it,
+//! at one setting for all, chosen on nothing. For a path that is invertible in its source point the field is the exact
+//! marginal one over 512 points of the data; for the others it is a velocity network trained afresh. Prints a table of
+//! residuals.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use strait::report::{
+    Axis, Chart, Colour, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Series, Shade, Trajectories,
+    TrajectoryPanel,
+};
+use strait_core::{Dataset, Interpolant, Parameters, Scope, Seed, Source, Split, StandardNormal, VelocityField};
+use strait_data::ToyDataset;
+use strait_data::toys::Mixture;
+use strait_flows::{self as flows, Gate, Plan, Transform};
+use strait_metrics::residual;
+use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+use strait_ode::{Method, Options, TimeGrid};
+use strait_optim::objectives::{Energy, FlowMatching};
+use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Times, Trainer};
+use strait_paths::{
+    Affine, AffineConfig, Along, ExactField, Glow, Linear, Mixing, Monotone, Residual, Schedule, Transport, Warped,
+    along_time, material_derivative,
+};
+use strait_transport::Independent;
+use tch::{Device, Kind, Tensor};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+type Build = fn(&mut Scope<'_>) -> Outcome<Box<dyn Interpolant>>;
+
+const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
+const SEED: Seed = Seed(0);
+const TIMES: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
+/// Points along a side of the plane where the residual is taken, and where the plane ends.
+const SIDE: i64 = 40;
+const EDGE: f64 = 2.2;
+
+const FAMILIES: [(&str, Build); 10] = [
+    ("linear", |_| Ok(Box::new(Linear))),
+    ("trigonometric", |_| Ok(Box::new(Schedule::Trigonometric))),
+    ("variance preserving", |_| Ok(Box::new(Schedule::VariancePreserving { beta: 20.0 }))),
+    ("power 2", |_| Ok(Box::new(Schedule::Power(2.0)))),
+    ("learned schedule", |scope| Ok(Box::new(Schedule::Monotone(Monotone::new(scope, 8)?)))),
+    ("affine", |scope| Ok(Box::new(affine(scope)?))),
+    ("warped affine", |scope| {
+        let plan = Plan { gate: Gate::Ends, ..PLAN };
+        let warp = flows::Glow::vector(&mut scope.sub("warp"), 2, &plan)?;
+        Ok(Box::new(Warped::new(affine(&mut scope.sub("base"))?, warp)))
+    }),
+    ("glow", |scope| {
+        let plan = Plan { gate: Gate::Start, context: &[2], ..PLAN };
+        Ok(Box::new(Glow::new(flows::Glow::vector(scope, 2, &plan)?)))
+    }),
+    ("transport", |scope| {
+        let plan = Plan { transform: Transform::spline(), ..PLAN };
+        Ok(Box::new(Transport::new(flows::Glow::vector(scope, 2, &plan)?)))
+    }),
+    ("residual", |scope| Ok(Box::new(Residual::new(Mlp::new(&network(4, vec![64, 64], 2, true), scope)?)))),
+];
+
+const PLAN: Plan<'static> = Plan {
+    steps: 4,
+    hidden: &[32, 32],
+    transform: Transform::Affine { bound: 2.0 },
+    mixing: flows::Mixing::Plu,
+    context: &[],
+    gate: Gate::Timeless,
+};
+
+fn network(input: i64, hidden: Vec<i64>, output: i64, zero_last: bool) -> MlpConfig {
+    MlpConfig { input, hidden, output, activation: Activation::Silu, time: TimeFeatures::Raw, zero_last }
+}
+
+fn affine(scope: &mut Scope<'_>) -> Outcome<Affine<Mlp>> {
+    let config = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 50.0 };
+    Ok(Affine::new(Mlp::new(&network(2, vec![64, 64], config.outputs(), true), scope)?, config)?)
+}
+
+fn plan(level: LevelName, energy: bool, steps: u32, rate: f64) -> LevelPlan {
+    LevelPlan {
+        level,
+        objective: if energy { Box::new(Energy { acceleration: 2e-3 }) } else { Box::new(FlowMatching) },
+        steps,
+        batch: 256,
+        times: Times::Uniform,
+        noise: 0.0,
+        rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
+        betas: (0.9, 0.999),
+        weight_decay: 0.0,
+        clip: 1.0,
+    }
+}
+
+/// The path after its training, and a velocity trained afresh on it.
+fn trained(build: Build, pairing: Pairing<'_>) -> Outcome<System> {
+    let mut path = Parameters::new(SEED, FLOAT.0, FLOAT.1);
+    let interpolant = build(&mut path.root())?;
+    let mut field = Parameters::new(SEED, FLOAT.0, FLOAT.1);
+    let velocity = Box::new(Mlp::new(&network(2, vec![64; 3], 2, false), &mut field.root())?);
+    let learns = path.count() > 0;
+    let mut levels = vec![Level::new(LevelName::Velocity, field, None)?];
+    let phase = |name: &str, turns, levels, fresh| Phase { name: name.into(), turns, levels, fresh };
+    let mut phases = vec![];
+    if learns {
+        levels.push(Level::new(LevelName::Interpolant, path, None)?);
+        phases.push(phase("warm-up", 500, vec![plan(LevelName::Velocity, false, 1, 4e-3)], vec![]));
+        let both = vec![plan(LevelName::Velocity, false, 4, 4e-3), plan(LevelName::Interpolant, true, 1, 2e-3)];
+        phases.push(phase("together", 1500, both, vec![]));
+    }
+    let last = vec![plan(LevelName::Velocity, false, 1, 4e-3)];
+    phases.push(phase("final", 4000, last, vec![LevelName::Velocity]));
+    let mut trainer = Trainer::new(System { interpolant, velocity, levels }, phases, pairing, SEED)?;
+    while trainer.phase().is_some() {
+        trainer.turn()?;
+        if trainer.position().step % 100 == 0 {
+            trainer.log()?; // refuses what is not finite
+        }
+    }
+    Ok(trainer.system)
+}
+
+/// What is drawn of one family.
+struct Drawn {
+    paths: Vec<Tensor>,
+    flow: Tensor,
+    /// $|Dv|$ over the plane at each of `TIMES`.
+    maps: Vec<Vec<f64>>,
+    profile: Vec<(f64, f64)>,
+    mean: f64,
+    exact: bool,
+}
+
+fn draw(system: &System, data: &ToyDataset) -> Outcome<Drawn> {
+    let source = StandardNormal::new(&[2]);
+    let mut draws = SEED.stream("drawing").at(0);
+    let x0 = source.sample(512, &mut draws, FLOAT.0, FLOAT.1)?;
+    let x1 = data.points(Split::Test, 40, &mut draws)?;
+    let candidates = data.points(Split::Train, 512, &mut draws)?;
+    let exact = system.interpolant.as_invertible();
+    let exact = exact.map(|path| ExactField::new(path, &source, &Independent, candidates, 1 << 17)).transpose()?;
+    let field: &dyn VelocityField = match &exact {
+        Some(exact) => exact,
+        None => &*system.velocity,
+    };
+    let _no_grad = tch::no_grad_guard();
+    let t = Tensor::linspace(0.0, 1.0, 65, FLOAT);
+    let paths = (0..40)
+        .map(|i| along_time(&*system.interpolant, &x0.narrow(0, i, 1), &x1.narrow(0, i, 1), &t))
+        .collect::<Result<_, _>>()?;
+    // Euler steps never ask for the field at t = 1.
+    let options = Options { trajectory: true, ..Options::default() };
+    let solution = Method::Euler.solve(field, &x0.narrow(0, 0, 40), &TimeGrid::uniform(100)?, options)?;
+    let along = Along::Difference { step: 2e-3 };
+    let bent = residual(field, &x0, 20, 5, along)?;
+    let line = Tensor::linspace(-EDGE, EDGE, SIDE, FLOAT);
+    let column = line.flip([0]).repeat_interleave_self_int(SIDE, 0, None);
+    let plane = Tensor::stack(&[&line.repeat([SIDE]), &column], 1);
+    let maps = TIMES
+        .iter()
+        .map(|&time| {
+            let t = Tensor::full([SIDE * SIDE], time, FLOAT);
+            let bend = material_derivative(&|x, t| field.velocity(x, t), &plane, &t, along)?.derivative;
+            let size = bend.square().sum_dim_intlist([1i64].as_slice(), false, FLOAT.0).sqrt();
+            Ok(Vec::<f64>::try_from(size.to_kind(Kind::Double))?)
+        })
+        .collect::<Outcome<_>>()?;
+    Ok(Drawn {
+        paths,
+        flow: solution.trajectory.ok_or("no trajectory")?.transpose(0, 1),
+        maps,
+        mean: bent.mean(),
+        profile: bent.times.into_iter().zip(bent.profile).collect(),
+        exact: exact.is_some(),
+    })
+}
+
+fn points(x: &Tensor) -> Outcome<Vec<[f64; 2]>> {
+    let flat = Vec::<f64>::try_from(x.to_kind(Kind::Double).contiguous().view([-1]))?;
+    Ok(flat.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect())
+}
+
+fn write(figure: &Figure, folder: &Path) -> Outcome<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join(format!("{}.png", figure.id)), &figure.png)?;
+    println!("{}", folder.join(format!("{}.png", figure.id)).display());
+    Ok(())
+}
+
+fn main() -> Outcome<()> {
+    let folder = std::env::args().nth(1).map_or_else(|| PathBuf::from("families"), PathBuf::from);
+    let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 0.316)?), FLOAT.0, FLOAT.1)?;
+    let source = StandardNormal::new(&[2]);
+    let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
+    let background = points(&data.points(Split::Test, 1000, &mut SEED.stream("background").at(0))?)?;
+    let (mut conditional, mut flow, mut rows, mut series) = (vec![], vec![], vec![], vec![]);
+    println!("| family | field | residual over all t | its largest part | seconds |\n| --- | --- | --- | --- | --- |");
+    for (i, (name, build)) in FAMILIES.into_iter().enumerate() {
+        let begun = Instant::now();
+        let drawn = draw(&trained(build, pairing)?, &data)?;
+        let (at, most) = drawn.profile.iter().copied().fold((0.0, 0.0), |a, b| if b.1 > a.1 { b } else { a });
+        let field = if drawn.exact { "exact" } else { "a network" };
+        let seconds = begun.elapsed().as_secs_f64();
+        println!("| {name} | {field} | {:.3} | {most:.3} at t = {at:.3} | {seconds:.0} |", drawn.mean);
+        let colour = Colour::of(i);
+        let panel = |paths: Vec<Vec<[f64; 2]>>| TrajectoryPanel {
+            title: name.into(),
+            colour,
+            paths,
+            background: background.clone(),
+            chords: true,
+        };
+        conditional.push(panel(drawn.paths.iter().map(points).collect::<Outcome<_>>()?));
+        flow.push(panel((0..40).map(|i| points(&drawn.flow.get(i))).collect::<Outcome<_>>()?));
+        // From a hundredth to a hundred, in orders of magnitude.
+        let ink = |size: &f64| ((size.max(1e-2).log10() + 2.0) / 4.0).min(1.0) as f32;
+        let cells =
+            drawn.maps.iter().map(|map| ImageCell { values: map.iter().map(ink).collect(), note: String::new() });
+        rows.push(ImageRow { label: name.into(), colour, cells: cells.collect() });
+        series.push(Series::line(name, colour, drawn.profile));
+    }
+    let figures = [
+        Trajectories {
+            id: "conditional-paths".into(),
+            title: "Conditional paths".into(),
+            caption: "Forty pairs, the same in every panel. Dashed: the straight line between their ends.".into(),
+            panels: conditional,
+        }
+        .draw()?,
+        Trajectories {
+            id: "marginal-flows".into(),
+            title: "The marginal field, by its trajectories".into(),
+            caption: "A hundred Euler steps from the same forty source points. Dashed: where one step would go if the \
+                      trajectory were straight."
+                .into(),
+            panels: flow,
+        }
+        .draw()?,
+        ImageGrid {
+            id: "residual-maps".into(),
+            title: "Where the field bends".into(),
+            caption: "|Dv/Dt| over the plane, from 0.01 (white) to 100 (black), in orders of magnitude.".into(),
+            format: ImageFormat { shade: Shade::Ink, height: SIDE as usize, width: SIDE as usize },
+            columns: TIMES.iter().map(|t| format!("t = {t}")).collect(),
+            last_is_truth: false,
+            rows,
+        }
+        .draw()?,
+        Chart {
+            id: "residuals".into(),
+            title: "The residual over time".into(),
+            caption: "The mean of |Dv/Dt|² along the field's own trajectories.".into(),
+            panels: vec![Panel {
+                title: String::new(),
+                x: Axis::linear("t"),
+                y: Axis::log("mean of |Dv/Dt|²"),
+                series,
+                references: vec![],
+                events: vec![],
+            }],
+        }
+        .draw()?,
+    ];
+    figures.iter().try_for_each(|figure| write(figure, &folder))
+}

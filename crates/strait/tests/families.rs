@@ -1,0 +1,78 @@
+//! Every family of paths as a config writes it.
+
+use strait::build;
+use strait::config::{Config, InterpolantConfig, load, preset};
+use strait_core::Seed;
+use tch::{Device, Kind, Tensor};
+
+/// A preset with another `[interpolant]`, through the file and back.
+fn config(interpolant: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let text = preset("8gaussians").unwrap();
+    let (before, rest) = text.split_once("[interpolant]").unwrap();
+    let after = rest.find("\n[velocity]").unwrap();
+    std::fs::write(&path, format!("{before}[interpolant]\n{interpolant}\n{}", &rest[after..])).unwrap();
+    load(&path.to_string_lossy(), &[]).map_err(|error| error.to_string())
+}
+
+const FAMILIES: [(&str, bool, bool); 9] = [
+    // the text, whether it learns, whether it is invertible in x0
+    ("family = 'linear'", false, true),
+    ("family = 'variance_preserving'\nbeta = 20.0", false, true),
+    ("family = 'power'\npower = 2.0", false, true),
+    ("family = 'monotone'\ndegree = 8", true, true),
+    ("family = 'affine'\nhidden = [8]\nmixing = 'triangular'\nlog_scale_bound = 2.0", true, true),
+    ("family = 'glow'\nsteps = 2\nhidden = [8]", true, true),
+    (
+        "family = 'warped'\nwarp = { steps = 2, hidden = [8] }\n\
+         base = { hidden = [8], mixing = 'diagonal', log_scale_bound = 2.0 }",
+        true,
+        true,
+    ),
+    ("family = 'transport'\nsteps = 2\nhidden = [8]\ntransform = 'spline'", true, false),
+    ("family = 'residual'\nhidden = [8]", true, false),
+];
+
+#[test]
+fn each_is_built_for_vectors_and_for_images_and_keeps_its_ends() {
+    for (text, learns, invertible) in FAMILIES {
+        let config = config(text).unwrap();
+        for event in [&[2i64] as &[i64], &[64], &[1, 8, 8]] {
+            let (path, parameters) = build::interpolant(&config.interpolant, event, Seed(0), Device::Cpu).unwrap();
+            assert_eq!(parameters.count() > 0, learns, "{text}");
+            assert_eq!(path.as_invertible().is_some(), invertible, "{text}");
+            let shape = [&[3], event].concat();
+            let x = |seed| Seed(seed).stream("x").at(0).normal(&shape, Kind::Float, Device::Cpu).unwrap();
+            let ends = [0.0, 1.0].map(|t| {
+                let t = Tensor::full([3], t, (Kind::Float, Device::Cpu));
+                path.at(&x(1), &x(2), &t).unwrap().x_t
+            });
+            assert!(ends[0].allclose(&x(1), 0.0, 1e-5, false) && ends[1].allclose(&x(2), 0.0, 1e-5, false), "{text}");
+        }
+    }
+}
+
+#[test]
+fn values_that_make_no_path_are_refused_by_their_key() {
+    for (text, key) in [
+        ("family = 'power'\npower = 0.5", "interpolant.power"),
+        ("family = 'variance_preserving'\nbeta = 0.0", "interpolant.beta"),
+        ("family = 'monotone'\ndegree = 1", "interpolant.degree"),
+        ("family = 'glow'\nsteps = 0\nhidden = [8]", "interpolant.steps"),
+        ("family = 'transport'\nsteps = 2\nhidden = [0]", "interpolant.hidden"),
+        (
+            "family = 'warped'\nwarp = { steps = 2, hidden = [8] }\n\
+             base = { hidden = [8], mixing = 'diagonal', log_scale_bound = -1.0 }",
+            "interpolant.base.log_scale_bound",
+        ),
+        ("family = 'glow'\nsteps = 2\nhiden = [8]", "hiden"),
+    ] {
+        let message = config(text).unwrap_err();
+        assert!(message.contains(key), "{text}: {message}");
+    }
+    assert!(matches!(
+        config("family = 'residual'\nhidden = []").unwrap().interpolant,
+        InterpolantConfig::Residual { .. }
+    ));
+}
