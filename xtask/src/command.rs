@@ -6,7 +6,7 @@ use crate::cache::Cache;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
-use crate::{data, doctor, run, tasks};
+use crate::{data, doctor, mutate, run, tasks};
 
 /// One row of the help.
 struct Command {
@@ -26,6 +26,7 @@ static COMMANDS: [Command; 12] = [
     command("compare", "compare [PRESET or FILE.toml] [OPTIONS]", "methods side by side, in one table and plot"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command("bench", "bench [FILTER]", "run the benches"),
+    command("mutate", "mutate [FILTER]", "put known faults into the source: the tests must see each"),
     command("docs", "docs", "build the API documentation, warnings denied"),
     command("ci", "ci", "what must hold before a change goes in"),
     command("doctor", "doctor", "what is here, what is missing, and what mends it"),
@@ -44,6 +45,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
         ("train" | "sample" | "evaluate" | "compare", _) => run::command(&name, rest),
         ("test", _) => done(tasks::test(&text)),
         ("bench", _) => done(tasks::bench(&text)),
+        ("mutate", _) => done(mutate::command(&text)),
         ("docs", []) => done(tasks::docs()),
         ("ci", []) => done(tasks::ci()),
         ("doctor", []) => done(doctor::command()),

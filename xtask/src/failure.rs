@@ -37,6 +37,10 @@ pub(crate) enum Failure {
     UnknownData { name: String, known: String },
     /// The program misses a data set that has been fetched.
     StillMissing { name: String, folder: PathBuf },
+    /// The mutation check's tests fail before anything was changed.
+    FailsUnmutated { suite: String, test: String },
+    /// The mutation check let faults through, or holds some that no longer apply.
+    Mutants { missed: usize, stale: usize },
     /// `doctor` found something needed missing.
     Unwell { missing: usize },
 }
@@ -106,6 +110,13 @@ impl fmt::Display for Failure {
                 "the program does not find `{name}` though it is in {}: delete it there and run again",
                 folder.display()
             ),
+            Failure::FailsUnmutated { suite, test } => {
+                write!(f, "{suite} fails without any fault ({test}): mend that first")
+            }
+            Failure::Mutants { missed, stale } => {
+                let faults = if *missed == 1 { "fault" } else { "faults" };
+                write!(f, "{missed} {faults} missed, {stale} that no longer apply")
+            }
             Failure::Unwell { missing } => {
                 write!(f, "{missing} needed {} missing", if *missing == 1 { "thing is" } else { "things are" })
             }

@@ -11,6 +11,7 @@ mod data;
 mod doctor;
 mod failure;
 mod libtorch;
+mod mutate;
 mod pip;
 mod progress;
 mod python;

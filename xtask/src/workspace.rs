@@ -32,6 +32,10 @@ impl Workspace {
         }
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn target(&self) -> &Path {
         &self.target
     }
@@ -44,6 +48,11 @@ impl Workspace {
     /// LIBTORCH as the user set it: `.cargo/config.toml` sets it to the link for whatever cargo runs, xtask included.
     pub(crate) fn users_libtorch(&self) -> Option<&Path> {
         self.libtorch_variable.as_deref().filter(|path| *path != self.link())
+    }
+
+    /// The LIBTORCH that cargo builds with.
+    pub(crate) fn used_libtorch(&self) -> PathBuf {
+        self.libtorch_variable.clone().unwrap_or_else(|| self.link())
     }
 
     /// Cargo in the root of the workspace.

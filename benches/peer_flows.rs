@@ -1,0 +1,130 @@
+//! Glow beside normflows' Glow, in turns within one run: value, log-determinant, gradients of all parameters.
+//!
+//! `cargo bench -p strait-benches --bench peer_flows`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0 and
+//! normflows (else `python3`). One thread each, float32, the same shapes, widths and depths; each library's own
+//! non-linearities (SiLU here, ReLU there), log-scales (bounded here, not there) and priors of what is factored out
+//! (a coupling here, none there). Prints the median and range of the ratios.
+
+use std::process::ExitCode;
+use std::time::Instant;
+use strait_benches::peer::{Peer, Spread};
+use strait_core::{Bijection, Condition, Parameters, Seed};
+use strait_flows::reversible::{Direction, Memory, Point, Start, pull_back};
+use strait_flows::{Glow, Plan};
+use tch::{Device, Kind, Tensor};
+
+const ROUNDS: usize = 15;
+
+type Build = fn(&mut Parameters) -> Result<Glow, strait_core::Error>;
+
+/// A name, how many passes make a round, the shape of a batch, the flow: the same as in peers/flows.py.
+const CASES: [(&str, u32, &[i64], Build); 4] = [
+    ("vector-small", 20, &[256, 2], |p| Glow::vector(&mut p.root(), 2, &plan(8, &[64, 64]))),
+    ("vector-large", 2, &[4096, 64], |p| Glow::vector(&mut p.root(), 64, &plan(8, &[64, 64]))),
+    ("image-small", 20, &[16, 1, 8, 8], |p| Glow::image(&mut p.root(), [1, 8, 8], 1, &plan(4, &[32, 32]))),
+    ("image-large", 2, &[32, 1, 28, 28], |p| Glow::image(&mut p.root(), [1, 28, 28], 2, &plan(4, &[64, 64]))),
+];
+
+fn plan(steps: usize, hidden: &'static [i64]) -> Plan<'static> {
+    Plan { steps, hidden, ..Plan::default() }
+}
+
+fn main() -> ExitCode {
+    // `cargo bench FILTER` hands its filter to every bench.
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    if filter.is_some_and(|filter| !"peer_flows".contains(&filter)) {
+        return ExitCode::SUCCESS;
+    }
+    tch::set_num_threads(1);
+    let peer = match Peer::start("flows.py", &[], "torch==2.13.0 numpy normflows") {
+        Ok(peer) => peer,
+        Err(problem) => {
+            eprintln!("peer_flows: left out: {problem}");
+            return ExitCode::SUCCESS;
+        }
+    };
+    match compare(peer) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("peer_flows: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(mut peer: Peer) -> Result<(), Box<dyn std::error::Error>> {
+    println!("strait against {}, one thread, {ROUNDS} rounds in turns, milliseconds a pass", peer.name);
+    for (name, passes, shape, build) in CASES {
+        let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+        let flow = build(&mut parameters)?;
+        let normal = |name: &str, shape: &[i64]| Seed(0).stream(name).at(0).normal(shape, Kind::Float, Device::Cpu);
+        for (name, tensor) in parameters.named() {
+            let noise = normal(&name, &tensor.size())? * 0.05;
+            tch::no_grad(|| tensor.shallow_clone().f_add_(&noise).map(drop))?;
+        }
+        let point = Point { value: normal("x", shape)?, tangent: None };
+        for (word, direction) in [("density", Direction::Inverse), ("sample", Direction::Forward)] {
+            let start = Start { direction, point: &point, condition: Condition::NONE, dt: None };
+            let ours = || {
+                let begun = Instant::now();
+                for _ in 0..passes {
+                    pull_back(&flow, &start, &[], Memory::Ordinary, |z, log_det| {
+                        let size = z.value.square().sum(Kind::Float) * (0.5 / shape[0] as f64);
+                        Ok(size - log_det.mean(Kind::Float))
+                    })?;
+                }
+                Ok::<_, strait_core::Error>(begun.elapsed().as_secs_f64())
+            };
+            let line = format!("{name} {word} {passes}");
+            let mut rounds = vec![];
+            (ours()?, peer.seconds(&line)?);
+            for _ in 0..ROUNDS {
+                let (a, b) = (ours()?, peer.seconds(&line)?);
+                rounds.push((a, b));
+            }
+            let each = 1e3 / f64::from(passes);
+            println!(
+                "{name:12} {word:7} strait {:<24} normflows {:<24} ratio {}",
+                Spread::of(rounds.iter().map(|r| r.0 * each)).to_string(),
+                Spread::of(rounds.iter().map(|r| r.1 * each)).to_string(),
+                Spread::of(rounds.iter().map(|r| r.0 / r.1)),
+            );
+        }
+    }
+    plu_by_size()?;
+    Ok(())
+}
+
+/// What the log-determinant of an invertible 1x1 convolution costs beside the convolution itself, by the image's side.
+fn plu_by_size() -> Result<(), Box<dyn std::error::Error>> {
+    let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+    let layer = strait_flows::Plu::new(&mut parameters.root(), 12, strait_flows::Gate::Timeless)?;
+    let weight = Tensor::eye(12, (Kind::Float, Device::Cpu)).view([12, 12, 1, 1]);
+    println!("PLU of 12 channels, batch 16, microseconds: the convolution alone, with log-determinant, the difference");
+    for side in [4i64, 16, 64] {
+        let x = Seed(0).stream("x").at(0).normal(&[16, 12, side, side], Kind::Float, Device::Cpu)?;
+        let _guard = tch::no_grad_guard();
+        let time = |f: &dyn Fn() -> Result<(), strait_core::Error>| {
+            let begun = Instant::now();
+            for _ in 0..50 {
+                f()?;
+            }
+            Ok::<_, strait_core::Error>(begun.elapsed().as_secs_f64() * 1e6 / 50.0)
+        };
+        let mut rounds = vec![];
+        for _ in 0..ROUNDS {
+            let alone = time(&|| {
+                x.f_conv2d::<&Tensor>(&weight, None, [1, 1], [0, 0], [1, 1], 1)?;
+                Ok(())
+            })?;
+            rounds.push((alone, time(&|| layer.forward(&x, Condition::NONE).map(drop))?));
+        }
+        println!(
+            "side {side:2}  {:<32} {:<32} {}",
+            format!("{:.1}", Spread::of(rounds.iter().map(|r| r.0))),
+            format!("{:.1}", Spread::of(rounds.iter().map(|r| r.1))),
+            format!("{:.1}", Spread::of(rounds.iter().map(|r| r.1 - r.0))),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! The mutation check: faults that such libraries have had are put into the source, one at a time, and the tests that
+//! are there for them must fail.
+//!
+//! It works on a copy of the workspace in a temporary folder, which shares the target folder, so that only what a
+//! fault touches is built again. A fault is *caught* when it builds and a test of its suite fails, *missed* when all
+//! pass, *stale* when it no longer applies: its text is not found exactly once, or it does not build.
+
+mod flows;
+mod paths;
+mod transport;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::cache::{Cache, sha256};
+use crate::failure::{Failure, Result};
+use crate::libtorch;
+use crate::workspace::Workspace;
+
+/// A text in a source file, what takes its place, and the tests that must see it.
+#[derive(Debug, Clone, Copy)]
+struct Fault {
+    /// What is wrong then, in words.
+    name: &'static str,
+    file: &'static str,
+    find: &'static str,
+    put: &'static str,
+    tests: Tests,
+}
+
+/// The tests of one target of a package whose names contain the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Tests {
+    package: &'static str,
+    target: &'static str,
+    filter: &'static str,
+}
+
+/// What became of a fault; a test that failed, or why it is stale.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    Caught(String),
+    Missed,
+    Stale(String),
+}
+
+fn all() -> impl Iterator<Item = &'static Fault> {
+    flows::FAULTS.iter().chain(&paths::FAULTS).chain(&transport::FAULTS)
+}
+
+/// `cargo xtask mutate [FILTER]`: the faults whose file or name contains the filter.
+pub(crate) fn command(arguments: &[String]) -> Result<()> {
+    let filter = match arguments {
+        [] => "",
+        [filter] if !filter.starts_with('-') => filter,
+        _ => return Err(Failure::Usage { usage: "mutate [FILTER]" }),
+    };
+    let workspace = Workspace::of_cargo();
+    libtorch::ensure(&workspace, &Cache::of_user()?, false)?;
+    let chosen: Vec<&Fault> =
+        all().filter(|fault| fault.name.contains(filter) || fault.file.contains(filter)).collect();
+    check(&workspace, &chosen)
+}
+
+fn check(workspace: &Workspace, faults: &[&Fault]) -> Result<()> {
+    let copy = Copy::of(workspace)?;
+    let suites: BTreeSet<Tests> = faults.iter().map(|fault| fault.tests).collect();
+    eprintln!("== without a fault, {} suites", suites.len());
+    for tests in &suites {
+        if let Some(test) = copy.failing(*tests)?.err() {
+            return Err(Failure::FailsUnmutated { suite: format!("{} of {}", tests.target, tests.package), test });
+        }
+    }
+    eprintln!("== {} faults", faults.len());
+    let (mut missed, mut stale) = (0, 0);
+    for fault in faults {
+        let (word, detail) = match copy.verdict(fault)? {
+            Verdict::Caught(test) => ("caught", format!("by {test}")),
+            Verdict::Missed => {
+                missed += 1;
+                ("MISSED", format!("by {} of {}", fault.tests.target, fault.tests.package))
+            }
+            Verdict::Stale(why) => {
+                stale += 1;
+                ("STALE", why)
+            }
+        };
+        println!("{word:7} {}: {} ({detail})", fault.file, fault.name);
+    }
+    println!("{} of {} caught", faults.len() - missed - stale, faults.len());
+    if missed + stale == 0 { Ok(()) } else { Err(Failure::Mutants { missed, stale }) }
+}
+
+impl Fault {
+    /// The source with the fault in it.
+    fn put_into(&self, source: &str) -> Result<String, String> {
+        match source.matches(self.find).count() {
+            1 => Ok(source.replacen(self.find, self.put, 1)),
+            n => Err(format!("`{}` is there {n} times", self.find)),
+        }
+    }
+}
+
+/// A copy of the workspace's sources, deleted when dropped.
+struct Copy<'a> {
+    workspace: &'a Workspace,
+    folder: PathBuf,
+}
+
+impl<'a> Copy<'a> {
+    /// In a place that is the same in every call for this workspace, so that cargo takes it for the same packages.
+    fn of(workspace: &'a Workspace) -> Result<Self> {
+        let name = sha256(workspace.root().as_os_str().as_encoded_bytes());
+        let folder = std::env::temp_dir().join(format!("strait-mutate-{}", &name[..12]));
+        let copy = Self { workspace, folder };
+        copy.delete();
+        copy_sources(workspace.root(), &copy.folder)?;
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(workspace.link(), copy.folder.join(".libtorch"))
+            .map_err(Failure::file("link", &copy.folder))?;
+        Ok(copy)
+    }
+
+    fn delete(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
+    /// Puts the fault in, runs its tests, and takes it out again.
+    fn verdict(&self, fault: &Fault) -> Result<Verdict> {
+        let path = self.folder.join(fault.file);
+        let Ok(source) = fs::read_to_string(&path) else { return Ok(Verdict::Stale("there is no such file".into())) };
+        let faulty = match fault.put_into(&source) {
+            Ok(faulty) => faulty,
+            Err(why) => return Ok(Verdict::Stale(why)),
+        };
+        fs::write(&path, faulty).map_err(Failure::file("write", &path))?;
+        let built = self.cargo(fault.tests, &["--no-run"])?.status.success();
+        let failing = if built { Some(self.failing(fault.tests)?) } else { None };
+        fs::write(&path, source).map_err(Failure::file("write", &path))?;
+        Ok(match failing {
+            Some(Err(test)) => Verdict::Caught(test),
+            Some(Ok(())) => Verdict::Missed,
+            None => Verdict::Stale("it does not build".into()),
+        })
+    }
+
+    /// Runs tests; `Err` names the first that fails.
+    fn failing(&self, tests: Tests) -> Result<Result<(), String>> {
+        let output = self.cargo(tests, &[])?;
+        if output.status.success() {
+            return Ok(Ok(()));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let failed = text.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+        match failed {
+            Some(test) => Ok(Err(test.to_owned())),
+            None => {
+                eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+                Ok(Err("something other than a test".into()))
+            }
+        }
+    }
+
+    fn cargo(&self, tests: Tests, more: &[&str]) -> Result<Output> {
+        let mut command = self.workspace.cargo(&["test", "--package", tests.package, "--test", tests.target]);
+        command.args(more).arg(tests.filter).current_dir(&self.folder);
+        // What the workspace itself is built with, so that nothing below it is built again.
+        command.env("CARGO_TARGET_DIR", self.workspace.target()).env("LIBTORCH", self.workspace.used_libtorch());
+        command.env("OMP_NUM_THREADS", "1");
+        output(&mut command)
+    }
+}
+
+impl Drop for Copy<'_> {
+    fn drop(&mut self) {
+        self.delete();
+    }
+}
+
+fn output(command: &mut Command) -> Result<Output> {
+    command.output().map_err(|error| Failure::Start { program: command.get_program().into(), error })
+}
+
+/// What belongs to the sources: not what was built, fetched or run.
+fn is_source(name: &str) -> bool {
+    !matches!(name, "target" | "runs") && (!name.starts_with('.') || name == ".cargo")
+}
+
+fn copy_sources(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(Failure::file("create", to))?;
+    for entry in fs::read_dir(from).map_err(Failure::file("read", from))? {
+        let entry = entry.map_err(Failure::file("read", from))?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().map_err(Failure::file("read", &path))?;
+        if !is_source(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        if kind.is_dir() {
+            copy_sources(&path, &target)?;
+        } else if kind.is_file() {
+            fs::copy(&path, &target).map_err(Failure::file("copy", &path))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::tests::{Sandbox, script};
+
+    /// A patch that no longer applies is found out here, without building anything.
+    #[test]
+    fn every_fault_still_applies() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let stale: Vec<String> = all()
+            .filter_map(|fault| {
+                let source = fs::read_to_string(root.join(fault.file)).unwrap_or_default();
+                let target = root.join(format!("crates/{}/tests/{}.rs", fault.tests.package, fault.tests.target));
+                let there = target.exists();
+                let why = fault.put_into(&source).err().or((!there).then(|| format!("no {}", target.display())))?;
+                Some(format!("{}: {}: {why}", fault.file, fault.name))
+            })
+            .collect();
+        assert!(stale.is_empty(), "mend or replace these in xtask/src/mutate:\n{}", stale.join("\n"));
+    }
+
+    const TESTS: Tests = Tests { package: "p", target: "laws", filter: "" };
+    const FAULT: Fault = Fault { name: "n", file: "law.rs", find: "good", put: "bad", tests: TESTS };
+
+    /// A cargo whose tests fail exactly where `law.rs` holds the word bad, and whose build fails at worse.
+    fn sandbox() -> Sandbox {
+        let sandbox = Sandbox::new();
+        fs::write(sandbox.workspace.root().join("law.rs"), "all is good\n").unwrap();
+        let fails = "case \"$*\" in *--no-run*) exit 0;; esac; grep -q bad law.rs || exit 0; \
+                     echo \"test a_law ... FAILED\"; exit 101";
+        script(&sandbox.path("cargo"), &format!("grep -q worse law.rs && exit 101; {fails}"));
+        sandbox
+    }
+
+    #[test]
+    fn a_fault_is_caught_missed_or_stale() {
+        let sandbox = sandbox();
+        let copy = Copy::of(&sandbox.workspace).unwrap();
+        let verdict = |fault: Fault| copy.verdict(&fault).unwrap();
+        assert_eq!(verdict(FAULT), Verdict::Caught("a_law".into()));
+        assert_eq!(verdict(Fault { put: "fine", ..FAULT }), Verdict::Missed);
+        assert_eq!(verdict(Fault { put: "worse", ..FAULT }), Verdict::Stale("it does not build".into()));
+        assert_eq!(verdict(Fault { find: "l", ..FAULT }), Verdict::Stale("`l` is there 2 times".into()));
+        assert!(matches!(verdict(Fault { file: "none.rs", ..FAULT }), Verdict::Stale(_)));
+        let folder = copy.folder.clone();
+        assert_eq!(fs::read_to_string(folder.join("law.rs")).unwrap(), "all is good\n");
+        drop(copy);
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn one_that_is_missed_fails_the_command_and_so_does_a_broken_start() {
+        let sandbox = sandbox();
+        assert!(check(&sandbox.workspace, &[&FAULT]).is_ok());
+        let missed = check(&sandbox.workspace, &[&FAULT, &Fault { put: "fine", ..FAULT }]);
+        assert_eq!(missed.unwrap_err().to_string(), "1 fault missed, 0 that no longer apply");
+        fs::write(sandbox.workspace.root().join("law.rs"), "bad from the start\n").unwrap();
+        let broken = check(&sandbox.workspace, &[&FAULT]).unwrap_err().to_string();
+        assert_eq!(broken, "laws of p fails without any fault (a_law): mend that first");
+    }
+}

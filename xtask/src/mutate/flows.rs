@@ -1,0 +1,137 @@
+//! Faults of the invertible layers.
+
+use super::{Fault, Tests};
+
+const fn laws(filter: &'static str) -> Tests {
+    Tests { package: "strait-flows", target: "laws", filter }
+}
+
+const fn tests(target: &'static str, filter: &'static str) -> Tests {
+    Tests { package: "strait-flows", target, filter }
+}
+
+const PLU: &str = "crates/strait-flows/src/linear/plu.rs";
+const COUPLING: &str = "crates/strait-flows/src/coupling.rs";
+
+pub(super) static FAULTS: [Fault; 17] = [
+    Fault {
+        name: "log-determinant without its factor height x width",
+        file: PLU,
+        find: "self.log_diagonal().sum(self.weight.kind()) * places(x)",
+        put: "self.log_diagonal().sum(self.weight.kind())",
+        tests: laws("plu_of_images"),
+    },
+    Fault {
+        name: "log-determinant without its factor height x width",
+        file: "crates/strait-flows/src/act_norm.rs",
+        find: "self.log_scale.sum(self.log_scale.kind()) * places(x)",
+        put: "self.log_scale.sum(self.log_scale.kind())",
+        tests: laws("act_norm"),
+    },
+    Fault {
+        name: "log-determinant without its factor height x width",
+        file: "crates/strait-flows/src/linear/exponential.rs",
+        find: "(sign * places(x) as f64)",
+        put: "sign",
+        tests: laws("exponential_of_images"),
+    },
+    Fault {
+        name: "log-determinant doubled",
+        file: COUPLING,
+        find: "|slope| sum_per_sample(&slope))",
+        put: "|slope| sum_per_sample(&slope) * 2.0)",
+        tests: laws("affine_coupling"),
+    },
+    Fault {
+        name: "log-determinant a scalar, the sum over the batch",
+        file: COUPLING,
+        find: "|slope| sum_per_sample(&slope))",
+        put: "|slope| slope.sum(slope.kind()))",
+        tests: laws("affine_coupling"),
+    },
+    Fault {
+        name: "log-determinant averaged over the batch",
+        file: COUPLING,
+        find: "|slope| sum_per_sample(&slope))",
+        put: "|slope| { let s = sum_per_sample(&slope); s.mean(s.kind()).expand_as(&s) })",
+        tests: laws("spline_coupling"),
+    },
+    Fault {
+        name: "log-determinant a scalar, the same for all",
+        file: "crates/strait-flows/src/layer.rs",
+        find: "number.expand([x.size()[0]], false)",
+        put: "{ let _ = x; number.shallow_clone() }",
+        tests: laws("plu"),
+    },
+    Fault {
+        name: "log-determinant of the inverse with forward's sign",
+        file: PLU,
+        find: "log_det: -self.log_det(y, gate.as_ref())",
+        put: "log_det: self.log_det(y, gate.as_ref())",
+        tests: laws("plu"),
+    },
+    Fault {
+        name: "log-determinants of a chain: the last layer's alone",
+        file: "crates/strait-flows/src/chain.rs",
+        find: "log_det: done.log_det + step.log_det",
+        put: "log_det: { drop(done.log_det); step.log_det }",
+        tests: laws("glow"),
+    },
+    Fault {
+        name: "log-slope of the spline's inverse at the image",
+        file: "crates/strait-flows/src/coupling/spline.rs",
+        find: "let (deviation, log_slope) = bin.deviation(&bin.solve(&point));",
+        put: "let (deviation, _) = bin.deviation(&bin.solve(&point));
+            let log_slope = bin.deviation(&((&point - &bin.x) / &bin.w)).1;",
+        tests: laws("spline_coupling"),
+    },
+    Fault {
+        name: "the matrix of the inverse transposed",
+        file: PLU,
+        find: "self.upper().tr().linalg_solve_triangular(&z, false, false, false)",
+        put: "self.upper().tril(0).linalg_solve_triangular(&z, false, false, false)",
+        tests: laws("plu"),
+    },
+    Fault {
+        name: "a gate that multiplies the log-scale and not the shift",
+        file: "crates/strait-flows/src/coupling/affine.rs",
+        find: "Some(g) => (log_scale * g, shift * g)",
+        put: "Some(g) => (log_scale * g, shift)",
+        tests: tests("edges", "closed_gates"),
+    },
+    Fault {
+        name: "a last layer that does not start at zero",
+        file: "crates/strait-flows/src/conditioner.rs",
+        find: "if i == last { Init::Constant(0.0) }",
+        put: "if i == last { Init::Uniform(1e-3) }",
+        tests: tests("edges", "fresh_layers"),
+    },
+    Fault {
+        name: "initialisation divides by a constant channel's spread",
+        file: "crates/strait-flows/src/act_norm.rs",
+        find: "if row.f_max()?.double_value(&[]) == row.f_min()?.double_value(&[])",
+        put: "if row.f_max()?.double_value(&[]) < row.f_min()?.double_value(&[])",
+        tests: tests("edges", "initialisation"),
+    },
+    Fault {
+        name: "reversible gradients lose the passive half's cotangent",
+        file: COUPLING,
+        find: "self.whole(&(&pulled.inputs[0] + bar_passive), &pulled.inputs[1])",
+        put: "{ drop(bar_passive); self.whole(&pulled.inputs[0], &pulled.inputs[1]) }",
+        tests: tests("reversible", ""),
+    },
+    Fault {
+        name: "bits per dimension without the bits of the grid",
+        file: "crates/strait-flows/src/density.rs",
+        find: "log_density / (-(d as f64) * std::f64::consts::LN_2) + (n as f64).log2()",
+        put: "log_density / (-(d as f64) * std::f64::consts::LN_2) + 0.0 * n as f64",
+        tests: tests("edges", "bits_per_dimension"),
+    },
+    Fault {
+        name: "the log-density of samples with the log-determinant added",
+        file: "crates/strait-flows/src/density.rs",
+        find: "self.base.log_density(&z)? - x.log_det",
+        put: "self.base.log_density(&z)? + x.log_det",
+        tests: tests("edges", "a_density_integrates"),
+    },
+];
