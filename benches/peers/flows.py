@@ -44,7 +44,8 @@ CASES = {
     "vector-small": lambda: vector(256, 2, 8, 64),
     "vector-large": lambda: vector(4096, 64, 8, 64),
     "image-small": lambda: image(16, 1, 8, 1, 4, 32),
-    "image-large": lambda: image(32, 1, 28, 2, 4, 64),
+    "image-large": lambda: image(32, 1, 28, 1, 4, 64),
+    "image-2-level": lambda: image(32, 1, 28, 2, 4, 64),
 }
 
 

@@ -1,4 +1,4 @@
-use crate::layer::{check_input, for_each_sample, places};
+use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{FlowError, Gate, Layer};
 use std::fmt;
 use strait_core::{Bijection, Condition, Error, Init, Scope, Transformed, per_sample};
@@ -37,9 +37,9 @@ impl ActNorm {
     /// The log-scale and the shift, ready to be broadcast over x, and the log-determinant of `forward`.
     fn factors(&self, x: &Tensor, condition: Condition<'_>) -> Result<(Tensor, Tensor, Tensor), Error> {
         check_input(x, self.channels(), &self.shift)?;
-        let shape = if x.dim() == 4 { vec![1, -1, 1, 1] } else { vec![1, -1] };
-        let (s, b) = (self.log_scale.view(shape.as_slice()), self.shift.view(shape.as_slice()));
-        let log_det = self.log_scale.sum(self.log_scale.kind()) * places(x);
+        let wide = |channels: &Tensor| if x.dim() == 4 { channels.view([-1, 1, 1]) } else { channels.shallow_clone() };
+        let (s, b) = (wide(&self.log_scale), wide(&self.shift));
+        let log_det = at_all_places(self.log_scale.sum(self.log_scale.kind()), x);
         Ok(match self.gate.factor("ActNorm", x, condition)? {
             None => (s, b, for_each_sample(&log_det, x)),
             Some(g) => {

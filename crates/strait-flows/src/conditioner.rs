@@ -104,15 +104,24 @@ impl Conditioner {
 
     pub(crate) fn apply(&self, seen: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {
         let mut h = self.input(seen, condition)?;
+        if self.image {
+            // Channels last: convolutions are about a third faster there than in (B, C, H, W).
+            h = h.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+        }
         for (i, (w, b)) in self.layers.iter().enumerate() {
             if i > 0 {
                 h = h.silu();
             }
-            h = if self.image {
-                let padding = w.size()[2] / 2;
-                h.f_conv2d(w, Some(b), [1, 1], [padding, padding], [1, 1], 1)?
-            } else {
-                h.f_linear(w, Some(b))?
+            h = match w.size()[..] {
+                // A 1x1 convolution is a linear map of the last axis of (B, H, W, C).
+                [out, seen, 1, 1] => {
+                    h.permute([0, 2, 3, 1]).f_linear(&w.view([out, seen]), Some(b))?.permute([0, 3, 1, 2])
+                }
+                [_, _, kernel, _] => {
+                    let padding = kernel / 2;
+                    h.f_conv2d(w, Some(b), [1, 1], [padding, padding], [1, 1], 1)?
+                }
+                _ => h.f_linear(w, Some(b))?,
             };
         }
         Ok(h)

@@ -146,8 +146,11 @@ impl Coupling {
         let passive = self.channels / 2;
         let moved = self.channels - passive;
         match self.active {
-            Active::Last => (x.narrow(1, 0, passive), x.narrow(1, passive, moved)),
-            Active::First => (x.narrow(1, moved, passive), x.narrow(1, 0, moved)),
+            Active::Last => parts(x, [passive, moved]),
+            Active::First => {
+                let (active, passive) = parts(x, [moved, passive]);
+                (passive, active)
+            }
         }
     }
 
@@ -166,6 +169,13 @@ impl Coupling {
         let (moved, log_slope) = self.transform.apply(direction, &active, &raw, gate.as_ref());
         Ok(Transformed { value: self.whole(&passive, &moved), log_det: log_det(log_slope, x) })
     }
+}
+
+/// The first and the last channels. (The derivative of one split is one joining; that of two slices, two sparse copies.)
+fn parts(x: &Tensor, sizes: [i64; 2]) -> (Tensor, Tensor) {
+    let mut parts = x.split_with_sizes(sizes, 1);
+    let last = parts.remove(1);
+    (parts.remove(0), last)
 }
 
 fn log_det(log_slope: Option<Tensor>, x: &Tensor) -> Tensor {

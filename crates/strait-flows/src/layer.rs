@@ -78,6 +78,14 @@ pub(crate) fn places(x: &Tensor) -> i64 {
     x.size()[2..].iter().product()
 }
 
+/// A log-determinant of one place of an image, over all of its places.
+pub(crate) fn at_all_places(log_det: Tensor, x: &Tensor) -> Tensor {
+    match places(x) {
+        1 => log_det,
+        places => log_det * places,
+    }
+}
+
 /// A number that is the same for every sample, as a log-determinant (B,).
 pub(crate) fn for_each_sample(number: &Tensor, x: &Tensor) -> Tensor {
     number.expand([x.size()[0]], false)

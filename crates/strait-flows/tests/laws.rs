@@ -48,6 +48,9 @@ law!(act_norm_gated_at_both_ends, images().time(), |c, s| ActNorm::new(s, c.even
 law!(plu, vectors(), |c, s| Plu::new(s, c.event[0], Gate::Timeless));
 law!(plu_of_images, images(), |c, s| Plu::new(s, c.event[0], Gate::Timeless));
 law!(plu_gated, vectors().time(), |c, s| Plu::new(s, c.event[0], Gate::Start));
+law!(plu_of_many_channels_gated, Domain::vectors(9..=12).time().perturbation(0.2), |c, s| {
+    Plu::new(s, c.event[0], Gate::Start)
+});
 law!(plu_of_images_gated, images().time(), |c, s| Plu::new(s, c.event[0], Gate::Start));
 law!(exponential, vectors(), |c, s| Exponential::new(s, c.event[0], Gate::Timeless));
 law!(exponential_of_images, images(), |c, s| Exponential::new(s, c.event[0], Gate::Timeless));

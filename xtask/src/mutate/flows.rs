@@ -17,14 +17,14 @@ pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "log-determinant without its factor height x width",
         file: PLU,
-        find: "self.log_diagonal().sum(self.weight.kind()) * places(x)",
+        find: "at_all_places(self.log_diagonal().sum(self.weight.kind()), x)",
         put: "self.log_diagonal().sum(self.weight.kind())",
         tests: laws("plu_of_images"),
     },
     Fault {
         name: "log-determinant without its factor height x width",
         file: "crates/strait-flows/src/act_norm.rs",
-        find: "self.log_scale.sum(self.log_scale.kind()) * places(x)",
+        find: "at_all_places(self.log_scale.sum(self.log_scale.kind()), x)",
         put: "self.log_scale.sum(self.log_scale.kind())",
         tests: laws("act_norm"),
     },
@@ -88,15 +88,15 @@ pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "the matrix of the inverse transposed",
         file: PLU,
-        find: "self.upper().tr().linalg_solve_triangular(&z, false, false, false)",
-        put: "self.upper().tril(0).linalg_solve_triangular(&z, false, false, false)",
+        find: "|| mix(&self.matrix().inverse(), y)",
+        put: "|| mix(&self.matrix().tr().inverse(), y)",
         tests: laws("plu"),
     },
     Fault {
         name: "a gate that multiplies the log-scale and not the shift",
         file: "crates/strait-flows/src/coupling/affine.rs",
-        find: "Some(g) => (log_scale * g, shift * g)",
-        put: "Some(g) => (log_scale * g, shift)",
+        find: "Some(g) => (log_slope * g, shift * g)",
+        put: "Some(g) => (log_slope * g, shift)",
         tests: tests("edges", "closed_gates"),
     },
     Fault {

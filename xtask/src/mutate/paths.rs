@@ -4,6 +4,7 @@ use super::{Fault, Tests};
 
 const LAWS: Tests = Tests { package: "strait-paths", target: "laws", filter: "" };
 const FIELD: Tests = Tests { package: "strait-paths", target: "exact_field", filter: "" };
+const WEIGHTS: Tests = Tests { package: "strait-paths", target: "exact_weights", filter: "" };
 
 const LINEAR: &str = "crates/strait-paths/src/linear.rs";
 const SCHEDULE: &str = "crates/strait-paths/src/schedule.rs";
@@ -103,7 +104,7 @@ pub(super) static FAULTS: [Fault; 13] = [
         file: EXACT,
         find: "(self.source.log_density(&inverse.x0)? + inverse.log_det).view([n, k])",
         put: "self.source.log_density(&inverse.x0)?.view([n, k])",
-        tests: FIELD,
+        tests: WEIGHTS,
     },
     Fault {
         name: "weights without the source's density",

@@ -1,5 +1,5 @@
 use super::mix;
-use crate::layer::{check_input, for_each_sample, places};
+use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{Gate, Layer};
 use std::fmt;
 use strait_core::{Bijection, Condition, Error, Init, Scope, Transformed, per_sample};
@@ -18,6 +18,9 @@ pub struct Plu {
     weight: Tensor,
     gate: Gate,
 }
+
+/// Up to so many channels substitution by whole products is faster than a matrix for each sample.
+const FEW: i64 = 8;
 
 impl Plu {
     /// The identity over `channels` channels. Parameter: `weight`, below the diagonal $L$, on it $s$, above it $U$.
@@ -54,11 +57,11 @@ impl Plu {
 
     fn matrix(&self) -> Tensor {
         let upper = self.upper();
-        self.weight.tril(-1).matmul(&upper) + upper
+        upper.addmm(&self.weight.tril(-1), &upper)
     }
 
     fn log_det(&self, x: &Tensor, gate: Option<&Tensor>) -> Tensor {
-        let sum = self.log_diagonal().sum(self.weight.kind()) * places(x);
+        let sum = at_all_places(self.log_diagonal().sum(self.weight.kind()), x);
         gate.map_or_else(|| for_each_sample(&sum, x), |g| &sum * g)
     }
 
@@ -71,25 +74,28 @@ impl Plu {
         mix(&self.weight.tril(-1), &y) * g + y
     }
 
+    /// Few channels: substitution, one more channel settled by each product with the shared factors.
+    fn substitute_gated(&self, y: &Tensor, g: &Tensor) -> Tensor {
+        let g = per_sample(g, y);
+        let s = self.log_diagonal();
+        let s = if y.dim() == 4 { s.view([-1, 1, 1]) } else { s };
+        let (minus, down) = (g.neg(), (s * &g).neg().exp());
+        let (lower, upper) = (self.weight.tril(-1), self.weight.triu(1));
+        let z = (1..self.channels()).fold(y.shallow_clone(), |z, _| y.addcmul(&mix(&lower, &z), &minus));
+        (1..self.channels()).fold(&z * &down, |x, _| z.addcmul(&mix(&upper, &x), &minus) * &down)
+    }
+
     /// Triangular systems: (B, C, C) for a gate of each sample. Only the triangle in use is ever read.
     fn solve_gated(&self, y: &Tensor, g: &Tensor) -> Tensor {
+        if self.channels() <= FEW {
+            return self.substitute_gated(y, g);
+        }
         let g = g.view([-1, 1, 1]);
         let weight = &self.weight * &g;
         let upper = weight.triu(1) + weight.diagonal(0, 1, 2).exp().diag_embed(0, 1, 2);
-        let columns = y.view([y.size()[0], self.channels(), places(y)]);
+        let columns = y.reshape([y.size()[0], self.channels(), places(y)]);
         let z = weight.linalg_solve_triangular(&columns, false, true, true);
         upper.linalg_solve_triangular(&z, true, true, false).reshape(y.size())
-    }
-
-    fn solve(&self, y: &Tensor) -> Tensor {
-        if y.dim() == 2 {
-            // x U^T L^T = y, row by row.
-            let z = self.weight.tr().linalg_solve_triangular(y, true, false, true);
-            return self.upper().tr().linalg_solve_triangular(&z, false, false, false);
-        }
-        let eye = Tensor::eye(self.channels(), (self.weight.kind(), self.weight.device()));
-        let lower = self.weight.linalg_solve_triangular(&eye, false, true, true);
-        mix(&self.upper().linalg_solve_triangular(&lower, true, true, false), y)
     }
 }
 
@@ -104,8 +110,7 @@ impl Bijection for Plu {
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         check_input(y, self.channels(), &self.weight)?;
         let gate = self.gate.factor("Plu", y, condition)?;
-        let y = &y.contiguous();
-        let value = gate.as_ref().map_or_else(|| self.solve(y), |g| self.solve_gated(y, g));
+        let value = gate.as_ref().map_or_else(|| mix(&self.matrix().inverse(), y), |g| self.solve_gated(y, g));
         Ok(Transformed { value, log_det: -self.log_det(y, gate.as_ref()) })
     }
 }
