@@ -1,11 +1,12 @@
-//! What a log-determinant costs, by layer and size; what a step of training costs, by depth.
+//! What a log-determinant costs, by layer and size; what a step of training costs, by depth; what a derivative in t costs.
 //!
 //! `cargo bench -p strait-benches --bench flows`. One thread, float32.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
+use std::time::Duration;
 use strait_core::{Bijection, Condition, Parameters, Seed};
-use strait_flows::strait_autodiff::{Graph, vjp};
+use strait_flows::strait_autodiff::{Graph, jvp, vjp};
 use strait_flows::{
     ActNorm, Active, Base, Coupling, Density, Exponential, Gate, Glow, Layer, Memory, Plan, Plu, Setting, Transform,
 };
@@ -29,34 +30,43 @@ fn normal(name: &str, shape: &[i64]) -> Tensor {
     Seed(0).stream(name).at(0).normal(shape, FLOAT.0, FLOAT.1).unwrap()
 }
 
-/// Value and log-determinant, forward, of one layer of each kind on 256 vectors.
+/// Value and log-determinant in both directions of one layer of each kind: on 256 vectors by their dimension, on 16
+/// images of 8x8 by their channels.
 fn layers(c: &mut Criterion) {
-    let mut group = c.benchmark_group("layer");
     for d in [2i64, 16, 64, 256] {
-        let mut set = parameters();
-        let setting = Setting { event: &[d], context: &[], gate: Gate::Timeless, hidden: &[64, 64] };
-        let mut root = set.root();
-        let mut coupling = |transform, name| -> Box<dyn Layer> {
-            Box::new(Coupling::new(&mut root.sub(name), &setting, transform, Active::Last).unwrap())
-        };
-        let mut all: Vec<(&str, Box<dyn Layer>)> = vec![
-            ("additive", coupling(Transform::Additive, "additive")),
-            ("affine", coupling(Transform::affine(), "affine")),
-            ("spline", coupling(Transform::spline(), "spline")),
-        ];
-        all.push(("act_norm", Box::new(ActNorm::new(&mut root.sub("norm"), d, Gate::Timeless).unwrap())));
-        all.push(("plu", Box::new(Plu::new(&mut root.sub("plu"), d, Gate::Timeless).unwrap())));
-        all.push(("exponential", Box::new(Exponential::new(&mut root.sub("exp"), d, Gate::Timeless).unwrap())));
-        perturb(&set);
-        let x = normal("x", &[256, d]);
-        for (name, layer) in &all {
-            group.bench_with_input(BenchmarkId::new(format!("{name}/forward"), d), &x, |b, x| {
-                b.iter(|| tch::no_grad(|| black_box(layer.forward(x, Condition::NONE).unwrap())));
-            });
-            group.bench_with_input(BenchmarkId::new(format!("{name}/inverse"), d), &x, |b, x| {
-                b.iter(|| tch::no_grad(|| black_box(layer.inverse(x, Condition::NONE).unwrap())));
-            });
-        }
+        each_layer(c, "vectors", &[256, d]);
+    }
+    for channels in [4i64, 16, 48] {
+        each_layer(c, "images", &[16, channels, 8, 8]);
+    }
+}
+
+fn each_layer(c: &mut Criterion, what: &str, shape: &[i64]) {
+    let mut group = c.benchmark_group(what);
+    let mut set = parameters();
+    let d = shape[1];
+    let setting = Setting { event: &shape[1..], context: &[], gate: Gate::Timeless, hidden: &[64, 64] };
+    let mut root = set.root();
+    let mut coupling = |transform, name| -> Box<dyn Layer> {
+        Box::new(Coupling::new(&mut root.sub(name), &setting, transform, Active::Last).unwrap())
+    };
+    let mut all: Vec<(&str, Box<dyn Layer>)> = vec![
+        ("additive", coupling(Transform::Additive, "additive")),
+        ("affine", coupling(Transform::affine(), "affine")),
+        ("spline", coupling(Transform::spline(), "spline")),
+    ];
+    all.push(("act_norm", Box::new(ActNorm::new(&mut root.sub("norm"), d, Gate::Timeless).unwrap())));
+    all.push(("plu", Box::new(Plu::new(&mut root.sub("plu"), d, Gate::Timeless).unwrap())));
+    all.push(("exponential", Box::new(Exponential::new(&mut root.sub("exp"), d, Gate::Timeless).unwrap())));
+    perturb(&set);
+    let x = normal("x", shape);
+    for (name, layer) in &all {
+        group.bench_with_input(BenchmarkId::new(format!("{name}/forward"), d), &x, |b, x| {
+            b.iter(|| tch::no_grad(|| black_box(layer.forward(x, Condition::NONE).unwrap())));
+        });
+        group.bench_with_input(BenchmarkId::new(format!("{name}/inverse"), d), &x, |b, x| {
+            b.iter(|| tch::no_grad(|| black_box(layer.inverse(x, Condition::NONE).unwrap())));
+        });
     }
 }
 
@@ -83,13 +93,53 @@ fn jacobian(c: &mut Criterion) {
             });
         });
     }
-    // The log-determinant is a sum over channels: it does not see H and W. What grows is the map itself.
-    for side in [4i64, 16, 64] {
+}
+
+/// A likelihood with its gradients by depth, ordinary and reversible. (Memory: the example `memory` of strait-flows.)
+fn depth(c: &mut Criterion) {
+    let mut group = c.benchmark_group("depth");
+    for steps in [4usize, 16, 64] {
         let mut set = parameters();
-        let layer = Plu::new(&mut set.root(), 12, Gate::Timeless).unwrap();
-        let x = normal("x", &[1, 12, side, side]);
-        group.bench_with_input(BenchmarkId::new("plu_of_12_channels/side", side), &x, |b, x| {
-            b.iter(|| tch::no_grad(|| black_box(layer.forward(x, Condition::NONE).unwrap().log_det)));
+        let plan = Plan { steps, hidden: &[32, 32], ..Plan::default() };
+        let flow = Glow::vector(&mut set.root(), 32, &plan).unwrap();
+        let density = Density::new(flow, Base::standard(&[32], FLOAT.0, FLOAT.1));
+        perturb(&set);
+        let x = normal("x", &[1024, 32]);
+        for memory in [Memory::Ordinary, Memory::Reversible] {
+            group.bench_with_input(BenchmarkId::new(format!("{memory:?}"), steps), &x, |b, x| {
+                b.iter(|| black_box(density.likelihood(x, Condition::NONE, memory).unwrap()));
+            });
+        }
+    }
+}
+
+/// Value, and derivative in t by forward mode, of a small Glow that is conditioned on the data point and gated by t; with
+/// the gradients of its parameters.
+fn in_time(c: &mut Criterion) {
+    let mut group = c.benchmark_group("in_time");
+    for batch in [512i64, 4096] {
+        let mut set = parameters();
+        let plan = Plan { steps: 4, hidden: &[32, 32], context: &[2], gate: Gate::Start, ..Plan::default() };
+        let flow = Glow::vector(&mut set.root(), 2, &plan).unwrap();
+        perturb(&set);
+        let (x, context, one) = (normal("x", &[batch, 2]), normal("c", &[batch, 2]), Tensor::ones([batch], FLOAT));
+        let t = Seed(0).stream("t").at(0).uniform(&[batch], FLOAT.0, FLOAT.1).unwrap();
+        let at = |t: &Tensor| flow.forward(&x, Condition { context: Some(&context), t: Some(t) });
+        let pulled = |y: Vec<Tensor>| {
+            let cotangents: Vec<Tensor> = y.iter().map(Tensor::ones_like).collect();
+            vjp(&y, &cotangents, set.tensors(), Graph::Free).unwrap()
+        };
+        group.bench_function(BenchmarkId::new("forward", batch), |b| b.iter(|| pulled(vec![at(&t).unwrap().value])));
+        group.bench_function(BenchmarkId::new("inverse", batch), |b| {
+            let condition = Condition { context: Some(&context), t: Some(&t) };
+            b.iter(|| pulled(vec![flow.inverse(&x, condition).unwrap().value]));
+        });
+        group.bench_function(BenchmarkId::new("velocity", batch), |b| {
+            b.iter(|| {
+                let image = |v: &[Tensor]| Ok::<_, strait_core::Error>(vec![at(&v[0])?.value]);
+                let dual = jvp(image, &[t.shallow_clone()], &[one.shallow_clone()]).unwrap().remove(0);
+                pulled(vec![dual.value, dual.tangent])
+            });
         });
     }
 }
@@ -97,7 +147,6 @@ fn jacobian(c: &mut Criterion) {
 /// A likelihood with its gradients, ordinary and reversible.
 fn training(c: &mut Criterion) {
     let mut group = c.benchmark_group("glow");
-    group.sample_size(20);
     for (name, depth, batch, d) in [("small", 8, 256, 2i64), ("large", 8, 4096, 64)] {
         let mut set = parameters();
         let plan = Plan { steps: depth, hidden: &[64, 64], ..Plan::default() };
@@ -130,7 +179,10 @@ fn training(c: &mut Criterion) {
 
 criterion_group! {
     name = flows;
-    config = Criterion::default().sample_size(30);
-    targets = layers, jacobian, training
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
+    targets = layers, jacobian, depth, in_time, training
 }
 criterion_main!(flows);

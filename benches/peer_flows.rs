@@ -78,18 +78,18 @@ fn compare(mut peer: Peer) -> Result<(), Box<dyn std::error::Error>> {
             };
             let line = format!("{name} {word} {passes}");
             let mut rounds = vec![];
-            (ours()?, peer.seconds(&line)?);
-            for _ in 0..ROUNDS {
-                let (a, b) = (ours()?, peer.seconds(&line)?);
-                rounds.push((a, b));
+            for round in 0..=ROUNDS {
+                let pair = (ours()?, peer.seconds(&line)?);
+                // The first is to warm up.
+                if round > 0 {
+                    rounds.push(pair);
+                }
             }
             let each = 1e3 / f64::from(passes);
-            println!(
-                "{name:13} {word:7} strait {:<24} normflows {:<24} ratio {}",
-                Spread::of(rounds.iter().map(|r| r.0 * each)).to_string(),
-                Spread::of(rounds.iter().map(|r| r.1 * each)).to_string(),
-                Spread::of(rounds.iter().map(|r| r.0 / r.1)),
-            );
+            let ours = Spread::of(rounds.iter().map(|r| r.0 * each));
+            let theirs = Spread::of(rounds.iter().map(|r| r.1 * each));
+            let ratio = Spread::of(rounds.iter().map(|r| r.0 / r.1));
+            println!("{name:13} {word:7} strait {ours:<24} normflows {theirs:<24} ratio {ratio}");
         }
     }
     plu_by_size()?;
@@ -117,17 +117,15 @@ fn plu_by_size() -> Result<(), Box<dyn std::error::Error>> {
         let mut rounds = vec![];
         for _ in 0..ROUNDS {
             let alone = time(&|| {
-                weight.f_bmm(&x.flatten(2, -1))?;
+                weight.f_bmm(&x.flatten(2, -1)).map(drop)?;
                 Ok(())
             })?;
             rounds.push((alone, time(&|| layer.forward(&x, Condition::NONE).map(drop))?));
         }
-        println!(
-            "side {side:2}  {:<32} {:<32} {}",
-            format!("{:.1}", Spread::of(rounds.iter().map(|r| r.0))),
-            format!("{:.1}", Spread::of(rounds.iter().map(|r| r.1))),
-            format!("{:.1}", Spread::of(rounds.iter().map(|r| r.1 - r.0))),
-        );
+        let alone = Spread::of(rounds.iter().map(|r| r.0));
+        let whole = Spread::of(rounds.iter().map(|r| r.1));
+        let more = Spread::of(rounds.iter().map(|r| r.1 - r.0));
+        println!("side {side:2}  {alone:<28.1} {whole:<28.1} {more:.1}");
     }
     Ok(())
 }

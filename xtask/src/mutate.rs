@@ -38,6 +38,9 @@ struct Tests {
     filter: &'static str,
 }
 
+/// How many cases a law suite draws here, unless PROPTEST_CASES says otherwise: these faults are not subtle.
+const CASES: &str = "32";
+
 /// What became of a fault; a test that failed, or why it is stale.
 #[derive(Debug, PartialEq)]
 enum Verdict {
@@ -169,6 +172,9 @@ impl<'a> Copy<'a> {
         // What the workspace itself is built with, so that nothing below it is built again.
         command.env("CARGO_TARGET_DIR", self.workspace.target()).env("LIBTORCH", self.workspace.used_libtorch());
         command.env("OMP_NUM_THREADS", "1");
+        if std::env::var_os("PROPTEST_CASES").is_none() {
+            command.env("PROPTEST_CASES", CASES);
+        }
         output(&mut command)
     }
 }

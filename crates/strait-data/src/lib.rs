@@ -1,4 +1,4 @@
-//! Data sets: named toys with known densities, digits, and your own npy or npz files.
+//! Data sets: named toys with known densities, digits, Fashion-MNIST, and your own npy or npz files.
 //!
 //! Everything here is a [`strait_core::Dataset`] (points, normalised, with the way back) or a [`strait_core::Source`]
 //! (samples and, where there is one, the log-density). Files are read, never fetched: what is missing is an error
@@ -7,6 +7,7 @@
 mod array_dataset;
 mod digits;
 mod error;
+mod fashion_mnist;
 mod file;
 mod location;
 mod normalise;
@@ -17,6 +18,7 @@ pub mod toys;
 pub use array_dataset::{ArrayDataset, Image, Splits};
 pub use digits::digits;
 pub use error::DataError;
+pub use fashion_mnist::fashion_mnist;
 pub use file::from_file;
 pub use location::data_dir;
 pub use normalise::{Normalise, Scaling};

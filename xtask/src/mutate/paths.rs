@@ -2,115 +2,147 @@
 
 use super::{Fault, Tests};
 
-const LAWS: Tests = Tests { package: "strait-paths", target: "laws", filter: "" };
-const FIELD: Tests = Tests { package: "strait-paths", target: "exact_field", filter: "" };
-const WEIGHTS: Tests = Tests { package: "strait-paths", target: "exact_weights", filter: "" };
+const fn laws(filter: &'static str) -> Tests {
+    Tests { package: "strait-paths", target: "laws", filter }
+}
+
+const fn fields(filter: &'static str) -> Tests {
+    Tests { package: "strait-paths", target: "fields", filter }
+}
 
 const LINEAR: &str = "crates/strait-paths/src/linear.rs";
 const SCHEDULE: &str = "crates/strait-paths/src/schedule.rs";
 const VELOCITY: &str = "crates/strait-paths/src/velocity.rs";
 const AFFINE: &str = "crates/strait-paths/src/affine.rs";
-const EXACT: &str = "crates/strait-paths/src/exact_field.rs";
+const GLOW: &str = "crates/strait-paths/src/glow.rs";
+const WARPED: &str = "crates/strait-paths/src/warped.rs";
+const TRANSPORT: &str = "crates/strait-paths/src/transport.rs";
+const MARGINAL: &str = "crates/strait-core/src/interpolant.rs";
 
-pub(super) static FAULTS: [Fault; 13] = [
+/// A new family's faults go here, each with the tests that must see it.
+pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "endpoints swapped",
         file: LINEAR,
         find: "x_t: (1f64 - &s) * x0 + s * x1, velocity: x1 - x0",
         put: "x_t: (1f64 - &s) * x1 + s * x0, velocity: x0 - x1",
-        tests: LAWS,
+        tests: laws("fixed_families"),
     },
     Fault {
         name: "endpoints swapped",
         file: SCHEDULE,
-        find: "Ok(a.times(&Jet::constant(x0)).plus(&b.times(&Jet::constant(x1))))",
-        put: "Ok(b.times(&Jet::constant(x0)).plus(&a.times(&Jet::constant(x1))))",
-        tests: LAWS,
+        find: "weight(a, x0).plus(&weight(b, x1))",
+        put: "weight(b, x0).plus(&weight(a, x1))",
+        tests: laws("fixed_families"),
     },
     Fault {
-        name: "derivative of a schedule: the sign of the power's",
+        name: "derivative of a schedule: the power's sign",
         file: SCHEDULE,
         find: "let first = power(p - 1.0)? * -p;",
         put: "let first = power(p - 1.0)? * p;",
-        tests: LAWS,
+        tests: laws("fixed_families"),
     },
     Fault {
         name: "derivative of a schedule: the power's exponent",
         file: SCHEDULE,
         find: "let first = power(p - 1.0)? * -p;",
         put: "let first = power(p)? * -p;",
-        tests: LAWS,
+        tests: laws("fixed_families"),
     },
     Fault {
-        name: "derivative of a schedule: the angle's factor lost",
+        name: "derivative of a schedule: the angle's factor",
         file: SCHEDULE,
-        find: "let angle = Jet::variable(t, order).scale(FRAC_PI_2);",
-        put: "let angle = Jet::variable(t, order).map(|t| t * FRAC_PI_2, Tensor::shallow_clone);",
-        tests: LAWS,
+        find: "Jet::variable(t, order).scale(FRAC_PI_2)",
+        put: "Jet::variable(t, order).map(|t| t * FRAC_PI_2, Tensor::shallow_clone)",
+        tests: laws("fixed_families"),
     },
     Fault {
         name: "velocity summed over the batch",
         file: VELOCITY,
-        find: "PathSample { x_t: dual.value, velocity: dual.tangent }",
-        put: "PathSample { x_t: dual.value, velocity: dual.tangent.sum_dim_intlist([0i64].as_slice(), true, \
-              dual.tangent.kind()).expand_as(&dual.tangent) }",
-        tests: LAWS,
+        find: "return Ok(Jet::with_derivatives(value, tangent, None));",
+        put: "let sum = tangent.sum_dim_intlist([0i64].as_slice(), true, tangent.kind()).expand_as(&tangent);
+        return Ok(Jet::with_derivatives(value, sum, None));",
+        tests: laws("known_only_as_a_function"),
     },
     Fault {
         name: "velocity summed over the dimensions",
         file: VELOCITY,
-        find: "PathSample { x_t: dual.value, velocity: dual.tangent }",
-        put: "PathSample { x_t: dual.value, velocity: dual.tangent.sum_dim_intlist([-1i64].as_slice(), true, \
-              dual.tangent.kind()).expand_as(&dual.tangent) }",
-        tests: LAWS,
+        find: "return Ok(Jet::with_derivatives(value, tangent, None));",
+        put: "let sum = tangent.sum_dim_intlist([-1i64].as_slice(), true, tangent.kind()).expand_as(&tangent);
+        return Ok(Jet::with_derivatives(value, sum, None));",
+        tests: laws("known_only_as_a_function"),
     },
     Fault {
-        name: "velocity by a difference in float32",
+        name: "velocity as a difference of two positions in float32",
         file: VELOCITY,
-        find: "    let mut dual = jvp(|v| Ok::<_, Error>(vec![path(&v[0])?]), &[t.shallow_clone()], &[t.ones_like()])?;
-    let dual = dual.remove(0);
-    Ok(PathSample { x_t: dual.value, velocity: dual.tangent })",
-        put: "    let values = path(&Tensor::cat(&[t, &(t + 1e-4)], 0));
-    let mut dual = jvp(|v| Ok::<_, Error>(vec![&v[0] * 0.0]), &[t.shallow_clone()], &[t.ones_like()])?;
-    let (kind, n, _) = (t.kind(), t.size()[0], dual.remove(0));
-    let pair = values?.to_kind(tch::Kind::Float);
-    let (a, b) = (pair.narrow(0, 0, n), pair.narrow(0, n, n));
-    Ok(PathSample { x_t: a.to_kind(kind), velocity: ((b - a) / 1e-4).to_kind(kind) })",
-        tests: LAWS,
+        find: "return Ok(Jet::with_derivatives(value, tangent, None));",
+        put: "let float = |x: Tensor| x.to_kind(tch::Kind::Float);
+        let next = float(&value + tangent * 1e-4);
+        let difference = ((next - float(value.shallow_clone())) / 1e-4).to_kind(value.kind());
+        return Ok(Jet::with_derivatives(value, difference, None));",
+        tests: laws("known_only_as_a_function"),
     },
     Fault {
         name: "log-determinant without (1 - t)^d",
         file: AFFINE,
         find: "-((1f64 - t).log() * self.config.dimensions as f64 + log_l)",
         put: "-log_l",
-        tests: LAWS,
+        tests: laws("families_with_jets"),
     },
     Fault {
         name: "log-determinant without the power d",
         file: AFFINE,
         find: "-((1f64 - t).log() * self.config.dimensions as f64 + log_l)",
         put: "-((1f64 - t).log() + log_l)",
-        tests: LAWS,
+        tests: laws("families_with_jets"),
+    },
+    Fault {
+        name: "log-determinant without (1 - t)^d",
+        file: GLOW,
+        find: "back.log_det - (1f64 - t).log() * event_size(x_t) as f64",
+        put: "{ let _ = event_size(x_t); back.log_det }",
+        tests: laws("glow_paths"),
+    },
+    Fault {
+        name: "log-determinant of the base alone",
+        file: WARPED,
+        find: "log_det: log_det + of_base",
+        put: "log_det: { drop(log_det); of_base }",
+        tests: laws("warped_paths"),
     },
     Fault {
         name: "a factor L that is not the identity at t = 0",
         file: AFFINE,
-        find: "part(0, d).scale(1.0 / bound).tanh().scale(bound).times(&gate)",
-        put: "part(0, d).scale(1.0 / bound).tanh().scale(bound)",
-        tests: LAWS,
+        find: ".tanh().scale(bound).times(&gate)",
+        put: ".tanh().scale(bound)",
+        tests: laws("families_with_jets"),
+    },
+    Fault {
+        name: "velocity without the derivative of the map",
+        file: TRANSPORT,
+        find: "velocity: value - z + rest * dz + s * tangent",
+        put: "velocity: { drop(tangent); value - z + rest * dz }",
+        tests: laws("transport_paths"),
     },
     Fault {
         name: "weights without the determinant",
-        file: EXACT,
-        find: "(self.source.log_density(&inverse.x0)? + inverse.log_det).view([n, k])",
-        put: "self.source.log_density(&inverse.x0)?.view([n, k])",
-        tests: WEIGHTS,
+        file: MARGINAL,
+        find: ".view_as(&log_det) + log_det;",
+        put: ".view_as(&log_det);",
+        tests: fields("continuity"),
     },
     Fault {
         name: "weights without the source's density",
-        file: EXACT,
-        find: "(self.source.log_density(&inverse.x0)? + inverse.log_det).view([n, k])",
-        put: "inverse.log_det.view([n, k])",
-        tests: FIELD,
+        file: MARGINAL,
+        find: "source.log_density(&x0.flatten(0, 2))?.view_as(&log_det) + log_det;",
+        put: "source.log_density(&x0.flatten(0, 2))?.view_as(&log_det) * 0.0 + log_det;",
+        tests: fields("continuity"),
+    },
+    Fault {
+        name: "weights of one direction's determinant: its sign",
+        file: MARGINAL,
+        find: ".view_as(&log_det) + log_det;",
+        put: ".view_as(&log_det) - log_det;",
+        tests: fields("continuity"),
     },
 ];
