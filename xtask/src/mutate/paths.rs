@@ -39,14 +39,14 @@ pub(super) static FAULTS: [Fault; 17] = [
         name: "derivative of a schedule: the power's sign",
         file: SCHEDULE,
         find: "let first = power(p - 1.0)? * -p;",
-        put: "let first = power(p - 1.0)? * p;",
+        put: "let first = power(p - 1.0)? * (p * 1.0);",
         tests: laws("fixed_families"),
     },
     Fault {
         name: "derivative of a schedule: the power's exponent",
         file: SCHEDULE,
         find: "let first = power(p - 1.0)? * -p;",
-        put: "let first = power(p)? * -p;",
+        put: "let first = power(p * 1.0)? * -p;",
         tests: laws("fixed_families"),
     },
     Fault {

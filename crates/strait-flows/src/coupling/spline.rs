@@ -13,7 +13,7 @@ use crate::reversible::Direction;
 use tch::{Kind, Tensor};
 
 /// No bin is narrower or lower than this part of an equal share of the box.
-const LEAST_SHARE: f64 = 0.01;
+const LEAST_SHARE: f64 = 0.05;
 
 /// The slope at a knot is the harmonic mean of the slopes of the bins that meet there, times at most $e^{\pm 3}$. A
 /// steep knot beside a flat bin would make the spline almost constant in its middle, and its inverse lose its digits:
