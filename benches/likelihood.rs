@@ -72,7 +72,7 @@ fn run(name: &str, seeds: &[u64]) -> Result<()> {
         let budget = match name {
             "digits" => Budget { steps: 1500, batch: 64, rate: rate(1e-3) },
             "fashion-mnist" => Budget { steps: 2000, batch: 32, rate: rate(1e-3) },
-            _ => Budget { steps: 3000, batch: 512, rate: rate(2e-3) },
+            _ => Budget { steps: 3000, batch: 512, rate: rate(6e-3) },
         };
         println!("{name}, seed {seed}: {} steps of {}, Adam at {}", budget.steps, budget.batch, budget.rate);
         ours(&task, budget, seed)?;
@@ -143,7 +143,12 @@ fn ours(task: &Task, budget: Budget, seed: u64) -> Result<()> {
             Glow::image(&mut parameters.root().sub("flow"), [c, h, w], 2, &plan)?
         }
         _ => {
-            let plan = Plan { steps: 8, hidden: &[64, 64], transform: Transform::spline(), ..Plan::default() };
+            let plan = Plan {
+                steps: 8,
+                hidden: &[64, 64],
+                transform: Transform::Spline { bins: 8, bound: 3.0 },
+                ..Plan::default()
+            };
             Glow::vector(&mut parameters.root().sub("flow"), event[0], &plan)?
         }
     };

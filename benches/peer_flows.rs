@@ -7,7 +7,7 @@
 
 use std::process::ExitCode;
 use std::time::Instant;
-use strait_benches::peer::{Peer, Spread};
+use strait_benches::peer::{Failure, Peer, Spread, run};
 use strait_core::{Bijection, Condition, Parameters, Seed};
 use strait_flows::reversible::{Direction, Memory, Point, Start, pull_back};
 use strait_flows::{Glow, Plan};
@@ -31,30 +31,13 @@ fn plan(steps: usize, hidden: &'static [i64]) -> Plan<'static> {
 }
 
 fn main() -> ExitCode {
-    // `cargo bench FILTER` hands its filter to every bench.
-    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    if filter.is_some_and(|filter| !"peer_flows".contains(&filter)) {
-        return ExitCode::SUCCESS;
-    }
-    tch::set_num_threads(1);
-    let peer = match Peer::start("flows.py", &[], "torch==2.13.0 numpy normflows") {
-        Ok(peer) => peer,
-        Err(problem) => {
-            eprintln!("peer_flows: left out: {problem}");
-            return ExitCode::SUCCESS;
-        }
-    };
-    match compare(peer) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("peer_flows: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    run("peer_flows", compare)
 }
 
-fn compare(mut peer: Peer) -> Result<(), Box<dyn std::error::Error>> {
-    println!("strait against {}, one thread, {ROUNDS} rounds in turns, milliseconds a pass", peer.name);
+fn compare() -> Result<(), Failure> {
+    tch::set_num_threads(1);
+    let (mut peer, version) = Peer::start("flows.py", &[])?;
+    println!("strait against {version}, one thread, {ROUNDS} rounds in turns, milliseconds a pass");
     for (name, passes, shape, build) in CASES {
         let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
         let flow = build(&mut parameters)?;
@@ -86,10 +69,10 @@ fn compare(mut peer: Peer) -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
             let each = 1e3 / f64::from(passes);
-            let ours = Spread::of(rounds.iter().map(|r| r.0 * each));
-            let theirs = Spread::of(rounds.iter().map(|r| r.1 * each));
-            let ratio = Spread::of(rounds.iter().map(|r| r.0 / r.1));
-            println!("{name:13} {word:7} strait {ours:<24} normflows {theirs:<24} ratio {ratio}");
+            let mine = Spread::of(&rounds, |r| r.0 * each);
+            let theirs = Spread::of(&rounds, |r| r.1 * each);
+            let ratio = Spread::of(&rounds, |r| r.0 / r.1);
+            println!("{name:13} {word:7} strait {mine:.2}, normflows {theirs:.2}; ratio {ratio:.2}");
         }
     }
     plu_by_size()?;
@@ -97,7 +80,7 @@ fn compare(mut peer: Peer) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// What the log-determinant of an invertible 1x1 convolution costs beside the product itself, by the image's side.
-fn plu_by_size() -> Result<(), Box<dyn std::error::Error>> {
+fn plu_by_size() -> Result<(), Failure> {
     let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
     let layer = strait_flows::Plu::new(&mut parameters.root(), 12, strait_flows::Gate::Timeless)?;
     let weight = Tensor::eye(12, (Kind::Float, Device::Cpu)).expand([16, 12, 12], false);
@@ -122,10 +105,8 @@ fn plu_by_size() -> Result<(), Box<dyn std::error::Error>> {
             })?;
             rounds.push((alone, time(&|| layer.forward(&x, Condition::NONE).map(drop))?));
         }
-        let alone = Spread::of(rounds.iter().map(|r| r.0));
-        let whole = Spread::of(rounds.iter().map(|r| r.1));
-        let more = Spread::of(rounds.iter().map(|r| r.1 - r.0));
-        println!("side {side:2}  {alone:<28.1} {whole:<28.1} {more:.1}");
+        let (alone, whole) = (Spread::of(&rounds, |r| r.0), Spread::of(&rounds, |r| r.1));
+        println!("side {side:2}: {alone:.1}; {whole:.1}; {:.1}", Spread::of(&rounds, |r| r.1 - r.0));
     }
     Ok(())
 }

@@ -37,12 +37,12 @@ def zuko_splines():
 
 
 def normflows_splines():
-    """Five couplings of eight bins on [-5, 5] with residual networks, each with an LU map, as its own example has them."""
+    """Five couplings of eight bins on [-3, 3] with residual networks, each with an LU map, as its own example has them."""
     import normflows as nf
 
     flows = []
     for _ in range(5):
-        spline = nf.flows.CoupledRationalQuadraticSpline(2, 1, 64, num_bins=8, tail_bound=5.0)
+        spline = nf.flows.CoupledRationalQuadraticSpline(2, 1, 64, num_bins=8, tail_bound=3.0)
         flows += [spline, nf.flows.LULinearPermute(2)]
     flow = nf.NormalizingFlow(nf.distributions.DiagGaussian(2), flows)
     return flow, flow.log_prob
