@@ -4,9 +4,10 @@
 //! checkerboard, digits, fashion-mnist; `STRAIT_PYTHON` names a Python that has torch 2.13.0, normflows and zuko.
 //!
 //! Planar laws: a Glow of splines, against zuko's neural spline flow and normflows' coupled splines; the figure is the
-//! gap in nats to the best that any model can reach, the law's own entropy (moons have none in closed form). Images: a Glow of affine couplings,
-//! against normflows' Glow; the figure is bits per dimension of dequantised levels on the test split. All draw the
-//! same number of minibatches from the same training points, with Adam, a cosine to zero and the gradient clipped.
+//! gap in nats to the best that any model can reach, the law's own entropy (that of moons is not known). Images: a Glow
+//! of affine couplings, against normflows' Glow; the figure is bits per dimension of dequantised levels on the test
+//! split. All draw as many minibatches from the same training points, with Adam, a cosine to zero and the gradient
+//! clipped. `STRAIT_RATE` sets another learning rate for all; `STRAIT_VALIDATE` judges images on the validation split.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -27,7 +28,6 @@ const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 struct Budget {
     steps: u64,
     batch: i64,
-    /// Chosen on seed 100 and the validation split, for each library apart.
     rate: f64,
 }
 
