@@ -25,7 +25,7 @@ pub use dataset::{Dataset, Split};
 pub use error::Error;
 pub use field::VelocityField;
 pub use interpolant::{Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample};
-pub use marginal::{Marginal, MovingMarginal, Passage, Points};
+pub use marginal::{Marginal, MovingMarginal, Passage, Points, weights};
 pub use objective::{Batch, Loss, Models, Objective};
 pub use parameters::{Init, Parameters, Scope};
 pub use seed::{Draws, Seed, Stream};

@@ -84,7 +84,7 @@ impl Marginal {
     /// From log-weights (T, K, Q) and velocities (T, K, Q, ...).
     pub fn over(log_weight: &Tensor, velocity: &Tensor) -> Self {
         let top = log_weight.amax([1i64].as_slice(), true).detach();
-        let weight = (log_weight - &top).exp();
+        let weight = weights(&(log_weight - &top));
         let sum = |x: &Tensor| x.sum_dim_intlist([1i64].as_slice(), false, x.kind());
         let (total, squares, top) = (sum(&weight), sum(&weight.square()), top.squeeze_dim(1));
         let share = weight / total.unsqueeze(1);
@@ -111,6 +111,12 @@ impl Marginal {
     pub fn effective(&self) -> Tensor {
         (&self.log_weight * 2.0 - &self.log_square).exp()
     }
+}
+
+/// $e^l$ of log-weights relative to the largest, or to their sum: what is below $10^{-20}$ is nothing. Left in, such
+/// weights and their products are denormal numbers, which a CPU takes ten times as long over.
+pub fn weights(relative: &Tensor) -> Tensor {
+    relative.exp().threshold(1e-20, 0.0)
 }
 
 /// A weight for each sample, to multiply the samples by.

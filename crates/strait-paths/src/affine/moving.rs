@@ -11,7 +11,7 @@
 
 use super::Affine;
 use strait_autodiff::{Jet, Order};
-use strait_core::{Error, Marginal, MovingMarginal, Points, Source, TimeFunction};
+use strait_core::{Error, Marginal, MovingMarginal, Points, Source, TimeFunction, weights};
 use tch::Tensor;
 
 /// Beyond these, coordinate by coordinate is no longer the fast way.
@@ -96,7 +96,7 @@ pub(super) fn marginal<F: TimeFunction>(
     let log_det = -diagonal.value().log().sum_dim_intlist([0i64].as_slice(), false, diagonal.value().kind());
     let log_weight = source.log_density(&y_sample)?.view(shape) + log_det;
     let total = log_weight.logsumexp([-1i64].as_slice(), true);
-    let w = (log_weight - &total).exp();
+    let w = weights(&(log_weight - &total));
     let mean = |x: &Tensor| (&w * x).sum_dim_intlist([-1i64].as_slice(), true, x.kind());
     let v: Vec<Tensor> = u.iter().map(mean).collect();
 
