@@ -140,9 +140,7 @@ fn ours(task: &Task, budget: Budget, seed: u64) -> Result<()> {
     let flow = match *event {
         [c, h, w] => {
             // As many parameters as the peer's 64 give it: here what is factored out has a coupling of its own.
-            // A blank pixel's noise is a hundredth of the spread of its channel: log-scales without a bound, as the peer's.
-            let transform = Transform::Affine { bound: 50.0 };
-            let plan = Plan { steps: 4, hidden: &[60, 60], transform, ..Plan::default() };
+            let plan = Plan { steps: 4, hidden: &[60, 60], ..Plan::default() };
             Glow::image(&mut parameters.root().sub("flow"), [c, h, w], 2, &plan)?
         }
         _ => {
