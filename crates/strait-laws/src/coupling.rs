@@ -245,7 +245,10 @@ fn independence(case: &Case, coupling: &impl Coupling) -> Result<(), Fault> {
     let shape: Vec<i64> = std::iter::once(n).chain(case.event.iter().map(|_| 1)).collect();
     let x0 = case.points("apart", n, Kind::Double)? * 0.1 + far.view(shape.as_slice());
     let choose = |x1: &Tensor| rows_of(&couple(coupling, &x0, x1, &mut case.draws("apart", 1))?, n);
-    let same = choose(&x0)? == choose(&x0.flip([0]))?;
+    let chosen = choose(&x0)?;
+    let again = choose(&x0)?;
+    ensure(chosen == again, Law::Repeatable, || "other rows from the same draws".into())?;
+    let same = chosen == choose(&x0.flip([0]))?;
     let claim = coupling.is_independent();
     ensure(same == claim, Law::Independence, || {
         let found = if same { "do not depend" } else { "depend" };

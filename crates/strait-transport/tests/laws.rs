@@ -1,5 +1,6 @@
 //! Every coupling of this crate under the laws of its trait, and couplings with faults that the laws must find.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use strait_core::{Coupling, Draws, Error, PairedDataset, Pairs, Seed, Stream};
 use strait_laws::coupling::{Broken, Case, Law, Marginals, Promise, check, check_stored};
 use strait_transport::{ExactOt, Generated, Independent, PairStore, PairsError, Sinkhorn, StoredPairs};
@@ -58,6 +59,8 @@ enum Faulty {
     ForgetsOnAverage,
 }
 
+static CALLS: AtomicI64 = AtomicI64::new(0);
+
 impl Coupling for Faulty {
     fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error> {
         let n = x1.size()[0];
@@ -72,7 +75,11 @@ impl Coupling for Faulty {
                     if matches!(self, Self::LiesOfIndependence) { &ExactOt } else { &Independent };
                 honest.couple(x0, x1, draws)?
             }
-            Self::Restless => pick(Tensor::randperm(n, (Kind::Int64, Device::Cpu)), x0),
+            Self::Restless => {
+                // A state of its own: no two calls in a row choose alike.
+                let call = CALLS.fetch_add(1, Ordering::Relaxed);
+                pick((Tensor::arange(n, (Kind::Int64, Device::Cpu)) + call).remainder(n), x0)
+            }
             Self::NotOptimal => pick(x1.flatten(1, -1).select(1, 0).argsort(0, false), x0),
             Self::ForgetsOnAverage => pick(reversed.zeros_like(), x0),
         })

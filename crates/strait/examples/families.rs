@@ -189,6 +189,19 @@ fn write(figure: &Figure, folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
+fn residuals(id: &str, title: &str, series: Vec<Series>) -> Outcome<Figure> {
+    let panel = Panel {
+        title: String::new(),
+        x: Axis::linear("t"),
+        y: Axis::log("mean of |Dv/Dt|²"),
+        series,
+        references: vec![],
+        events: vec![],
+    };
+    let caption = "The mean of |Dv/Dt|² along the field's own trajectories.".into();
+    Ok(Chart { id: id.into(), title: title.into(), caption, panels: vec![panel] }.draw()?)
+}
+
 fn main() -> Outcome<()> {
     let folder = std::env::args().nth(1).map_or_else(|| PathBuf::from("families"), PathBuf::from);
     let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 0.316)?), FLOAT.0, FLOAT.1)?;
@@ -252,22 +265,8 @@ fn main() -> Outcome<()> {
             rows,
         }
         .draw()?,
-        Chart {
-            id: "residuals".into(),
-            title: "The residual over time".into(),
-            caption: "The mean of |Dv/Dt|² along the field's own trajectories.".into(),
-            panels: [("Fixed paths", fixed), ("Learned paths", learned)]
-                .map(|(title, series)| Panel {
-                    title: title.into(),
-                    x: Axis::linear("t"),
-                    y: Axis::log("mean of |Dv/Dt|²"),
-                    series,
-                    references: vec![],
-                    events: vec![],
-                })
-                .into(),
-        }
-        .draw()?,
+        residuals("residuals-fixed", "The residual of fixed paths over time", fixed)?,
+        residuals("residuals-learned", "The residual of learned paths over time", learned)?,
     ];
     figures.iter().try_for_each(|figure| write(figure, &folder))
 }
