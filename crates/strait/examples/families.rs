@@ -8,29 +8,25 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use strait::build;
+use strait::config::{AffineConfig, GlowConfig, InterpolantConfig, MixingConfig, TransformConfig};
 use strait::report::{
     Axis, Chart, Colour, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Series, Shade, Trajectories,
     TrajectoryPanel,
 };
-use strait_core::{Dataset, Interpolant, Parameters, Scope, Seed, Source, Split, StandardNormal, VelocityField};
+use strait_core::{Dataset, Parameters, Seed, Source, Split, StandardNormal, VelocityField};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
-use strait_flows::{self as flows, Gate, Plan, Transform};
 use strait_metrics::residual;
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_ode::{Method, Options, TimeGrid};
 use strait_optim::objectives::{Energy, FlowMatching};
 use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Times, Trainer};
-use strait_paths::{
-    Affine, AffineConfig, Along, ExactField, Glow, Linear, Mixing, Monotone, Residual, Schedule, Transport, Warped,
-    along_time, material_derivative,
-};
+use strait_paths::{Along, ExactField, along_time, material_derivative};
 use strait_transport::Independent;
 use tch::{Device, Kind, Tensor};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
-type Build = fn(&mut Scope<'_>) -> Outcome<Box<dyn Interpolant>>;
-
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 const SEED: Seed = Seed(0);
 const TIMES: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
@@ -38,45 +34,22 @@ const TIMES: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 const SIDE: i64 = 40;
 const EDGE: f64 = 2.2;
 
-const FAMILIES: [(&str, Build); 10] = [
-    ("linear", |_| Ok(Box::new(Linear))),
-    ("trigonometric", |_| Ok(Box::new(Schedule::Trigonometric))),
-    ("variance preserving", |_| Ok(Box::new(Schedule::VariancePreserving { beta: 20.0 }))),
-    ("power 2", |_| Ok(Box::new(Schedule::Power(2.0)))),
-    ("learned schedule", |scope| Ok(Box::new(Schedule::Monotone(Monotone::new(scope, 8)?)))),
-    ("affine", |scope| Ok(Box::new(affine(scope)?))),
-    ("warped affine", |scope| {
-        let plan = Plan { gate: Gate::Ends, ..PLAN };
-        let warp = flows::Glow::vector(&mut scope.sub("warp"), 2, &plan)?;
-        Ok(Box::new(Warped::new(affine(&mut scope.sub("base"))?, warp)))
-    }),
-    ("glow", |scope| {
-        let plan = Plan { gate: Gate::Start, context: &[2], ..PLAN };
-        Ok(Box::new(Glow::new(flows::Glow::vector(scope, 2, &plan)?)))
-    }),
-    ("transport", |scope| {
-        let plan = Plan { transform: Transform::spline(), ..PLAN };
-        Ok(Box::new(Transport::new(flows::Glow::vector(scope, 2, &plan)?)))
-    }),
-    ("residual", |scope| Ok(Box::new(Residual::new(Mlp::new(&network(4, vec![64, 64], 2, true), scope)?)))),
-];
-
-const PLAN: Plan<'static> = Plan {
-    steps: 4,
-    hidden: &[32, 32],
-    transform: Transform::Affine { bound: 2.0 },
-    mixing: flows::Mixing::Plu,
-    context: &[],
-    gate: Gate::Timeless,
-};
-
-fn network(input: i64, hidden: Vec<i64>, output: i64, zero_last: bool) -> MlpConfig {
-    MlpConfig { input, hidden, output, activation: Activation::Silu, time: TimeFeatures::Raw, zero_last }
-}
-
-fn affine(scope: &mut Scope<'_>) -> Outcome<Affine<Mlp>> {
-    let config = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 50.0 };
-    Ok(Affine::new(Mlp::new(&network(2, vec![64, 64], config.outputs(), true), scope)?, config)?)
+/// The families by name, each with its settings.
+fn families() -> [(&'static str, InterpolantConfig); 10] {
+    let affine = || AffineConfig { hidden: vec![64, 64], mixing: MixingConfig::Triangular, log_scale_bound: 50.0 };
+    let glow = |transform| GlowConfig { steps: 4, hidden: vec![32, 32], transform };
+    [
+        ("linear", InterpolantConfig::Linear),
+        ("trigonometric", InterpolantConfig::Trigonometric),
+        ("variance preserving", InterpolantConfig::VariancePreserving { beta: 20.0 }),
+        ("power 2", InterpolantConfig::Power { power: 2.0 }),
+        ("learned schedule", InterpolantConfig::Monotone { degree: 8 }),
+        ("affine", InterpolantConfig::Affine(affine())),
+        ("warped affine", InterpolantConfig::Warped { base: affine(), warp: glow(TransformConfig::Affine) }),
+        ("glow", InterpolantConfig::Glow(glow(TransformConfig::Affine))),
+        ("transport", InterpolantConfig::Transport(glow(TransformConfig::Spline))),
+        ("residual", InterpolantConfig::Residual { hidden: vec![64, 64] }),
+    ]
 }
 
 fn plan(level: LevelName, energy: bool, steps: u32, rate: f64) -> LevelPlan {
@@ -95,11 +68,18 @@ fn plan(level: LevelName, energy: bool, steps: u32, rate: f64) -> LevelPlan {
 }
 
 /// The path after its training, and a velocity trained afresh on it.
-fn trained(build: Build, pairing: Pairing<'_>) -> Outcome<System> {
-    let mut path = Parameters::new(SEED, FLOAT.0, FLOAT.1);
-    let interpolant = build(&mut path.root())?;
+fn trained(config: &InterpolantConfig, pairing: Pairing<'_>) -> Outcome<System> {
+    let (interpolant, path) = build::interpolant(config, &[2], SEED, FLOAT.1)?;
     let mut field = Parameters::new(SEED, FLOAT.0, FLOAT.1);
-    let velocity = Box::new(Mlp::new(&network(2, vec![64; 3], 2, false), &mut field.root())?);
+    let network = MlpConfig {
+        input: 2,
+        hidden: vec![64; 3],
+        output: 2,
+        activation: Activation::Silu,
+        time: TimeFeatures::Raw,
+        zero_last: false,
+    };
+    let velocity = Box::new(Mlp::new(&network, &mut field.root())?);
     let learns = path.count() > 0;
     let mut levels = vec![Level::new(LevelName::Velocity, field, None)?];
     let phase = |name: &str, turns, levels, fresh| Phase { name: name.into(), turns, levels, fresh };
@@ -211,9 +191,9 @@ fn main() -> Outcome<()> {
     let (mut conditional, mut flow, mut rows) = (vec![], vec![], vec![]);
     let (mut fixed, mut learned) = (vec![], vec![]);
     println!("| family | field | residual over all t | its largest part | seconds |\n| --- | --- | --- | --- | --- |");
-    for (name, build) in FAMILIES {
+    for (name, config) in families() {
         let begun = Instant::now();
-        let system = trained(build, pairing)?;
+        let system = trained(&config, pairing)?;
         let drawn = draw(&system, &data)?;
         let (at, most) = drawn.profile.iter().copied().fold((0.0, 0.0), |a, b| if b.1 > a.1 { b } else { a });
         let field = if drawn.exact { "exact" } else { "a network" };
