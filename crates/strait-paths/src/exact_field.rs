@@ -175,7 +175,7 @@ impl<'a> ExactField<'a> {
     }
 
     /// The field over the candidates of one call.
-    fn fixed(&self) -> Result<ExactField<'_>, Error> {
+    pub(crate) fn fixed(&self) -> Result<ExactField<'_>, Error> {
         let candidates = Candidates::Fixed(self.candidates.next()?);
         Ok(ExactField { path: self.path, source: self.source, candidates, pairs_at_once: self.pairs_at_once })
     }
