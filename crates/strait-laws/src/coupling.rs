@@ -30,10 +30,10 @@ mod stored;
 
 pub use stored::check_stored;
 
+use crate::samples::Events;
 use crate::suite;
-use proptest::prelude::{Strategy, any};
 use std::fmt;
-use strait_core::{Coupling, Draws, Error, Pairs, Seed};
+use strait_core::{Coupling, Draws, Error, Pairs};
 use tch::{Device, Kind, Tensor};
 
 /// What a coupling or stored pairs must satisfy.
@@ -82,23 +82,7 @@ pub struct Promise {
     pub optimal: bool,
 }
 
-/// A generated case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Case {
-    /// How many pairs.
-    pub batch: i64,
-    /// The shape of one sample.
-    pub event: Vec<i64>,
-    /// Seed of the points and draws.
-    pub seed: u64,
-}
-
-/// In the words of its fields.
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
+pub use crate::samples::Case;
 
 /// A broken law of a coupling.
 pub type Broken = suite::Broken<Law, Case>;
@@ -114,23 +98,10 @@ fn ensure(holds: bool, law: Law, detail: impl FnOnce() -> String) -> Result<(), 
 }
 
 impl Case {
-    fn strategy(largest: i64) -> impl Strategy<Value = Self> {
-        let events = proptest::collection::vec(1i64..=3, 1..=3);
-        (1..=largest, events, any::<u32>()).prop_map(|(batch, event, seed)| Self {
-            batch,
-            event,
-            seed: u64::from(seed),
-        })
-    }
-
-    fn draws(&self, stream: &str, step: u64) -> Draws {
-        Seed(self.seed).stream("laws").stream(stream).at(step)
-    }
-
     /// Normal points, the same for the same name.
     fn points(&self, name: &str, n: i64, kind: Kind) -> Result<Tensor, Fault> {
-        let shape: Vec<i64> = std::iter::once(n).chain(self.event.iter().copied()).collect();
-        self.draws(name, 0).normal(&shape, kind, Device::Cpu).map_err(runs)
+        let shape = [&[n], self.event.as_slice()].concat();
+        self.stream().stream(name).at(0).normal(&shape, kind, Device::Cpu).map_err(runs)
     }
 }
 
@@ -143,7 +114,7 @@ pub fn check<C: Coupling>(
     promise: Promise,
     build: impl Fn(&Case) -> Result<C, Error>,
 ) -> Result<(), Broken> {
-    suite::run(subject, Law::Runs, suite::config(), &Case::strategy(7), |case| {
+    suite::run(subject, Law::Runs, suite::config(), &Events::Small.cases(7), |case| {
         let coupling = build(case).map_err(runs)?;
         for kind in [Kind::Double, Kind::Float] {
             let (x0, x1) = (case.points("x0", case.batch, kind)?, case.points("x1", case.batch, kind)? * 2.0 + 0.5);
@@ -193,7 +164,7 @@ fn pairing_laws(
     x0: &Tensor,
     x1: &Tensor,
 ) -> Result<(), Fault> {
-    let pairs = couple(coupling, x0, x1, &mut case.draws("coupling", 0))?;
+    let pairs = couple(coupling, x0, x1, &mut case.stream().stream("coupling").at(0))?;
     for (what, given, found) in [("source", x0, &pairs.x0), ("data", x1, &pairs.x1)] {
         ensure(found.size() == given.size() && found.kind() == given.kind(), Law::Shape, || {
             format!("the {what} is {:?} {:?} for {:?} {:?}", found.kind(), found.size(), given.kind(), given.size())
@@ -206,7 +177,7 @@ fn pairing_laws(
     if promise.marginals == Marginals::EachRowOnce {
         ensure(sorted(&pairs.x1)? == sorted(x1)?, Law::Target, || format!("the rows are {rows:?}"))?;
     }
-    let again = couple(coupling, x0, x1, &mut case.draws("coupling", 0))?;
+    let again = couple(coupling, x0, x1, &mut case.stream().stream("coupling").at(0))?;
     ensure(again.x0 == pairs.x0 && again.x1 == pairs.x1, Law::Repeatable, || "other pairs from the same draws".into())?;
     if promise.optimal { optimality(x0, x1, squared(&pairs.x0, &pairs.x1)) } else { Ok(()) }
 }
@@ -244,7 +215,7 @@ fn independence(case: &Case, coupling: &impl Coupling) -> Result<(), Fault> {
     let far = Tensor::arange(n, (Kind::Double, Device::Cpu)) * 50.0;
     let shape: Vec<i64> = std::iter::once(n).chain(case.event.iter().map(|_| 1)).collect();
     let x0 = case.points("apart", n, Kind::Double)? * 0.1 + far.view(shape.as_slice());
-    let choose = |x1: &Tensor| rows_of(&couple(coupling, &x0, x1, &mut case.draws("apart", 1))?, n);
+    let choose = |x1: &Tensor| rows_of(&couple(coupling, &x0, x1, &mut case.stream().stream("apart").at(1))?, n);
     let chosen = choose(&x0)?;
     let again = choose(&x0)?;
     ensure(chosen == again, Law::Repeatable, || "other rows from the same draws".into())?;
@@ -263,7 +234,7 @@ fn on_average(case: &Case, coupling: &impl Coupling) -> Result<(), Fault> {
     let (x0, x1) = (case.points("x0", n, kind)?, case.points("x1", n, kind)?);
     let mut counts = vec![0.0; n as usize];
     for step in 0..BATCHES {
-        let pairs = couple(coupling, &x0, &x1, &mut case.draws("average", step))?;
+        let pairs = couple(coupling, &x0, &x1, &mut case.stream().stream("average").at(step))?;
         rows_of(&pairs, n)?.into_iter().for_each(|row| counts[row as usize] += 1.0);
     }
     // The variance of a count in a batch is at most that of n independent choices, each at most 1/4.

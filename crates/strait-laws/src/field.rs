@@ -19,8 +19,8 @@
 //! check_differentiable("swirl", |_, _| Ok(Swirl)).unwrap();
 //! ```
 
-use crate::samples::{Events, Perturbed, distance};
-use crate::suite;
+use crate::samples::{Events, Perturbed};
+use crate::suite::{self, hold};
 use std::fmt;
 use strait_autodiff::{Graph, jvp, vjp};
 use strait_core::{Error, Scope, VelocityField};
@@ -129,7 +129,7 @@ impl<'a> Suite<'a> {
     }
 
     fn run(&self, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
-        suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(), examine)
+        suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(4), examine)
     }
 }
 
@@ -145,16 +145,11 @@ struct Trial<F> {
 
 fn trial<F>(case: &Case, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>) -> Result<Trial<F>, Fault> {
     let Perturbed { double: field, single } = Perturbed::new(case, build).map_err(runs)?;
-    let mut draws = case.draws(0);
+    let mut draws = case.stream().at(0);
     let mut normal = || draws.normal(&case.shape(), Kind::Double, Device::Cpu).map_err(runs);
     let (x, directions) = (normal()?, [normal()?, normal()?]);
-    let t = case.draws(1).uniform(&[case.batch], Kind::Double, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
+    let t = case.stream().at(1).uniform(&[case.batch], Kind::Double, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
     Ok(Trial { field, single, x, t, directions })
-}
-
-fn hold(law: Law, what: &str, a: &Tensor, b: &Tensor, tolerance: f64) -> Result<(), Fault> {
-    let off = distance(a, b);
-    if off <= tolerance { Ok(()) } else { Err(Fault::new(law, format!("{what} is off by {off:.3e}"))) }
 }
 
 fn value_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {

@@ -25,8 +25,8 @@
 //! check("line", |_, _| Ok(Line)).unwrap();
 //! ```
 
-use crate::samples::{Events, Perturbed, distance};
-use crate::suite;
+use crate::samples::{Events, Perturbed};
+use crate::suite::{self, hold};
 use std::fmt;
 use strait_autodiff::{Graph, vjp};
 use strait_core::{
@@ -170,7 +170,7 @@ impl<'a> Suite<'a> {
     }
 
     fn run(&self, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
-        suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(), examine)
+        suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(4), examine)
     }
 }
 
@@ -185,16 +185,11 @@ struct Trial<I> {
 
 fn trial<I>(case: &Case, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>) -> Result<Trial<I>, Fault> {
     let Perturbed { double: path, single } = Perturbed::new(case, build).map_err(runs)?;
-    let mut draws = case.draws(0);
+    let mut draws = case.stream().at(0);
     let mut normal = || draws.normal(&case.shape(), Kind::Double, Device::Cpu).map_err(runs);
     let (x0, x1) = (normal()?, normal()? * 2.0);
-    let t = case.draws(1).uniform(&[case.batch], Kind::Double, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
+    let t = case.stream().at(1).uniform(&[case.batch], Kind::Double, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
     Ok(Trial { path, single, x0, x1, t })
-}
-
-fn hold(law: Law, what: &str, a: &Tensor, b: &Tensor, tolerance: f64) -> Result<(), Fault> {
-    let off = distance(a, b);
-    if off <= tolerance { Ok(()) } else { Err(Fault::new(law, format!("{what} is off by {off:.3e}"))) }
 }
 
 impl Suite<'_> {

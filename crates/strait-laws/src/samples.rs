@@ -3,7 +3,7 @@
 use proptest::prelude::{BoxedStrategy, Strategy, any};
 use proptest::sample::select;
 use std::fmt;
-use strait_core::{Draws, Error, Parameters, Scope, Seed};
+use strait_core::{Error, Parameters, Scope, Seed, Stream};
 use tch::{Device, Kind, Tensor};
 
 /// A generated case.
@@ -30,9 +30,9 @@ impl Case {
         std::iter::once(self.batch).chain(self.event.iter().copied()).collect()
     }
 
-    /// Draws of its own for inputs.
-    pub(crate) fn draws(&self, step: u64) -> Draws {
-        Seed(self.seed).stream("laws").at(step)
+    /// A stream of its own for inputs.
+    pub(crate) fn stream(&self) -> Stream {
+        Seed(self.seed).stream("laws")
     }
 }
 
@@ -46,12 +46,17 @@ pub(crate) enum Events {
 }
 
 impl Events {
-    pub(crate) fn cases(&self) -> impl Strategy<Value = Case> {
+    /// Cases of up to `largest` samples.
+    pub(crate) fn cases(&self, largest: i64) -> impl Strategy<Value = Case> + use<> {
         let events: BoxedStrategy<Vec<i64>> = match self {
             Self::Small => proptest::collection::vec(1i64..=3, 1..=3).boxed(),
             Self::Of(events) => select(events.clone()).boxed(),
         };
-        (1i64..=4, events, any::<u32>()).prop_map(|(batch, event, seed)| Case { batch, event, seed: u64::from(seed) })
+        (1..=largest, events, any::<u32>()).prop_map(|(batch, event, seed)| Case {
+            batch,
+            event,
+            seed: u64::from(seed),
+        })
     }
 }
 

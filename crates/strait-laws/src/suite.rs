@@ -1,9 +1,11 @@
 //! What every suite does: draws cases, holds a subject to its laws on each, shrinks, and reports in one line.
 
+use crate::samples::distance;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::fmt::{self, Debug, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use tch::Tensor;
 
 /// A broken law: whose, which, on what case, and how.
 #[derive(Clone, thiserror::Error)]
@@ -36,6 +38,12 @@ impl<Law> Fault<Law> {
     pub(crate) fn new(law: Law, detail: impl Into<String>) -> Self {
         Self { law, detail: detail.into() }
     }
+}
+
+/// Refuses two tensors that are further apart than `tolerance`, in units of 1 + |b|.
+pub(crate) fn hold<Law>(law: Law, what: &str, a: &Tensor, b: &Tensor, tolerance: f64) -> Result<(), Fault<Law>> {
+    let off = distance(a, b);
+    if off <= tolerance { Ok(()) } else { Err(Fault::new(law, format!("{what} is off by {off:.3e}"))) }
 }
 
 /// How many cases are drawn where nothing else is said (`PROPTEST_CASES` sets another number), and how far they are

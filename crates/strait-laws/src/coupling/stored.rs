@@ -1,6 +1,7 @@
 //! The laws of pairs that were made once.
 
 use super::{Broken, Case, Fault, Law, ensure, runs};
+use crate::samples::Events;
 use crate::suite;
 use std::collections::HashMap;
 use strait_core::{Error, PairedDataset, Pairs, Seed, Stream};
@@ -17,7 +18,7 @@ pub fn check_stored<D: PairedDataset, M: Fn(&Tensor) -> Tensor>(
     subject: &str,
     build: impl Fn(&Case) -> Result<(D, M), Error>,
 ) -> Result<(), Broken> {
-    suite::run(subject, Law::Runs, suite::config(), &Case::strategy(24), |case| {
+    suite::run(subject, Law::Runs, suite::config(), &Events::Small.cases(24), |case| {
         let (pairs, map) = build(case).map_err(runs)?;
         let stream = Seed(case.seed).stream("pairs");
         let (count, n) = (pairs.count(), case.batch + 3);
