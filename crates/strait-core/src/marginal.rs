@@ -31,6 +31,21 @@ impl Points<'_> {
         Ok(size)
     }
 
+    /// Ends and times as rows of their own: T K of each.
+    pub fn ends(&self) -> (Tensor, Tensor) {
+        let (times, ends) = (self.t.size()[0], self.x1.size());
+        let size = [&[times], ends.as_slice()].concat();
+        let x1 = self.x1.unsqueeze(0).expand(size.as_slice(), false).flatten(0, 1);
+        let t = self.t.unsqueeze(1).expand([times, ends[0]], false).reshape([-1]);
+        (x1, t)
+    }
+
+    /// Points and times as rows of their own: T Q of each.
+    pub fn points(&self) -> (Tensor, Tensor) {
+        let size = self.x_t.size();
+        (self.x_t.flatten(0, 1), self.t.unsqueeze(1).expand(&size[..2], false).reshape([-1]))
+    }
+
     /// Points, ends and times as rows of their own: T K Q of each.
     pub fn rows(&self) -> (Tensor, Tensor, Tensor) {
         let (points, k) = (self.x_t.size(), self.x1.size()[0]);

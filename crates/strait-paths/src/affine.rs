@@ -198,8 +198,8 @@ impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
         check_before_end(INVERSE, at.t)?;
         let [times, ends, points] = [size[0], size[1], size[2]];
         let d = self.config.dimensions;
-        let x1 = at.x1.flatten(1, -1).unsqueeze(0).expand([times, ends, -1], false).reshape([times * ends, -1]);
-        let t = at.t.unsqueeze(1).expand([times, ends], false).reshape([-1]);
+        let (x1, t) = at.ends();
+        let x1 = x1.flatten(1, -1);
         let parts = self.parts(&x1, &t, Order::First)?;
         let x_t = at.x_t.flatten(2, -1).unsqueeze(1).expand([times, ends, points, d], false).flatten(0, 1);
         let (x0, log_det) = self.sources(&parts, &x_t, &x1, &t);

@@ -65,28 +65,21 @@ impl<P: InvertibleInterpolant, F: Bijection> InvertibleInterpolant for Warped<P,
 
     /// The base's marginal, carried along: the map is taken once for each point, not for each pair.
     fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
-        let pairs = at.check()?;
-        let (size, [times, points]) = (at.x_t.size(), [pairs[0], pairs[2]]);
-        let t = at.t.unsqueeze(1).expand([times, points], false).reshape([-1]);
-        let Transformed { value: z, log_det } = self.warp.inverse(&at.x_t.flatten(0, 1), only(&t))?;
-        let base = self.base.marginal(source, Points { x_t: &z.view(size.as_slice()), ..at })?;
+        at.check()?;
+        let (x, t) = at.points();
+        let Transformed { value: z, log_det } = self.warp.inverse(&x, only(&t))?;
+        let base = self.base.marginal(source, Points { x_t: &z.view_as(at.x_t), ..at })?;
         let velocity = self.push(&z, &base.velocity.flatten(0, 1), &t)?.velocity;
-        let log_det = log_det.view([times, points]);
-        Ok(Marginal {
-            velocity: velocity.view(size.as_slice()),
-            log_weight: base.log_weight + &log_det,
-            log_square: base.log_square + log_det * 2.0,
-        })
+        Ok(carried(base, &velocity, &log_det))
     }
 
     /// A trajectory of the field is the image of one of the base's field: $x(s) = \Psi_{t+s}(z + s v + s^2 \dot v / 2)$
     /// to the second order, which is what its acceleration needs.
     fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
-        let pairs = at.check()?;
-        let (size, [times, points]) = (at.x_t.size(), [pairs[0], pairs[2]]);
-        let t = at.t.unsqueeze(1).expand([times, points], false).reshape([-1]);
-        let Transformed { value: z, log_det } = self.warp.inverse(&at.x_t.flatten(0, 1), only(&t))?;
-        let at_base = Points { x_t: &z.view(size.as_slice()), ..at };
+        at.check()?;
+        let (x, t) = at.points();
+        let Transformed { value: z, log_det } = self.warp.inverse(&x, only(&t))?;
+        let at_base = Points { x_t: &z.view_as(at.x_t), ..at };
         let Some(MovingMarginal { marginal: base, derivative }) = self.base.moving_marginal(source, at_base)? else {
             return Ok(None);
         };
@@ -97,12 +90,18 @@ impl<P: InvertibleInterpolant, F: Bijection> InvertibleInterpolant for Warped<P,
             Ok(self.warp.forward(&moved, only(&(&t + s)))?.value)
         };
         let jet = taylor(image, &t.zeros_like(), Order::Second)?;
-        let log_det = log_det.view([times, points]);
-        let marginal = Marginal {
-            velocity: jet.first().view(size.as_slice()),
-            log_weight: base.log_weight + &log_det,
-            log_square: base.log_square + log_det * 2.0,
-        };
-        Ok(Some(MovingMarginal { marginal, derivative: jet.second().view(size.as_slice()) }))
+        let derivative = jet.second().view_as(at.x_t);
+        Ok(Some(MovingMarginal { marginal: carried(base, &jet.first(), &log_det), derivative }))
+    }
+}
+
+/// The base's marginal with the velocity (T Q, ...) of the images, and the log-determinants (T Q,) of the way back in all
+/// its weights.
+fn carried(base: Marginal, velocity: &Tensor, log_det: &Tensor) -> Marginal {
+    let log_det = log_det.view_as(&base.log_weight);
+    Marginal {
+        velocity: velocity.view_as(&base.velocity),
+        log_weight: base.log_weight + &log_det,
+        log_square: base.log_square + log_det * 2.0,
     }
 }

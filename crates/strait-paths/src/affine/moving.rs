@@ -61,18 +61,16 @@ pub(super) fn marginal<F: TimeFunction>(
     let size = at.check()?;
     let [times, ends, points] = [size[0], size[1], size[2]];
     let d = path.config.dimensions;
-    let x1 = at.x1.flatten(1, -1);
-    let rows = x1.unsqueeze(0).expand([times, ends, d], false).reshape([times * ends, d]);
-    let t = at.t.unsqueeze(1).expand([times, ends], false).reshape([-1]);
+    let (rows, t) = at.ends();
     // (outputs, T, 1, K) from here on.
     let spread = |x: &Tensor| x.view([times, ends, -1]).permute([2, 0, 1]).contiguous().unsqueeze(2);
-    let numbers = path.numbers(&rows, &t, Order::Second)?.view(spread);
+    let numbers = path.numbers(&rows.flatten(1, -1), &t, Order::Second)?.view(spread);
     let time = Jet::variable(&at.t.view([1, -1, 1, 1]), Order::Second);
     let rest = time.map(|t| 1f64 - t, Tensor::neg);
     let parts = path.parts_of(&numbers, 0, &time);
     let diagonal = rest.times(&parts.log_scale.exp());
     let below = parts.below.as_ref().map(|below| rest.times(below));
-    let end = Jet::constant(&x1.tr().view([d, 1, 1, ends]));
+    let end = Jet::constant(&at.x1.flatten(1, -1).tr().view([d, 1, 1, ends]));
     let offset = time.times(&end.plus(&rest.times(&parts.shift)));
 
     let matrix = |of: &dyn Fn(&Jet) -> Tensor| Triangle::new(&of(&diagonal), below.as_ref().map(of).as_ref());
