@@ -12,7 +12,7 @@ use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_optim::objectives::FlowMatching;
-use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Times, Trainer};
+use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
 use strait_paths::Linear;
 use strait_transport::Independent;
 use tch::{Device, Kind};
@@ -44,7 +44,7 @@ fn compare() -> Result<(), Failure> {
     let system = System { interpolant: Box::new(Linear), velocity: Box::new(velocity), levels: vec![level] };
     let plan = LevelPlan {
         level: LevelName::Velocity,
-        objective: Box::new(FlowMatching),
+        terms: vec![Term::of(FlowMatching)],
         steps: 1,
         batch: 512,
         times: Times::Uniform,

@@ -15,7 +15,7 @@ use strait_data::toys::{Gaussian, Mixture};
 use strait_flows::{Active, Chain, Coupling, Gate, Setting, Transform};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_optim::objectives::{FlowMatching, Straightness, StraightnessConfig};
-use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Times, Trainer};
+use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
 use strait_paths::{Affine, AffineConfig, Along, ExactField, Glow, Linear, Mixing, Warped};
 use strait_transport::Independent;
 use tch::{Device, Kind, Tensor};
@@ -104,7 +104,7 @@ fn trainer<'a>(
     }
     let plan = LevelPlan {
         level,
-        objective,
+        terms: vec![Term { objective, weight: 1.0, ramp: 0 }],
         steps: 1,
         batch,
         times: Times::Uniform,
@@ -115,7 +115,7 @@ fn trainer<'a>(
         clip: 1.0,
     };
     // The last phase of a plan fits a velocity; it is never reached.
-    let fit = LevelPlan { level: LevelName::Velocity, objective: Box::new(FlowMatching), ..plan_like(&plan) };
+    let fit = LevelPlan { level: LevelName::Velocity, ..fitting(&plan) };
     let phases = vec![
         Phase { name: "bench".into(), turns: u64::MAX / 2, levels: vec![plan], fresh: vec![] },
         Phase { name: "fit".into(), turns: 1, levels: vec![fit], fresh: vec![] },
@@ -124,8 +124,8 @@ fn trainer<'a>(
     Ok(Trainer::new(system, phases, pairing, seed)?)
 }
 
-fn plan_like(plan: &LevelPlan) -> LevelPlan {
-    LevelPlan { objective: Box::new(FlowMatching), ..*plan }
+fn fitting(plan: &LevelPlan) -> LevelPlan {
+    LevelPlan { terms: vec![Term::of(FlowMatching)], ..*plan }
 }
 
 fn seconds(trainer: &mut Trainer<'_>, turns: u32) -> Outcome<f64> {
@@ -154,7 +154,7 @@ fn table() -> Outcome<()> {
             if along == Along::Forward && matches!(family, Family::Glow) {
                 continue;
             }
-            let config = StraightnessConfig { candidates: 64, times: 8, until: 0.9, along };
+            let config = StraightnessConfig { candidates: 64, times: 8, until: 0.9, floor: 1.0, along };
             let objective = Straightness::new(Box::new(source.clone()), Box::new(Independent), config)?;
             let mut ours = trainer(family, Box::new(objective), 192, LevelName::Interpolant, pairing)?;
             seconds(&mut ours, 20)?;

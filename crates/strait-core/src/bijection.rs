@@ -68,6 +68,16 @@ impl<F: Bijection + ?Sized> Bijection for &F {
     }
 }
 
+impl<F: Bijection + ?Sized> Bijection for std::rc::Rc<F> {
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        (**self).forward(x, condition)
+    }
+
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        (**self).inverse(y, condition)
+    }
+}
+
 impl<F: Bijection + ?Sized> Bijection for Box<F> {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         (**self).forward(x, condition)

@@ -55,6 +55,21 @@ pub enum Error {
         /// The method.
         what: &'static str,
     },
+    /// An estimate over candidates of which too few carry weight.
+    #[error(
+        "{what} rests on {effective:.1} of {candidates} candidates (the median of its points), below the floor of {floor}; \
+         take more candidates, end at an earlier time, or lower the energy instead"
+    )]
+    EffectiveSize {
+        /// The estimate.
+        what: &'static str,
+        /// The median effective sample size.
+        effective: f64,
+        /// Of how many.
+        candidates: i64,
+        /// The least that was asked for.
+        floor: f64,
+    },
     /// A time outside of where an expression is defined.
     #[error("{what} is not defined at t = {t}; {domain}")]
     Time {

@@ -39,6 +39,14 @@ pub trait Objective {
     /// Those of the models.
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error>;
 
+    /// Looks at the first batch of a phase, and refuses models or settings that it could not lower.
+    ///
+    /// # Errors
+    /// In the implementor's words, what is in the way.
+    fn ready(&self, _models: Models<'_>, _batch: &Batch) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Its name, for the log.
     fn name(&self) -> &'static str;
 

@@ -27,7 +27,7 @@ pub use error::FlowError;
 pub use gate::Gate;
 pub use glow::{Glow, Mixing, Plan};
 pub use layer::Layer;
-pub use linear::{Exponential, Plu};
+pub use linear::{Exponential, GaussianMap, Plu};
 pub use permutation::Permutation;
 pub use reversible::Memory;
 pub use saved::{load, save};

@@ -1,9 +1,11 @@
 //! Invertible linear maps of the channels: for images, invertible 1x1 convolutions.
 
 mod exponential;
+mod gaussian;
 mod plu;
 
 pub use exponential::Exponential;
+pub use gaussian::GaussianMap;
 pub use plu::Plu;
 
 use tch::Tensor;

@@ -2,8 +2,8 @@
 
 use strait_core::{Error, Scope};
 use strait_flows::{
-    ActNorm, Active, Chain, Coupling, Exponential, Gate, Glow, Layer, Mixing, Permutation, Plan, Plu, Setting, Split,
-    Squeeze, Squeezed, Transform,
+    ActNorm, Active, Chain, Coupling, Exponential, Gate, GaussianMap, Glow, Layer, Mixing, Permutation, Plan, Plu,
+    Setting, Split, Squeeze, Squeezed, Transform,
 };
 use strait_laws::bijection::{Case, Domain, check};
 
@@ -56,6 +56,8 @@ law!(exponential, vectors(), |c, s| Exponential::new(s, c.event[0], Gate::Timele
 law!(exponential_of_images, images(), |c, s| Exponential::new(s, c.event[0], Gate::Timeless));
 law!(exponential_gated, vectors().time(), |c, s| Exponential::new(s, c.event[0], Gate::Start));
 law!(exponential_of_images_gated, images().time(), |c, s| Exponential::new(s, c.event[0], Gate::Ends));
+law!(gaussian_map, vectors(), |c, s| GaussianMap::new(s, c.event[0]));
+law!(gaussian_map_of_images, images(), |c, s| GaussianMap::new(s, c.event[0]));
 law!(permutation, vectors(), |c, _| Ok(Permutation::reverse(c.event[0])));
 law!(permutation_of_images, images(), |c, _| Ok(Permutation::reverse(c.event[0])));
 law!(squeeze, Domain::images(1..=3, &[2, 4]), |_, _| Ok(Squeeze));

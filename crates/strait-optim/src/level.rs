@@ -6,6 +6,8 @@ use strait_core::{Parameters, Seed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LevelName {
+    /// Level 0: the map T of a path through its latent space.
+    Transport,
     /// Level 1: the path.
     Interpolant,
     /// Level 2: the velocity field.
@@ -16,6 +18,7 @@ impl LevelName {
     /// Its name in lower case.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Transport => "transport",
             Self::Interpolant => "interpolant",
             Self::Velocity => "velocity",
         }

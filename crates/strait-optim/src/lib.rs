@@ -13,6 +13,7 @@ mod multilevel;
 pub mod objectives;
 mod phase;
 mod schedule;
+mod term;
 mod times;
 
 pub use ema::Ema;
@@ -21,4 +22,5 @@ pub use level::{Level, LevelName};
 pub use multilevel::{LevelLog, Pairing, Position, System, Trainer};
 pub use phase::{LevelPlan, Phase, check_plan};
 pub use schedule::{Decay, LearningRate};
+pub use term::Term;
 pub use times::Times;

@@ -1,4 +1,4 @@
-use crate::{Level, LevelName, LevelPlan, OptimError, Phase, check_plan};
+use crate::{Level, LevelName, LevelPlan, OptimError, Phase, check_plan, term};
 use std::time::{Duration, Instant};
 use strait_autodiff::{AdamW, Graph, clip, gradient};
 use strait_core::{
@@ -36,6 +36,10 @@ impl System {
     /// A level by name; None where the system has no such level (a path without parameters).
     pub fn level(&self, name: LevelName) -> Option<&Level> {
         self.levels.iter().find(|level| level.name == name)
+    }
+
+    fn models(&self) -> Models<'_> {
+        Models { interpolant: &*self.interpolant, velocity: &*self.velocity }
     }
 
     fn level_mut(&mut self, name: LevelName) -> Result<&mut Level, OptimError> {
@@ -164,7 +168,8 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Levels that a phase starts over get new parameters; those it steps get an optimizer that knows nothing.
+    /// Levels that a phase starts over get new parameters; those it steps get an optimizer that knows nothing, and
+    /// their objectives look at the first batch.
     fn begin(&mut self, index: usize) -> Result<(), OptimError> {
         let phase = &self.phases[index];
         for &name in &phase.fresh {
@@ -173,6 +178,10 @@ impl<'a> Trainer<'a> {
         }
         for plan in &phase.levels {
             self.system.level_mut(plan.level)?.forget()?;
+            let batch = self.pairing.draw(plan, self.seed, self.position.batches)?;
+            for term in &plan.terms {
+                term.objective.ready(self.system.models(), &batch)?;
+            }
         }
         Ok(())
     }
@@ -183,12 +192,11 @@ impl<'a> Trainer<'a> {
         let plan = &self.phases[phase].levels[which];
         let batch = self.pairing.draw(plan, self.seed, self.position.batches)?;
         self.position.batches += 1;
-        let models = Models { interpolant: &*self.system.interpolant, velocity: &*self.system.velocity };
-        let Loss { total, terms } = plan.objective.loss(models, &batch)?;
+        let Loss { total, terms } = term::sum(&plan.terms, self.system.models(), &batch, self.position.turn)?;
 
         let rate = plan.rate.at(self.position.turn, turns);
         let optimizer = AdamW { lr: rate, betas: plan.betas, weight_decay: plan.weight_decay, eps: 1e-8 };
-        let (objective, max_norm) = (plan.objective.name(), plan.clip);
+        let (objective, max_norm) = (plan.objective(), plan.clip);
         let level = self.system.level_mut(plan.level)?;
         let gradients = gradient(&total, level.parameters.tensors(), Graph::Free)?;
         let clipped = clip(&gradients, max_norm)?;
@@ -267,7 +275,7 @@ impl Pairing<'_> {
             let noise = at("noise").normal(&x1.size(), kind, device)? * plan.noise;
             (x0, x1) = (x0 + &noise, x1 + noise);
         }
-        let t = plan.times.draw(plan.objective.times(plan.batch), &mut at("time"), kind, device)?;
+        let t = plan.times.draw(term::times(&plan.terms, plan.batch)?, &mut at("time"), kind, device)?;
         Ok(Batch { x0, x1, t })
     }
 }

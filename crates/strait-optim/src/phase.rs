@@ -1,12 +1,11 @@
-use crate::{LearningRate, LevelName, OptimError, Times};
-use strait_core::Objective;
+use crate::{LearningRate, LevelName, OptimError, Term, Times, term};
 
 /// What one level does in every turn of a phase.
 pub struct LevelPlan {
     /// The level that is stepped.
     pub level: LevelName,
-    /// What its steps lower.
-    pub objective: Box<dyn Objective>,
+    /// What its steps lower, the sum of these.
+    pub terms: Vec<Term>,
     /// Steps in a turn.
     pub steps: u32,
     /// Pairs in a step's batch.
@@ -25,6 +24,13 @@ pub struct LevelPlan {
     pub weight_decay: f64,
     /// The largest gradient norm; infinity: no clipping.
     pub clip: f64,
+}
+
+impl LevelPlan {
+    /// The name of its first objective, for the log.
+    pub fn objective(&self) -> &'static str {
+        self.terms.first().map_or("nothing", |term| term.objective.name())
+    }
 }
 
 /// A stretch of training in which the same levels are stepped in the same way.
@@ -59,12 +65,16 @@ pub fn check_plan(phases: &[Phase]) -> Result<(), OptimError> {
         let problem = format!("the last phase (`{}`) does not fit the velocity; end with one that does", last.name);
         return plan(problem);
     }
-    if stepped(LevelName::Interpolant) {
-        let problem = format!(
-            "the last phase (`{}`) still moves the interpolant; end with one that fits the velocity on it",
-            last.name
-        );
-        return plan(problem);
+    for level in [LevelName::Transport, LevelName::Interpolant] {
+        if stepped(level) {
+            let (phase, level) = (&last.name, level.name());
+            return plan(format!(
+                "the last phase (`{phase}`) still moves the {level}; end with one that fits the velocity on it"
+            ));
+        }
+    }
+    for plan in phases.iter().flat_map(|phase| &phase.levels) {
+        term::times(&plan.terms, plan.batch)?;
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ pub enum Decay {
     /// It falls to zero along half a cosine (Loshchilov and Hutter, arXiv 1608.03983).
     #[default]
     Cosine,
+    /// The one-cycle policy (Smith and Topin, arXiv 1708.07120): over the first .3 of the phase it rises from 1/25 of the
+    /// peak, then it falls to 1/10,000 of it, both along half a cosine. It has its own warm-up.
+    OneCycle,
 }
 
 /// A learning rate over a phase: a linear warm-up to the peak, then a decay.
@@ -32,15 +35,36 @@ pub struct LearningRate {
 impl LearningRate {
     /// The rate at turn `turn` (from 0) of a phase of `turns`.
     pub fn at(&self, turn: u64, turns: u64) -> f64 {
-        if turn < self.warm_up {
-            return self.peak * (turn + 1) as f64 / self.warm_up as f64;
-        }
-        match self.decay {
-            Decay::Constant => self.peak,
-            Decay::Cosine => {
-                let progress = (turn - self.warm_up) as f64 / turns.saturating_sub(self.warm_up).max(1) as f64;
-                self.peak * 0.5 * (1.0 + (PI * progress.min(1.0)).cos())
+        let done = |from: u64| (turn - from) as f64 / turns.saturating_sub(from).max(1) as f64;
+        self.peak
+            * match self.decay {
+                Decay::OneCycle if done(0) < RISE => ease(1.0 / 25.0, 1.0, done(0) / RISE),
+                Decay::OneCycle => ease(1.0, 1e-4, (done(0) - RISE) / (1.0 - RISE)),
+                _ if turn < self.warm_up => (turn + 1) as f64 / self.warm_up as f64,
+                Decay::Constant => 1.0,
+                Decay::Cosine => ease(1.0, 0.0, done(self.warm_up)),
             }
-        }
+    }
+}
+
+/// The share of a one-cycle phase in which the rate rises.
+const RISE: f64 = 0.3;
+
+/// From one value to another along half a cosine.
+fn ease(from: f64, to: f64, done: f64) -> f64 {
+    to + (from - to) * 0.5 * (1.0 + (PI * done.min(1.0)).cos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_cycle_rises_and_falls() {
+        let rate = LearningRate { peak: 2.0, warm_up: 0, decay: Decay::OneCycle };
+        assert!((rate.at(0, 1000) - 0.08).abs() < 1e-12 && (rate.at(300, 1000) - 2.0).abs() < 1e-12);
+        assert!((rate.at(150, 1000) - 1.04).abs() < 1e-12, "half-way up along the cosine");
+        assert!((rate.at(1000, 1000) - 2e-4).abs() < 1e-12);
+        assert!((300..1000).all(|turn| rate.at(turn + 1, 1000) < rate.at(turn, 1000)));
     }
 }

@@ -8,7 +8,8 @@ use strait_core::{
 };
 use strait_optim::objectives::{Energy, FlowMatching, Likelihood};
 use strait_optim::{
-    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Times, Trainer, checkpoint,
+    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Term, Times, Trainer,
+    checkpoint,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -98,7 +99,7 @@ fn system(ema: Option<f64>) -> System {
 fn plan(level: LevelName, objective: impl Objective + 'static, steps: u32, rate: f64) -> LevelPlan {
     LevelPlan {
         level,
-        objective: Box::new(objective),
+        terms: vec![Term::of(objective)],
         steps,
         batch: 256,
         times: Times::Uniform,
@@ -219,6 +220,8 @@ fn plans_that_end_untrained_are_refused() {
     assert!(refused(vec![]).contains("no phase"));
     assert!(refused(vec![phase(5, vec![flow()], vec![]), phase(5, vec![energy()], vec![])]).contains("does not fit"));
     assert!(refused(vec![phase(5, vec![flow(), energy()], vec![])]).contains("still moves the interpolant"));
+    let transport = plan(LevelName::Transport, Energy { acceleration: 0.0 }, 1, 0.1);
+    assert!(refused(vec![phase(5, vec![flow(), transport], vec![])]).contains("still moves the transport"));
     assert!(refused(vec![phase(5, vec![], vec![]), phase(5, vec![flow()], vec![])]).contains("steps no level"));
 }
 

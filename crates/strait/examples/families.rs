@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use strait::build;
-use strait::config::{AffineConfig, GlowConfig, InterpolantConfig, MixingConfig, TransformConfig};
+use strait::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig, TransformConfig};
 use strait::report::{
     Axis, Chart, Colour, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Series, Shade, Trajectories,
     TrajectoryPanel,
@@ -21,7 +21,7 @@ use strait_metrics::residual;
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_ode::{Method, Options, TimeGrid};
 use strait_optim::objectives::{Energy, FlowMatching};
-use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Times, Trainer};
+use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
 use strait_paths::{Along, ExactField, along_time, material_derivative};
 use strait_transport::Independent;
 use tch::{Device, Kind, Tensor};
@@ -47,15 +47,15 @@ fn families() -> [(&'static str, InterpolantConfig); 10] {
         ("affine", InterpolantConfig::Affine(affine())),
         ("warped affine", InterpolantConfig::Warped { base: affine(), warp: glow(TransformConfig::Affine) }),
         ("glow", InterpolantConfig::Glow(glow(TransformConfig::Affine))),
-        ("transport", InterpolantConfig::Transport(glow(TransformConfig::Spline))),
-        ("residual", InterpolantConfig::Residual { hidden: vec![64, 64] }),
+        ("transport", InterpolantConfig::Transport { map: MapConfig::Glow(glow(TransformConfig::Spline)) }),
+        ("residual", InterpolantConfig::Residual { hidden: vec![64, 64], base: Box::default() }),
     ]
 }
 
 fn plan(level: LevelName, energy: bool, steps: u32, rate: f64) -> LevelPlan {
     LevelPlan {
         level,
-        objective: if energy { Box::new(Energy { acceleration: 2e-3 }) } else { Box::new(FlowMatching) },
+        terms: vec![if energy { Term::of(Energy { acceleration: 2e-3 }) } else { Term::of(FlowMatching) }],
         steps,
         batch: 256,
         times: Times::Uniform,
@@ -69,7 +69,11 @@ fn plan(level: LevelName, energy: bool, steps: u32, rate: f64) -> LevelPlan {
 
 /// The path after its training, and a velocity trained afresh on it.
 fn trained(config: &InterpolantConfig, pairing: Pairing<'_>) -> Outcome<System> {
-    let (interpolant, path) = build::interpolant(config, &[2], SEED, FLOAT.1)?;
+    let build::Path { path: interpolant, parameters, map } = build::interpolant(config, &[2], SEED, FLOAT.1)?;
+    let (level, path) = match map {
+        Some((_, map)) => (LevelName::Transport, map),
+        None => (LevelName::Interpolant, parameters),
+    };
     let mut field = Parameters::new(SEED, FLOAT.0, FLOAT.1);
     let network = MlpConfig {
         input: 2,
@@ -85,9 +89,9 @@ fn trained(config: &InterpolantConfig, pairing: Pairing<'_>) -> Outcome<System> 
     let phase = |name: &str, turns, levels, fresh| Phase { name: name.into(), turns, levels, fresh };
     let mut phases = vec![];
     if learns {
-        levels.push(Level::new(LevelName::Interpolant, path, None)?);
+        levels.push(Level::new(level, path, None)?);
         phases.push(phase("warm-up", 500, vec![plan(LevelName::Velocity, false, 1, 4e-3)], vec![]));
-        let both = vec![plan(LevelName::Velocity, false, 4, 4e-3), plan(LevelName::Interpolant, true, 1, 2e-3)];
+        let both = vec![plan(LevelName::Velocity, false, 4, 4e-3), plan(level, true, 1, 2e-3)];
         phases.push(phase("together", 1500, both, vec![]));
     }
     let last = vec![plan(LevelName::Velocity, false, 1, 4e-3)];
@@ -200,7 +204,7 @@ fn main() -> Outcome<()> {
         let seconds = begun.elapsed().as_secs_f64();
         println!("| {name} | {field} | {:.3} | {most:.3} at t = {at:.3} | {seconds:.0} |", drawn.mean);
         // A chart of the fixed families and one of those that learn: no colour twice in one.
-        let chart = if system.level(LevelName::Interpolant).is_some() { &mut learned } else { &mut fixed };
+        let chart = if system.levels.len() > 1 { &mut learned } else { &mut fixed };
         let colour = Colour::of(chart.len());
         chart.push(Series::line(name, colour, drawn.profile));
         let panel = |paths: Vec<Vec<[f64; 2]>>| TrajectoryPanel {

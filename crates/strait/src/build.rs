@@ -2,22 +2,19 @@
 
 mod data;
 mod interpolant;
+mod plan;
 
 pub use data::{Data, data, source};
-pub use interpolant::interpolant;
+pub use interpolant::{Path, interpolant};
+pub use plan::Plans;
 
 use crate::ProgramError;
-use crate::config::{
-    ActivationConfig, Config, CouplingConfig, LevelConfig, ObjectiveConfig, PhaseConfig, TransformConfig,
-    VelocityConfig,
-};
+use crate::config::{ActivationConfig, Config, CouplingConfig, TransformConfig, VelocityConfig};
 use crate::one_step::OneStep;
-use std::rc::Rc;
-use strait_core::{Coupling, Objective, Parameters, Seed, VelocityField};
-use strait_flows::{Base, Density, Glow, Plan, Transform};
+use strait_core::{Coupling, Parameters, Seed, VelocityField};
+use strait_flows::{Glow, Plan, Transform};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
-use strait_optim::objectives::{Energy, FlowMatching, Likelihood};
-use strait_optim::{LearningRate, Level, LevelName, LevelPlan, OptimError, Phase};
+use strait_optim::{Level, LevelName, OptimError};
 use strait_transport::{ExactOt, Independent};
 use tch::{Device, Kind};
 
@@ -81,7 +78,7 @@ pub fn velocity(config: &VelocityConfig, d: i64, seed: Seed, device: Device) -> 
         let transform = transform(flow.transform);
         let plan = Plan { steps: flow.steps, hidden: &config.hidden, transform, ..Plan::default() };
         let glow = Glow::vector(&mut parameters.root(), d, &plan)?;
-        let flow = OneStep::new(Density::new(glow, Base::standard(&[d], Kind::Float, device)));
+        let flow = OneStep::new(glow, &[d], device);
         return Ok(Velocity { field: Box::new(flow.clone()), parameters, flow: Some(flow) });
     }
     let activation = match config.activation {
@@ -102,50 +99,19 @@ pub fn velocity(config: &VelocityConfig, d: i64, seed: Seed, device: Device) -> 
 ///
 /// # Errors
 /// libtorch's, when memory runs out.
-pub fn levels(config: &Config, interpolant: Parameters, velocity: Parameters) -> Result<Vec<Level>, OptimError> {
+pub fn levels(
+    config: &Config,
+    transport: Option<Parameters>,
+    interpolant: Parameters,
+    velocity: Parameters,
+) -> Result<Vec<Level>, OptimError> {
     let mut levels = vec![];
+    if let Some(transport) = transport {
+        levels.push(Level::new(LevelName::Transport, transport, None)?);
+    }
     if interpolant.count() > 0 {
         levels.push(Level::new(LevelName::Interpolant, interpolant, None)?);
     }
     levels.push(Level::new(LevelName::Velocity, velocity, config.velocity.ema_half_life)?);
     Ok(levels)
-}
-
-/// `[[phase]]`; `flow` is what a likelihood is that of.
-///
-/// # Errors
-/// `Plan` where there is a likelihood and no flow.
-pub fn phases(configs: &[PhaseConfig], flow: Option<&OneStep>) -> Result<Vec<Phase>, OptimError> {
-    let phase = |config: &PhaseConfig| {
-        Ok(Phase {
-            name: config.name.clone(),
-            turns: config.turns,
-            levels: config.level.iter().map(|level| level_plan(level, flow)).collect::<Result<_, OptimError>>()?,
-            fresh: config.fresh.clone(),
-        })
-    };
-    configs.iter().map(phase).collect()
-}
-
-fn level_plan(config: &LevelConfig, flow: Option<&OneStep>) -> Result<LevelPlan, OptimError> {
-    let objective: Box<dyn Objective> = match (config.objective, flow) {
-        (ObjectiveConfig::FlowMatching, _) => Box::new(FlowMatching),
-        (ObjectiveConfig::Energy { acceleration }, _) => Box::new(Energy { acceleration }),
-        (ObjectiveConfig::Likelihood, Some(flow)) => Box::new(Likelihood { law: Rc::new(flow.clone()) }),
-        (ObjectiveConfig::Likelihood, None) => {
-            return Err(OptimError::Plan { problem: "there is no flow to take the likelihood of".into() });
-        }
-    };
-    Ok(LevelPlan {
-        level: config.level,
-        objective,
-        steps: config.steps,
-        batch: config.batch,
-        times: config.times,
-        noise: config.noise,
-        rate: LearningRate { peak: config.rate, warm_up: config.warm_up, decay: config.decay },
-        betas: config.betas,
-        weight_decay: config.weight_decay,
-        clip: config.clip.unwrap_or(f64::INFINITY),
-    })
 }

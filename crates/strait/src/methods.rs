@@ -43,7 +43,7 @@ pub fn name(config: &Config) -> &'static str {
         | InterpolantConfig::Affine(_)
         | InterpolantConfig::Glow(_)
         | InterpolantConfig::Warped { .. }
-        | InterpolantConfig::Transport(_)
+        | InterpolantConfig::Transport { .. }
         | InterpolantConfig::Residual { .. } => "learned",
     }
 }
@@ -91,7 +91,7 @@ impl Method {
         let mut config = preset.clone();
         config.evaluate.baseline = false;
         if self == Self::Learned {
-            let learns = |phase: &PhaseConfig| phase.level.iter().any(|level| level.level == LevelName::Interpolant);
+            let learns = |phase: &PhaseConfig| phase.level.iter().any(|level| level.level != LevelName::Velocity);
             let fits = config.phase.iter().any(learns);
             return if fits { Ok(config) } else { Err("the preset's path has nothing to learn".into()) };
         }

@@ -1,38 +1,50 @@
-//! An invertible network as a sampler of one step.
+//! An invertible network as a map from source to data: a bijection, a law, and a sampler of one step.
 
 use std::rc::Rc;
-use strait_core::{Bijection as _, Condition, Draws, Error, Source, VelocityField};
-use strait_flows::{Density, Glow};
+use strait_core::{Bijection, Condition, Draws, Error, Source, Transformed, VelocityField};
+use strait_flows::{Base, Density, Layer};
 use tch::{Device, Kind, Tensor};
 
-/// A flow T from $N(0, I)$ to the data. As a field it is $T(x) - x$ at every t, so that ONE Euler step from a source
-/// point gives T of it; more steps make no sense. As a law it has samples and an exact log-density.
+/// A map T from $N(0, I)$ to the data. As a field it is $T(x) - x$ at every t, so that ONE Euler step from a source point
+/// gives T of it; more steps make no sense. As a law, that of $T(z)$, it has samples and an exact log-density.
 #[derive(Clone)]
-pub struct OneStep(Rc<Density<Glow>>);
+pub struct OneStep(Rc<Density<Box<dyn Layer>>>);
 
 impl OneStep {
-    /// The law of a flow.
-    pub fn new(density: Density<Glow>) -> Self {
-        Self(Rc::new(density))
+    /// T of samples of shape `event`; batches of any other shape of as many numbers are laid out in it.
+    pub fn new(map: impl Layer + 'static, event: &[i64], device: Device) -> Self {
+        Self(Rc::new(Density::new(Box::new(map), Base::standard(event, Kind::Float, device))))
     }
 
     /// Sets the data-dependent parameters from some data, (B, ...).
     ///
     /// # Errors
-    /// Those of the flow.
+    /// Those of the layers.
     pub fn initialise(&self, x: &Tensor) -> Result<(), Error> {
-        tch::no_grad(|| self.0.initialise(&flat(x)?, Condition::NONE))
+        tch::no_grad(|| self.0.initialise(&self.laid_out(x)?, Condition::NONE))
+    }
+
+    fn laid_out(&self, x: &Tensor) -> Result<Tensor, Error> {
+        let batch = x.size().first().copied().unwrap_or(0);
+        Ok(x.f_reshape([&[batch], self.0.base.event_shape()].concat())?)
     }
 }
 
-fn flat(x: &Tensor) -> Result<Tensor, Error> {
-    Ok(x.f_flatten(1, -1)?)
+impl Bijection for OneStep {
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        let Transformed { value, log_det } = self.0.flow.forward(&self.laid_out(x)?, condition)?;
+        Ok(Transformed { value: value.f_reshape(x.size())?, log_det })
+    }
+
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        let Transformed { value, log_det } = self.0.flow.inverse(&self.laid_out(y)?, condition)?;
+        Ok(Transformed { value: value.f_reshape(y.size())?, log_det })
+    }
 }
 
 impl VelocityField for OneStep {
     fn velocity(&self, x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
-        let image = self.0.flow.forward(&flat(x)?, Condition::NONE)?.value;
-        Ok(image.f_view_as(x)?.f_sub(x)?)
+        Ok(self.forward(x, Condition::NONE)?.value.f_sub(x)?)
     }
 }
 
@@ -46,6 +58,6 @@ impl Source for OneStep {
     }
 
     fn log_density(&self, x: &Tensor) -> Result<Tensor, Error> {
-        self.0.log_density(&flat(x)?, Condition::NONE)
+        self.0.log_density(&self.laid_out(x)?, Condition::NONE)
     }
 }

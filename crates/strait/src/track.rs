@@ -1,7 +1,7 @@
 //! One training from its first step to its last, through whatever interrupts it: the run itself, or the linear
 //! baseline beside it.
 
-use crate::build::Velocity;
+use crate::build::{Path as BuiltPath, Plans, Velocity};
 use crate::config::{self, Config};
 use crate::one_step::OneStep;
 use crate::run_folder::RunFolder;
@@ -14,10 +14,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use strait_core::{Interpolant, Seed, Split, VelocityField};
+use strait_core::{Dataset, Interpolant, Seed, Split, VelocityField};
 use strait_optim::checkpoint::{self, Checkpoint};
 use strait_optim::{LevelLog, LevelName, Pairing, System, Trainer};
-use tch::Device;
+use tch::{Device, Tensor};
 use tracing::{info, warn};
 
 /// One line of `metrics.jsonl`.
@@ -171,16 +171,30 @@ impl<'a> Track<'a> {
         let d = event.iter().product();
         let seed = Seed(self.config.seed);
         let start = |name: &str| Seed(seed.stream("start").stream(name).at(0).bits());
-        let (path, path_parameters) =
+        let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, event, start("interpolant"), device)?;
         let Velocity { field: velocity, parameters, flow } =
             build::velocity(&self.config.velocity, d, start("velocity"), device)?;
-        if let Some(flow) = &flow {
-            flow.initialise(&data.points(Split::Train, 2048, &mut seed.stream("initialisation").at(0))?)?;
+        let (map, map_parameters) = map.unzip();
+        for flow in flow.iter().chain(&map) {
+            flow.initialise(&self.initialising(data, seed)?)?;
         }
-        let levels = build::levels(self.config, path_parameters, parameters)?;
-        let phases = build::phases(&self.config.phase, flow.as_ref())?;
+        let plans = Plans { config: self.config, data: &setting.data, flow: flow.as_ref(), map: map.as_ref() };
+        let phases = plans.phases()?;
+        let levels = build::levels(self.config, map_parameters, path_parameters, parameters)?;
         Ok(Trainer::new(System { interpolant: path, velocity, levels }, phases, pairing, seed)?)
+    }
+
+    /// Points that data-dependent parameters are set from, with the most noise that any level sees them with.
+    fn initialising(&self, data: &dyn Dataset, seed: Seed) -> Result<Tensor, ProgramError> {
+        let points = data.points(Split::Train, 2048, &mut seed.stream("initialisation").at(0))?;
+        let noise =
+            self.config.phase.iter().flat_map(|phase| &phase.level).map(|level| level.noise).fold(0.0, f64::max);
+        if noise == 0.0 {
+            return Ok(points);
+        }
+        let draws = &mut seed.stream("initialisation noise").at(0);
+        Ok(&points + draws.normal(&points.size(), points.kind(), points.device())? * noise)
     }
 
     /// The newest whole checkpoint; None before the first. Where all are damaged, the newest one's error.
@@ -248,16 +262,22 @@ impl<'a> Track<'a> {
         let none = || ProgramError::Run { path: self.folder.clone(), problem: "it has no checkpoint yet".into() };
         let found = self.newest()?.ok_or_else(none)?;
         let d = event.iter().product();
-        let (path, path_parameters) = build::interpolant(&self.config.interpolant, event, Seed(0), device)?;
+        let BuiltPath { path, parameters: path_parameters, map } =
+            build::interpolant(&self.config.interpolant, event, Seed(0), device)?;
         let Velocity { field: velocity, parameters, flow } =
             build::velocity(&self.config.velocity, d, Seed(0), device)?;
-        if path_parameters.count() > 0 {
-            let file = found.sampling_file(LevelName::Interpolant);
-            path_parameters.assign(&checkpoint::read_sampling(&file)?)?;
+        let (map, map_parameters) = map.unzip();
+        let mut count = 0;
+        for (level, parameters) in [
+            (LevelName::Transport, map_parameters.as_ref()),
+            (LevelName::Interpolant, Some(&path_parameters)),
+            (LevelName::Velocity, Some(&parameters)),
+        ] {
+            let Some(parameters) = parameters.filter(|parameters| parameters.count() > 0) else { continue };
+            parameters.assign(&checkpoint::read_sampling(&found.sampling_file(level))?)?;
+            count += parameters.count();
         }
-        parameters.assign(&checkpoint::read_sampling(&found.sampling_file(LevelName::Velocity))?)?;
-        let count = path_parameters.count() + parameters.count();
-        Ok(Models { path, velocity, flow, state: found.state, parameters: count, spent: self.spent()? })
+        Ok(Models { path, map, velocity, flow, state: found.state, parameters: count, spent: self.spent()? })
     }
 
     /// What was spent up to the newest whole checkpoint, teachers included.
@@ -281,6 +301,8 @@ impl<'a> Track<'a> {
 pub struct Models {
     /// The path.
     pub path: Box<dyn Interpolant>,
+    /// The map that the path goes through, where it does.
+    pub map: Option<OneStep>,
     /// The field.
     pub velocity: Box<dyn VelocityField>,
     /// The flow that the field takes one step of, where it is one.

@@ -16,7 +16,7 @@ fn config(interpolant: &str) -> Result<Config, String> {
     load(&path.to_string_lossy(), &[]).map_err(|error| error.to_string())
 }
 
-const FAMILIES: [(&str, bool, bool); 9] = [
+const FAMILIES: [(&str, bool, bool); 12] = [
     // the text, whether it learns, whether it is invertible in x0
     ("family = 'linear'", false, true),
     ("family = 'variance_preserving'\nbeta = 20.0", false, true),
@@ -30,8 +30,16 @@ const FAMILIES: [(&str, bool, bool); 9] = [
         true,
         true,
     ),
-    ("family = 'transport'\nsteps = 2\nhidden = [8]\ntransform = 'spline'", true, false),
+    ("family = 'transport'\nmap = { kind = 'glow', steps = 2, hidden = [8], transform = 'spline' }", true, false),
+    ("family = 'transport'\nmap = { kind = 'gaussian' }", true, false),
     ("family = 'residual'\nhidden = [8]", true, false),
+    ("family = 'residual'\nhidden = [8]\nbase = { family = 'transport', map = { kind = 'gaussian' } }", true, false),
+    (
+        "family = 'residual'\nhidden = [8]\n\
+         base = { family = 'affine', hidden = [8], mixing = 'diagonal', log_scale_bound = 2.0 }",
+        true,
+        false,
+    ),
 ];
 
 #[test]
@@ -39,8 +47,11 @@ fn each_is_built_for_vectors_and_for_images_and_keeps_its_ends() {
     for (text, learns, invertible) in FAMILIES {
         let config = config(text).unwrap();
         for event in [&[2i64] as &[i64], &[64], &[1, 8, 8]] {
-            let (path, parameters) = build::interpolant(&config.interpolant, event, Seed(0), Device::Cpu).unwrap();
-            assert_eq!(parameters.count() > 0, learns, "{text}");
+            let build::Path { path, parameters, map } =
+                build::interpolant(&config.interpolant, event, Seed(0), Device::Cpu).unwrap();
+            assert_eq!(map.is_some(), config.interpolant.map().is_some(), "{text}");
+            let parameters = map.map_or(0, |(_, parameters)| parameters.count()) + parameters.count();
+            assert_eq!(parameters > 0, learns, "{text}");
             assert_eq!(path.as_invertible().is_some(), invertible, "{text}");
             let shape = [&[3], event].concat();
             let x = |seed| Seed(seed).stream("x").at(0).normal(&shape, Kind::Float, Device::Cpu).unwrap();
@@ -60,7 +71,7 @@ fn values_that_make_no_path_are_refused_by_their_key() {
         ("family = 'variance_preserving'\nbeta = 0.0", "interpolant.beta"),
         ("family = 'monotone'\ndegree = 1", "interpolant.degree"),
         ("family = 'glow'\nsteps = 0\nhidden = [8]", "interpolant.steps"),
-        ("family = 'transport'\nsteps = 2\nhidden = [0]", "interpolant.hidden"),
+        ("family = 'transport'\nmap = { kind = 'glow', steps = 2, hidden = [0] }", "interpolant.map.hidden"),
         (
             "family = 'warped'\nwarp = { steps = 2, hidden = [8] }\n\
              base = { hidden = [8], mixing = 'diagonal', log_scale_bound = -1.0 }",

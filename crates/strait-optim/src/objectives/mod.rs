@@ -1,14 +1,22 @@
 //! Training criteria, one a file.
 
+mod conditional_variance;
 mod energy;
+mod field_straightness;
 mod flow_matching;
 mod likelihood;
+mod squared_velocity;
 mod straightness;
+mod transport_cost;
 
+pub use conditional_variance::ConditionalVariance;
 pub use energy::Energy;
+pub use field_straightness::FieldStraightness;
 pub use flow_matching::FlowMatching;
 pub use likelihood::Likelihood;
+pub use squared_velocity::SquaredVelocity;
 pub use straightness::{Straightness, StraightnessConfig};
+pub use transport_cost::TransportCost;
 
 use strait_core::sum_per_sample;
 use tch::{Kind, Tensor};

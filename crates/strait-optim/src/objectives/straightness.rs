@@ -13,6 +13,9 @@ pub struct StraightnessConfig {
     /// The times are drawn on $[0, \text{until}]$, below 1: the exact field has no value at 1. What bends after it is not
     /// seen, so a residual is judged over all of t.
     pub until: f64,
+    /// The least effective sample size of the exact field, the median over the first batch's points, with which
+    /// training begins; 1 refuses nothing.
+    pub floor: f64,
     /// How the derivative along the flow is taken. `Along::Forward` is for paths in closed form of their networks
     /// (affine, scheduled), the others for all.
     pub along: Along,
@@ -51,6 +54,10 @@ impl Straightness {
                 return Err(Error::Setting { what, value: value as f64, must: "at least 1" });
             }
         }
+        let (what, value) = ("the floor of the straightness's effective size", config.floor);
+        if !(value >= 1.0 && value <= config.candidates as f64) {
+            return Err(Error::Setting { what, value, must: "at least 1 and at most its candidates" });
+        }
         let (what, value) = ("the last time of the straightness", config.until);
         if !(value > 0.0 && value < 1.0) {
             return Err(Error::Setting { what, value, must: "above 0 and below 1" });
@@ -59,9 +66,18 @@ impl Straightness {
     }
 }
 
-impl Objective for Straightness {
-    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        let StraightnessConfig { candidates: k, times, until, along } = self.config;
+/// A batch as the straightness takes it apart.
+struct Parts<'a> {
+    field: ExactField<'a>,
+    /// Points on the paths, (T, Q, ...).
+    x_t: Tensor,
+    /// Their times, (T,).
+    t: Tensor,
+}
+
+impl Straightness {
+    fn parts<'a>(&'a self, models: Models<'a>, batch: &Batch) -> Result<Parts<'a>, Error> {
+        let StraightnessConfig { candidates: k, times, until, .. } = self.config;
         let path = models.interpolant.as_invertible().ok_or(Error::NotInvertible { what: "the straightness" })?;
         let points = batch.x0.size()[0] - k;
         if points < times || points % times != 0 {
@@ -78,11 +94,28 @@ impl Objective for Straightness {
 
         let everything = points.max(1) * k;
         let field = ExactField::new(path, &*self.source, &*self.coupling, batch.x1.narrow(0, 0, k), everything)?;
-        let moving = field.moving(&x_t.view(shape.as_slice()), &few, along)?;
+        Ok(Parts { field, x_t: x_t.view(shape.as_slice()), t: few })
+    }
+}
+
+impl Objective for Straightness {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let Parts { field, x_t, t } = self.parts(models, batch)?;
+        let moving = field.moving(&x_t, &t, self.config.along)?;
         let total = mean_square_norm(&moving.derivative.flatten(0, 1));
         let effective = moving.effective.detach().mean(Kind::Float);
         let terms = vec![("straightness", total.detach()), ("effective_size", effective)];
         Ok(Loss { total, terms })
+    }
+
+    fn ready(&self, models: Models<'_>, batch: &Batch) -> Result<(), Error> {
+        let StraightnessConfig { candidates, floor, .. } = self.config;
+        let Parts { field, x_t, t } = tch::no_grad(|| self.parts(models, batch))?;
+        let effective = tch::no_grad(|| field.at_times(&x_t, &t))?.effective.median().double_value(&[]);
+        if effective < floor {
+            return Err(Error::EffectiveSize { what: "the straightness", effective, candidates, floor });
+        }
+        Ok(())
     }
 
     fn name(&self) -> &'static str {

@@ -2,14 +2,25 @@
 
 use super::transform;
 use crate::ProgramError;
-use crate::config::{AffineConfig, GlowConfig, InterpolantConfig, MixingConfig};
+use crate::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig};
+use crate::one_step::OneStep;
 use strait_core::{Interpolant, Parameters, Scope, Seed};
-use strait_flows::{Gate, Glow, Plan};
+use strait_flows::{Gate, GaussianMap, Glow, Plan};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_paths::{self as paths, Affine, Linear, Mixing, Monotone, Residual, Schedule, Transport, Warped};
 use tch::{Device, Kind};
 
-/// `[interpolant]` for samples of a shape, with its parameters (none for a fixed path).
+/// A fresh path.
+pub struct Path {
+    /// The path.
+    pub path: Box<dyn Interpolant>,
+    /// What it learns with, level `interpolant`; none for a fixed path.
+    pub parameters: Parameters,
+    /// The map that it goes through, where it does, with level `transport`.
+    pub map: Option<(OneStep, Parameters)>,
+}
+
+/// `[interpolant]` for samples of a shape.
 ///
 /// # Errors
 /// libtorch's, when memory runs out; `FlowError::Setting` for a flow that samples of the shape do not fit.
@@ -18,10 +29,24 @@ pub fn interpolant(
     event: &[i64],
     seed: Seed,
     device: Device,
-) -> Result<(Box<dyn Interpolant>, Parameters), ProgramError> {
+) -> Result<Path, ProgramError> {
     let mut parameters = Parameters::new(seed, Kind::Float, device);
-    let scope = &mut parameters.root();
-    let path: Box<dyn Interpolant> = match config {
+    let mut map = None;
+    let path = path(config, event, &mut parameters.root(), &mut |config| {
+        let (found, parameters) = transport_map(config, event, seed, device)?;
+        map = Some((found.clone(), parameters));
+        Ok(found)
+    })?;
+    Ok(Path { path, parameters, map })
+}
+
+fn path(
+    config: &InterpolantConfig,
+    event: &[i64],
+    scope: &mut Scope<'_>,
+    map: &mut dyn FnMut(&MapConfig) -> Result<OneStep, ProgramError>,
+) -> Result<Box<dyn Interpolant>, ProgramError> {
+    Ok(match config {
         InterpolantConfig::Linear => Box::new(Linear),
         InterpolantConfig::Trigonometric => Box::new(Schedule::Trigonometric),
         InterpolantConfig::VariancePreserving { beta } => Box::new(Schedule::VariancePreserving { beta: *beta }),
@@ -33,15 +58,30 @@ pub fn interpolant(
             let base = affine(base, event, &mut scope.sub("base"))?;
             Box::new(Warped::new(base, glow(warp, event, &[], Gate::Ends, &mut scope.sub("warp"))?))
         }
-        InterpolantConfig::Transport(config) => {
-            Box::new(Transport::new(glow(config, event, &[], Gate::Timeless, scope)?))
-        }
-        InterpolantConfig::Residual { hidden } => {
+        InterpolantConfig::Transport { map: config } => Box::new(Transport::new(map(config)?)),
+        InterpolantConfig::Residual { hidden, base } => {
             let d = event.iter().product();
-            Box::new(Residual::new(Mlp::new(&network(2 * d, hidden, d), scope)?))
+            let base = path(base, event, &mut scope.sub("base"), map)?;
+            Box::new(Residual::on(base, Mlp::new(&network(2 * d, hidden, d), scope)?))
         }
+    })
+}
+
+/// The map of a transport path.
+fn transport_map(
+    config: &MapConfig,
+    event: &[i64],
+    seed: Seed,
+    device: Device,
+) -> Result<(OneStep, Parameters), ProgramError> {
+    let mut parameters = Parameters::new(Seed(seed.stream("map").at(0).bits()), Kind::Float, device);
+    let scope = &mut parameters.root();
+    let d: i64 = event.iter().product();
+    let map = match config {
+        MapConfig::Glow(config) => OneStep::new(glow(config, event, &[], Gate::Timeless, scope)?, event, device),
+        MapConfig::Gaussian => OneStep::new(GaussianMap::new(scope, d)?, &[d], device),
     };
-    Ok((path, parameters))
+    Ok((map, parameters))
 }
 
 /// The network of a path: zero when fresh.

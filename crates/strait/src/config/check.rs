@@ -1,10 +1,11 @@
 //! Values that TOML allows and a run does not.
 
 use super::{
-    AffineConfig, Config, ConfigError, CouplingConfig, DataName, GlowConfig, InterpolantConfig, LevelConfig,
-    ObjectiveConfig,
+    AffineConfig, Config, ConfigError, CouplingConfig, DataName, GlowConfig, InterpolantConfig, LevelConfig, MapConfig,
+    ObjectiveConfig, SourceConfig,
 };
 use strait_ode::Method;
+use strait_optim::LevelName;
 
 fn positive(x: f64) -> bool {
     x.is_finite() && x > 0.0
@@ -42,14 +43,44 @@ impl Config {
             for (j, level) in phase.level.iter().enumerate() {
                 let key = format!("phase.{i}.level.{j}");
                 level.check(&key)?;
-                let fits = (level.objective == ObjectiveConfig::Likelihood) == flow.is_some();
-                let must = "likelihood where velocity.flow is given, and only there";
-                need(fits, &format!("{key}.objective"), level.objective, must)?;
+                self.check_objective(&format!("{key}.objective"), level.level, level.objective)?;
+                for (k, term) in level.plus.iter().enumerate() {
+                    let key = format!("{key}.plus.{k}");
+                    self.check_objective(&format!("{key}.objective"), level.level, term.objective)?;
+                    need(term.weight.is_finite(), &format!("{key}.weight"), term.weight, "a finite number")?;
+                }
             }
         }
         let log = &self.log;
         need(log.every > 0 && log.checkpoint > 0 && log.keep > 0, "log", log, "made of numbers of at least 1")?;
         self.check_evaluate()
+    }
+
+    /// Refuses an objective that its level or the run's models have no meaning for.
+    fn check_objective(&self, key: &str, level: LevelName, objective: ObjectiveConfig) -> Result<(), ConfigError> {
+        use ObjectiveConfig as O;
+        let (map, flow) = (self.interpolant.map(), self.velocity.flow.is_some());
+        let glow = matches!(map, Some(MapConfig::Glow(_)));
+        let (fits, must) = match (level, objective) {
+            (LevelName::Velocity, O::Likelihood) => (flow, "of a velocity that is a flow"),
+            (LevelName::Velocity, O::FlowMatching | O::FieldStraightness { .. }) => {
+                (!flow, "likelihood where velocity.flow is given")
+            }
+            (LevelName::Velocity, _) => (false, "flow_matching, field_straightness or likelihood"),
+            (LevelName::Transport, O::Likelihood) => (
+                glow && self.source == SourceConfig::Normal,
+                "of a glow that the path goes through, from the normal source",
+            ),
+            (LevelName::Transport, O::TransportCost | O::SquaredVelocity | O::Energy { .. }) => {
+                (glow, "of a glow that the path goes through")
+            }
+            (LevelName::Transport, _) => (false, "likelihood, transport_cost, squared_velocity or energy"),
+            (LevelName::Interpolant, O::FlowMatching | O::Likelihood | O::TransportCost) => {
+                (false, "energy, straightness, field_straightness, conditional_variance or squared_velocity")
+            }
+            (LevelName::Interpolant, _) => (!flow, "left out where velocity.flow is given"),
+        };
+        need(fits, key, objective, must)
     }
 
     fn check_coupling(&self) -> Result<(), ConfigError> {
@@ -109,12 +140,17 @@ impl InterpolantConfig {
             Self::Power { power } => need(*power >= 1.0, "interpolant.power", power, "at least 1"),
             Self::Monotone { degree } => need(*degree >= 2, "interpolant.degree", degree, "at least 2"),
             Self::Affine(affine) => affine.check("interpolant"),
-            Self::Glow(glow) | Self::Transport(glow) => glow.check("interpolant"),
+            Self::Glow(glow) => glow.check("interpolant"),
+            Self::Transport { map: MapConfig::Glow(glow) } => glow.check("interpolant.map"),
+            Self::Transport { map: MapConfig::Gaussian } => Ok(()),
             Self::Warped { base, warp } => {
                 base.check("interpolant.base")?;
                 warp.check("interpolant.warp")
             }
-            Self::Residual { hidden } => widths("interpolant.hidden", hidden),
+            Self::Residual { hidden, base } => {
+                widths("interpolant.hidden", hidden)?;
+                base.check()
+            }
         }
     }
 }

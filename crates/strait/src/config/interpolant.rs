@@ -4,10 +4,11 @@ use super::TransformConfig;
 use serde::{Deserialize, Serialize};
 
 /// `[interpolant]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "snake_case", deny_unknown_fields)]
 pub enum InterpolantConfig {
     /// $(1-t)x_0 + t x_1$.
+    #[default]
     Linear,
     /// $\cos(\pi t/2)x_0 + \sin(\pi t/2)x_1$.
     Trigonometric,
@@ -37,13 +38,40 @@ pub enum InterpolantConfig {
         /// The Glow.
         warp: GlowConfig,
     },
-    /// Learned, through the latent space of a Glow that carries the source to the data.
-    Transport(GlowConfig),
-    /// Learned, $(1-t)x_0 + t x_1 + t(1-t)R(x_0, x_1, t)$.
+    /// Learned, through the latent space of a map that carries the source to the data. The map is level `transport`.
+    Transport {
+        /// The map.
+        map: MapConfig,
+    },
+    /// Learned, another path $+\ t(1-t)R(x_0, x_1, t)$.
     Residual {
         /// Widths of the network's hidden layers.
         hidden: Vec<i64>,
+        /// The other path.
+        #[serde(default)]
+        base: Box<InterpolantConfig>,
     },
+}
+
+/// A map from the source to the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum MapConfig {
+    /// A Glow, to be fitted by its likelihood.
+    Glow(GlowConfig),
+    /// The optimal map to the Gaussian of the training data's mean and covariance; nothing in it is trained.
+    Gaussian,
+}
+
+impl InterpolantConfig {
+    /// The map that the path goes through, where it goes through one.
+    pub fn map(&self) -> Option<&MapConfig> {
+        match self {
+            Self::Transport { map } => Some(map),
+            Self::Residual { base, .. } => base.map(),
+            _ => None,
+        }
+    }
 }
 
 /// A path that is affine in $x_0$.

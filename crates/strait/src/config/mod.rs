@@ -2,9 +2,11 @@
 
 mod check;
 mod interpolant;
+mod objective;
 mod read;
 
-pub use interpolant::{AffineConfig, GlowConfig, InterpolantConfig, MixingConfig};
+pub use interpolant::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig};
+pub use objective::{DerivativeConfig, ObjectiveConfig, TermConfig};
 pub use read::{ConfigError, PRESETS, load, preset, write};
 
 use serde::{Deserialize, Serialize};
@@ -230,6 +232,9 @@ pub struct LevelConfig {
     pub level: strait_optim::LevelName,
     /// What its steps lower.
     pub objective: ObjectiveConfig,
+    /// What is added to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plus: Vec<TermConfig>,
     /// Steps in a turn.
     #[serde(default = "one")]
     pub steps: u32,
@@ -270,21 +275,6 @@ fn is_zero(x: &f64) -> bool {
 
 fn betas() -> (f64, f64) {
     (0.9, 0.999)
-}
-
-/// An objective.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ObjectiveConfig {
-    /// $E|v - u|^2$, for the velocity.
-    FlowMatching,
-    /// $-E \log p(x_1)$, for a velocity that is a flow.
-    Likelihood,
-    /// $E[2u \cdot v - |v|^2] + \lambda E|x_{tt}|^2$, for the interpolant.
-    Energy {
-        /// $\lambda$.
-        acceleration: f64,
-    },
 }
 
 /// The part of the data that numbers are measured on.

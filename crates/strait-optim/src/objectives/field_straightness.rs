@@ -1,0 +1,29 @@
+use super::mean_square_norm;
+use strait_core::{Batch, Error, Loss, Models, Objective};
+use strait_paths::{Along, material_derivative};
+
+/// How far the learned field is from straight on the paths, for the interpolant and for the velocity:
+///
+/// $$ E\left|\frac{D v}{D t}(x_t, t)\right|^2 $$
+///
+/// As a term beside flow matching, slow and ramped, it is the practical form of Shankar and Geffner (arXiv 2503.20719)
+/// as far as its summaries tell. Alone, or with the velocity held, it diverges: nothing then keeps v the field of the
+/// paths.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FieldStraightness {
+    /// How the derivative along the flow is taken.
+    pub along: Along,
+}
+
+impl Objective for FieldStraightness {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let x_t = models.interpolant.at(&batch.x0, &batch.x1, &batch.t)?.x_t;
+        let moving = material_derivative(&|x, t| models.velocity.velocity(x, t), &x_t, &batch.t, self.along)?;
+        let total = mean_square_norm(&moving.derivative);
+        Ok(Loss { terms: vec![("field_straightness", total.detach())], total })
+    }
+
+    fn name(&self) -> &'static str {
+        "field_straightness"
+    }
+}

@@ -1,0 +1,26 @@
+use super::mean_square_norm;
+use std::rc::Rc;
+use strait_core::{Batch, Bijection, Condition, Error, Loss, Models, Objective};
+
+/// How far a map carries the source points, for the transport:
+///
+/// $$ E\,|T(x_0) - x_0|^2 $$
+///
+/// Of the many maps with one image it prefers the near ones; beside the likelihood it is the regularised transport of
+/// Onken et al. (arXiv 2006.00104).
+pub struct TransportCost {
+    /// T; it is made of the tensors that the stepped level's parameters name.
+    pub map: Rc<dyn Bijection>,
+}
+
+impl Objective for TransportCost {
+    fn loss(&self, _: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let image = self.map.forward(&batch.x0, Condition::NONE)?.value;
+        let total = mean_square_norm(&(image - &batch.x0));
+        Ok(Loss { terms: vec![("transport_cost", total.detach())], total })
+    }
+
+    fn name(&self) -> &'static str {
+        "transport_cost"
+    }
+}

@@ -1,0 +1,298 @@
+//! The objectives, their sums and their refusals, where their values are known.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use strait_core::{
+    Batch, Bijection, Condition, Coupling, Draws, Error, Interpolant, Loss, Models, Objective, Pairs, PathCurve,
+    PathSample, Seed, StandardNormal, Transformed, VelocityField, per_sample,
+};
+use strait_optim::objectives::{
+    ConditionalVariance, Energy, FieldStraightness, FlowMatching, SquaredVelocity, Straightness, StraightnessConfig,
+    TransportCost,
+};
+use strait_optim::{
+    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Term, Times, Trainer,
+};
+use strait_paths::{Along, Linear};
+use tch::{Device, Kind, Tensor};
+
+const CPU: Device = Device::Cpu;
+
+/// $v(x, t) = t A x$: along its own flow $Dv/Dt = A x + t^2 A^2 x$.
+struct Turning;
+
+impl Turning {
+    fn times(x: &Tensor) -> Tensor {
+        x.roll([1], [1]) * Tensor::from_slice(&[-1.0f64, 1.0])
+    }
+}
+
+impl VelocityField for Turning {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        Ok(Self::times(x) * per_sample(t, x))
+    }
+}
+
+/// $(1-t)x_0 + t x_1 + t(1-t)c$.
+struct Bent(Tensor);
+
+impl Interpolant for Bent {
+    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        let PathCurve { x_t, velocity, .. } = self.curve(x0, x1, t)?;
+        Ok(PathSample { x_t, velocity })
+    }
+    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
+        let s = per_sample(t, x0);
+        let rest = 1f64 - &s;
+        Ok(PathCurve {
+            x_t: &rest * x0 + &s * x1 + &s * &rest * &self.0,
+            velocity: x1 - x0 + (rest - s) * &self.0,
+            acceleration: (&self.0 * -2.0).expand_as(x0),
+        })
+    }
+}
+
+fn normal(name: &str, shape: &[i64]) -> Tensor {
+    Seed(9).stream(name).at(0).normal(shape, Kind::Double, CPU).unwrap()
+}
+
+fn batch(n: i64) -> Batch {
+    let t = Times::Uniform.draw(n, &mut Seed(9).stream("t").at(0), Kind::Double, CPU).unwrap();
+    Batch { x0: normal("x0", &[n, 2]), x1: normal("x1", &[n, 2]), t }
+}
+
+fn mean_square(x: &Tensor) -> f64 {
+    x.square().sum(Kind::Double).double_value(&[]) / x.size()[0] as f64
+}
+
+fn value(objective: &dyn Objective, path: &dyn Interpolant, batch: &Batch) -> f64 {
+    objective.loss(Models { interpolant: path, velocity: &Turning }, batch).unwrap().total.double_value(&[])
+}
+
+#[test]
+fn what_does_not_fit_the_field_is_what_the_energy_leaves_of_the_squared_velocity() {
+    let (path, batch) = (Bent(Tensor::from_slice(&[0.3f64, -0.7])), batch(512));
+    let squared = value(&SquaredVelocity, &path, &batch);
+    let energy = value(&Energy { acceleration: 0.0 }, &path, &batch);
+    let variance = value(&ConditionalVariance, &path, &batch);
+    let u = path.at(&batch.x0, &batch.x1, &batch.t).unwrap().velocity;
+    assert!((squared - mean_square(&u)).abs() < 1e-5, "{squared}");
+    assert!((variance - (squared - energy)).abs() < 1e-5, "{variance} in place of {squared} - {energy}");
+    assert!((variance - value(&FlowMatching, &path, &batch)).abs() < 1e-5);
+}
+
+#[test]
+fn only_the_conditional_variance_pulls_on_the_path() {
+    let c = Tensor::from_slice(&[0.3f64, -0.7]).set_requires_grad(true);
+    let (path, batch) = (Bent(c.shallow_clone()), batch(512));
+    let models = Models { interpolant: &path, velocity: &Turning };
+    let pulls = |objective: &dyn Objective| objective.loss(models, &batch).unwrap().total.requires_grad();
+    assert!(pulls(&ConditionalVariance) && !pulls(&FlowMatching));
+    // Its gradient against a central difference.
+    let total = ConditionalVariance.loss(models, &batch).unwrap().total;
+    let gradient = Tensor::run_backward(&[total], &[&c], false, false).remove(0);
+    for i in 0..2 {
+        let moved = |by: f64| {
+            let at = c.detach().copy();
+            let _ = at.get(i).fill_(c.double_value(&[i]) + by);
+            let PathSample { x_t, velocity } = Bent(at).at(&batch.x0, &batch.x1, &batch.t).unwrap();
+            mean_square(&(Turning.velocity(&x_t, &batch.t).unwrap() - velocity))
+        };
+        let slope = (moved(1e-4) - moved(-1e-4)) / 2e-4;
+        assert!((gradient.double_value(&[i]) - slope).abs() < 1e-6 * (1.0 + slope.abs()), "{i}");
+    }
+}
+
+#[test]
+fn the_learned_fields_straightness_is_that_of_its_closed_form() {
+    let batch = batch(256);
+    let x = Linear.at(&batch.x0, &batch.x1, &batch.t).unwrap().x_t;
+    let bend = Turning::times(&x) - per_sample(&batch.t.square(), &x) * &x; // A x + t^2 A^2 x, and A^2 = -1
+    for along in [Along::Forward, Along::Reverse, Along::Difference { step: 5e-3 }] {
+        let found = value(&FieldStraightness { along }, &Linear, &batch);
+        assert!((found - mean_square(&bend)).abs() < 1e-3 * mean_square(&bend), "{along:?}: {found}");
+    }
+}
+
+/// $T(z) = 3z$.
+struct Triple;
+
+impl Bijection for Triple {
+    fn forward(&self, x: &Tensor, _: Condition<'_>) -> Result<Transformed, Error> {
+        Ok(Transformed { value: x * 3.0, log_det: x.sum_dim_intlist([1i64].as_slice(), false, x.kind()) })
+    }
+    fn inverse(&self, _: &Tensor, _: Condition<'_>) -> Result<Transformed, Error> {
+        unreachable!("the cost of a map looks forward")
+    }
+}
+
+#[test]
+fn the_cost_of_a_map_is_how_far_it_carries_the_source() {
+    let batch = batch(256);
+    let found = value(&TransportCost { map: Rc::new(Triple) }, &Linear, &batch);
+    assert!((found - 4.0 * mean_square(&batch.x0)).abs() < 1e-4, "{found}");
+}
+
+/// A trainable number c with the loss k c, which writes down the totals' slopes.
+struct Weighs(f64, Tensor);
+
+impl Objective for Weighs {
+    fn loss(&self, _: Models<'_>, _: &Batch) -> Result<Loss, Error> {
+        let total = &self.1 * self.0;
+        Ok(Loss { terms: vec![("weighs", total.detach())], total })
+    }
+    fn name(&self) -> &'static str {
+        "weighs"
+    }
+}
+
+struct Independent;
+
+impl Coupling for Independent {
+    fn couple(&self, x0: Tensor, x1: Tensor, _: &mut Draws) -> Result<Pairs, Error> {
+        Ok(Pairs { x0, x1, target_rows: None })
+    }
+    fn is_independent(&self) -> bool {
+        true
+    }
+    fn name(&self) -> &str {
+        "independent"
+    }
+}
+
+/// Pairs of normal numbers.
+struct Stored(i64);
+
+impl strait_core::PairedDataset for Stored {
+    fn event_shape(&self) -> &[i64] {
+        std::slice::from_ref(&self.0)
+    }
+    fn count(&self) -> i64 {
+        i64::MAX
+    }
+    fn minibatch(&self, n: i64, step: u64, stream: strait_core::Stream) -> Result<Pairs, Error> {
+        let mut draws = stream.at(step);
+        let x0 = draws.normal(&[n, self.0], Kind::Double, CPU)?;
+        Ok(Pairs { x0, x1: draws.normal(&[n, self.0], Kind::Double, CPU)?, target_rows: None })
+    }
+}
+
+fn plan(terms: Vec<Term>, level: LevelName) -> LevelPlan {
+    LevelPlan {
+        level,
+        terms,
+        steps: 1,
+        batch: 96,
+        times: Times::Uniform,
+        noise: 0.0,
+        rate: LearningRate { peak: 1e-3, warm_up: 0, decay: Decay::Constant },
+        betas: (0.9, 0.999),
+        weight_decay: 0.0,
+        clip: f64::INFINITY,
+    }
+}
+
+/// A trainer of a velocity of one number on a few phases.
+fn trainer<'a>(plans: impl FnOnce(&Tensor) -> Vec<LevelPlan>, pairs: &'a Stored) -> Result<Trainer<'a>, OptimError> {
+    let mut parameters = strait_core::Parameters::new(Seed(1), Kind::Double, CPU);
+    let c = parameters.root().tensor("c", &[], strait_core::Init::Constant(1.0)).unwrap();
+    let plans = plans(&c);
+    let level = |name, parameters| Level::new(name, parameters, None).unwrap();
+    let mut path = strait_core::Parameters::new(Seed(1), Kind::Double, CPU);
+    let _ = path.root().tensor("c", &[], strait_core::Init::Constant(1.0)).unwrap();
+    let levels = vec![level(LevelName::Velocity, parameters), level(LevelName::Interpolant, path)];
+    let system = System { interpolant: Box::new(Linear), velocity: Box::new(Turning), levels };
+    let phase = |levels| Phase { name: "p".into(), turns: 4, levels, fresh: vec![] };
+    let mut phases: Vec<_> = plans.into_iter().map(|plan| phase(vec![plan])).collect();
+    phases.push(phase(vec![plan(vec![Term::of(Weighs(0.0, c))], LevelName::Velocity)]));
+    Trainer::new(system, phases, Pairing::Stored(pairs), Seed(2))
+}
+
+#[test]
+fn a_sum_weighs_its_terms_and_ramps_them() {
+    let pairs = Stored(2);
+    let weighed = |c: &Tensor| {
+        let term = |k, weight, ramp| Term { weight, ramp, ..Term::of(Weighs(k, c.shallow_clone())) };
+        vec![plan(vec![term(2.0, 1.0, 0), term(10.0, 0.5, 0), term(8.0, 1.0, 4)], LevelName::Velocity)]
+    };
+    let mut trainer = trainer(weighed, &pairs).unwrap();
+    for turn in 0..4 {
+        trainer.turn().unwrap();
+        let log = trainer.log().unwrap().remove(0);
+        let slope = 2.0 + 5.0 + 8.0 * f64::from(turn + 1) / 4.0;
+        assert!((log.gradient_norm - slope).abs() < 1e-9, "turn {turn}: {}", log.gradient_norm);
+        assert_eq!(log.terms.len(), 3);
+    }
+}
+
+fn straightness(d: i64, candidates: i64, floor: f64) -> Straightness {
+    let config =
+        StraightnessConfig { candidates, times: 4, until: 0.9, floor, along: Along::Difference { step: 5e-3 } };
+    Straightness::new(Box::new(StandardNormal::new(&[d])), Box::new(Independent), config).unwrap()
+}
+
+#[test]
+fn terms_that_want_other_times_are_refused() {
+    let pairs = Stored(2);
+    let both = vec![Term::of(straightness(2, 32, 1.0)), Term::of(Energy { acceleration: 0.0 })];
+    let error = trainer(|_| vec![plan(both, LevelName::Interpolant)], &pairs).err().unwrap().to_string();
+    assert!(error.contains("straightness wants 4 times of a batch of 96 and energy wants 96"), "{error}");
+}
+
+/// The exact field rests on a handful of candidates in 2 dimensions and on one in 512: there its straightness begins no
+/// phase.
+#[test]
+fn straightness_is_refused_where_its_field_rests_on_too_few() {
+    let begin = |d: i64, floor: f64| {
+        let objective = straightness(d, 64, floor);
+        let pairs = Stored(d);
+        let straightness = |_: &Tensor| vec![plan(vec![Term::of(objective)], LevelName::Interpolant)];
+        ready(&mut trainer(straightness, &pairs).unwrap())
+    };
+    begin(2, 2.0).unwrap();
+    begin(512, 1.0).unwrap();
+    let error = begin(512, 2.0).unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            OptimError::Core(Error::EffectiveSize { candidates: 64, effective, .. }) if (1.0..1.5).contains(effective)
+        ),
+        "{error}"
+    );
+    assert!(error.to_string().contains("lower the energy instead"), "{error}");
+}
+
+/// Takes a turn whose gradient does not matter: what is asked is whether it begins.
+fn ready(trainer: &mut Trainer<'_>) -> Result<(), OptimError> {
+    match trainer.turn() {
+        Err(error @ OptimError::Core(Error::EffectiveSize { .. })) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Objectives look at a phase's first batch once, before its first step.
+struct Looks(Rc<RefCell<Vec<&'static str>>>, Tensor);
+
+impl Objective for Looks {
+    fn loss(&self, _: Models<'_>, _: &Batch) -> Result<Loss, Error> {
+        self.0.borrow_mut().push("loss");
+        Ok(Loss { total: &self.1 * 1.0, terms: vec![] })
+    }
+    fn ready(&self, _: Models<'_>, batch: &Batch) -> Result<(), Error> {
+        self.0.borrow_mut().push(if batch.x0.size() == [96, 2] { "ready" } else { "another batch" });
+        Ok(())
+    }
+    fn name(&self) -> &'static str {
+        "looks"
+    }
+}
+
+#[test]
+fn an_objective_looks_before_its_phase_begins() {
+    let (pairs, seen) = (Stored(2), Rc::new(RefCell::new(vec![])));
+    let looks = |c: &Tensor| vec![plan(vec![Term::of(Looks(seen.clone(), c.shallow_clone()))], LevelName::Velocity)];
+    let mut trainer = trainer(looks, &pairs).unwrap();
+    trainer.turn().unwrap();
+    trainer.turn().unwrap();
+    assert_eq!(*seen.borrow(), ["ready", "loss", "loss"]);
+}

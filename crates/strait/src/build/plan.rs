@@ -1,0 +1,111 @@
+//! `[[phase]]`.
+
+use super::{Data, coupling, source};
+use crate::ProgramError;
+use crate::config::{Config, DerivativeConfig, InterpolantConfig, LevelConfig, ObjectiveConfig, PhaseConfig};
+use crate::one_step::OneStep;
+use std::rc::Rc;
+use strait_core::Objective;
+use strait_optim::objectives::{
+    ConditionalVariance, Energy, FieldStraightness, FlowMatching, Likelihood, SquaredVelocity, Straightness,
+    StraightnessConfig, TransportCost,
+};
+use strait_optim::{LearningRate, LevelName, LevelPlan, OptimError, Phase, Term};
+use strait_paths::Along;
+
+/// The step of central differences along a flow.
+const STEP: f64 = 5e-3;
+
+/// What the phases of a config are made from.
+pub struct Plans<'a> {
+    /// The config.
+    pub config: &'a Config,
+    /// Its data.
+    pub data: &'a Data,
+    /// The flow that the velocity is one step of, where it is one.
+    pub flow: Option<&'a OneStep>,
+    /// The map that the path goes through, where it does.
+    pub map: Option<&'a OneStep>,
+}
+
+impl Plans<'_> {
+    /// All phases, in order.
+    ///
+    /// # Errors
+    /// `Plan` for an objective that these models have no meaning for; those of the objectives.
+    pub fn phases(&self) -> Result<Vec<Phase>, ProgramError> {
+        self.config.phase.iter().map(|phase| self.phase(phase)).collect()
+    }
+
+    fn phase(&self, config: &PhaseConfig) -> Result<Phase, ProgramError> {
+        Ok(Phase {
+            name: config.name.clone(),
+            turns: config.turns,
+            levels: config.level.iter().map(|level| self.level(level)).collect::<Result<_, ProgramError>>()?,
+            fresh: config.fresh.clone(),
+        })
+    }
+
+    fn level(&self, config: &LevelConfig) -> Result<LevelPlan, ProgramError> {
+        let mut terms = vec![Term { objective: self.objective(config.level, config.objective)?, weight: 1.0, ramp: 0 }];
+        for term in &config.plus {
+            let objective = self.objective(config.level, term.objective)?;
+            terms.push(Term { objective, weight: term.weight, ramp: term.ramp });
+        }
+        Ok(LevelPlan {
+            level: config.level,
+            terms,
+            steps: config.steps,
+            batch: config.batch,
+            times: config.times,
+            noise: config.noise,
+            rate: LearningRate { peak: config.rate, warm_up: config.warm_up, decay: config.decay },
+            betas: config.betas,
+            weight_decay: config.weight_decay,
+            clip: config.clip.unwrap_or(f64::INFINITY),
+        })
+    }
+
+    fn objective(&self, level: LevelName, config: ObjectiveConfig) -> Result<Box<dyn Objective>, ProgramError> {
+        let map = || self.map.cloned().ok_or_else(|| missing("a map that the path goes through"));
+        Ok(match config {
+            ObjectiveConfig::FlowMatching => Box::new(FlowMatching),
+            ObjectiveConfig::Likelihood if level == LevelName::Transport => {
+                Box::new(Likelihood { law: Rc::new(map()?) })
+            }
+            ObjectiveConfig::Likelihood => {
+                let flow = self.flow.cloned().ok_or_else(|| missing("a flow to take the likelihood of"))?;
+                Box::new(Likelihood { law: Rc::new(flow) })
+            }
+            ObjectiveConfig::TransportCost => Box::new(TransportCost { map: Rc::new(map()?) }),
+            ObjectiveConfig::SquaredVelocity => Box::new(SquaredVelocity),
+            ObjectiveConfig::Energy { acceleration } => Box::new(Energy { acceleration }),
+            ObjectiveConfig::Straightness { candidates, times, until, floor, derivative } => {
+                let along = match derivative {
+                    DerivativeConfig::Exact if self.in_closed_form() => Along::Forward,
+                    DerivativeConfig::Exact => Along::Reverse,
+                    DerivativeConfig::Difference => Along::Difference { step: STEP },
+                };
+                let (source, coupling) = (source(self.config.source, self.data)?, coupling(&self.config.coupling));
+                let config = StraightnessConfig { candidates, times, until, floor, along };
+                Box::new(Straightness::new(source, coupling, config)?)
+            }
+            ObjectiveConfig::FieldStraightness { derivative } => Box::new(FieldStraightness {
+                along: match derivative {
+                    DerivativeConfig::Exact => Along::Forward,
+                    DerivativeConfig::Difference => Along::Difference { step: STEP },
+                },
+            }),
+            ObjectiveConfig::ConditionalVariance => Box::new(ConditionalVariance),
+        })
+    }
+
+    /// Whether the path has the derivative of its exact field without a JVP of its own, or no JVP inside.
+    fn in_closed_form(&self) -> bool {
+        !matches!(self.config.interpolant, InterpolantConfig::Glow(_))
+    }
+}
+
+fn missing(what: &str) -> OptimError {
+    OptimError::Plan { problem: format!("there is no {}", what.trim_start_matches("a ")) }
+}

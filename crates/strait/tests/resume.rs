@@ -1,0 +1,92 @@
+//! Every level and every objective, in phases that a run is stopped in: it ends as if it had not been.
+
+mod common;
+
+use common::Place;
+use std::fs;
+use std::path::Path;
+
+const HEAD: &str = "version = 1\nseed = 3\n[data]\nname = '8gaussians'\n[velocity]\nhidden = [8]\n\
+                    [evaluate]\nnfe = [1]\nsamples = 32\nbaseline = false\n[log]\nevery = 4\ncheckpoint = 1\nkeep = 100\n";
+
+/// Level 0 by its likelihood, its cost and its speed; a residual on it by energy; the learned field's straightness.
+const TRANSPORT: &str = "[interpolant]\nfamily = 'residual'\nhidden = [8]\n\
+    base = { family = 'transport', map = { kind = 'glow', steps = 2, hidden = [8], transform = 'spline' } }\n\
+    [[phase]]\nname = 'transport'\nturns = 4\nlevel = [\n\
+    { level = 'transport', batch = 32, rate = 1e-3, noise = 0.01, objective = { name = 'likelihood' }, decay = 'one_cycle', plus = [\n\
+    { objective = { name = 'transport_cost' }, weight = 1e-2, ramp = 3 },\n\
+    { objective = { name = 'squared_velocity' }, weight = 1e-3 } ] } ]\n\
+    [[phase]]\nname = 'together'\nturns = 4\nlevel = [\n\
+    { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'flow_matching' }, plus = [\n\
+    { objective = { name = 'field_straightness', derivative = 'difference' }, weight = 1e-3, ramp = 3 } ] },\n\
+    { level = 'interpolant', batch = 32, rate = 1e-3, objective = { name = 'energy', acceleration = 1e-3 } },\n\
+    { level = 'transport', batch = 32, rate = 1e-4, objective = { name = 'energy', acceleration = 0.0 } } ]\n";
+
+/// An affine path by the exact field's straightness, then by the paper's joint form.
+const AFFINE: &str = "[interpolant]\nfamily = 'affine'\nhidden = [8]\nmixing = 'triangular'\nlog_scale_bound = 2.0\n\
+    [[phase]]\nname = 'straight'\nturns = 4\nlevel = [\n\
+    { level = 'interpolant', batch = 48, rate = 1e-3, clip = 1.0, objective = { name = 'straightness', candidates = 32, times = 4, until = 0.9, floor = 1.5 } } ]\n\
+    [[phase]]\nname = 'joint'\nturns = 4\nlevel = [\n\
+    { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'flow_matching' }, plus = [\n\
+    { objective = { name = 'field_straightness' }, weight = 1e-3, ramp = 3 } ] },\n\
+    { level = 'interpolant', batch = 32, rate = 1e-4, objective = { name = 'conditional_variance' }, plus = [\n\
+    { objective = { name = 'field_straightness' }, weight = 1e-3, ramp = 3 } ] } ]\n";
+
+const LAST: &str = "[[phase]]\nname = 'final'\nturns = 3\nfresh = ['velocity']\nlevel = [\n\
+    { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'flow_matching' } } ]\n";
+
+/// The tensors of a run's newest checkpoint, by file.
+fn tensors(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let newest = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap().remove(0);
+    let mut files: Vec<_> = fs::read_dir(&newest).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "safetensors"));
+    files.sort();
+    files.iter().map(|path| (path.file_name().unwrap().to_string_lossy().into(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn every_level_and_objective_goes_on_to_the_bit() {
+    for (text, levels) in [(TRANSPORT, 3), (AFFINE, 2)] {
+        let place = Place::new();
+        place.write("all.toml", format!("{HEAD}{text}{LAST}"));
+        let output = place.run(&["train", "all.toml", "--name", "all"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let run = place.path("runs/all");
+        let whole = tensors(&run);
+        assert_eq!(whole.len(), 2 * levels, "parameters and moments of each level");
+        // Stopped at the start of a phase, within each, and at its end.
+        for stop in [1, 4, 6, 9] {
+            for path in strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap() {
+                let step: u64 = path.file_name().unwrap().to_string_lossy()["step-".len()..].parse().unwrap();
+                if step > stop {
+                    fs::remove_dir_all(path).unwrap();
+                }
+            }
+            let output = place.run(&["train", "--resume", "all"]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            for ((name, before), (other, after)) in whole.iter().zip(tensors(&run)) {
+                assert!(*name == other && *before == after, "{name} differs after a stop at {stop}");
+            }
+        }
+    }
+}
+
+#[test]
+fn objectives_without_a_meaning_are_refused_by_their_key() {
+    let place = Place::new();
+    for (text, from, to, key) in [
+        (AFFINE, "name = 'conditional_variance'", "name = 'likelihood'", "phase.1.level.1.objective"),
+        (AFFINE, "name = 'conditional_variance'", "name = 'flow_matching'", "phase.1.level.1.objective"),
+        (AFFINE, "level = 'interpolant', batch = 48", "level = 'transport', batch = 48", "phase.0.level.0.objective"),
+        (TRANSPORT, "name = 'squared_velocity'", "name = 'field_straightness'", "phase.0.level.0.plus.1.objective"),
+        (TRANSPORT, "weight = 1e-2", "weight = nan", "phase.0.level.0.plus.0.weight"),
+        (AFFINE, "floor = 1.5", "floor = 31.0", "median of its points"),
+        (AFFINE, "times = 4", "times = 5", "a multiple of 5 points"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        place.write("all.toml", format!("{HEAD}{}{LAST}", text.replacen(from, to, 1)));
+        let (line, code) = place.refusal(&["train", "all.toml", "--name", "refused"]);
+        assert!(line.contains(key) && code != 0, "{from} -> {to}: {line}");
+        let _ = fs::remove_dir_all(place.path("runs/refused"));
+    }
+}
