@@ -1,7 +1,7 @@
 // What tch does not expose of libtorch. Every function returns null, or an error message that the caller
 // frees with strait_free: no C++ exception crosses into Rust.
-#define TORCH_ASSERT_ONLY_METHOD_OPERATORS
-#include <ATen/core/Tensor.h>
+#include "common.h"
+
 #include <ATen/Context.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/_foreach_add.h>
@@ -20,8 +20,6 @@
 #include <torch/csrc/autograd/forward_grad.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
-#include <cstring>
-#include <string>
 #include <vector>
 
 #ifdef STRAIT_KEEP_CUDA
@@ -35,28 +33,9 @@ __attribute__((constructor)) static void strait_keep_cuda() {
 #endif
 
 using at::Tensor;
+using strait::guarded;
 
 namespace {
-
-char* message(const std::exception& e) {
-  // The first line says it; what follows is a C++ backtrace.
-  if (const auto* torch_error = dynamic_cast<const c10::Error*>(&e)) {
-    return strdup(torch_error->what_without_backtrace());
-  }
-  return strdup(e.what());
-}
-
-template <typename F>
-char* guarded(F&& body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const std::exception& e) {
-    return message(e);
-  } catch (...) {
-    return strdup("unknown C++ exception");
-  }
-}
 
 std::vector<Tensor> list(Tensor** tensors, size_t n) {
   std::vector<Tensor> out;

@@ -50,6 +50,19 @@ unsafe extern "C" {
         n: usize,
         weight: f64,
     ) -> *mut c_char;
+    pub(crate) fn strait_silu_layer(
+        x: *mut C_tensor,
+        weight: *mut C_tensor,
+        bias: *mut C_tensor,
+        result: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    pub(crate) fn strait_silu_jet(
+        x: *mut C_tensor,
+        d: *mut C_tensor,
+        dd: *mut C_tensor,
+        second: bool,
+        results: *mut *mut C_tensor,
+    ) -> *mut c_char;
     pub(crate) fn strait_draw(
         law: c_int,
         seed: u64,

@@ -4,6 +4,7 @@
 //! pass for all orders), it has the second derivative, which libtorch's single forward level cannot give, and all
 //! of it can be differentiated in reverse.
 
+use crate::silu;
 use tch::Tensor;
 
 /// How many derivatives a jet carries.
@@ -197,6 +198,11 @@ impl Jet {
     /// $a\,\sigma(a)$ with the logistic $\sigma$.
     #[must_use]
     pub fn silu(&self) -> Self {
+        if let Some(first) = &self.first
+            && let Some([Some(value), first, second]) = silu::jet(&self.value, first, self.second.as_ref(), self.order)
+        {
+            return Self { order: self.order, value, first, second };
+        }
         let (a, f) = (&self.value, self.value.silu());
         let s = a.sigmoid();
         self.compose(

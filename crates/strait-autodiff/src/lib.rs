@@ -27,6 +27,7 @@ mod forward;
 mod jet;
 mod optimizer;
 mod reverse;
+mod silu;
 
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;
@@ -34,3 +35,4 @@ pub use forward::{Dual, inside_jvp, jvp};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
 pub use reverse::{Graph, gradient, time_derivative, vjp};
+pub use silu::silu_layer;

@@ -284,3 +284,62 @@ fn an_expanded_input_has_a_jvp() {
     let moved = jvp(|v| Ok::<_, AutodiffError>(vec![v[0].square()]), &[x.shallow_clone()], &[x.ones_like()]).unwrap();
     assert_eq!(Vec::<f64>::try_from(&moved[0].tangent).unwrap(), [6.0; 4]);
 }
+
+/// The kernels of SiLU against the same of libtorch's operations: values, gradients, and gradients of gradients.
+#[test]
+fn the_kernels_of_silu_are_its_derivatives() {
+    use strait_autodiff::{Jet, Order};
+    let plain = |a: &Jet| {
+        let (x, s) = (a.value(), a.value().sigmoid());
+        let slope: Tensor = &s + x * &s * (1.0 - &s);
+        a.compose(x * &s, || slope.shallow_clone(), |f| (1.0 - &s) * (f + &s - x * &s * &s))
+    };
+    for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 3e-6)] {
+        let leaf = |i: u64| (draw(i, &[7, 5]) * 3.0).to_kind(kind).set_requires_grad(true);
+        for (order, moves) in [(Order::First, false), (Order::Second, false), (Order::Second, true)] {
+            let (x, d, dd) = (leaf(50), leaf(51), leaf(52));
+            let inputs: Vec<Tensor> =
+                [&x, &d, &dd].iter().take(2 + usize::from(moves)).map(|t| t.shallow_clone()).collect();
+            let all = |silu: &dyn Fn(&Jet) -> Jet| {
+                // As after the first layer of a network: a value, a slope, and perhaps a second derivative.
+                let mut jet =
+                    Jet::with_derivatives(x.shallow_clone(), d.shallow_clone(), moves.then(|| dd.shallow_clone()));
+                if order == Order::Second && !moves {
+                    jet = Jet::variable(&x, Order::Second).map(Tensor::shallow_clone, |one| one * &d);
+                }
+                let y = silu(&jet);
+                let mut outputs = vec![y.value().shallow_clone(), y.first()];
+                if order == Order::Second {
+                    outputs.push(y.second());
+                }
+                let weights: Vec<Tensor> = (0..3).map(|i| draw(60 + i, &[7, 5]).to_kind(kind)).collect();
+                let cotangents = &weights[..outputs.len()];
+                let once = vjp(&outputs, cotangents, &inputs, Graph::Record).unwrap();
+                let twice = vjp(&once, &weights[..once.len()], &inputs, Graph::Free).unwrap();
+                outputs.into_iter().chain(once).chain(twice).collect::<Vec<_>>()
+            };
+            for (i, (ours, theirs)) in all(&Jet::silu).iter().zip(all(&plain)).enumerate() {
+                let off = difference(ours, &theirs) / (1.0 + theirs.abs().max().double_value(&[]));
+                assert!(off < tolerance, "{kind:?} {order:?} {moves}: number {i} is off by {off:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_layer_kernel_is_exact_over_all_of_float() {
+    let x = Tensor::arange_start_step(-120.0, 120.0, 0.003, (Kind::Float, Device::Cpu)).unsqueeze(1);
+    let (one, zero) =
+        (Tensor::ones([1, 1], (Kind::Float, Device::Cpu)), Tensor::zeros([1], (Kind::Float, Device::Cpu)));
+    let exact = x.to_kind(Kind::Double).silu();
+    let found = strait_autodiff::silu_layer(&x, &one, &zero).unwrap().to_kind(Kind::Double);
+    // Below -87 its value is under 1e-35, and so is what the kernel says.
+    let off = ((&found - &exact).abs() / exact.abs().clamp_min(1e-29)).max().double_value(&[]);
+    assert!(off < 4e-7, "{off:e}");
+    let not = strait_autodiff::silu_layer(&Tensor::from_slice2(&[[f32::NAN]]), &one, &zero).unwrap();
+    assert!(not.double_value(&[0, 0]).is_nan(), "what is not a number must stay one");
+    // Where something is differentiated it is libtorch's own, with its gradient.
+    let weight = one.copy().set_requires_grad(true);
+    let y = strait_autodiff::silu_layer(&x, &weight, &zero).unwrap();
+    assert!(y.requires_grad() && (y.detach() - found).abs().max().double_value(&[]) < 1e-5);
+}

@@ -1,0 +1,250 @@
+// SiLU, x s(x) with the logistic s, in single passes over memory: in place with a bias, and as a jet with its reverse
+// derivative. libtorch takes an operation, a pass and a tensor for each product in it.
+#include "common.h"
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+using at::Tensor;
+using strait::guarded;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// One body, compiled for several generations of processor and chosen at start.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define STRAIT_VECTOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
+#else
+#define STRAIT_VECTOR
+#endif
+
+namespace {
+
+// e^x for float without a branch, so that a loop over it becomes vector code: to 1 unit in the last place where the
+// result is a normal number, and clamped to that range.
+__attribute__((always_inline)) inline float exponential(float x) {
+  x = x < -87.0f ? -87.0f : (x > 87.0f ? 87.0f : x);
+  // x = n log 2 + r with |r| <= log(2) / 2; adding 1.5 * 2^23 rounds to an integer.
+  const float shifted = x * 1.44269504f + 12582912.0f;
+  const float n = shifted - 12582912.0f;
+  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  int32_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  const int32_t power = (bits + 127) << 23;  // the integer sits in the low bits; 2^n by its exponent
+  float scale;
+  std::memcpy(&scale, &power, sizeof scale);
+  return p * scale;
+}
+
+__attribute__((always_inline)) inline double exponential(double x) { return std::exp(x); }
+
+template <typename T>
+__attribute__((always_inline)) inline T logistic(T x) {
+  return T(1) / (T(1) + exponential(-x));
+}
+
+// f = x s with its first three derivatives, from p = s (1 - s) and q = 1 - 2 s.
+template <typename T>
+struct Silu {
+  T f, f1, f2, f3;
+  __attribute__((always_inline)) explicit Silu(T x) {
+    const T s = logistic(x), p = s * (T(1) - s), q = T(1) - T(2) * s;
+    f = x * s;
+    f1 = s + x * p;
+    f2 = p * (T(2) + x * q);
+    f3 = p * (q * (T(3) + x * q) - T(2) * x * p);
+  }
+};
+
+template <typename T>
+__attribute__((always_inline)) inline void bias_rows(T* x, const T* bias, int64_t rows, int64_t columns) {
+  for (int64_t i = 0; i < rows; ++i, x += columns) {
+    for (int64_t j = 0; j < columns; ++j) {
+      const T a = x[j] + bias[j];
+      x[j] = a * logistic(a);
+    }
+  }
+}
+
+template <typename T>
+__attribute__((always_inline)) inline void jet_forward(int64_t n, const T* __restrict x, const T* __restrict d,
+                                                       const T* __restrict dd, T* __restrict y, T* __restrict dy,
+                                                       T* __restrict ddy) {
+  if (ddy == nullptr) {
+    for (int64_t i = 0; i < n; ++i) {
+      const Silu<T> s(x[i]);
+      y[i] = s.f;
+      dy[i] = s.f1 * d[i];
+    }
+  } else if (dd == nullptr) {
+    for (int64_t i = 0; i < n; ++i) {
+      const Silu<T> s(x[i]);
+      y[i] = s.f;
+      dy[i] = s.f1 * d[i];
+      ddy[i] = s.f2 * d[i] * d[i];
+    }
+  } else {
+    for (int64_t i = 0; i < n; ++i) {
+      const Silu<T> s(x[i]);
+      y[i] = s.f;
+      dy[i] = s.f1 * d[i];
+      ddy[i] = s.f2 * d[i] * d[i] + s.f1 * dd[i];
+    }
+  }
+}
+
+template <typename T>
+__attribute__((always_inline)) inline void jet_backward(int64_t n, const T* __restrict x, const T* __restrict d,
+                                                        const T* __restrict dd, const T* __restrict g,
+                                                        const T* __restrict dg, const T* __restrict ddg,
+                                                        T* __restrict gx, T* __restrict gd, T* __restrict gdd) {
+  if (ddg == nullptr) {
+    for (int64_t i = 0; i < n; ++i) {
+      const Silu<T> s(x[i]);
+      gx[i] = g[i] * s.f1 + dg[i] * s.f2 * d[i];
+      gd[i] = dg[i] * s.f1;
+    }
+  } else if (dd == nullptr) {
+    for (int64_t i = 0; i < n; ++i) {
+      const Silu<T> s(x[i]);
+      gx[i] = g[i] * s.f1 + dg[i] * s.f2 * d[i] + ddg[i] * s.f3 * d[i] * d[i];
+      gd[i] = dg[i] * s.f1 + ddg[i] * T(2) * s.f2 * d[i];
+    }
+  } else {
+    for (int64_t i = 0; i < n; ++i) {
+      const Silu<T> s(x[i]);
+      gx[i] = g[i] * s.f1 + dg[i] * s.f2 * d[i] + ddg[i] * (s.f3 * d[i] * d[i] + s.f2 * dd[i]);
+      gd[i] = dg[i] * s.f1 + ddg[i] * T(2) * s.f2 * d[i];
+      gdd[i] = ddg[i] * s.f1;
+    }
+  }
+}
+
+STRAIT_VECTOR void bias_f32(float* x, const float* bias, int64_t rows, int64_t columns) {
+  bias_rows(x, bias, rows, columns);
+}
+STRAIT_VECTOR void forward_f32(int64_t n, const float* x, const float* d, const float* dd, float* y, float* dy,
+                               float* ddy) {
+  jet_forward(n, x, d, dd, y, dy, ddy);
+}
+STRAIT_VECTOR void backward_f32(int64_t n, const float* x, const float* d, const float* dd, const float* g,
+                                const float* dg, const float* ddg, float* gx, float* gd, float* gdd) {
+  jet_backward(n, x, d, dd, g, dg, ddg, gx, gd, gdd);
+}
+
+// A tensor's numbers, or null where it is not defined.
+template <typename T>
+const T* read(const Tensor& x) {
+  return x.defined() ? x.const_data_ptr<T>() : nullptr;
+}
+template <typename T>
+T* write(const Tensor& x) {
+  return x.defined() ? x.mutable_data_ptr<T>() : nullptr;
+}
+
+Tensor like(const Tensor& x) { return at::empty_like(x, at::MemoryFormat::Contiguous); }
+
+// The jet of f at (x, d, dd), of the second order where `second`; without dd, which then is zero.
+class SiluJet : public torch::autograd::Function<SiluJet> {
+ public:
+  static variable_list forward(AutogradContext* ctx, const Tensor& x, const Tensor& d, const std::optional<Tensor>& moves,
+                               bool second) {
+    const Tensor dd = moves.value_or(Tensor());
+    ctx->save_for_backward({x, d, dd});
+    ctx->saved_data["second"] = second;
+    const Tensor a = x.contiguous(), b = d.contiguous(), c = dd.defined() ? dd.contiguous() : dd;
+    Tensor y = like(a), dy = like(a), ddy = second ? like(a) : Tensor();
+    if (a.scalar_type() == at::kFloat) {
+      forward_f32(a.numel(), read<float>(a), read<float>(b), read<float>(c), write<float>(y), write<float>(dy),
+                  write<float>(ddy));
+    } else {
+      jet_forward(a.numel(), read<double>(a), read<double>(b), read<double>(c), write<double>(y), write<double>(dy),
+                  write<double>(ddy));
+    }
+    return second ? variable_list{y, dy, ddy} : variable_list{y, dy};
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const Tensor x = saved[0], d = saved[1], dd = saved[2];
+    const bool second = ctx->saved_data["second"].toBool();
+    for (auto& g : grads) g = g.defined() ? g : at::zeros_like(x);
+    if (at::GradMode::is_enabled()) return differentiable(x, d, dd, grads, second);
+    const Tensor a = x.contiguous(), b = d.contiguous(), c = dd.defined() ? dd.contiguous() : dd;
+    const Tensor g = grads[0].contiguous(), dg = grads[1].contiguous(), ddg = second ? grads[2].contiguous() : Tensor();
+    Tensor gx = like(a), gd = like(a), gdd = second && dd.defined() ? like(a) : Tensor();
+    if (a.scalar_type() == at::kFloat) {
+      backward_f32(a.numel(), read<float>(a), read<float>(b), read<float>(c), read<float>(g), read<float>(dg),
+                   read<float>(ddg), write<float>(gx), write<float>(gd), write<float>(gdd));
+    } else {
+      jet_backward(a.numel(), read<double>(a), read<double>(b), read<double>(c), read<double>(g), read<double>(dg),
+                   read<double>(ddg), write<double>(gx), write<double>(gd), write<double>(gdd));
+    }
+    return {gx, gd, gdd, Tensor()};
+  }
+
+ private:
+  // The same of operations that have derivatives themselves, for derivatives of derivatives.
+  static variable_list differentiable(const Tensor& x, const Tensor& d, const Tensor& dd, const variable_list& g,
+                                      bool second) {
+    const Tensor s = x.sigmoid(), p = s * (1 - s), q = 1 - 2 * s;
+    const Tensor f1 = s + x * p, f2 = p * (2 + x * q);
+    Tensor gx = g[0] * f1 + g[1] * f2 * d, gd = g[1] * f1, gdd;
+    if (second) {
+      const Tensor f3 = p * (q * (3 + x * q) - 2 * x * p);
+      gx = gx + g[2] * f3 * d * d;
+      gd = gd + 2 * g[2] * f2 * d;
+      if (dd.defined()) {
+        gx = gx + g[2] * f2 * dd;
+        gdd = g[2] * f1;
+      }
+    }
+    return {gx, gd, gdd, Tensor()};
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+// f(W x + b). Where nothing is differentiated, in single precision on the CPU, bias and f are one pass in place.
+char* strait_silu_layer(Tensor* x, Tensor* weight, Tensor* bias, Tensor** result) {
+  return guarded([&] {
+    const bool recorded = at::GradMode::is_enabled() &&
+                          (x->requires_grad() || weight->requires_grad() || bias->requires_grad());
+    const bool served = x->is_cpu() && x->scalar_type() == at::kFloat && x->dim() == 2 && bias->dim() == 1 &&
+                        bias->is_contiguous() && bias->size(0) == weight->size(0) && !x->_fw_grad(0).defined();
+    if (recorded || !served) {
+      *result = new Tensor(at::silu(at::linear(*x, *weight, *bias)));
+      return;
+    }
+    Tensor product = at::mm(*x, weight->t());
+    bias_f32(product.mutable_data_ptr<float>(), bias->const_data_ptr<float>(), product.size(0), product.size(1));
+    *result = new Tensor(product);
+  });
+}
+
+// dd may be null. results has room for three; the third is null unless `second`.
+char* strait_silu_jet(Tensor* x, Tensor* d, Tensor* dd, bool second, Tensor** results) {
+  return guarded([&] {
+    auto out = SiluJet::apply(*x, *d, dd ? std::optional<Tensor>(*dd) : std::nullopt, second);
+    for (size_t i = 0; i < 3; ++i) results[i] = i < out.size() ? new Tensor(out[i]) : nullptr;
+  });
+}
+
+}  // extern "C"
