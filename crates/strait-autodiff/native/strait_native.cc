@@ -9,6 +9,7 @@
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/randn.h>
@@ -42,6 +43,16 @@ std::vector<Tensor> list(Tensor** tensors, size_t n) {
   out.reserve(n);
   for (size_t i = 0; i < n; ++i) out.push_back(tensors[i] ? *tensors[i] : Tensor());
   return out;
+}
+
+// The fused kernels walk memory and never look at strides, so gradients must lie as their parameters do; autograd
+// returns those of a convolution's weights in the layout of its input.
+std::vector<Tensor> laid_out_as(const std::vector<Tensor>& params, std::vector<Tensor> grads) {
+  for (size_t i = 0; i < grads.size(); ++i) {
+    const bool fits = grads[i].sizes() == params[i].sizes();
+    if (fits && grads[i].strides() != params[i].strides()) grads[i] = at::empty_like(params[i]).copy_(grads[i]);
+  }
+  return grads;
 }
 
 at::Generator generator(c10::Device device, uint64_t seed) {
@@ -101,7 +112,9 @@ char* strait_adamw(Tensor** params, Tensor** grads, Tensor** exp_avg, Tensor** e
     if (found_inf) step->sub_(*found_inf);
     std::vector<Tensor> steps(n, *step);
     auto optional = [](Tensor* t) { return t ? std::optional<Tensor>(*t) : std::nullopt; };
-    at::_fused_adamw_(list(params, n), list(grads, n), list(exp_avg, n), list(exp_avg_sq, n), {}, steps, lr, beta1,
+    auto p = list(params, n);
+    auto g = laid_out_as(p, list(grads, n));
+    at::_fused_adamw_(p, g, list(exp_avg, n), list(exp_avg_sq, n), {}, steps, lr, beta1,
                       beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false, optional(divisor),
                       optional(found_inf));
   });
