@@ -1,11 +1,8 @@
-// SiLU, x s(x) with the logistic s, in single passes over memory: in place with a bias, and as a jet with its reverse
-// derivative. libtorch takes an operation, a pass and a tensor for each product in it.
+// The jet of SiLU, x s(x) with the logistic s, and its reverse derivative, each in a single pass over memory. libtorch
+// takes an operation, a pass and a tensor for each product in it.
 #include "common.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -72,16 +69,6 @@ struct Silu {
 };
 
 template <typename T>
-__attribute__((always_inline)) inline void bias_rows(T* x, const T* bias, int64_t rows, int64_t columns) {
-  for (int64_t i = 0; i < rows; ++i, x += columns) {
-    for (int64_t j = 0; j < columns; ++j) {
-      const T a = x[j] + bias[j];
-      x[j] = a * logistic(a);
-    }
-  }
-}
-
-template <typename T>
 __attribute__((always_inline)) inline void jet_forward(int64_t n, const T* __restrict x, const T* __restrict d,
                                                        const T* __restrict dd, T* __restrict y, T* __restrict dy,
                                                        T* __restrict ddy) {
@@ -135,9 +122,6 @@ __attribute__((always_inline)) inline void jet_backward(int64_t n, const T* __re
   }
 }
 
-STRAIT_VECTOR void bias_f32(float* x, const float* bias, int64_t rows, int64_t columns) {
-  bias_rows(x, bias, rows, columns);
-}
 STRAIT_VECTOR void forward_f32(int64_t n, const float* x, const float* d, const float* dd, float* y, float* dy,
                                float* ddy) {
   jet_forward(n, x, d, dd, y, dy, ddy);
@@ -221,23 +205,6 @@ class SiluJet : public torch::autograd::Function<SiluJet> {
 }  // namespace
 
 extern "C" {
-
-// f(W x + b). Where nothing is differentiated, in single precision on the CPU, bias and f are one pass in place.
-char* strait_silu_layer(Tensor* x, Tensor* weight, Tensor* bias, Tensor** result) {
-  return guarded([&] {
-    const bool recorded = at::GradMode::is_enabled() &&
-                          (x->requires_grad() || weight->requires_grad() || bias->requires_grad());
-    const bool served = x->is_cpu() && x->scalar_type() == at::kFloat && x->dim() == 2 && bias->dim() == 1 &&
-                        bias->is_contiguous() && bias->size(0) == weight->size(0) && !x->_fw_grad(0).defined();
-    if (recorded || !served) {
-      *result = new Tensor(at::silu(at::linear(*x, *weight, *bias)));
-      return;
-    }
-    Tensor product = at::mm(*x, weight->t());
-    bias_f32(product.mutable_data_ptr<float>(), bias->const_data_ptr<float>(), product.size(0), product.size(1));
-    *result = new Tensor(product);
-  });
-}
 
 // dd may be null. results has room for three; the third is null unless `second`.
 char* strait_silu_jet(Tensor* x, Tensor* d, Tensor* dd, bool second, Tensor** results) {

@@ -50,12 +50,6 @@ unsafe extern "C" {
         n: usize,
         weight: f64,
     ) -> *mut c_char;
-    pub(crate) fn strait_silu_layer(
-        x: *mut C_tensor,
-        weight: *mut C_tensor,
-        bias: *mut C_tensor,
-        result: *mut *mut C_tensor,
-    ) -> *mut c_char;
     pub(crate) fn strait_silu_jet(
         x: *mut C_tensor,
         d: *mut C_tensor,

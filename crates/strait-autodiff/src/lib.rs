@@ -35,4 +35,3 @@ pub use forward::{Dual, inside_jvp, jvp};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
 pub use reverse::{Graph, gradient, time_derivative, vjp};
-pub use silu::silu_layer;

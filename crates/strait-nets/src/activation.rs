@@ -1,5 +1,4 @@
-use strait_autodiff::{Jet, silu_layer};
-use strait_core::Error;
+use strait_autodiff::Jet;
 use tch::Tensor;
 
 /// The nonlinearity between two layers.
@@ -20,17 +19,6 @@ impl Activation {
             Self::Silu => x.silu(),
             Self::Selu => x.selu(),
             Self::Tanh => x.tanh(),
-        }
-    }
-
-    /// Applied to $W x + b$, rows x (B, n), weight (m, n), bias (m,).
-    ///
-    /// # Errors
-    /// libtorch's, where they do not fit.
-    pub fn layer(self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor, Error> {
-        match self {
-            Self::Silu => Ok(silu_layer(x, weight, bias)?),
-            _ => Ok(self.apply(&x.f_linear(weight, Some(bias))?)),
         }
     }
 

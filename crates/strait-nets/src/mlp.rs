@@ -130,24 +130,22 @@ impl Mlp {
         })
     }
 
-    fn value(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+    fn value(&self, x: &Tensor, t: &Tensor) -> Tensor {
         let features = self.config.time.jet(t, Order::Value);
         let mut h = Tensor::cat(&[x, features.value()], 1);
-        let (last, hidden) = self.layers.split_last().ok_or_else(no_layer)?;
-        for layer in hidden {
-            h = self.config.activation.layer(&h, &layer.weight, &layer.bias)?;
+        for (i, layer) in self.layers.iter().enumerate() {
+            if i > 0 {
+                h = self.config.activation.apply(&h);
+            }
+            h = h.linear(&layer.weight, Some(&layer.bias));
         }
-        Ok(h.f_linear(&last.weight, Some(&last.bias))?)
+        h
     }
-}
-
-fn no_layer() -> Error {
-    Error::Shape { what: "network", expected: "at least one layer".into(), found: vec![0] }
 }
 
 impl VelocityField for Mlp {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let v = self.value(&self.checked(x, t)?, t)?;
+        let v = self.value(&self.checked(x, t)?, t);
         if self.config.output != self.config.input {
             return Err(Error::Shape { what: "velocity", expected: format!("{:?}", x.size()), found: v.size() });
         }
@@ -159,11 +157,15 @@ impl TimeFunction for Mlp {
     fn jet(&self, context: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
         let x = self.checked(context, t)?;
         if order == Order::Value {
-            return Ok(Jet::constant(&self.value(&x, t)?));
+            return Ok(Jet::constant(&self.value(&x, t)));
         }
         // The first layer sees a context that does not move: only the columns of its time features have derivatives.
         let features = self.config.time.jet(t, order);
-        let (first, rest) = self.layers.split_first().ok_or_else(no_layer)?;
+        let (first, rest) = self.layers.split_first().ok_or(Error::Shape {
+            what: "network",
+            expected: "at least one layer".into(),
+            found: vec![0],
+        })?;
         let columns = self.config.time.count();
         let time_weight = first.weight.narrow(1, self.config.input, columns);
         let value = Tensor::cat(&[&x, features.value()], 1).linear(&first.weight, Some(&first.bias));
