@@ -6,6 +6,8 @@ use tch::Tensor;
 /// How a time enters a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeFeatures {
+    /// Not at all: the network is a function of the sample alone.
+    None,
     /// t itself, as one more input.
     Raw,
     /// t, and $\sin(2^k \pi t), \cos(2^k \pi t)$ for k below this number.
@@ -15,6 +17,7 @@ pub enum TimeFeatures {
 impl TimeFeatures {
     fn count(self) -> i64 {
         match self {
+            Self::None => 0,
             Self::Raw => 1,
             Self::Fourier(n) => 1 + 2 * i64::from(n),
         }
@@ -24,6 +27,7 @@ impl TimeFeatures {
     fn jet(self, t: &Tensor, order: Order) -> Jet {
         let t = Jet::variable(&t.unsqueeze(1), order);
         match self {
+            Self::None => t.map(|t| t.narrow(1, 0, 0), |t| t.narrow(1, 0, 0)),
             Self::Raw => t,
             Self::Fourier(n) => {
                 let k = Tensor::arange(i64::from(n), (t.value().kind(), t.value().device()));

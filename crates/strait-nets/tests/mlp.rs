@@ -37,6 +37,18 @@ fn jets_equal_jvp_and_differences() {
 }
 
 #[test]
+fn without_time_features_the_time_plays_no_part() {
+    let (parameters, net) = mlp(Activation::Silu, TimeFeatures::None, false);
+    assert_eq!(parameters.tensors()[0].size(), [16, 3]);
+    let (x, t) = inputs();
+    let jet = net.jet(&x, &t, Order::Second).unwrap();
+    assert_eq!(jet.value(), net.jet(&x, &(&t * 0.5), Order::Value).unwrap().value());
+    for derivative in [jet.first(), jet.second()] {
+        assert_eq!(derivative, derivative.zeros_like());
+    }
+}
+
+#[test]
 fn a_zero_last_layer_is_the_zero_function() {
     let (_p, net) = mlp(Activation::Silu, TimeFeatures::Raw, true);
     let (x, t) = inputs();

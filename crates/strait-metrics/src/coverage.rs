@@ -1,0 +1,61 @@
+//! Whether samples fill the data's support, and whether they are copies of training points.
+
+use crate::MetricError;
+use strait_core::{Error, check_finite};
+use tch::{Device, Kind, Tensor};
+
+/// Density and coverage (Naeem et al., arXiv 2002.09797).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Coverage {
+    /// $\frac{1}{kM} \sum_{j=1}^{M} \sum_i [\,x_j \in B_i\,]$: how many neighbourhoods of real points a sample lies in,
+    /// about 1 for the real law, more where samples keep to its middle.
+    pub density: f64,
+    /// $\frac1N \sum_{i=1}^{N} [\,\exists j: x_j \in B_i\,]$: the share of real points whose neighbourhood holds a
+    /// sample, at most 1.
+    pub coverage: f64,
+}
+
+/// Density and coverage of real points (N, ...) by samples (M, ...), flattened. $B_i$ is the ball around real point i
+/// that reaches to its k-th nearest other real point.
+///
+/// ```
+/// use tch::Tensor;
+/// let real = Tensor::from_slice(&[0.0, 1.0, 2.0, 10.0, 11.0, 12.0]).view([6, 1]);
+/// let one_mode = Tensor::from_slice(&[0.9, 1.1, 1.0, 1.2]).view([4, 1]);
+/// let found = strait_metrics::coverage(&real, &one_mode, 1)?;
+/// assert_eq!(found.coverage, 0.5);
+/// # Ok::<(), strait_metrics::MetricError>(())
+/// ```
+///
+/// # Errors
+/// `Setting` where k is not between 1 and N - 1; `Shape` where the two do not fit; `NonFinite`.
+pub fn coverage(real: &Tensor, samples: &Tensor, k: i64) -> Result<Coverage, MetricError> {
+    let (n, m) = (real.size()[0], samples.size()[0]);
+    if k < 1 || k >= n {
+        let must = "at least 1 and below the number of real points";
+        return Err(Error::Setting { what: "the neighbours of a coverage", value: k as f64, must }.into());
+    }
+    // A point is its own nearest.
+    let (radii, _) = distances_between(real, real)?.kthvalue(k + 1, 1, true);
+    let inside = distances_between(real, samples)?.le_tensor(&radii);
+    let sum = |x: &Tensor| x.sum(Kind::Double).double_value(&[]);
+    Ok(Coverage { density: sum(&inside) / (k * m) as f64, coverage: sum(&inside.any_dim(1, false)) / n as f64 })
+}
+
+/// The Euclidean distance of each point (n, ...) to the nearest of others (m, ...), (n,), in double precision.
+///
+/// # Errors
+/// `Shape` where the two do not fit; `NonFinite`.
+pub fn nearest(points: &Tensor, others: &Tensor) -> Result<Tensor, MetricError> {
+    Ok(distances_between(points, others)?.amin([1i64].as_slice(), false))
+}
+
+/// (n, m), from differences: a point that lies on another is at distance 0.
+fn distances_between(x: &Tensor, y: &Tensor) -> Result<Tensor, Error> {
+    let flat = |x: &Tensor| -> Result<Tensor, Error> {
+        check_finite("a point", x, String::new)?;
+        Ok(x.detach().f_flatten(1, -1)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?)
+    };
+    let by_differences = 2;
+    Ok(Tensor::f_cdist(&flat(x)?, &flat(y)?, 2.0, by_differences)?)
+}

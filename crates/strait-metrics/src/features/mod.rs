@@ -1,0 +1,53 @@
+//! Maps from samples to features, in which distances between laws say more than in the samples' own coordinates.
+
+mod classifier;
+
+pub use classifier::{Classifier, ClassifierShape, Fit};
+
+use crate::{MetricError, coverage, frechet};
+use strait_core::Error;
+use strait_transport::{energy_distance, to_array};
+use tch::Tensor;
+
+/// A fixed map from samples to features. A distance is named after it, and compares only with distances in the same.
+pub trait FeatureMap {
+    /// Its name, in lower case, as metrics are named after it.
+    fn name(&self) -> &str;
+
+    /// Features (n, f) of samples (n, ...) in the data's own units, without a gradient.
+    ///
+    /// # Errors
+    /// `Shape` where the samples do not fit.
+    fn features(&self, x: &Tensor) -> Result<Tensor, Error>;
+}
+
+/// Neighbours that make a neighbourhood of coverage, as Naeem et al. choose them.
+const NEIGHBOURS: i64 = 5;
+
+/// How far two sets of features are apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FeatureDistances {
+    /// The Frechet distance, of means and covariances alone: see [`frechet`].
+    pub frechet: f64,
+    /// The energy distance, which is zero for equal laws only: see [`energy_distance`].
+    pub energy_distance: f64,
+    /// See [`coverage`].
+    pub density: f64,
+    /// See [`coverage`].
+    pub coverage: f64,
+}
+
+/// Distances of the features (n, f) of samples from those of real points (m, f).
+///
+/// # Errors
+/// `Shape` where they do not fit or the real points are fewer than seven; `NonFinite`.
+pub fn feature_distances(samples: &Tensor, real: &Tensor) -> Result<FeatureDistances, MetricError> {
+    let found = coverage(real, samples, NEIGHBOURS)?;
+    let (x, y) = (to_array(samples)?, to_array(real)?);
+    Ok(FeatureDistances {
+        frechet: frechet(samples, real)?,
+        energy_distance: energy_distance(x.view(), y.view())?,
+        density: found.density,
+        coverage: found.coverage,
+    })
+}

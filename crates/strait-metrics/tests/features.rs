@@ -1,0 +1,140 @@
+//! Distances in features against closed forms and brute force, and a classifier on classes that can be told apart.
+
+use strait_core::{Dataset, Seed, Split};
+use strait_data::{ArrayDataset, Scaling, Splits};
+use strait_metrics::features::{Classifier, ClassifierShape, FeatureMap, Fit, feature_distances};
+use strait_metrics::{coverage, frechet, moments, nearest};
+use tch::{Device, Kind, Tensor};
+
+fn normal(name: &str, shape: &[i64]) -> Tensor {
+    Seed(8).stream(name).at(0).normal(shape, Kind::Double, Device::Cpu).unwrap()
+}
+
+fn sum(x: &Tensor) -> f64 {
+    x.sum(Kind::Double).double_value(&[])
+}
+
+/// Points whose own mean and covariance are exactly these.
+fn points_of(name: &str, n: i64, mean: &Tensor, factor: &Tensor) -> Tensor {
+    let z = normal(name, &[n, mean.size()[0]]);
+    let (m, s) = moments(&z).unwrap();
+    let white = (z - m).matmul(&s.linalg_cholesky(false).inverse().tr());
+    white.matmul(&factor.tr()) + mean
+}
+
+#[test]
+fn the_frechet_distance_has_its_closed_form() {
+    let (m1, m2) = (normal("m1", &[4]), normal("m2", &[4]));
+    let (l1, l2) = (normal("l1", &[4, 4]), normal("l2", &[4, 4]));
+    let (x, y) = (points_of("x", 60, &m1, &l1), points_of("y", 90, &m2, &l2));
+    // tr (S1^(1/2) S2 S1^(1/2))^(1/2) = the nuclear norm of L1' L2: other roots, another decomposition.
+    let (_, singular, _) = l1.tr().matmul(&l2).svd(true, false);
+    let expected = sum(&(&m1 - &m2).square()) + sum(&l1.square()) + sum(&l2.square()) - 2.0 * sum(&singular);
+    let found = frechet(&x, &y).unwrap();
+    assert!((found - expected).abs() < 1e-9 * expected, "{found} against {expected}");
+    assert!((frechet(&y, &x).unwrap() - found).abs() < 1e-9 * expected);
+    assert!(frechet(&x, &x).unwrap().abs() < 1e-9);
+    // Fewer points than features: singular covariances.
+    let (few, others) = (normal("few", &[5, 30]), normal("others", &[6, 30]));
+    assert!(frechet(&few, &others).unwrap() > 0.0);
+    assert!(frechet(&few, &few).unwrap().abs() < 1e-5); // 26 eigenvalues that are zero but for rounding
+    // Samples of one law: the bias that the documentation states, of the means alone a lower bound.
+    let of_one_law: f64 = (0..20)
+        .map(|i| frechet(&normal(&format!("a{i}"), &[50, 6]), &normal(&format!("b{i}"), &[50, 6])).unwrap())
+        .sum();
+    let bias = of_one_law / 20.0;
+    assert!(bias > 6.0 * 2.0 / 50.0 && bias < 3.0 * 6.0 * 2.0 / 50.0, "{bias}");
+    assert!(frechet(&few, &x).unwrap_err().to_string().contains("[60, 4]"));
+    assert!(frechet(&few.narrow(0, 0, 1), &others).is_err());
+    assert!(frechet(&(few * f64::NAN), &others).unwrap_err().to_string().contains("finite"));
+}
+
+#[test]
+fn coverage_and_the_nearest_point_by_brute_force() {
+    let (real, samples) = (normal("real", &[40, 3]), normal("samples", &[25, 3]) * 0.7 + 0.2);
+    let rows = |x: &Tensor| -> Vec<Vec<f64>> { Vec::<Vec<f64>>::try_from(x).unwrap() };
+    let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+    let (r, s) = (rows(&real), rows(&samples));
+    for k in [1usize, 4] {
+        let (mut inside, mut covered) = (0, 0);
+        for (i, point) in r.iter().enumerate() {
+            let mut others: Vec<f64> =
+                r.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, other)| distance(point, other)).collect();
+            others.sort_by(f64::total_cmp);
+            let held = s.iter().filter(|sample| distance(point, sample) <= others[k - 1]).count();
+            inside += held;
+            covered += usize::from(held > 0);
+        }
+        let found = coverage(&real, &samples, k as i64).unwrap();
+        assert!((found.density - inside as f64 / (k * 25) as f64).abs() < 1e-12, "k = {k}: {found:?}");
+        assert!((found.coverage - covered as f64 / 40.0).abs() < 1e-12, "k = {k}: {found:?}");
+    }
+    let found: Vec<f64> = nearest(&samples, &real).unwrap().try_into().unwrap();
+    for (sample, found) in s.iter().zip(found) {
+        let expected = r.iter().map(|point| distance(sample, point)).fold(f64::INFINITY, f64::min);
+        assert!((found - expected).abs() < 1e-12);
+    }
+    assert_eq!(sum(&nearest(&real.narrow(0, 3, 9), &real).unwrap()), 0.0);
+    assert!(coverage(&real, &samples, 40).is_err());
+}
+
+/// Three classes of 12 numbers in [0, 1], told apart by which third of them is large.
+fn thirds(name: &str, n: i64) -> (Tensor, Tensor) {
+    let mut draws = Seed(2).stream(name).at(0);
+    let classes = draws.integers(3, &[n], Device::Cpu).unwrap();
+    let third = Tensor::arange(12, (Kind::Int64, Device::Cpu)).divide_scalar_mode(4, "floor");
+    let bright = third.unsqueeze(0).eq_tensor(&classes.unsqueeze(1)).to_kind(Kind::Float);
+    let x = draws.uniform(&[n, 12], Kind::Float, Device::Cpu).unwrap() * 0.5 + bright * 0.5;
+    (x, classes)
+}
+
+fn data(test_classes: impl Fn(Tensor) -> Tensor) -> ArrayDataset {
+    let [(train, a), (validation, b), (test, c)] = [thirds("train", 400), thirds("v", 60), thirds("test", 300)];
+    let labels = Splits { train: a, validation: b, test: test_classes(c) };
+    let points = Splits { train, validation, test };
+    ArrayDataset::new("thirds", &points, Scaling::Overall, Kind::Float, Device::Cpu)
+        .unwrap()
+        .with_labels(&labels)
+        .unwrap()
+}
+
+fn fitted(data: &ArrayDataset, seed: u64) -> Classifier {
+    let shape = ClassifierShape { input: 12, hidden: vec![24], features: 8, classes: 3 };
+    let classifier = Classifier::new("thirds", &shape, Seed(seed)).unwrap();
+    let fit = Fit { steps: 200, batch: 64, rate: 5e-3, weight_decay: 1e-2 };
+    classifier.fit(data, &fit, Seed(seed)).unwrap();
+    classifier
+}
+
+#[test]
+fn a_classifier_learns_from_the_training_split_alone_and_its_features_tell_laws_apart() {
+    let data = data(|classes| classes);
+    let classifier = fitted(&data, 5);
+    assert!(classifier.accuracy(&data, Split::Test).unwrap() > 0.95);
+    let weights = |of: &Classifier| -> Vec<Tensor> { of.parameters().tensors().iter().map(Tensor::copy).collect() };
+    // Other classes in the test split change the accuracy and not one weight; another seed changes the weights.
+    let moved = self::data(|classes| (classes + 1).remainder(3));
+    let again = fitted(&moved, 5);
+    assert_eq!(weights(&classifier), weights(&again));
+    assert!(again.accuracy(&moved, Split::Test).unwrap() < 0.1);
+    assert_ne!(weights(&classifier), weights(&fitted(&data, 6)));
+
+    // What is saved gives the same features.
+    let shape = ClassifierShape { input: 12, hidden: vec![24], features: 8, classes: 3 };
+    let copy = Classifier::new("thirds", &shape, Seed(99)).unwrap();
+    copy.parameters().assign(&classifier.parameters().named()).unwrap();
+    let of = |x: &Tensor| classifier.features(x).unwrap();
+    let test = data.denormalise(&data.points(Split::Test, 300, &mut Seed(0).stream("t").at(0)).unwrap()).unwrap();
+    assert_eq!(of(&test).size(), [300, 8]);
+    assert_eq!(of(&test), copy.features(&test).unwrap());
+
+    let train = data.denormalise(&data.points(Split::Train, 300, &mut Seed(0).stream("t").at(0)).unwrap()).unwrap();
+    let floor = feature_distances(&of(&train), &of(&test)).unwrap();
+    // One class only: every number is in the range of the data.
+    let (x, classes) = thirds("other", 600);
+    let one = x.index_select(0, &classes.eq(1).nonzero().squeeze_dim(1));
+    let found = feature_distances(&of(&one), &of(&test)).unwrap();
+    assert!(found.frechet > 10.0 * floor.frechet, "{found:?} against {floor:?}");
+    assert!(found.energy_distance > 10.0 * floor.energy_distance, "{found:?} against {floor:?}");
+    assert!(found.coverage < 0.5 && floor.coverage > 0.9, "{found:?} against {floor:?}");
+}
