@@ -19,11 +19,12 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
     Command { name, usage, about }
 }
 
-static COMMANDS: [Command; 13] = [
+static COMMANDS: [Command; 14] = [
     command("train", "train [PRESET or FILE.toml] [OPTIONS]", "train; `train --help` lists the options"),
     command("sample", "sample RUN [OPTIONS]", "draw samples from a run"),
     command("evaluate", "evaluate RUN [OPTIONS]", "measure a run"),
     command("compare", "compare [PRESET or FILE.toml] [OPTIONS]", "methods side by side, in one table and plot"),
+    command("features", "features digits", "fit the classifier in whose features digits are compared"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command("bench", "bench [FILTER]", "run the benches"),
     command("mutate", "mutate [FILTER]", "put known faults into the source: the tests must see each"),
@@ -42,7 +43,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
     let text: Vec<String> = rest.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let done = |result: Result<()>| result.map(|()| 0);
     match (name.as_ref(), text.as_slice()) {
-        ("train" | "sample" | "evaluate" | "compare", _) => run::command(&name, rest),
+        ("train" | "sample" | "evaluate" | "compare" | "features", _) => run::command(&name, rest),
         ("test", _) => done(tasks::test(&text)),
         ("bench", _) => done(tasks::bench(&text)),
         ("mutate", _) => done(mutate::command(&text)),

@@ -46,6 +46,9 @@ fn the_frechet_distance_has_its_closed_form() {
     assert!(bias > 6.0 * 2.0 / 50.0 && bias < 3.0 * 6.0 * 2.0 / 50.0, "{bias}");
     assert!(frechet(&few, &x).unwrap_err().to_string().contains("[60, 4]"));
     assert!(frechet(&few.narrow(0, 0, 1), &others).is_err());
+    // The covariance is the unbiased one: of two points, half the square of their difference.
+    let (_, s) = moments(&Tensor::from_slice(&[1.0, 4.0]).view([2, 1])).unwrap();
+    assert!((sum(&s) - 4.5).abs() < 1e-12);
     assert!(frechet(&(few * f64::NAN), &others).unwrap_err().to_string().contains("finite"));
 }
 

@@ -1,15 +1,16 @@
 //! Closed-form velocity fields between $N(0, I)$ and $N(m, S)$: what everything else is checked against.
 
-use strait_core::{Error, VelocityField, check_batch};
-use tch::{Kind, Tensor};
+use strait_core::{Error, VelocityField, check_batch, event_size};
+use tch::Tensor;
 
 /// The mean m (d,) and covariance S (d, d) of the data, with the factors that both fields need.
 #[derive(Debug)]
 struct Target {
     mean: Tensor,
     covariance: Tensor,
-    root: Tensor,
-    identity: Tensor,
+    /// The eigenvalues of R, (d,), and its eigenvectors in columns.
+    roots: Tensor,
+    vectors: Tensor,
 }
 
 impl Target {
@@ -24,19 +25,18 @@ impl Target {
             let expected = "a positive definite matrix".into();
             return Err(Error::Shape { what: "covariance", expected, found: covariance.size() });
         }
-        let root = (&vectors * values.sqrt().unsqueeze(0)).matmul(&vectors.tr());
-        let identity = Tensor::eye(d, (mean.kind(), mean.device()));
-        Ok(Self { mean: mean.shallow_clone(), covariance: covariance.shallow_clone(), root, identity })
+        let (mean, covariance) = (mean.shallow_clone(), covariance.shallow_clone());
+        Ok(Self { mean, covariance, roots: values.sqrt(), vectors })
     }
 
-    /// $x - t m$, (B, d, 1), and t as (B, 1, 1).
-    fn centred(&self, x: &Tensor, t: &Tensor) -> Result<(Tensor, Tensor), Error> {
+    /// $x - t m$, flattened to (B, d).
+    fn centred(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         check_batch(x, t)?;
-        if x.dim() != 2 || x.size()[1] != self.mean.size()[0] {
-            let expected = format!("(B, {})", self.mean.size()[0]);
+        if event_size(x) != self.mean.size()[0] {
+            let expected = format!("(B, ...) with {} in all", self.mean.size()[0]);
             return Err(Error::Shape { what: "x", expected, found: x.size() });
         }
-        Ok(((x - t.unsqueeze(1) * &self.mean).unsqueeze(2), t.view([-1, 1, 1])))
+        Ok(x.f_flatten(1, -1)? - t.unsqueeze(1) * &self.mean)
     }
 }
 
@@ -58,11 +58,14 @@ impl LinearPathField {
 
 impl VelocityField for LinearPathField {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let (y, t) = self.0.centred(x, t)?;
+        let y = self.0.centred(x, t)?.unsqueeze(2);
+        let t = t.view([-1, 1, 1]);
+        let identity = Tensor::eye(self.0.mean.size()[0], (self.0.mean.kind(), self.0.mean.device()));
         let rest = 1f64 - &t;
-        let c = rest.square() * &self.0.identity + t.square() * &self.0.covariance;
-        let slope = &t * &self.0.covariance - rest * &self.0.identity;
-        Ok(slope.matmul(&Tensor::f_linalg_solve(&c, &y, true)?).squeeze_dim(2) + &self.0.mean)
+        let c = rest.square() * &identity + t.square() * &self.0.covariance;
+        let slope = &t * &self.0.covariance - rest * &identity;
+        let v = slope.matmul(&Tensor::f_linalg_solve(&c, &y, true)?).squeeze_dim(2) + &self.0.mean;
+        Ok(v.f_view_as(x)?)
     }
 }
 
@@ -99,10 +102,11 @@ impl StraightField {
 
 impl VelocityField for StraightField {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let (y, t) = self.0.centred(x, t)?;
-        let s = (1f64 - &t) * &self.0.identity + &t * &self.0.root;
-        let slope = &self.0.root - &self.0.identity;
-        let kind: Kind = x.kind();
-        Ok((slope.matmul(&Tensor::f_linalg_solve(&s, &y, true)?).squeeze_dim(2) + &self.0.mean).to_kind(kind))
+        // R and S_t have the same eigenvectors.
+        let Target { mean, roots, vectors, .. } = &self.0;
+        let t1 = t.unsqueeze(1);
+        let slopes = (roots - 1.0) / (1f64 - &t1 + &t1 * roots);
+        let v = (self.0.centred(x, t)?.matmul(vectors) * slopes).matmul(&vectors.tr()) + mean;
+        Ok(v.f_to_kind(x.kind())?.f_view_as(x)?)
     }
 }

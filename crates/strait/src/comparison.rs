@@ -4,6 +4,7 @@ use crate::ProgramError;
 use crate::methods::Method;
 use crate::report::{Axis, Chart, Colour, Panel, Reference as Line, Series};
 use crate::run_folder::{RunFolder, write_whole};
+use crate::scores::Metric;
 use crate::summary::{Evaluation, SUMMARY, Summary};
 use clap::ValueEnum as _;
 use serde::Serialize;
@@ -66,14 +67,16 @@ impl Spread {
         (!values.is_empty()).then(|| Self { mean, sd: (values.len() > 1).then(sd) })
     }
 
+    fn shown(self, metric: Metric) -> Self {
+        Self { mean: metric.shown(self.mean), sd: self.sd.map(|sd| metric.shown(sd)) }
+    }
+
     fn write(self, digits: usize) -> String {
         let sd = self.sd.map(|sd| format!(" ({sd:.digits$})")).unwrap_or_default();
         format!("{:.digits$}{sd}", self.mean)
     }
 }
 
-/// Metrics that have a value at each count of evaluations, and what they are called.
-const BY_NFE: [(&str, &str); 2] = [("w2", "W2"), ("sliced_w2", "Sliced W2")];
 /// Metrics of a whole flow.
 const OF_FLOW: [(&str, &str, usize); 4] = [
     ("normalised_path_energy", "normalised path energy", 3),
@@ -157,6 +160,12 @@ impl Comparison {
         distinct(self.rows.iter().map(|row| row.method))
     }
 
+    /// The metrics of samples that there are rows of.
+    fn metrics(&self) -> Vec<Metric> {
+        let there = |metric: &Metric| self.rows.iter().any(|row| row.metric == metric.name());
+        Metric::ALL.into_iter().filter(there).collect()
+    }
+
     fn counts(&self) -> Vec<usize> {
         let mut counts = distinct(self.rows.iter().filter(|row| row.floor.is_some()).map(|row| row.nfe));
         counts.sort_unstable();
@@ -184,12 +193,14 @@ impl Comparison {
         let mut text = format!("# {run}\n\n{dataset}; against {reference}.\n");
         let _ = writeln!(text, "Means and, of more than one seed, standard deviations; seeds: {}.\n", seeds.join(", "));
         let _ = writeln!(text, "    {}\n", self.command);
-        for (metric, name) in BY_NFE {
-            let head: Vec<String> = self.counts().iter().map(|nfe| format!("{name} at {nfe}")).collect();
-            let cell = |method: &str, nfe| written(self.spread(method, metric, Some(nfe), |row| row.value), 3);
+        for metric in self.metrics() {
+            let head: Vec<String> = self.counts().iter().map(|nfe| format!("{} at {nfe}", metric.heading())).collect();
+            let shown = |spread: Option<Spread>| written(spread.map(|spread| spread.shown(metric)), 3);
+            let cell = |method: &str, nfe| shown(self.spread(method, metric.name(), Some(nfe), |row| row.value));
             let line = |method| (method, self.counts().iter().map(|&nfe| cell(method, nfe)).collect());
             let mut lines: Vec<(&str, Vec<String>)> = self.methods().into_iter().map(line).collect();
-            lines.push(("sampling floor", self.counts().iter().map(|_| written(self.floor(metric), 3)).collect()));
+            let floor = if metric.is_distance() { "sampling floor" } else { "real points" };
+            lines.push((floor, self.counts().iter().map(|_| shown(self.floor(metric.name()))).collect()));
             table(&mut text, &head, &lines);
         }
         let mut head: Vec<String> = OF_FLOW.map(|(_, name, _)| name.to_owned()).into();
@@ -221,9 +232,12 @@ impl Comparison {
 
     fn chart(&self) -> Chart {
         let counts = self.counts();
-        let panel = |(metric, name): (&str, &str)| {
+        let panel = |metric: Metric| {
+            let value = |spread: Option<Spread>| spread.map(|spread| spread.shown(metric));
             let series = |(i, method): (usize, &'static str)| {
-                let at = |&nfe: &usize| Some((nfe as f64, self.spread(method, metric, Some(nfe), |row| row.value)?));
+                let at = |&nfe: &usize| {
+                    Some((nfe as f64, value(self.spread(method, metric.name(), Some(nfe), |row| row.value))?))
+                };
                 let found: Vec<(f64, Spread)> = counts.iter().filter_map(at).collect();
                 let line = found.iter().map(|(nfe, spread)| (*nfe, spread.mean)).collect();
                 let line = Series::line(method, Colour::of(i), line);
@@ -232,11 +246,12 @@ impl Comparison {
                 // A band needs two points to lie between.
                 line.with_band(band.filter(|band| band.len() > 1).unwrap_or_default())
             };
-            let floor = self.floor(metric).map(|floor| Line { label: "sampling floor".into(), value: floor.mean });
+            let floor = value(self.floor(metric.name()))
+                .map(|floor| Line { label: "sampling floor".into(), value: floor.mean });
             Panel {
-                title: name.into(),
+                title: metric.heading().into(),
                 x: Axis::evaluations(&counts.iter().map(|&nfe| nfe as u32).collect::<Vec<_>>()),
-                y: Axis::log(format!("{name} to the data, lower is better")),
+                y: Axis::log(format!("{} to the data, lower is better", metric.in_words())),
                 series: self.methods().into_iter().enumerate().map(series).collect(),
                 references: floor.into_iter().collect(),
                 ..Panel::default()
@@ -246,7 +261,7 @@ impl Comparison {
             id: "comparison".into(),
             title: format!("Methods on {}", self.dataset),
             caption: format!("Against {}.", self.reference),
-            panels: BY_NFE.map(panel).into(),
+            panels: self.metrics().into_iter().filter(|metric| metric.is_distance()).map(panel).collect(),
         }
     }
 }

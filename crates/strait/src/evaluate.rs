@@ -67,7 +67,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<PathBuf, ProgramError> {
     for method in std::iter::once(&summary.method).chain(&summary.baseline) {
         for e in &method.evaluations {
             println!(
-                "{:10} {:8} nfe {:4}  {:10} {:.4}  floor {:.4}",
+                "{:10} {:8} nfe {:4}  {:22} {:.4}  floor {:.4}",
                 method.method, e.solver, e.nfe, e.metric, e.value, e.floor
             );
         }

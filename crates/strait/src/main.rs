@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use strait::ProgramError;
 use strait::compare::{CompareArgs, compare};
 use strait::evaluate::{EvaluateArgs, evaluate};
+use strait::features::{FeaturesArgs, features};
 use strait::sample::{SampleArgs, sample};
 use strait::train::{TrainArgs, train};
 use tracing_subscriber::EnvFilter;
@@ -32,6 +33,8 @@ enum Command {
     Evaluate(EvaluateArgs),
     /// Train methods side by side and put them into one table
     Compare(CompareArgs),
+    /// Fit the classifier in whose features digits are compared
+    Features(FeaturesArgs),
 }
 
 /// Log lines go above the progress bars.
@@ -84,6 +87,7 @@ fn run(command: &Command, bars: &MultiProgress) -> Result<Option<PathBuf>, Progr
         Command::Sample(args) => sample(args, bars).map(Some),
         Command::Evaluate(args) => evaluate(args).map(Some),
         Command::Compare(args) => compare(args, &*stop_on_interrupt()?, bars).map(Some),
+        Command::Features(args) => features(args).map(Some),
     }
 }
 

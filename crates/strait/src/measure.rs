@@ -3,12 +3,13 @@
 use crate::build::Data;
 use crate::config::{Config, SplitConfig};
 use crate::likelihood::{has_density, likelihood};
+use crate::scores::{Metric, Scores, Yardstick, scores};
 use crate::setting::Setting;
 use crate::summary::{EssSummary, Evaluation, MethodSummary, StraightnessSummary};
 use crate::track::{Models, Track};
-use crate::{ProgramError, grids, reflow};
+use crate::{ProgramError, build, grids, reflow};
 use strait_core::{Seed, Source, Split};
-use strait_metrics::{Distances, Residual, Straightness, distances, residual, straightness};
+use strait_metrics::{Residual, Straightness, distances, residual, straightness};
 use strait_ode::{Method, Options, TimeGrid};
 use strait_paths::{Along, ExactField};
 use tch::{Device, Kind, Tensor};
@@ -21,14 +22,16 @@ const QUERIES: i64 = 256;
 
 /// The points that every method of a run is measured with: the same source points, the same reference.
 pub struct Reference {
-    /// Source points, (n, ...).
+    /// Source points: n, and more behind them where features ask for more samples, (N, ...).
     pub x0: Tensor,
     /// Real points in normalised units, (n, ...).
     pub points: Tensor,
     /// The same in the data's units.
     pub data: Tensor,
-    /// Distances between two sets of real points, in the data's units.
-    pub floor: Distances,
+    /// What samples are compared with in features, where the data have a feature map.
+    pub yardstick: Option<Yardstick>,
+    /// The scores of real points that are not the reference.
+    pub floor: Scores,
     /// $W_2^2$ between source and data, in normalised units.
     pub transport: f64,
     /// What `points` are, in words.
@@ -39,10 +42,10 @@ pub struct Reference {
 pub struct Samples {
     /// Evaluations of the field.
     pub nfe: usize,
-    /// (n, ...).
+    /// (N, ...).
     pub x: Tensor,
-    /// Their distances to the reference.
-    pub distances: Distances,
+    /// How far they are from the reference.
+    pub scores: Scores,
 }
 
 /// All that was measured of one method.
@@ -70,13 +73,25 @@ impl Reference {
         let n = set.len(split).map_or(config.evaluate.samples, |len| len.min(config.evaluate.samples));
         let points = set.points(split, n, &mut stream.stream("reference").at(0))?;
         let n = points.size()[0];
-        let x0 = source.sample(n, &mut stream.stream("source").at(0), points.kind(), device)?;
-        let other = set.points(Split::Train, n, &mut stream.stream("floor").at(0))?;
         let in_units = set.denormalise(&points)?;
-        let floor = distances(&set.denormalise(&other)?, &in_units)?;
-        let transport = distances(&x0, &points)?.w2.powi(2);
-        let name = format!("{n} {} points of {}", split.name(), set.name());
-        Ok(Self { x0, points, data: in_units, floor, transport, name })
+        let features = build::features(&config.data)?;
+        let yardstick = features.map(|features| Yardstick::new(features, data, &in_units)).transpose()?;
+        let most = if yardstick.is_some() { config.evaluate.samples.max(n) } else { n };
+        let x0 = source.sample(most, &mut stream.stream("source").at(0), points.kind(), device)?;
+        let other = set.points(Split::Train, n, &mut stream.stream("floor").at(0))?;
+        let mut floor = scores(&set.denormalise(&other)?, &in_units, None)?;
+        floor.features = yardstick.as_ref().map(|yardstick| yardstick.floor(most, &in_units)).transpose()?;
+        let transport = distances(&x0.narrow(0, 0, n), &points)?.w2.powi(2);
+        let mut name = format!("{n} {} points of {}", split.name(), set.name());
+        if let Some(yardstick) = &yardstick {
+            name = format!("{name}; features: {}", yardstick.name());
+        }
+        Ok(Self { x0, points, data: in_units, yardstick, floor, transport, name })
+    }
+
+    /// As many source points as there are reference points, (n, ...).
+    pub fn sources(&self) -> Tensor {
+        self.x0.narrow(0, 0, self.points.size()[0])
     }
 }
 
@@ -86,7 +101,7 @@ impl Reference {
 /// Those of sampling and of the metrics.
 pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) -> Result<Measured, ProgramError> {
     let (config, data) = (setting.config, &setting.data);
-    let models = track.models(data.points.event_shape(), setting.device)?;
+    let models = track.models(setting)?;
     let field = &*models.velocity;
     let method: Method = config.evaluate.solver.parse()?;
     let mut samples = vec![];
@@ -97,23 +112,24 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
         let solution =
             method.solve(field, &reference.x0, &grid, Options { chunk: Some(4096), ..Options::default() })?;
         let x = data.points.denormalise(&solution.x)?;
-        let found = distances(&x, &reference.data)?;
-        for (metric, value, floor) in
-            [("w2", found.w2, reference.floor.w2), ("sliced_w2", found.sliced_w2, reference.floor.sliced_w2)]
-        {
+        let found = scores(&x, &reference.data, reference.yardstick.as_ref())?;
+        for metric in Metric::ALL {
+            let (Some((value, samples)), Some((floor, _))) = (metric.of(&found), metric.of(&reference.floor)) else {
+                continue;
+            };
             evaluations.push(Evaluation {
                 solver: method.name().into(),
                 nfe: solution.nfe,
-                metric: metric.into(),
+                metric: metric.name().into(),
                 value,
                 floor,
-                samples: x.size()[0],
+                samples,
                 reference: reference.name.clone(),
             });
         }
-        samples.push(Samples { nfe: solution.nfe, x, distances: found });
+        samples.push(Samples { nfe: solution.nfe, x, scores: found });
     }
-    let (along, bent) = dynamics(&models, &reference.x0)?;
+    let (along, bent) = dynamics(&models, &reference.sources())?;
     let summary = MethodSummary {
         method: track.name.clone(),
         steps: models.state.position.step,
@@ -162,7 +178,7 @@ fn effective(
     let stream = Seed(setting.config.seed).stream("evaluation");
     let mut draws = stream.stream("candidates").at(0);
     let candidates = data.points.points(Split::Train, CANDIDATES, &mut draws)?;
-    let n = QUERIES.min(reference.x0.size()[0]);
+    let n = QUERIES.min(reference.points.size()[0]);
     let count = candidates.size()[0];
     let field = ExactField::new(path, source, coupling, candidates, 1 << 16)?;
     let times = vec![0.1, 0.3, 0.5, 0.7, 0.9];
@@ -196,7 +212,7 @@ pub fn conditional_paths(
     n: i64,
 ) -> Result<Vec<Tensor>, ProgramError> {
     let t = Tensor::linspace(0.0, 1.0, 65, (Kind::Float, reference.x0.device()));
-    (0..n.min(reference.x0.size()[0]))
+    (0..n.min(reference.points.size()[0]))
         .map(|i| {
             let (x0, x1) = (reference.x0.narrow(0, i, 1), reference.points.narrow(0, i, 1));
             let path = tch::no_grad(|| strait_paths::along_time(&*models.path, &x0, &x1, &t))?;

@@ -23,6 +23,9 @@ pub enum Method {
     Reflow,
     /// An invertible network by maximum likelihood, which samples in one step
     Likelihood,
+    /// The Gaussian with the mean and covariance of the training points: no training, no flow to speak of
+    #[value(name = "gaussian_fit")]
+    GaussianFit,
     /// The preset's own learned path
     Learned,
 }
@@ -31,6 +34,7 @@ pub enum Method {
 pub fn name(config: &Config) -> &'static str {
     match config.interpolant {
         InterpolantConfig::Linear if config.velocity.flow.is_some() => "likelihood",
+        InterpolantConfig::Linear if config.velocity.gaussian => "gaussian_fit",
         InterpolantConfig::Linear => match config.coupling {
             CouplingConfig::Independent => "linear",
             CouplingConfig::Ot => "ot",
@@ -79,6 +83,7 @@ impl Method {
             Self::Ot => "ot",
             Self::Reflow => "reflow",
             Self::Likelihood => "likelihood",
+            Self::GaussianFit => "gaussian_fit",
             Self::Learned => "learned",
         }
     }
@@ -101,15 +106,20 @@ impl Method {
         let mut phase = phase.ok_or("the preset's last phase does not fit the velocity")?;
         config.interpolant = InterpolantConfig::Linear;
         config.velocity.flow = None;
+        if matches!(self, Self::Likelihood | Self::GaussianFit) && config.source != SourceConfig::Normal {
+            return Err("its source is N(0, I), and the preset's is not".into());
+        }
+        if self == Self::GaussianFit {
+            let (coupling, phase) = (CouplingConfig::Independent, vec![]);
+            let velocity = VelocityConfig { gaussian: true, hidden: vec![], ema_half_life: None, ..config.velocity };
+            return Ok(Config { coupling, phase, velocity, ..config });
+        }
         config.coupling = match self {
             Self::Ot => CouplingConfig::Ot,
             Self::Reflow => CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE },
-            Self::Linear | Self::Likelihood | Self::Learned => CouplingConfig::Independent,
+            Self::Linear | Self::Likelihood | Self::GaussianFit | Self::Learned => CouplingConfig::Independent,
         };
         if self == Self::Likelihood {
-            if config.source != SourceConfig::Normal {
-                return Err("its source is N(0, I), and the preset's is not".into());
-            }
             let flow = Some(FlowConfig { steps: 8, transform: TransformConfig::Spline });
             config.velocity = VelocityConfig { hidden: vec![64, 64], flow, ema_half_life: None, ..config.velocity };
             for level in &mut phase.level {

@@ -70,7 +70,7 @@ pub fn pairs(
     let Some(teacher_config) = teacher(config) else { return Ok(None) };
     let teacher = Track { name: format!("teacher {rounds}"), ..Track::new(&teacher_config, &teacher_folder(folder)) };
     teacher.train(setting, session)?;
-    let models = teacher.models(setting.data.points.event_shape(), setting.device)?;
+    let models = teacher.models(setting)?;
     let method: Method = solver.parse()?;
     let grid = TimeGrid::uniform(method.steps(*nfe)?)?;
     let store = PairStore::new(folder.join("pairs"), *pairs, SHARD);

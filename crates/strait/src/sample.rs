@@ -75,7 +75,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     let config = folder.config()?;
     let setting = Setting::new(&config, &args.device)?;
     let track = Track::new(&config, folder.path());
-    let models = track.models(setting.data.points.event_shape(), setting.device)?;
+    let models = track.models(&setting)?;
     let (method, nfe) = if models.flow.is_some() { (Method::Euler, 1) } else { (method, args.nfe) };
     let grid = grids::grid(args.grid, method, nfe, &models, &setting, &folder)?;
     let mut draws = Seed(config.seed).stream("sample").at(args.seed);

@@ -17,7 +17,8 @@ pub struct Evaluation {
     pub metric: String,
     /// Its value.
     pub value: f64,
-    /// Its value between two sets of real points of the same sizes: what even a perfect sampler has.
+    /// Its value between two sets of real points: what even a perfect sampler has. Of as many points; in features of as
+    /// many, or of all training points where they are fewer.
     pub floor: f64,
     /// How many samples.
     pub samples: i64,

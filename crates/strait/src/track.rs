@@ -6,7 +6,7 @@ use crate::config::{self, Config};
 use crate::one_step::OneStep;
 use crate::run_folder::RunFolder;
 use crate::setting::Setting;
-use crate::{ProgramError, build, methods, reflow};
+use crate::{ProgramError, build, gaussian, methods, reflow};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -17,7 +17,7 @@ use std::time::Instant;
 use strait_core::{Dataset, Interpolant, Seed, Split, VelocityField};
 use strait_optim::checkpoint::{self, Checkpoint};
 use strait_optim::{LevelLog, LevelName, Pairing, System, Trainer};
-use tch::{Device, Tensor};
+use tch::Tensor;
 use tracing::{info, warn};
 
 /// One line of `metrics.jsonl`.
@@ -116,6 +116,9 @@ impl<'a> Track<'a> {
     /// # Errors
     /// `Interrupted` after `stop` was set and a checkpoint written; those of training and of files.
     pub fn train(&self, setting: &Setting<'_>, session: &Session<'_>) -> Result<(), ProgramError> {
+        if self.config.velocity.gaussian {
+            return Ok(()); // fitted in closed form, whenever it is asked for
+        }
         let stored = reflow::pairs(self.config, &self.folder, setting, session)?;
         let pairing = stored.as_ref().map_or_else(|| setting.pairing(), |pairs| Pairing::Stored(pairs));
         let mut trainer = self.trainer(pairing, setting)?;
@@ -162,6 +165,9 @@ impl<'a> Track<'a> {
     /// # Errors
     /// Those of its phases and models.
     pub fn check(&self, setting: &Setting<'_>) -> Result<(), ProgramError> {
+        if self.config.velocity.gaussian {
+            return Ok(());
+        }
         self.trainer(setting.pairing(), setting).map(drop)
     }
 
@@ -258,7 +264,11 @@ impl<'a> Track<'a> {
     ///
     /// # Errors
     /// `Run` where there is no checkpoint; those of reading it.
-    pub fn models(&self, event: &[i64], device: Device) -> Result<Models, ProgramError> {
+    pub fn models(&self, setting: &Setting<'_>) -> Result<Models, ProgramError> {
+        if self.config.velocity.gaussian {
+            return gaussian::fit(setting);
+        }
+        let (event, device) = (setting.data.points.event_shape(), setting.device);
         let none = || ProgramError::Run { path: self.folder.clone(), problem: "it has no checkpoint yet".into() };
         let found = self.newest()?.ok_or_else(none)?;
         let d = event.iter().product();

@@ -2,6 +2,7 @@
 
 use crate::ProgramError;
 use crate::config::{ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};
+use crate::features::{self, Features};
 use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
 use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, Pinwheel, Rings, SCurve, TwoSpirals};
 use strait_data::{
@@ -68,6 +69,17 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
     let points = ToyDataset::of(NormalisedToy::scaled(toy, scaling)?, KIND, device)?;
     let units = points.law().units().to(KIND, device)?;
     Ok(Data { points: Box::new(points), image: None, units })
+}
+
+/// The feature map that samples of `[data]` are compared in, where they have one.
+///
+/// # Errors
+/// Those of fitting it, where that was not done before.
+pub fn features(config: &DataConfig) -> Result<Option<Features>, ProgramError> {
+    match config.name {
+        Some(DataName::Digits) => features::digits().map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// `n` points of a toy for each split.

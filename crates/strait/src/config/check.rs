@@ -38,6 +38,11 @@ impl Config {
         self.check_coupling()?;
         let flow = self.velocity.flow.as_ref();
         need(flow.is_none_or(|flow| flow.steps > 0), "velocity.flow.steps", flow.map(|f| f.steps), "at least 1")?;
+        let gaussian = self.velocity.gaussian;
+        let must = "given, unless velocity.gaussian is, and only then";
+        need(self.phase.is_empty() == gaussian, "phase", self.phase.len(), must)?;
+        let alone = flow.is_none() && self.interpolant == InterpolantConfig::Linear;
+        need(alone || !gaussian, "velocity.gaussian", gaussian, "alone, on the linear path")?;
         for (i, phase) in self.phase.iter().enumerate() {
             need(phase.turns > 0, &format!("phase.{i}.turns"), phase.turns, "at least 1")?;
             for (j, level) in phase.level.iter().enumerate() {

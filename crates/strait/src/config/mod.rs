@@ -37,7 +37,8 @@ pub struct Config {
     pub interpolant: InterpolantConfig,
     /// The network that learns the field.
     pub velocity: VelocityConfig,
-    /// What is trained, in order.
+    /// What is trained, in order; nothing where the velocity is `gaussian`.
+    #[serde(default)]
     pub phase: Vec<PhaseConfig>,
     /// What is measured at the end.
     #[serde(default)]
@@ -169,6 +170,10 @@ pub struct VelocityConfig {
     /// In place of the MLP, one step of an invertible network; `hidden` is then of each of its couplings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowConfig>,
+    /// In place of the MLP, the straight flow to the Gaussian that has the mean and covariance of the training points, in
+    /// closed form: what is reached without any training, and without a `phase`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub gaussian: bool,
     /// Half-life, in steps, of the moving average that is sampled with; absent: the last parameters are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema_half_life: Option<f64>,
@@ -267,6 +272,10 @@ pub struct LevelConfig {
 
 fn one() -> u32 {
     1
+}
+
+fn is_false(x: &bool) -> bool {
+    !x
 }
 
 fn is_zero(x: &f64) -> bool {

@@ -1,16 +1,16 @@
 //! The figures of a run.
 
-use super::{Headline, Method, evaluations};
+use super::{Headline, Method, evaluations, measured};
 use crate::ProgramError;
 use crate::measure::{Reference, conditional_paths, trajectories};
 use crate::report::{
     Axis, Chart, Event, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
     ScatterCell, ScatterGrid, ScatterRow, Series, Shade, Trajectories, TrajectoryPanel, Truth,
 };
+use crate::scores::{Metric, Scores};
 use crate::setting::Setting;
 use crate::track::{MetricsLine, Models};
 use strait_data::Image;
-use strait_metrics::Distances;
 use tch::{Kind, Tensor};
 
 /// Points of a scatter cell and images of a grid cell.
@@ -63,7 +63,7 @@ fn scatter(methods: &[Method<'_>], reference: &Reference) -> ScatterGrid {
             .measured
             .samples
             .iter()
-            .map(|s| ScatterCell { points: points(&s.x, POINTS), note: headline.note(&s.distances) })
+            .map(|s| ScatterCell { points: points(&s.x, POINTS), note: headline.note(&s.scores) })
             .collect(),
     };
     let wide = if reference.data.size()[1..] == [2] { "" } else { " The first two coordinates are shown." };
@@ -82,7 +82,7 @@ fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageG
     let headline = Headline::new(reference);
     let row = |method: &Method<'_>| {
         let samples = &method.measured.samples;
-        let mut cells: Vec<_> = samples.iter().map(|s| cell(&s.x, headline.note(&s.distances))).collect();
+        let mut cells: Vec<_> = samples.iter().map(|s| cell(&s.x, headline.note(&s.scores))).collect();
         cells.push(cell(&reference.data, format!("floor {:.3}", headline.of(&reference.floor))));
         ImageRow { label: method.name().into(), colour: method.colour(), cells }
     };
@@ -104,28 +104,26 @@ fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageG
 pub(super) fn quality(methods: &[Method<'_>], reference: &Reference) -> Chart {
     let counts: Vec<u32> =
         methods.first().map_or(vec![], |m| m.measured.samples.iter().map(|s| s.nfe as u32).collect());
-    let panel = |title: &str, floor: f64, value: fn(&Distances) -> f64| Panel {
-        title: title.into(),
-        x: Axis::evaluations(&counts),
-        y: Axis::log(format!("{title} to the data, lower is better")),
-        series: methods
-            .iter()
-            .map(|method| {
-                let points = method.measured.samples.iter().map(|s| (s.nfe as f64, value(&s.distances))).collect();
-                Series::line(method.name(), method.colour(), points)
-            })
-            .collect(),
-        references: vec![Line { label: "sampling floor".into(), value: floor }],
-        ..Panel::default()
+    let panel = |metric: Metric| {
+        let value = |scores: &Scores| metric.of(scores).map_or(f64::NAN, |(value, _)| metric.shown(value));
+        let series = |method: &Method<'_>| {
+            let points = method.measured.samples.iter().map(|s| (s.nfe as f64, value(&s.scores))).collect();
+            Series::line(method.name(), method.colour(), points)
+        };
+        Panel {
+            title: metric.heading().into(),
+            x: Axis::evaluations(&counts),
+            y: Axis::log(format!("{} to the data, lower is better", metric.in_words())),
+            series: methods.iter().map(series).collect(),
+            references: vec![Line { label: "sampling floor".into(), value: value(&reference.floor) }],
+            ..Panel::default()
+        }
     };
     Chart {
         id: "quality".into(),
         title: "Quality against evaluations".into(),
         caption: format!("One seed, {}.", reference.name),
-        panels: vec![
-            panel("W2", reference.floor.w2, |d| d.w2),
-            panel("Sliced W2", reference.floor.sliced_w2, |d| d.sliced_w2),
-        ],
+        panels: measured(reference).filter(|metric| metric.is_distance()).map(panel).collect(),
     }
 }
 

@@ -8,12 +8,12 @@ pub(crate) use figures::{format, pixels, points};
 use crate::measure::{Measured, Reference};
 use crate::report::{Colour, KeyNumber, Page, Section};
 use crate::run_folder::RunFolder;
+use crate::scores::{Metric, Scores};
 use crate::setting::Setting;
 use crate::summary::Summary;
 use crate::track::Track;
 use crate::{ProgramError, config};
 use std::path::PathBuf;
-use strait_metrics::Distances;
 
 /// One method of the report, the run's own first.
 pub struct Method<'a> {
@@ -35,41 +35,41 @@ impl Method<'_> {
 
     fn score(&self, headline: Headline, nfe: usize) -> f64 {
         let sample = self.measured.samples.iter().find(|s| s.nfe == nfe);
-        sample.map_or(f64::NAN, |s| headline.of(&s.distances))
+        sample.map_or(f64::NAN, |s| headline.of(&s.scores))
     }
 }
 
 /// The distance that a page leads with.
 #[derive(Clone, Copy)]
-enum Headline {
-    W2,
-    /// Above a few dimensions $W_2$ between samples is mostly its floor, and blurred samples lie nearer to all real
-    /// points than real points do to each other.
-    SlicedW2,
-}
+struct Headline(Metric);
 
 impl Headline {
+    /// Above a few dimensions $W_2$ between samples is mostly its floor, and blurred samples lie nearer to all real points
+    /// than real points do to each other.
     fn new(reference: &Reference) -> Self {
-        if strait_core::event_size(&reference.data) > 8 { Self::SlicedW2 } else { Self::W2 }
+        Self(match &reference.yardstick {
+            Some(_) => Metric::Frechet,
+            None if strait_core::event_size(&reference.data) > 8 => Metric::SlicedW2,
+            None => Metric::W2,
+        })
     }
 
     fn name(self) -> &'static str {
-        match self {
-            Self::W2 => "W2",
-            Self::SlicedW2 => "sliced W2",
-        }
+        self.0.in_words()
     }
 
-    fn note(self, distances: &Distances) -> String {
-        format!("{} {:.3}", self.name(), self.of(distances))
+    fn note(self, scores: &Scores) -> String {
+        format!("{} {:.3}", self.name(), self.of(scores))
     }
 
-    fn of(self, distances: &Distances) -> f64 {
-        match self {
-            Self::W2 => distances.w2,
-            Self::SlicedW2 => distances.sliced_w2,
-        }
+    fn of(self, scores: &Scores) -> f64 {
+        self.0.of(scores).map_or(f64::NAN, |(value, _)| self.0.shown(value))
     }
+}
+
+/// What was measured of a reference.
+fn measured(reference: &Reference) -> impl Iterator<Item = Metric> {
+    Metric::ALL.into_iter().filter(|metric| metric.of(&reference.floor).is_some())
 }
 
 /// Writes `report/` and returns the path of its page.
@@ -83,21 +83,14 @@ pub fn write(
     methods: &[Method<'_>],
     reference: &Reference,
 ) -> Result<PathBuf, ProgramError> {
+    let mut quality = vec![figures::quality(methods, reference).draw()?.into()];
+    quality.extend(measured(reference).map(|metric| tables::quality(metric, methods, reference).into()));
+    quality.push(tables::straightness(methods).into());
+    quality.extend(tables::likelihood(methods, reference).map(Into::into));
     let mut sections = vec![
         Section { heading: "Samples".into(), content: vec![figures::samples(setting, methods, reference)?.into()] },
-        Section {
-            heading: "Quality".into(),
-            content: vec![
-                figures::quality(methods, reference).draw()?.into(),
-                tables::w2(methods, reference).into(),
-                tables::sliced_w2(methods, reference).into(),
-                tables::straightness(methods).into(),
-            ],
-        },
+        Section { heading: "Quality".into(), content: quality },
     ];
-    if let (Some(table), Some(quality)) = (tables::likelihood(methods, reference), sections.last_mut()) {
-        quality.content.push(table.into());
-    }
     if reference.data.size()[1..] == [2] {
         sections.push(Section {
             heading: "Paths".into(),
@@ -116,9 +109,14 @@ pub fn write(
     });
     let mut losses = vec![];
     for method in methods {
-        losses.push(figures::loss(method, &method.track.read_metrics()?).draw()?.into());
+        let lines = method.track.read_metrics()?;
+        if !lines.is_empty() {
+            losses.push(figures::loss(method, &lines).draw()?.into());
+        }
     }
-    sections.push(Section { heading: "Training".into(), content: losses });
+    if !losses.is_empty() {
+        sections.push(Section { heading: "Training".into(), content: losses });
+    }
     let page = Page {
         title: summary.run.clone(),
         kicker: format!("Strait · {}", summary.dataset),
@@ -157,11 +155,13 @@ fn verdict(methods: &[Method<'_>], reference: &Reference) -> Vec<String> {
         ),
         None => format!("At {few_words} {name} is {}; at {many_words} it is {}.", at(own, few), at(own, many)),
     }];
-    lines.push(format!(
-        "Two sets of as many real points are {:.3} apart: no sampler can be expected below that. One seed; no spread.",
-        headline.of(&reference.floor)
-    ));
-    if matches!(headline, Headline::SlicedW2) {
+    let floor = headline.of(&reference.floor);
+    let real = match reference.floor.features {
+        Some(found) => format!("{} training images are {floor:.3} away", found.samples),
+        None => format!("Two sets of as many real points are {floor:.3} apart"),
+    };
+    lines.push(format!("{real}: no sampler can be expected below that. One seed; no spread."));
+    if headline.0 != Metric::W2 {
         lines.push(
             "W2 itself is in the tables: in this many dimensions it is mostly its sampling floor, and blurred samples lie \
              nearer to all real points than real points do to each other."
@@ -178,7 +178,7 @@ fn warnings(methods: &[Method<'_>], reference: &Reference) -> Vec<String> {
     let mut lines = vec![];
     for other in rest {
         for sample in &own.measured.samples {
-            let (mine, theirs) = (headline.of(&sample.distances), other.score(headline, sample.nfe));
+            let (mine, theirs) = (headline.of(&sample.scores), other.score(headline, sample.nfe));
             if mine > 1.1 * theirs {
                 lines.push(format!(
                     "At {} the {} path is worse than the {} one: {} {mine:.3} against {theirs:.3}.",

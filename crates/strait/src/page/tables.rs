@@ -4,28 +4,23 @@ use super::Method;
 use super::figures::columns;
 use crate::measure::Reference;
 use crate::report::{Better, Cell, Column, Row, Table};
-use strait_metrics::Distances;
+use crate::scores::{Metric, Scores};
 
-pub(super) fn w2(methods: &[Method<'_>], reference: &Reference) -> Table {
-    distance("W2", methods, reference, |d| d.w2)
-}
-
-pub(super) fn sliced_w2(methods: &[Method<'_>], reference: &Reference) -> Table {
-    distance("Sliced W2", methods, reference, |d| d.sliced_w2)
-}
-
-fn distance(name: &str, methods: &[Method<'_>], reference: &Reference, of: fn(&Distances) -> f64) -> Table {
+pub(super) fn quality(metric: Metric, methods: &[Method<'_>], reference: &Reference) -> Table {
+    let cell = |scores: &Scores| metric.of(scores).map_or(Cell::Missing, |(value, _)| Cell::value(metric.shown(value)));
     let row = |method: &Method<'_>| {
-        let cells = method.measured.samples.iter().map(|s| Cell::value(of(&s.distances))).collect();
+        let cells = method.measured.samples.iter().map(|s| cell(&s.scores)).collect();
         Row::method(method.name(), method.colour(), cells)
     };
     let mut rows: Vec<Row> = methods.iter().map(row).collect();
-    let floor = columns(methods).iter().map(|_| Cell::value(of(&reference.floor))).collect();
-    rows.push(Row::reference("sampling floor", floor));
+    let floor = if metric.is_distance() { "sampling floor" } else { "real points" };
+    rows.push(Row::reference(floor, columns(methods).iter().map(|_| cell(&reference.floor)).collect()));
+    let first = methods.first().and_then(|method| method.measured.samples.first());
+    let count = first.and_then(|sample| metric.of(&sample.scores)).map_or(0, |(_, samples)| samples);
     Table {
-        title: format!("{name} by number of evaluations"),
-        note: format!("Against {}, in the data's own units; one seed.", reference.name),
-        columns: columns(methods).into_iter().map(|label| Column { label, better: Better::Lower }).collect(),
+        title: format!("{} by number of evaluations", metric.heading()),
+        note: format!("{count} samples against {}; one seed.", reference.name),
+        columns: columns(methods).into_iter().map(|label| Column { label, better: metric.better() }).collect(),
         rows,
     }
 }
