@@ -32,6 +32,7 @@ pub(crate) fn fit(setting: &Setting<'_>) -> Result<Models, ProgramError> {
         path: Box::new(Linear),
         velocity: Box::new(field),
         flow: None,
+        map: None,
         state: State { version: 1, position: Position::default(), threads: tch::get_num_threads(), wall_seconds },
         parameters: d + d * (d + 1) / 2,
         spent: Spent { gradient_steps: 0, wall_seconds },
