@@ -4,10 +4,11 @@ use crate::ProgramError;
 use crate::comparison::Comparison;
 use crate::config::{self, Config};
 use crate::measure::{Reference, measure};
-use crate::methods::Method;
+use crate::methods::{Method, stress as stress_config};
 use crate::run_folder::{RUNS, RunFolder};
 use crate::setting::Setting;
-use crate::summary::SUMMARY;
+use crate::stress::stress;
+use crate::summary::{SUMMARY, Summary};
 use crate::track::{Session, Track};
 use clap::Args;
 use indicatif::MultiProgress;
@@ -33,6 +34,9 @@ pub struct CompareArgs {
     /// Lay a setting over the config
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
+    /// Measure each with a larger velocity too, trained afresh on its path, and with the exact field where it is defined
+    #[arg(long)]
+    stress: bool,
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -110,7 +114,9 @@ impl Contender<'_> {
         };
         if self.folder.is_dir() {
             let run = RunFolder::at(&self.folder, &config)?;
-            if run.path().join(SUMMARY).is_file() {
+            let done = run.read_json::<Summary>(SUMMARY)?;
+            let stressed = |summary: &Summary| summary.method.stress.is_some() || stress_config(&config).is_none();
+            if done.is_some_and(|summary| !self.args.stress || stressed(&summary)) {
                 return Ok(Ok(()));
             }
         }
@@ -127,7 +133,11 @@ impl Contender<'_> {
             Some(reference) => reference,
             None => reference.insert(Reference::new(&config, &setting.data, &*setting.source, setting.device)?),
         };
-        setting.write_summary(&run, &measure(&setting, &track, reference)?, None)?;
+        let mut measured = measure(&setting, &track, reference)?;
+        if self.args.stress {
+            measured.summary.stress = stress(&setting, &track, reference, session)?;
+        }
+        setting.write_summary(&run, &measured, None)?;
         Ok(Ok(()))
     }
 }

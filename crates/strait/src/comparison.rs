@@ -5,7 +5,7 @@ use crate::methods::Method;
 use crate::report::{Axis, Chart, Colour, Panel, Reference as Line, Series};
 use crate::run_folder::{RunFolder, write_whole};
 use crate::scores::Metric;
-use crate::summary::{Evaluation, SUMMARY, Summary};
+use crate::summary::{Evaluation, Field, SUMMARY, Summary};
 use clap::ValueEnum as _;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -32,6 +32,25 @@ pub struct Row {
     pub steps: u64,
     /// Seconds of all that was done before sampling.
     pub wall_seconds: f64,
+    /// The field that its path was followed by.
+    pub field: Field,
+}
+
+/// Where in the tables a number stands.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    field: Field,
+    method: &'a str,
+    metric: &'a str,
+    /// None: whatever it is.
+    nfe: Option<usize>,
+}
+
+impl At<'_> {
+    fn holds(&self, row: &Row) -> bool {
+        let Self { field, method, metric, nfe } = *self;
+        (row.field, row.method) == (field, method) && row.metric == metric && nfe.is_none_or(|nfe| row.nfe == nfe)
+    }
 }
 
 /// All rows, in the order of their making.
@@ -114,32 +133,34 @@ impl Comparison {
     fn add(&mut self, method: Method, summary: &Summary) {
         let own = &summary.method;
         self.dataset.clone_from(&summary.dataset);
-        let row = |solver: &str, nfe, metric: &str, value, floor| Row {
-            method: method.name(),
-            seed: summary.seed,
-            solver: solver.into(),
-            nfe,
-            metric: metric.into(),
-            value,
-            floor,
-            steps: own.gradient_steps,
-            wall_seconds: own.wall_seconds,
+        let stress = own.stress.as_ref();
+        let row = |field, solver: &str, nfe, metric: &str, value, floor| {
+            // The exact field costs no training beyond its path's.
+            let stress = stress.filter(|_| field == Field::Stress);
+            let spent = stress.map(|stress| (stress.gradient_steps, stress.wall_seconds));
+            let (steps, wall_seconds) = spent.unwrap_or((own.gradient_steps, own.wall_seconds));
+            let (method, seed, solver, metric) = (method.name(), summary.seed, solver.into(), metric.into());
+            Row { method, seed, solver, nfe, metric, value, floor, steps, wall_seconds, field }
         };
-        for Evaluation { solver, nfe, metric, value, floor, reference, .. } in &own.evaluations {
-            self.reference.clone_from(reference);
-            self.rows.push(row(solver, *nfe, metric, *value, Some(*floor)));
+        for (field, evaluations) in own.by_field() {
+            for Evaluation { solver, nfe, metric, value, floor, reference, .. } in evaluations {
+                self.reference.clone_from(reference);
+                self.rows.push(row(field, solver, *nfe, metric, *value, Some(*floor)));
+            }
         }
-        let (s, steps) = (&own.straightness, own.straightness.steps);
-        for (metric, value) in [
-            ("path_energy", s.path_energy),
-            ("normalised_path_energy", s.normalised_path_energy),
-            ("straightness", s.straightness),
-            ("residual", s.residual),
-        ] {
-            self.rows.push(row("euler", steps, metric, value, None));
+        let straightness = [(Field::Own, Some(&own.straightness)), (Field::Stress, stress.map(|s| &s.straightness))];
+        for (field, s) in straightness.into_iter().filter_map(|(field, s)| Some((field, s?))) {
+            for (metric, value) in [
+                ("path_energy", s.path_energy),
+                ("normalised_path_energy", s.normalised_path_energy),
+                ("straightness", s.straightness),
+                ("residual", s.residual),
+            ] {
+                self.rows.push(row(field, "euler", s.steps, metric, value, None));
+            }
         }
-        if let Some(likelihood) = &own.likelihood {
-            self.rows.push(row("rk4", likelihood.nfe, "bits_per_dimension", likelihood.bits_per_dimension, None));
+        if let Some(found) = &own.likelihood {
+            self.rows.push(row(Field::Own, "rk4", found.nfe, "bits_per_dimension", found.bits_per_dimension, None));
         }
     }
 
@@ -156,8 +177,14 @@ impl Comparison {
         write_whole(&folder.path().join("comparison.png"), &figure.png)
     }
 
-    fn methods(&self) -> Vec<&'static str> {
-        distinct(self.rows.iter().map(|row| row.method))
+    /// The methods that were measured with a field.
+    fn methods(&self, field: Field) -> Vec<&'static str> {
+        distinct(self.rows.iter().filter(|row| row.field == field).map(|row| row.method))
+    }
+
+    /// The fields that any was measured with.
+    fn fields(&self) -> impl Iterator<Item = Field> {
+        Field::ALL.into_iter().filter(|field| self.rows.iter().any(|row| row.field == *field))
     }
 
     /// The metrics of samples that there are rows of.
@@ -166,16 +193,24 @@ impl Comparison {
         Metric::ALL.into_iter().filter(there).collect()
     }
 
-    fn counts(&self) -> Vec<usize> {
-        let mut counts = distinct(self.rows.iter().filter(|row| row.floor.is_some()).map(|row| row.nfe));
+    fn counts(&self, field: Field) -> Vec<usize> {
+        let there = |row: &&Row| row.field == field && row.floor.is_some();
+        let mut counts = distinct(self.rows.iter().filter(there).map(|row| row.nfe));
         counts.sort_unstable();
         counts
     }
 
     /// The values over seeds at one place of a table.
-    fn spread(&self, method: &str, metric: &str, nfe: Option<usize>, of: fn(&Row) -> f64) -> Option<Spread> {
-        let here = |row: &&Row| row.method == method && row.metric == metric && nfe.is_none_or(|nfe| row.nfe == nfe);
-        Spread::of(&self.rows.iter().filter(here).map(of).collect::<Vec<_>>())
+    fn spread(&self, at: At<'_>, of: fn(&Row) -> f64) -> Option<Spread> {
+        Spread::of(&self.rows.iter().filter(|row| at.holds(row)).map(of).collect::<Vec<_>>())
+    }
+
+    /// The ratios to the linear path's value with the same seed and field.
+    fn ratios(&self, at: At<'_>) -> Option<Spread> {
+        let linear = At { method: Method::Linear.name(), ..at };
+        let of = |row: &Row| self.rows.iter().find(|other| linear.holds(other) && other.seed == row.seed);
+        let ratio = |row: &Row| Some(row.value / of(row)?.value);
+        Spread::of(&self.rows.iter().filter(|row| at.holds(row)).filter_map(ratio).collect::<Vec<_>>())
     }
 
     /// The mean floor of a metric: it is the same at every count of evaluations.
@@ -188,31 +223,20 @@ impl Comparison {
     /// The tables in words.
     pub fn markdown(&self) -> String {
         let seeds = |method| distinct(self.rows.iter().filter(|row| row.method == method).map(|row| row.seed)).len();
-        let seeds: Vec<String> = self.methods().into_iter().map(|m| format!("{m} {}", seeds(m))).collect();
+        let seeds: Vec<String> = self.methods(Field::Own).into_iter().map(|m| format!("{m} {}", seeds(m))).collect();
         let (run, dataset, reference) = (&self.run, &self.dataset, &self.reference);
         let mut text = format!("# {run}\n\n{dataset}; against {reference}.\n");
         let _ = writeln!(text, "Means and, of more than one seed, standard deviations; seeds: {}.\n", seeds.join(", "));
         let _ = writeln!(text, "    {}\n", self.command);
-        for metric in self.metrics() {
-            let head: Vec<String> = self.counts().iter().map(|nfe| format!("{} at {nfe}", metric.heading())).collect();
-            let shown = |spread: Option<Spread>| written(spread.map(|spread| spread.shown(metric)), 3);
-            let cell = |method: &str, nfe| shown(self.spread(method, metric.name(), Some(nfe), |row| row.value));
-            let line = |method| (method, self.counts().iter().map(|&nfe| cell(method, nfe)).collect());
-            let mut lines: Vec<(&str, Vec<String>)> = self.methods().into_iter().map(line).collect();
-            let floor = if metric.is_distance() { "sampling floor" } else { "real points" };
-            lines.push((floor, self.counts().iter().map(|_| shown(self.floor(metric.name()))).collect()));
-            table(&mut text, &head, &lines);
+        for field in self.fields() {
+            let _ = writeln!(text, "## {}\n", heading(field));
+            for metric in self.metrics() {
+                self.quality(&mut text, field, metric);
+            }
+            if field != Field::Exact {
+                self.of_flow(&mut text, field);
+            }
         }
-        let mut head: Vec<String> = OF_FLOW.map(|(_, name, _)| name.to_owned()).into();
-        head.extend(["gradient steps".into(), "seconds".into()]);
-        let line = |method| {
-            let value = |(metric, _, digits)| written(self.spread(method, metric, None, |row| row.value), digits);
-            let mut cells: Vec<String> = OF_FLOW.map(value).into();
-            cells.push(written(self.spread(method, "path_energy", None, |row| row.steps as f64), 0));
-            cells.push(written(self.spread(method, "path_energy", None, |row| row.wall_seconds), 1));
-            (method, cells)
-        };
-        table(&mut text, &head, &self.methods().into_iter().map(line).collect::<Vec<_>>());
         text.push_str("Steps and seconds are of everything a method trained or made: a teacher and its pairs too.\n");
         for line in &self.left_out {
             let _ = writeln!(text, "\n{line}.");
@@ -220,49 +244,101 @@ impl Comparison {
         text
     }
 
+    /// A metric at each count, and what a distance is of the linear path's.
+    fn quality(&self, text: &mut String, field: Field, metric: Metric) {
+        let (counts, methods) = (self.counts(field), self.methods(field));
+        let at = |method, nfe| At { field, method, metric: metric.name(), nfe: Some(nfe) };
+        let lines = |cell: &dyn Fn(&'static str, usize) -> String| -> Vec<(&str, Vec<String>)> {
+            methods.iter().map(|&method| (method, counts.iter().map(|&nfe| cell(method, nfe)).collect())).collect()
+        };
+        let head: Vec<String> = counts.iter().map(|nfe| format!("{} at {nfe}", metric.heading())).collect();
+        let shown = |spread: Option<Spread>| written(spread.map(|spread| spread.shown(metric)), 3);
+        let mut values = lines(&|method, nfe| shown(self.spread(at(method, nfe), |row| row.value)));
+        let floor = if metric.is_distance() { "sampling floor" } else { "real points" };
+        values.push((floor, counts.iter().map(|_| shown(self.floor(metric.name()))).collect()));
+        table(text, &head, &values);
+        if metric.is_distance() && methods.len() > 1 && methods.contains(&Method::Linear.name()) {
+            let head: Vec<String> = counts.iter().map(|nfe| format!("of linear's at {nfe}")).collect();
+            table(text, &head, &lines(&|method, nfe| written(self.ratios(at(method, nfe)), 3)));
+        }
+    }
+
+    /// What is measured of a whole flow, and what it took.
+    fn of_flow(&self, text: &mut String, field: Field) {
+        let mut head: Vec<String> = OF_FLOW.map(|(_, name, _)| name.to_owned()).into();
+        head.extend(["gradient steps".into(), "seconds".into()]);
+        let line = |method| {
+            let at = |metric| At { field, method, metric, nfe: None };
+            let value = |(metric, _, digits)| written(self.spread(at(metric), |row| row.value), digits);
+            let mut cells: Vec<String> = OF_FLOW.map(value).into();
+            cells.push(written(self.spread(at("path_energy"), |row| row.steps as f64), 0));
+            cells.push(written(self.spread(at("path_energy"), |row| row.wall_seconds), 1));
+            (method, cells)
+        };
+        table(text, &head, &self.methods(field).into_iter().map(line).collect::<Vec<_>>());
+    }
+
     fn csv(&self) -> String {
-        let mut text = String::from("method,seed,solver,nfe,metric,value,floor,steps,wall_seconds\n");
+        let mut text = String::from("method,seed,solver,nfe,metric,value,floor,steps,wall_seconds,field\n");
         for row in &self.rows {
             let floor = row.floor.map(|floor| floor.to_string()).unwrap_or_default();
-            let Row { method, seed, solver, nfe, metric, value, steps, wall_seconds, .. } = row;
-            let _ = writeln!(text, "{method},{seed},{solver},{nfe},{metric},{value},{floor},{steps},{wall_seconds}");
+            let Row { method, seed, solver, nfe, metric, value, steps, wall_seconds, field, .. } = row;
+            let _ = write!(text, "{method},{seed},{solver},{nfe},{metric},{value},{floor},{steps},{wall_seconds}");
+            let _ = writeln!(text, ",{}", field.name());
         }
         text
     }
 
     fn chart(&self) -> Chart {
-        let counts = self.counts();
-        let panel = |metric: Metric| {
-            let value = |spread: Option<Spread>| spread.map(|spread| spread.shown(metric));
-            let series = |(i, method): (usize, &'static str)| {
-                let at = |&nfe: &usize| {
-                    Some((nfe as f64, value(self.spread(method, metric.name(), Some(nfe), |row| row.value))?))
-                };
-                let found: Vec<(f64, Spread)> = counts.iter().filter_map(at).collect();
-                let line = found.iter().map(|(nfe, spread)| (*nfe, spread.mean)).collect();
-                let line = Series::line(method, Colour::of(i), line);
-                let edges = |s: &Spread| s.sd.map(|sd| ((s.mean - sd).max(0.5 * s.mean), s.mean + sd));
-                let band: Option<Vec<_>> = found.iter().map(|(_, spread)| edges(spread)).collect();
-                // A band needs two points to lie between.
-                line.with_band(band.filter(|band| band.len() > 1).unwrap_or_default())
-            };
-            let floor = value(self.floor(metric.name()))
-                .map(|floor| Line { label: "sampling floor".into(), value: floor.mean });
-            Panel {
-                title: metric.heading().into(),
-                x: Axis::evaluations(&counts.iter().map(|&nfe| nfe as u32).collect::<Vec<_>>()),
-                y: Axis::log(format!("{} to the data, lower is better", metric.in_words())),
-                series: self.methods().into_iter().enumerate().map(series).collect(),
-                references: floor.into_iter().collect(),
-                ..Panel::default()
-            }
-        };
+        let fields = self.fields().filter(|field| *field != Field::Exact);
+        let metrics: Vec<Metric> = self.metrics().into_iter().filter(|metric| metric.is_distance()).collect();
         Chart {
             id: "comparison".into(),
             title: format!("Methods on {}", self.dataset),
             caption: format!("Against {}.", self.reference),
-            panels: self.metrics().into_iter().filter(|metric| metric.is_distance()).map(panel).collect(),
+            panels: fields.flat_map(|field| metrics.iter().map(move |metric| self.panel(field, *metric))).collect(),
         }
+    }
+
+    fn panel(&self, field: Field, metric: Metric) -> Panel {
+        let counts = self.counts(field);
+        let shown = |spread: Option<Spread>| spread.map(|spread| spread.shown(metric));
+        let series = |(i, method): (usize, &'static str)| {
+            let at = |&nfe: &usize| {
+                let at = At { field, method, metric: metric.name(), nfe: Some(nfe) };
+                Some((nfe as f64, shown(self.spread(at, |row| row.value))?))
+            };
+            let found: Vec<(f64, Spread)> = counts.iter().filter_map(at).collect();
+            let line = found.iter().map(|(nfe, spread)| (*nfe, spread.mean)).collect();
+            let line = Series::line(method, Colour::of(i), line);
+            let edges = |s: &Spread| s.sd.map(|sd| ((s.mean - sd).max(0.5 * s.mean), s.mean + sd));
+            let band: Option<Vec<_>> = found.iter().map(|(_, spread)| edges(spread)).collect();
+            // A band needs two points to lie between.
+            line.with_band(band.filter(|band| band.len() > 1).unwrap_or_default())
+        };
+        let measured = |(_, method): &(usize, &'static str)| self.methods(field).contains(method);
+        let floor = shown(self.floor(metric.name()));
+        let of = if field == Field::Stress { ", larger velocity" } else { "" };
+        Panel {
+            title: format!("{}{of}", metric.heading()),
+            x: Axis::evaluations(&counts.iter().map(|&nfe| nfe as u32).collect::<Vec<_>>()),
+            y: Axis::log(format!("{} to the data, lower is better", metric.in_words())),
+            // A method has one colour in all panels.
+            series: self.methods(Field::Own).into_iter().enumerate().filter(measured).map(series).collect(),
+            references: floor
+                .map(|floor| Line { label: "sampling floor".into(), value: floor.mean })
+                .into_iter()
+                .collect(),
+            ..Panel::default()
+        }
+    }
+}
+
+fn heading(field: Field) -> &'static str {
+    match field {
+        Field::Own => "With the velocity that each method trains",
+        Field::Stress => "With a larger velocity, trained afresh on each method's path",
+        Field::Exact => "With the exact field of each method's path, by Euler steps",
     }
 }
 

@@ -6,10 +6,13 @@ use crate::measure::{Reference, measure};
 use crate::methods::baseline;
 use crate::run_folder::RunFolder;
 use crate::setting::Setting;
-use crate::summary::SUMMARY;
-use crate::track::Track;
+use crate::stress::stress;
+use crate::summary::{MethodSummary, SUMMARY};
+use crate::track::{Session, Track};
 use clap::Args;
+use indicatif::MultiProgress;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 /// Measures a run and rewrites its summary.json.
 #[derive(Debug, Args)]
@@ -28,6 +31,10 @@ pub struct EvaluateArgs {
     /// How many samples [default: the config's]
     #[arg(long)]
     samples: Option<i64>,
+    /// Train a larger velocity afresh on the run's path, and on its baseline's, and measure both, beside the exact field
+    /// where it is defined
+    #[arg(long)]
+    stress: bool,
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -37,7 +44,7 @@ pub struct EvaluateArgs {
 ///
 /// # Errors
 /// Each one line.
-pub fn evaluate(args: &EvaluateArgs) -> Result<PathBuf, ProgramError> {
+pub fn evaluate(args: &EvaluateArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
     let folder = RunFolder::open(&args.run)?;
     let mut config = folder.config()?;
     if !args.nfe.is_empty() {
@@ -55,33 +62,46 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<PathBuf, ProgramError> {
     config.check()?;
     let setting = Setting::new(&config, &args.device)?;
     let reference = Reference::new(&config, &setting.data, &*setting.source, setting.device)?;
-    let own = measure(&setting, &Track::new(&config, folder.path()), &reference)?;
+    let session = Session { stop, bars, again: format!("cargo xtask evaluate {} --stress", args.run) };
+    let measured = |track: &Track<'_>| {
+        let mut measured = measure(&setting, track, &reference)?;
+        if args.stress {
+            measured.summary.stress = stress(&setting, track, &reference, &session)?;
+        }
+        Ok::<_, ProgramError>(measured)
+    };
+    let own = measured(&Track::new(&config, folder.path()))?;
     let below = folder.path().join("baseline");
     let other = match baseline(&config) {
-        Some(other) if below.join("checkpoints").is_dir() => {
-            Some(measure(&setting, &Track::new(&other, &below), &reference)?)
-        }
+        Some(other) if below.join("checkpoints").is_dir() => Some(measured(&Track::new(&other, &below))?),
         _ => None,
     };
     let summary = setting.write_summary(&folder, &own, other.as_ref())?;
     for method in std::iter::once(&summary.method).chain(&summary.baseline) {
-        for e in &method.evaluations {
+        print(method);
+    }
+    Ok(folder.path().join(SUMMARY))
+}
+
+fn print(method: &MethodSummary) {
+    let name = &method.method;
+    for (field, found) in method.by_field() {
+        for e in found {
             println!(
-                "{:10} {:8} nfe {:4}  {:22} {:.4}  floor {:.4}",
-                method.method, e.solver, e.nfe, e.metric, e.value, e.floor
-            );
-        }
-        if let Some(found) = &method.likelihood {
-            println!(
-                "{:10} {:.4} bits per dimension, {:.4} nats +- {:.4} over {} points ({})",
-                method.method,
-                found.bits_per_dimension,
-                found.nats,
-                found.standard_error,
-                found.points,
-                found.estimator
+                "{name:10} {:7} {:8} nfe {:4}  {:22} {:.4}  floor {:.4}",
+                field.name(),
+                e.solver,
+                e.nfe,
+                e.metric,
+                e.value,
+                e.floor
             );
         }
     }
-    Ok(folder.path().join(SUMMARY))
+    if let Some(found) = &method.likelihood {
+        println!(
+            "{name:10} {:.4} bits per dimension, {:.4} nats +- {:.4} over {} points ({})",
+            found.bits_per_dimension, found.nats, found.standard_error, found.points, found.estimator
+        );
+    }
 }

@@ -85,7 +85,7 @@ fn run(command: &Command, bars: &MultiProgress) -> Result<Option<PathBuf>, Progr
     match command {
         Command::Train(args) => train(args, &*stop_on_interrupt()?, bars),
         Command::Sample(args) => sample(args, bars).map(Some),
-        Command::Evaluate(args) => evaluate(args).map(Some),
+        Command::Evaluate(args) => evaluate(args, &*stop_on_interrupt()?, bars).map(Some),
         Command::Compare(args) => compare(args, &*stop_on_interrupt()?, bars).map(Some),
         Command::Features(args) => features(args).map(Some),
     }

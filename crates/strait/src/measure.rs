@@ -2,23 +2,20 @@
 
 use crate::build::Data;
 use crate::config::{Config, SplitConfig};
-use crate::likelihood::{has_density, likelihood};
+use crate::likelihood::likelihood;
 use crate::scores::{Metric, Scores, Yardstick, scores};
 use crate::setting::Setting;
-use crate::summary::{EssSummary, Evaluation, MethodSummary, StraightnessSummary};
+use crate::summary::{Evaluation, MethodSummary, StraightnessSummary};
 use crate::track::{Models, Track};
-use crate::{ProgramError, build, grids, reflow};
-use strait_core::{Seed, Source, Split};
+use crate::{ProgramError, build, exact, grids};
+use strait_core::{Seed, Source, Split, VelocityField};
 use strait_metrics::{Residual, Straightness, distances, residual, straightness};
 use strait_ode::{Method, Options, TimeGrid};
-use strait_paths::{Along, ExactField};
+use strait_paths::Along;
 use tch::{Device, Kind, Tensor};
 
 /// Euler steps that path energy and straightness are measured over.
 const DYNAMICS_STEPS: usize = 100;
-/// Candidates of the exact field whose effective sample size is reported, and queries that it is averaged over.
-const CANDIDATES: i64 = 1024;
-const QUERIES: i64 = 256;
 
 /// The points that every method of a run is measured with: the same source points, the same reference.
 pub struct Reference {
@@ -40,6 +37,8 @@ pub struct Reference {
 
 /// Samples at one count of evaluations, in the data's units.
 pub struct Samples {
+    /// The solver's name.
+    pub solver: &'static str,
     /// Evaluations of the field.
     pub nfe: usize,
     /// (N, ...).
@@ -100,56 +99,96 @@ impl Reference {
 /// # Errors
 /// Those of sampling and of the metrics.
 pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) -> Result<Measured, ProgramError> {
-    let (config, data) = (setting.config, &setting.data);
+    let data = &setting.data;
     let models = track.models(setting)?;
-    let field = &*models.velocity;
-    let method: Method = config.evaluate.solver.parse()?;
-    let mut samples = vec![];
-    let mut evaluations = vec![];
-    for &nfe in if models.flow.is_some() { &[1][..] } else { &config.evaluate.nfe } {
-        let method = if models.flow.is_some() { Method::Euler } else { method };
-        let grid = grids::grid(config.evaluate.grid, method, nfe, &models, setting, &track.run())?;
-        let solution =
-            method.solve(field, &reference.x0, &grid, Options { chunk: Some(4096), ..Options::default() })?;
-        let x = data.points.denormalise(&solution.x)?;
-        let found = scores(&x, &reference.data, reference.yardstick.as_ref())?;
-        for metric in Metric::ALL {
-            let (Some((value, samples)), Some((floor, _))) = (metric.of(&found), metric.of(&reference.floor)) else {
-                continue;
-            };
-            evaluations.push(Evaluation {
-                solver: method.name().into(),
-                nfe: solution.nfe,
-                metric: metric.name().into(),
-                value,
-                floor,
-                samples,
-                reference: reference.name.clone(),
-            });
-        }
-        samples.push(Samples { nfe: solution.nfe, x, scores: found });
-    }
-    let (along, bent) = dynamics(&models, &reference.sources())?;
+    let samples = samples(setting, track, &models, reference)?;
     let summary = MethodSummary {
         method: track.name.clone(),
         steps: models.state.position.step,
         gradient_steps: models.spent.gradient_steps,
         wall_seconds: models.spent.wall_seconds,
         parameters: models.parameters,
-        evaluations,
-        straightness: StraightnessSummary {
-            steps: if models.flow.is_some() { 1 } else { DYNAMICS_STEPS },
-            straightness: along.s,
-            path_energy: along.path_energy,
-            normalised_path_energy: (along.path_energy - reference.transport).abs() / reference.transport,
-            residual: bent.mean(),
-            residual_times: bent.times,
-            residual_profile: bent.profile,
-        },
-        likelihood: likelihood(&models, &*setting.source, data, &reference.points, Seed(config.seed))?,
-        ess: effective(setting, track, &models, reference)?,
+        evaluations: evaluations(&samples, reference),
+        straightness: straightness_of(&models, reference)?,
+        likelihood: likelihood(&models, &*setting.source, data, &reference.points, Seed(setting.config.seed))?,
+        ess: exact::effective(setting, track, &models, reference)?,
+        stress: None,
     };
     Ok(Measured { summary, samples, models })
+}
+
+/// Samples of a trained velocity at every count of the config; of a flow of one step, at one.
+///
+/// # Errors
+/// Those of sampling and of the metrics.
+pub fn samples(
+    setting: &Setting<'_>,
+    track: &Track<'_>,
+    models: &Models,
+    reference: &Reference,
+) -> Result<Vec<Samples>, ProgramError> {
+    let config = &setting.config.evaluate;
+    let (method, counts) = match &models.flow {
+        Some(_) => (Method::Euler, &[1][..]),
+        None => (config.solver.parse()?, &config.nfe[..]),
+    };
+    let at = |&nfe: &usize| {
+        let grid = grids::grid(config.grid, method, nfe, models, setting, &track.run())?;
+        sample(setting, &*models.velocity, method, &grid, reference)
+    };
+    counts.iter().map(at).collect()
+}
+
+/// Samples of a field by one solver, and how far they are from the reference.
+///
+/// # Errors
+/// Those of sampling and of the metrics.
+pub fn sample(
+    setting: &Setting<'_>,
+    field: &dyn VelocityField,
+    method: Method,
+    grid: &TimeGrid,
+    reference: &Reference,
+) -> Result<Samples, ProgramError> {
+    let options = Options { chunk: Some(4096), ..Options::default() };
+    let solution = method.solve(field, &reference.x0, grid, options)?;
+    let x = setting.data.points.denormalise(&solution.x)?;
+    let scores = scores(&x, &reference.data, reference.yardstick.as_ref())?;
+    Ok(Samples { solver: method.name(), nfe: solution.nfe, x, scores })
+}
+
+/// All that samples are judged by, as records.
+pub fn evaluations(samples: &[Samples], reference: &Reference) -> Vec<Evaluation> {
+    let of = |sample: &Samples, metric: Metric| {
+        let ((value, samples), (floor, _)) = (metric.of(&sample.scores)?, metric.of(&reference.floor)?);
+        Some(Evaluation {
+            solver: sample.solver.into(),
+            nfe: sample.nfe,
+            metric: metric.name().into(),
+            value,
+            floor,
+            samples,
+            reference: reference.name.clone(),
+        })
+    };
+    samples.iter().flat_map(|sample| Metric::ALL.into_iter().filter_map(move |metric| of(sample, metric))).collect()
+}
+
+/// How straight the flow of a trained velocity is.
+///
+/// # Errors
+/// Those of the field.
+pub fn straightness_of(models: &Models, reference: &Reference) -> Result<StraightnessSummary, ProgramError> {
+    let (along, bent) = dynamics(models, &reference.sources())?;
+    Ok(StraightnessSummary {
+        steps: if models.flow.is_some() { 1 } else { DYNAMICS_STEPS },
+        straightness: along.s,
+        path_energy: along.path_energy,
+        normalised_path_energy: (along.path_energy - reference.transport).abs() / reference.transport,
+        residual: bent.mean(),
+        residual_times: bent.times,
+        residual_profile: bent.profile,
+    })
 }
 
 /// Energy, straightness and residual of the flow. What a flow of one step does is straight.
@@ -160,31 +199,6 @@ fn dynamics(models: &Models, x0: &Tensor) -> Result<(Straightness, Residual), Pr
     }
     let few = x0.narrow(0, 0, x0.size()[0].min(1024));
     Ok((straightness(field, x0, DYNAMICS_STEPS)?, residual(field, &few, 10, 10, Along::Forward)?))
-}
-
-/// The effective sample size of the exact field on the method's path, where it is defined.
-fn effective(
-    setting: &Setting<'_>,
-    track: &Track<'_>,
-    models: &Models,
-    reference: &Reference,
-) -> Result<EssSummary, ProgramError> {
-    let (source, coupling, data) = (&*setting.source, &*setting.coupling, &setting.data);
-    let independent = coupling.is_independent() && reflow::teacher(track.config).is_none();
-    let Some(path) = models.path.as_invertible() else { return Ok(EssSummary::default()) };
-    if models.flow.is_some() || !independent || !has_density(source, &reference.x0) {
-        return Ok(EssSummary::default());
-    }
-    let stream = Seed(setting.config.seed).stream("evaluation");
-    let mut draws = stream.stream("candidates").at(0);
-    let candidates = data.points.points(Split::Train, CANDIDATES, &mut draws)?;
-    let n = QUERIES.min(reference.points.size()[0]);
-    let count = candidates.size()[0];
-    let field = ExactField::new(path, source, coupling, candidates, 1 << 16)?;
-    let times = vec![0.1, 0.3, 0.5, 0.7, 0.9];
-    let queries = (reference.x0.narrow(0, 0, n), reference.points.narrow(0, 0, n));
-    let effective = field.effective_sizes(&queries.0, &queries.1, &times)?;
-    Ok(EssSummary { candidates: count, times, effective })
 }
 
 /// A trajectory from each of a few source points, (steps + 1, n, ...), in the data's units.

@@ -2,8 +2,8 @@
 //! source, velocity network, optimizer settings and gradient steps in all.
 
 use crate::config::{
-    Config, CouplingConfig, FlowConfig, InterpolantConfig, ObjectiveConfig, PhaseConfig, SourceConfig, TransformConfig,
-    VelocityConfig,
+    Config, CouplingConfig, EvaluateConfig, FlowConfig, InterpolantConfig, ObjectiveConfig, PhaseConfig, SourceConfig,
+    TransformConfig, VelocityConfig,
 };
 use clap::ValueEnum;
 use strait_optim::{LevelName, Times};
@@ -11,6 +11,8 @@ use strait_optim::{LevelName, Times};
 /// Pairs of each round of a rectified flow, and how they are made.
 const PAIRS: i64 = 1 << 16;
 const PAIRS_NFE: usize = 100;
+/// Turns of a stress velocity.
+const STRESS_TURNS: u64 = 8000;
 
 /// A method of `compare`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,6 +75,22 @@ pub fn baseline(config: &Config) -> Option<Config> {
     }
     let phase = vec![velocity_alone(config, "linear", gradient_steps(config))?];
     Some(Config { interpolant: InterpolantConfig::Linear, phase, ..config.clone() })
+}
+
+/// The config of a larger velocity, one layer more and each of twice the width, trained as the last phase of `config`
+/// trains its own, on the path that `config` left. None where the velocity is no network.
+pub fn stress(config: &Config) -> Option<Config> {
+    let velocity = &config.velocity;
+    if velocity.flow.is_some() || velocity.gaussian {
+        return None;
+    }
+    let mut hidden: Vec<i64> = velocity.hidden.iter().map(|width| 2 * width).collect();
+    hidden.push(*hidden.last()?);
+    let phase = vec![velocity_alone(config, "stress", STRESS_TURNS)?];
+    let velocity = VelocityConfig { hidden, ..velocity.clone() };
+    // What is evaluated is said by the training that it is made for.
+    let evaluate = EvaluateConfig { baseline: false, ..EvaluateConfig::default() };
+    Some(Config { velocity, phase, evaluate, ..config.clone() })
 }
 
 impl Method {

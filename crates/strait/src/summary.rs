@@ -77,6 +77,37 @@ pub struct LikelihoodSummary {
     pub points: i64,
 }
 
+/// What a larger velocity, trained afresh on a method's path, reaches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StressSummary {
+    /// Widths of its hidden layers.
+    pub hidden: Vec<i64>,
+    /// Turns that it took.
+    pub steps: u64,
+    /// Gradient steps of all that was trained for it: the method's own too.
+    pub gradient_steps: u64,
+    /// Seconds, likewise.
+    pub wall_seconds: f64,
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Sample quality.
+    pub evaluations: Vec<Evaluation>,
+    /// Straightness of the field.
+    pub straightness: StraightnessSummary,
+    /// What the exact field reaches on the same path, where it is defined and of few dimensions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact_field: Option<ExactFieldSummary>,
+}
+
+/// What the exact field reaches on a path, by few Euler steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExactFieldSummary {
+    /// Sample quality.
+    pub evaluations: Vec<Evaluation>,
+    /// Its candidates, and how many of them carry weight.
+    pub ess: EssSummary,
+}
+
 /// What one method gave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MethodSummary {
@@ -99,6 +130,51 @@ pub struct MethodSummary {
     pub likelihood: Option<LikelihoodSummary>,
     /// Of the exact field on its path.
     pub ess: EssSummary,
+    /// What other fields reach on its path, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stress: Option<StressSummary>,
+}
+
+/// A field that a path is followed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// The velocity that the method trains.
+    Own,
+    /// A larger one, trained afresh on its path.
+    Stress,
+    /// The exact marginal field of its path.
+    Exact,
+}
+
+impl Field {
+    /// All, in the order of tables.
+    pub const ALL: [Self; 3] = [Self::Own, Self::Stress, Self::Exact];
+
+    /// Its name in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Stress => "stress",
+            Self::Exact => "exact",
+        }
+    }
+}
+
+impl MethodSummary {
+    /// The sample quality of each field that was measured.
+    pub fn by_field(&self) -> impl Iterator<Item = (Field, &[Evaluation])> {
+        let stress = self.stress.as_ref();
+        let exact = stress.and_then(|stress| stress.exact_field.as_ref());
+        [
+            Some((Field::Own, &self.evaluations)),
+            stress.map(|stress| (Field::Stress, &stress.evaluations)),
+            exact.map(|exact| (Field::Exact, &exact.evaluations)),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|(field, found)| (field, found.as_slice()))
+    }
 }
 
 /// The whole file. The method's own fields stand beside the run's.

@@ -14,7 +14,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use strait_core::{Dataset, Interpolant, Seed, Split, VelocityField};
+use strait_core::{Dataset, Interpolant, Parameters, Seed, Split, VelocityField};
 use strait_optim::checkpoint::{self, Checkpoint};
 use strait_optim::{LevelLog, LevelName, Pairing, System, Trainer};
 use tch::Tensor;
@@ -90,12 +90,14 @@ pub struct Track<'a> {
     pub config: &'a Config,
     /// Where `metrics.jsonl` and `checkpoints/` lie.
     pub folder: PathBuf,
+    /// The finished training whose path and pairs it is trained on, in place of its own.
+    pub on: Option<&'a Track<'a>>,
 }
 
 impl<'a> Track<'a> {
     /// Of `config`, below `folder`.
     pub fn new(config: &'a Config, folder: &Path) -> Self {
-        Self { name: methods::name(config).into(), config, folder: folder.to_owned() }
+        Self { name: methods::name(config).into(), config, folder: folder.to_owned(), on: None }
     }
 
     /// The folder that it is a run in.
@@ -119,7 +121,8 @@ impl<'a> Track<'a> {
         if self.config.velocity.gaussian {
             return Ok(()); // fitted in closed form, whenever it is asked for
         }
-        let stored = reflow::pairs(self.config, &self.folder, setting, session)?;
+        let of = self.on.unwrap_or(self);
+        let stored = reflow::pairs(of.config, &of.folder, setting, session)?;
         let pairing = stored.as_ref().map_or_else(|| setting.pairing(), |pairs| Pairing::Stored(pairs));
         let mut trainer = self.trainer(pairing, setting)?;
         let mut wall = self.restore(&mut trainer)?;
@@ -185,6 +188,11 @@ impl<'a> Track<'a> {
         for flow in flow.iter().chain(&map) {
             flow.initialise(&self.initialising(data, seed)?)?;
         }
+        if let Some(of) = self.on {
+            let levels =
+                [(LevelName::Transport, map_parameters.as_ref()), (LevelName::Interpolant, Some(&path_parameters))];
+            assign(&of.trained()?, &levels)?;
+        }
         let plans = Plans { config: self.config, data: &setting.data, flow: flow.as_ref(), map: map.as_ref() };
         let phases = plans.phases()?;
         let levels = build::levels(self.config, map_parameters, path_parameters, parameters)?;
@@ -201,6 +209,12 @@ impl<'a> Track<'a> {
         }
         let draws = &mut seed.stream("initialisation noise").at(0);
         Ok(&points + draws.normal(&points.size(), points.kind(), points.device())? * noise)
+    }
+
+    /// The newest whole checkpoint.
+    fn trained(&self) -> Result<Checkpoint, ProgramError> {
+        let none = || ProgramError::Run { path: self.folder.clone(), problem: "it has no checkpoint yet".into() };
+        self.newest()?.ok_or_else(none)
     }
 
     /// The newest whole checkpoint; None before the first. Where all are damaged, the newest one's error.
@@ -269,24 +283,19 @@ impl<'a> Track<'a> {
             return gaussian::fit(setting);
         }
         let (event, device) = (setting.data.points.event_shape(), setting.device);
-        let none = || ProgramError::Run { path: self.folder.clone(), problem: "it has no checkpoint yet".into() };
-        let found = self.newest()?.ok_or_else(none)?;
+        let found = self.trained()?;
         let d = event.iter().product();
         let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, event, Seed(0), device)?;
         let Velocity { field: velocity, parameters, flow } =
             build::velocity(&self.config.velocity, d, Seed(0), device)?;
         let (map, map_parameters) = map.unzip();
-        let mut count = 0;
-        for (level, parameters) in [
+        let levels = [
             (LevelName::Transport, map_parameters.as_ref()),
             (LevelName::Interpolant, Some(&path_parameters)),
             (LevelName::Velocity, Some(&parameters)),
-        ] {
-            let Some(parameters) = parameters.filter(|parameters| parameters.count() > 0) else { continue };
-            parameters.assign(&checkpoint::read_sampling(&found.sampling_file(level))?)?;
-            count += parameters.count();
-        }
+        ];
+        let count = assign(&found, &levels)?;
         Ok(Models { path, map, velocity, flow, state: found.state, parameters: count, spent: self.spent()? })
     }
 
@@ -295,7 +304,10 @@ impl<'a> Track<'a> {
     /// # Errors
     /// Those of reading checkpoints.
     pub fn spent(&self) -> Result<Spent, ProgramError> {
-        let before = reflow::spent(self.config, &self.folder)?;
+        let before = match self.on {
+            Some(of) => of.spent()?,
+            None => reflow::spent(self.config, &self.folder)?,
+        };
         let own = self.newest()?.map_or_else(Spent::default, |found| Spent {
             gradient_steps: found.state.position.batches,
             wall_seconds: found.state.wall_seconds,
@@ -305,6 +317,17 @@ impl<'a> Track<'a> {
             wall_seconds: before.wall_seconds + own.wall_seconds,
         })
     }
+}
+
+/// Gives levels the values to sample with of a checkpoint; returns how many numbers they are.
+fn assign(from: &Checkpoint, levels: &[(LevelName, Option<&Parameters>)]) -> Result<usize, ProgramError> {
+    let mut count = 0;
+    for (level, parameters) in levels {
+        let Some(parameters) = parameters.filter(|parameters| parameters.count() > 0) else { continue };
+        parameters.assign(&checkpoint::read_sampling(&from.sampling_file(*level))?)?;
+        count += parameters.count();
+    }
+    Ok(count)
 }
 
 /// Trained models, to sample with.
