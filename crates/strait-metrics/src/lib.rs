@@ -1,5 +1,6 @@
 //! How good samples are, and how straight a flow is.
 
+mod conditional;
 mod coverage;
 mod distance;
 mod dynamics;
@@ -7,6 +8,7 @@ mod error;
 pub mod features;
 mod frechet;
 
+pub use conditional::{ConditionalMotion, conditional_motion};
 pub use coverage::{Coverage, coverage, nearest};
 pub use distance::{Distances, distances};
 pub use dynamics::{Residual, Straightness, residual, straightness};

@@ -137,7 +137,7 @@ impl Contender<'_> {
         if self.args.stress {
             measured.summary.stress = stress(&setting, &track, reference, session)?;
         }
-        setting.write_summary(&run, &measured, None)?;
+        setting.write_summary(&run, &measured, None, reference.leading())?;
         Ok(Ok(()))
     }
 }

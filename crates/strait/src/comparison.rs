@@ -1,6 +1,7 @@
 //! The table and the plot of methods side by side.
 
 use crate::ProgramError;
+use crate::diagnostics::warnings;
 use crate::methods::Method;
 use crate::report::{Axis, Chart, Colour, Panel, Reference as Line, Series};
 use crate::run_folder::{RunFolder, write_whole};
@@ -68,6 +69,8 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// Why a method is not among them.
     pub left_out: Vec<String>,
+    /// What numbers say against a method, beside the linear path with the same seed.
+    pub warnings: Vec<String>,
 }
 
 /// Mean and standard deviation over seeds.
@@ -112,7 +115,9 @@ impl Comparison {
     pub fn of(folder: &RunFolder, command: &str, left_out: &[String]) -> Result<Self, ProgramError> {
         let (run, command, left_out) = (folder.name(), command.into(), left_out.to_vec());
         let (dataset, reference) = (String::new(), String::new());
-        let mut comparison = Self { run, command, dataset, reference, rows: vec![], left_out };
+        let (rows, said) = (vec![], vec![]);
+        let mut comparison = Self { run, command, dataset, reference, rows, left_out, warnings: said };
+        let mut summaries: Vec<(Method, Summary)> = vec![];
         let io = ProgramError::io(folder.path());
         let names = fs::read_dir(folder.path()).map_err(io)?.flatten().filter_map(|e| e.file_name().into_string().ok());
         let names: Vec<String> = names.collect();
@@ -123,8 +128,19 @@ impl Comparison {
             for seed in seeds {
                 if let Some(summary) = folder.read_json(&format!("{}-{seed}/{SUMMARY}", method.name()))? {
                     comparison.add(method, &summary);
+                    summaries.push((method, summary));
                 }
             }
+        }
+        for (method, summary) in &summaries {
+            let linear = |(other, linear): &&(Method, Summary)| {
+                *other == Method::Linear && *method != Method::Linear && linear.seed == summary.seed
+            };
+            let linear = summaries.iter().find(linear).map(|(_, linear)| &linear.method);
+            let metric = Metric::ALL.into_iter().find(|metric| metric.name() == summary.judged_by);
+            let lines = warnings(&summary.method, linear, metric.unwrap_or(Metric::W2));
+            let said = |line| format!("{}, seed {}: {line}", method.name(), summary.seed);
+            comparison.warnings.extend(lines.into_iter().map(said));
         }
         Ok(comparison)
     }
@@ -240,6 +256,10 @@ impl Comparison {
         text.push_str("Steps and seconds are of everything a method trained or made: a teacher and its pairs too.\n");
         for line in &self.left_out {
             let _ = writeln!(text, "\n{line}.");
+        }
+        if !self.warnings.is_empty() {
+            text.push_str("\n## What speaks against a number\n\n");
+            self.warnings.iter().for_each(|line| text.push_str(&format!("- {line}\n")));
         }
         text
     }

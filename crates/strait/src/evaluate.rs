@@ -1,6 +1,5 @@
 //! `evaluate`: a trained run measured again, at counts of evaluations and with a solver of one's choice.
 
-use crate::ProgramError;
 use crate::config::GridConfig;
 use crate::measure::{Reference, measure};
 use crate::methods::baseline;
@@ -9,12 +8,13 @@ use crate::setting::Setting;
 use crate::stress::stress;
 use crate::summary::{MethodSummary, SUMMARY};
 use crate::track::{Session, Track};
+use crate::{ProgramError, page};
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-/// Measures a run and rewrites its summary.json.
+/// Measures a run, and rewrites its summary.json and its report.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// A run, by name or path
@@ -70,16 +70,21 @@ pub fn evaluate(args: &EvaluateArgs, stop: &AtomicBool, bars: &MultiProgress) ->
         }
         Ok::<_, ProgramError>(measured)
     };
-    let own = measured(&Track::new(&config, folder.path()))?;
+    let track = Track::new(&config, folder.path());
+    let own = measured(&track)?;
     let below = folder.path().join("baseline");
-    let other = match baseline(&config) {
-        Some(other) if below.join("checkpoints").is_dir() => Some(measured(&Track::new(&other, &below))?),
-        _ => None,
-    };
-    let summary = setting.write_summary(&folder, &own, other.as_ref())?;
+    let other_config = baseline(&config).filter(|_| below.join("checkpoints").is_dir());
+    let other_track = other_config.as_ref().map(|config| Track::new(config, &below));
+    let other = other_track.as_ref().map(measured).transpose()?;
+    let summary = setting.write_summary(&folder, &own, other.as_ref(), reference.leading())?;
+    let own = page::Method { track: &track, measured: &own };
+    let other = other_track.as_ref().zip(other.as_ref()).map(|(track, measured)| page::Method { track, measured });
+    let methods: Vec<_> = std::iter::once(own).chain(other).collect();
+    page::write(&setting, &folder, &summary, &methods, &reference)?;
     for method in std::iter::once(&summary.method).chain(&summary.baseline) {
         print(method);
     }
+    summary.print_warnings();
     Ok(folder.path().join(SUMMARY))
 }
 

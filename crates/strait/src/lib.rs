@@ -7,6 +7,7 @@ pub mod build;
 pub mod compare;
 pub mod comparison;
 pub mod config;
+pub mod diagnostics;
 mod error;
 pub mod evaluate;
 pub mod exact;

@@ -5,17 +5,19 @@ use crate::config::{Config, SplitConfig};
 use crate::likelihood::likelihood;
 use crate::scores::{Metric, Scores, Yardstick, scores};
 use crate::setting::Setting;
-use crate::summary::{Evaluation, MethodSummary, StraightnessSummary};
-use crate::track::{Models, Track};
+use crate::summary::{Evaluation, LevelSummary, MethodSummary, PathSummary, StraightnessSummary};
+use crate::track::{LevelLine, MetricsLine, Models, Track};
 use crate::{ProgramError, build, exact, grids};
-use strait_core::{Seed, Source, Split, VelocityField};
-use strait_metrics::{Residual, Straightness, distances, residual, straightness};
+use strait_core::{Interpolant, Seed, Source, Split, VelocityField, event_size};
+use strait_metrics::{Residual, Straightness, conditional_motion, distances, residual, straightness};
 use strait_ode::{Method, Options, TimeGrid};
-use strait_paths::Along;
+use strait_paths::{Along, Linear};
 use tch::{Device, Kind, Tensor};
 
 /// Euler steps that path energy and straightness are measured over.
 const DYNAMICS_STEPS: usize = 100;
+/// Times that the path of each pair is looked at.
+const REPEATS: i64 = 8;
 
 /// The points that every method of a run is measured with: the same source points, the same reference.
 pub struct Reference {
@@ -88,6 +90,11 @@ impl Reference {
         Ok(Self { x0, points, data: in_units, yardstick, floor, transport, name })
     }
 
+    /// The distance that judges.
+    pub fn leading(&self) -> Metric {
+        Metric::leading(&self.floor, event_size(&self.data))
+    }
+
     /// As many source points as there are reference points, (n, ...).
     pub fn sources(&self) -> Tensor {
         self.x0.narrow(0, 0, self.points.size()[0])
@@ -112,6 +119,8 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
         straightness: straightness_of(&models, reference)?,
         likelihood: likelihood(&models, &*setting.source, data, &reference.points, Seed(setting.config.seed))?,
         ess: exact::effective(setting, track, &models, reference)?,
+        path: motion(setting, &models, reference)?,
+        levels: levels(&track.read_metrics()?),
         stress: None,
     };
     Ok(Measured { summary, samples, models })
@@ -184,6 +193,7 @@ pub fn straightness_of(models: &Models, reference: &Reference) -> Result<Straigh
         steps: if models.flow.is_some() { 1 } else { DYNAMICS_STEPS },
         straightness: along.s,
         path_energy: along.path_energy,
+        transport: reference.transport,
         normalised_path_energy: (along.path_energy - reference.transport).abs() / reference.transport,
         residual: bent.mean(),
         residual_times: bent.times,
@@ -199,6 +209,39 @@ fn dynamics(models: &Models, x0: &Tensor) -> Result<(Straightness, Residual), Pr
     }
     let few = x0.narrow(0, 0, x0.size()[0].min(1024));
     Ok((straightness(field, x0, DYNAMICS_STEPS)?, residual(field, &few, 10, 10, Along::Forward)?))
+}
+
+/// How the path moves between the reference's points, paired as the run pairs points, beside the linear path.
+fn motion(setting: &Setting<'_>, models: &Models, reference: &Reference) -> Result<Option<PathSummary>, ProgramError> {
+    let mut draws = Seed(setting.config.seed).stream("evaluation").stream("coupling").at(0);
+    let pairs = setting.coupling.couple(reference.sources(), reference.points.shallow_clone(), &mut draws)?;
+    let of = |path: &dyn Interpolant| conditional_motion(path, &pairs.x0, &pairs.x1, REPEATS);
+    let (Some(own), Some(linear)) = (of(&*models.path)?, of(&Linear)?) else { return Ok(None) };
+    Ok(Some(PathSummary {
+        squared_speed: own.squared_speed,
+        squared_speed_tail: own.squared_speed_tail,
+        squared_acceleration: own.squared_acceleration,
+        log_det: own.log_det,
+        linear_squared_speed: linear.squared_speed,
+        linear_squared_speed_tail: linear.squared_speed_tail,
+    }))
+}
+
+/// What the log says of each level.
+fn levels(lines: &[MetricsLine]) -> Vec<LevelSummary> {
+    let mut found: Vec<LevelSummary> = vec![];
+    for LevelLine { level, gradient_norm, seconds, .. } in lines.iter().flat_map(|line| &line.levels) {
+        match found.iter_mut().find(|other| other.level == *level) {
+            Some(other) => (other.gradient_norm, other.seconds) = (*gradient_norm, other.seconds + seconds),
+            None => {
+                let (level, gradient_norm, seconds) = (*level, *gradient_norm, *seconds);
+                found.push(LevelSummary { level, gradient_norm, seconds, share: 0.0 });
+            }
+        }
+    }
+    let all: f64 = found.iter().map(|level| level.seconds).sum();
+    found.iter_mut().for_each(|level| level.share = level.seconds / all);
+    found
 }
 
 /// A trajectory from each of a few source points, (steps + 1, n, ...), in the data's units.

@@ -40,6 +40,16 @@ impl Metric {
         Self::NearestTrain,
     ];
 
+    /// The one that judges samples. Above a few dimensions $W_2$ between samples is mostly its floor, and blurred samples
+    /// lie nearer to all real points than real points do to each other.
+    pub fn leading(floor: &Scores, dimensions: i64) -> Self {
+        match &floor.features {
+            Some(_) => Self::Frechet,
+            None if dimensions > 8 => Self::SlicedW2,
+            None => Self::W2,
+        }
+    }
+
     /// Its name in files.
     pub fn name(self) -> &'static str {
         match self {

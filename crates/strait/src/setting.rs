@@ -1,8 +1,10 @@
 //! What the trainings and measurements of one run share.
 
 use crate::config::Config;
+use crate::diagnostics::warnings;
 use crate::measure::Measured;
 use crate::run_folder::RunFolder;
+use crate::scores::Metric;
 use crate::summary::{SUMMARY, Summary, versions};
 use crate::{ProgramError, build};
 use strait_core::{Coupling, Seed, Source};
@@ -43,7 +45,7 @@ impl<'a> Setting<'a> {
         Pairing::Drawn { source: &*self.source, data: &*self.data.points, coupling: &*self.coupling }
     }
 
-    /// Writes the `summary.json` of a run, and returns what it says.
+    /// Writes the `summary.json` of a run, with what `metric` and the other numbers say against it, and returns what it says.
     ///
     /// # Errors
     /// `Io` names the file.
@@ -52,6 +54,7 @@ impl<'a> Setting<'a> {
         folder: &RunFolder,
         own: &Measured,
         other: Option<&Measured>,
+        metric: Metric,
     ) -> Result<Summary, ProgramError> {
         let summary = Summary {
             run: folder.name(),
@@ -61,6 +64,8 @@ impl<'a> Setting<'a> {
             threads: tch::get_num_threads(),
             method: own.summary.clone(),
             baseline: other.map(|measured| measured.summary.clone()),
+            judged_by: metric.name().into(),
+            warnings: warnings(&own.summary, other.map(|measured| &measured.summary), metric),
             versions: versions(),
         };
         folder.write_json(SUMMARY, &summary)?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use strait_optim::LevelName;
 
 /// The name of the file.
 pub const SUMMARY: &str = "summary.json";
@@ -35,6 +36,10 @@ pub struct StraightnessSummary {
     pub straightness: f64,
     /// $\int E|v|^2 dt$.
     pub path_energy: f64,
+    /// Its lower bound, $W_2^2$ between as many source and data points: what the straight optimal flow takes. In many
+    /// dimensions it is estimated too high.
+    #[serde(default)]
+    pub transport: f64,
     /// $|\int E|v|^2 dt - W_2^2| / W_2^2$ with $W_2$ between source and data.
     pub normalised_path_energy: f64,
     /// $E|Dv/Dt|^2$, the mean over all t.
@@ -75,6 +80,37 @@ pub struct LikelihoodSummary {
     pub nfe: usize,
     /// How many points.
     pub points: i64,
+}
+
+/// How a path moves between pairs as it was trained on, over all of t, in normalised units.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PathSummary {
+    /// $E|u|^2$.
+    pub squared_speed: f64,
+    /// The 99.9% quantile of $|u|^2$.
+    pub squared_speed_tail: f64,
+    /// $E|x_{tt}|^2$.
+    pub squared_acceleration: f64,
+    /// The least and the largest log-determinant a dimension, less that of the linear path, where the path is invertible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_det: Option<(f64, f64)>,
+    /// $E|u|^2$ of the linear path between the same pairs.
+    pub linear_squared_speed: f64,
+    /// Its 99.9% quantile.
+    pub linear_squared_speed_tail: f64,
+}
+
+/// What training a level took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LevelSummary {
+    /// Which.
+    pub level: LevelName,
+    /// The mean gradient norm before clipping, of the last line of the log that it stands in.
+    pub gradient_norm: f64,
+    /// Seconds of its steps.
+    pub seconds: f64,
+    /// Their share of the seconds of all levels.
+    pub share: f64,
 }
 
 /// What a larger velocity, trained afresh on a method's path, reaches.
@@ -130,6 +166,12 @@ pub struct MethodSummary {
     pub likelihood: Option<LikelihoodSummary>,
     /// Of the exact field on its path.
     pub ess: EssSummary,
+    /// How the path moves; absent where that is not finite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathSummary>,
+    /// What training each level took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<LevelSummary>,
     /// What other fields reach on its path, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stress: Option<StressSummary>,
@@ -196,8 +238,21 @@ pub struct Summary {
     /// The linear baseline of the same run, where one was trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<MethodSummary>,
+    /// The distance that judges.
+    #[serde(default)]
+    pub judged_by: String,
+    /// What its numbers say against the run.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Versions of what computed it.
     pub versions: BTreeMap<String, String>,
+}
+
+impl Summary {
+    /// Prints what speaks against the run, a line each.
+    pub fn print_warnings(&self) {
+        self.warnings.iter().for_each(|line| println!("warning: {line}"));
+    }
 }
 
 /// The versions that a number depends on.

@@ -91,10 +91,12 @@ fn run(setting: &Setting<'_>, folder: &RunFolder, session: &Session<'_>) -> Resu
         Some(track) => Some(measure(setting, track, &reference)?),
         None => None,
     };
-    let summary = setting.write_summary(folder, &own_measured, other_measured.as_ref())?;
+    let summary = setting.write_summary(folder, &own_measured, other_measured.as_ref(), reference.leading())?;
     let mut methods = vec![page::Method { track: &own_track, measured: &own_measured }];
     if let (Some(track), Some(measured)) = (&other, &other_measured) {
         methods.push(page::Method { track, measured });
     }
-    page::write(setting, folder, &summary, &methods, &reference)
+    let report = page::write(setting, folder, &summary, &methods, &reference)?;
+    summary.print_warnings();
+    Ok(report)
 }

@@ -28,6 +28,11 @@ fn numbers(run: &Path) -> serde_json::Value {
     summary["run"] = "".into();
     summary["wall_seconds"] = 0.into();
     summary["baseline"]["wall_seconds"] = 0.into();
+    for method in ["", "/baseline"] {
+        for level in summary.pointer_mut(&format!("{method}/levels")).unwrap().as_array_mut().unwrap() {
+            (level["seconds"], level["share"]) = (0.into(), 0.into());
+        }
+    }
     summary
 }
 
@@ -73,6 +78,23 @@ fn a_run_leaves_what_the_contract_says() {
 
     for key in ["nats", "bits_per_dimension", "standard_error", "points"] {
         assert!(summary["likelihood"][key].as_f64().unwrap().is_finite(), "{key}: {}", summary["likelihood"]);
+    }
+
+    // What the path does, and what each level took.
+    for method in [&summary, &summary["baseline"]] {
+        for key in ["squared_speed", "squared_speed_tail", "squared_acceleration", "linear_squared_speed"] {
+            assert!(method["path"][key].as_f64().unwrap() >= 0.0, "{key}: {}", method["path"]);
+        }
+        let shares = method["levels"].as_array().unwrap().iter().map(|level| level["share"].as_f64().unwrap());
+        assert!((shares.sum::<f64>() - 1.0).abs() < 1e-9, "{}", method["levels"]);
+        assert!(method["straightness"]["transport"].as_f64().unwrap() > 0.0);
+    }
+    let linear = &summary["baseline"]["path"];
+    assert_eq!(linear["squared_speed"], linear["linear_squared_speed"]);
+    assert_eq!(summary["levels"].as_array().unwrap().len(), 2);
+    let page = fs::read_to_string(run.join("report/index.html")).unwrap();
+    for line in summary["warnings"].as_array().unwrap() {
+        assert!(page.contains(line.as_str().unwrap()), "the report does not say: {line}");
     }
 
     // `evaluate` writes the same contract, at other counts and with another solver.

@@ -91,6 +91,9 @@ fn a_run_is_measured_by_a_larger_velocity_and_by_the_exact_field_on_its_own_path
         assert!((large - exact).abs() < (small - exact).abs(), "own {small}, larger {large}, exact {exact}");
     }
 
+    let page = fs::read_to_string(run.join("report/index.html")).unwrap();
+    assert!(page.contains("learned: larger velocity") && page.contains("linear: exact field"));
+
     // Again, at other counts: nothing is trained, and what was not asked for is not there.
     let before = tensors(&stress, "velocity");
     let output = place.run(&["evaluate", "a", "--stress", "--nfe", "4"]);

@@ -44,14 +44,8 @@ impl Method<'_> {
 struct Headline(Metric);
 
 impl Headline {
-    /// Above a few dimensions $W_2$ between samples is mostly its floor, and blurred samples lie nearer to all real points
-    /// than real points do to each other.
     fn new(reference: &Reference) -> Self {
-        Self(match &reference.yardstick {
-            Some(_) => Metric::Frechet,
-            None if strait_core::event_size(&reference.data) > 8 => Metric::SlicedW2,
-            None => Metric::W2,
-        })
+        Self(reference.leading())
     }
 
     fn name(self) -> &'static str {
@@ -86,6 +80,8 @@ pub fn write(
     let mut quality = vec![figures::quality(methods, reference).draw()?.into()];
     quality.extend(measured(reference).map(|metric| tables::quality(metric, methods, reference).into()));
     quality.push(tables::straightness(methods).into());
+    quality.extend(tables::stress(reference.leading(), methods, reference).map(Into::into));
+    quality.push(tables::diagnostics(methods).into());
     quality.extend(tables::likelihood(methods, reference).map(Into::into));
     let mut sections = vec![
         Section { heading: "Samples".into(), content: vec![figures::samples(setting, methods, reference)?.into()] },
@@ -108,6 +104,9 @@ pub fn write(
         content: vec![figures::profile(methods).draw()?.into()],
     });
     let mut losses = vec![];
+    if methods.iter().any(|method| !method.measured.summary.levels.is_empty()) {
+        losses.push(tables::levels(methods).into());
+    }
     for method in methods {
         let lines = method.track.read_metrics()?;
         if !lines.is_empty() {
@@ -121,7 +120,7 @@ pub fn write(
         title: summary.run.clone(),
         kicker: format!("Strait · {}", summary.dataset),
         lead: verdict(methods, reference),
-        warnings: warnings(methods, reference),
+        warnings: summary.warnings.clone(),
         key_numbers: key_numbers(methods, reference),
         sections,
         facts: facts(summary, reference),
@@ -167,37 +166,6 @@ fn verdict(methods: &[Method<'_>], reference: &Reference) -> Vec<String> {
              nearer to all real points than real points do to each other."
                 .into(),
         );
-    }
-    lines
-}
-
-/// What a reader must know before believing the numbers.
-fn warnings(methods: &[Method<'_>], reference: &Reference) -> Vec<String> {
-    let Some((own, rest)) = methods.split_first() else { return vec![] };
-    let headline = Headline::new(reference);
-    let mut lines = vec![];
-    for other in rest {
-        for sample in &own.measured.samples {
-            let (mine, theirs) = (headline.of(&sample.scores), other.score(headline, sample.nfe));
-            if mine > 1.1 * theirs {
-                lines.push(format!(
-                    "At {} the {} path is worse than the {} one: {} {mine:.3} against {theirs:.3}.",
-                    evaluations(sample.nfe),
-                    own.name(),
-                    other.name(),
-                    headline.name()
-                ));
-            }
-        }
-        let residual = |method: &Method<'_>| method.measured.summary.straightness.residual;
-        if residual(own) > residual(other) {
-            lines.push(format!(
-                "The {} flow is not straighter over all of t: residual {:.3} against {:.3}.",
-                own.name(),
-                residual(own),
-                residual(other)
-            ));
-        }
     }
     lines
 }

@@ -5,6 +5,7 @@ use super::figures::columns;
 use crate::measure::Reference;
 use crate::report::{Better, Cell, Column, Row, Table};
 use crate::scores::{Metric, Scores};
+use crate::summary::{Evaluation, Field, LevelSummary};
 
 pub(super) fn quality(metric: Metric, methods: &[Method<'_>], reference: &Reference) -> Table {
     let cell = |scores: &Scores| metric.of(scores).map_or(Cell::Missing, |(value, _)| Cell::value(metric.shown(value)));
@@ -81,4 +82,96 @@ pub(super) fn straightness(methods: &[Method<'_>]) -> Table {
         columns: heads.map(|(label, better)| Column { label: label.into(), better }).into(),
         rows: methods.iter().map(row).collect(),
     }
+}
+
+/// What could be wrong with a flow although its samples are good.
+pub(super) fn diagnostics(methods: &[Method<'_>]) -> Table {
+    let heads = [
+        "path energy",
+        "its lower bound",
+        "E|u|²",
+        "linear's",
+        "99.9% of |u|²",
+        "linear's",
+        "E|x_tt|²",
+        "least log-det",
+        "largest log-det",
+        "least ESS",
+    ];
+    let row = |method: &Method<'_>| {
+        let summary = &method.measured.summary;
+        let (s, path) = (&summary.straightness, summary.path.as_ref());
+        let log_det = path.and_then(|path| path.log_det);
+        let cells = [
+            Some(s.path_energy),
+            Some(s.transport),
+            path.map(|path| path.squared_speed),
+            path.map(|path| path.linear_squared_speed),
+            path.map(|path| path.squared_speed_tail),
+            path.map(|path| path.linear_squared_speed_tail),
+            path.map(|path| path.squared_acceleration),
+            log_det.map(|(low, _)| low),
+            log_det.map(|(_, high)| high),
+            summary.ess.effective.iter().copied().reduce(f64::min),
+        ];
+        let cells = cells.map(|value| value.map_or(Cell::Missing, Cell::value));
+        Row::method(method.name(), method.colour(), cells.into())
+    };
+    Table {
+        title: "What the paths do".into(),
+        note:
+            "In units in which the data have variance 1. The lower bound is W2² between source and data, estimated too \
+               high in many dimensions; the log-determinants are of a dimension and less those of the linear path; the \
+               effective sample size is the least over t of 1,024 candidates of the exact field."
+                .into(),
+        columns: heads.map(|label| Column { label: label.into(), better: Better::Neither }).into(),
+        rows: methods.iter().map(row).collect(),
+    }
+}
+
+/// What training took, level by level.
+pub(super) fn levels(methods: &[Method<'_>]) -> Table {
+    let row = |method: &Method<'_>, level: &LevelSummary| {
+        let cells = [level.gradient_norm, level.seconds, 100.0 * level.share].map(Cell::value);
+        Row::method(format!("{}: {}", method.name(), level.level.name()), method.colour(), cells.into())
+    };
+    let heads = ["last gradient norm", "seconds", "% of all levels"];
+    Table {
+        title: "Levels".into(),
+        note: "The gradient norm is a mean over the last logged turns, before clipping.".into(),
+        columns: heads.map(|label| Column { label: label.into(), better: Better::Neither }).into(),
+        rows: methods
+            .iter()
+            .flat_map(|method| method.measured.summary.levels.iter().map(move |level| row(method, level)))
+            .collect(),
+    }
+}
+
+/// What other fields reach on the same paths; None where none was measured.
+pub(super) fn stress(metric: Metric, methods: &[Method<'_>], reference: &Reference) -> Option<Table> {
+    let summaries = || methods.iter().map(|method| (method, &method.measured.summary));
+    summaries().find(|(_, summary)| summary.stress.is_some())?;
+    let counts: Vec<usize> = methods.first()?.measured.samples.iter().map(|sample| sample.nfe).collect();
+    let row = |method: &Method<'_>, field: Field, found: &[Evaluation]| {
+        let at = |nfe: &usize| found.iter().find(|e| e.metric == metric.name() && e.nfe == *nfe);
+        let cell = |nfe| at(nfe).map_or(Cell::Missing, |e| Cell::value(metric.shown(e.value)));
+        let name = match field {
+            Field::Own => "own velocity",
+            Field::Stress => "larger velocity",
+            Field::Exact => "exact field",
+        };
+        Row::method(format!("{}: {name}", method.name()), method.colour(), counts.iter().map(cell).collect())
+    };
+    Some(Table {
+        title: format!("{} on the same paths by other fields", metric.heading()),
+        note: format!(
+            "A larger velocity, trained afresh on each path as it is, and the exact field over training points, by Euler \
+             steps; against {}.",
+            reference.name
+        ),
+        columns: columns(methods).into_iter().map(|label| Column { label, better: Better::Neither }).collect(),
+        rows: summaries()
+            .flat_map(|(method, summary)| summary.by_field().map(move |(field, found)| row(method, field, found)))
+            .collect(),
+    })
 }
