@@ -246,8 +246,8 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
     change("nan.toml", "name = \"8gaussians\"\nsd = 0.5", "file = \"nan.npz\"");
     change(
         "plan.toml",
-        "fresh = [\"velocity\"]\n\n[[phase.level]]\nlevel = \"velocity\"",
-        "\n[[phase.level]]\nlevel = \"interpolant\"",
+        "fresh = [\"velocity\"]\n\n[[phase.level]]\nlevel = \"velocity\"\nobjective = { name = \"flow_matching\" }",
+        "\n[[phase.level]]\nlevel = \"interpolant\"\nobjective = { name = \"energy\", acceleration = 2e-3 }",
     );
     let mut array = ndarray::Array2::<f32>::from_shape_fn((200, 2), |(i, j)| (i * 2 + j) as f32 * 0.1);
     let save = |name: &str, array: &ndarray::Array2<f32>| {
