@@ -249,7 +249,7 @@ impl Comparison {
             for metric in self.metrics() {
                 self.quality(&mut text, field, metric);
             }
-            if field != Field::Exact {
+            if matches!(field, Field::Own | Field::Stress) {
                 self.of_flow(&mut text, field);
             }
         }
@@ -310,7 +310,7 @@ impl Comparison {
     }
 
     fn chart(&self) -> Chart {
-        let fields = self.fields().filter(|field| *field != Field::Exact);
+        let fields = self.fields().filter(|field| matches!(field, Field::Own | Field::Stress));
         let metrics: Vec<Metric> = self.metrics().into_iter().filter(|metric| metric.is_distance()).collect();
         Chart {
             id: "comparison".into(),
@@ -359,6 +359,7 @@ fn heading(field: Field) -> &'static str {
         Field::Own => "With the velocity that each method trains",
         Field::Stress => "With a larger velocity, trained afresh on each method's path",
         Field::Exact => "With the exact field of each method's path, by Euler steps",
+        Field::Map => "With the map alone that a method's path goes through",
     }
 }
 

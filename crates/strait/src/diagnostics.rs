@@ -226,6 +226,7 @@ mod tests {
                 linear_squared_speed: 27.0,
                 linear_squared_speed_tail: 90.0,
             }),
+            map: vec![],
             levels: vec![],
             stress: None,
         }

@@ -120,6 +120,7 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
         likelihood: likelihood(&models, &*setting.source, data, &reference.points, Seed(setting.config.seed))?,
         ess: exact::effective(setting, track, &models, reference)?,
         path: motion(setting, &models, reference)?,
+        map: alone(setting, &models, reference)?,
         levels: levels(&track.read_metrics()?),
         stress: None,
     };
@@ -164,6 +165,12 @@ pub fn sample(
     let x = setting.data.points.denormalise(&solution.x)?;
     let scores = scores(&x, &reference.data, reference.yardstick.as_ref())?;
     Ok(Samples { solver: method.name(), nfe: solution.nfe, x, scores })
+}
+
+/// What the map that a path goes through reaches by itself: a path through it must be worth more.
+fn alone(setting: &Setting<'_>, models: &Models, reference: &Reference) -> Result<Vec<Evaluation>, ProgramError> {
+    let Some(map) = &models.map else { return Ok(vec![]) };
+    Ok(evaluations(&[sample(setting, map, Method::Euler, &TimeGrid::uniform(1)?, reference)?], reference))
 }
 
 /// All that samples are judged by, as records.

@@ -3,7 +3,7 @@
 
 use crate::config::{
     Config, CouplingConfig, EvaluateConfig, FlowConfig, InterpolantConfig, ObjectiveConfig, PhaseConfig, SourceConfig,
-    TransformConfig, VelocityConfig,
+    TeacherConfig, TransformConfig, VelocityConfig,
 };
 use clap::ValueEnum;
 use strait_optim::{LevelName, Times};
@@ -23,6 +23,9 @@ pub enum Method {
     Ot,
     /// Rectified flow: a teacher, its pairs, and a velocity on them
     Reflow,
+    /// The same of a teacher that takes as many steps as the preset in all: half as much again as the others
+    #[value(name = "reflow_longer")]
+    ReflowLonger,
     /// An invertible network by maximum likelihood, which samples in one step
     Likelihood,
     /// The Gaussian with the mean and covariance of the training points: no training, no flow to speak of
@@ -30,6 +33,9 @@ pub enum Method {
     GaussianFit,
     /// The preset's own learned path
     Learned,
+    /// The same as the teacher of a rectified flow: with its pairs half as many steps again as the others
+    #[value(name = "learned_reflow")]
+    LearnedReflow,
 }
 
 /// A name for what a config trains.
@@ -100,26 +106,34 @@ impl Method {
             Self::Linear => "linear",
             Self::Ot => "ot",
             Self::Reflow => "reflow",
+            Self::ReflowLonger => "reflow_longer",
             Self::Likelihood => "likelihood",
             Self::GaussianFit => "gaussian_fit",
             Self::Learned => "learned",
+            Self::LearnedReflow => "learned_reflow",
         }
     }
 
-    /// The config that trains a preset's data by this method, with as many gradient steps in all as the preset takes.
+    /// The config that trains a preset's data by this method, with as many gradient steps in all as the preset takes, and
+    /// half as many again where the method says so.
     ///
     /// # Errors
     /// In words, why this method does not fit the preset.
     pub fn plan(self, preset: &Config, rounds: u32) -> Result<Config, String> {
         let mut config = preset.clone();
         config.evaluate.baseline = false;
-        if self == Self::Learned {
+        if matches!(self, Self::Learned | Self::LearnedReflow) {
             let learns = |phase: &PhaseConfig| phase.level.iter().any(|level| level.level != LevelName::Velocity);
             let fits = config.phase.iter().any(learns);
-            return if fits { Ok(config) } else { Err("the preset's path has nothing to learn".into()) };
+            match (fits, self) {
+                (false, _) => return Err("the preset's path has nothing to learn".into()),
+                (true, Self::Learned) => return Ok(config),
+                (true, _) => {}
+            }
         }
         let total = gradient_steps(preset);
-        let stages = if self == Self::Reflow { u64::from(rounds) + 1 } else { 1 };
+        let rectified = matches!(self, Self::Reflow | Self::ReflowLonger | Self::LearnedReflow);
+        let stages = if rectified { u64::from(rounds) + 1 } else { 1 };
         let phase = velocity_alone(preset, self.name(), (total / stages).max(1));
         let mut phase = phase.ok_or("the preset's last phase does not fit the velocity")?;
         config.interpolant = InterpolantConfig::Linear;
@@ -134,7 +148,17 @@ impl Method {
         }
         config.coupling = match self {
             Self::Ot => CouplingConfig::Ot,
-            Self::Reflow => CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE },
+            Self::Reflow | Self::ReflowLonger | Self::LearnedReflow => {
+                let first = match self {
+                    Self::LearnedReflow => Some((preset.interpolant.clone(), preset.phase.clone())),
+                    Self::ReflowLonger => {
+                        velocity_alone(preset, "longer", total).map(|phase| (InterpolantConfig::Linear, vec![phase]))
+                    }
+                    _ => None,
+                };
+                let teacher = first.map(|(interpolant, phase)| Box::new(TeacherConfig { interpolant, phase }));
+                CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE, teacher }
+            }
             Self::Linear | Self::Likelihood | Self::GaussianFit | Self::Learned => CouplingConfig::Independent,
         };
         if self == Self::Likelihood {

@@ -26,14 +26,23 @@ struct Record {
     wall_seconds: f64,
 }
 
-/// The config of the teacher of a rectified flow: the same with one round fewer. None where pairs are drawn.
+/// The config of the teacher of a rectified flow: the same with one round fewer, and before the first round the first
+/// teacher's own. None where pairs are drawn.
 pub fn teacher(config: &Config) -> Option<Config> {
-    let CouplingConfig::Reflow { rounds, pairs, solver, nfe } = &config.coupling else { return None };
-    let coupling = match rounds.saturating_sub(1) {
-        0 => CouplingConfig::Independent,
-        rounds => CouplingConfig::Reflow { rounds, pairs: *pairs, solver: solver.clone(), nfe: *nfe },
-    };
-    Some(Config { coupling, ..config.clone() })
+    let CouplingConfig::Reflow { teacher, .. } = &config.coupling else { return None };
+    let mut before = config.clone();
+    if let CouplingConfig::Reflow { rounds, .. } = &mut before.coupling
+        && *rounds > 1
+    {
+        *rounds -= 1;
+        return Some(before);
+    }
+    before.coupling = CouplingConfig::Independent;
+    if let Some(teacher) = teacher {
+        before.interpolant.clone_from(&teacher.interpolant);
+        before.phase.clone_from(&teacher.phase);
+    }
+    Some(before)
 }
 
 /// Where the teacher of the run in `folder` lies.
@@ -66,7 +75,7 @@ pub fn pairs(
     setting: &Setting<'_>,
     session: &Session<'_>,
 ) -> Result<Option<StoredPairs>, ProgramError> {
-    let CouplingConfig::Reflow { rounds, pairs, solver, nfe } = &config.coupling else { return Ok(None) };
+    let CouplingConfig::Reflow { rounds, pairs, solver, nfe, .. } = &config.coupling else { return Ok(None) };
     let Some(teacher_config) = teacher(config) else { return Ok(None) };
     let teacher = Track { name: format!("teacher {rounds}"), ..Track::new(&teacher_config, &teacher_folder(folder)) };
     teacher.train(setting, session)?;

@@ -169,6 +169,9 @@ pub struct MethodSummary {
     /// How the path moves; absent where that is not finite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathSummary>,
+    /// Sample quality of the map that the path goes through, alone; empty where it goes through none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub map: Vec<Evaluation>,
     /// What training each level took.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<LevelSummary>,
@@ -187,11 +190,13 @@ pub enum Field {
     Stress,
     /// The exact marginal field of its path.
     Exact,
+    /// The map that its path goes through, alone, in one step.
+    Map,
 }
 
 impl Field {
     /// All, in the order of tables.
-    pub const ALL: [Self; 3] = [Self::Own, Self::Stress, Self::Exact];
+    pub const ALL: [Self; 4] = [Self::Own, Self::Stress, Self::Exact, Self::Map];
 
     /// Its name in lower case.
     pub fn name(self) -> &'static str {
@@ -199,6 +204,7 @@ impl Field {
             Self::Own => "own",
             Self::Stress => "stress",
             Self::Exact => "exact",
+            Self::Map => "map",
         }
     }
 }
@@ -212,6 +218,7 @@ impl MethodSummary {
             Some((Field::Own, &self.evaluations)),
             stress.map(|stress| (Field::Stress, &stress.evaluations)),
             exact.map(|exact| (Field::Exact, &exact.evaluations)),
+            (!self.map.is_empty()).then_some((Field::Map, &self.map)),
         ]
         .into_iter()
         .flatten()

@@ -4,6 +4,7 @@ use super::{
     AffineConfig, Config, ConfigError, CouplingConfig, DataName, GlowConfig, InterpolantConfig, LevelConfig, MapConfig,
     ObjectiveConfig, SourceConfig,
 };
+use crate::reflow::teacher;
 use strait_ode::Method;
 use strait_optim::LevelName;
 
@@ -89,12 +90,17 @@ impl Config {
     }
 
     fn check_coupling(&self) -> Result<(), ConfigError> {
-        let CouplingConfig::Reflow { rounds, pairs, solver, nfe } = &self.coupling else { return Ok(()) };
+        let CouplingConfig::Reflow { rounds, pairs, solver, nfe, .. } = &self.coupling else { return Ok(()) };
         need(*rounds > 0, "coupling.rounds", rounds, "at least 1")?;
         need(*pairs > 0, "coupling.pairs", pairs, "at least 1")?;
         check_solver("coupling", solver, &[*nfe])?;
         let linear = self.interpolant == InterpolantConfig::Linear;
-        need(linear, "interpolant", &self.interpolant, "linear where the coupling is reflow")
+        need(linear, "interpolant", &self.interpolant, "linear where the coupling is reflow")?;
+        let teacher = teacher(self).map_or(Ok(()), |teacher| teacher.check());
+        teacher.map_err(|error| match error {
+            ConfigError::Value { key, must } => ConfigError::Value { key: format!("coupling.teacher: {key}"), must },
+            error => error,
+        })
     }
 
     fn check_data(&self) -> Result<(), ConfigError> {

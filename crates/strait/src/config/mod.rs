@@ -133,7 +133,7 @@ pub enum SourceConfig {
 }
 
 /// `[coupling]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CouplingConfig {
     /// Pairs as they are drawn.
@@ -152,7 +152,20 @@ pub enum CouplingConfig {
         solver: String,
         /// Its evaluations for each pair.
         nfe: usize,
+        /// What the first teacher is, where it is not the run's own path and phases under independent pairs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        teacher: Option<Box<TeacherConfig>>,
     },
+}
+
+/// `[coupling.teacher]`: the first teacher of a rectified flow, with the run's own data, source and velocity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeacherConfig {
+    /// Its path.
+    pub interpolant: InterpolantConfig,
+    /// What is trained of it, in order.
+    pub phase: Vec<PhaseConfig>,
 }
 
 /// `[velocity]`: an MLP.

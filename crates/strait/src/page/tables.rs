@@ -159,6 +159,7 @@ pub(super) fn stress(metric: Metric, methods: &[Method<'_>], reference: &Referen
             Field::Own => "own velocity",
             Field::Stress => "larger velocity",
             Field::Exact => "exact field",
+            Field::Map => "map alone",
         };
         Row::method(format!("{}: {name}", method.name()), method.colour(), counts.iter().map(cell).collect())
     };
