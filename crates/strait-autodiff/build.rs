@@ -28,7 +28,7 @@ fn main() {
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
         .file("native/strait_native.cc")
-        .file("native/silu.cc")
+        .file("native/pointwise.cc")
         .compile("strait_native");
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

@@ -4,7 +4,7 @@
 //! pass for all orders), it has the second derivative, which libtorch's single forward level cannot give, and all
 //! of it can be differentiated in reverse.
 
-use crate::silu;
+use crate::pointwise;
 use tch::Tensor;
 
 /// How many derivatives a jet carries.
@@ -199,7 +199,8 @@ impl Jet {
     #[must_use]
     pub fn silu(&self) -> Self {
         if let Some(first) = &self.first
-            && let Some([Some(value), first, second]) = silu::jet(&self.value, first, self.second.as_ref(), self.order)
+            && let Some([Some(value), first, second]) =
+                pointwise::silu_jet(&self.value, first, self.second.as_ref(), self.order)
         {
             return Self { order: self.order, value, first, second };
         }

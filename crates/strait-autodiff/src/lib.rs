@@ -26,12 +26,13 @@ mod ffi;
 mod forward;
 mod jet;
 mod optimizer;
+mod pointwise;
 mod reverse;
-mod silu;
 
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;
 pub use forward::{Dual, inside_jvp, jvp};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
+pub use pointwise::selu;
 pub use reverse::{Graph, gradient, time_derivative, vjp};

@@ -345,3 +345,30 @@ fn the_kernel_is_exact_over_all_of_float() {
     let not = jet(&Tensor::from_slice(&[f32::NAN]));
     assert!(not.value().double_value(&[0]).is_nan(), "what is not a number must stay one");
 }
+
+#[test]
+fn selu_is_exact_over_all_of_float_and_keeps_its_derivatives() {
+    let x = Tensor::cat(
+        &[
+            Tensor::arange_start_step(-120.0, 20.0, 0.003, (Kind::Float, Device::Cpu)),
+            Tensor::linspace(-1e-3, 1e-3, 1001, (Kind::Float, Device::Cpu)),
+        ],
+        0,
+    );
+    let exact = x.to_kind(Kind::Double).selu();
+    let found = tch::no_grad(|| strait_autodiff::selu(x.copy())).unwrap();
+    let off = ((found.to_kind(Kind::Double) - &exact).abs() / exact.abs().clamp_min(1e-12)).max().double_value(&[]);
+    assert!(off < 4e-7, "{off:e}");
+    assert!(strait_autodiff::selu(Tensor::from_slice(&[f32::NAN])).unwrap().double_value(&[0]).is_nan());
+    // Where something is differentiated x is left as it is.
+    let leaf = x.copy().set_requires_grad(true);
+    let y = strait_autodiff::selu(leaf.shallow_clone()).unwrap();
+    assert!(y.requires_grad() && leaf.detach() == x);
+    let moved = jvp(
+        |v| Ok::<_, AutodiffError>(vec![strait_autodiff::selu(v[0].shallow_clone())?]),
+        &[x.copy()],
+        &[x.ones_like()],
+    );
+    let slope = vjp(&[y.sum(Kind::Float)], &[Tensor::from(1.0f32)], &[leaf], Graph::Free).unwrap().remove(0);
+    assert!(difference(&moved.unwrap()[0].tangent, &slope) < 1e-6);
+}

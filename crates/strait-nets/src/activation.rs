@@ -1,4 +1,5 @@
-use strait_autodiff::Jet;
+use strait_autodiff::{Jet, selu};
+use strait_core::Error;
 use tch::Tensor;
 
 /// The nonlinearity between two layers.
@@ -13,13 +14,16 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applied entry by entry.
-    pub fn apply(self, x: &Tensor) -> Tensor {
-        match self {
-            Self::Silu => x.silu(),
-            Self::Selu => x.selu(),
-            Self::Tanh => x.tanh(),
-        }
+    /// Applied entry by entry; where nothing is differentiated, the memory of x may be used again.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out.
+    pub fn apply(self, x: Tensor) -> Result<Tensor, Error> {
+        Ok(match self {
+            Self::Silu => x.f_silu()?,
+            Self::Selu => selu(x)?,
+            Self::Tanh => x.f_tanh()?,
+        })
     }
 
     /// Applied to a jet; `None` where the activation is not twice differentiable everywhere.

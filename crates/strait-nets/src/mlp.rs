@@ -134,22 +134,22 @@ impl Mlp {
         })
     }
 
-    fn value(&self, x: &Tensor, t: &Tensor) -> Tensor {
+    fn value(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         let features = self.config.time.jet(t, Order::Value);
         let mut h = Tensor::cat(&[x, features.value()], 1);
         for (i, layer) in self.layers.iter().enumerate() {
             if i > 0 {
-                h = self.config.activation.apply(&h);
+                h = self.config.activation.apply(h)?;
             }
-            h = h.linear(&layer.weight, Some(&layer.bias));
+            h = h.f_linear(&layer.weight, Some(&layer.bias))?;
         }
-        h
+        Ok(h)
     }
 }
 
 impl VelocityField for Mlp {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let v = self.value(&self.checked(x, t)?, t);
+        let v = self.value(&self.checked(x, t)?, t)?;
         if self.config.output != self.config.input {
             return Err(Error::Shape { what: "velocity", expected: format!("{:?}", x.size()), found: v.size() });
         }
@@ -161,7 +161,7 @@ impl TimeFunction for Mlp {
     fn jet(&self, context: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
         let x = self.checked(context, t)?;
         if order == Order::Value {
-            return Ok(Jet::constant(&self.value(&x, t)));
+            return Ok(Jet::constant(&self.value(&x, t)?));
         }
         // The first layer sees a context that does not move: only the columns of its time features have derivatives.
         let features = self.config.time.jet(t, order);

@@ -1,6 +1,6 @@
-//! Jets of SiLU in single passes over memory, on the CPU. Elsewhere they are made of libtorch's operations.
+//! Nonlinearities in single passes over memory, on the CPU. Elsewhere they are libtorch's operations.
 
-use crate::{Order, ffi, inside_jvp};
+use crate::{AutodiffError, Order, ffi, inside_jvp};
 use std::ptr;
 use tch::{Device, Kind, Tensor};
 
@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 ///
 /// # Panics
 /// Where libtorch has no memory for the results, as its own operations do.
-pub(crate) fn jet(
+pub(crate) fn silu_jet(
     value: &Tensor,
     first: &Tensor,
     second: Option<&Tensor>,
@@ -33,4 +33,26 @@ pub(crate) fn jet(
     }
     // SAFETY: what is not null was made by `new`, and nothing else owns it.
     Some(results.map(|result| (!result.is_null()).then(|| unsafe { ffi::own(result) })))
+}
+
+/// $\lambda x$ above 0 and $\lambda\alpha(e^x - 1)$ below (Klambauer et al., arXiv 1706.02515), entry by entry.
+///
+/// Where nothing is differentiated, in single precision on the CPU, it reuses the memory of x, which any other handle of
+/// it then sees.
+///
+/// # Errors
+/// libtorch's, for integers or when memory runs out.
+///
+/// ```
+/// use tch::Tensor;
+/// let y = strait_autodiff::selu(Tensor::from_slice(&[2.0f32, -1.0]))?;
+/// assert!((y.double_value(&[1]) + 1.0507 * 1.6733 * (1.0 - (-1f64).exp())).abs() < 1e-4);
+/// # Ok::<(), strait_autodiff::AutodiffError>(())
+/// ```
+pub fn selu(x: Tensor) -> Result<Tensor, AutodiffError> {
+    let mut result = ptr::null_mut();
+    // SAFETY: the handle is of a tensor that outlives the call.
+    ffi::check(unsafe { ffi::strait_selu(ffi::handle(&x), &raw mut result) })?;
+    // SAFETY: without an error the result was made by `new`, and nothing else owns it.
+    Ok(unsafe { ffi::own(result) })
 }
