@@ -126,3 +126,26 @@ fn a_source_without_a_density_is_measured_without_one() {
     assert!(summary["likelihood"].is_null() && summary["ess"]["candidates"] == 0, "{summary}");
     assert!(summary["dataset"].as_str().unwrap().starts_with("8gaussians"));
 }
+
+/// A rectified flow of the learned path, and one of a longer teacher, with as many steps as each other.
+#[test]
+fn a_rectified_flow_may_have_another_teacher() {
+    let place = Place::new();
+    let output = place.run(&["compare", "tiny.toml", "--methods", "learned_reflow,reflow_longer", "--name", "r"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let folder = place.path("runs/r");
+    // 260 of the teacher and half as many of the student.
+    for row in json(&folder.join("comparison.json"))["rows"].as_array().unwrap() {
+        assert_eq!(row["steps"], 390, "{row}");
+    }
+    let interpolant = |run: &str| {
+        let newest = strait_optim::checkpoint::list(&folder.join(run).join("teacher/checkpoints")).unwrap().remove(0);
+        newest.join("interpolant.safetensors").is_file()
+    };
+    assert!(interpolant("learned_reflow-3") && !interpolant("reflow_longer-3"));
+    // What is wrong with a teacher is named as the teacher's.
+    let text = fs::read_to_string(folder.join("learned_reflow-3/config.toml")).unwrap();
+    place.write("teacher.toml", text.replacen("log_scale_bound = 10.0", "log_scale_bound = -1.0", 1));
+    let (line, code) = place.refusal(&["train", "teacher.toml"]);
+    assert!(line.contains("coupling.teacher: interpolant.log_scale_bound") && code == 2, "{line}");
+}
