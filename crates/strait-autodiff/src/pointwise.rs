@@ -49,6 +49,7 @@ pub(crate) fn silu_jet(
 /// assert!((y.double_value(&[1]) + 1.0507 * 1.6733 * (1.0 - (-1f64).exp())).abs() < 1e-4);
 /// # Ok::<(), strait_autodiff::AutodiffError>(())
 /// ```
+#[expect(clippy::needless_pass_by_value, reason = "its memory may be used again")]
 pub fn selu(x: Tensor) -> Result<Tensor, AutodiffError> {
     let mut result = ptr::null_mut();
     // SAFETY: the handle is of a tensor that outlives the call.
