@@ -252,6 +252,9 @@ mod tests {
             exact_field: Some(ExactFieldSummary {
                 evaluations: vec![evaluation(Metric::W2, 1, exact, 0.2)],
                 ess: EssSummary { candidates: 2048, times: vec![0.5, 0.9], effective: vec![300.0, effective] },
+                residual: 0.1,
+                residual_times: vec![0.5],
+                residual_profile: vec![0.1],
             }),
         }
     }

@@ -9,7 +9,8 @@ use crate::summary::{EssSummary, ExactFieldSummary};
 use crate::track::{Models, Track};
 use strait_core::{Seed, Split, event_size};
 use strait_ode::{Method, TimeGrid};
-use strait_paths::ExactField;
+use strait_metrics::residual;
+use strait_paths::{Along, ExactField};
 
 /// Candidates of the field whose effective sample size is reported, and of the one that is sampled.
 const REPORTED: i64 = 1024;
@@ -19,6 +20,8 @@ const QUERIES: i64 = 256;
 const PAIRS_AT_ONCE: i64 = 1 << 16;
 /// The most steps that samples take: with more the field leads ever nearer to its own candidates.
 const MOST_STEPS: usize = 8;
+/// The step of the difference that its residual is taken by.
+const STEP: f64 = 5e-3;
 /// The most dimensions that it is sampled in: above, few candidates carry all the weight.
 const MOST_DIMENSIONS: i64 = 8;
 
@@ -65,7 +68,7 @@ fn ess(field: &ExactField<'_>, candidates: i64, reference: &Reference) -> Result
     Ok(EssSummary { candidates, times, effective })
 }
 
-/// Its samples by few Euler steps. None where it is not defined, or has too many dimensions.
+/// Its samples by few Euler steps, and how far its own trajectories bend. None where it is not defined, or has too many dimensions.
 ///
 /// # Errors
 /// Those of sampling and of the metrics.
@@ -83,5 +86,13 @@ pub fn evaluate(
     let at = |&nfe: &usize| sample(setting, &field, Method::Euler, &TimeGrid::uniform(nfe)?, reference);
     let samples = counts.map(at).collect::<Result<Vec<_>, _>>()?;
     let ess = ess(&field, candidates, reference)?;
-    Ok(Some(ExactFieldSummary { evaluations: evaluations(&samples, reference), ess }))
+    let few = reference.x0.narrow(0, 0, QUERIES.min(reference.x0.size()[0]));
+    let bent = residual(&field, &few, 10, 10, Along::Difference { step: STEP })?;
+    Ok(Some(ExactFieldSummary {
+        evaluations: evaluations(&samples, reference),
+        ess,
+        residual: bent.mean(),
+        residual_times: bent.times,
+        residual_profile: bent.profile,
+    }))
 }

@@ -142,6 +142,16 @@ pub struct ExactFieldSummary {
     pub evaluations: Vec<Evaluation>,
     /// Its candidates, and how many of them carry weight.
     pub ess: EssSummary,
+    /// $E|Dv^*/Dt|^2$ on its own trajectories, the mean over all t. Where few candidates carry weight, near t = 1, it is
+    /// that of a field that leads to them.
+    #[serde(default)]
+    pub residual: f64,
+    /// The times of the profile.
+    #[serde(default)]
+    pub residual_times: Vec<f64>,
+    /// The residual at each.
+    #[serde(default)]
+    pub residual_profile: Vec<f64>,
 }
 
 /// What one method gave.
