@@ -29,6 +29,7 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .file("native/strait_native.cc")
         .file("native/pointwise.cc")
+        .file("native/affine.cc")
         .compile("strait_native");
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

@@ -1,7 +1,7 @@
 // Nonlinearities in single passes over memory: the jet of SiLU, x s(x) with the logistic s, and its reverse derivative,
 // where libtorch takes an operation, a pass and a tensor for each product; and SELU in place, where libtorch spends
 // most of its time on an exponential that is good for all numbers.
-#include "common.h"
+#include "elementwise.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/selu.h>
@@ -15,59 +15,14 @@
 
 using at::Tensor;
 using strait::guarded;
+using strait::logistic;
+using strait::read;
+using strait::write;
+using strait::Exponential;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// One body, compiled for several generations of processor and chosen at start.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define STRAIT_VECTOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
-#else
-#define STRAIT_VECTOR
-#endif
-
 namespace {
-
-// e^x = 2^n (1 + m) for float without a branch, so that a loop over it becomes vector code: to 1 unit in the last place
-// where the result is a normal number, and clamped to that range.
-struct Exponential {
-  float scale, m;
-  __attribute__((always_inline)) explicit Exponential(float x) {
-    x = x < -87.0f ? -87.0f : (x > 87.0f ? 87.0f : x);
-    // x = n log 2 + r with |r| <= log(2) / 2; adding 1.5 * 2^23 rounds to an integer.
-    const float shifted = x * 1.44269504f + 12582912.0f;
-    const float n = shifted - 12582912.0f;
-    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    m = p * r * r + r;
-    int32_t bits;
-    std::memcpy(&bits, &shifted, sizeof bits);
-    const int32_t power = (bits + 127) << 23;  // the integer sits in the low bits; 2^n by its exponent
-    std::memcpy(&scale, &power, sizeof scale);
-  }
-};
-
-__attribute__((always_inline)) inline float exponential(float x) {
-  const Exponential e(x);
-  return (e.m + 1.0f) * e.scale;
-}
-
-// e^x - 1, to its own last place also near 0.
-__attribute__((always_inline)) inline float exponential_minus_one(float x) {
-  const Exponential e(x);
-  return e.m * e.scale + (e.scale - 1.0f);
-}
-
-__attribute__((always_inline)) inline double exponential(double x) { return std::exp(x); }
-
-template <typename T>
-__attribute__((always_inline)) inline T logistic(T x) {
-  return T(1) / (T(1) + exponential(-x));
-}
 
 // f = x s with its first three derivatives, from p = s (1 - s) and q = 1 - 2 s.
 template <typename T>
@@ -151,16 +106,6 @@ STRAIT_VECTOR void forward_f32(int64_t n, const float* x, const float* d, const 
 STRAIT_VECTOR void backward_f32(int64_t n, const float* x, const float* d, const float* dd, const float* g,
                                 const float* dg, const float* ddg, float* gx, float* gd, float* gdd) {
   jet_backward(n, x, d, dd, g, dg, ddg, gx, gd, gdd);
-}
-
-// A tensor's numbers, or null where it is not defined.
-template <typename T>
-const T* read(const Tensor& x) {
-  return x.defined() ? x.const_data_ptr<T>() : nullptr;
-}
-template <typename T>
-T* write(const Tensor& x) {
-  return x.defined() ? x.mutable_data_ptr<T>() : nullptr;
 }
 
 Tensor like(const Tensor& x) { return at::empty_like(x, at::MemoryFormat::Contiguous); }

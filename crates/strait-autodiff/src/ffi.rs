@@ -58,6 +58,14 @@ unsafe extern "C" {
         second: bool,
         results: *mut *mut C_tensor,
     ) -> *mut c_char;
+    pub(crate) fn strait_affine(
+        x: *mut C_tensor,
+        raw: *mut C_tensor,
+        bound: f64,
+        inverse: bool,
+        y: *mut *mut C_tensor,
+        log_det: *mut *mut C_tensor,
+    ) -> *mut c_char;
     pub(crate) fn strait_draw(
         law: c_int,
         seed: u64,

@@ -20,6 +20,7 @@
 #![allow(unsafe_code)] // the one crate that talks to libtorch past tch
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+mod affine;
 mod draw;
 mod error;
 mod ffi;
@@ -29,6 +30,7 @@ mod optimizer;
 mod pointwise;
 mod reverse;
 
+pub use affine::affine;
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;
 pub use forward::{Dual, inside_jvp, jvp};

@@ -65,22 +65,25 @@ impl Transform {
         }
     }
 
-    /// The image of x and its log-slope, number by number (None: 0).
-    fn apply(self, direction: Direction, x: &Tensor, raw: &Tensor, gate: Option<&Tensor>) -> (Tensor, Option<Tensor>) {
+    /// The image of x and the log-determinant of each sample.
+    fn apply(
+        self,
+        direction: Direction,
+        x: &Tensor,
+        raw: &Tensor,
+        gate: Option<&Tensor>,
+    ) -> Result<(Tensor, Tensor), Error> {
         let gate = gate.map(|g| per_sample(g, x));
         match self {
             Self::Additive => {
                 let shift = gate.map_or_else(|| raw.shallow_clone(), |g| raw * g);
                 let y = if direction == Direction::Forward { x + shift } else { x - shift };
-                (y, None)
+                Ok((y, x.new_zeros([x.size()[0]], (x.kind(), x.device()))))
             }
-            Self::Affine { bound } => {
-                let (y, log_slope) = affine::apply(direction, x, raw, gate.as_ref(), bound);
-                (y, Some(log_slope))
-            }
+            Self::Affine { bound } => affine::apply(direction, x, raw, gate.as_ref(), bound),
             Self::Spline { bins, bound } => {
                 let (y, log_slope) = spline::apply(direction, x, raw, gate.as_ref(), bins, bound);
-                (y, Some(log_slope))
+                Ok((y, sum_per_sample(&log_slope)))
             }
         }
     }
@@ -166,8 +169,8 @@ impl Coupling {
         let gate = self.gate.factor("a coupling", x, condition)?;
         let (passive, active) = self.halves(x);
         let raw = self.conditioner.apply(&passive, condition)?;
-        let (moved, log_slope) = self.transform.apply(direction, &active, &raw, gate.as_ref());
-        Ok(Transformed { value: self.whole(&passive, &moved), log_det: log_det(log_slope, x) })
+        let (moved, log_det) = self.transform.apply(direction, &active, &raw, gate.as_ref())?;
+        Ok(Transformed { value: self.whole(&passive, &moved), log_det })
     }
 }
 
@@ -176,10 +179,6 @@ fn parts(x: &Tensor, sizes: [i64; 2]) -> (Tensor, Tensor) {
     let mut parts = x.split_with_sizes(sizes, 1);
     let last = parts.remove(1);
     (parts.remove(0), last)
-}
-
-fn log_det(log_slope: Option<Tensor>, x: &Tensor) -> Tensor {
-    log_slope.map_or_else(|| x.new_zeros([x.size()[0]], (x.kind(), x.device())), |slope| sum_per_sample(&slope))
 }
 
 impl Bijection for Coupling {
@@ -209,11 +208,11 @@ impl Layer for Coupling {
         let gate = self.gate.factor("a coupling", output, at.condition)?;
         let raw = self.conditioner.apply(&passive, at.condition)?;
         let back = at.direction.opposite();
-        let (active, _) = tch::no_grad(|| self.transform.apply(back, &moved, &raw, gate.as_ref()));
+        let (active, _) = tch::no_grad(|| self.transform.apply(back, &moved, &raw, gate.as_ref()))?;
         let active = leaf(&active);
-        let (moved, log_slope) = self.transform.apply(at.direction, &active, &raw, gate.as_ref());
+        let (moved, log_det) = self.transform.apply(at.direction, &active, &raw, gate.as_ref())?;
         let (bar_passive, bar_moved) = self.halves(&at.cotangent.value);
-        let outputs = [(moved, bar_moved), (log_det(log_slope, output), at.cotangent.log_det.shallow_clone())];
+        let outputs = [(moved, bar_moved), (log_det, at.cotangent.log_det.shallow_clone())];
         let pulled =
             pull(&outputs, &[passive.shallow_clone(), active.shallow_clone()], &self.parameters(), at.condition)?;
         Ok(Retraced {

@@ -13,7 +13,7 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
 const PLU: &str = "crates/strait-flows/src/linear/plu.rs";
 const COUPLING: &str = "crates/strait-flows/src/coupling.rs";
 
-pub(super) static FAULTS: [Fault; 17] = [
+pub(super) static FAULTS: [Fault; 18] = [
     Fault {
         name: "log-determinant without its factor height x width",
         file: PLU,
@@ -38,22 +38,22 @@ pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "log-determinant doubled",
         file: COUPLING,
-        find: "|slope| sum_per_sample(&slope))",
-        put: "|slope| sum_per_sample(&slope) * 2.0)",
+        find: "value: self.whole(&passive, &moved), log_det })",
+        put: "value: self.whole(&passive, &moved), log_det: log_det * 2.0 })",
         tests: laws("affine_coupling"),
     },
     Fault {
         name: "log-determinant a scalar, the sum over the batch",
         file: COUPLING,
-        find: "|slope| sum_per_sample(&slope))",
-        put: "|slope| slope.sum(slope.kind()))",
+        find: "value: self.whole(&passive, &moved), log_det })",
+        put: "value: self.whole(&passive, &moved), log_det: log_det.sum(log_det.kind()) })",
         tests: laws("affine_coupling"),
     },
     Fault {
         name: "log-determinant averaged over the batch",
         file: COUPLING,
-        find: "|slope| sum_per_sample(&slope))",
-        put: "|slope| { let s = sum_per_sample(&slope); s.mean(s.kind()).expand_as(&s) })",
+        find: "value: self.whole(&passive, &moved), log_det })",
+        put: "value: self.whole(&passive, &moved), log_det: log_det.mean(log_det.kind()).expand_as(&log_det) })",
         tests: laws("spline_coupling"),
     },
     Fault {
@@ -98,6 +98,13 @@ pub(super) static FAULTS: [Fault; 17] = [
         find: "Some(g) => (log_slope * g, shift * g)",
         put: "Some(g) => (log_slope * g, shift)",
         tests: tests("edges", "closed_gates"),
+    },
+    Fault {
+        name: "the coupling's kernel: a bound that its derivative forgets",
+        file: "crates/strait-autodiff/native/affine.cc",
+        find: "graw[j] = -(g * (x[j] - m[j]) + l) * (T(1) - u * u);",
+        put: "graw[j] = -(g * (x[j] - m[j]) + l);",
+        tests: Tests { package: "strait-autodiff", target: "affine", filter: "first_two_derivatives" },
     },
     Fault {
         name: "a last layer that does not start at zero",

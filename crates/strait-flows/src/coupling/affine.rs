@@ -1,16 +1,23 @@
 use super::parts;
 use crate::reversible::Direction;
+use strait_autodiff::affine;
+use strait_core::{Error, sum_per_sample};
 use tch::Tensor;
 
-/// $y = e^{g s} x + g m$ or its inverse, and the log-slope of what was applied. `raw` holds $r$ of the log-scale and
-/// then $m$, along the channels.
+/// $y = e^{g s} x + g m$ or its inverse, and the log-determinant of what was applied. `raw` holds $r$ of the log-scale
+/// and then $m$, along the channels.
 pub(super) fn apply(
     direction: Direction,
     x: &Tensor,
     raw: &Tensor,
     gate: Option<&Tensor>,
     bound: f64,
-) -> (Tensor, Tensor) {
+) -> Result<(Tensor, Tensor), Error> {
+    if gate.is_none()
+        && let Some(done) = affine(x, raw, bound, direction == Direction::Inverse)?
+    {
+        return Ok(done);
+    }
     let half = raw.size()[1] / 2;
     let (scale, shift) = parts(raw, [half, half]);
     let sign = if direction == Direction::Forward { 1.0 } else { -1.0 };
@@ -25,5 +32,5 @@ pub(super) fn apply(
         Direction::Forward => shift.addcmul(x, &slope),
         Direction::Inverse => (x - shift) * slope,
     };
-    (y, log_slope)
+    Ok((y, sum_per_sample(&log_slope)))
 }

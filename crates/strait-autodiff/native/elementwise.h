@@ -1,0 +1,69 @@
+// What loops over numbers share: vector code for several processors, and an exponential that becomes vector code.
+#pragma once
+#include "common.h"
+
+#include <cmath>
+#include <cstdint>
+
+// One body, compiled for several generations of processor and chosen at start.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define STRAIT_VECTOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
+#else
+#define STRAIT_VECTOR
+#endif
+
+namespace strait {
+
+// e^x = 2^n (1 + m) for float without a branch, so that a loop over it becomes vector code: to 1 unit in the last place
+// where the result is a normal number, and clamped to that range.
+struct Exponential {
+  float scale, m;
+  __attribute__((always_inline)) explicit Exponential(float x) {
+    x = x < -87.0f ? -87.0f : (x > 87.0f ? 87.0f : x);
+    // x = n log 2 + r with |r| <= log(2) / 2; adding 1.5 * 2^23 rounds to an integer.
+    const float shifted = x * 1.44269504f + 12582912.0f;
+    const float n = shifted - 12582912.0f;
+    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    m = p * r * r + r;
+    int32_t bits;
+    std::memcpy(&bits, &shifted, sizeof bits);
+    const int32_t power = (bits + 127) << 23;  // the integer sits in the low bits; 2^n by its exponent
+    std::memcpy(&scale, &power, sizeof scale);
+  }
+};
+
+__attribute__((always_inline)) inline float exponential(float x) {
+  const Exponential e(x);
+  return (e.m + 1.0f) * e.scale;
+}
+
+// e^x - 1, to its own last place also near 0.
+__attribute__((always_inline)) inline float exponential_minus_one(float x) {
+  const Exponential e(x);
+  return e.m * e.scale + (e.scale - 1.0f);
+}
+
+__attribute__((always_inline)) inline double exponential(double x) { return std::exp(x); }
+
+template <typename T>
+__attribute__((always_inline)) inline T logistic(T x) {
+  return T(1) / (T(1) + exponential(-x));
+}
+
+// A tensor's numbers, or null where it is not defined.
+template <typename T>
+inline const T* read(const at::Tensor& x) {
+  return x.defined() ? x.const_data_ptr<T>() : nullptr;
+}
+template <typename T>
+inline T* write(const at::Tensor& x) {
+  return x.defined() ? x.mutable_data_ptr<T>() : nullptr;
+}
+
+}  // namespace strait
