@@ -8,17 +8,15 @@
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cmath>
-#include <cstdint>
 #include <optional>
 #include <utility>
 
 using at::Tensor;
+using strait::exponential_minus_one;
 using strait::guarded;
 using strait::logistic;
 using strait::read;
 using strait::write;
-using strait::Exponential;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
