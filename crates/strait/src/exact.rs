@@ -8,8 +8,8 @@ use crate::setting::Setting;
 use crate::summary::{EssSummary, ExactFieldSummary};
 use crate::track::{Models, Track};
 use strait_core::{Seed, Split, event_size};
-use strait_ode::{Method, TimeGrid};
 use strait_metrics::residual;
+use strait_ode::{Method, TimeGrid};
 use strait_paths::{Along, ExactField};
 
 /// Candidates of the field whose effective sample size is reported, and of the one that is sampled.
