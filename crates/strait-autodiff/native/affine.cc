@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -15,6 +14,7 @@
 using at::Tensor;
 using strait::exponential;
 using strait::guarded;
+using strait::like;
 using strait::logistic;
 using strait::read;
 using strait::write;
@@ -93,8 +93,6 @@ STRAIT_VECTOR void backward_f32(Sizes z, bool inverse, float bound, const float*
                                 const float* gl, float* gx, float* graw) {
   backward_rows(z, inverse, bound, x, raw, gy, gl, gx, graw);
 }
-
-Tensor like(const Tensor& x) { return at::empty_like(x, at::MemoryFormat::Contiguous); }
 
 // As it is where each sample's numbers lie together, as those of a half of the channels do; else a copy.
 Tensor rows(const Tensor& x) {

@@ -1,6 +1,7 @@
 // What loops over numbers share: vector code for several processors, and an exponential that becomes vector code.
 #pragma once
 #include "common.h"
+#include <ATen/ops/empty_like.h>
 
 #include <cmath>
 #include <cstdint>
@@ -55,6 +56,9 @@ template <typename T>
 __attribute__((always_inline)) inline T logistic(T x) {
   return T(1) / (T(1) + exponential(-x));
 }
+
+// Room for as many numbers, one after the other.
+inline at::Tensor like(const at::Tensor& x) { return at::empty_like(x, at::MemoryFormat::Contiguous); }
 
 // A tensor's numbers, or null where it is not defined.
 template <typename T>

@@ -3,7 +3,6 @@
 // most of its time on an exponential that is good for all numbers.
 #include "elementwise.h"
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/selu.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -14,6 +13,7 @@
 using at::Tensor;
 using strait::exponential_minus_one;
 using strait::guarded;
+using strait::like;
 using strait::logistic;
 using strait::read;
 using strait::write;
@@ -105,8 +105,6 @@ STRAIT_VECTOR void backward_f32(int64_t n, const float* x, const float* d, const
                                 const float* dg, const float* ddg, float* gx, float* gd, float* gdd) {
   jet_backward(n, x, d, dd, g, dg, ddg, gx, gd, gdd);
 }
-
-Tensor like(const Tensor& x) { return at::empty_like(x, at::MemoryFormat::Contiguous); }
 
 // The jet of f at (x, d, dd), of the second order where `second`; without dd, which then is zero.
 class SiluJet : public torch::autograd::Function<SiluJet> {
