@@ -1,10 +1,13 @@
 //! The objectives, their sums and their refusals, where their values are known.
 
+mod common;
+
+use common::Independent;
 use std::cell::RefCell;
 use std::rc::Rc;
 use strait_core::{
-    Batch, Bijection, Condition, Coupling, Draws, Error, Interpolant, Loss, Models, Objective, Pairs, PathCurve,
-    PathSample, Seed, StandardNormal, Transformed, VelocityField, per_sample,
+    Batch, Bijection, Condition, Error, Interpolant, Loss, Models, Objective, Pairs, PathCurve, PathSample, Seed,
+    StandardNormal, Transformed, VelocityField, per_sample,
 };
 use strait_optim::objectives::{
     ConditionalVariance, Energy, FieldStraightness, FlowMatching, SquaredVelocity, Straightness, StraightnessConfig,
@@ -143,20 +146,6 @@ impl Objective for Weighs {
     }
     fn name(&self) -> &'static str {
         "weighs"
-    }
-}
-
-struct Independent;
-
-impl Coupling for Independent {
-    fn couple(&self, x0: Tensor, x1: Tensor, _: &mut Draws) -> Result<Pairs, Error> {
-        Ok(Pairs { x0, x1, target_rows: None })
-    }
-    fn is_independent(&self) -> bool {
-        true
-    }
-    fn name(&self) -> &str {
-        "independent"
     }
 }
 

@@ -1,10 +1,13 @@
 //! The turn, its objectives and its refusals, on problems whose answers are known.
 
+mod common;
+
+use common::Independent;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use strait_core::{
-    Batch, Coupling, Dataset, Draws, Error, Init, Interpolant, Loss, Models, Objective, PairedDataset, Pairs,
-    Parameters, PathCurve, PathSample, Seed, Source, Split, StandardNormal, Stream, VelocityField, per_sample,
+    Batch, Dataset, Draws, Error, Init, Interpolant, Loss, Models, Objective, PairedDataset, Pairs, Parameters,
+    PathCurve, PathSample, Seed, Source, Split, StandardNormal, Stream, VelocityField, per_sample,
 };
 use strait_optim::objectives::{Energy, FlowMatching, Likelihood};
 use strait_optim::{
@@ -34,20 +37,6 @@ impl Dataset for Point {
     }
     fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
         Ok(x.shallow_clone())
-    }
-}
-
-struct Independent;
-
-impl Coupling for Independent {
-    fn couple(&self, x0: Tensor, x1: Tensor, _draws: &mut Draws) -> Result<Pairs, Error> {
-        Ok(Pairs { x0, x1, target_rows: None })
-    }
-    fn is_independent(&self) -> bool {
-        true
-    }
-    fn name(&self) -> &str {
-        "independent"
     }
 }
 
