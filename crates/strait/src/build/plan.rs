@@ -67,14 +67,14 @@ impl Plans<'_> {
     }
 
     fn objective(&self, level: LevelName, config: ObjectiveConfig) -> Result<Box<dyn Objective>, ProgramError> {
-        let map = || self.map.cloned().ok_or_else(|| missing("a map that the path goes through"));
+        let map = || self.map.cloned().ok_or_else(|| missing("map that the path goes through"));
         Ok(match config {
             ObjectiveConfig::FlowMatching => Box::new(FlowMatching),
             ObjectiveConfig::Likelihood if level == LevelName::Transport => {
                 Box::new(Likelihood { law: Rc::new(map()?) })
             }
             ObjectiveConfig::Likelihood => {
-                let flow = self.flow.cloned().ok_or_else(|| missing("a flow to take the likelihood of"))?;
+                let flow = self.flow.cloned().ok_or_else(|| missing("flow to take the likelihood of"))?;
                 Box::new(Likelihood { law: Rc::new(flow) })
             }
             ObjectiveConfig::TransportCost => Box::new(TransportCost { map: Rc::new(map()?) }),
@@ -107,5 +107,5 @@ impl Plans<'_> {
 }
 
 fn missing(what: &str) -> OptimError {
-    OptimError::Plan { problem: format!("there is no {}", what.trim_start_matches("a ")) }
+    OptimError::Plan { problem: format!("there is no {what}") }
 }
