@@ -24,6 +24,8 @@ fn main() {
         .pic(true)
         .opt_level(2)
         .warnings(false)
+        // Else GCC keeps comparisons as branches where there is no AVX-512, and loops with one stay scalar.
+        .flag_if_supported("-fno-trapping-math")
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
