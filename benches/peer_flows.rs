@@ -15,6 +15,9 @@ use tch::{Device, Kind, Tensor};
 
 const ROUNDS: usize = 15;
 
+/// How often a round asks for each size of image.
+const CALLS: usize = 101;
+
 type Build = fn(&mut Parameters) -> Result<Glow, strait_core::Error>;
 
 /// A name, how many passes make a round, the shape of a batch, the flow: the same as in peers/flows.py.
@@ -79,34 +82,42 @@ fn compare() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the log-determinant of an invertible 1x1 convolution costs beside the product itself, by the image's side.
+/// What an invertible 1x1 convolution costs beside its product alone, by the image's side: the matrix from its factors and
+/// the log-determinant, which see the weight and not the image.
 fn plu_by_size() -> Result<(), Failure> {
+    const CHANNELS: i64 = 12;
     let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
-    let layer = strait_flows::Plu::new(&mut parameters.root(), 12, strait_flows::Gate::Timeless)?;
-    let weight = Tensor::eye(12, (Kind::Float, Device::Cpu)).expand([16, 12, 12], false);
-    println!(
-        "PLU of 12 channels, batch 16, microseconds: a product alone, with matrix and log-determinant, the difference"
-    );
+    let layer = strait_flows::Plu::new(&mut parameters.root(), CHANNELS, strait_flows::Gate::Timeless)?;
+    println!("PLU of {CHANNELS} channels, one image, microseconds: the product, the layer, the difference");
+    let _guard = tch::no_grad_guard();
     for side in [4i64, 16, 64] {
-        let x = Seed(0).stream("x").at(0).normal(&[16, 12, side, side], Kind::Float, Device::Cpu)?;
-        let _guard = tch::no_grad_guard();
-        let time = |f: &dyn Fn() -> Result<(), strait_core::Error>| {
-            let begun = Instant::now();
-            for _ in 0..50 {
-                f()?;
-            }
-            Ok::<_, strait_core::Error>(begun.elapsed().as_secs_f64() * 1e6 / 50.0)
-        };
+        let x = Seed(0).stream("x").at(0).normal(&[1, CHANNELS, side, side], Kind::Float, Device::Cpu)?;
+        let matrix = Tensor::eye(CHANNELS, (Kind::Float, Device::Cpu)).expand([1, CHANNELS, CHANNELS], false);
+        let product = || Ok(drop(matrix.f_bmm(&x.f_reshape([1, CHANNELS, -1])?)?));
         let mut rounds = vec![];
         for _ in 0..ROUNDS {
-            let alone = time(&|| {
-                weight.f_bmm(&x.flatten(2, -1)).map(drop)?;
-                Ok(())
-            })?;
-            rounds.push((alone, time(&|| layer.forward(&x, Condition::NONE).map(drop))?));
+            // Call by call in turns, so that both find the same caches.
+            let (mut alone, mut whole) = (vec![], vec![]);
+            for _ in 0..CALLS {
+                alone.push(seconds(product)?);
+                whole.push(seconds(|| layer.forward(&x, Condition::NONE).map(drop).map_err(Failure::from))?);
+            }
+            rounds.push((median(alone) * 1e6, median(whole) * 1e6));
         }
         let (alone, whole) = (Spread::of(&rounds, |r| r.0), Spread::of(&rounds, |r| r.1));
-        println!("side {side:2}: {alone:.1}; {whole:.1}; {:.1}", Spread::of(&rounds, |r| r.1 - r.0));
+        let difference = Spread::of(&rounds, |r| r.1 - r.0);
+        println!("side {side:2}: {alone:.1}; {whole:.1}; {difference:.1}");
     }
     Ok(())
+}
+
+fn seconds(call: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
+    let begun = Instant::now();
+    call()?;
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }

@@ -32,6 +32,8 @@ fn main() {
         .file("native/strait_native.cc")
         .file("native/pointwise.cc")
         .file("native/affine.cc")
+        .file("native/diagonal.cc")
+        .file("native/triangular.cc")
         .compile("strait_native");
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

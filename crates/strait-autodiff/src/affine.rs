@@ -1,11 +1,9 @@
 //! The tail of an affine coupling in a single pass over memory, on the CPU.
 
-use crate::{AutodiffError, ffi, inside_jvp};
+use crate::kernel::serves;
+use crate::{AutodiffError, ffi};
 use std::ptr;
-use tch::{Device, Kind, Tensor};
-
-/// From here on libtorch's own operations use several threads, where it has them, and the kernel would not.
-const MANY: usize = 32_768;
+use tch::Tensor;
 
 /// Beyond it the kernel's exponential is clamped.
 const GREATEST_BOUND: f64 = 80.0;
@@ -40,10 +38,7 @@ pub fn affine(x: &Tensor, raw: &Tensor, bound: f64, inverse: bool) -> Result<Opt
     if expected.len() < 2 || raw.size() != expected {
         return Err(AutodiffError::Shape { what: "raw", index: 1, expected, found: raw.size() });
     }
-    let on_cpu = x.device() == Device::Cpu && raw.device() == Device::Cpu;
-    let alike = matches!(x.kind(), Kind::Float | Kind::Double) && raw.kind() == x.kind();
-    let few = x.numel() < MANY || tch::get_num_threads() == 1;
-    if !(on_cpu && alike && few) || inside_jvp() || bound > GREATEST_BOUND {
+    if bound > GREATEST_BOUND || !serves(&[x, raw]) {
         return Ok(None);
     }
     let (mut y, mut log_det) = (ptr::null_mut(), ptr::null_mut());

@@ -23,10 +23,10 @@ pub enum AutodiffError {
         /// Length of the second.
         right: usize,
     },
-    /// A tangent or cotangent has another shape than what it belongs to.
+    /// A tensor has another shape than what it belongs to.
     #[error("{what} number {index} has shape {found:?}, expected {expected:?}")]
     Shape {
-        /// "tangent" or "cotangent".
+        /// What the tensor is.
         what: &'static str,
         /// Position in its list.
         index: usize,

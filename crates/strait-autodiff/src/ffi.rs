@@ -66,6 +66,20 @@ unsafe extern "C" {
         y: *mut *mut C_tensor,
         log_det: *mut *mut C_tensor,
     ) -> *mut c_char;
+    pub(crate) fn strait_diagonal(
+        x: *mut C_tensor,
+        log_scale: *mut C_tensor,
+        shift: *mut C_tensor,
+        inverse: bool,
+        y: *mut *mut C_tensor,
+        log_det: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    pub(crate) fn strait_triangular(
+        weight: *mut C_tensor,
+        inverse: bool,
+        matrix: *mut *mut C_tensor,
+        log_det: *mut *mut C_tensor,
+    ) -> *mut c_char;
     pub(crate) fn strait_draw(
         law: c_int,
         seed: u64,

@@ -21,16 +21,19 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 mod affine;
+mod channels;
 mod draw;
 mod error;
 mod ffi;
 mod forward;
 mod jet;
+mod kernel;
 mod optimizer;
 mod pointwise;
 mod reverse;
 
 pub use affine::affine;
+pub use channels::{diagonal, triangular};
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;
 pub use forward::{Dual, inside_jvp, jvp};

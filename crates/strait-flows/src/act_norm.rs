@@ -1,6 +1,7 @@
 use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{FlowError, Gate, Layer};
 use std::fmt;
+use strait_autodiff::diagonal;
 use strait_core::{Bijection, Condition, Error, Init, Scope, Transformed, per_sample};
 use tch::{Kind, Tensor};
 
@@ -36,7 +37,6 @@ impl ActNorm {
 
     /// The log-scale and the shift, ready to be broadcast over x, and the log-determinant of `forward`.
     fn factors(&self, x: &Tensor, condition: Condition<'_>) -> Result<(Tensor, Tensor, Tensor), Error> {
-        check_input(x, self.channels(), &self.shift)?;
         let wide = |channels: &Tensor| if x.dim() == 4 { channels.view([-1, 1, 1]) } else { channels.shallow_clone() };
         let (s, b) = (wide(&self.log_scale), wide(&self.shift));
         let log_det = at_all_places(self.log_scale.sum(self.log_scale.kind()), x);
@@ -50,13 +50,31 @@ impl ActNorm {
     }
 }
 
+impl ActNorm {
+    /// In one pass, where nothing is gated and a kernel serves.
+    fn at_once(&self, x: &Tensor, inverse: bool) -> Result<Option<Transformed>, Error> {
+        check_input(x, self.channels(), &self.shift)?;
+        if self.gate.is_gated() {
+            return Ok(None);
+        }
+        let done = diagonal(x, &self.log_scale, &self.shift, inverse)?;
+        Ok(done.map(|(value, log_det)| Transformed { value, log_det: for_each_sample(&log_det, x) }))
+    }
+}
+
 impl Bijection for ActNorm {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        if let Some(done) = self.at_once(x, false)? {
+            return Ok(done);
+        }
         let (s, b, log_det) = self.factors(x, condition)?;
         Ok(Transformed { value: b.addcmul(x, &s.exp()), log_det })
     }
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        if let Some(done) = self.at_once(y, true)? {
+            return Ok(done);
+        }
         let (s, b, log_det) = self.factors(y, condition)?;
         Ok(Transformed { value: (y - b) * (-s).exp(), log_det: -log_det })
     }

@@ -27,6 +27,11 @@ impl Gate {
         self != Self::Timeless
     }
 
+    /// Whether a factor of t multiplies anything.
+    pub(crate) fn is_gated(self) -> bool {
+        matches!(self, Self::Start | Self::Ends)
+    }
+
     /// $g(t)$ of each sample, (B,); None where nothing is gated.
     pub(crate) fn factor(
         self,

@@ -2,6 +2,7 @@ use super::mix;
 use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{Gate, Layer};
 use std::fmt;
+use strait_autodiff::triangular;
 use strait_core::{Bijection, Condition, Error, Init, Scope, Transformed, per_sample};
 use tch::Tensor;
 
@@ -55,14 +56,27 @@ impl Plu {
         self.weight.triu(1) + self.log_diagonal().exp().diag_embed(0, 0, 1)
     }
 
-    fn matrix(&self) -> Tensor {
-        let upper = self.upper();
-        upper.addmm(&self.weight.tril(-1), &upper)
+    /// The matrix, or its inverse, and the log-determinant of one place.
+    fn matrix(&self, inverse: bool) -> Result<(Tensor, Tensor), Error> {
+        if let Some(done) = triangular(&self.weight, inverse)? {
+            return Ok(done);
+        }
+        let (upper, log_det) = (self.upper(), self.log_diagonal().sum(self.weight.kind()));
+        let matrix = upper.addmm(&self.weight.tril(-1), &upper);
+        Ok(if inverse { (matrix.inverse(), -log_det) } else { (matrix, log_det) })
     }
 
-    fn log_det(&self, x: &Tensor, gate: Option<&Tensor>) -> Tensor {
-        let sum = at_all_places(self.log_diagonal().sum(self.weight.kind()), x);
-        gate.map_or_else(|| for_each_sample(&sum, x), |g| &sum * g)
+    fn apply(&self, x: &Tensor, condition: Condition<'_>, inverse: bool) -> Result<Transformed, Error> {
+        check_input(x, self.channels(), &self.weight)?;
+        let Some(g) = self.gate.factor("Plu", x, condition)? else {
+            let (matrix, log_det) = self.matrix(inverse)?;
+            return Ok(Transformed { value: mix(&matrix, x), log_det: for_each_sample(&at_all_places(log_det, x), x) });
+        };
+        let log_det = at_all_places(self.log_diagonal().sum(self.weight.kind()), x) * &g;
+        Ok(match inverse {
+            false => Transformed { value: self.gated(x, &g), log_det },
+            true => Transformed { value: self.solve_gated(x, &g), log_det: -log_det },
+        })
     }
 
     /// The gated product without a matrix for each sample: the factors are shared, the gate multiplies their images.
@@ -101,17 +115,11 @@ impl Plu {
 
 impl Bijection for Plu {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        check_input(x, self.channels(), &self.weight)?;
-        let gate = self.gate.factor("Plu", x, condition)?;
-        let value = gate.as_ref().map_or_else(|| mix(&self.matrix(), x), |g| self.gated(x, g));
-        Ok(Transformed { value, log_det: self.log_det(x, gate.as_ref()) })
+        self.apply(x, condition, false)
     }
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        check_input(y, self.channels(), &self.weight)?;
-        let gate = self.gate.factor("Plu", y, condition)?;
-        let value = gate.as_ref().map_or_else(|| mix(&self.matrix().inverse(), y), |g| self.solve_gated(y, g));
-        Ok(Transformed { value, log_det: -self.log_det(y, gate.as_ref()) })
+        self.apply(y, condition, true)
     }
 }
 

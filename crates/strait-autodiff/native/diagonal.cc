@@ -1,0 +1,239 @@
+// A scale and a shift of each channel in one pass each way, where libtorch takes four operations and nine for their
+// derivatives.
+#include "elementwise.h"
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+using at::Tensor;
+using strait::guarded;
+using strait::like;
+using strait::read;
+using strait::write;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+// B samples of C channels of P places.
+struct Sizes {
+  int64_t batch, channels, places;
+};
+
+// The factor of each channel: e^s, or e^-s where `inverse`.
+template <typename T>
+std::vector<T> factors(int64_t channels, const T* s, bool inverse) {
+  std::vector<T> f(channels);
+  for (int64_t c = 0; c < channels; ++c) f[c] = std::exp(inverse ? -s[c] : s[c]);
+  return f;
+}
+
+template <typename T>
+__attribute__((always_inline)) inline void forward_rows(Sizes z, bool inverse, const T* __restrict x,
+                                                        const T* __restrict f, const T* __restrict b,
+                                                        T* __restrict y) {
+  for (int64_t i = 0; i < z.batch; ++i) {
+    if (z.places == 1) {
+      if (inverse) {
+        for (int64_t c = 0; c < z.channels; ++c) y[c] = (x[c] - b[c]) * f[c];
+      } else {
+        for (int64_t c = 0; c < z.channels; ++c) y[c] = x[c] * f[c] + b[c];
+      }
+      x += z.channels;
+      y += z.channels;
+      continue;
+    }
+    for (int64_t c = 0; c < z.channels; ++c, x += z.places, y += z.places) {
+      const T factor = f[c], shift = b[c];
+      if (inverse) {
+        for (int64_t j = 0; j < z.places; ++j) y[j] = (x[j] - shift) * factor;
+      } else {
+        for (int64_t j = 0; j < z.places; ++j) y[j] = x[j] * factor + shift;
+      }
+    }
+  }
+}
+
+// The sums over places of g and of g y, in lanes so that they become vector code.
+template <typename T>
+struct Sums {
+  static constexpr int64_t lanes = 16;
+  T g[lanes] = {}, gy[lanes] = {};
+
+  __attribute__((always_inline)) inline void add(int64_t n, const T* __restrict a, const T* __restrict b) {
+    int64_t j = 0;
+    for (; j + lanes <= n; j += lanes) {
+      for (int64_t k = 0; k < lanes; ++k) g[k] += a[j + k];
+      for (int64_t k = 0; k < lanes; ++k) gy[k] += a[j + k] * b[j + k];
+    }
+    for (; j < n; ++j) {
+      g[j % lanes] += a[j];
+      gy[j % lanes] += a[j] * b[j];
+    }
+  }
+
+  static double total(const T (&of)[lanes]) {
+    double sum = 0;
+    for (int64_t k = 0; k < lanes; ++k) sum += of[k];
+    return sum;
+  }
+};
+
+// gx = g f, and for each channel the sums of g and of g times `with`. Sums of vectors are of as many samples as keep
+// single precision exact enough, then in double precision.
+template <typename T>
+__attribute__((always_inline)) inline void backward_rows(Sizes z, const T* __restrict g, const T* __restrict with,
+                                                         const T* __restrict f, T* __restrict gx,
+                                                         double* __restrict sum_g, double* __restrict sum_gw) {
+  if (z.places > 1) {
+    for (int64_t i = 0; i < z.batch; ++i) {
+      for (int64_t c = 0; c < z.channels; ++c, g += z.places, with += z.places, gx += z.places) {
+        const T factor = f[c];
+        for (int64_t j = 0; j < z.places; ++j) gx[j] = g[j] * factor;
+        Sums<T> sums;
+        sums.add(z.places, g, with);
+        sum_g[c] += Sums<T>::total(sums.g);
+        sum_gw[c] += Sums<T>::total(sums.gy);
+      }
+    }
+    return;
+  }
+  constexpr int64_t block = 64;
+  std::vector<T> part(2 * z.channels);
+  T* __restrict a = part.data();
+  T* __restrict b = a + z.channels;
+  for (int64_t from = 0; from < z.batch; from += block) {
+    std::fill(part.begin(), part.end(), T(0));
+    const int64_t to = std::min(from + block, z.batch);
+    for (int64_t i = from; i < to; ++i, g += z.channels, with += z.channels, gx += z.channels) {
+      for (int64_t c = 0; c < z.channels; ++c) {
+        gx[c] = g[c] * f[c];
+        a[c] += g[c];
+        b[c] += g[c] * with[c];
+      }
+    }
+    for (int64_t c = 0; c < z.channels; ++c) {
+      sum_g[c] += a[c];
+      sum_gw[c] += b[c];
+    }
+  }
+}
+
+STRAIT_VECTOR void forward_f32(Sizes z, bool inverse, const float* x, const float* f, const float* b, float* y) {
+  forward_rows(z, inverse, x, f, b, y);
+}
+STRAIT_VECTOR void backward_f32(Sizes z, const float* g, const float* with, const float* f, float* gx, double* sum_g,
+                                double* sum_gw) {
+  backward_rows(z, g, with, f, gx, sum_g, sum_gw);
+}
+
+template <typename T>
+Tensor image(Sizes z, bool inverse, const Tensor& x, const Tensor& s, const Tensor& b) {
+  const auto f = factors(z.channels, read<T>(s), inverse);
+  Tensor y = like(x);
+  if constexpr (std::is_same_v<T, float>) {
+    forward_f32(z, inverse, read<T>(x), f.data(), read<T>(b), write<T>(y));
+  } else {
+    forward_rows(z, inverse, read<T>(x), f.data(), read<T>(b), write<T>(y));
+  }
+  return y;
+}
+
+template <typename T>
+Tensor log_det(Sizes z, const Tensor& s, bool inverse) {
+  double sum = 0;
+  for (int64_t c = 0; c < z.channels; ++c) sum += read<T>(s)[c];
+  Tensor result = at::empty({}, s.options());
+  *write<T>(result) = static_cast<T>((inverse ? -sum : sum) * static_cast<double>(z.places));
+  return result;
+}
+
+template <typename T>
+variable_list gradients(Sizes z, bool inverse, const Tensor& x, const Tensor& y, const Tensor& s, const Tensor& g,
+                        double log_det) {
+  const auto f = factors(z.channels, read<T>(s), inverse);
+  std::vector<double> sums(2 * z.channels);
+  double *sum_g = sums.data(), *sum_gw = sum_g + z.channels;
+  Tensor gx = like(g), gs = like(s), gb = like(s);
+  const T* with = read<T>(inverse ? y : x);
+  if constexpr (std::is_same_v<T, float>) {
+    backward_f32(z, read<T>(g), with, f.data(), write<T>(gx), sum_g, sum_gw);
+  } else {
+    backward_rows(z, read<T>(g), with, f.data(), write<T>(gx), sum_g, sum_gw);
+  }
+  for (int64_t c = 0; c < z.channels; ++c) {
+    write<T>(gs)[c] = static_cast<T>(inverse ? -sum_gw[c] - log_det : sum_gw[c] * f[c] + log_det);
+    write<T>(gb)[c] = static_cast<T>(inverse ? -sum_g[c] * f[c] : sum_g[c]);
+  }
+  return {gx, gs, gb};
+}
+
+Sizes sizes(const Tensor& x) {
+  int64_t places = 1;
+  for (int64_t i = 2; i < x.dim(); ++i) places *= x.size(i);
+  return {x.size(0), x.size(1), places};
+}
+
+class Diagonal : public torch::autograd::Function<Diagonal> {
+ public:
+  static variable_list forward(AutogradContext* ctx, const Tensor& x, const Tensor& log_scale, const Tensor& shift,
+                               bool inverse) {
+    const Tensor a = x.contiguous(), s = log_scale.contiguous(), b = shift.contiguous();
+    const Sizes z = sizes(a);
+    const bool single = a.scalar_type() == at::kFloat;
+    const Tensor y = single ? image<float>(z, inverse, a, s, b) : image<double>(z, inverse, a, s, b);
+    ctx->save_for_backward({x, y, log_scale, shift});
+    ctx->saved_data["inverse"] = inverse;
+    return {y, single ? log_det<float>(z, s, inverse) : log_det<double>(z, s, inverse)};
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const Tensor x = saved[0], y = saved[1], s = saved[2], b = saved[3];
+    const bool inverse = ctx->saved_data["inverse"].toBool();
+    const Sizes z = sizes(x);
+    const Tensor g = grads[0].defined() ? grads[0] : at::zeros_like(y);
+    if (at::GradMode::is_enabled()) return differentiable(z, x, s, b, g, grads[1], inverse);
+    const double l = grads[1].defined() ? grads[1].item().toDouble() * static_cast<double>(z.places) : 0.0;
+    const Tensor a = x.contiguous(), c = s.contiguous(), h = g.contiguous();
+    auto all = a.scalar_type() == at::kFloat ? gradients<float>(z, inverse, a, y, c, h, l)
+                                             : gradients<double>(z, inverse, a, y, c, h, l);
+    all.emplace_back();
+    return all;
+  }
+
+ private:
+  // The same of operations that have derivatives themselves, for derivatives of derivatives.
+  static variable_list differentiable(Sizes z, const Tensor& x, const Tensor& s, const Tensor& b, const Tensor& g,
+                                      const Tensor& log_det, bool inverse) {
+    std::vector<int64_t> wide(x.dim(), 1), others;
+    wide[1] = z.channels;
+    for (int64_t i = 0; i < x.dim(); ++i) {
+      if (i != 1) others.push_back(i);
+    }
+    const Tensor f = (inverse ? -s : s).exp(), gx = g * f.view(wide);
+    const Tensor l = log_det.defined() ? log_det * z.places : at::zeros({}, s.options());
+    if (inverse) return {gx, -(gx * (x - b.view(wide))).sum(others) - l, -gx.sum(others), Tensor()};
+    return {gx, (gx * x).sum(others) + l, g.sum(others), Tensor()};
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+char* strait_diagonal(Tensor* x, Tensor* log_scale, Tensor* shift, bool inverse, Tensor** y, Tensor** log_det) {
+  return guarded([&] {
+    auto out = Diagonal::apply(*x, *log_scale, *shift, inverse);
+    *y = new Tensor(out[0]);
+    *log_det = new Tensor(out[1]);
+  });
+}
+
+}  // extern "C"

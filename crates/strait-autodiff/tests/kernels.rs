@@ -1,0 +1,169 @@
+//! Kernels against the same maps made of libtorch's operations.
+
+use strait_autodiff::{AutodiffError, Dual, Graph, affine, diagonal, jvp, normal, triangular, vjp};
+use tch::{Device, Kind, Tensor};
+
+const BOUND: f64 = 2.0;
+
+fn draw(seed: u64, shape: &[i64], kind: Kind) -> Tensor {
+    normal(seed, shape, kind, Device::Cpu).unwrap()
+}
+
+type Map = fn(&[Tensor], bool) -> [Tensor; 2];
+
+/// A kernel, the same map of libtorch's operations, and inputs for both.
+struct Case {
+    kernel: Map,
+    composed: Map,
+    inputs: Vec<Tensor>,
+}
+
+fn others(x: &Tensor) -> Vec<i64> {
+    (0..x.dim() as i64).filter(|&i| i != 1).collect()
+}
+
+const AFFINE: (Map, Map) = (
+    |v, inverse| affine(&v[0], &v[1], BOUND, inverse).unwrap().expect("a kernel").into(),
+    |v, inverse| {
+        let (x, parts) = (&v[0], v[1].chunk(2, 1));
+        let s = (&parts[0] / BOUND).tanh() * BOUND;
+        let (y, slope) = if inverse { ((x - &parts[1]) * (-&s).exp(), -s) } else { (x * s.exp() + &parts[1], s) };
+        let axes: Vec<i64> = (1..x.dim() as i64).collect();
+        [y, slope.sum_dim_intlist(axes, false, x.kind())]
+    },
+);
+
+const DIAGONAL: (Map, Map) = (
+    |v, inverse| diagonal(&v[0], &v[1], &v[2], inverse).unwrap().expect("a kernel").into(),
+    |v, inverse| {
+        let x = &v[0];
+        let wide: Vec<i64> = (0..x.dim()).map(|i| if i == 1 { -1 } else { 1 }).collect();
+        let (s, b) = (v[1].view(&wide[..]), v[2].view(&wide[..]));
+        let places: i64 = x.size()[2..].iter().product();
+        let log_det = v[1].sum(x.kind()) * places;
+        if inverse { [(x - b) * (-s).exp(), -log_det] } else { [x * s.exp() + b, log_det] }
+    },
+);
+
+const TRIANGULAR: (Map, Map) = (
+    |v, inverse| triangular(&v[0], inverse).unwrap().expect("a kernel").into(),
+    |v, inverse| {
+        let (w, one) = (&v[0], Tensor::eye(v[0].size()[0], (v[0].kind(), Device::Cpu)));
+        let upper = w.triu(1) + w.diagonal(0, 0, 1).exp().diag_embed(0, 0, 1);
+        let matrix = (w.tril(-1) + one).matmul(&upper);
+        let log_det = w.diagonal(0, 0, 1).sum(w.kind());
+        if inverse { [matrix.inverse(), -log_det] } else { [matrix, log_det] }
+    },
+);
+
+fn cases(kind: Kind) -> Vec<Case> {
+    let case = |(kernel, composed): (Map, Map), inputs| Case { kernel, composed, inputs };
+    let wide = draw(0, &[6, 10, 4, 2], kind);
+    let half = wide.narrow(1, 5, 5);
+    let last = draw(1, &[6, 4, 2, 10], kind).permute([0, 3, 1, 2]);
+    let mut all = vec![
+        case(AFFINE, vec![half.shallow_clone(), &last * 3.0]), // a half, channels last
+        case(AFFINE, vec![draw(3, &[1, 5, 3, 1], kind).expand([4, 5, 3, 2], false), draw(4, &[4, 10, 3, 2], kind)]),
+        case(AFFINE, vec![draw(2, &[5, 1], kind), draw(4, &[5, 2], kind)]),
+        case(AFFINE, vec![draw(3, &[0, 3], kind), draw(4, &[0, 6], kind)]),
+    ];
+    // Vectors in more than one block, images with and without a rest beyond the lanes, one channel, none at all.
+    let images = [half, last, draw(5, &[3, 4, 5, 7], kind), draw(6, &[2, 1, 1, 3], kind)];
+    let vectors = [draw(7, &[150, 3], kind), draw(8, &[5, 1], kind), draw(9, &[0, 3], kind), draw(9, &[4, 0], kind)];
+    for x in images.into_iter().chain(vectors) {
+        let c = [x.size()[1]];
+        all.push(case(DIAGONAL, vec![x, draw(10, &c, kind), draw(11, &c, kind)]));
+    }
+    for n in [0, 1, 2, 5, 17] {
+        all.push(case(TRIANGULAR, vec![draw(12, &[n, n], kind) * 0.3]));
+    }
+    all.push(case(TRIANGULAR, vec![(draw(13, &[4, 4], kind) * 0.3).tr()]));
+    all
+}
+
+/// Values, gradients, and the gradients of a function of the gradients.
+fn everything(map: Map, inputs: &[Tensor], inverse: bool) -> Vec<Tensor> {
+    let leaves: Vec<Tensor> = inputs.iter().map(|x| x.detach().set_requires_grad(true)).collect();
+    let y = map(&leaves, inverse);
+    let kind = inputs[0].kind();
+    let w = [draw(25, &y[0].size(), kind), draw(26, &y[1].size(), kind)].map(|w| w.set_requires_grad(true));
+    let plain = vjp(&y, &w, &leaves, Graph::Keep).unwrap();
+    let first = vjp(&y, &w, &leaves, Graph::Record).unwrap();
+    let v: Vec<Tensor> = leaves.iter().zip(27..).map(|(x, seed)| draw(seed, &x.size(), kind)).collect();
+    let all: Vec<Tensor> = leaves.iter().chain(&w).map(Tensor::shallow_clone).collect();
+    let second = vjp(&first, &v, &all, Graph::Free).unwrap();
+    y.into_iter().chain(plain).chain(first.iter().map(Tensor::detach)).chain(second).collect()
+}
+
+#[test]
+fn a_kernel_is_its_map_with_the_first_two_derivatives() {
+    for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 2e-5)] {
+        for (number, Case { kernel, composed, inputs }) in cases(kind).iter().enumerate() {
+            for inverse in [false, true] {
+                let ours = everything(*kernel, inputs, inverse);
+                let theirs = everything(*composed, inputs, inverse);
+                for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+                    assert_eq!(a.size(), b.size(), "case {number}, tensor {i}");
+                    let off =
+                        if a.numel() == 0 { 0.0 } else { ((a - b).abs() / (b.abs() + 1.0)).max().double_value(&[]) };
+                    assert!(off < tolerance, "{kind:?} case {number}, inverse {inverse}, tensor {i}: {off:e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn of_zeros_kernels_are_the_identity_to_the_bit() -> Result<(), AutodiffError> {
+    let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
+    let x = draw(0, &[40, 33], Kind::Float) * 1e6;
+    for inverse in [false, true] {
+        let (y, log_det) = affine(&x, &zeros(&[40, 66]), BOUND, inverse)?.expect("a kernel");
+        assert_eq!((y, log_det), (x.shallow_clone(), zeros(&[40])));
+        let (y, log_det) = diagonal(&x, &zeros(&[33]), &zeros(&[33]), inverse)?.expect("a kernel");
+        assert_eq!((y, log_det), (x.shallow_clone(), zeros(&[])));
+        let (matrix, log_det) = triangular(&zeros(&[9, 9]), inverse)?.expect("a kernel");
+        assert_eq!((matrix, log_det), (Tensor::eye(9, (Kind::Float, Device::Cpu)), zeros(&[])));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_sample_does_not_depend_on_the_others() -> Result<(), AutodiffError> {
+    let (x, raw) = (draw(0, &[7, 37], Kind::Float), draw(1, &[7, 74], Kind::Float));
+    let (s, b) = (draw(2, &[37], Kind::Float), draw(3, &[37], Kind::Float));
+    let coupled = affine(&x, &raw, BOUND, true)?.expect("a kernel");
+    let scaled = diagonal(&x, &s, &b, true)?.expect("a kernel");
+    for i in 0..7 {
+        let one = x.narrow(0, i, 1);
+        let alone = affine(&one, &raw.narrow(0, i, 1), BOUND, true)?.expect("a kernel");
+        assert_eq!(alone, (coupled.0.narrow(0, i, 1), coupled.1.narrow(0, i, 1)));
+        assert_eq!(diagonal(&one, &s, &b, true)?.expect("a kernel").0, scaled.0.narrow(0, i, 1));
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_kernel_cannot_do_is_left_to_others() -> Result<(), AutodiffError> {
+    let (x, raw) = (draw(0, &[3, 2], Kind::Float), draw(1, &[3, 4], Kind::Float));
+    let (c, square) = (draw(2, &[2], Kind::Float), draw(3, &[2, 2], Kind::Float));
+    let half = |x: &Tensor| x.to_kind(Kind::Half);
+    assert!(affine(&x, &raw, 100.0, false)?.is_none());
+    assert!(affine(&half(&x), &half(&raw), 2.0, false)?.is_none());
+    assert!(diagonal(&half(&x), &half(&c), &half(&c), false)?.is_none());
+    assert!(diagonal(&x, &c.to_kind(Kind::Double), &c, false)?.is_none());
+    assert!(triangular(&half(&square), false)?.is_none());
+    assert!(triangular(&draw(4, &[33, 33], Kind::Float), false)?.is_none());
+    let inside = |v: &[Tensor]| {
+        let left = affine(&v[0], &raw, 2.0, false)?.is_none()
+            && diagonal(&v[0], &c, &c, false)?.is_none()
+            && triangular(&square, false)?.is_none();
+        Ok::<_, AutodiffError>(vec![&v[0] * f64::from(u8::from(left))])
+    };
+    let Dual { value, .. } = jvp(inside, &[x.shallow_clone()], &[x.ones_like()])?.remove(0);
+    assert_eq!(value, x);
+    assert!(matches!(affine(&x, &x, 2.0, false), Err(AutodiffError::Shape { .. })));
+    assert!(matches!(diagonal(&x, &c, &square, false), Err(AutodiffError::Shape { .. })));
+    assert!(matches!(triangular(&x, false), Err(AutodiffError::Shape { .. })));
+    Ok(())
+}
