@@ -26,14 +26,17 @@ fn main() {
         .warnings(false)
         // Else GCC keeps comparisons as branches where there is no AVX-512, and loops with one stay scalar.
         .flag_if_supported("-fno-trapping-math")
+        .flag_if_supported("-Wno-psabi")
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
         .file("native/strait_native.cc")
         .file("native/pointwise.cc")
+        .file("native/perceptron.cc")
         .file("native/affine.cc")
         .file("native/diagonal.cc")
         .file("native/triangular.cc")
+        .file("native/affine_field.cc")
         .compile("strait_native");
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

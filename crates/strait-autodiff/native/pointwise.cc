@@ -2,6 +2,7 @@
 // where libtorch takes an operation, a pass and a tensor for each product; and SELU in place, where libtorch spends
 // most of its time on an exponential that is good for all numbers.
 #include "elementwise.h"
+#include "silu.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/selu.h>
 #include <ATen/ops/zeros_like.h>
@@ -39,7 +40,9 @@ template <typename T>
 __attribute__((always_inline)) inline void jet_forward(int64_t n, const T* __restrict x, const T* __restrict d,
                                                        const T* __restrict dd, T* __restrict y, T* __restrict dy,
                                                        T* __restrict ddy) {
-  if (ddy == nullptr) {
+  if (dy == nullptr) {
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i] * logistic(x[i]);
+  } else if (ddy == nullptr) {
     for (int64_t i = 0; i < n; ++i) {
       const Silu<T> s(x[i]);
       y[i] = s.f;
@@ -67,7 +70,9 @@ __attribute__((always_inline)) inline void jet_backward(int64_t n, const T* __re
                                                         const T* __restrict dd, const T* __restrict g,
                                                         const T* __restrict dg, const T* __restrict ddg,
                                                         T* __restrict gx, T* __restrict gd, T* __restrict gdd) {
-  if (ddg == nullptr) {
+  if (dg == nullptr) {
+    for (int64_t i = 0; i < n; ++i) gx[i] = g[i] * Silu<T>(x[i]).f1;
+  } else if (ddg == nullptr) {
     for (int64_t i = 0; i < n; ++i) {
       const Silu<T> s(x[i]);
       gx[i] = g[i] * s.f1 + dg[i] * s.f2 * d[i];
@@ -97,14 +102,29 @@ STRAIT_VECTOR void selu_f32(int64_t n, float* x) {
     x[i] = a > 0.0f ? scale * a : below;
   }
 }
-STRAIT_VECTOR void forward_f32(int64_t n, const float* x, const float* d, const float* dd, float* y, float* dy,
-                               float* ddy) {
+}  // namespace
+
+namespace strait {
+
+STRAIT_VECTOR void silu_jet(int64_t n, const float* x, const float* d, const float* dd, float* y, float* dy,
+                            float* ddy) {
   jet_forward(n, x, d, dd, y, dy, ddy);
 }
-STRAIT_VECTOR void backward_f32(int64_t n, const float* x, const float* d, const float* dd, const float* g,
-                                const float* dg, const float* ddg, float* gx, float* gd, float* gdd) {
+void silu_jet(int64_t n, const double* x, const double* d, const double* dd, double* y, double* dy, double* ddy) {
+  jet_forward(n, x, d, dd, y, dy, ddy);
+}
+STRAIT_VECTOR void silu_jet_pull(int64_t n, const float* x, const float* d, const float* dd, const float* g,
+                                 const float* dg, const float* ddg, float* gx, float* gd, float* gdd) {
   jet_backward(n, x, d, dd, g, dg, ddg, gx, gd, gdd);
 }
+void silu_jet_pull(int64_t n, const double* x, const double* d, const double* dd, const double* g, const double* dg,
+                   const double* ddg, double* gx, double* gd, double* gdd) {
+  jet_backward(n, x, d, dd, g, dg, ddg, gx, gd, gdd);
+}
+
+}  // namespace strait
+
+namespace {
 
 // The jet of f at (x, d, dd), of the second order where `second`; without dd, which then is zero.
 class SiluJet : public torch::autograd::Function<SiluJet> {
@@ -117,10 +137,10 @@ class SiluJet : public torch::autograd::Function<SiluJet> {
     const Tensor a = x.contiguous(), b = d.contiguous(), c = dd.defined() ? dd.contiguous() : dd;
     Tensor y = like(a), dy = like(a), ddy = second ? like(a) : Tensor();
     if (a.scalar_type() == at::kFloat) {
-      forward_f32(a.numel(), read<float>(a), read<float>(b), read<float>(c), write<float>(y), write<float>(dy),
+      strait::silu_jet(a.numel(), read<float>(a), read<float>(b), read<float>(c), write<float>(y), write<float>(dy),
                   write<float>(ddy));
     } else {
-      jet_forward(a.numel(), read<double>(a), read<double>(b), read<double>(c), write<double>(y), write<double>(dy),
+      strait::silu_jet(a.numel(), read<double>(a), read<double>(b), read<double>(c), write<double>(y), write<double>(dy),
                   write<double>(ddy));
     }
     return second ? variable_list{y, dy, ddy} : variable_list{y, dy};
@@ -136,10 +156,10 @@ class SiluJet : public torch::autograd::Function<SiluJet> {
     const Tensor g = grads[0].contiguous(), dg = grads[1].contiguous(), ddg = second ? grads[2].contiguous() : Tensor();
     Tensor gx = like(a), gd = like(a), gdd = second && dd.defined() ? like(a) : Tensor();
     if (a.scalar_type() == at::kFloat) {
-      backward_f32(a.numel(), read<float>(a), read<float>(b), read<float>(c), read<float>(g), read<float>(dg),
+      strait::silu_jet_pull(a.numel(), read<float>(a), read<float>(b), read<float>(c), read<float>(g), read<float>(dg),
                    read<float>(ddg), write<float>(gx), write<float>(gd), write<float>(gdd));
     } else {
-      jet_backward(a.numel(), read<double>(a), read<double>(b), read<double>(c), read<double>(g), read<double>(dg),
+      strait::silu_jet_pull(a.numel(), read<double>(a), read<double>(b), read<double>(c), read<double>(g), read<double>(dg),
                    read<double>(ddg), write<double>(gx), write<double>(gd), write<double>(gdd));
     }
     return {gx, gd, gdd, Tensor()};

@@ -10,6 +10,13 @@ pub enum AutodiffError {
         /// libtorch's name of the operation.
         operation: String,
     },
+    /// A gradient of something computed by one of this crate's kernels was itself to be differentiated, and the kernel has
+    /// no second derivative.
+    #[error("{operation} has no second derivative")]
+    NoSecondDerivative {
+        /// Which kernel.
+        operation: String,
+    },
     /// A JVP was asked for inside the function of another JVP: libtorch has one dual level only.
     #[error("a JVP inside a JVP: libtorch has one forward-mode level; take the outer derivative by `time_derivative`")]
     Nested,
@@ -47,7 +54,7 @@ pub enum AutodiffError {
 }
 
 impl AutodiffError {
-    /// Reads libtorch's words: a missing forward derivative is named, everything else is kept as its first line.
+    /// Reads libtorch's words: a missing derivative is named, everything else is kept as its first line.
     pub(crate) fn from_message(text: impl AsRef<str>) -> Self {
         let text = text.as_ref();
         // "Trying to use forward AD with OP that does not support it because ..."
@@ -55,6 +62,9 @@ impl AutodiffError {
             && let Some((operation, _)) = rest.split_once(" that does not support it")
         {
             return Self::NoForwardDerivative { operation: operation.trim().to_owned() };
+        }
+        if let Some((operation, _)) = text.split_once(" has no second derivative") {
+            return Self::NoSecondDerivative { operation: operation.trim().to_owned() };
         }
         Self::Torch(text.lines().next().unwrap_or_default().trim().to_owned())
     }

@@ -80,6 +80,16 @@ unsafe extern "C" {
         matrix: *mut *mut C_tensor,
         log_det: *mut *mut C_tensor,
     ) -> *mut c_char;
+    pub(crate) fn strait_affine_field(given: *const *mut C_tensor, bound: f64, made: *mut *mut C_tensor)
+    -> *mut c_char;
+    pub(crate) fn strait_perceptron(
+        tensors: *const *mut C_tensor,
+        count: usize,
+        derivatives: *const i64,
+        parts: usize,
+        order: i64,
+        jet: *mut *mut C_tensor,
+    ) -> *mut c_char;
     pub(crate) fn strait_draw(
         law: c_int,
         seed: u64,

@@ -69,6 +69,16 @@ impl Jet {
         Self { order, value, first: Some(first), second }
     }
 
+    /// Of an order, with the derivatives that are not zero.
+    pub(crate) fn of(order: Order, value: Tensor, first: Option<Tensor>, second: Option<Tensor>) -> Self {
+        Self { order, value, first, second }
+    }
+
+    /// The value, and the derivatives up to the last that is not zero.
+    pub(crate) fn present(&self) -> Vec<&Tensor> {
+        [Some(&self.value), self.first.as_ref(), self.second.as_ref()].into_iter().flatten().collect()
+    }
+
     /// The value.
     pub fn value(&self) -> &Tensor {
         &self.value

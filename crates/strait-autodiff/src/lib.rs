@@ -21,6 +21,7 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 mod affine;
+mod affine_field;
 mod channels;
 mod draw;
 mod error;
@@ -29,15 +30,18 @@ mod forward;
 mod jet;
 mod kernel;
 mod optimizer;
+mod perceptron;
 mod pointwise;
 mod reverse;
 
 pub use affine::affine;
+pub use affine_field::{AffineField, AffinePaths};
 pub use channels::{diagonal, triangular};
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;
 pub use forward::{Dual, inside_jvp, jvp};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
+pub use perceptron::perceptron;
 pub use pointwise::selu;
 pub use reverse::{Graph, gradient, time_derivative, vjp};

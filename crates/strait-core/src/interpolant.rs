@@ -47,6 +47,14 @@ pub trait Interpolant {
     /// `Shape` where the three do not fit, `Time` outside of where the path is defined.
     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error>;
 
+    /// Position alone, for less where a family takes its velocity apart.
+    ///
+    /// # Errors
+    /// As `at`.
+    fn position(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        Ok(self.at(x0, x1, t)?.x_t)
+    }
+
     /// Position, velocity and acceleration at t.
     ///
     /// # Errors
@@ -62,6 +70,10 @@ pub trait Interpolant {
 impl<P: Interpolant + ?Sized> Interpolant for Box<P> {
     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
         (**self).at(x0, x1, t)
+    }
+
+    fn position(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        (**self).position(x0, x1, t)
     }
 
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {

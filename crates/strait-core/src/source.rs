@@ -28,6 +28,11 @@ pub trait Source {
         let density = |at: &[Tensor]| Ok::<_, Error>(vec![self.log_density(&at[0])?]);
         Ok(jvp(density, &[x.shallow_clone()], &[dx.shallow_clone()])?.remove(0).tangent)
     }
+
+    /// Whether this is $N(0, I)$, for which a path may have a faster way.
+    fn is_standard_normal(&self) -> bool {
+        false
+    }
 }
 
 /// The standard normal distribution $N(0, I)$ over samples of a shape.
@@ -75,5 +80,9 @@ impl Source for StandardNormal {
     fn log_density_slope(&self, x: &Tensor, dx: &Tensor) -> Result<Tensor, Error> {
         check_same(x, "dx", dx)?;
         Ok(-crate::sum_per_sample(&(x * dx)))
+    }
+
+    fn is_standard_normal(&self) -> bool {
+        true
     }
 }

@@ -45,6 +45,8 @@ pub enum Law {
     Shape,
     /// $\varphi_0 = x_0$ and $\varphi_1 = x_1$ to the bit, in float64 and float32.
     Endpoints,
+    /// `position` is the position of `at`.
+    Position,
     /// The velocity is the central difference of the position, for every sample and entry, within $10^{-6}$.
     Velocity,
     /// `curve` has the position and velocity of `at`, and its acceleration is the difference of the velocity.
@@ -220,6 +222,8 @@ impl Suite<'_> {
             let change = |pair: &[PathSample; 2]| of(&pair[1]) - of(&pair[0]);
             (change(&near) * 8.0 - change(&far)) / (12.0 * h)
         };
+        let position = path.position(x0, x1, t).map_err(runs)?;
+        hold(Law::Position, "the position alone", &position, &sample.x_t, 1e-12)?;
         hold(Law::Velocity, "the velocity", &sample.velocity, &slope(|s| &s.x_t), 1e-6)?;
         hold(Law::Acceleration, "the position of `curve`", &curve.x_t, &sample.x_t, 1e-12)?;
         hold(Law::Acceleration, "the velocity of `curve`", &curve.velocity, &sample.velocity, 1e-12)?;

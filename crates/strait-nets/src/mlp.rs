@@ -1,5 +1,5 @@
 use crate::Activation;
-use strait_autodiff::{Jet, Order};
+use strait_autodiff::{Jet, Order, perceptron};
 use strait_core::{Error, Init, Scope, TimeFunction, VelocityField, check_batch};
 use tch::Tensor;
 
@@ -63,12 +63,6 @@ pub struct MlpConfig {
     pub zero_last: bool,
 }
 
-#[derive(Debug)]
-struct Layer {
-    weight: Tensor,
-    bias: Tensor,
-}
-
 /// A multilayer perceptron $f(x, t)$ over samples of any shape, flattened.
 ///
 /// As a `VelocityField` its result has the shape of x; as a `TimeFunction` it is (B, output) with exact
@@ -91,7 +85,8 @@ struct Layer {
 /// ```
 #[derive(Debug)]
 pub struct Mlp {
-    layers: Vec<Layer>,
+    /// Weight and bias of each.
+    layers: Vec<(Tensor, Tensor)>,
     config: MlpConfig,
 }
 
@@ -113,10 +108,7 @@ impl Mlp {
                 Init::Uniform(1.0 / (pair[0] as f64).sqrt())
             };
             let mut scope = scope.sub(&i.to_string());
-            layers.push(Layer {
-                weight: scope.tensor("weight", &[pair[1], pair[0]], init)?,
-                bias: scope.tensor("bias", &[pair[1]], init)?,
-            });
+            layers.push((scope.tensor("weight", &[pair[1], pair[0]], init)?, scope.tensor("bias", &[pair[1]], init)?));
         }
         Ok(Self { layers, config: config.clone() })
     }
@@ -137,11 +129,11 @@ impl Mlp {
     fn value(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         let features = self.config.time.jet(t, Order::Value);
         let mut h = Tensor::cat(&[x, features.value()], 1);
-        for (i, layer) in self.layers.iter().enumerate() {
+        for (i, (weight, bias)) in self.layers.iter().enumerate() {
             if i > 0 {
                 h = self.config.activation.apply(h)?;
             }
-            h = h.f_linear(&layer.weight, Some(&layer.bias))?;
+            h = h.f_linear(weight, Some(bias))?;
         }
         Ok(h)
     }
@@ -163,27 +155,38 @@ impl TimeFunction for Mlp {
         if order == Order::Value {
             return Ok(Jet::constant(&self.value(&x, t)?));
         }
-        // The first layer sees a context that does not move: only the columns of its time features have derivatives.
         let features = self.config.time.jet(t, order);
-        let (first, rest) = self.layers.split_first().ok_or(Error::Shape {
+        if self.config.activation == Activation::Silu
+            && let Some(jet) = perceptron(&[&Jet::constant(&x), &features], &self.layers, order)?
+        {
+            return Ok(jet);
+        }
+        self.jet_by_layers(&x, &features, order)
+    }
+}
+
+impl Mlp {
+    /// The first layer sees a context that does not move: only the columns of its time features have derivatives.
+    fn jet_by_layers(&self, x: &Tensor, features: &Jet, order: Order) -> Result<Jet, Error> {
+        let ((weight, bias), rest) = self.layers.split_first().ok_or(Error::Shape {
             what: "network",
             expected: "at least one layer".into(),
             found: vec![0],
         })?;
         let columns = self.config.time.count();
-        let time_weight = first.weight.narrow(1, self.config.input, columns);
-        let value = Tensor::cat(&[&x, features.value()], 1).linear(&first.weight, Some(&first.bias));
+        let time_weight = weight.narrow(1, self.config.input, columns);
+        let value = Tensor::cat(&[x, features.value()], 1).linear(weight, Some(bias));
         let slope = |d: &Tensor| d.linear(&time_weight, None::<&Tensor>);
         let moving = features.map(slope, slope);
         let second = (order == Order::Second).then(|| moving.second());
         let mut h = Jet::with_derivatives(value, moving.first(), second);
-        for layer in rest {
+        for (weight, bias) in rest {
             h = self.config.activation.jet(&h).ok_or(Error::Shape {
                 what: "activation",
                 expected: "a smooth one (silu or tanh) where derivatives in t are taken".into(),
                 found: vec![],
             })?;
-            h = h.map(|x| x.linear(&layer.weight, Some(&layer.bias)), |d| d.linear(&layer.weight, None::<&Tensor>));
+            h = h.map(|x| x.linear(weight, Some(bias)), |d| d.linear(weight, None::<&Tensor>));
         }
         Ok(h)
     }

@@ -174,6 +174,10 @@ impl<F: TimeFunction> Interpolant for Affine<F> {
         Ok(self.jet(x0, x1, t, Order::First)?.into())
     }
 
+    fn position(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        Ok(self.jet(x0, x1, t, Order::Value)?.value().shallow_clone())
+    }
+
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
         Ok(self.jet(x0, x1, t, Order::Second)?.into())
     }

@@ -46,6 +46,10 @@ impl<P: InvertibleInterpolant, F: Bijection> Interpolant for Warped<P, F> {
         self.push(&x_t, &velocity, t)
     }
 
+    fn position(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        Ok(self.warp.forward(&self.base.position(x0, x1, t)?, only(t))?.value)
+    }
+
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
         let path = |t: &Tensor| Ok(self.warp.forward(&self.base.at(x0, x1, t)?.x_t, only(t))?.value);
         Ok(taylor(path, t, Order::Second)?.into())

@@ -16,6 +16,7 @@ enum Fault {
     VelocitySummedOverDimensions,
     VelocityByFloatDifference,
     SwappedEndpoints,
+    PositionElsewhere,
     AccelerationIsZero,
     BatchLeaks,
     LogDetWithoutTime,
@@ -55,6 +56,10 @@ impl Interpolant for Faulty {
         }
         Ok(PathSample { x_t, velocity })
     }
+    fn position(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        let late = if matches!(self.0, Fault::PositionElsewhere) { 0.99 } else { 1.0 };
+        Ok(self.at(x0, x1, &(t * late))?.x_t)
+    }
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
         let PathSample { x_t, velocity } = self.at(x0, x1, t)?;
         let acceleration = self.1.curve(x0, x1, t)?.acceleration;
@@ -83,14 +88,15 @@ impl InvertibleInterpolant for Faulty {
 #[test]
 fn the_suites_catch_planted_faults() {
     use Fault::{
-        AccelerationIsZero, BatchLeaks, InverseIgnoresShift, LogDetDoubled, LogDetWithoutTime, SwappedEndpoints,
-        VelocityByFloatDifference, VelocitySummedOverBatch, VelocitySummedOverDimensions,
+        AccelerationIsZero, BatchLeaks, InverseIgnoresShift, LogDetDoubled, LogDetWithoutTime, PositionElsewhere,
+        SwappedEndpoints, VelocityByFloatDifference, VelocitySummedOverBatch, VelocitySummedOverDimensions,
     };
     let expected = [
         (VelocitySummedOverBatch, Law::Velocity),
         (VelocitySummedOverDimensions, Law::Velocity),
         (VelocityByFloatDifference, Law::Velocity),
         (SwappedEndpoints, Law::Endpoints),
+        (PositionElsewhere, Law::Position),
         (AccelerationIsZero, Law::Acceleration),
         (BatchLeaks, Law::BatchSplit),
         (LogDetWithoutTime, Law::LogDet),

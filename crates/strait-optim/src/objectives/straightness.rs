@@ -88,7 +88,7 @@ impl Straightness {
         let few = &batch.t * until;
         let t = few.repeat_interleave_self_int(q, 0, None);
         let of_points = |x: &Tensor| x.narrow(0, k, points);
-        let x_t = path.at(&of_points(&batch.x0), &of_points(&batch.x1), &t)?.x_t;
+        let x_t = path.position(&of_points(&batch.x0), &of_points(&batch.x1), &t)?;
         let mut shape = x_t.size();
         shape.splice(0..1, [times, q]);
 

@@ -7,10 +7,10 @@
 //!
 //! and the derivative of $v = \sum_j w_j u_j$ follows. One pass of the network with two derivatives serves all; no dual
 //! numbers, no differences. Tensors are laid out (T, Q, K), one for each coordinate, so that every operation runs along
-//! the candidates.
+//! the candidates. Under a standard normal source one kernel does it all.
 
 use super::Affine;
-use strait_autodiff::{Jet, Order};
+use strait_autodiff::{AffineField, AffinePaths, Jet, Order};
 use strait_core::{Error, Marginal, MovingMarginal, Points, Source, TimeFunction, weights};
 use tch::Tensor;
 
@@ -53,6 +53,17 @@ impl Triangle {
     }
 }
 
+/// By the kernel, where it serves.
+fn at_once(bound: f64, numbers: &Jet, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
+    let (x, x1) = (at.x_t.flatten(2, -1), at.x1.flatten(1, -1));
+    let paths = AffinePaths { numbers, bound, x: &x, x1: &x1, t: at.t };
+    let event = |x: Tensor| if at.x_t.dim() == 3 { x } else { x.view_as(at.x_t) };
+    Ok(paths.field()?.map(|AffineField { velocity, derivative, log_weight, log_square }| MovingMarginal {
+        marginal: Marginal { velocity: event(velocity), log_weight, log_square },
+        derivative: event(derivative),
+    }))
+}
+
 pub(super) fn marginal<F: TimeFunction>(
     path: &Affine<F>,
     source: &dyn Source,
@@ -62,9 +73,15 @@ pub(super) fn marginal<F: TimeFunction>(
     let [times, ends, points] = [size[0], size[1], size[2]];
     let d = path.config.dimensions;
     let (rows, t) = at.ends();
+    let numbers = path.numbers(&rows.flatten(1, -1), &t, Order::Second)?;
+    if source.is_standard_normal()
+        && source.event_shape() == &size[3..]
+        && let Some(done) = at_once(path.config.log_scale_bound, &numbers, at)?
+    {
+        return Ok(done);
+    }
     // (outputs, T, 1, K) from here on.
-    let spread = |x: &Tensor| x.view([times, ends, -1]).permute([2, 0, 1]).contiguous().unsqueeze(2);
-    let numbers = path.numbers(&rows.flatten(1, -1), &t, Order::Second)?.view(spread);
+    let numbers = numbers.view(|x| x.view([times, ends, -1]).permute([2, 0, 1]).contiguous().unsqueeze(2));
     let time = Jet::variable(&at.t.view([1, -1, 1, 1]), Order::Second);
     let rest = time.map(|t| 1f64 - t, Tensor::neg);
     let parts = path.parts_of(&numbers, 0, &time);

@@ -1,0 +1,221 @@
+// The conditional paths of an affine interpolant at one time, x = A y + b with A lower triangular, from the numbers of
+// its network and back: for several ends side by side.
+#pragma once
+#include "elementwise.h"
+
+#include <algorithm>
+
+#define INLINE __attribute__((always_inline)) inline
+
+namespace strait {
+
+constexpr int MOST = 8;  // dimensions
+
+// A number for each of some ends side by side.
+template <typename T>
+struct Several;
+template <>
+struct Several<float> {
+  typedef float Pack __attribute__((vector_size(32)));
+};
+template <>
+struct Several<double> {
+  typedef double Pack __attribute__((vector_size(32)));
+};
+template <typename T>
+using Pack = typename Several<T>::Pack;
+template <typename T>
+constexpr int LANES = sizeof(Pack<T>) / sizeof(T);
+
+template <typename T>
+INLINE Pack<T> exponentials(Pack<T> x) {
+  T in[LANES<T>], out[LANES<T>];
+  std::memcpy(in, &x, sizeof x);
+  for (int l = 0; l < LANES<T>; ++l) out[l] = exponential(in[l]);
+  std::memcpy(&x, out, sizeof x);
+  return x;
+}
+
+template <typename T>
+INLINE T total(Pack<T> x) {
+  T sum = 0;
+  for (int l = 0; l < LANES<T>; ++l) sum += x[l];
+  return sum;
+}
+
+// A lower triangular matrix, row by row below the diagonal.
+template <typename V>
+struct Triangle {
+  V diagonal[MOST], below[MOST * (MOST - 1) / 2];
+};
+
+// to += A y
+template <typename V>
+INLINE void multiply(int d, const Triangle<V>& a, const V* y, V* to) {
+  const V* l = a.below;
+  for (int i = 0; i < d; ++i) {
+    to[i] += a.diagonal[i] * y[i];
+    for (int j = 0; j < i; ++j) to[i] += *l++ * y[j];
+  }
+}
+
+// to += A^T y
+template <typename V>
+INLINE void multiply_transposed(int d, const Triangle<V>& a, const V* y, V* to) {
+  const V* l = a.below;
+  for (int i = 0; i < d; ++i) {
+    to[i] += a.diagonal[i] * y[i];
+    for (int j = 0; j < i; ++j) to[j] += *l++ * y[i];
+  }
+}
+
+// The derivative of g.(A y) in A, added to `to`.
+template <typename V>
+INLINE void add_outer(int d, const V* g, const V* y, Triangle<V>& to) {
+  V* l = to.below;
+  for (int i = 0; i < d; ++i) {
+    to.diagonal[i] += g[i] * y[i];
+    for (int j = 0; j < i; ++j) *l++ += g[i] * y[j];
+  }
+}
+
+// The paths to some ends at one time: A and b with two derivatives in t.
+template <typename V>
+struct Frame {
+  Triangle<V> a, a1, a2;
+  V b[MOST], b1[MOST], b2[MOST], log_det, shrink;  // log det A^-1 and tr A^-1 A'
+  V inverse[MOST];                                 // of the diagonal; not differentiated
+
+  // y = A^-1 y
+  INLINE void solve(int d, V* y) const {
+    const V* l = a.below;
+    for (int i = 0; i < d; ++i) {
+      for (int j = 0; j < i; ++j) y[i] -= *l++ * y[j];
+      y[i] *= inverse[i];
+    }
+  }
+
+  // y = -A^-T y
+  INLINE void solve_transposed(int d, V* y) const {
+    for (int i = d - 1; i >= 0; --i) {
+      y[i] *= inverse[i];
+      for (int j = 0; j < i; ++j) y[j] -= a.below[i * (i - 1) / 2 + j] * y[i];
+    }
+    for (int i = 0; i < d; ++i) y[i] = -y[i];
+  }
+};
+
+// The network's numbers of some ends at one time, with two derivatives in t: d log-scales, d shifts, and the entries
+// below the diagonal where it has them.
+template <typename T, typename P>
+struct Numbers {
+  P *value, *first, *second;
+  int64_t from, ends, count;
+
+  template <typename Q>
+  INLINE Pack<T> get(Q* of, int64_t number) const {
+    Pack<T> x;
+    for (int l = 0; l < LANES<T>; ++l) x[l] = of[std::min<int64_t>(from + l, ends - 1) * count + number];
+    return x;
+  }
+  INLINE void put(T* of, int64_t number, Pack<T> x) const {
+    for (int l = 0; l < LANES<T> && from + l < ends; ++l) of[(from + l) * count + number] = x[l];
+  }
+};
+
+// t s(t) with derivatives, for s = c tanh(n / c).
+template <typename T>
+struct LogScale {
+  Pack<T> n1, n2, tanh, slope, value, first, second;
+  T t, bound;
+
+  INLINE LogScale(T t, T bound, Pack<T> n, Pack<T> n1, Pack<T> n2) : n1(n1), n2(n2), t(t), bound(bound) {
+    tanh = (1 / (1 + exponentials<T>(n * (-2 / bound))) - T(0.5)) * T(2);
+    slope = 1 - tanh * tanh;
+    const Pack<T> s1 = slope * n1, s2 = slope * (n2 - 2 / bound * tanh * n1 * n1);
+    value = t * bound * tanh;
+    first = bound * tanh + t * s1;
+    second = 2 * s1 + t * s2;
+  }
+
+  INLINE void pull(Pack<T> g, Pack<T> g1, Pack<T> g2, Pack<T>& gn, Pack<T>& gn1, Pack<T>& gn2) const {
+    const Pack<T> s = t * g + g1, s1 = t * g1 + 2 * g2, s2 = t * g2, bend = -2 / bound * tanh;
+    gn2 = s2 * slope;
+    gn1 = slope * (s1 + 2 * bend * n1 * s2);
+    const Pack<T> squares = 2 / (bound * bound) * (2 * tanh * tanh - slope) * n1 * n1;
+    gn = slope * (s + bend * (s1 * n1 + s2 * n2) + s2 * squares);
+  }
+};
+
+// One time.
+template <typename T>
+struct Moment {
+  T t, rest, gate, slope;  // 1 - t, t (1 - t) and its derivative
+  INLINE explicit Moment(T t) : t(t), rest(1 - t), gate(t * (1 - t)), slope(1 - 2 * t) {}
+};
+
+// To `f` from the numbers of its ends, whose coordinates x1 has.
+template <typename T>
+INLINE void build(int d, T bound, Moment<T> m, const Numbers<T, const T>& n, const T* x1, Frame<Pack<T>>& f) {
+  using V = Pack<T>;
+  V logs = {}, shrink = {};
+  for (int i = 0; i < d; ++i) {
+    const LogScale<T> s(m.t, bound, n.get(n.value, i), n.get(n.first, i), n.get(n.second, i));
+    const V e = exponentials<T>(s.value);
+    f.a.diagonal[i] = m.rest * e;
+    f.a1.diagonal[i] = e * (m.rest * s.first - 1);
+    f.a2.diagonal[i] = e * (m.rest * (s.second + s.first * s.first) - 2 * s.first);
+    f.inverse[i] = 1 / f.a.diagonal[i];
+    logs += s.value;
+    shrink += s.first - 1 / m.rest;
+    const V b = n.get(n.value, d + i), b1 = n.get(n.first, d + i), b2 = n.get(n.second, d + i);
+    V end;
+    for (int l = 0; l < LANES<T>; ++l) end[l] = x1[std::min<int64_t>(n.from + l, n.ends - 1) * d + i];
+    f.b[i] = m.t * end + m.gate * b;
+    f.b1[i] = end + m.gate * b1 + m.slope * b;
+    f.b2[i] = m.gate * b2 + 2 * m.slope * b1 - 2 * b;
+  }
+  for (int i = 0; i < d * (d - 1) / 2; ++i) {
+    const int64_t at = 2 * d + i;
+    const bool mixed = at < n.count;
+    const V l = mixed ? n.get(n.value, at) : V{}, l1 = mixed ? n.get(n.first, at) : V{};
+    const V l2 = mixed ? n.get(n.second, at) : V{};
+    f.a.below[i] = m.gate * l;
+    f.a1.below[i] = m.gate * l1 + m.slope * l;
+    f.a2.below[i] = m.gate * l2 + 2 * m.slope * l1 - 2 * l;
+  }
+  f.shrink = shrink;
+  f.log_det = -logs - d * std::log(m.rest);
+  // Lanes beyond the last end have no weight.
+  for (int l = 0; l < LANES<T>; ++l) f.log_det[l] = n.from + l < n.ends ? f.log_det[l] : T(-1e30);
+}
+
+// The derivatives in a number that is multiplied by t (1 - t), from those in the product.
+template <typename T>
+INLINE void put_gated(Moment<T> m, const Numbers<T, T>& to, int64_t number, Pack<T> g, Pack<T> g1, Pack<T> g2) {
+  to.put(to.value, number, m.gate * g + m.slope * g1 - 2 * g2);
+  to.put(to.first, number, m.gate * g1 + 2 * m.slope * g2);
+  to.put(to.second, number, m.gate * g2);
+}
+
+// The derivatives in the numbers from those in the frame.
+template <typename T>
+INLINE void pull(int d, T bound, Moment<T> m, const Numbers<T, const T>& n, const Frame<Pack<T>>& f,
+                 const Frame<Pack<T>>& g, const Numbers<T, T>& to) {
+  using V = Pack<T>;
+  for (int i = 0; i < d; ++i) {
+    const LogScale<T> s(m.t, bound, n.get(n.value, i), n.get(n.first, i), n.get(n.second, i));
+    const V a = g.a.diagonal[i], a1 = g.a1.diagonal[i], a2 = g.a2.diagonal[i], e = f.a.diagonal[i] / m.rest;
+    const V gs = f.a.diagonal[i] * a + f.a1.diagonal[i] * a1 + f.a2.diagonal[i] * a2 - g.log_det;
+    const V gs1 = e * (m.rest * a1 + 2 * (m.rest * s.first - 1) * a2) + g.shrink, gs2 = e * m.rest * a2;
+    V gn, gn1, gn2;
+    s.pull(gs, gs1, gs2, gn, gn1, gn2);
+    to.put(to.value, i, gn);
+    to.put(to.first, i, gn1);
+    to.put(to.second, i, gn2);
+    put_gated(m, to, d + i, g.b[i], g.b1[i], g.b2[i]);
+  }
+  for (int i = 0; 2 * d + i < n.count; ++i) put_gated(m, to, 2 * d + i, g.a.below[i], g.a1.below[i], g.a2.below[i]);
+}
+
+}  // namespace strait
