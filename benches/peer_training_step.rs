@@ -40,7 +40,7 @@ fn compare() -> Result<(), Failure> {
     };
     let mut parameters = Parameters::new(seed, kind, device);
     let velocity = Mlp::new(&config, &mut parameters.root())?;
-    let level = Level::new(LevelName::Velocity, parameters, None)?;
+    let level = Level::new(LevelName::Velocity, parameters, &[])?;
     let system = System { interpolant: Box::new(Linear), velocity: Box::new(velocity), levels: vec![level] };
     let plan = LevelPlan {
         level: LevelName::Velocity,

@@ -98,9 +98,9 @@ fn trainer<'a>(
     }
     let mut field = Parameters::new(seed, Kind::Float, Device::Cpu);
     let velocity = Mlp::new(&mlp(2, vec![64; 3], 2, false), &mut field.root())?;
-    let mut levels = vec![Level::new(LevelName::Velocity, field, None)?];
+    let mut levels = vec![Level::new(LevelName::Velocity, field, &[])?];
     if path.count() > 0 {
-        levels.push(Level::new(LevelName::Interpolant, path, None)?);
+        levels.push(Level::new(LevelName::Interpolant, path, &[])?);
     }
     let plan = LevelPlan {
         level,

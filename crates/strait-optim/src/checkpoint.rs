@@ -1,11 +1,11 @@
 //! Checkpoints: folders that are either whole or not there, and that know when they were damaged.
 //!
 //! `step-N/` holds, for each level, `LEVEL.safetensors` (its parameters, under stable names),
-//! `LEVEL.optimizer.safetensors` (moments and step count), `LEVEL.ema.safetensors` (averages), and `state.json`;
-//! `SHA256SUMS` covers them all, in the format of `sha256sum --check`. A checkpoint is written under a temporary name
+//! `LEVEL.optimizer.safetensors` (moments and step count), `LEVEL.ema-H.safetensors` (the average of half-life H, for each
+//! that is kept), and `state.json`; `SHA256SUMS` covers them all, in the format of `sha256sum --check`. A checkpoint is written under a temporary name
 //! and renamed, so that a kill at any moment leaves the ones before it untouched.
 
-use crate::{Level, OptimError, Position, Trainer};
+use crate::{Level, LevelName, OptimError, Position, Trainer};
 use safetensors::SafeTensorError;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -15,6 +15,8 @@ use tch::{TchError, Tensor};
 
 const SUMS: &str = "SHA256SUMS";
 const STATE: &str = "state.json";
+/// The tensor that counts an average's steps.
+const STEPS: &str = "ema.steps";
 
 /// What `state.json` says.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -98,12 +100,17 @@ fn level_files(level: &Level) -> Vec<(String, Vec<(String, Tensor)>)> {
         (format!("{name}.safetensors"), level.parameters.named()),
         (format!("{name}.optimizer.safetensors"), optimizer),
     ];
-    if let Some(ema) = &level.ema {
-        let mut averages = named("", ema.averages());
-        averages.push(("ema.steps".into(), Tensor::from(ema.steps() as i64)));
-        files.push((format!("{name}.ema.safetensors"), averages));
+    for average in &level.averages {
+        let mut tensors = named("", average.averages());
+        tensors.push((STEPS.into(), Tensor::from(average.steps() as i64)));
+        files.push((average_file(name, average.half_life()), tensors));
     }
     files
+}
+
+/// The file of a level's average.
+fn average_file(level: &str, half_life: f64) -> String {
+    format!("{level}.ema-{half_life}.safetensors")
 }
 
 /// Saves the whole state of a run as `DIR/step-N`, and removes all but the newest `keep` checkpoints.
@@ -239,38 +246,40 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The file of a level's parameters to sample with: their moving average where one is kept.
-    pub fn sampling_file(&self, level: crate::LevelName) -> PathBuf {
-        let ema = self.path.join(format!("{}.ema.safetensors", level.name()));
-        if ema.is_file() { ema } else { self.path.join(format!("{}.safetensors", level.name())) }
+    /// A level's last parameters, by name.
+    ///
+    /// # Errors
+    /// As `read_tensors`.
+    pub fn parameters(&self, level: LevelName) -> Result<Vec<(String, Tensor)>, OptimError> {
+        read_tensors(&self.path.join(format!("{}.safetensors", level.name())))
+    }
+
+    /// The moving average of a half-life of a level's parameters, by name.
+    ///
+    /// # Errors
+    /// As `read_tensors`, where none of this half-life was kept.
+    pub fn average(&self, level: LevelName, half_life: f64) -> Result<Vec<(String, Tensor)>, OptimError> {
+        let tensors = read_tensors(&self.path.join(average_file(level.name(), half_life)))?;
+        Ok(tensors.into_iter().filter(|(name, _)| name != STEPS).collect())
     }
 
     fn restore_level(&self, level: &mut Level) -> Result<(), OptimError> {
         let name = level.name.name();
-        let file = |suffix: &str| self.path.join(format!("{name}{suffix}.safetensors"));
-        level.parameters.assign(&read_tensors(&file(""))?)?;
-        let path = file(".optimizer");
+        level.parameters.assign(&self.parameters(level.name)?)?;
+        let path = self.path.join(format!("{name}.optimizer.safetensors"));
         let tensors = read_tensors(&path)?;
         copy_named(&path, &tensors, level.parameters.names(), ".exp_avg", &level.state.exp_avg)?;
         copy_named(&path, &tensors, level.parameters.names(), ".exp_avg_sq", &level.state.exp_avg_sq)?;
         copy_named(&path, &tensors, ["step"].into_iter(), "", std::slice::from_ref(&level.state.step))?;
-        if let Some(ema) = &mut level.ema {
-            let path = file(".ema");
+        for average in &mut level.averages {
+            let path = self.path.join(average_file(name, average.half_life()));
             let tensors = read_tensors(&path)?;
-            copy_named(&path, &tensors, level.parameters.names(), "", ema.averages())?;
-            let steps = find(&path, &tensors, "ema.steps")?.int64_value(&[]);
-            ema.set_steps(steps as u64);
+            copy_named(&path, &tensors, level.parameters.names(), "", average.averages())?;
+            let steps = find(&path, &tensors, STEPS)?.int64_value(&[]);
+            average.set_steps(steps as u64);
         }
         Ok(())
     }
-}
-
-/// Parameters for sampling from a file that may hold an average with its count of steps.
-///
-/// # Errors
-/// As `read_tensors`.
-pub fn read_sampling(path: &Path) -> Result<Vec<(String, Tensor)>, OptimError> {
-    Ok(read_tensors(path)?.into_iter().filter(|(name, _)| name != "ema.steps").collect())
 }
 
 fn find<'t>(path: &Path, tensors: &'t [(String, Tensor)], name: &str) -> Result<&'t Tensor, OptimError> {

@@ -35,6 +35,11 @@ impl Ema {
         Ok(())
     }
 
+    /// h.
+    pub fn half_life(&self) -> f64 {
+        self.half_life
+    }
+
     /// The averages, in the order of the parameters.
     pub fn averages(&self) -> &[Tensor] {
         &self.averages

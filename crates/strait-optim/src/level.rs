@@ -33,36 +33,37 @@ pub struct Level {
     /// The trainable tensors; a level without any is fixed.
     pub parameters: Parameters,
     pub(crate) state: AdamWState,
-    pub(crate) ema: Option<Ema>,
-    ema_half_life: Option<f64>,
+    pub(crate) averages: Vec<Ema>,
 }
 
 impl Level {
-    /// A level that has taken no step. `ema_half_life` is in steps of this level; None: no average is kept.
+    /// A level that has taken no step. A moving average is kept of each of `half_lives`, in steps of this level.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.
-    pub fn new(name: LevelName, parameters: Parameters, ema_half_life: Option<f64>) -> Result<Self, OptimError> {
+    pub fn new(name: LevelName, parameters: Parameters, half_lives: &[f64]) -> Result<Self, OptimError> {
         let state = AdamWState::new(parameters.tensors())?;
-        let ema = ema_half_life.map(|h| Ema::new(&parameters, h)).transpose()?;
-        Ok(Self { name, parameters, state, ema, ema_half_life })
+        let averages = half_lives.iter().map(|&h| Ema::new(&parameters, h)).collect::<Result<_, _>>()?;
+        Ok(Self { name, parameters, state, averages })
     }
 
-    /// The moving average, where one is kept.
-    pub fn ema(&self) -> Option<&Ema> {
-        self.ema.as_ref()
+    /// The moving averages, in the order of their half-lives as they were asked for.
+    pub fn averages(&self) -> &[Ema] {
+        &self.averages
     }
 
-    /// Starts over: parameters drawn from `seed`, an optimizer and an average that know nothing.
+    /// Starts over: parameters drawn from `seed`, an optimizer and averages that know nothing.
     pub(crate) fn restart(&mut self, seed: Seed) -> Result<(), OptimError> {
         self.parameters.reset(seed)?;
         self.forget()
     }
 
-    /// An optimizer and an average that know nothing of what came before.
+    /// An optimizer and averages that know nothing of what came before.
     pub(crate) fn forget(&mut self) -> Result<(), OptimError> {
         self.state = AdamWState::new(self.parameters.tensors())?;
-        self.ema = self.ema_half_life.map(|h| Ema::new(&self.parameters, h)).transpose()?;
+        for average in &mut self.averages {
+            *average = Ema::new(&self.parameters, average.half_life())?;
+        }
         Ok(())
     }
 }

@@ -201,8 +201,8 @@ impl<'a> Trainer<'a> {
         let gradients = gradient(&total, level.parameters.tensors(), Graph::Free)?;
         let clipped = clip(&gradients, max_norm)?;
         optimizer.step(level.parameters.tensors(), &gradients, &mut level.state, Some(&clipped))?;
-        if let Some(ema) = &mut level.ema {
-            ema.update(&level.parameters)?;
+        for average in &mut level.averages {
+            average.update(&level.parameters)?;
         }
         let (level, norm) = (level.name, clipped.norm);
         let step = self.position.step;

@@ -186,7 +186,7 @@ fn trainer<'a>(plans: impl FnOnce(&Tensor) -> Vec<LevelPlan>, pairs: &'a Stored)
     let mut parameters = strait_core::Parameters::new(Seed(1), Kind::Double, CPU);
     let c = parameters.root().tensor("c", &[], strait_core::Init::Constant(1.0)).unwrap();
     let plans = plans(&c);
-    let level = |name, parameters| Level::new(name, parameters, None).unwrap();
+    let level = |name, parameters| Level::new(name, parameters, &[]).unwrap();
     let mut path = strait_core::Parameters::new(Seed(1), Kind::Double, CPU);
     let _ = path.root().tensor("c", &[], strait_core::Init::Constant(1.0)).unwrap();
     let levels = vec![level(LevelName::Velocity, parameters), level(LevelName::Interpolant, path)];

@@ -69,7 +69,7 @@ impl Interpolant for Bent {
     }
 }
 
-fn system(ema: Option<f64>) -> System {
+fn system(half_lives: &[f64]) -> System {
     let mut velocity = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
     let a = velocity.root().tensor("a", &[2], Init::Normal(1.0)).unwrap();
     let b = velocity.root().tensor("b", &[2], Init::Normal(1.0)).unwrap();
@@ -79,8 +79,8 @@ fn system(ema: Option<f64>) -> System {
         interpolant: Box::new(Bent(c)),
         velocity: Box::new(Line { a, b }),
         levels: vec![
-            Level::new(LevelName::Interpolant, path, None).unwrap(),
-            Level::new(LevelName::Velocity, velocity, ema).unwrap(),
+            Level::new(LevelName::Interpolant, path, &[]).unwrap(),
+            Level::new(LevelName::Velocity, velocity, half_lives).unwrap(),
         ],
     }
 }
@@ -104,15 +104,21 @@ fn phase(turns: u64, levels: Vec<LevelPlan>, fresh: Vec<LevelName>) -> Phase {
     Phase { name: format!("{turns} turns"), turns, levels, fresh }
 }
 
-fn trainer(phases: Vec<Phase>, ema: Option<f64>) -> Result<Trainer<'static>, OptimError> {
+fn trainer(phases: Vec<Phase>, half_lives: &[f64]) -> Result<Trainer<'static>, OptimError> {
     let source: &'static dyn Source = Box::leak(Box::new(StandardNormal::new(&[2])));
     let pairing = Pairing::Drawn { source, data: &Point, coupling: &Independent };
-    Trainer::new(system(ema), phases, pairing, Seed(5))
+    Trainer::new(system(half_lives), phases, pairing, Seed(5))
 }
 
 fn numbers(trainer: &Trainer<'_>, level: LevelName) -> Vec<f64> {
     let tensors = trainer.system.level(level).unwrap().parameters.tensors().iter().map(|t| t.view([-1]));
     Vec::<f64>::try_from(Tensor::cat(&tensors.collect::<Vec<_>>(), 0).to_kind(Kind::Double)).unwrap()
+}
+
+/// Each moving average of the velocity.
+fn averages(trainer: &Trainer<'_>) -> Vec<Vec<Tensor>> {
+    let averages = trainer.system.level(LevelName::Velocity).unwrap().averages();
+    averages.iter().map(|average| average.averages().iter().map(Tensor::copy).collect()).collect()
 }
 
 fn run(trainer: &mut Trainer<'_>) {
@@ -125,7 +131,7 @@ fn run(trainer: &mut Trainer<'_>) {
 fn flow_matching_finds_the_mean_velocity() {
     // u = m - x0 + (1 - 2t) c, so the best line is a = m + c, b = -2c; here c = 1.
     let velocity = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
-    let mut trainer = trainer(vec![phase(1500, vec![velocity], vec![])], None).unwrap();
+    let mut trainer = trainer(vec![phase(1500, vec![velocity], vec![])], &[]).unwrap();
     run(&mut trainer);
     for (found, wanted) in numbers(&trainer, LevelName::Velocity).iter().zip([4.0, 0.0, -2.0, -2.0]) {
         assert!((found - wanted).abs() < 0.05, "{found} against {wanted}");
@@ -142,7 +148,7 @@ fn energy_straightens_what_was_bent() {
     ];
     let last = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
     let phases = vec![phase(1000, levels, vec![]), phase(500, vec![last], vec![LevelName::Velocity])];
-    let mut trainer = trainer(phases, None).unwrap();
+    let mut trainer = trainer(phases, &[]).unwrap();
     run(&mut trainer);
     for c in numbers(&trainer, LevelName::Interpolant) {
         assert!(c.abs() < 0.05, "{c}");
@@ -152,7 +158,7 @@ fn energy_straightens_what_was_bent() {
 
 #[test]
 fn the_energy_has_its_value_and_its_gradient() {
-    let system = system(None);
+    let system = system(&[]);
     let models = Models { interpolant: &*system.interpolant, velocity: &*system.velocity };
     let x = |seed| Seed(seed).stream("x").at(0).normal(&[64, 2], Kind::Float, Device::Cpu).unwrap();
     let t = Seed(3).stream("t").at(0).uniform(&[64], Kind::Float, Device::Cpu).unwrap();
@@ -187,7 +193,7 @@ impl Objective for Breaks {
 #[test]
 fn what_is_not_finite_is_named_and_changes_nothing() {
     let velocity = plan(LevelName::Velocity, Breaks(Cell::new(7)), 1, 0.05);
-    let mut trainer = trainer(vec![phase(100, vec![velocity], vec![])], Some(10.0)).unwrap();
+    let mut trainer = trainer(vec![phase(100, vec![velocity], vec![])], &[10.0]).unwrap();
     for _ in 0..7 {
         trainer.turn().unwrap();
     }
@@ -205,7 +211,7 @@ fn what_is_not_finite_is_named_and_changes_nothing() {
 fn plans_that_end_untrained_are_refused() {
     let flow = || plan(LevelName::Velocity, FlowMatching, 1, 0.1);
     let energy = || plan(LevelName::Interpolant, Energy { acceleration: 0.0 }, 1, 0.1);
-    let refused = |phases: Vec<Phase>| trainer(phases, None).err().unwrap().to_string();
+    let refused = |phases: Vec<Phase>| trainer(phases, &[]).err().unwrap().to_string();
     assert!(refused(vec![]).contains("no phase"));
     assert!(refused(vec![phase(5, vec![flow()], vec![]), phase(5, vec![energy()], vec![])]).contains("does not fit"));
     assert!(refused(vec![phase(5, vec![flow(), energy()], vec![])]).contains("still moves the interpolant"));
@@ -224,16 +230,16 @@ fn a_restored_trainer_goes_on_to_the_bit_through_every_phase() {
         let last = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
         vec![phase(6, both, vec![]), phase(6, vec![last], vec![LevelName::Velocity])]
     };
-    let mut whole = trainer(phases(), Some(3.0)).unwrap();
+    let mut whole = trainer(phases(), &[3.0, 0.7]).unwrap();
     run(&mut whole);
     for stop in 1..12 {
         let folder = tempfile::tempdir().unwrap();
-        let mut first = trainer(phases(), Some(3.0)).unwrap();
+        let mut first = trainer(phases(), &[3.0, 0.7]).unwrap();
         for _ in 0..stop {
             first.turn().unwrap();
         }
         checkpoint::save(&first, folder.path(), 1.5, 2).unwrap();
-        let mut second = trainer(phases(), Some(3.0)).unwrap();
+        let mut second = trainer(phases(), &[3.0, 0.7]).unwrap();
         let (found, refused) = checkpoint::newest(folder.path()).unwrap();
         assert!(refused.is_empty());
         found.unwrap().restore(&mut second).unwrap();
@@ -242,18 +248,8 @@ fn a_restored_trainer_goes_on_to_the_bit_through_every_phase() {
         for level in [LevelName::Interpolant, LevelName::Velocity] {
             assert_eq!(numbers(&whole, level), numbers(&second, level), "{level:?} after a stop at {stop}");
         }
-        let averages = |t: &Trainer<'_>| {
-            t.system
-                .level(LevelName::Velocity)
-                .unwrap()
-                .ema()
-                .unwrap()
-                .averages()
-                .iter()
-                .map(Tensor::copy)
-                .collect::<Vec<_>>()
-        };
         assert_eq!(averages(&whole), averages(&second));
+        assert!(averages(&whole)[0] != averages(&whole)[1], "two half-lives, one average");
     }
 }
 
@@ -261,12 +257,12 @@ fn a_restored_trainer_goes_on_to_the_bit_through_every_phase() {
 fn every_flipped_bit_and_every_cut_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let velocity = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
-    let trainer = trainer(vec![phase(3, vec![velocity], vec![])], Some(3.0)).unwrap();
+    let trainer = trainer(vec![phase(3, vec![velocity], vec![])], &[3.0, 0.7]).unwrap();
     let path = checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
     checkpoint::open(&path).unwrap();
     let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();
-    assert_eq!(files.len(), 7, "{files:?}");
+    assert_eq!(files.len(), 8, "{files:?}");
     for file in files {
         let bytes = std::fs::read(&file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
@@ -289,13 +285,13 @@ fn every_flipped_bit_and_every_cut_is_refused_by_name() {
 fn a_checkpoint_of_another_model_says_which_tensor_differs() {
     let folder = tempfile::tempdir().unwrap();
     let phases = || vec![phase(3, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
-    let path = checkpoint::save(&trainer(phases(), None).unwrap(), folder.path(), 0.0, 2).unwrap();
-    let mut other = trainer(phases(), None).unwrap();
+    let path = checkpoint::save(&trainer(phases(), &[]).unwrap(), folder.path(), 0.0, 2).unwrap();
+    let mut other = trainer(phases(), &[]).unwrap();
     let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
     for name in ["a", "b"] {
         let _ = parameters.root().tensor(name, &[3], Init::Constant(0.0)).unwrap();
     }
-    other.system.levels[1] = Level::new(LevelName::Velocity, parameters, None).unwrap();
+    other.system.levels[1] = Level::new(LevelName::Velocity, parameters, &[]).unwrap();
     let error = checkpoint::open(&path).unwrap().restore(&mut other).unwrap_err().to_string();
     assert_eq!(error, "tensor `a`: shape [2] in the file, [3] here");
 }
@@ -304,7 +300,7 @@ fn a_checkpoint_of_another_model_says_which_tensor_differs() {
 fn only_the_newest_checkpoints_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let phases = vec![phase(9, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
-    let mut trainer = trainer(phases, None).unwrap();
+    let mut trainer = trainer(phases, &[]).unwrap();
     while trainer.phase().is_some() {
         trainer.turn().unwrap();
         checkpoint::save(&trainer, folder.path(), 0.0, 3).unwrap();
@@ -350,7 +346,7 @@ fn stored_pairs_stay_together_and_noise_moves_both_ends_alike() {
         let seen = Rc::new(RefCell::new(vec![]));
         let level = LevelPlan { noise, ..plan(LevelName::Velocity, Witness(seen.clone()), 1, 1e-3) };
         let phases = vec![phase(20, vec![level], vec![])];
-        run(&mut Trainer::new(system(None), phases, Pairing::Stored(&Tens), Seed(5)).unwrap());
+        run(&mut Trainer::new(system(&[]), phases, Pairing::Stored(&Tens), Seed(5)).unwrap());
         let seen = seen.borrow();
         let stack = |side: fn(&(Tensor, Tensor)) -> &Tensor| Tensor::cat(&seen.iter().map(side).collect::<Vec<_>>(), 0);
         let (x0, x1) = (stack(|pair| &pair.0), stack(|pair| &pair.1));
@@ -387,10 +383,10 @@ impl Source for Shifted {
 
 #[test]
 fn likelihood_finds_the_mean_of_the_data() {
-    let mut system = system(None);
+    let mut system = system(&[]);
     let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
     let mean = parameters.root().tensor("mean", &[2], Init::Constant(0.0)).unwrap();
-    system.levels[1] = Level::new(LevelName::Velocity, parameters, None).unwrap();
+    system.levels[1] = Level::new(LevelName::Velocity, parameters, &[]).unwrap();
     let objective = Likelihood { law: Rc::new(Shifted(mean.shallow_clone())) };
     let phases = vec![phase(300, vec![plan(LevelName::Velocity, objective, 1, 0.1)], vec![])];
     let source = StandardNormal::new(&[2]);

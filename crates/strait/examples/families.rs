@@ -85,11 +85,11 @@ fn trained(config: &InterpolantConfig, pairing: Pairing<'_>) -> Outcome<System> 
     };
     let velocity = Box::new(Mlp::new(&network, &mut field.root())?);
     let learns = path.count() > 0;
-    let mut levels = vec![Level::new(LevelName::Velocity, field, None)?];
+    let mut levels = vec![Level::new(LevelName::Velocity, field, &[])?];
     let phase = |name: &str, turns, levels, fresh| Phase { name: name.into(), turns, levels, fresh };
     let mut phases = vec![];
     if learns {
-        levels.push(Level::new(level, path, None)?);
+        levels.push(Level::new(level, path, &[])?);
         phases.push(phase("warm-up", 500, vec![plan(LevelName::Velocity, false, 1, 4e-3)], vec![]));
         let both = vec![plan(LevelName::Velocity, false, 4, 4e-3), plan(level, true, 1, 2e-3)];
         phases.push(phase("together", 1500, both, vec![]));

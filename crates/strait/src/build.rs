@@ -107,11 +107,11 @@ pub fn levels(
 ) -> Result<Vec<Level>, OptimError> {
     let mut levels = vec![];
     if let Some(transport) = transport {
-        levels.push(Level::new(LevelName::Transport, transport, None)?);
+        levels.push(Level::new(LevelName::Transport, transport, &[])?);
     }
     if interpolant.count() > 0 {
-        levels.push(Level::new(LevelName::Interpolant, interpolant, None)?);
+        levels.push(Level::new(LevelName::Interpolant, interpolant, &[])?);
     }
-    levels.push(Level::new(LevelName::Velocity, velocity, config.velocity.ema_half_life)?);
+    levels.push(Level::new(LevelName::Velocity, velocity, &config.velocity.ema_half_lives)?);
     Ok(levels)
 }

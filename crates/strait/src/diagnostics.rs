@@ -228,6 +228,7 @@ mod tests {
             }),
             map: vec![],
             levels: vec![],
+            average: None,
             stress: None,
         }
     }

@@ -35,6 +35,7 @@ pub(crate) fn fit(setting: &Setting<'_>) -> Result<Models, ProgramError> {
         map: None,
         state: State { version: 1, position: Position::default(), threads: tch::get_num_threads(), wall_seconds },
         parameters: d + d * (d + 1) / 2,
+        average: None,
         spent: Spent { gradient_steps: 0, wall_seconds },
     })
 }

@@ -3,6 +3,7 @@
 //! `config` says what a run is, [`build`] makes its objects, [`track`] trains, [`measure`] measures, [`page`] fills the
 //! [`report`], and a [`run_folder`] holds it all.
 
+pub mod averages;
 pub mod build;
 pub mod compare;
 pub mod comparison;

@@ -122,6 +122,7 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
         path: motion(setting, &models, reference)?,
         map: alone(setting, &models, reference)?,
         levels: levels(&track.read_metrics()?),
+        average: models.average.clone(),
         stress: None,
     };
     Ok(Measured { summary, samples, models })

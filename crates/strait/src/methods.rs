@@ -143,7 +143,7 @@ impl Method {
         }
         if self == Self::GaussianFit {
             let (coupling, phase) = (CouplingConfig::Independent, vec![]);
-            let velocity = VelocityConfig { gaussian: true, hidden: vec![], ema_half_life: None, ..config.velocity };
+            let velocity = VelocityConfig { gaussian: true, hidden: vec![], ema_half_lives: vec![], ..config.velocity };
             return Ok(Config { coupling, phase, velocity, ..config });
         }
         config.coupling = match self {
@@ -163,7 +163,7 @@ impl Method {
         };
         if self == Self::Likelihood {
             let flow = Some(FlowConfig { steps: 8, transform: TransformConfig::Spline });
-            config.velocity = VelocityConfig { hidden: vec![64, 64], flow, ema_half_life: None, ..config.velocity };
+            config.velocity = VelocityConfig { hidden: vec![64, 64], flow, ema_half_lives: vec![], ..config.velocity };
             for level in &mut phase.level {
                 (level.objective, level.times) = (ObjectiveConfig::Likelihood, Times::Uniform);
                 (level.rate, level.clip) = (level.rate.min(3e-3), Some(5.0));

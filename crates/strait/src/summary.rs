@@ -113,6 +113,21 @@ pub struct LevelSummary {
     pub share: f64,
 }
 
+/// Which moving average of a velocity is sampled with, chosen on the validation split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AverageSummary {
+    /// The step of the checkpoint that it was chosen of.
+    pub step: u64,
+    /// The half-life of the chosen one, in steps of the velocity.
+    pub half_life: f64,
+    /// What each was judged by: the geometric mean of this distance over the config's counts of evaluations.
+    pub judged_by: String,
+    /// What its samples were compared with.
+    pub reference: String,
+    /// The half-lives, and each one's mean distance.
+    pub averages: Vec<(f64, f64)>,
+}
+
 /// What a larger velocity, trained afresh on a method's path, reaches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StressSummary {
@@ -185,6 +200,9 @@ pub struct MethodSummary {
     /// What training each level took.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<LevelSummary>,
+    /// Which moving average the velocity is, where there was a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<AverageSummary>,
     /// What other fields reach on its path, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stress: Option<StressSummary>,

@@ -6,7 +6,8 @@ use crate::config::{self, Config};
 use crate::one_step::OneStep;
 use crate::run_folder::RunFolder;
 use crate::setting::Setting;
-use crate::{ProgramError, build, gaussian, methods, reflow};
+use crate::summary::AverageSummary;
+use crate::{ProgramError, averages, build, gaussian, methods, reflow};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -274,7 +275,7 @@ impl<'a> Track<'a> {
         file.write_all(text.as_bytes()).map_err(ProgramError::io(&path))
     }
 
-    /// The trained models of the newest whole checkpoint, with the velocity's moving average where one is kept.
+    /// The trained models of the newest whole checkpoint, with a moving average of the velocity where any is kept.
     ///
     /// # Errors
     /// `Run` where there is no checkpoint; those of reading it.
@@ -295,8 +296,11 @@ impl<'a> Track<'a> {
             (LevelName::Interpolant, Some(&path_parameters)),
             (LevelName::Velocity, Some(&parameters)),
         ];
-        let count = assign(&found, &levels)?;
-        Ok(Models { path, map, velocity, flow, state: found.state, parameters: count, spent: self.spent()? })
+        let (count, state) = (assign(&found, &levels)?, found.state.clone());
+        let average = None;
+        let mut models = Models { path, map, velocity, flow, state, parameters: count, average, spent: self.spent()? };
+        models.average = averages::settle(self, setting, &found, &parameters, &models)?;
+        Ok(models)
     }
 
     /// What was spent up to the newest whole checkpoint, teachers included.
@@ -319,12 +323,12 @@ impl<'a> Track<'a> {
     }
 }
 
-/// Gives levels the values to sample with of a checkpoint; returns how many numbers they are.
+/// Gives levels their last values of a checkpoint; returns how many numbers they are.
 fn assign(from: &Checkpoint, levels: &[(LevelName, Option<&Parameters>)]) -> Result<usize, ProgramError> {
     let mut count = 0;
     for (level, parameters) in levels {
         let Some(parameters) = parameters.filter(|parameters| parameters.count() > 0) else { continue };
-        parameters.assign(&checkpoint::read_sampling(&from.sampling_file(*level))?)?;
+        parameters.assign(&from.parameters(*level)?)?;
         count += parameters.count();
     }
     Ok(count)
@@ -344,6 +348,8 @@ pub struct Models {
     pub state: checkpoint::State,
     /// Trainable numbers.
     pub parameters: usize,
+    /// Which moving average the velocity is, where there was a choice.
+    pub average: Option<AverageSummary>,
     /// What they took, teachers included.
     pub spent: Spent,
 }

@@ -97,6 +97,18 @@ fn a_run_leaves_what_the_contract_says() {
         assert!(page.contains(line.as_str().unwrap()), "the report does not say: {line}");
     }
 
+    // The velocity is one of its moving averages, chosen without a look at test points, and the report says which.
+    let average = &summary["average"];
+    let values =
+        average["averages"].as_array().unwrap().iter().map(|a| (a[0].as_f64().unwrap(), a[1].as_f64().unwrap()));
+    let values: Vec<_> = values.collect();
+    assert_eq!(values.iter().map(|(half_life, _)| *half_life).collect::<Vec<_>>(), [5.0, 20.0]);
+    assert!(values[0].1 != values[1].1, "two averages, one distance: {average}");
+    let best = values.iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+    assert_eq!(average["half_life"].as_f64().unwrap(), best.0, "{average}");
+    assert!(average["reference"].as_str().unwrap().contains("validation"), "{average}");
+    assert!(page.contains(&format!("half-life {}, chosen", best.0)));
+
     // `evaluate` writes the same contract, at other counts and with another solver.
     let output = place.run(&["evaluate", "a", "--nfe", "2,4,8", "--solver", "heun", "--samples", "32"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -105,6 +117,7 @@ fn a_run_leaves_what_the_contract_says() {
     let counts: Vec<_> = again["evaluations"].as_array().unwrap().iter().map(|e| e["nfe"].as_u64().unwrap()).collect();
     assert_eq!(counts, [2, 2, 4, 4, 8, 8]);
     assert_eq!(again["evaluations"][0]["solver"], "heun");
+    assert_eq!(again["average"], *average, "chosen again, at other counts");
     assert_eq!(again["steps"], 140);
 
     for (out, solver) in [("x.npz", "midpoint"), ("x.png", "dopri5")] {
@@ -237,7 +250,7 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
         assert!(TINY.contains(from), "{from}");
         place.write(name, TINY.replacen(from, to, 1));
     };
-    change("key.toml", "ema_half_life = 20.0", "ema_half_lif = 20.0");
+    change("key.toml", "ema_half_lives", "ema_half_lifes");
     change("type.toml", "turns = 20", "turns = \"many\"");
     change("value.toml", "rate = 4e-3", "rate = -1.0");
     change("version.toml", "version = 1", "version = 7");
@@ -265,7 +278,7 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
         (
             &["train", "key.toml"],
             2,
-            &["key.toml, line 17", "unknown key `ema_half_lif`", "did you mean `ema_half_life`?"],
+            &["key.toml, line 17", "unknown key `ema_half_lifes`", "did you mean `ema_half_lives`?"],
         ),
         (&["train", "type.toml"], 2, &["type.toml, line 21", "string \"many\""]),
         (&["train", "value.toml"], 2, &["phase.0.level.0.rate = -1.0", "above 0"]),

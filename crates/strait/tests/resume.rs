@@ -1,4 +1,4 @@
-//! Every level and every objective, in phases that a run is stopped in: it ends as if it had not been.
+//! Every level, moving average and objective, in phases that a run is stopped in: it ends as if it had not been.
 
 mod common;
 
@@ -6,7 +6,7 @@ use common::Place;
 use std::fs;
 use std::path::Path;
 
-const HEAD: &str = "version = 1\nseed = 3\n[data]\nname = '8gaussians'\n[velocity]\nhidden = [8]\n\
+const HEAD: &str = "version = 1\nseed = 3\n[data]\nname = '8gaussians'\n[velocity]\nhidden = [8]\nema_half_lives = [2.0, 9.5]\n\
                     [evaluate]\nnfe = [1]\nsamples = 32\nbaseline = false\n[log]\nevery = 4\ncheckpoint = 1\nkeep = 100\n";
 
 /// Level 0 by its likelihood, its cost and its speed; a residual on it by energy; the learned field's straightness.
@@ -53,7 +53,7 @@ fn every_level_and_objective_goes_on_to_the_bit() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let run = place.path("runs/all");
         let whole = tensors(&run);
-        assert_eq!(whole.len(), 2 * levels, "parameters and moments of each level");
+        assert_eq!(whole.len(), 2 * levels + 2, "parameters and moments of each level, two averages of the velocity");
         // Stopped at the start of a phase, within each, and at its end.
         for stop in [1, 4, 6, 9] {
             for path in strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap() {

@@ -32,9 +32,9 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_data()?;
         widths("velocity.hidden", &self.velocity.hidden)?;
-        if let Some(half_life) = self.velocity.ema_half_life {
-            need(positive(half_life), "velocity.ema_half_life", half_life, "above 0")?;
-        }
+        let half_lives = &self.velocity.ema_half_lives;
+        let distinct = half_lives.iter().enumerate().all(|(i, h)| positive(*h) && !half_lives[..i].contains(h));
+        need(distinct, "velocity.ema_half_lives", half_lives, "a list of distinct numbers above 0")?;
         self.interpolant.check()?;
         self.check_coupling()?;
         let flow = self.velocity.flow.as_ref();

@@ -187,9 +187,10 @@ pub struct VelocityConfig {
     /// closed form: what is reached without any training, and without a `phase`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gaussian: bool,
-    /// Half-life, in steps, of the moving average that is sampled with; absent: the last parameters are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ema_half_life: Option<f64>,
+    /// Half-lives, in steps, of the moving averages that are kept. Of one, it is sampled with; of more, the one whose samples
+    /// are nearest to the validation split; of none, the last parameters are sampled with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ema_half_lives: Vec<f64>,
 }
 
 /// `[velocity.flow]`: an invertible network T (Glow) that carries source to data in one step. As a field it is

@@ -81,6 +81,7 @@ pub fn write(
     quality.extend(measured(reference).map(|metric| tables::quality(metric, methods, reference).into()));
     quality.push(tables::straightness(methods).into());
     quality.extend(tables::stress(reference.leading(), methods, reference).map(Into::into));
+    quality.extend(tables::averages(methods).map(Into::into));
     quality.push(tables::diagnostics(methods).into());
     quality.extend(tables::likelihood(methods, reference).map(Into::into));
     let mut sections = vec![

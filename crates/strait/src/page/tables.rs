@@ -147,6 +147,30 @@ pub(super) fn levels(methods: &[Method<'_>]) -> Table {
     }
 }
 
+/// The moving averages that a velocity was chosen from; None where there was no choice.
+pub(super) fn averages(methods: &[Method<'_>]) -> Option<Table> {
+    let found = || methods.iter().filter_map(|method| Some((method, method.measured.summary.average.as_ref()?)));
+    let (_, first) = found().next()?;
+    let row = |method: &Method<'_>, chosen: bool, &(half_life, value): &(f64, f64)| {
+        let chosen = if chosen { ", chosen" } else { "" };
+        let name = format!("{}: half-life {half_life}{chosen}", method.name());
+        Row::method(name, method.colour(), vec![Cell::value(value)])
+    };
+    Some(Table {
+        title: "Moving averages of the velocity".into(),
+        note: format!(
+            "The geometric mean of {} over the counts of evaluations, against {}; all other numbers are of the chosen one.",
+            first.judged_by, first.reference
+        ),
+        columns: vec![Column { label: first.judged_by.clone(), better: Better::Neither }],
+        rows: found()
+            .flat_map(|(method, found)| {
+                found.averages.iter().map(move |average| row(method, average.0 == found.half_life, average))
+            })
+            .collect(),
+    })
+}
+
 /// What other fields reach on the same paths; None where none was measured.
 pub(super) fn stress(metric: Metric, methods: &[Method<'_>], reference: &Reference) -> Option<Table> {
     let summaries = || methods.iter().map(|method| (method, &method.measured.summary));

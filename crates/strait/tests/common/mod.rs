@@ -23,7 +23,7 @@ log_scale_bound = 10.0
 
 [velocity]
 hidden = [16, 16]
-ema_half_life = 20.0
+ema_half_lives = [5.0, 20.0]
 
 [[phase]]
 name = "warm-up"
