@@ -1,0 +1,209 @@
+//! What turns that learn a path cost, counted in velocity steps, beside the same in eager PyTorch, on one thread.
+//!
+//! `cargo bench -p strait-benches --bench peer_turns`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0 (else
+//! `python3`); without one our own half is printed. Turns are the optimizer's own: they draw their batches, take the
+//! gradients, clip them and step AdamW. Everything takes turns within one run, and medians and ranges of the ratios over
+//! the rounds are printed.
+
+use std::process::ExitCode;
+use std::time::Instant;
+use strait_benches::peer::{Failure, Peer, Spread, run};
+use strait_core::{Interpolant, Objective, Parameters, Seed, StandardNormal};
+use strait_data::ToyDataset;
+use strait_data::toys::Mixture;
+use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+use strait_optim::objectives::{Energy, FlowMatching, Straightness, StraightnessConfig};
+use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
+use strait_paths::{Affine, AffineConfig, Along, Linear, Mixing};
+use strait_transport::Independent;
+use tch::{Device, Kind};
+
+const ROUNDS: usize = 15;
+const BATCH: i64 = 256;
+
+/// What is timed.
+#[derive(Clone, Copy, PartialEq)]
+enum Turn {
+    /// A velocity step on the linear path.
+    Linear,
+    /// A velocity step on the affine path.
+    Velocity,
+    /// Two of them, and a step of the path on the energy with its acceleration penalty.
+    Energy,
+    /// A step of the path on the exact field's straightness.
+    Straightness,
+}
+
+impl Turn {
+    const ALL: [Self; 4] = [Self::Linear, Self::Velocity, Self::Energy, Self::Straightness];
+
+    /// As the peer knows it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Velocity => "velocity",
+            Self::Energy => "energy",
+            Self::Straightness => "straightness",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Linear => "velocity step, linear path",
+            Self::Velocity => "velocity step, affine path",
+            Self::Energy => "energy turn",
+            Self::Straightness => "straightness turn",
+        }
+    }
+
+    /// How many make a round; the peer, which is slower, takes a quarter of them.
+    fn count(self) -> u32 {
+        match self {
+            Self::Linear | Self::Velocity => 120,
+            Self::Energy | Self::Straightness => 40,
+        }
+    }
+
+    fn levels(self) -> Result<Vec<LevelPlan>, Failure> {
+        let velocity = |steps| LevelPlan { steps, ..plan(LevelName::Velocity, BATCH, FlowMatching) };
+        Ok(match self {
+            Self::Linear | Self::Velocity => vec![velocity(1)],
+            Self::Energy => {
+                vec![velocity(2), plan(LevelName::Interpolant, BATCH, Energy { acceleration: 2e-3 })]
+            }
+            Self::Straightness => {
+                let (candidates, along) = (64, Along::Forward);
+                let config = StraightnessConfig { candidates, times: 8, until: 0.9, floor: 1.0, along };
+                let source = Box::new(StandardNormal::new(&[2]));
+                let objective = Straightness::new(source, Box::new(Independent), config)?;
+                vec![plan(LevelName::Interpolant, 128 + candidates, objective)]
+            }
+        })
+    }
+}
+
+fn plan(level: LevelName, batch: i64, objective: impl Objective + 'static) -> LevelPlan {
+    LevelPlan {
+        level,
+        terms: vec![Term::of(objective)],
+        steps: 1,
+        batch,
+        times: Times::Uniform,
+        noise: 0.0,
+        rate: LearningRate { peak: 1e-4, warm_up: 0, decay: Decay::Constant },
+        betas: (0.9, 0.999),
+        weight_decay: 0.0,
+        clip: 1.0,
+    }
+}
+
+fn mlp(hidden: Vec<i64>, output: i64) -> MlpConfig {
+    MlpConfig { input: 2, hidden, output, activation: Activation::Silu, time: TimeFeatures::Raw, zero_last: false }
+}
+
+/// Turns of one kind over a path of two layers of `width`.
+fn trainer(turn: Turn, width: i64, pairing: Pairing<'_>) -> Result<Trainer<'_>, Failure> {
+    let seed = Seed(0);
+    let mut path = Parameters::new(seed, Kind::Float, Device::Cpu);
+    let config = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 50.0 };
+    let interpolant: Box<dyn Interpolant> = match turn {
+        Turn::Linear => Box::new(Linear),
+        _ => Box::new(Affine::new(Mlp::new(&mlp(vec![width; 2], config.outputs()), &mut path.root())?, config)?),
+    };
+    let mut field = Parameters::new(seed, Kind::Float, Device::Cpu);
+    let velocity = Box::new(Mlp::new(&mlp(vec![64; 3], 2), &mut field.root())?);
+    let mut levels = vec![Level::new(LevelName::Velocity, field, &[])?];
+    if path.count() > 0 {
+        levels.push(Level::new(LevelName::Interpolant, path, &[])?);
+    }
+    let phase = |name: &str, turns, levels| Phase { name: name.into(), turns, levels, fresh: vec![] };
+    // A plan ends with a fitted velocity; that phase is never reached.
+    let phases = vec![phase("bench", u64::MAX / 2, turn.levels()?), phase("fit", 1, Turn::Velocity.levels()?)];
+    Ok(Trainer::new(System { interpolant, velocity, levels }, phases, pairing, seed)?)
+}
+
+/// Milliseconds of each turn in a round of them.
+fn milliseconds(trainer: &mut Trainer<'_>, turns: u32) -> Result<f64, Failure> {
+    let begun = Instant::now();
+    for _ in 0..turns {
+        trainer.turn()?;
+    }
+    trainer.log()?; // as a run does, every so often
+    Ok(1e3 * begun.elapsed().as_secs_f64() / f64::from(turns))
+}
+
+/// What a round took, in the order of `Turn::ALL`.
+type Round = [f64; 4];
+
+fn round(one: &mut dyn FnMut(Turn) -> Result<f64, Failure>) -> Result<Round, Failure> {
+    let mut found = [0.0; 4];
+    for (into, turn) in found.iter_mut().zip(Turn::ALL) {
+        *into = one(turn)?;
+    }
+    Ok(found)
+}
+
+fn compare() -> Result<(), Failure> {
+    tch::set_num_threads(1);
+    let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 0.316)?), Kind::Float, Device::Cpu)?;
+    let source = StandardNormal::new(&[2]);
+    let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
+    for width in [32, 64] {
+        let mut peer = match Peer::start("turns.py", &[&width.to_string()]) {
+            Ok(found) => Some(found),
+            Err(Failure::NoPeer(problem)) => {
+                eprintln!("peer_turns: without a peer: {problem}");
+                None
+            }
+            Err(failure) => return Err(failure),
+        };
+        let trainers = Turn::ALL.into_iter().map(|turn| trainer(turn, width, pairing));
+        let mut trainers = trainers.collect::<Result<Vec<_>, _>>()?;
+        let mut ours = |turn: Turn| milliseconds(&mut trainers[turn as usize], turn.count());
+        let mut theirs = |turn: Turn| match &mut peer {
+            Some((peer, _)) => {
+                let count = turn.count() / 4;
+                let seconds = peer.seconds(&format!("{} {count}", turn.name()))?;
+                Ok(1e3 * seconds / f64::from(count))
+            }
+            None => Ok(f64::NAN),
+        };
+        (_, _) = (round(&mut ours)?, round(&mut theirs)?); // to warm up
+        let mut rounds = vec![];
+        for _ in 0..ROUNDS {
+            rounds.push((round(&mut ours)?, round(&mut theirs)?));
+        }
+        print(width, &rounds, peer.as_ref().map(|(_, version)| version.as_str()));
+    }
+    Ok(())
+}
+
+fn print(width: i64, rounds: &[(Round, Round)], version: Option<&str>) {
+    println!(
+        "3x64 velocity, batch {BATCH}, affine path 2x{width}, 128 points by 64 candidates, one thread, {ROUNDS} rounds:"
+    );
+    let spread = |of: &dyn Fn(&Round, &Round) -> f64| {
+        Spread::of(&rounds.iter().map(|(a, b)| (of(a, b), 0.0)).collect::<Vec<_>>(), |r| r.0)
+    };
+    for turn in Turn::ALL {
+        let (at, step, linear) = (turn as usize, Turn::Velocity as usize, Turn::Linear as usize);
+        let (ms, steps) = (spread(&|a, _| a[at]), spread(&|a, _| a[at] / a[step]));
+        let of_linear = spread(&|a, _| a[at] / a[linear]);
+        println!(
+            "  {:<27} strait {ms:.3} ms, {steps:.2} velocity steps ({of_linear:.2} on the linear path)",
+            turn.words()
+        );
+        if let Some(version) = version {
+            let (ms, steps) = (spread(&|_, b| b[at]), spread(&|_, b| b[at] / b[step]));
+            let ratio = spread(&|a, b| a[at] / b[at]);
+            println!(
+                "  {:<27} torch {version} eager {ms:.3} ms, {steps:.2} of its velocity steps; ratio {ratio:.2}",
+                ""
+            );
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    run("peer_turns", compare)
+}
