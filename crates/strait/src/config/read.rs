@@ -54,13 +54,15 @@ pub enum ConfigError {
 }
 
 /// The presets that come with the program, by name; the first is the default.
-pub const PRESETS: [(&str, &str); 10] = [
+pub const PRESETS: [(&str, &str); 12] = [
     ("digits", include_str!("../../presets/digits.toml")),
     ("8gaussians", include_str!("../../presets/8gaussians.toml")),
     ("8gaussians-quick", include_str!("../../presets/8gaussians-quick.toml")),
     ("moons", include_str!("../../presets/moons.toml")),
     ("checkerboard", include_str!("../../presets/checkerboard.toml")),
+    ("s-curve", include_str!("../../presets/s-curve.toml")),
     ("gaussian", include_str!("../../presets/gaussian.toml")),
+    ("mixture16", include_str!("../../presets/mixture16.toml")),
     ("published-8gaussians", include_str!("../../presets/published-8gaussians.toml")),
     ("published-moons-8gaussians", include_str!("../../presets/published-moons-8gaussians.toml")),
     ("published-moons", include_str!("../../presets/published-moons.toml")),
