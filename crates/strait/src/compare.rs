@@ -4,7 +4,7 @@ use crate::ProgramError;
 use crate::comparison::Comparison;
 use crate::config::{self, Config};
 use crate::measure::{Reference, measure};
-use crate::methods::{Method, stress as stress_config};
+use crate::methods::{Budget, Method, gradient_steps, stress as stress_config};
 use crate::run_folder::{RUNS, RunFolder};
 use crate::setting::Setting;
 use crate::stress::stress;
@@ -23,8 +23,11 @@ pub struct CompareArgs {
     #[arg(default_value = "8gaussians", value_name = "PRESET or FILE.toml")]
     config: String,
     /// What to compare
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "linear,ot,reflow,likelihood,learned")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "linear,ot,reflow,likelihood,learned,paper")]
     methods: Vec<Method>,
+    /// Train linear, ot, reflow and likelihood, where they are among the methods, also for as long as learned took
+    #[arg(long)]
+    same_time: bool,
     /// How many seeds, from the preset's on
     #[arg(long, default_value_t = 1)]
     seeds: u64,
@@ -66,11 +69,13 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
     for seed in config.seed..config.seed + args.seeds {
         let preset = Config { seed, ..config.clone() };
         let mut reference = None;
-        for &method in &args.methods {
-            let contender = Contender { method, folder: path.join(format!("{}-{seed}", method.name())), args };
+        let timed = args.methods.iter().filter(|method| args.same_time && method.is_scalable());
+        let timed = timed.map(|method| (*method, Budget::Time));
+        for (method, budget) in args.methods.iter().map(|method| (*method, Budget::Steps)).chain(timed) {
+            let contender = Contender { method, budget, path: &path, args };
             let done = contender.run(&preset, &mut reference, &session, || RunFolder::at(&path, &config))?;
             if let Err(why) = done {
-                let line = format!("{} is left out: {why}", method.name());
+                let line = format!("{} is left out: {why}", method.row(budget));
                 if !left_out.contains(&line) {
                     left_out.push(line);
                 }
@@ -92,7 +97,9 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
 /// One method with one seed: an ordinary run in a folder of its own.
 struct Contender<'a> {
     method: Method,
-    folder: PathBuf,
+    budget: Budget,
+    /// Where the comparison lies.
+    path: &'a Path,
     args: &'a CompareArgs,
 }
 
@@ -100,6 +107,28 @@ struct Contender<'a> {
 type Unfit = String;
 
 impl Contender<'_> {
+    fn folder(&self, method: Method, budget: Budget, seed: u64) -> PathBuf {
+        self.path.join(format!("{}-{seed}", method.row(budget)))
+    }
+
+    /// The gradient steps that take this method as long as `learned` took, by the seconds that its own have taken. They are
+    /// measured once: a training that has begun keeps its own.
+    fn steps_in_time(&self, seed: u64, folder: &Path) -> Result<Result<u64, Unfit>, ProgramError> {
+        let begun = RunFolder::of(folder);
+        if begun.is_there() {
+            return Ok(Ok(self.method.steps(&begun.config()?, self.args.rounds)));
+        }
+        let took = |method| {
+            let run = RunFolder::of(&self.folder(method, Budget::Steps, seed));
+            Ok::<_, ProgramError>(run.read_json::<Summary>(SUMMARY)?.map(|summary| summary.method))
+        };
+        let (Some(learned), Some(own)) = (took(Method::Learned)?, took(self.method)?) else {
+            return Ok(Err("learned was not trained, so that it has no time to be trained for".into()));
+        };
+        let steps = own.gradient_steps as f64 * learned.wall_seconds / own.wall_seconds;
+        Ok(Ok(steps.round() as u64))
+    }
+
     /// Trains and measures, where that is not done. `begin` makes the folder of the comparison.
     fn run(
         &self,
@@ -108,12 +137,17 @@ impl Contender<'_> {
         session: &Session<'_>,
         begin: impl Fn() -> Result<RunFolder, ProgramError>,
     ) -> Result<Result<(), Unfit>, ProgramError> {
-        let config = match self.method.plan(preset, self.args.rounds) {
+        let (name, folder) = (self.method.row(self.budget), self.folder(self.method, self.budget, preset.seed));
+        let steps = match self.budget {
+            Budget::Steps => Ok(gradient_steps(preset)),
+            Budget::Time => self.steps_in_time(preset.seed, &folder)?,
+        };
+        let config = match steps.and_then(|steps| self.method.plan(preset, self.args.rounds, steps)) {
             Ok(config) => config,
             Err(why) => return Ok(Err(why)),
         };
-        if self.folder.is_dir() {
-            let run = RunFolder::at(&self.folder, &config)?;
+        if folder.is_dir() {
+            let run = RunFolder::at(&folder, &config)?;
             let done = run.read_json::<Summary>(SUMMARY)?;
             let stressed = |summary: &Summary| summary.method.stress.is_some() || stress_config(&config).is_none();
             if done.is_some_and(|summary| !self.args.stress || stressed(&summary)) {
@@ -121,13 +155,13 @@ impl Contender<'_> {
             }
         }
         let setting = Setting::new(&config, &self.args.device)?;
-        let track = Track { name: self.method.name().into(), ..Track::new(&config, &self.folder) };
+        let track = Track { name: name.clone(), ..Track::new(&config, &folder) };
         if let Err(error) = track.check(&setting) {
             return Ok(Err(error.to_string()));
         }
         begin()?;
-        let run = RunFolder::at(&self.folder, &config)?;
-        info!("{}, seed {}: {}", self.method.name(), config.seed, self.folder.display());
+        let run = RunFolder::at(&folder, &config)?;
+        info!("{name}, seed {}: {}", config.seed, folder.display());
         track.train(&setting, session)?;
         let reference = match reference {
             Some(reference) => reference,

@@ -2,7 +2,7 @@
 
 use crate::ProgramError;
 use crate::diagnostics::warnings;
-use crate::methods::Method;
+use crate::methods::{Budget, Method};
 use crate::report::{Axis, Chart, Colour, Panel, Reference as Line, Series};
 use crate::run_folder::{RunFolder, write_whole};
 use crate::scores::Metric;
@@ -15,8 +15,8 @@ use std::fs;
 /// One measured number of one method with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// The method.
-    pub method: &'static str,
+    /// The method, and behind it `_same_time` where it was trained for as long as `learned` took.
+    pub method: String,
     /// Its seed.
     pub seed: u64,
     /// How samples or trajectories were made.
@@ -50,7 +50,7 @@ struct At<'a> {
 impl At<'_> {
     fn holds(&self, row: &Row) -> bool {
         let Self { field, method, metric, nfe } = *self;
-        (row.field, row.method) == (field, method) && row.metric == metric && nfe.is_none_or(|nfe| row.nfe == nfe)
+        row.field == field && row.method == method && row.metric == metric && nfe.is_none_or(|nfe| row.nfe == nfe)
     }
 }
 
@@ -108,7 +108,7 @@ const OF_FLOW: [(&str, &str, usize); 4] = [
 ];
 
 impl Comparison {
-    /// Of all that is finished in a folder: its runs `METHOD-SEED` with a summary.
+    /// Of all that is finished in a folder: its runs `METHOD-SEED` and `METHOD_same_time-SEED` with a summary.
     ///
     /// # Errors
     /// `Io` names a summary that cannot be read.
@@ -117,36 +117,37 @@ impl Comparison {
         let (dataset, reference) = (String::new(), String::new());
         let (rows, said) = (vec![], vec![]);
         let mut comparison = Self { run, command, dataset, reference, rows, left_out, warnings: said };
-        let mut summaries: Vec<(Method, Summary)> = vec![];
+        let mut summaries: Vec<(String, Summary)> = vec![];
         let io = ProgramError::io(folder.path());
         let names = fs::read_dir(folder.path()).map_err(io)?.flatten().filter_map(|e| e.file_name().into_string().ok());
         let names: Vec<String> = names.collect();
-        for &method in Method::value_variants() {
-            let seed = |name: &String| name.strip_prefix(method.name())?.strip_prefix('-')?.parse::<u64>().ok();
+        let all = Budget::ALL.map(|budget| Method::value_variants().iter().map(move |method| method.row(budget)));
+        for method in all.into_iter().flatten() {
+            let seed = |name: &String| name.strip_prefix(&method)?.strip_prefix('-')?.parse::<u64>().ok();
             let mut seeds: Vec<u64> = names.iter().filter_map(seed).collect();
             seeds.sort_unstable();
             for seed in seeds {
-                if let Some(summary) = folder.read_json(&format!("{}-{seed}/{SUMMARY}", method.name()))? {
-                    comparison.add(method, &summary);
-                    summaries.push((method, summary));
+                if let Some(summary) = folder.read_json(&format!("{method}-{seed}/{SUMMARY}"))? {
+                    comparison.add(&method, &summary);
+                    summaries.push((method.clone(), summary));
                 }
             }
         }
         for (method, summary) in &summaries {
-            let linear = |(other, linear): &&(Method, Summary)| {
-                *other == Method::Linear && *method != Method::Linear && linear.seed == summary.seed
-            };
+            let name = Method::Linear.name();
+            let linear =
+                |(other, linear): &&(String, Summary)| other == name && method != name && linear.seed == summary.seed;
             let linear = summaries.iter().find(linear).map(|(_, linear)| &linear.method);
             let metric = Metric::ALL.into_iter().find(|metric| metric.name() == summary.judged_by);
             let lines = warnings(&summary.method, linear, metric.unwrap_or(Metric::W2));
-            let said = |line| format!("{}, seed {}: {line}", method.name(), summary.seed);
+            let said = |line| format!("{method}, seed {}: {line}", summary.seed);
             comparison.warnings.extend(lines.into_iter().map(said));
         }
         Ok(comparison)
     }
 
     /// Adds what a method reached with one seed.
-    fn add(&mut self, method: Method, summary: &Summary) {
+    fn add(&mut self, method: &str, summary: &Summary) {
         let own = &summary.method;
         self.dataset.clone_from(&summary.dataset);
         let stress = own.stress.as_ref();
@@ -155,7 +156,7 @@ impl Comparison {
             let stress = stress.filter(|_| field == Field::Stress);
             let spent = stress.map(|stress| (stress.gradient_steps, stress.wall_seconds));
             let (steps, wall_seconds) = spent.unwrap_or((own.gradient_steps, own.wall_seconds));
-            let (method, seed, solver, metric) = (method.name(), summary.seed, solver.into(), metric.into());
+            let (method, seed, solver, metric) = (method.into(), summary.seed, solver.into(), metric.into());
             Row { method, seed, solver, nfe, metric, value, floor, steps, wall_seconds, field }
         };
         for (field, evaluations) in own.by_field() {
@@ -194,8 +195,8 @@ impl Comparison {
     }
 
     /// The methods that were measured with a field.
-    fn methods(&self, field: Field) -> Vec<&'static str> {
-        distinct(self.rows.iter().filter(|row| row.field == field).map(|row| row.method))
+    fn methods(&self, field: Field) -> Vec<&str> {
+        distinct(self.rows.iter().filter(|row| row.field == field).map(|row| row.method.as_str()))
     }
 
     /// The fields that any was measured with.
@@ -221,10 +222,10 @@ impl Comparison {
         Spread::of(&self.rows.iter().filter(|row| at.holds(row)).map(of).collect::<Vec<_>>())
     }
 
-    /// The ratios to the linear path's value with the same seed and field.
-    fn ratios(&self, at: At<'_>) -> Option<Spread> {
-        let linear = At { method: Method::Linear.name(), ..at };
-        let of = |row: &Row| self.rows.iter().find(|other| linear.holds(other) && other.seed == row.seed);
+    /// The ratios to another method's value with the same seed and field.
+    fn ratios(&self, at: At<'_>, to: &str) -> Option<Spread> {
+        let to = At { method: to, ..at };
+        let of = |row: &Row| self.rows.iter().find(|other| to.holds(other) && other.seed == row.seed);
         let ratio = |row: &Row| Some(row.value / of(row)?.value);
         Spread::of(&self.rows.iter().filter(|row| at.holds(row)).filter_map(ratio).collect::<Vec<_>>())
     }
@@ -238,7 +239,8 @@ impl Comparison {
 
     /// The tables in words.
     pub fn markdown(&self) -> String {
-        let seeds = |method| distinct(self.rows.iter().filter(|row| row.method == method).map(|row| row.seed)).len();
+        let seeds =
+            |method: &str| distinct(self.rows.iter().filter(|row| row.method == method).map(|row| row.seed)).len();
         let seeds: Vec<String> = self.methods(Field::Own).into_iter().map(|m| format!("{m} {}", seeds(m))).collect();
         let (run, dataset, reference) = (&self.run, &self.dataset, &self.reference);
         let mut text = format!("# {run}\n\n{dataset}; against {reference}.\n");
@@ -267,19 +269,24 @@ impl Comparison {
     /// A metric at each count, and what a distance is of the linear path's.
     fn quality(&self, text: &mut String, field: Field, metric: Metric) {
         let (counts, methods) = (self.counts(field), self.methods(field));
-        let at = |method, nfe| At { field, method, metric: metric.name(), nfe: Some(nfe) };
-        let lines = |cell: &dyn Fn(&'static str, usize) -> String| -> Vec<(&str, Vec<String>)> {
+        fn at(field: Field, method: &str, metric: Metric, nfe: usize) -> At<'_> {
+            At { field, method, metric: metric.name(), nfe: Some(nfe) }
+        }
+        let lines = |cell: &dyn Fn(&str, usize) -> String| -> Vec<(&str, Vec<String>)> {
             methods.iter().map(|&method| (method, counts.iter().map(|&nfe| cell(method, nfe)).collect())).collect()
         };
         let head: Vec<String> = counts.iter().map(|nfe| format!("{} at {nfe}", metric.heading())).collect();
         let shown = |spread: Option<Spread>| written(spread.map(|spread| spread.shown(metric)), 3);
-        let mut values = lines(&|method, nfe| shown(self.spread(at(method, nfe), |row| row.value)));
+        let value = |method: &str, nfe| shown(self.spread(at(field, method, metric, nfe), |row| row.value));
+        let mut values = lines(&value);
         let floor = if metric.is_distance() { "sampling floor" } else { "real points" };
         values.push((floor, counts.iter().map(|_| shown(self.floor(metric.name()))).collect()));
         table(text, &head, &values);
-        if metric.is_distance() && methods.len() > 1 && methods.contains(&Method::Linear.name()) {
-            let head: Vec<String> = counts.iter().map(|nfe| format!("of linear's at {nfe}")).collect();
-            table(text, &head, &lines(&|method, nfe| written(self.ratios(at(method, nfe)), 3)));
+        let linear = Budget::ALL.map(|budget| Method::Linear.row(budget));
+        for to in linear.iter().filter(|to| metric.is_distance() && methods.len() > 1 && methods.contains(&to.as_str()))
+        {
+            let head: Vec<String> = counts.iter().map(|nfe| format!("of {to}'s at {nfe}")).collect();
+            table(text, &head, &lines(&|method, nfe| written(self.ratios(at(field, method, metric, nfe), to), 3)));
         }
     }
 
@@ -323,7 +330,7 @@ impl Comparison {
     fn panel(&self, field: Field, metric: Metric) -> Panel {
         let counts = self.counts(field);
         let shown = |spread: Option<Spread>| spread.map(|spread| spread.shown(metric));
-        let series = |(i, method): (usize, &'static str)| {
+        let series = |(i, method): (usize, &str)| {
             let at = |&nfe: &usize| {
                 let at = At { field, method, metric: metric.name(), nfe: Some(nfe) };
                 Some((nfe as f64, shown(self.spread(at, |row| row.value))?))
@@ -336,7 +343,7 @@ impl Comparison {
             // A band needs two points to lie between.
             line.with_band(band.filter(|band| band.len() > 1).unwrap_or_default())
         };
-        let measured = |(_, method): &(usize, &'static str)| self.methods(field).contains(method);
+        let measured = |(_, method): &(usize, &str)| self.methods(field).contains(method);
         let floor = shown(self.floor(metric.name()));
         let of = if field == Field::Stress { ", larger velocity" } else { "" };
         Panel {

@@ -2,8 +2,8 @@
 //! source, velocity network, optimizer settings and gradient steps in all.
 
 use crate::config::{
-    Config, CouplingConfig, EvaluateConfig, FlowConfig, InterpolantConfig, ObjectiveConfig, PhaseConfig, SourceConfig,
-    TeacherConfig, TransformConfig, VelocityConfig,
+    Config, CouplingConfig, DerivativeConfig, EvaluateConfig, FlowConfig, GlowConfig, InterpolantConfig, LevelConfig,
+    ObjectiveConfig, PhaseConfig, SourceConfig, TeacherConfig, TermConfig, TransformConfig, VelocityConfig,
 };
 use clap::ValueEnum;
 use strait_optim::{LevelName, Times};
@@ -13,6 +13,10 @@ const PAIRS: i64 = 1 << 16;
 const PAIRS_NFE: usize = 100;
 /// Turns of a stress velocity.
 const STRESS_TURNS: u64 = 8000;
+/// The joint form: steps of its Glow, the weight that its straightness rises to, and the path's rate of the velocity's.
+const JOINT_STEPS: usize = 4;
+const JOINT_WEIGHT: f64 = 0.1;
+const JOINT_RATE: f64 = 5e-3;
 
 /// A method of `compare`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,9 +37,25 @@ pub enum Method {
     GaussianFit,
     /// The preset's own learned path
     Learned,
+    /// A Glow path and its velocity together, by flow matching with the learned field's straightness
+    Paper,
     /// The same as the teacher of a rectified flow: with its pairs half as many steps again as the others
     #[value(name = "learned_reflow")]
     LearnedReflow,
+}
+
+/// How long a method is trained in a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// For as many gradient steps as the preset takes.
+    Steps,
+    /// For as long as `learned` took with the same seed.
+    Time,
+}
+
+impl Budget {
+    /// Both, in the order of tables.
+    pub const ALL: [Self; 2] = [Self::Steps, Self::Time];
 }
 
 /// A name for what a config trains.
@@ -99,6 +119,31 @@ pub fn stress(config: &Config) -> Option<Config> {
     Some(Config { velocity, phase, evaluate, ..config.clone() })
 }
 
+/// The joint form of Shankar and Geffner (arXiv 2503.20719), as far as its summaries tell, in `steps` gradient steps: a
+/// third for the velocity alone on the linear path, a third for both, and a third for a velocity afresh.
+fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseConfig>)> {
+    let third = (steps / 3).max(2);
+    let turns = third / 2;
+    let first = velocity_alone(preset, "linear", third)?;
+    let mut together = velocity_alone(preset, "together", turns)?;
+    let mut last = velocity_alone(preset, "final", steps.saturating_sub(third + 2 * turns).max(1))?;
+    last.fresh = vec![LevelName::Velocity];
+    let objective = ObjectiveConfig::FieldStraightness { derivative: DerivativeConfig::Exact };
+    let velocity = together.level.first_mut()?;
+    velocity.plus.push(TermConfig { objective, weight: JOINT_WEIGHT, ramp: turns });
+    let path = LevelConfig {
+        level: LevelName::Interpolant,
+        objective: ObjectiveConfig::ConditionalVariance,
+        rate: JOINT_RATE * velocity.rate,
+        clip: Some(1.0),
+        ..velocity.clone()
+    };
+    together.level.push(path);
+    let hidden = vec![(preset.velocity.hidden.first()? / 2).max(1)];
+    let glow = GlowConfig { steps: JOINT_STEPS, hidden, transform: TransformConfig::Affine };
+    Some((InterpolantConfig::Glow(glow), vec![first, together, last]))
+}
+
 impl Method {
     /// Its name in lower case.
     pub fn name(self) -> &'static str {
@@ -110,16 +155,43 @@ impl Method {
             Self::Likelihood => "likelihood",
             Self::GaussianFit => "gaussian_fit",
             Self::Learned => "learned",
+            Self::Paper => "paper",
             Self::LearnedReflow => "learned_reflow",
         }
     }
 
-    /// The config that trains a preset's data by this method, with as many gradient steps in all as the preset takes, and
-    /// half as many again where the method says so.
+    /// What a row of it is called.
+    pub fn row(self, budget: Budget) -> String {
+        match budget {
+            Budget::Steps => self.name().into(),
+            Budget::Time => format!("{}_same_time", self.name()),
+        }
+    }
+
+    /// Whether it can be trained for as long as another method takes: what its gradient steps are is up to us.
+    pub fn is_scalable(self) -> bool {
+        matches!(self, Self::Linear | Self::Ot | Self::Reflow | Self::Likelihood)
+    }
+
+    /// Trainings that its gradient steps are shared out over.
+    fn stages(self, rounds: u32) -> u64 {
+        match self {
+            Self::Reflow | Self::ReflowLonger | Self::LearnedReflow => u64::from(rounds) + 1,
+            _ => 1,
+        }
+    }
+
+    /// Gradient steps in all, of a config that `plan` made of a scalable method.
+    pub fn steps(self, config: &Config, rounds: u32) -> u64 {
+        self.stages(rounds) * gradient_steps(config)
+    }
+
+    /// The config that trains a preset's data by this method in `steps` gradient steps, those of the preset where they are
+    /// to be compared at equal steps, and half as many again where the method says so.
     ///
     /// # Errors
     /// In words, why this method does not fit the preset.
-    pub fn plan(self, preset: &Config, rounds: u32) -> Result<Config, String> {
+    pub fn plan(self, preset: &Config, rounds: u32, steps: u64) -> Result<Config, String> {
         let mut config = preset.clone();
         config.evaluate.baseline = false;
         if matches!(self, Self::Learned | Self::LearnedReflow) {
@@ -131,13 +203,14 @@ impl Method {
                 (true, _) => {}
             }
         }
-        let total = gradient_steps(preset);
-        let rectified = matches!(self, Self::Reflow | Self::ReflowLonger | Self::LearnedReflow);
-        let stages = if rectified { u64::from(rounds) + 1 } else { 1 };
-        let phase = velocity_alone(preset, self.name(), (total / stages).max(1));
+        let phase = velocity_alone(preset, self.name(), (steps / self.stages(rounds)).max(1));
         let mut phase = phase.ok_or("the preset's last phase does not fit the velocity")?;
-        config.interpolant = InterpolantConfig::Linear;
         config.velocity.flow = None;
+        if self == Self::Paper {
+            let (interpolant, phase) = joint(preset, steps).ok_or("the preset's velocity is no network")?;
+            return Ok(Config { interpolant, phase, coupling: CouplingConfig::Independent, ..config });
+        }
+        config.interpolant = InterpolantConfig::Linear;
         if matches!(self, Self::Likelihood | Self::GaussianFit) && config.source != SourceConfig::Normal {
             return Err("its source is N(0, I), and the preset's is not".into());
         }
@@ -152,14 +225,14 @@ impl Method {
                 let first = match self {
                     Self::LearnedReflow => Some((preset.interpolant.clone(), preset.phase.clone())),
                     Self::ReflowLonger => {
-                        velocity_alone(preset, "longer", total).map(|phase| (InterpolantConfig::Linear, vec![phase]))
+                        velocity_alone(preset, "longer", steps).map(|phase| (InterpolantConfig::Linear, vec![phase]))
                     }
                     _ => None,
                 };
                 let teacher = first.map(|(interpolant, phase)| Box::new(TeacherConfig { interpolant, phase }));
                 CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE, teacher }
             }
-            Self::Linear | Self::Likelihood | Self::GaussianFit | Self::Learned => CouplingConfig::Independent,
+            _ => CouplingConfig::Independent,
         };
         if self == Self::Likelihood {
             let flow = Some(FlowConfig { steps: 8, transform: TransformConfig::Spline });

@@ -58,7 +58,7 @@ impl RunFolder {
     /// `Run` where another config lies there; `Io` where it cannot be written.
     pub fn at(path: &Path, config: &Config) -> Result<Self, ProgramError> {
         let folder = Self::of(path);
-        if !path.join("config.toml").is_file() {
+        if !folder.is_there() {
             fs::create_dir_all(path).map_err(ProgramError::io(path))?;
             folder.write("config.toml", &config::write(config)?)?;
         } else if folder.config()? != *config {
@@ -85,6 +85,11 @@ impl RunFolder {
         let known =
             if known.is_empty() { "there are no runs yet".into() } else { format!("there are: {}", known.join(", ")) };
         Err(ProgramError::Run { path: Path::new(RUNS).join(name), problem: format!("there is no such run; {known}") })
+    }
+
+    /// Whether it has a config.
+    pub fn is_there(&self) -> bool {
+        self.path.join("config.toml").is_file()
     }
 
     /// Its folder.

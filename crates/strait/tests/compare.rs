@@ -36,7 +36,7 @@ fn every_method_is_compared_with_one_budget_and_one_evaluation() {
             assert_eq!(row["floor"], rows[0]["floor"], "another reference");
         }
     }
-    assert_eq!(methods.into_iter().collect::<Vec<_>>(), ["learned", "likelihood", "linear", "ot", "reflow"]);
+    assert_eq!(methods.into_iter().collect::<Vec<_>>(), ["learned", "likelihood", "linear", "ot", "paper", "reflow"]);
     let w2 = |method: &str| rows.iter().filter(|r| r["metric"] == "w2" && r["method"] == method).count();
     assert_eq!((w2("linear"), w2("likelihood")), (2, 1)); // one step is all that a flow can take
     let table = fs::read_to_string(folder.join("comparison.md")).unwrap();
@@ -148,4 +148,47 @@ fn a_rectified_flow_may_have_another_teacher() {
     place.write("teacher.toml", text.replacen("log_scale_bound = 10.0", "log_scale_bound = -1.0", 1));
     let (line, code) = place.refusal(&["train", "teacher.toml"]);
     assert!(line.contains("coupling.teacher: interpolant.log_scale_bound") && code == 2, "{line}");
+}
+
+/// Beside its row at equal steps, a method has one of as long as the learned path took.
+#[test]
+fn methods_are_also_compared_at_equal_wall_time() {
+    let place = Place::new();
+    let alone = place.run(&["compare", "tiny.toml", "--methods", "linear", "--same-time", "--name", "alone"]);
+    assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stderr));
+    let table = fs::read_to_string(place.path("runs/alone/comparison.md")).unwrap();
+    assert!(table.contains("linear_same_time is left out: learned was not trained"), "{table}");
+
+    let arguments = ["compare", "tiny.toml", "--methods", "linear,reflow,learned", "--same-time", "--name", "t"];
+    let output = place.run(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let folder = place.path("runs/t");
+    let comparison = json(&folder.join("comparison.json"));
+    let number = |comparison: &serde_json::Value, method: &str, key: &str| {
+        let rows = comparison["rows"].as_array().unwrap();
+        rows.iter().find(|row| row["method"] == method).unwrap_or_else(|| panic!("no row of {method}"))[key]
+            .as_f64()
+            .unwrap()
+    };
+    let seconds = number(&comparison, "learned", "wall_seconds");
+    for (method, stages) in [("linear", 1.0), ("reflow", 2.0)] {
+        let asked = 260.0 * seconds / number(&comparison, method, "wall_seconds");
+        let steps = number(&comparison, &format!("{method}_same_time"), "steps");
+        assert!((steps - asked).abs() <= 0.5 * stages + 0.5, "{method}: {steps} steps where {asked} were to be taken");
+    }
+    let table = fs::read_to_string(folder.join("comparison.md")).unwrap();
+    assert!(table.contains("of linear's at 1") && table.contains("of linear_same_time's at 1"), "{table}");
+
+    // What was lost of it is made again, in as many steps, whatever other seconds say by then.
+    let run = folder.join("reflow_same_time-3");
+    let before = velocity(&run);
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    fs::remove_file(run.join("summary.json")).unwrap();
+    let summary = fs::read_to_string(folder.join("learned-3/summary.json")).unwrap();
+    let slower = summary.replacen("\"wall_seconds\": ", "\"wall_seconds\": 9", 1);
+    assert!(slower != summary);
+    fs::write(folder.join("learned-3/summary.json"), slower).unwrap();
+    let output = place.run(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(velocity(&run) == before, "another velocity after an interruption");
 }
