@@ -4,6 +4,7 @@
 #include "elementwise.h"
 #include "silu.h"
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/selu.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -185,9 +186,51 @@ class SiluJet : public torch::autograd::Function<SiluJet> {
   }
 };
 
+// x s(x) of numbers in any order that fills memory.
+class SiluValue : public torch::autograd::Function<SiluValue> {
+ public:
+  static Tensor forward(AutogradContext* ctx, const Tensor& x) {
+    ctx->save_for_backward({x});
+    const Tensor a = filled(x);
+    Tensor y = at::empty_like(a);
+    if (a.scalar_type() == at::kFloat) {
+      strait::silu_jet(a.numel(), read<float>(a), nullptr, nullptr, write<float>(y), nullptr, nullptr);
+    } else {
+      strait::silu_jet(a.numel(), read<double>(a), nullptr, nullptr, write<double>(y), nullptr, nullptr);
+    }
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const Tensor x = ctx->get_saved_variables()[0], given = grads[0].defined() ? grads[0] : at::zeros_like(x);
+    if (at::GradMode::is_enabled()) {
+      const Tensor s = x.sigmoid();
+      return {given * (s + x * s * (1 - s))};
+    }
+    const Tensor a = filled(x), g = given.strides() == a.strides() ? given : at::empty_like(a).copy_(given);
+    Tensor gx = at::empty_like(a);
+    if (a.scalar_type() == at::kFloat) {
+      strait::silu_jet_pull(a.numel(), read<float>(a), nullptr, nullptr, read<float>(g), nullptr, nullptr,
+                            write<float>(gx), nullptr, nullptr);
+    } else {
+      strait::silu_jet_pull(a.numel(), read<double>(a), nullptr, nullptr, read<double>(g), nullptr, nullptr,
+                            write<double>(gx), nullptr, nullptr);
+    }
+    return {gx};
+  }
+
+ private:
+  // As it is where its numbers fill memory, channels last for one; else a copy.
+  static Tensor filled(const Tensor& x) { return x.is_non_overlapping_and_dense() ? x : x.contiguous(); }
+};
+
 }  // namespace
 
 extern "C" {
+
+char* strait_silu(Tensor* x, Tensor** result) {
+  return guarded([&] { *result = new Tensor(SiluValue::apply(*x)); });
+}
 
 // SELU of x. Where nothing is differentiated, in single precision on the CPU, it is written over x.
 char* strait_selu(Tensor* x, Tensor** result) {

@@ -50,6 +50,7 @@ unsafe extern "C" {
         n: usize,
         weight: f64,
     ) -> *mut c_char;
+    pub(crate) fn strait_silu(x: *mut C_tensor, result: *mut *mut C_tensor) -> *mut c_char;
     pub(crate) fn strait_selu(x: *mut C_tensor, result: *mut *mut C_tensor) -> *mut c_char;
     pub(crate) fn strait_silu_jet(
         x: *mut C_tensor,

@@ -43,5 +43,5 @@ pub use forward::{Dual, inside_jvp, jvp};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
 pub use perceptron::perceptron;
-pub use pointwise::selu;
+pub use pointwise::{selu, silu};
 pub use reverse::{Graph, gradient, time_derivative, vjp};

@@ -1,5 +1,6 @@
 //! Nonlinearities in single passes over memory, on the CPU. Elsewhere they are libtorch's operations.
 
+use crate::kernel::serves;
 use crate::{AutodiffError, Order, ffi, inside_jvp};
 use std::ptr;
 use tch::{Device, Kind, Tensor};
@@ -33,6 +34,29 @@ pub(crate) fn silu_jet(
     }
     // SAFETY: what is not null was made by `new`, and nothing else owns it.
     Some(results.map(|result| (!result.is_null()).then(|| unsafe { ffi::own(result) })))
+}
+
+/// $x\,\sigma(x)$ with the logistic $\sigma$ (Hendrycks and Gimpel, arXiv 1606.08415), entry by entry; it can be
+/// differentiated in reverse any number of times, and in forward mode.
+///
+/// # Errors
+/// libtorch's, for integers or when memory runs out.
+///
+/// ```
+/// use tch::Tensor;
+/// let y = strait_autodiff::silu(&Tensor::from_slice(&[0.0f64, 1.0]))?;
+/// assert!((y.double_value(&[1]) - 1.0 / (1.0 + (-1f64).exp())).abs() < 1e-15);
+/// # Ok::<(), strait_autodiff::AutodiffError>(())
+/// ```
+pub fn silu(x: &Tensor) -> Result<Tensor, AutodiffError> {
+    if !serves(&[x]) {
+        return Ok(x.f_silu()?);
+    }
+    let mut result = ptr::null_mut();
+    // SAFETY: the handle is of a tensor that outlives the call.
+    ffi::check(unsafe { ffi::strait_silu(ffi::handle(x), &raw mut result) })?;
+    // SAFETY: without an error the result was made by `new`, and nothing else owns it.
+    Ok(unsafe { ffi::own(result) })
 }
 
 /// $\lambda x$ above 0 and $\lambda\alpha(e^x - 1)$ below (Klambauer et al., arXiv 1706.02515), entry by entry.

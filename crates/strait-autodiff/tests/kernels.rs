@@ -1,6 +1,6 @@
 //! Kernels against the same maps made of libtorch's operations.
 
-use strait_autodiff::{AutodiffError, Dual, Graph, affine, diagonal, jvp, normal, triangular, vjp};
+use strait_autodiff::{AutodiffError, Dual, Graph, affine, diagonal, jvp, normal, silu, triangular, vjp};
 use tch::{Device, Kind, Tensor};
 
 const BOUND: f64 = 2.0;
@@ -56,6 +56,10 @@ const TRIANGULAR: (Map, Map) = (
     },
 );
 
+/// Beside it a number, as the others have a log-determinant.
+const SILU: (Map, Map) =
+    (|v, _| [silu(&v[0]).unwrap(), v[0].sum(v[0].kind())], |v, _| [&v[0] * v[0].sigmoid(), v[0].sum(v[0].kind())]);
+
 fn cases(kind: Kind) -> Vec<Case> {
     let case = |(kernel, composed): (Map, Map), inputs| Case { kernel, composed, inputs };
     let wide = draw(0, &[6, 10, 4, 2], kind);
@@ -78,6 +82,10 @@ fn cases(kind: Kind) -> Vec<Case> {
         all.push(case(TRIANGULAR, vec![draw(12, &[n, n], kind) * 0.3]));
     }
     all.push(case(TRIANGULAR, vec![(draw(13, &[4, 4], kind) * 0.3).tr()]));
+    let maps = draw(14, &[3, 4, 5, 6], kind) * 4.0;
+    let shapes = [maps.permute([0, 3, 1, 2]), maps.narrow(2, 1, 3), maps.narrow(0, 0, 0), maps.get(0).get(0).get(0)];
+    all.extend(shapes.map(|x| case(SILU, vec![x])));
+    all.push(case(SILU, vec![draw(15, &[1, 5], kind).expand([3, 5], false)]));
     all
 }
 

@@ -3,6 +3,7 @@
 use crate::gate::time;
 use crate::layer::check_placement;
 use crate::{FlowError, Gate};
+use strait_autodiff::silu;
 use strait_core::{Condition, Error, Init, Scope};
 use tch::Tensor;
 
@@ -110,7 +111,7 @@ impl Conditioner {
         }
         for (i, (w, b)) in self.layers.iter().enumerate() {
             if i > 0 {
-                h = h.silu();
+                h = silu(&h)?;
             }
             h = match w.size()[..] {
                 // A 1x1 convolution is a linear map of the last axis of (B, H, W, C).
