@@ -150,10 +150,6 @@ fn table() -> Outcome<()> {
             ("double reverse mode", Along::Reverse),
             ("central difference", Along::Difference { step: 5e-3 }),
         ] {
-            // A path that takes JVPs of its own leaves no level for another.
-            if along == Along::Forward && matches!(family, Family::Glow) {
-                continue;
-            }
             let config = StraightnessConfig { candidates: 64, times: 8, until: 0.9, floor: 1.0, along };
             let objective = Straightness::new(Box::new(source.clone()), Box::new(Independent), config)?;
             let mut ours = trainer(family, Box::new(objective), 192, LevelName::Interpolant, pairing)?;

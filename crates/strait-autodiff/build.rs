@@ -34,6 +34,7 @@ fn main() {
         .file("native/pointwise.cc")
         .file("native/perceptron.cc")
         .file("native/affine.cc")
+        .file("native/affine_jet.cc")
         .file("native/diagonal.cc")
         .file("native/triangular.cc")
         .file("native/affine_field.cc")

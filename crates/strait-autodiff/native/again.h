@@ -5,14 +5,16 @@
 
 namespace strait {
 
-// The gradients in `inputs` of `outputs`, made of them, under cotangents; null where an input wants none.
-inline std::vector<at::Tensor> pull_again(const std::vector<at::Tensor>& outputs, at::TensorList inputs,
-                                          const std::vector<at::Tensor>& cotangents) {
-  std::vector<at::Tensor> wanted;
+// The gradients in `inputs` of what `make` makes of them, under cotangents; null where an input wants none.
+template <typename F>
+std::vector<at::Tensor> pull_again(F&& make, at::TensorList inputs, const std::vector<at::Tensor>& cotangents) {
+  // Under other names: an input may have been made from another, and its gradient is not the other's.
+  std::vector<at::Tensor> own, wanted;
   for (const auto& x : inputs) {
-    if (x.requires_grad()) wanted.push_back(x);
+    own.push_back(x.view_as(x));
+    if (x.requires_grad()) wanted.push_back(own.back());
   }
-  const auto found = torch::autograd::grad(outputs, wanted, cotangents, /*retain_graph=*/true, /*create_graph=*/true,
+  const auto found = torch::autograd::grad(make(own), wanted, cotangents, /*retain_graph=*/true, /*create_graph=*/true,
                                            /*allow_unused=*/true);
   std::vector<at::Tensor> result(inputs.size());
   for (size_t i = 0, k = 0; i < inputs.size(); ++i) {

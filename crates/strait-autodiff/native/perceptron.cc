@@ -152,7 +152,7 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
   static variable_list differentiable(const Layout& layout, const variable_list& saved, int64_t layers,
                                       const variable_list& grads) {
     const variable_list all(saved.begin(), saved.begin() + layout.inputs() + 2 * layers);
-    auto result = strait::pull_again(plain(layout, all, layers), all, grads);
+    auto result = strait::pull_again([&](const variable_list& own) { return plain(layout, own, layers); }, all, grads);
     result.resize(all.size() + 1);
     return result;
   }

@@ -62,6 +62,7 @@ unsafe extern "C" {
     pub(crate) fn strait_affine(
         x: *mut C_tensor,
         raw: *mut C_tensor,
+        gate: *mut C_tensor,
         bound: f64,
         inverse: bool,
         y: *mut *mut C_tensor,
@@ -89,6 +90,15 @@ unsafe extern "C" {
         derivatives: *const i64,
         parts: usize,
         order: i64,
+        jet: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    pub(crate) fn strait_affine_jet(
+        tensors: *const *mut C_tensor,
+        count: usize,
+        x: i64,
+        raw: i64,
+        order: i64,
+        bound: f64,
         jet: *mut *mut C_tensor,
     ) -> *mut c_char;
     pub(crate) fn strait_draw(

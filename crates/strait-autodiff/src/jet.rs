@@ -79,6 +79,11 @@ impl Jet {
         [Some(&self.value), self.first.as_ref(), self.second.as_ref()].into_iter().flatten().collect()
     }
 
+    /// How many derivatives it carries.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
     /// The value.
     pub fn value(&self) -> &Tensor {
         &self.value
@@ -113,6 +118,31 @@ impl Jet {
     #[must_use]
     pub fn view(&self, f: impl Fn(&Tensor) -> Tensor) -> Self {
         self.map(&f, &f)
+    }
+
+    /// A linear map to two tensors at once, such as a split.
+    #[must_use]
+    pub fn unzip(&self, f: impl Fn(&Tensor) -> (Tensor, Tensor)) -> (Self, Self) {
+        let pair = |x: Option<&Tensor>| x.map(&f).unzip();
+        let ((value, other), (first, other_first), (second, other_second)) =
+            (f(&self.value), pair(self.first.as_ref()), pair(self.second.as_ref()));
+        let order = self.order;
+        (Self { order, value, first, second }, Self { order, value: other, first: other_first, second: other_second })
+    }
+
+    /// A linear map of two tensors to one, such as a concatenation.
+    #[must_use]
+    pub fn zip(&self, other: &Self, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Self {
+        let both = |a: Option<&Tensor>, b: Option<&Tensor>| match (a, b) {
+            (None, None) => None,
+            (a, b) => Some(f(&self.derivative(a), &other.derivative(b))),
+        };
+        Self {
+            order: self.order.max(other.order),
+            value: f(&self.value, &other.value),
+            first: both(self.first.as_ref(), other.first.as_ref()),
+            second: both(self.second.as_ref(), other.second.as_ref()),
+        }
     }
 
     /// The product with a number.

@@ -34,7 +34,7 @@ mod perceptron;
 mod pointwise;
 mod reverse;
 
-pub use affine::affine;
+pub use affine::{affine, affine_jet};
 pub use affine_field::{AffineField, AffinePaths};
 pub use channels::{diagonal, triangular};
 pub use draw::{integers, normal, permutation, uniform};

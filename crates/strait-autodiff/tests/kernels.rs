@@ -18,16 +18,30 @@ struct Case {
     inputs: Vec<Tensor>,
 }
 
-fn others(x: &Tensor) -> Vec<i64> {
-    (0..x.dim() as i64).filter(|&i| i != 1).collect()
-}
-
 const AFFINE: (Map, Map) = (
-    |v, inverse| affine(&v[0], &v[1], BOUND, inverse).unwrap().expect("a kernel").into(),
+    |v, inverse| affine(&v[0], &v[1], None, BOUND, inverse).unwrap().expect("a kernel").into(),
     |v, inverse| {
         let (x, parts) = (&v[0], v[1].chunk(2, 1));
         let s = (&parts[0] / BOUND).tanh() * BOUND;
         let (y, slope) = if inverse { ((x - &parts[1]) * (-&s).exp(), -s) } else { (x * s.exp() + &parts[1], s) };
+        let axes: Vec<i64> = (1..x.dim() as i64).collect();
+        [y, slope.sum_dim_intlist(axes, false, x.kind())]
+    },
+);
+
+/// A gate for each sample, from shut to open.
+fn gate(x: &Tensor) -> Tensor {
+    Tensor::linspace(0.0, 1.0, x.size()[0], (x.kind(), Device::Cpu))
+}
+
+const GATED: (Map, Map) = (
+    |v, inverse| affine(&v[0], &v[1], Some(&gate(&v[0])), BOUND, inverse).unwrap().expect("a kernel").into(),
+    |v, inverse| {
+        let (x, parts) = (&v[0], v[1].chunk(2, 1));
+        let wide: Vec<i64> = (0..x.dim()).map(|i| if i == 0 { -1 } else { 1 }).collect();
+        let g = gate(x).view(&wide[..]);
+        let (s, m) = ((&parts[0] / BOUND).tanh() * BOUND * &g, &parts[1] * &g);
+        let (y, slope) = if inverse { ((x - m) * (-&s).exp(), -s) } else { (x * s.exp() + m, s) };
         let axes: Vec<i64> = (1..x.dim() as i64).collect();
         [y, slope.sum_dim_intlist(axes, false, x.kind())]
     },
@@ -69,6 +83,8 @@ fn cases(kind: Kind) -> Vec<Case> {
         case(AFFINE, vec![half.shallow_clone(), &last * 3.0]), // a half, channels last
         case(AFFINE, vec![draw(3, &[1, 5, 3, 1], kind).expand([4, 5, 3, 2], false), draw(4, &[4, 10, 3, 2], kind)]),
         case(AFFINE, vec![draw(2, &[5, 1], kind), draw(4, &[5, 2], kind)]),
+        case(GATED, vec![half.shallow_clone(), last.shallow_clone()]),
+        case(GATED, vec![draw(2, &[5, 1], kind), draw(4, &[5, 2], kind)]),
         case(AFFINE, vec![draw(3, &[0, 3], kind), draw(4, &[0, 6], kind)]),
     ];
     // Vectors in more than one block, images with and without a rest beyond the lanes, one channel, none at all.
@@ -126,7 +142,7 @@ fn of_zeros_kernels_are_the_identity_to_the_bit() -> Result<(), AutodiffError> {
     let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
     let x = draw(0, &[40, 33], Kind::Float) * 1e6;
     for inverse in [false, true] {
-        let (y, log_det) = affine(&x, &zeros(&[40, 66]), BOUND, inverse)?.expect("a kernel");
+        let (y, log_det) = affine(&x, &zeros(&[40, 66]), None, BOUND, inverse)?.expect("a kernel");
         assert_eq!((y, log_det), (x.shallow_clone(), zeros(&[40])));
         let (y, log_det) = diagonal(&x, &zeros(&[33]), &zeros(&[33]), inverse)?.expect("a kernel");
         assert_eq!((y, log_det), (x.shallow_clone(), zeros(&[])));
@@ -140,11 +156,11 @@ fn of_zeros_kernels_are_the_identity_to_the_bit() -> Result<(), AutodiffError> {
 fn a_sample_does_not_depend_on_the_others() -> Result<(), AutodiffError> {
     let (x, raw) = (draw(0, &[7, 37], Kind::Float), draw(1, &[7, 74], Kind::Float));
     let (s, b) = (draw(2, &[37], Kind::Float), draw(3, &[37], Kind::Float));
-    let coupled = affine(&x, &raw, BOUND, true)?.expect("a kernel");
+    let coupled = affine(&x, &raw, None, BOUND, true)?.expect("a kernel");
     let scaled = diagonal(&x, &s, &b, true)?.expect("a kernel");
     for i in 0..7 {
         let one = x.narrow(0, i, 1);
-        let alone = affine(&one, &raw.narrow(0, i, 1), BOUND, true)?.expect("a kernel");
+        let alone = affine(&one, &raw.narrow(0, i, 1), None, BOUND, true)?.expect("a kernel");
         assert_eq!(alone, (coupled.0.narrow(0, i, 1), coupled.1.narrow(0, i, 1)));
         assert_eq!(diagonal(&one, &s, &b, true)?.expect("a kernel").0, scaled.0.narrow(0, i, 1));
     }
@@ -156,21 +172,21 @@ fn what_a_kernel_cannot_do_is_left_to_others() -> Result<(), AutodiffError> {
     let (x, raw) = (draw(0, &[3, 2], Kind::Float), draw(1, &[3, 4], Kind::Float));
     let (c, square) = (draw(2, &[2], Kind::Float), draw(3, &[2, 2], Kind::Float));
     let half = |x: &Tensor| x.to_kind(Kind::Half);
-    assert!(affine(&x, &raw, 100.0, false)?.is_none());
-    assert!(affine(&half(&x), &half(&raw), 2.0, false)?.is_none());
+    assert!(affine(&x, &raw, None, 100.0, false)?.is_none());
+    assert!(affine(&half(&x), &half(&raw), None, 2.0, false)?.is_none());
     assert!(diagonal(&half(&x), &half(&c), &half(&c), false)?.is_none());
     assert!(diagonal(&x, &c.to_kind(Kind::Double), &c, false)?.is_none());
     assert!(triangular(&half(&square), false)?.is_none());
     assert!(triangular(&draw(4, &[33, 33], Kind::Float), false)?.is_none());
     let inside = |v: &[Tensor]| {
-        let left = affine(&v[0], &raw, 2.0, false)?.is_none()
+        let left = affine(&v[0], &raw, None, 2.0, false)?.is_none()
             && diagonal(&v[0], &c, &c, false)?.is_none()
             && triangular(&square, false)?.is_none();
         Ok::<_, AutodiffError>(vec![&v[0] * f64::from(u8::from(left))])
     };
     let Dual { value, .. } = jvp(inside, &[x.shallow_clone()], &[x.ones_like()])?.remove(0);
     assert_eq!(value, x);
-    assert!(matches!(affine(&x, &x, 2.0, false), Err(AutodiffError::Shape { .. })));
+    assert!(matches!(affine(&x, &x, None, 2.0, false), Err(AutodiffError::Shape { .. })));
     assert!(matches!(diagonal(&x, &c, &square, false), Err(AutodiffError::Shape { .. })));
     assert!(matches!(triangular(&x, false), Err(AutodiffError::Shape { .. })));
     Ok(())

@@ -96,6 +96,28 @@ fn the_kernel_is_the_jet_with_its_first_two_derivatives() {
     }
 }
 
+/// Where parts are made from each other, as the features of a time are, each has its own gradient.
+#[test]
+fn parts_that_hang_together_are_told_apart() {
+    let layers = [
+        (draw(1, &[4, 2], Kind::Double), draw(2, &[4], Kind::Double)),
+        (draw(4, &[1, 4], Kind::Double), draw(5, &[1], Kind::Double)),
+    ];
+    let slopes = |make: Make| {
+        let t = draw(3, &[6, 1], Kind::Double).set_requires_grad(true);
+        let line = Jet::variable(&t, Order::First);
+        let wave = line.scale(3.0).sin();
+        let y = make(&[&line, &wave], &layers, Order::First);
+        let one = y.first().ones_like();
+        let once = vjp(&[y.first()], &[one.shallow_clone()], &[t.shallow_clone()], Graph::Record).unwrap();
+        let twice = vjp(&once, &[one], &[t], Graph::Free).unwrap();
+        [once[0].detach(), twice[0].detach()]
+    };
+    for (a, b) in slopes(kernel).iter().zip(slopes(composed)) {
+        assert!((a - b).abs().max().double_value(&[]) < 1e-11);
+    }
+}
+
 #[test]
 fn what_the_kernel_cannot_do_is_left_to_others() -> Result<(), AutodiffError> {
     let layer = || vec![(draw(0, &[2, 3], Kind::Float), draw(1, &[2], Kind::Float))];

@@ -1,4 +1,5 @@
 use crate::Error;
+use strait_autodiff::Jet;
 use tch::Tensor;
 
 /// What a conditional layer may see beside its input.
@@ -31,6 +32,15 @@ impl<'a> Condition<'a> {
     }
 }
 
+/// A condition whose time moves.
+#[derive(Debug, Clone, Copy)]
+pub struct Moving<'a> {
+    /// A context, batch first (B, ...), which stands still.
+    pub context: Option<&'a Tensor>,
+    /// The time of each sample, (B,), with its derivatives along a scalar.
+    pub t: &'a Jet,
+}
+
 /// The image of a bijection with its log-determinant: value and derivative of one call travel together.
 #[derive(Debug)]
 pub struct Transformed {
@@ -56,6 +66,16 @@ pub trait Bijection {
     /// # Errors
     /// As `forward`.
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error>;
+
+    /// The image under `forward` of a point that moves, in the course of a time that moves: $f(x(s); c, t(s))$ with its
+    /// derivatives in s, as many as x and t have, and exact. None where an implementor has no closed form for them; the
+    /// map is then differentiated from outside.
+    ///
+    /// # Errors
+    /// As `forward`.
+    fn push(&self, _x: &Jet, _condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        Ok(None)
+    }
 }
 
 impl<F: Bijection + ?Sized> Bijection for &F {
@@ -65,6 +85,10 @@ impl<F: Bijection + ?Sized> Bijection for &F {
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         (**self).inverse(y, condition)
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        (**self).push(x, condition)
     }
 }
 
@@ -76,6 +100,10 @@ impl<F: Bijection + ?Sized> Bijection for std::rc::Rc<F> {
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         (**self).inverse(y, condition)
     }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        (**self).push(x, condition)
+    }
 }
 
 impl<F: Bijection + ?Sized> Bijection for Box<F> {
@@ -85,5 +113,9 @@ impl<F: Bijection + ?Sized> Bijection for Box<F> {
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         (**self).inverse(y, condition)
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        (**self).push(x, condition)
     }
 }

@@ -19,7 +19,7 @@ mod source;
 mod stepper;
 mod time_function;
 
-pub use bijection::{Bijection, Condition, Transformed};
+pub use bijection::{Bijection, Condition, Moving, Transformed};
 pub use coupling::{Coupling, PairedDataset, Pairs};
 pub use dataset::{Dataset, Split};
 pub use error::Error;

@@ -1,7 +1,8 @@
 use crate::Layer;
 use crate::reversible::{Cotangent, Direction, Retrace, Retraced, add};
 use std::fmt;
-use strait_core::{Bijection, Condition, Error, Transformed};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Error, Moving, Transformed};
 use tch::Tensor;
 
 /// Layers one after another: $f = f_n \circ \dots \circ f_1$, $\log|\det|$ the sum of theirs.
@@ -82,6 +83,11 @@ impl Bijection for Chain {
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         compose(y, self.layers.iter().rev(), |layer, y| layer.inverse(y, condition))
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        let start = Some(x.view(Tensor::shallow_clone));
+        self.layers.iter().try_fold(start, |x, layer| x.map_or(Ok(None), |x| layer.push(&x, condition)))
     }
 }
 

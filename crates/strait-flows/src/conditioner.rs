@@ -3,8 +3,8 @@
 use crate::gate::time;
 use crate::layer::check_placement;
 use crate::{FlowError, Gate};
-use strait_autodiff::silu;
-use strait_core::{Condition, Error, Init, Scope};
+use strait_autodiff::{Jet, perceptron, silu};
+use strait_core::{Condition, Error, Init, Moving, Scope};
 use tch::Tensor;
 
 /// What a conditional layer is built for.
@@ -128,17 +128,37 @@ impl Conditioner {
         Ok(h)
     }
 
+    /// The network's numbers for what moves, in closed form; None for images.
+    pub(crate) fn push(&self, seen: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        let still = Condition { context: condition.context, t: Some(condition.t.value()) };
+        if self.image || self.nothing {
+            return Ok(None);
+        }
+        let mut parts = vec![seen.view(Tensor::shallow_clone)];
+        if let Some(context) = self.checked_context(seen.value(), still)? {
+            parts.push(Jet::constant(context));
+        }
+        if self.sees_time {
+            let _fits = time("a coupling", seen.value(), still)?;
+            parts.extend(moving_features(condition.t));
+        }
+        let order = seen.order().max(condition.t.order());
+        let parts: Vec<&Jet> = parts.iter().collect();
+        if let Some(numbers) = perceptron(&parts, &self.layers, order)? {
+            return Ok(Some(numbers));
+        }
+        let joined = parts[1..].iter().fold(parts[0].view(Tensor::shallow_clone), |joined, part| {
+            joined.zip(part, |a, b| Tensor::cat(&[a, b], 1))
+        });
+        let layer =
+            |x: &Jet, (w, b): &(Tensor, Tensor)| x.map(|x| x.linear(w, Some(b)), |d| d.linear(w, None::<&Tensor>));
+        let first = layer(&joined, &self.layers[0]);
+        Ok(Some(self.layers[1..].iter().fold(first, |x, next| layer(&x.silu(), next))))
+    }
+
     fn input(&self, seen: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {
         let mut parts = vec![seen.shallow_clone()];
-        if !self.context.is_empty() {
-            let context = condition.need_context("a coupling")?;
-            let found = context.size();
-            let maps = self.context.len() == 1 || found.get(2..) == seen.size().get(2..);
-            if found.first() != seen.size().first() || found.get(1..) != Some(&self.context[..]) || !maps {
-                let expected = format!("(B, {:?}) with the batch and the maps of x", self.context);
-                return Err(Error::Shape { what: "context", expected, found });
-            }
-            check_placement("context", context, seen)?;
+        if let Some(context) = self.checked_context(seen, condition)? {
             parts.push(self.spread(context, seen));
         }
         if self.sees_time {
@@ -156,6 +176,22 @@ impl Conditioner {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 1) })
     }
 
+    /// The context, where the network sees one.
+    fn checked_context<'a>(&self, seen: &Tensor, condition: Condition<'a>) -> Result<Option<&'a Tensor>, Error> {
+        if self.context.is_empty() {
+            return Ok(None);
+        }
+        let context = condition.need_context("a coupling")?;
+        let found = context.size();
+        let maps = self.context.len() == 1 || found.get(2..) == seen.size().get(2..);
+        if found.first() != seen.size().first() || found.get(1..) != Some(&self.context[..]) || !maps {
+            let expected = format!("(B, {:?}) with the batch and the maps of x", self.context);
+            return Err(Error::Shape { what: "context", expected, found });
+        }
+        check_placement("context", context, seen)?;
+        Ok(Some(context))
+    }
+
     /// A vector (B, n) as constant maps (B, n, H, W) where x has maps.
     fn spread(&self, vector: &Tensor, x: &Tensor) -> Tensor {
         if self.image && vector.dim() == 2 {
@@ -165,4 +201,18 @@ impl Conditioner {
             vector.shallow_clone()
         }
     }
+}
+
+/// The features of a time that moves, (B, 1) and (B, 4).
+fn moving_features(t: &Jet) -> [Jet; 2] {
+    let turns = |numbers: [f64; 4]| {
+        let pi = (Tensor::from_slice(&numbers) * std::f64::consts::PI).to_kind(t.value().kind());
+        pi.to_device(t.value().device())
+    };
+    let column = t.view(|t| t.unsqueeze(1));
+    // cos x = sin(x + pi / 2).
+    let angle = column.times(&Jet::constant(&turns([1.0, 1.0, 2.0, 2.0])));
+    let ahead = turns([0.5, 0.0, 0.5, 0.0]);
+    let waves = angle.map(|x| x + &ahead, Tensor::shallow_clone).sin();
+    [column, waves]
 }

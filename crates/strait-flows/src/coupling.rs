@@ -8,7 +8,8 @@ use crate::layer::check_input;
 use crate::reversible::{Direction, Point, Retrace, Retraced, leaf, pull, retrace_whole};
 use crate::{Gate, Layer};
 use std::fmt;
-use strait_core::{Bijection, Condition, Error, Scope, Transformed, per_sample, sum_per_sample};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed, per_sample, sum_per_sample};
 use tch::Tensor;
 
 /// What a coupling does to each number of its active half.
@@ -73,16 +74,16 @@ impl Transform {
         raw: &Tensor,
         gate: Option<&Tensor>,
     ) -> Result<(Tensor, Tensor), Error> {
-        let gate = gate.map(|g| per_sample(g, x));
+        let wide = || gate.map(|g| per_sample(g, x));
         match self {
             Self::Additive => {
-                let shift = gate.map_or_else(|| raw.shallow_clone(), |g| raw * g);
+                let shift = wide().map_or_else(|| raw.shallow_clone(), |g| raw * g);
                 let y = if direction == Direction::Forward { x + shift } else { x - shift };
                 Ok((y, x.new_zeros([x.size()[0]], (x.kind(), x.device()))))
             }
-            Self::Affine { bound } => affine::apply(direction, x, raw, gate.as_ref(), bound),
+            Self::Affine { bound } => affine::apply(direction, x, raw, gate, bound),
             Self::Spline { bins, bound } => {
-                let (y, log_slope) = spline::apply(direction, x, raw, gate.as_ref(), bins, bound);
+                let (y, log_slope) = spline::apply(direction, x, raw, wide().as_ref(), bins, bound);
                 Ok((y, sum_per_sample(&log_slope)))
             }
         }
@@ -188,6 +189,23 @@ impl Bijection for Coupling {
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         self.apply(Direction::Inverse, y, condition)
+    }
+
+    /// For additive and affine couplings of vectors.
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        check_input(x.value(), self.channels, self.conditioner.weight())?;
+        let (passive, active) = x.unzip(|x| self.halves(x));
+        let Some(raw) = self.conditioner.push(&passive, condition)? else { return Ok(None) };
+        let gate = self.gate.moving(condition.t);
+        let moved = match self.transform {
+            Transform::Additive => {
+                let wide = gate.map(|gate| gate.view(|g| per_sample(g, active.value())));
+                active.plus(&wide.map_or_else(|| raw.view(Tensor::shallow_clone), |g| raw.times(&g)))
+            }
+            Transform::Affine { bound } => affine::push(&active, &raw, gate.as_ref(), bound)?,
+            Transform::Spline { .. } => return Ok(None),
+        };
+        Ok(Some(passive.zip(&moved, |passive, moved| self.whole(passive, moved))))
     }
 }
 

@@ -1,5 +1,6 @@
 use crate::layer::check_placement;
 use std::fmt;
+use strait_autodiff::Jet;
 use strait_core::{Condition, Error};
 use tch::Tensor;
 
@@ -46,6 +47,15 @@ impl Gate {
                 let t = time(layer, x, condition)?;
                 Ok(Some(t - t * t))
             }
+        }
+    }
+
+    /// $g(t)$ of each sample with its derivatives; None where nothing is gated.
+    pub(crate) fn moving(self, t: &Jet) -> Option<Jet> {
+        match self {
+            Self::Timeless | Self::Open => None,
+            Self::Start => Some(t.view(Tensor::shallow_clone)),
+            Self::Ends => Some(t.times(&t.map(|t| 1f64 - t, Tensor::neg))),
         }
     }
 }

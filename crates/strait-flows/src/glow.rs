@@ -3,7 +3,8 @@ use crate::{
     ActNorm, Active, Chain, Coupling, Exponential, FlowError, Gate, Layer, Plu, Setting, Split, Squeezed, Transform,
 };
 use std::fmt;
-use strait_core::{Bijection, Condition, Error, Scope, Transformed};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed};
 use tch::Tensor;
 
 /// How the steps of a Glow mix their channels.
@@ -161,6 +162,10 @@ impl Bijection for Glow {
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         self.chain.inverse(y, condition)
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        self.chain.push(x, condition)
     }
 }
 

@@ -1,7 +1,8 @@
 use crate::layer::for_each_sample;
 use crate::{FlowError, Layer};
 use std::fmt;
-use strait_core::{Bijection, Condition, Error, Transformed};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Error, Moving, Transformed};
 use tch::Tensor;
 
 /// Channels in another order: $y_i = x_{\sigma(i)}$, with log-determinant 0.
@@ -65,6 +66,12 @@ impl Bijection for Permutation {
 
     fn inverse(&self, y: &Tensor, _: Condition<'_>) -> Result<Transformed, Error> {
         self.take(y, &self.back)
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        let _fits = self.forward(x.value(), Condition { context: condition.context, t: None })?;
+        let index = self.there.to_device(x.value().device());
+        Ok(Some(x.view(|x| x.index_select(1, &index))))
     }
 }
 

@@ -2,7 +2,8 @@
 //! that it breaks. (`cargo test -p strait-flows --test faults`; run with `-- --nocapture` for the table.)
 
 use std::cell::Cell;
-use strait_core::{Bijection, Condition, Error, Init, Scope, Transformed, event_size};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, event_size};
 use strait_flows::{ActNorm, Active, Coupling, Exponential, Gate, Glow, Layer, Plan, Plu, Setting, Transform};
 use strait_laws::bijection::{Case, Domain, Law, check};
 use tch::{Kind, Tensor};
@@ -157,6 +158,30 @@ const FAULTS: [(Fault, &[Law]); 19] = [
     (Fault::ValueDetached, &[Law::LogDet]),
     (Fault::NotFinite, &[Law::Finite]),
 ];
+
+/// A coupling that moves points as if time stood still.
+struct HoldsTime(Coupling);
+
+impl Bijection for HoldsTime {
+    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        self.0.forward(x, condition)
+    }
+    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        self.0.inverse(y, condition)
+    }
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        self.0.push(x, Moving { t: &Jet::constant(condition.t.value()), ..condition })
+    }
+}
+
+#[test]
+fn the_suite_reports_a_push_that_holds_time() {
+    let domain = Domain::vectors(2..=4).time().perturbation(0.2);
+    let build = |case: &Case, scope: &mut Scope<'_>| {
+        Ok(HoldsTime(Coupling::new(scope, &setting(case), Transform::affine(), Active::Last)?))
+    };
+    assert_eq!(check("a coupling that holds time", &domain, build).unwrap_err().law, Law::Push);
+}
 
 fn domain() -> Domain {
     Domain::images(2..=3, &[2, 4]).context(1..=2).time().perturbation(0.2)

@@ -63,13 +63,15 @@ pub enum Law {
     Gradient,
     /// The forward-mode derivative along $(\dot x, \dot t)$ is the reverse-mode one, and can itself be differentiated.
     ForwardMode,
+    /// `push`, where a layer has it, is the image of a point that moves with two derivatives: those of differences.
+    Push,
     /// Another instance that is given the same parameters by name has the same output to the bit.
     Restore,
 }
 
 impl Law {
     /// Every law, in the order in which they are held against a case.
-    pub const ALL: [Law; 11] = [
+    pub const ALL: [Law; 12] = [
         Law::Runs,
         Law::Shape,
         Law::Finite,
@@ -80,6 +82,7 @@ impl Law {
         Law::LogDet,
         Law::Gradient,
         Law::ForwardMode,
+        Law::Push,
         Law::Restore,
     ];
 }

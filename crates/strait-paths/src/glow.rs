@@ -1,5 +1,5 @@
 use crate::linear::{check, check_before_end};
-use crate::velocity::taylor;
+use crate::velocity::push;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
     Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, event_size,
@@ -14,7 +14,7 @@ use tch::Tensor;
 ///
 /// The bijection gets $x_1$ as its context and t as its time. That it is the identity at $t = 0$, for every value of
 /// its parameters, is its own promise (a gate of t on all that moves it), and a fresh one, which is the identity, makes
-/// the linear path. Derivatives in t are by forward mode.
+/// the linear path. Derivatives in t are the flow's own where it has them, else by forward mode.
 #[derive(Debug)]
 pub struct Glow<F> {
     flow: F,
@@ -33,8 +33,7 @@ impl<F: Bijection> Glow<F> {
 
     fn jet(&self, x0: &Tensor, x1: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
         check(x0, x1, t)?;
-        let image = |t: &Tensor| Ok(self.flow.forward(x0, Condition { context: Some(x1), t: Some(t) })?.value);
-        let moved = taylor(image, t, order)?;
+        let moved = push(&self.flow, &Jet::constant(x0), Some(x1), &Jet::variable(t, order))?;
         let time = Jet::variable(&per_sample(t, x0), order);
         let rest = time.map(|t| 1f64 - t, Tensor::neg);
         Ok(rest.times(&moved).plus(&time.times(&Jet::constant(x1))))

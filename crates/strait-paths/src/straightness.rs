@@ -6,8 +6,8 @@ use tch::{Kind, Tensor};
 /// How the derivative of a field along its own flow is taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Along {
-    /// By one JVP with tangent (v, 1): exact. Not for a field that itself takes JVPs (over a glow or warped path), as
-    /// libtorch has one forward level.
+    /// By one JVP with tangent (v, 1): exact. Not for a field that itself takes JVPs (over a path of a flow
+    /// that pushes nothing in closed form), as libtorch has one forward level.
     Forward,
     /// By double reverse mode: exact, for any field.
     Reverse,

@@ -1,7 +1,7 @@
 //! The one place where a path that is only known as a function of t is differentiated in t.
 
 use strait_autodiff::{Dual, Jet, Order, jvp, time_derivative};
-use strait_core::{Error, PathCurve, PathSample, TimeFunction};
+use strait_core::{Bijection, Condition, Error, Moving, PathCurve, PathSample, TimeFunction, per_sample};
 use tch::Tensor;
 
 /// The jet of $t \mapsto f(t)$, any differentiable function that treats samples apart: its first derivative by one
@@ -37,6 +37,32 @@ pub fn taylor(f: impl FnOnce(&Tensor) -> Result<Tensor, Error>, t: &Tensor, orde
         let second = if tangent.requires_grad() { time_derivative(&tangent, &t)? } else { tangent.zeros_like() };
         Ok(Jet::with_derivatives(value, tangent, Some(second)))
     })
+}
+
+/// The image under a bijection of a point x(s), in the course of a time t(s), with its derivatives in s at 0: in closed
+/// form where the bijection has one, else as `taylor`, along the polynomials that the two jets stand for.
+pub(crate) fn push<F: Bijection>(flow: &F, x: &Jet, context: Option<&Tensor>, t: &Jet) -> Result<Jet, Error> {
+    let order = x.order().max(t.order());
+    if order == Order::Value {
+        return Ok(Jet::constant(&flow.forward(x.value(), Condition { context, t: Some(t.value()) })?.value));
+    }
+    if let Some(image) = flow.push(x, Moving { context, t })? {
+        return Ok(image);
+    }
+    let image = |s: &Tensor| {
+        let (x, t) = (along(x, &per_sample(s, x.value())), along(t, s));
+        Ok(flow.forward(&x, Condition { context, t: Some(&t) })?.value)
+    };
+    taylor(image, &t.value().zeros_like(), order)
+}
+
+/// The polynomial in s that a jet stands for.
+fn along(jet: &Jet, s: &Tensor) -> Tensor {
+    match jet.order() {
+        Order::Value => jet.value().shallow_clone(),
+        Order::First => jet.value() + s * jet.first(),
+        Order::Second => jet.value() + s * jet.first() + s.square() * jet.second() * 0.5,
+    }
 }
 
 /// Any differentiable function of a context and of time as a `TimeFunction`, its derivatives in t by forward mode: what

@@ -1,8 +1,8 @@
-use crate::velocity::taylor;
-use strait_autodiff::{Dual, Order, jvp};
+use crate::velocity::push;
+use strait_autodiff::{Jet, Order};
 use strait_core::{
     Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, PathCurve,
-    PathSample, Points, Source, Transformed, per_sample,
+    PathSample, Points, Source, Transformed,
 };
 use tch::Tensor;
 
@@ -33,10 +33,8 @@ impl<P: InvertibleInterpolant, F: Bijection> Warped<P, F> {
 
     /// The image of moving points: $\Psi_t(z)$ and $\partial_t \Psi_t + \partial_z \Psi_t \dot z$.
     fn push(&self, z: &Tensor, dz: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        let image = |at: &[Tensor]| Ok::<_, Error>(vec![self.warp.forward(&at[0], only(&at[1]))?.value]);
-        let inputs = [z.shallow_clone(), t.shallow_clone()];
-        let Dual { value, tangent } = jvp(image, &inputs, &[dz.shallow_clone(), t.ones_like()])?.remove(0);
-        Ok(PathSample { x_t: value, velocity: tangent })
+        let z = Jet::with_derivatives(z.shallow_clone(), dz.shallow_clone(), None);
+        Ok(push(&self.warp, &z, None, &Jet::variable(t, Order::First))?.into())
     }
 }
 
@@ -51,8 +49,9 @@ impl<P: InvertibleInterpolant, F: Bijection> Interpolant for Warped<P, F> {
     }
 
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
-        let path = |t: &Tensor| Ok(self.warp.forward(&self.base.at(x0, x1, t)?.x_t, only(t))?.value);
-        Ok(taylor(path, t, Order::Second)?.into())
+        let PathCurve { x_t, velocity, acceleration } = self.base.curve(x0, x1, t)?;
+        let z = Jet::with_derivatives(x_t, velocity, Some(acceleration));
+        Ok(push(&self.warp, &z, None, &Jet::variable(t, Order::Second))?.into())
     }
 
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
@@ -87,13 +86,8 @@ impl<P: InvertibleInterpolant, F: Bijection> InvertibleInterpolant for Warped<P,
         let Some(MovingMarginal { marginal: base, derivative }) = self.base.moving_marginal(source, at_base)? else {
             return Ok(None);
         };
-        let (dz, ddz) = (base.velocity.flatten(0, 1), derivative.flatten(0, 1));
-        let image = |s: &Tensor| {
-            let by = per_sample(s, &z);
-            let moved = &z + &by * &dz + by.square() * &ddz * 0.5;
-            Ok(self.warp.forward(&moved, only(&(&t + s)))?.value)
-        };
-        let jet = taylor(image, &t.zeros_like(), Order::Second)?;
+        let z = Jet::with_derivatives(z, base.velocity.flatten(0, 1), Some(derivative.flatten(0, 1)));
+        let jet = push(&self.warp, &z, None, &Jet::variable(&t, Order::Second))?;
         let derivative = jet.second().view_as(at.x_t);
         Ok(Some(MovingMarginal { marginal: carried(base, &jet.first(), &log_det), derivative }))
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Independent, VECTORS, affine, glow_path, warped};
+use common::{Independent, VECTORS, affine, coupled_glow_path, glow_path, warped, warped_by_couplings};
 use strait_autodiff::{Graph, gradient};
 use strait_core::{
     Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Scope, Seed, Source, StandardNormal,
@@ -272,6 +272,10 @@ fn all_ways_along_the_flow_agree_and_so_do_their_gradients() {
     }
     ways(&[9], affine(Mixing::Triangular), &[Along::Forward]); // by a JVP
     ways(&[2], warped, &[Along::Forward]);
+    for event in [&[2i64], &[3]] {
+        ways(event, warped_by_couplings, &[Along::Forward]);
+        ways(event, coupled_glow_path, &[Along::Forward]);
+    }
     ways(&[2], glow_path(Plan::default()), &[]);
 }
 

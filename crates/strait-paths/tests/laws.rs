@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{IMAGES, Net, VECTORS, affine, glow_path, residual, transport, warped};
+use common::{
+    IMAGES, Net, VECTORS, affine, coupled_glow_path, glow_path, residual, transport, warped, warped_by_couplings,
+};
 use strait_autodiff::{Graph, gradient};
 use strait_core::{
     Error, Interpolant, InvertibleInterpolant, Parameters, PathCurve, PathSample, Scope, Seed, VelocityField,
@@ -37,6 +39,7 @@ fn families_with_jets_keep_the_laws() {
 fn glow_paths_keep_the_laws() {
     let spline = Plan { transform: Transform::spline(), ..Plan::default() };
     let exponential = Plan { mixing: flows::Mixing::Exponential, ..Plan::default() };
+    Suite::new("glow of couplings").events(&VECTORS).check_invertible(coupled_glow_path).unwrap();
     Suite::new("glow, splines").events(&VECTORS).check_invertible(glow_path(spline)).unwrap();
     for (name, plan) in [("glow", Plan::default()), ("glow, exponential", exponential)] {
         Suite::new(name).events(&VECTORS).check_invertible(glow_path(plan)).unwrap();
@@ -47,6 +50,7 @@ fn glow_paths_keep_the_laws() {
 #[test]
 fn warped_paths_keep_the_laws() {
     Suite::new("warped affine").events(&VECTORS).check_invertible(warped).unwrap();
+    Suite::new("warped by couplings").events(&VECTORS).check_invertible(warped_by_couplings).unwrap();
     Suite::new("warped affine, images").events(&IMAGES).check_invertible(warped).unwrap();
 }
 

@@ -3,8 +3,8 @@
 use super::Law;
 use super::case::Given;
 use super::trial::{Direction, Side, Trial, Verdict, broken, near, under};
-use strait_autodiff::{Graph, jvp, time_derivative, vjp};
-use strait_core::{Bijection, Error};
+use strait_autodiff::{Graph, Jet, Order, jvp, time_derivative, vjp};
+use strait_core::{Bijection, Error, Moving};
 use tch::{Device, Kind, Tensor};
 
 impl<B: Bijection> Trial<'_, B> {
@@ -97,6 +97,33 @@ impl<B: Bijection> Trial<'_, B> {
         names.extend(self.parameters.names());
         let gradients = under(law, vjp(&[tangent], &[weights], &primals, Graph::Free))?;
         all_finite(law, direction, "gradient of the forward-mode derivative", &names, &gradients)
+    }
+
+    /// Where a layer has it: the image of a moving point against differences along the movement.
+    pub(super) fn push(&self, side: &Side) -> Verdict {
+        let (law, h) = (Law::Push, 1e-4);
+        if self.case.edges || matches!(side.direction, Direction::Inverse) {
+            return Ok(()); // a layer need not be defined outside of [0, 1]
+        }
+        let x = &side.x;
+        let dx = under(law, self.case.normal("dx", &x.size()))?;
+        let ddx = under(law, self.case.normal("ddx", &x.size()))?;
+        let still = x.new_zeros([x.size()[0]], (x.kind(), x.device()));
+        let t = self.given.t.as_ref().unwrap_or(&still);
+        let moving = Jet::with_derivatives(x.shallow_clone(), dx.shallow_clone(), Some(ddx.shallow_clone()));
+        let condition = Moving { context: self.given.context.as_ref(), t: &Jet::variable(t, Order::Second) };
+        let Some(image) = under(law, self.layer.push(&moving, condition))? else { return Ok(()) };
+        let at = |s: f64| {
+            let context = self.given.context.as_ref().map(Tensor::shallow_clone);
+            let given = Given { context, t: self.given.t.as_ref().map(|t| t + s) };
+            Ok(under(law, side.direction.apply(&self.layer, &(x + &dx * s + &ddx * (s * s / 2.0)), &given))?.value)
+        };
+        let (before, middle, after) = (at(-h)?, at(0.0)?, at(h)?);
+        near(law, 1e-10, image.value(), &middle, || "the image of a moving point, against `forward`".into())?;
+        let slope = (&after - &before) / (2.0 * h);
+        near(law, 1e-5, &image.first(), &slope, || "its velocity, against central differences".into())?;
+        let bend = (after - middle * 2.0 + before) / (h * h);
+        near(law, 1e-4, &image.second(), &bend, || "its acceleration, against central differences".into())
     }
 
     /// Reverse and forward mode would agree on a time that was detached; differences do not.

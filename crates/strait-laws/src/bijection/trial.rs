@@ -79,6 +79,7 @@ pub(super) fn examine<B: Bijection>(
         Trial::log_det,
         Trial::gradient,
         Trial::forward_mode,
+        Trial::push,
     ];
     for law in laws {
         for side in &trial.sides {

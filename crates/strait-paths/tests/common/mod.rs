@@ -3,7 +3,7 @@
 
 use strait_autodiff::Jet;
 use strait_core::{Coupling, Draws, Error, Init, Order, Pairs, Scope, TimeFunction};
-use strait_flows::{self as flows, Gate, Plan};
+use strait_flows::{self as flows, Active, Chain, Coupling as CouplingLayer, Gate, Plan, Setting, Transform};
 use strait_laws::interpolant::Case;
 use strait_paths::{Affine, AffineConfig, Glow, Mixing, Residual, Transport, Warped};
 use tch::Tensor;
@@ -57,6 +57,24 @@ pub(crate) fn glow_path(plan: Plan<'static>) -> impl Fn(&Case, &mut Scope<'_>) -
 pub(crate) fn warped(case: &Case, scope: &mut Scope<'_>) -> Result<Warped<Affine<Net>, flows::Glow>, Error> {
     let base = affine(Mixing::Triangular)(case, &mut scope.sub("base"))?;
     Ok(Warped::new(base, glow(case, &mut scope.sub("warp"), &Plan { gate: Gate::Ends, ..Plan::default() })?))
+}
+
+/// Couplings alone, which push what moves in closed form.
+pub(crate) fn couplings(scope: &mut Scope<'_>, event: &[i64], context: &[i64], gate: Gate) -> Result<Chain, Error> {
+    let setting = Setting { event, context, gate, hidden: &[8] };
+    let transforms = [(Transform::affine(), Active::Last), (Transform::Additive, Active::First)];
+    transforms.into_iter().enumerate().try_fold(Chain::new(), |chain, (i, (transform, active))| {
+        Ok(chain.then(CouplingLayer::new(&mut scope.sub(&i.to_string()), &setting, transform, active)?))
+    })
+}
+
+pub(crate) fn coupled_glow_path(case: &Case, scope: &mut Scope<'_>) -> Result<Glow<Chain>, Error> {
+    Ok(Glow::new(couplings(scope, &case.event, &case.event, Gate::Start)?))
+}
+
+pub(crate) fn warped_by_couplings(case: &Case, scope: &mut Scope<'_>) -> Result<Warped<Affine<Net>, Chain>, Error> {
+    let base = affine(Mixing::Triangular)(case, &mut scope.sub("base"))?;
+    Ok(Warped::new(base, couplings(&mut scope.sub("warp"), &case.event, &[], Gate::Ends)?))
 }
 
 pub(crate) fn transport(case: &Case, scope: &mut Scope<'_>) -> Result<Transport<flows::Glow>, Error> {
