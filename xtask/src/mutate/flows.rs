@@ -94,16 +94,16 @@ pub(super) static FAULTS: [Fault; 18] = [
     },
     Fault {
         name: "a gate that multiplies the log-scale and not the shift",
-        file: "crates/strait-flows/src/coupling/affine.rs",
-        find: "Some(g) => (log_slope * g, shift * g)",
-        put: "Some(g) => (log_slope * g, shift)",
+        file: "crates/strait-autodiff/native/affine.cc",
+        find: "y[j] = x[j] * exponential(s) + gate * m[j];",
+        put: "y[j] = x[j] * exponential(s) + m[j];",
         tests: tests("edges", "closed_gates"),
     },
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-autodiff/native/affine.cc",
-        find: "graw[j] = -(g * (x[j] - m[j]) + l) * (T(1) - u * u);",
-        put: "graw[j] = -(g * (x[j] - m[j]) + l);",
+        find: "graw[j] = -gate * (g * (x[j] - gate * m[j]) + l) * (T(1) - u * u);",
+        put: "graw[j] = -gate * (g * (x[j] - gate * m[j]) + l);",
         tests: Tests { package: "strait-autodiff", target: "affine", filter: "first_two_derivatives" },
     },
     Fault {
