@@ -66,8 +66,8 @@ pub(super) static FAULTS: [Fault; 18] = [
     Fault {
         name: "log-determinant of the inverse with forward's sign",
         file: PLU,
-        find: "log_det: -self.log_det(y, gate.as_ref())",
-        put: "log_det: self.log_det(y, gate.as_ref())",
+        find: "value: self.solve_gated(x, &g), log_det: -log_det",
+        put: "value: self.solve_gated(x, &g), log_det",
         tests: laws("plu"),
     },
     Fault {
@@ -104,7 +104,7 @@ pub(super) static FAULTS: [Fault; 18] = [
         file: "crates/strait-autodiff/native/affine.cc",
         find: "graw[j] = -gate * (g * (x[j] - gate * m[j]) + l) * (T(1) - u * u);",
         put: "graw[j] = -gate * (g * (x[j] - gate * m[j]) + l);",
-        tests: Tests { package: "strait-autodiff", target: "affine", filter: "first_two_derivatives" },
+        tests: Tests { package: "strait-autodiff", target: "kernels", filter: "first_two_derivatives" },
     },
     Fault {
         name: "a last layer that does not start at zero",
