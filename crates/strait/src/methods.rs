@@ -13,13 +13,10 @@ const PAIRS: i64 = 1 << 16;
 const PAIRS_NFE: usize = 100;
 /// Turns of a stress velocity.
 const STRESS_TURNS: u64 = 8000;
-/// The joint form: steps of its Glow, the weight that its straightness rises to, that of the path's acceleration, steps of
-/// the velocity for each of the path, and the path's rate of the velocity's.
+/// The joint form: steps of its Glow, the weight that its straightness rises to, and the path's rate of the velocity's.
 const JOINT_STEPS: usize = 4;
-const JOINT_WEIGHT: f64 = 1e-3;
-const JOINT_ACCELERATION: f64 = 2e-3;
-const JOINT_VELOCITY_STEPS: u32 = 3;
-const JOINT_RATE: f64 = 0.5;
+const JOINT_WEIGHT: f64 = 0.1;
+const JOINT_RATE: f64 = 5e-3;
 
 /// A method of `compare`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,7 +37,7 @@ pub enum Method {
     GaussianFit,
     /// The preset's own learned path
     Learned,
-    /// A Glow path and its velocity together, with the learned field's straightness added to both
+    /// A Glow path and its velocity together, by flow matching with the learned field's straightness
     Paper,
     /// The same as the teacher of a rectified flow: with its pairs half as many steps again as the others
     #[value(name = "learned_reflow")]
@@ -123,27 +120,24 @@ pub fn stress(config: &Config) -> Option<Config> {
 }
 
 /// The joint form of Shankar and Geffner (arXiv 2503.20719), as far as its summaries tell, in `steps` gradient steps: a
-/// third for the velocity alone on the linear path, a third for both, and a third for a velocity afresh. Beside the learned
-/// field's straightness the path lowers that field's energy: with the flow-matching loss it bends (`docs/learned.md`).
+/// third for the velocity alone on the linear path, a third for both, and a third for a velocity afresh.
 fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseConfig>)> {
     let third = (steps / 3).max(2);
-    let turn = u64::from(JOINT_VELOCITY_STEPS) + 1;
-    let turns = (third / turn).max(1);
+    let turns = third / 2;
     let first = velocity_alone(preset, "linear", third)?;
     let mut together = velocity_alone(preset, "together", turns)?;
-    let mut last = velocity_alone(preset, "final", steps.saturating_sub(third + turn * turns).max(1))?;
+    let mut last = velocity_alone(preset, "final", steps.saturating_sub(third + 2 * turns).max(1))?;
     last.fresh = vec![LevelName::Velocity];
     let objective = ObjectiveConfig::FieldStraightness { derivative: DerivativeConfig::Exact };
     let velocity = together.level.first_mut()?;
-    velocity.plus.push(TermConfig { objective, weight: JOINT_WEIGHT, ramp: turns / 2 });
+    velocity.plus.push(TermConfig { objective, weight: JOINT_WEIGHT, ramp: turns });
     let path = LevelConfig {
         level: LevelName::Interpolant,
-        objective: ObjectiveConfig::Energy { acceleration: JOINT_ACCELERATION },
+        objective: ObjectiveConfig::ConditionalVariance,
         rate: JOINT_RATE * velocity.rate,
         clip: Some(1.0),
         ..velocity.clone()
     };
-    velocity.steps = JOINT_VELOCITY_STEPS;
     together.level.push(path);
     let hidden = vec![(preset.velocity.hidden.first()? / 2).max(1)];
     let glow = GlowConfig { steps: JOINT_STEPS, hidden, transform: TransformConfig::Affine };
