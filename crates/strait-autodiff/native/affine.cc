@@ -1,8 +1,8 @@
 // The tail of an affine coupling in one pass each way: bounded log-scale, exponential, product, shift and the sum of the
 // log-slopes. libtorch takes nine operations and as many tensors, and more of both for their derivatives.
+#include "again.h"
 #include "elementwise.h"
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -14,11 +14,12 @@
 #include <vector>
 
 using at::Tensor;
+using strait::bounded;
 using strait::exponential;
 using strait::guarded;
 using strait::like;
-using strait::logistic;
 using strait::read;
+using strait::sum;
 using strait::write;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -30,31 +31,10 @@ struct Sizes {
   int64_t batch, n, x_step, gy_step;
 };
 
-// tanh(r / bound)
 template <typename T>
-__attribute__((always_inline)) inline T bounded(T r, T bound) {
-  return (logistic(r * (T(2) / bound)) - T(0.5)) * T(2);
-}
-
-// The sum, in lanes so that it becomes vector code.
-template <typename T>
-__attribute__((always_inline)) inline double total(int64_t n, const T* __restrict x) {
-  constexpr int64_t lanes = 16;
-  T part[lanes] = {};
-  int64_t j = 0;
-  for (; j + lanes <= n; j += lanes) {
-    for (int64_t k = 0; k < lanes; ++k) part[k] += x[j + k];
-  }
-  double sum = 0;
-  for (int64_t k = 0; k < lanes; ++k) sum += part[k];
-  for (; j < n; ++j) sum += x[j];
-  return sum;
-}
-
-template <typename T>
-__attribute__((always_inline)) inline void forward_rows(Sizes z, bool inverse, T bound, const T* __restrict x,
-                                                        const T* __restrict raw, const T* __restrict gates,
-                                                        T* __restrict y, T* __restrict slopes, T* __restrict log_det) {
+INLINE void forward_rows(Sizes z, bool inverse, T bound, const T* __restrict x,
+                         const T* __restrict raw, const T* __restrict gates,
+                         T* __restrict y, T* __restrict slopes, T* __restrict log_det) {
   for (int64_t i = 0; i < z.batch; ++i, x += z.x_step, raw += 2 * z.n, y += z.n) {
     const T* __restrict m = raw + z.n;
     const T gate = gates ? gates[i] : T(1), scale = gate * bound;
@@ -71,15 +51,15 @@ __attribute__((always_inline)) inline void forward_rows(Sizes z, bool inverse, T
         y[j] = x[j] * exponential(s) + gate * m[j];
       }
     }
-    log_det[i] = static_cast<T>(total(z.n, slopes));
+    log_det[i] = static_cast<T>(sum<T>(z.n, [&](int64_t j) __attribute__((always_inline)) { return slopes[j]; }));
   }
 }
 
 template <typename T>
-__attribute__((always_inline)) inline void backward_rows(Sizes z, bool inverse, T bound, const T* __restrict x,
-                                                         const T* __restrict raw, const T* __restrict gates,
-                                                         const T* __restrict gy, const T* __restrict gl,
-                                                         T* __restrict gx, T* __restrict graw) {
+INLINE void backward_rows(Sizes z, bool inverse, T bound, const T* __restrict x,
+                          const T* __restrict raw, const T* __restrict gates,
+                          const T* __restrict gy, const T* __restrict gl,
+                          T* __restrict gx, T* __restrict graw) {
   for (int64_t i = 0; i < z.batch; ++i, x += z.x_step, gy += z.gy_step, raw += 2 * z.n, gx += z.n, graw += 2 * z.n) {
     const T* __restrict m = raw + z.n;
     T* __restrict gm = graw + z.n;
@@ -151,7 +131,12 @@ class Affine : public torch::autograd::Function<Affine> {
     const bool inverse = ctx->saved_data["inverse"].toBool();
     const Tensor gy = grads[0].defined() ? grads[0] : at::zeros_like(x);
     const Tensor gl = grads[1].defined() ? grads[1] : at::zeros({x.size(0)}, x.options());
-    if (at::GradMode::is_enabled()) return differentiable(x, raw, f, gy, gl, bound, inverse);
+    if (at::GradMode::is_enabled()) {
+      auto out = strait::pull_again([&](const variable_list& own) { return plain(own, f, bound, inverse); }, {x, raw},
+                                    {gy, gl});
+      out.resize(5);
+      return out;
+    }
     const Tensor a = rows(x), r = raw.contiguous(), g = rows(gy), l = gl.contiguous();
     const Sizes z{a.size(0), a.numel() / std::max<int64_t>(a.size(0), 1), a.stride(0), g.stride(0)};
     Tensor gx = like(a), graw = like(r);
@@ -166,17 +151,15 @@ class Affine : public torch::autograd::Function<Affine> {
   }
 
  private:
-  // The same of operations that have derivatives themselves, for derivatives of derivatives.
-  static variable_list differentiable(const Tensor& x, const Tensor& raw, const Tensor& gates, const Tensor& gy,
-                                      const Tensor& gl, double bound, bool inverse) {
+  static variable_list plain(const variable_list& of, const Tensor& gates, double bound, bool inverse) {
+    const Tensor &x = of[0], &raw = of[1];
     const auto half = raw.size(1) / 2;
     std::vector<int64_t> wide(x.dim(), 1);
     wide[0] = x.size(0);
     const Tensor gate = gates.defined() ? gates.view(wide) : at::ones(wide, x.options());
-    const Tensor u = (raw.narrow(1, 0, half) / bound).tanh(), m = gate * raw.narrow(1, half, half);
-    const Tensor l = gl.view(wide), g = gy * (gate * u * (inverse ? -bound : bound)).exp();
-    const Tensor gs = gate * (inverse ? -(g * (x - m) + l) : g * x + l);
-    return {g, at::cat({gs * (1 - u * u), gate * (inverse ? -g : gy)}, 1), Tensor(), Tensor(), Tensor()};
+    const Tensor s = gate * (raw.narrow(1, 0, half) / bound).tanh() * (inverse ? -bound : bound);
+    const Tensor m = gate * raw.narrow(1, half, half);
+    return {inverse ? (x - m) * s.exp() : x * s.exp() + m, s.flatten(1).sum(1)};
   }
 };
 

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#define INLINE __attribute__((always_inline)) inline
-
 namespace strait {
 
 constexpr int MOST = 8;  // dimensions

@@ -10,13 +10,11 @@
 #include <algorithm>
 #include <vector>
 
-#define INLINE __attribute__((always_inline)) inline
-
 using at::Tensor;
+using strait::bounded;
 using strait::exponential;
 using strait::guarded;
 using strait::like;
-using strait::logistic;
 using strait::read;
 using strait::write;
 using torch::autograd::AutogradContext;
@@ -52,7 +50,7 @@ struct Number {
     const int64_t scale = row * 2 * n + j, shift = scale + n;
     r1 = raw.get(1, scale), r2 = raw.get(2, scale);
     m = raw.get(0, shift), m1 = raw.get(1, shift), m2 = raw.get(2, shift);
-    tanh = (logistic(raw.get(0, scale) * (T(2) / bound)) - T(0.5)) * T(2);
+    tanh = bounded(raw.get(0, scale), bound);
     slope = T(1) - tanh * tanh;
     const T s = bound * tanh, s1 = slope * r1, s2 = slope * (r2 - T(2) / bound * tanh * r1 * r1);
     p1 = g1 * s + g * s1;

@@ -5,7 +5,8 @@
 
 namespace strait {
 
-// The gradients in `inputs` of what `make` makes of them, under cotangents; null where an input wants none.
+// The gradients in `inputs` of what `make` makes of them, under cotangents; null where an input wants none. What comes of
+// inputs that want none has nothing to give.
 template <typename F>
 std::vector<at::Tensor> pull_again(F&& make, at::TensorList inputs, const std::vector<at::Tensor>& cotangents) {
   // Under other names: an input may have been made from another, and its gradient is not the other's.
@@ -14,7 +15,14 @@ std::vector<at::Tensor> pull_again(F&& make, at::TensorList inputs, const std::v
     own.push_back(x.view_as(x));
     if (x.requires_grad()) wanted.push_back(own.back());
   }
-  const auto found = torch::autograd::grad(make(own), wanted, cotangents, /*retain_graph=*/true, /*create_graph=*/true,
+  const auto made = make(own);
+  std::vector<at::Tensor> moving, given;
+  for (size_t i = 0; i < made.size(); ++i) {
+    if (!made[i].requires_grad()) continue;
+    moving.push_back(made[i]);
+    given.push_back(cotangents[i]);
+  }
+  const auto found = torch::autograd::grad(moving, wanted, given, /*retain_graph=*/true, /*create_graph=*/true,
                                            /*allow_unused=*/true);
   std::vector<at::Tensor> result(inputs.size());
   for (size_t i = 0, k = 0; i < inputs.size(); ++i) {

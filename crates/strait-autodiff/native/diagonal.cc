@@ -1,5 +1,6 @@
 // A scale and a shift of each channel in one pass each way, where libtorch takes four operations and nine for their
 // derivatives.
+#include "again.h"
 #include "elementwise.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -15,6 +16,7 @@ using at::Tensor;
 using strait::guarded;
 using strait::like;
 using strait::read;
+using strait::sum;
 using strait::write;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -35,9 +37,9 @@ std::vector<T> factors(int64_t channels, const T* s, bool inverse) {
 }
 
 template <typename T>
-__attribute__((always_inline)) inline void forward_rows(Sizes z, bool inverse, const T* __restrict x,
-                                                        const T* __restrict f, const T* __restrict b,
-                                                        T* __restrict y) {
+INLINE void forward_rows(Sizes z, bool inverse, const T* __restrict x,
+                         const T* __restrict f, const T* __restrict b,
+                         T* __restrict y) {
   for (int64_t i = 0; i < z.batch; ++i) {
     if (z.places == 1) {
       if (inverse) {
@@ -60,46 +62,19 @@ __attribute__((always_inline)) inline void forward_rows(Sizes z, bool inverse, c
   }
 }
 
-// The sums over places of g and of g y, in lanes so that they become vector code.
-template <typename T>
-struct Sums {
-  static constexpr int64_t lanes = 16;
-  T g[lanes] = {}, gy[lanes] = {};
-
-  __attribute__((always_inline)) inline void add(int64_t n, const T* __restrict a, const T* __restrict b) {
-    int64_t j = 0;
-    for (; j + lanes <= n; j += lanes) {
-      for (int64_t k = 0; k < lanes; ++k) g[k] += a[j + k];
-      for (int64_t k = 0; k < lanes; ++k) gy[k] += a[j + k] * b[j + k];
-    }
-    for (; j < n; ++j) {
-      g[j % lanes] += a[j];
-      gy[j % lanes] += a[j] * b[j];
-    }
-  }
-
-  static double total(const T (&of)[lanes]) {
-    double sum = 0;
-    for (int64_t k = 0; k < lanes; ++k) sum += of[k];
-    return sum;
-  }
-};
-
 // gx = g f, and for each channel the sums of g and of g times `with`. Sums of vectors are of as many samples as keep
 // single precision exact enough, then in double precision.
 template <typename T>
-__attribute__((always_inline)) inline void backward_rows(Sizes z, const T* __restrict g, const T* __restrict with,
-                                                         const T* __restrict f, T* __restrict gx,
-                                                         double* __restrict sum_g, double* __restrict sum_gw) {
+INLINE void backward_rows(Sizes z, const T* __restrict g, const T* __restrict with,
+                          const T* __restrict f, T* __restrict gx,
+                          double* __restrict sum_g, double* __restrict sum_gw) {
   if (z.places > 1) {
     for (int64_t i = 0; i < z.batch; ++i) {
       for (int64_t c = 0; c < z.channels; ++c, g += z.places, with += z.places, gx += z.places) {
         const T factor = f[c];
         for (int64_t j = 0; j < z.places; ++j) gx[j] = g[j] * factor;
-        Sums<T> sums;
-        sums.add(z.places, g, with);
-        sum_g[c] += Sums<T>::total(sums.g);
-        sum_gw[c] += Sums<T>::total(sums.gy);
+        sum_g[c] += sum<T>(z.places, [&](int64_t j) __attribute__((always_inline)) { return g[j]; });
+        sum_gw[c] += sum<T>(z.places, [&](int64_t j) __attribute__((always_inline)) { return g[j] * with[j]; });
       }
     }
     return;
@@ -147,10 +122,10 @@ Tensor image(Sizes z, bool inverse, const Tensor& x, const Tensor& s, const Tens
 
 template <typename T>
 Tensor log_det(Sizes z, const Tensor& s, bool inverse) {
-  double sum = 0;
-  for (int64_t c = 0; c < z.channels; ++c) sum += read<T>(s)[c];
+  double total = 0;
+  for (int64_t c = 0; c < z.channels; ++c) total += read<T>(s)[c];
   Tensor result = at::empty({}, s.options());
-  *write<T>(result) = static_cast<T>((inverse ? -sum : sum) * static_cast<double>(z.places));
+  *write<T>(result) = static_cast<T>((inverse ? -total : total) * static_cast<double>(z.places));
   return result;
 }
 
@@ -199,8 +174,13 @@ class Diagonal : public torch::autograd::Function<Diagonal> {
     const bool inverse = ctx->saved_data["inverse"].toBool();
     const Sizes z = sizes(x);
     const Tensor g = grads[0].defined() ? grads[0] : at::zeros_like(y);
-    if (at::GradMode::is_enabled()) return differentiable(z, x, s, b, g, grads[1], inverse);
-    const double l = grads[1].defined() ? grads[1].item().toDouble() * static_cast<double>(z.places) : 0.0;
+    const Tensor gl = grads[1].defined() ? grads[1] : at::zeros({}, s.options());
+    if (at::GradMode::is_enabled()) {
+      auto out = strait::pull_again([&](const variable_list& own) { return plain(z, own, inverse); }, {x, s, b}, {g, gl});
+      out.emplace_back();
+      return out;
+    }
+    const double l = gl.item().toDouble() * static_cast<double>(z.places);
     const Tensor a = x.contiguous(), c = s.contiguous(), h = g.contiguous();
     auto all = a.scalar_type() == at::kFloat ? gradients<float>(z, inverse, a, y, c, h, l)
                                              : gradients<double>(z, inverse, a, y, c, h, l);
@@ -209,18 +189,12 @@ class Diagonal : public torch::autograd::Function<Diagonal> {
   }
 
  private:
-  // The same of operations that have derivatives themselves, for derivatives of derivatives.
-  static variable_list differentiable(Sizes z, const Tensor& x, const Tensor& s, const Tensor& b, const Tensor& g,
-                                      const Tensor& log_det, bool inverse) {
-    std::vector<int64_t> wide(x.dim(), 1), others;
+  static variable_list plain(Sizes z, const variable_list& of, bool inverse) {
+    const Tensor& x = of[0];
+    std::vector<int64_t> wide(x.dim(), 1);
     wide[1] = z.channels;
-    for (int64_t i = 0; i < x.dim(); ++i) {
-      if (i != 1) others.push_back(i);
-    }
-    const Tensor f = (inverse ? -s : s).exp(), gx = g * f.view(wide);
-    const Tensor l = log_det.defined() ? log_det * z.places : at::zeros({}, s.options());
-    if (inverse) return {gx, -(gx * (x - b.view(wide))).sum(others) - l, -gx.sum(others), Tensor()};
-    return {gx, (gx * x).sum(others) + l, g.sum(others), Tensor()};
+    const Tensor s = inverse ? -of[1] : of[1], f = s.exp().view(wide), b = of[2].view(wide);
+    return {inverse ? (x - b) * f : x * f + b, s.sum() * z.places};
   }
 };
 

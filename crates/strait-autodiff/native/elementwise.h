@@ -13,13 +13,15 @@
 #define STRAIT_VECTOR
 #endif
 
+#define INLINE __attribute__((always_inline)) inline
+
 namespace strait {
 
 // e^x = 2^n (1 + m) for float without a branch, so that a loop over it becomes vector code: to 1 unit in the last place
 // where the result is a normal number, and clamped to that range.
 struct Exponential {
   float scale, m;
-  __attribute__((always_inline)) explicit Exponential(float x) {
+  INLINE explicit Exponential(float x) {
     x = x < -87.0f ? -87.0f : (x > 87.0f ? 87.0f : x);
     // x = n log 2 + r with |r| <= log(2) / 2; adding 1.5 * 2^23 rounds to an integer.
     const float shifted = x * 1.44269504f + 12582912.0f;
@@ -39,22 +41,43 @@ struct Exponential {
   }
 };
 
-__attribute__((always_inline)) inline float exponential(float x) {
+INLINE float exponential(float x) {
   const Exponential e(x);
   return (e.m + 1.0f) * e.scale;
 }
 
 // e^x - 1, to its own last place also near 0.
-__attribute__((always_inline)) inline float exponential_minus_one(float x) {
+INLINE float exponential_minus_one(float x) {
   const Exponential e(x);
   return e.m * e.scale + (e.scale - 1.0f);
 }
 
-__attribute__((always_inline)) inline double exponential(double x) { return std::exp(x); }
+INLINE double exponential(double x) { return std::exp(x); }
 
 template <typename T>
-__attribute__((always_inline)) inline T logistic(T x) {
+INLINE T logistic(T x) {
   return T(1) / (T(1) + exponential(-x));
+}
+
+// tanh(r / bound)
+template <typename T>
+INLINE T bounded(T r, T bound) {
+  return (logistic(r * (T(2) / bound)) - T(0.5)) * T(2);
+}
+
+// The sum of f(0) to f(n - 1), in lanes so that it becomes vector code.
+template <typename T, typename F>
+INLINE double sum(int64_t n, const F& f) {
+  constexpr int64_t lanes = 16;
+  T part[lanes] = {};
+  int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) {
+    for (int64_t k = 0; k < lanes; ++k) part[k] += f(j + k);
+  }
+  double total = 0;
+  for (int64_t k = 0; k < lanes; ++k) total += part[k];
+  for (; j < n; ++j) total += f(j);
+  return total;
 }
 
 // Room for as many numbers, one after the other.

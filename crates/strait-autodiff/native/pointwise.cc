@@ -1,6 +1,7 @@
 // Nonlinearities in single passes over memory: the jet of SiLU, x s(x) with the logistic s, and its reverse derivative,
 // where libtorch takes an operation, a pass and a tensor for each product; and SELU in place, where libtorch spends
 // most of its time on an exponential that is good for all numbers.
+#include "again.h"
 #include "elementwise.h"
 #include "silu.h"
 #include <ATen/TensorOperators.h>
@@ -28,7 +29,7 @@ namespace {
 template <typename T>
 struct Silu {
   T f, f1, f2, f3;
-  __attribute__((always_inline)) explicit Silu(T x) {
+  INLINE explicit Silu(T x) {
     const T s = logistic(x), p = s * (T(1) - s), q = T(1) - T(2) * s;
     f = x * s;
     f1 = s + x * p;
@@ -38,9 +39,9 @@ struct Silu {
 };
 
 template <typename T>
-__attribute__((always_inline)) inline void jet_forward(int64_t n, const T* __restrict x, const T* __restrict d,
-                                                       const T* __restrict dd, T* __restrict y, T* __restrict dy,
-                                                       T* __restrict ddy) {
+INLINE void jet_forward(int64_t n, const T* __restrict x, const T* __restrict d,
+                        const T* __restrict dd, T* __restrict y, T* __restrict dy,
+                        T* __restrict ddy) {
   if (dy == nullptr) {
     for (int64_t i = 0; i < n; ++i) y[i] = x[i] * logistic(x[i]);
   } else if (ddy == nullptr) {
@@ -67,10 +68,10 @@ __attribute__((always_inline)) inline void jet_forward(int64_t n, const T* __res
 }
 
 template <typename T>
-__attribute__((always_inline)) inline void jet_backward(int64_t n, const T* __restrict x, const T* __restrict d,
-                                                        const T* __restrict dd, const T* __restrict g,
-                                                        const T* __restrict dg, const T* __restrict ddg,
-                                                        T* __restrict gx, T* __restrict gd, T* __restrict gdd) {
+INLINE void jet_backward(int64_t n, const T* __restrict x, const T* __restrict d,
+                         const T* __restrict dd, const T* __restrict g,
+                         const T* __restrict dg, const T* __restrict ddg,
+                         T* __restrict gx, T* __restrict gd, T* __restrict gdd) {
   if (dg == nullptr) {
     for (int64_t i = 0; i < n; ++i) gx[i] = g[i] * Silu<T>(x[i]).f1;
   } else if (ddg == nullptr) {
@@ -204,8 +205,8 @@ class SiluValue : public torch::autograd::Function<SiluValue> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const Tensor x = ctx->get_saved_variables()[0], given = grads[0].defined() ? grads[0] : at::zeros_like(x);
     if (at::GradMode::is_enabled()) {
-      const Tensor s = x.sigmoid();
-      return {given * (s + x * s * (1 - s))};
+      return strait::pull_again([](const variable_list& own) { return variable_list{own[0] * own[0].sigmoid()}; }, {x},
+                                {given});
     }
     const Tensor a = filled(x), g = given.strides() == a.strides() ? given : at::empty_like(a).copy_(given);
     Tensor gx = at::empty_like(a);

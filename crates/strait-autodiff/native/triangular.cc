@@ -1,5 +1,6 @@
 // A small matrix made of triangular factors, or its inverse, in one call each way: libtorch takes eight operations and
 // more for their derivatives, each of which costs more than the arithmetic.
+#include "again.h"
 #include "elementwise.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/diag_embed.h>
@@ -153,7 +154,10 @@ class Triangular : public torch::autograd::Function<Triangular> {
     const bool inverse = ctx->saved_data["inverse"].toBool();
     const Tensor g = grads[0].defined() ? grads[0] : at::zeros_like(weight);
     const Tensor l = grads[1].defined() ? grads[1] : at::zeros({}, weight.options());
-    if (at::GradMode::is_enabled()) return {differentiable(weight, g, l, inverse), Tensor()};
+    if (at::GradMode::is_enabled()) {
+      return {strait::pull_again([&](const variable_list& own) { return plain(own[0], inverse); }, {weight}, {g, l})[0],
+              Tensor()};
+    }
     const Tensor w = weight.contiguous(), h = g.contiguous();
     const double log_det = l.item().toDouble();
     return {w.scalar_type() == at::kFloat ? gradient<float>(w, h, log_det, inverse)
@@ -162,17 +166,10 @@ class Triangular : public torch::autograd::Function<Triangular> {
   }
 
  private:
-  // The same of operations that have derivatives themselves, for derivatives of derivatives.
-  static Tensor differentiable(const Tensor& weight, const Tensor& g, const Tensor& log_det, bool inverse) {
-    const Tensor one = at::eye(weight.size(0), weight.options());
-    const Tensor lower = weight.tril(-1) + one, u = weight.triu(1) + at::diag_embed(weight.diagonal().exp());
-    Tensor of_product = g;
-    if (inverse) {
-      const Tensor m = at::inverse(lower.mm(u));
-      of_product = -m.t().mm(g).mm(m.t());
-    }
-    const Tensor above = lower.t().mm(of_product), scaled = (above * u).diagonal() + (inverse ? -log_det : log_det);
-    return of_product.mm(u.t()).tril(-1) + above.triu(1) + at::diag_embed(scaled);
+  static variable_list plain(const Tensor& weight, bool inverse) {
+    const Tensor s = weight.diagonal(), lower = weight.tril(-1) + at::eye(weight.size(0), weight.options());
+    const Tensor matrix = lower.mm(weight.triu(1) + at::diag_embed(s.exp()));
+    return inverse ? variable_list{at::inverse(matrix), -s.sum()} : variable_list{matrix, s.sum()};
   }
 };
 

@@ -1,12 +1,9 @@
 //! The tail of an affine coupling in a single pass over memory, on the CPU.
 
-use crate::kernel::serves;
+use crate::kernel::{GREATEST_BOUND, serves};
 use crate::{AutodiffError, Jet, Order, ffi};
 use std::ptr;
 use tch::Tensor;
-
-/// Beyond it the kernel's exponential is clamped.
-const GREATEST_BOUND: f64 = 80.0;
 
 /// A bounded affine map of each number and the log-determinant of each sample:
 ///
@@ -38,21 +35,7 @@ pub fn affine(
     bound: f64,
     inverse: bool,
 ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
-    let mut expected = x.size();
-    if let Some(channels) = expected.get_mut(1) {
-        *channels *= 2;
-    }
-    if expected.len() < 2 || raw.size() != expected {
-        return Err(AutodiffError::Shape { what: "raw", index: 1, expected, found: raw.size() });
-    }
-    if let Some(gate) = gate.filter(|gate| gate.size() != x.size()[..1]) {
-        return Err(AutodiffError::Shape {
-            what: "gate",
-            index: 2,
-            expected: x.size()[..1].to_vec(),
-            found: gate.size(),
-        });
-    }
+    check(x, raw, gate)?;
     let all: Vec<&Tensor> = [x, raw].into_iter().chain(gate).collect();
     if bound > GREATEST_BOUND || gate.is_some_and(Tensor::requires_grad) || !serves(&all) {
         return Ok(None);
@@ -96,18 +79,7 @@ pub fn affine_jet(
     bound: f64,
     order: Order,
 ) -> Result<Option<Jet>, AutodiffError> {
-    let mut expected = x.value().size();
-    let batch = expected.first().copied().unwrap_or(0);
-    if let Some(channels) = expected.get_mut(1) {
-        *channels *= 2;
-    }
-    let fault = |what, index, expected, found| Err(AutodiffError::Shape { what, index, expected, found });
-    if expected.len() < 2 || raw.value().size() != expected {
-        return fault("raw", 1, expected, raw.value().size());
-    }
-    if let Some(gate) = gate.filter(|gate| gate.value().size() != [batch]) {
-        return fault("gate", 2, vec![batch], gate.value().size());
-    }
+    check(x.value(), raw.value(), gate.map(Jet::value))?;
     let up_to = |jet: &'_ Jet| -> Vec<Tensor> {
         jet.present().into_iter().take(1 + order as usize).map(|d| d.expand_as(jet.value())).collect()
     };
@@ -125,6 +97,21 @@ pub fn affine_jet(
         ffi::strait_affine_jet(given.as_ptr(), given.len(), x, raw, order as i64, bound, made.as_mut_ptr())
     })?;
     // SAFETY: what is not null was made by `new`, and nothing else owns it.
-    let [value, first, second] = made.map(|made| (!made.is_null()).then(|| unsafe { ffi::own(made) }));
+    let [value, first, second] = unsafe { ffi::own_each(made) };
     Ok(value.map(|value| Jet::of(order, value, first, second)))
+}
+
+fn check(x: &Tensor, raw: &Tensor, gate: Option<&Tensor>) -> Result<(), AutodiffError> {
+    let fault = |what, index, expected, found| Err(AutodiffError::Shape { what, index, expected, found });
+    let mut expected = x.size();
+    if let Some(channels) = expected.get_mut(1) {
+        *channels *= 2;
+    }
+    if expected.len() < 2 || raw.size() != expected {
+        return fault("raw", 1, expected, raw.size());
+    }
+    match gate {
+        Some(gate) if gate.size() != expected[..1] => fault("gate", 2, expected[..1].to_vec(), gate.size()),
+        _ => Ok(()),
+    }
 }

@@ -1,15 +1,12 @@
 //! The marginal field of an affine path in a single pass over its pairs, on the CPU.
 
-use crate::kernel::understood;
+use crate::kernel::{GREATEST_BOUND, understood};
 use crate::{AutodiffError, Jet, ffi};
 use std::ptr;
 use tch::Tensor;
 
 /// Beyond it the kernel keeps no room.
 const MOST_DIMENSIONS: i64 = 8;
-
-/// Beyond it the kernel's exponential is clamped.
-const GREATEST_BOUND: f64 = 80.0;
 
 /// The marginal field of an affine path with its derivative along its own flow.
 #[derive(Debug)]

@@ -146,6 +146,15 @@ pub(crate) unsafe fn own(pointer: *mut C_tensor) -> Tensor {
     unsafe { Tensor::from_ptr(pointer) }
 }
 
+/// Takes ownership of tensors that a native function made, where it made any.
+///
+/// # Safety
+/// As `own`, for each that is not null.
+pub(crate) unsafe fn own_each<const N: usize>(pointers: [*mut C_tensor; N]) -> [Option<Tensor>; N] {
+    // SAFETY: the caller hands over owned tensors.
+    pointers.map(|pointer| (!pointer.is_null()).then(|| unsafe { own(pointer) }))
+}
+
 /// The codes that libtorch gives to element kinds.
 pub(crate) fn kind_code(kind: Kind) -> c_int {
     match kind {

@@ -6,6 +6,9 @@ use tch::{Device, Kind, Tensor};
 /// From here on libtorch's own operations use several threads, where it has them, and a kernel would not.
 const MANY: usize = 32_768;
 
+/// Beyond such log-scales the exponential of kernels is clamped.
+pub(crate) const GREATEST_BOUND: f64 = 80.0;
+
 /// Whether kernels know tensors like these: on the CPU, all float or all double, and not inside the function of a JVP,
 /// since forward mode knows nothing of kernels.
 pub(crate) fn understood(tensors: &[&Tensor]) -> bool {

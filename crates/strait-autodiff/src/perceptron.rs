@@ -52,7 +52,7 @@ pub fn perceptron(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> 
         )
     })?;
     // SAFETY: what is not null was made by `new`, and nothing else owns it.
-    let [value, first, second] = made.map(|made| (!made.is_null()).then(|| unsafe { ffi::own(made) }));
+    let [value, first, second] = unsafe { ffi::own_each(made) };
     Ok(value.map(|value| Jet::of(order, value, first, second)))
 }
 

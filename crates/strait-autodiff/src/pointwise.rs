@@ -1,9 +1,9 @@
 //! Nonlinearities in single passes over memory, on the CPU. Elsewhere they are libtorch's operations.
 
-use crate::kernel::serves;
-use crate::{AutodiffError, Order, ffi, inside_jvp};
+use crate::kernel::{serves, understood};
+use crate::{AutodiffError, Order, ffi};
 use std::ptr;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 /// The value and the derivatives of $x\,\sigma(x)$ along a scalar, an absent `second` being zero; None where no kernel
 /// serves.
@@ -16,10 +16,8 @@ pub(crate) fn silu_jet(
     second: Option<&Tensor>,
     order: Order,
 ) -> Option<[Option<Tensor>; 3]> {
-    // Forward mode knows nothing of the kernel.
-    let served = value.device() == Device::Cpu && matches!(value.kind(), Kind::Float | Kind::Double) && !inside_jvp();
-    let mut derivatives = [Some(first), second].into_iter().flatten();
-    if !served || !derivatives.all(|d| d.size() == value.size() && d.kind() == value.kind()) {
+    let all: Vec<&Tensor> = [value, first].into_iter().chain(second).collect();
+    if !understood(&all) || all.iter().any(|x| x.size() != value.size()) {
         return None;
     }
     let mut results = [ptr::null_mut(); 3];
@@ -33,7 +31,7 @@ pub(crate) fn silu_jet(
         panic!("{error}");
     }
     // SAFETY: what is not null was made by `new`, and nothing else owns it.
-    Some(results.map(|result| (!result.is_null()).then(|| unsafe { ffi::own(result) })))
+    Some(unsafe { ffi::own_each(results) })
 }
 
 /// $x\,\sigma(x)$ with the logistic $\sigma$ (Hendrycks and Gimpel, arXiv 1606.08415), entry by entry; it can be

@@ -138,6 +138,26 @@ fn a_kernel_is_its_map_with_the_first_two_derivatives() {
 }
 
 #[test]
+fn a_gradient_is_differentiated_where_not_all_inputs_are() -> Result<(), AutodiffError> {
+    // The log-determinant then depends on nothing that moves.
+    let x = draw(0, &[3, 2], Kind::Double).set_requires_grad(true);
+    let (raw, s, b) = (draw(1, &[3, 4], Kind::Double), draw(2, &[2], Kind::Double), draw(3, &[2], Kind::Double));
+    for inverse in [false, true] {
+        let coupled = affine(&x, &raw, None, BOUND, inverse)?.expect("a kernel");
+        let scaled = diagonal(&x, &s, &b, inverse)?.expect("a kernel");
+        for (y, _) in [coupled, scaled] {
+            let w = draw(4, &[3, 2], Kind::Double).set_requires_grad(true);
+            let first = vjp(&[y.shallow_clone()], &[w.shallow_clone()], &[x.shallow_clone()], Graph::Record)?.remove(0);
+            let plain = vjp(&[y], &[w.shallow_clone()], &[x.shallow_clone()], Graph::Keep)?.remove(0);
+            let along = vjp(&[first.shallow_clone()], &[w.detach()], &[w], Graph::Free)?.remove(0);
+            let off = ((&first - &plain).abs() + (along - plain).abs()).max().double_value(&[]);
+            assert!(off < 1e-12, "inverse {inverse}: {off:e}"); // linear in w
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn of_zeros_kernels_are_the_identity_to_the_bit() -> Result<(), AutodiffError> {
     let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
     let x = draw(0, &[40, 33], Kind::Float) * 1e6;
