@@ -1,3 +1,4 @@
 //! Criterion benches of Strait.
 
 pub mod peer;
+pub mod turns;

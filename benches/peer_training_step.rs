@@ -5,14 +5,13 @@
 //! 3x64 MLP on 512 pairs with its gradient clipped, and step AdamW. Prints the median and range of the ratios.
 
 use std::process::ExitCode;
-use std::time::Instant;
 use strait_benches::peer::{Failure, Peer, Spread, run};
+use strait_benches::turns::{milliseconds, plan, trainer};
 use strait_core::{Parameters, Seed, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
-use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_optim::objectives::FlowMatching;
-use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
+use strait_optim::{LevelName, Pairing};
 use strait_paths::Linear;
 use strait_transport::Independent;
 use tch::{Device, Kind};
@@ -26,56 +25,22 @@ fn main() -> ExitCode {
 
 fn compare() -> Result<(), Failure> {
     tch::set_num_threads(1);
-    let (device, kind, seed) = (Device::Cpu, Kind::Float, Seed(0));
-    let toy = Mixture::eight_gaussians(5.0, 0.5)?;
-    let data = ToyDataset::new(Box::new(toy), kind, device)?;
+    let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 0.5)?), Kind::Float, Device::Cpu)?;
     let source = StandardNormal::new(&[2]);
-    let config = MlpConfig {
-        input: 2,
-        hidden: vec![64; 3],
-        output: 2,
-        activation: Activation::Silu,
-        time: TimeFeatures::Raw,
-        zero_last: false,
-    };
-    let mut parameters = Parameters::new(seed, kind, device);
-    let velocity = Mlp::new(&config, &mut parameters.root())?;
-    let level = Level::new(LevelName::Velocity, parameters, &[])?;
-    let system = System { interpolant: Box::new(Linear), velocity: Box::new(velocity), levels: vec![level] };
-    let plan = LevelPlan {
-        level: LevelName::Velocity,
-        terms: vec![Term::of(FlowMatching)],
-        steps: 1,
-        batch: 512,
-        times: Times::Uniform,
-        noise: 0.0,
-        rate: LearningRate { peak: 1e-3, warm_up: 0, decay: Decay::Constant },
-        betas: (0.9, 0.999),
-        weight_decay: 1e-2,
-        clip: 1.0,
-    };
-    let phase = Phase { name: "bench".into(), turns: u64::MAX, levels: vec![plan], fresh: vec![] };
     let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
-    let mut trainer = Trainer::new(system, vec![phase], pairing, seed)?;
+    let nothing = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+    let mut trainer = trainer(Box::new(Linear), nothing, vec![plan(LevelName::Velocity, 512, FlowMatching)], pairing)?;
 
     for optimizer in ["default", "fused"] {
         let (mut peer, version) = Peer::start("training_step.py", &[optimizer])?;
-        let mut ours = || -> Result<f64, Failure> {
-            let begun = Instant::now();
-            for _ in 0..STEPS {
-                trainer.turn()?;
-            }
-            trainer.log()?; // as a run does, every so often
-            Ok(begun.elapsed().as_secs_f64())
-        };
-        ours()?;
-        peer.seconds(&STEPS.to_string())?;
+        let mut ours = || -> Result<f64, Failure> { Ok(milliseconds(&mut trainer, STEPS)?) };
+        let mut theirs = || -> Result<f64, Failure> { Ok(1e3 * peer.seconds(&STEPS.to_string())? / f64::from(STEPS)) };
+        (_, _) = (ours()?, theirs()?); // to warm up
         let mut rounds = vec![];
         for _ in 0..ROUNDS {
-            rounds.push((ours()?, peer.seconds(&STEPS.to_string())?));
+            rounds.push((ours()?, theirs()?));
         }
-        let per_step = 1e3 / f64::from(STEPS);
-        let (a, b) = (Spread::of(&rounds, |r| r.0 * per_step), Spread::of(&rounds, |r| r.1 * per_step));
+        let (a, b) = (Spread::of(&rounds, |r| r.0), Spread::of(&rounds, |r| r.1));
         let ratio = Spread::of(&rounds, |r| r.0 / r.1);
         println!(
             "3x64 MLP, batch 512, one thread, {ROUNDS} rounds of {STEPS} steps: strait {a:.3} ms, torch {version} eager, \

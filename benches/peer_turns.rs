@@ -6,14 +6,14 @@
 //! the rounds are printed.
 
 use std::process::ExitCode;
-use std::time::Instant;
 use strait_benches::peer::{Failure, Peer, Spread, run};
-use strait_core::{Interpolant, Objective, Parameters, Seed, StandardNormal};
+use strait_benches::turns::{milliseconds, mlp, plan, trainer};
+use strait_core::{Interpolant, Parameters, Seed, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
-use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+use strait_nets::Mlp;
 use strait_optim::objectives::{Energy, FlowMatching, Straightness, StraightnessConfig};
-use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
+use strait_optim::{LevelName, LevelPlan, Pairing, Trainer};
 use strait_paths::{Affine, AffineConfig, Along, Linear, Mixing};
 use strait_transport::Independent;
 use tch::{Device, Kind};
@@ -82,54 +82,15 @@ impl Turn {
     }
 }
 
-fn plan(level: LevelName, batch: i64, objective: impl Objective + 'static) -> LevelPlan {
-    LevelPlan {
-        level,
-        terms: vec![Term::of(objective)],
-        steps: 1,
-        batch,
-        times: Times::Uniform,
-        noise: 0.0,
-        rate: LearningRate { peak: 1e-4, warm_up: 0, decay: Decay::Constant },
-        betas: (0.9, 0.999),
-        weight_decay: 0.0,
-        clip: 1.0,
-    }
-}
-
-fn mlp(hidden: Vec<i64>, output: i64) -> MlpConfig {
-    MlpConfig { input: 2, hidden, output, activation: Activation::Silu, time: TimeFeatures::Raw, zero_last: false }
-}
-
 /// Turns of one kind over a path of two layers of `width`.
-fn trainer(turn: Turn, width: i64, pairing: Pairing<'_>) -> Result<Trainer<'_>, Failure> {
-    let seed = Seed(0);
-    let mut path = Parameters::new(seed, Kind::Float, Device::Cpu);
+fn turns(turn: Turn, width: i64, pairing: Pairing<'_>) -> Result<Trainer<'_>, Failure> {
+    let mut path = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
     let config = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 50.0 };
     let interpolant: Box<dyn Interpolant> = match turn {
         Turn::Linear => Box::new(Linear),
-        _ => Box::new(Affine::new(Mlp::new(&mlp(vec![width; 2], config.outputs()), &mut path.root())?, config)?),
+        _ => Box::new(Affine::new(Mlp::new(&mlp(2, vec![width; 2], config.outputs()), &mut path.root())?, config)?),
     };
-    let mut field = Parameters::new(seed, Kind::Float, Device::Cpu);
-    let velocity = Box::new(Mlp::new(&mlp(vec![64; 3], 2), &mut field.root())?);
-    let mut levels = vec![Level::new(LevelName::Velocity, field, &[])?];
-    if path.count() > 0 {
-        levels.push(Level::new(LevelName::Interpolant, path, &[])?);
-    }
-    let phase = |name: &str, turns, levels| Phase { name: name.into(), turns, levels, fresh: vec![] };
-    // A plan ends with a fitted velocity; that phase is never reached.
-    let phases = vec![phase("bench", u64::MAX / 2, turn.levels()?), phase("fit", 1, Turn::Velocity.levels()?)];
-    Ok(Trainer::new(System { interpolant, velocity, levels }, phases, pairing, seed)?)
-}
-
-/// Milliseconds of each turn in a round of them.
-fn milliseconds(trainer: &mut Trainer<'_>, turns: u32) -> Result<f64, Failure> {
-    let begun = Instant::now();
-    for _ in 0..turns {
-        trainer.turn()?;
-    }
-    trainer.log()?; // as a run does, every so often
-    Ok(1e3 * begun.elapsed().as_secs_f64() / f64::from(turns))
+    Ok(trainer(interpolant, path, turn.levels()?, pairing)?)
 }
 
 /// What a round took, in the order of `Turn::ALL`.
@@ -157,9 +118,9 @@ fn compare() -> Result<(), Failure> {
             }
             Err(failure) => return Err(failure),
         };
-        let trainers = Turn::ALL.into_iter().map(|turn| trainer(turn, width, pairing));
+        let trainers = Turn::ALL.into_iter().map(|turn| turns(turn, width, pairing));
         let mut trainers = trainers.collect::<Result<Vec<_>, _>>()?;
-        let mut ours = |turn: Turn| milliseconds(&mut trainers[turn as usize], turn.count());
+        let mut ours = |turn: Turn| Ok(milliseconds(&mut trainers[turn as usize], turn.count())?);
         let mut theirs = |turn: Turn| match &mut peer {
             Some((peer, _)) => {
                 let count = turn.count() / 4;

@@ -8,14 +8,15 @@
 
 use criterion::{BenchmarkId, Criterion};
 use std::error::Error;
-use std::time::Instant;
-use strait_core::{Interpolant, InvertibleInterpolant, Objective, Parameters, Scope, Seed, Source, StandardNormal};
+use strait_benches::peer::Spread;
+use strait_benches::turns::{milliseconds, mlp, plan, trainer};
+use strait_core::{Interpolant, InvertibleInterpolant, Parameters, Scope, Seed, Source, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::{Gaussian, Mixture};
 use strait_flows::{Active, Chain, Coupling, Gate, Setting, Transform};
-use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+use strait_nets::{Mlp, MlpConfig};
 use strait_optim::objectives::{FlowMatching, Straightness, StraightnessConfig};
-use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
+use strait_optim::{LevelName, LevelPlan, Pairing, Trainer};
 use strait_paths::{Affine, AffineConfig, Along, ExactField, Glow, Linear, Mixing, Warped};
 use strait_transport::Independent;
 use tch::{Device, Kind, Tensor};
@@ -63,7 +64,7 @@ impl Family {
 
 fn affine(d: i64, width: i64, parameters: &mut Parameters) -> Outcome<Affine<Mlp>> {
     let config = AffineConfig { dimensions: d, mixing: Mixing::Triangular, log_scale_bound: 2.0 };
-    let net = mlp(d, vec![width; 2], config.outputs(), true);
+    let net = MlpConfig { zero_last: true, ..mlp(d, vec![width; 2], config.outputs()) };
     Ok(Affine::new(Mlp::new(&net, &mut parameters.root())?, config)?)
 }
 
@@ -76,18 +77,8 @@ fn couplings(d: i64, context: &[i64], gate: Gate, scope: &mut Scope<'_>) -> Outc
     })
 }
 
-fn mlp(input: i64, hidden: Vec<i64>, output: i64, zero_last: bool) -> MlpConfig {
-    MlpConfig { input, hidden, output, activation: Activation::Silu, time: TimeFeatures::Raw, zero_last }
-}
-
-/// A trainer whose turns are steps of one level on one objective.
-fn trainer<'a>(
-    family: Family,
-    objective: Box<dyn Objective>,
-    batch: i64,
-    level: LevelName,
-    pairing: Pairing<'a>,
-) -> Outcome<Trainer<'a>> {
+/// Turns of steps of one level over a path of a family.
+fn turns<'a>(family: Family, level: LevelPlan, pairing: Pairing<'a>) -> Outcome<Trainer<'a>> {
     let seed = Seed(0);
     let mut path = Parameters::new(seed, Kind::Float, Device::Cpu);
     let interpolant: Box<dyn Interpolant> = family.build(2, &mut path)?;
@@ -96,53 +87,15 @@ fn trainer<'a>(
         let noise = seed.stream("noise").at(0).normal(&p.size(), Kind::Float, Device::Cpu)? * 0.05;
         let _ = tch::no_grad(|| p.shallow_clone().f_add_(&noise))?;
     }
-    let mut field = Parameters::new(seed, Kind::Float, Device::Cpu);
-    let velocity = Mlp::new(&mlp(2, vec![64; 3], 2, false), &mut field.root())?;
-    let mut levels = vec![Level::new(LevelName::Velocity, field, &[])?];
-    if path.count() > 0 {
-        levels.push(Level::new(LevelName::Interpolant, path, &[])?);
-    }
-    let plan = LevelPlan {
-        level,
-        terms: vec![Term { objective, weight: 1.0, ramp: 0 }],
-        steps: 1,
-        batch,
-        times: Times::Uniform,
-        noise: 0.0,
-        rate: LearningRate { peak: 1e-4, warm_up: 0, decay: Decay::Constant },
-        betas: (0.9, 0.999),
-        weight_decay: 0.0,
-        clip: 1.0,
-    };
-    // The last phase of a plan fits a velocity; it is never reached.
-    let fit = LevelPlan { level: LevelName::Velocity, ..fitting(&plan) };
-    let phases = vec![
-        Phase { name: "bench".into(), turns: u64::MAX / 2, levels: vec![plan], fresh: vec![] },
-        Phase { name: "fit".into(), turns: 1, levels: vec![fit], fresh: vec![] },
-    ];
-    let system = System { interpolant, velocity: Box::new(velocity), levels };
-    Ok(Trainer::new(system, phases, pairing, seed)?)
-}
-
-fn fitting(plan: &LevelPlan) -> LevelPlan {
-    LevelPlan { terms: vec![Term::of(FlowMatching)], ..*plan }
-}
-
-fn seconds(trainer: &mut Trainer<'_>, turns: u32) -> Outcome<f64> {
-    let begun = Instant::now();
-    for _ in 0..turns {
-        trainer.turn()?;
-    }
-    trainer.log()?;
-    Ok(begun.elapsed().as_secs_f64() / f64::from(turns))
+    Ok(trainer(interpolant, path, vec![level], pairing)?)
 }
 
 fn table() -> Outcome<()> {
     let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 0.316)?), Kind::Float, Device::Cpu)?;
     let source = StandardNormal::new(&[2]);
     let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
-    let mut step = trainer(Family::Linear, Box::new(FlowMatching), 256, LevelName::Velocity, pairing)?;
-    seconds(&mut step, 200)?;
+    let mut step = turns(Family::Linear, plan(LevelName::Velocity, 256, FlowMatching), pairing)?;
+    milliseconds(&mut step, 200)?;
     println!("straightness with its gradient, 128 points and 64 candidates, in velocity steps (3x64 MLP, batch 256)");
     for family in Family::LEARNED {
         for (name, along) in [
@@ -152,26 +105,14 @@ fn table() -> Outcome<()> {
         ] {
             let config = StraightnessConfig { candidates: 64, times: 8, until: 0.9, floor: 1.0, along };
             let objective = Straightness::new(Box::new(source.clone()), Box::new(Independent), config)?;
-            let mut ours = trainer(family, Box::new(objective), 192, LevelName::Interpolant, pairing)?;
-            seconds(&mut ours, 20)?;
-            let mut ratios = vec![];
-            let mut times = vec![];
+            let mut ours = turns(family, plan(LevelName::Interpolant, 192, objective), pairing)?;
+            milliseconds(&mut ours, 20)?;
+            let mut rounds = vec![];
             for _ in 0..ROUNDS {
-                let one = seconds(&mut step, 200)?;
-                let other = seconds(&mut ours, 20)?;
-                ratios.push(other / one);
-                times.push(one);
+                rounds.push((milliseconds(&mut ours, 20)?, milliseconds(&mut step, 200)?));
             }
-            ratios.sort_by(f64::total_cmp);
-            times.sort_by(f64::total_cmp);
-            println!(
-                "{:<44} {name:<20} {:6.2} ({:.2} to {:.2}); a velocity step takes {:.3} ms",
-                family.name(),
-                ratios[ROUNDS / 2],
-                ratios[0],
-                ratios[ROUNDS - 1],
-                times[ROUNDS / 2] * 1e3
-            );
+            let (steps, ms) = (Spread::of(&rounds, |r| r.0 / r.1), Spread::of(&rounds, |r| r.1));
+            println!("{:<44} {name:<20} {steps:.2}; a velocity step takes {ms:.3} ms", family.name());
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ layers = []
 for i, o in [(dimension + 1, width), (width, width), (width, width)]:
     layers += [torch.nn.Linear(i, o), torch.nn.SiLU()]
 velocity = torch.nn.Sequential(*layers, torch.nn.Linear(width, dimension))
-optimizer = torch.optim.AdamW(velocity.parameters(), lr=1e-3, fused=sys.argv[1:] == ["fused"])
+optimizer = torch.optim.AdamW(velocity.parameters(), lr=1e-4, fused=sys.argv[1:] == ["fused"])
 centres = torch.stack([torch.cos(torch.arange(8) * torch.pi / 4), torch.sin(torch.arange(8) * torch.pi / 4)], 1)
 
 

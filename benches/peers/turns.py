@@ -29,7 +29,7 @@ def mlp(*widths):
 
 width = int(sys.argv[1])
 velocity, network = mlp(3, 64, 64, 64, 2), mlp(3, width, width, 5)
-fused = {"lr": 1e-4, "weight_decay": 0.0, "fused": True}
+fused = {"lr": 1e-4, "fused": True}
 optimizers = {net: torch.optim.AdamW(net.parameters(), **fused) for net in (velocity, network)}
 
 

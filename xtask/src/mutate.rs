@@ -5,6 +5,7 @@
 //! fault touches is built again. A fault is *caught* when it builds and a test of its suite fails, *missed* when all
 //! pass, *stale* when it no longer applies: its text is not found exactly once, or it does not build.
 
+mod autodiff;
 mod flows;
 mod paths;
 mod transport;
@@ -50,7 +51,7 @@ enum Verdict {
 }
 
 fn all() -> impl Iterator<Item = &'static Fault> {
-    flows::FAULTS.iter().chain(&paths::FAULTS).chain(&transport::FAULTS)
+    autodiff::FAULTS.iter().chain(&flows::FAULTS).chain(&paths::FAULTS).chain(&transport::FAULTS)
 }
 
 /// `cargo xtask mutate [FILTER]`: the faults whose file or name contains the filter.

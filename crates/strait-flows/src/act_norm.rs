@@ -1,8 +1,8 @@
 use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{FlowError, Gate, Layer};
 use std::fmt;
-use strait_autodiff::diagonal;
-use strait_core::{Bijection, Condition, Error, Init, Scope, Transformed, per_sample};
+use strait_autodiff::{Jet, diagonal};
+use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, per_sample};
 use tch::{Kind, Tensor};
 
 /// A scale and a shift for each channel: activation normalisation (Kingma and Dhariwal, arXiv 1807.03039).
@@ -35,48 +35,55 @@ impl ActNorm {
         self.log_scale.size()[0]
     }
 
-    /// The log-scale and the shift, ready to be broadcast over x, and the log-determinant of `forward`.
-    fn factors(&self, x: &Tensor, condition: Condition<'_>) -> Result<(Tensor, Tensor, Tensor), Error> {
+    /// The log-scale and the shift, ready to be broadcast over x.
+    fn wide(&self, x: &Tensor) -> (Tensor, Tensor) {
         let wide = |channels: &Tensor| if x.dim() == 4 { channels.view([-1, 1, 1]) } else { channels.shallow_clone() };
-        let (s, b) = (wide(&self.log_scale), wide(&self.shift));
+        (wide(&self.log_scale), wide(&self.shift))
+    }
+
+    fn apply(&self, x: &Tensor, condition: Condition<'_>, inverse: bool) -> Result<Transformed, Error> {
+        check_input(x, self.channels(), &self.shift)?;
+        let gate = self.gate.factor("ActNorm", x, condition)?;
+        if gate.is_none()
+            && let Some((value, log_det)) = diagonal(x, &self.log_scale, &self.shift, inverse)?
+        {
+            return Ok(Transformed { value, log_det: for_each_sample(&log_det, x) });
+        }
+        let (s, b) = self.wide(x);
         let log_det = at_all_places(self.log_scale.sum(self.log_scale.kind()), x);
-        Ok(match self.gate.factor("ActNorm", x, condition)? {
+        let (s, b, log_det) = match gate {
             None => (s, b, for_each_sample(&log_det, x)),
             Some(g) => {
                 let wide = per_sample(&g, x);
                 (s * &wide, b * &wide, log_det * g)
             }
+        };
+        Ok(match inverse {
+            false => Transformed { value: b.addcmul(x, &s.exp()), log_det },
+            true => Transformed { value: (x - b) * (-s).exp(), log_det: -log_det },
         })
-    }
-}
-
-impl ActNorm {
-    /// In one pass, where nothing is gated and a kernel serves.
-    fn at_once(&self, x: &Tensor, inverse: bool) -> Result<Option<Transformed>, Error> {
-        check_input(x, self.channels(), &self.shift)?;
-        if self.gate.is_gated() {
-            return Ok(None);
-        }
-        let done = diagonal(x, &self.log_scale, &self.shift, inverse)?;
-        Ok(done.map(|(value, log_det)| Transformed { value, log_det: for_each_sample(&log_det, x) }))
     }
 }
 
 impl Bijection for ActNorm {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        if let Some(done) = self.at_once(x, false)? {
-            return Ok(done);
-        }
-        let (s, b, log_det) = self.factors(x, condition)?;
-        Ok(Transformed { value: b.addcmul(x, &s.exp()), log_det })
+        self.apply(x, condition, false)
     }
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        if let Some(done) = self.at_once(y, true)? {
-            return Ok(done);
-        }
-        let (s, b, log_det) = self.factors(y, condition)?;
-        Ok(Transformed { value: (y - b) * (-s).exp(), log_det: -log_det })
+        self.apply(y, condition, true)
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        check_input(x.value(), self.channels(), &self.shift)?;
+        let (s, b) = self.wide(x.value());
+        Ok(Some(match self.gate.moving(x.value(), condition)? {
+            None => x.times(&Jet::constant(&s.exp())).plus(&Jet::constant(&b)),
+            Some(g) => {
+                let g = g.view(|g| per_sample(g, x.value()));
+                x.times(&g.view(|g| g * &s).exp()).plus(&g.view(|g| g * &b))
+            }
+        }))
     }
 }
 

@@ -196,7 +196,7 @@ impl Bijection for Coupling {
         check_input(x.value(), self.channels, self.conditioner.weight())?;
         let (passive, active) = x.unzip(|x| self.halves(x));
         let Some(raw) = self.conditioner.push(&passive, condition)? else { return Ok(None) };
-        let gate = self.gate.moving(condition.t);
+        let gate = self.gate.moving(x.value(), condition)?;
         let moved = match self.transform {
             Transform::Additive => {
                 let wide = gate.map(|gate| gate.view(|g| per_sample(g, active.value())));

@@ -1,7 +1,7 @@
 use crate::layer::check_placement;
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Condition, Error};
+use strait_core::{Condition, Error, Moving};
 use tch::Tensor;
 
 /// How a layer depends on time.
@@ -28,11 +28,6 @@ impl Gate {
         self != Self::Timeless
     }
 
-    /// Whether a factor of t multiplies anything.
-    pub(crate) fn is_gated(self) -> bool {
-        matches!(self, Self::Start | Self::Ends)
-    }
-
     /// $g(t)$ of each sample, (B,); None where nothing is gated.
     pub(crate) fn factor(
         self,
@@ -50,13 +45,17 @@ impl Gate {
         }
     }
 
-    /// $g(t)$ of each sample with its derivatives; None where nothing is gated.
-    pub(crate) fn moving(self, t: &Jet) -> Option<Jet> {
-        match self {
-            Self::Timeless | Self::Open => None,
-            Self::Start => Some(t.view(Tensor::shallow_clone)),
-            Self::Ends => Some(t.times(&t.map(|t| 1f64 - t, Tensor::neg))),
-        }
+    /// $g(t)$ of each sample, (B,), with its derivatives; None where nothing is gated.
+    pub(crate) fn moving(self, x: &Tensor, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        let t = condition.t;
+        let factor = match self {
+            Self::Timeless | Self::Open => return Ok(None),
+            Self::Start => t.view(Tensor::shallow_clone),
+            Self::Ends => t.times(&t.map(|t| 1f64 - t, Tensor::neg)),
+        };
+        strait_core::check_batch(x, t.value())?;
+        check_placement("t", t.value(), x)?;
+        Ok(Some(factor))
     }
 }
 

@@ -47,7 +47,12 @@ struct At<'a> {
     nfe: Option<usize>,
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
+    /// Of samples, at a count of evaluations.
+    fn count(field: Field, method: &'a str, metric: Metric, nfe: usize) -> Self {
+        Self { field, method, metric: metric.name(), nfe: Some(nfe) }
+    }
+
     fn holds(&self, row: &Row) -> bool {
         let Self { field, method, metric, nfe } = *self;
         row.field == field && row.method == method && row.metric == metric && nfe.is_none_or(|nfe| row.nfe == nfe)
@@ -269,15 +274,12 @@ impl Comparison {
     /// A metric at each count, and what a distance is of the linear path's.
     fn quality(&self, text: &mut String, field: Field, metric: Metric) {
         let (counts, methods) = (self.counts(field), self.methods(field));
-        fn at(field: Field, method: &str, metric: Metric, nfe: usize) -> At<'_> {
-            At { field, method, metric: metric.name(), nfe: Some(nfe) }
-        }
         let lines = |cell: &dyn Fn(&str, usize) -> String| -> Vec<(&str, Vec<String>)> {
             methods.iter().map(|&method| (method, counts.iter().map(|&nfe| cell(method, nfe)).collect())).collect()
         };
         let head: Vec<String> = counts.iter().map(|nfe| format!("{} at {nfe}", metric.heading())).collect();
         let shown = |spread: Option<Spread>| written(spread.map(|spread| spread.shown(metric)), 3);
-        let value = |method: &str, nfe| shown(self.spread(at(field, method, metric, nfe), |row| row.value));
+        let value = |method: &str, nfe| shown(self.spread(At::count(field, method, metric, nfe), |row| row.value));
         let mut values = lines(&value);
         let floor = if metric.is_distance() { "sampling floor" } else { "real points" };
         values.push((floor, counts.iter().map(|_| shown(self.floor(metric.name()))).collect()));
@@ -286,7 +288,11 @@ impl Comparison {
         for to in linear.iter().filter(|to| metric.is_distance() && methods.len() > 1 && methods.contains(&to.as_str()))
         {
             let head: Vec<String> = counts.iter().map(|nfe| format!("of {to}'s at {nfe}")).collect();
-            table(text, &head, &lines(&|method, nfe| written(self.ratios(at(field, method, metric, nfe), to), 3)));
+            table(
+                text,
+                &head,
+                &lines(&|method, nfe| written(self.ratios(At::count(field, method, metric, nfe), to), 3)),
+            );
         }
     }
 
@@ -332,8 +338,8 @@ impl Comparison {
         let shown = |spread: Option<Spread>| spread.map(|spread| spread.shown(metric));
         let series = |(i, method): (usize, &str)| {
             let at = |&nfe: &usize| {
-                let at = At { field, method, metric: metric.name(), nfe: Some(nfe) };
-                Some((nfe as f64, shown(self.spread(at, |row| row.value))?))
+                let values = self.spread(At::count(field, method, metric, nfe), |row| row.value);
+                Some((nfe as f64, shown(values)?))
             };
             let found: Vec<(f64, Spread)> = counts.iter().filter_map(at).collect();
             let line = found.iter().map(|(nfe, spread)| (*nfe, spread.mean)).collect();

@@ -232,7 +232,9 @@ impl Method {
                 let teacher = first.map(|(interpolant, phase)| Box::new(TeacherConfig { interpolant, phase }));
                 CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE, teacher }
             }
-            _ => CouplingConfig::Independent,
+            Self::Linear | Self::Likelihood | Self::GaussianFit | Self::Learned | Self::Paper => {
+                CouplingConfig::Independent
+            }
         };
         if self == Self::Likelihood {
             let flow = Some(FlowConfig { steps: 8, transform: TransformConfig::Spline });

@@ -13,7 +13,7 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
 const PLU: &str = "crates/strait-flows/src/linear/plu.rs";
 const COUPLING: &str = "crates/strait-flows/src/coupling.rs";
 
-pub(super) static FAULTS: [Fault; 18] = [
+pub(super) static FAULTS: [Fault; 19] = [
     Fault {
         name: "log-determinant without its factor height x width",
         file: PLU,
@@ -88,8 +88,8 @@ pub(super) static FAULTS: [Fault; 18] = [
     Fault {
         name: "the matrix of the inverse transposed",
         file: PLU,
-        find: "mix(&matrix, x)",
-        put: "mix(&if inverse { matrix.tr() } else { matrix }, x)",
+        find: "value: mix(&matrix, x)",
+        put: "value: mix(&if inverse { matrix.tr() } else { matrix }, x)",
         tests: laws("plu"),
     },
     Fault {
@@ -100,11 +100,18 @@ pub(super) static FAULTS: [Fault; 18] = [
         tests: tests("edges", "closed_gates"),
     },
     Fault {
-        name: "the coupling's kernel: a bound that its derivative forgets",
-        file: "crates/strait-autodiff/native/affine.cc",
-        find: "graw[j] = -gate * (g * (x[j] - gate * m[j]) + l) * (T(1) - u * u);",
-        put: "graw[j] = -gate * (g * (x[j] - gate * m[j]) + l);",
-        tests: Tests { package: "strait-autodiff", target: "kernels", filter: "first_two_derivatives" },
+        name: "what moves through a PLU: an entry below the diagonal that the gate forgets",
+        file: PLU,
+        find: "y.plus(&y.view(|y| mix(&lower, y)).times(&g))",
+        put: "y.plus(&y.view(|y| mix(&lower, y)))",
+        tests: laws("plu_gated"),
+    },
+    Fault {
+        name: "what moves through an ActNorm: a shift that stands still",
+        file: "crates/strait-flows/src/act_norm.rs",
+        find: ".plus(&g.view(|g| g * &b))",
+        put: ".plus(&Jet::constant(&(g.value() * &b)))",
+        tests: laws("act_norm_gated"),
     },
     Fault {
         name: "a last layer that does not start at zero",

@@ -2,8 +2,8 @@ use super::mix;
 use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{Gate, Layer};
 use std::fmt;
-use strait_autodiff::triangular;
-use strait_core::{Bijection, Condition, Error, Init, Scope, Transformed, per_sample};
+use strait_autodiff::{Jet, triangular};
+use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, per_sample};
 use tch::Tensor;
 
 /// A linear map of the channels as a product of triangular factors, its log-determinant O(C).
@@ -51,6 +51,12 @@ impl Plu {
         self.weight.diagonal(0, 0, 1)
     }
 
+    /// Ready to be broadcast over x.
+    fn wide_log_diagonal(&self, x: &Tensor) -> Tensor {
+        let s = self.log_diagonal();
+        if x.dim() == 4 { s.view([-1, 1, 1]) } else { s }
+    }
+
     /// $\operatorname{diag} e^{s} + U$.
     fn upper(&self) -> Tensor {
         self.weight.triu(1) + self.log_diagonal().exp().diag_embed(0, 0, 1)
@@ -81,18 +87,14 @@ impl Plu {
 
     /// The gated product without a matrix for each sample: the factors are shared, the gate multiplies their images.
     fn gated(&self, x: &Tensor, g: &Tensor) -> Tensor {
-        let g = per_sample(g, x);
-        let s = self.log_diagonal();
-        let s = if x.dim() == 4 { s.view([1, -1, 1, 1]) } else { s };
+        let (g, s) = (per_sample(g, x), self.wide_log_diagonal(x));
         let y = x * (s * &g).exp() + mix(&self.weight.triu(1), x) * &g;
         mix(&self.weight.tril(-1), &y) * g + y
     }
 
     /// Few channels: substitution, one more channel settled by each product with the shared factors.
     fn substitute_gated(&self, y: &Tensor, g: &Tensor) -> Tensor {
-        let g = per_sample(g, y);
-        let s = self.log_diagonal();
-        let s = if y.dim() == 4 { s.view([-1, 1, 1]) } else { s };
+        let (g, s) = (per_sample(g, y), self.wide_log_diagonal(y));
         let (minus, down) = (g.neg(), (s * &g).neg().exp());
         let (lower, upper) = (self.weight.tril(-1), self.weight.triu(1));
         let z = (1..self.channels()).fold(y.shallow_clone(), |z, _| y.addcmul(&mix(&lower, &z), &minus));
@@ -120,6 +122,22 @@ impl Bijection for Plu {
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         self.apply(y, condition, true)
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        check_input(x.value(), self.channels(), &self.weight)?;
+        Ok(Some(match self.gate.moving(x.value(), condition)? {
+            None => {
+                let (matrix, _) = self.matrix(false)?;
+                x.view(|x| mix(&matrix, x))
+            }
+            Some(g) => {
+                let g = g.view(|g| per_sample(g, x.value()));
+                let (s, upper, lower) = (self.wide_log_diagonal(x.value()), self.weight.triu(1), self.weight.tril(-1));
+                let y = x.times(&g.view(|g| g * &s).exp()).plus(&x.view(|x| mix(&upper, x)).times(&g));
+                y.plus(&y.view(|y| mix(&lower, y)).times(&g))
+            }
+        }))
     }
 }
 

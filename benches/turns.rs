@@ -1,0 +1,68 @@
+//! Trainers whose turns are timed, and what they are made of.
+
+use std::time::Instant;
+use strait_core::{Interpolant, Objective, Parameters, Seed};
+use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+use strait_optim::objectives::FlowMatching;
+use strait_optim::{
+    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Term, Times, Trainer,
+};
+use tch::{Device, Kind};
+
+/// A network of points of `input` dimensions and of time.
+pub fn mlp(input: i64, hidden: Vec<i64>, output: i64) -> MlpConfig {
+    MlpConfig { input, hidden, output, activation: Activation::Silu, time: TimeFeatures::Raw, zero_last: false }
+}
+
+/// One step of a level on one objective, clipped.
+pub fn plan(level: LevelName, batch: i64, objective: impl Objective + 'static) -> LevelPlan {
+    LevelPlan {
+        level,
+        terms: vec![Term::of(objective)],
+        steps: 1,
+        batch,
+        times: Times::Uniform,
+        noise: 0.0,
+        rate: LearningRate { peak: 1e-4, warm_up: 0, decay: Decay::Constant },
+        betas: (0.9, 0.999),
+        weight_decay: 1e-2,
+        clip: 1.0,
+    }
+}
+
+/// Turns of `levels` without end, over a path with its parameters and the 3x64 velocity of points in the plane.
+///
+/// # Errors
+/// Those of the trainer.
+pub fn trainer<'a>(
+    interpolant: Box<dyn Interpolant>,
+    path: Parameters,
+    levels: Vec<LevelPlan>,
+    pairing: Pairing<'a>,
+) -> Result<Trainer<'a>, OptimError> {
+    let seed = Seed(0);
+    let mut field = Parameters::new(seed, Kind::Float, Device::Cpu);
+    let velocity = Box::new(Mlp::new(&mlp(2, vec![64; 3], 2), &mut field.root())?);
+    let mut learned = vec![Level::new(LevelName::Velocity, field, &[])?];
+    if path.count() > 0 {
+        learned.push(Level::new(LevelName::Interpolant, path, &[])?);
+    }
+    let phase = |name: &str, turns, levels| Phase { name: name.into(), turns, levels, fresh: vec![] };
+    // A plan ends with a fitted velocity; that phase is never reached.
+    let fit = plan(LevelName::Velocity, 1, FlowMatching);
+    let phases = vec![phase("bench", u64::MAX / 2, levels), phase("fit", 1, vec![fit])];
+    Trainer::new(System { interpolant, velocity, levels: learned }, phases, pairing, seed)
+}
+
+/// Milliseconds of each of some turns.
+///
+/// # Errors
+/// Those of a turn.
+pub fn milliseconds(trainer: &mut Trainer<'_>, turns: u32) -> Result<f64, OptimError> {
+    let begun = Instant::now();
+    for _ in 0..turns {
+        trainer.turn()?;
+    }
+    trainer.log()?; // as a run does, every so often
+    Ok(1e3 * begun.elapsed().as_secs_f64() / f64::from(turns))
+}

@@ -1,0 +1,75 @@
+//! Faults of the kernels.
+
+use super::{Fault, Tests};
+
+const fn tests(target: &'static str, filter: &'static str) -> Tests {
+    Tests { package: "strait-autodiff", target, filter }
+}
+
+const FIELD: Tests = Tests { package: "strait-paths", target: "affine_field", filter: "kernel" };
+
+pub(super) static FAULTS: [Fault; 9] = [
+    Fault {
+        name: "the coupling's kernel: a bound that its derivative forgets",
+        file: "crates/strait-autodiff/native/affine.cc",
+        find: "graw[j] = -gate * (g * (x[j] - gate * m[j]) + l) * (T(1) - u * u);",
+        put: "graw[j] = -gate * (g * (x[j] - gate * m[j]) + l);",
+        tests: tests("kernels", "first_two_derivatives"),
+    },
+    Fault {
+        name: "a coupling that moves: the second derivative without the square of the first",
+        file: "crates/strait-autodiff/native/affine_jet.cc",
+        find: "return e * ((p2 + p1 * p1) * x + T(2) * p1 * x1 + x2)",
+        put: "return e * (p2 * x + T(2) * p1 * x1 + x2)",
+        tests: tests("affine_jet", "first_two_derivatives"),
+    },
+    Fault {
+        name: "an affine path's field: weights that do not move",
+        file: "crates/strait-autodiff/native/affine_field.cc",
+        find: "dvs[i] += p.w * (p.du[i] + (p.slope - at.mean_slope) * p.u[i]);",
+        put: "dvs[i] += p.w * p.du[i];",
+        tests: FIELD,
+    },
+    Fault {
+        name: "an affine path's field: the reverse loses the mean of what the weights do",
+        file: "crates/strait-autodiff/native/affine_field.cc",
+        find: "p.gslope += p.w * of_mean;",
+        put: "p.gslope += p.w * T(0);",
+        tests: FIELD,
+    },
+    Fault {
+        name: "ActNorm's kernel: sums of images take the first place for all",
+        file: "crates/strait-autodiff/native/diagonal.cc",
+        find: "{ return g[j] * with[j]; }",
+        put: "{ return g[j] * with[0]; }",
+        tests: tests("kernels", "first_two_derivatives"),
+    },
+    Fault {
+        name: "ActNorm's kernel: the log-determinant's derivative without height x width",
+        file: "crates/strait-autodiff/native/diagonal.cc",
+        find: "gl.item().toDouble() * static_cast<double>(z.places)",
+        put: "gl.item().toDouble()",
+        tests: tests("kernels", "first_two_derivatives"),
+    },
+    Fault {
+        name: "PLU's kernel: the inverse's derivative with forward's log-determinant",
+        file: "crates/strait-autodiff/native/triangular.cc",
+        find: "through_inverse(inverse_of(w, u), given), -log_det)",
+        put: "through_inverse(inverse_of(w, u), given), log_det)",
+        tests: tests("kernels", "first_two_derivatives"),
+    },
+    Fault {
+        name: "a perceptron's kernel: biases of the derivatives too",
+        file: "crates/strait-autodiff/native/perceptron.cc",
+        find: "a.narrow(0, 0, n).add_(b);",
+        put: "a.add_(b);",
+        tests: tests("perceptron", "first_two_derivatives"),
+    },
+    Fault {
+        name: "SiLU's jet: the third derivative's factor",
+        file: "crates/strait-autodiff/native/pointwise.cc",
+        find: "(s.f3 * d[i] * d[i] + s.f2 * dd[i])",
+        put: "(s.f3 * d[i] + s.f2 * dd[i])",
+        tests: tests("derivatives", "kernels_of_silu"),
+    },
+];
