@@ -37,6 +37,7 @@ fn main() {
         .file("native/affine_jet.cc")
         .file("native/diagonal.cc")
         .file("native/triangular.cc")
+        .file("native/affine_curve.cc")
         .file("native/affine_field.cc")
         .compile("strait_native");
 

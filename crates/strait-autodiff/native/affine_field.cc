@@ -4,9 +4,11 @@
 //
 // At fixed time an end's path is x = A y + b with A lower triangular, and with ' for d/dt at fixed y and end
 //
-//   y = A^-1 (x - b), u = A' y + b', w = softmax(log det A^-1 - |y|^2 / 2), v = sum w u,
+//   y = A^-1 (x - b), u = A' y + b', w = softmax(-log det A - |y|^2 / 2), v = sum w u,
 //   dy = A^-1 (v - u), du = A'' y + b'' + A' dy, slope = -y.dy - tr A^-1 A',
-//   dv = sum w (du + (slope - sum w slope) u).
+//   dv = sum w (du + (slope - sum w slope) u),
+//
+// where what is the same for all ends drops out of weights and slopes: powers of 1 - t.
 #include "affine_frame.h"
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -47,7 +49,7 @@ struct Point {
 };
 
 template <typename T>
-INLINE Point<T> through(int d, int64_t packs, const Frame<Pack<T>>* frames, const T* x, Pair<Pack<T>>* pairs) {
+INLINE Point<T> through(int d, T rest, int64_t packs, const Frame<Pack<T>>* frames, const T* x, Pair<Pack<T>>* pairs) {
   using V = Pack<T>;
   Point<T> at{};
   V tops = V{} - std::numeric_limits<T>::infinity();
@@ -62,7 +64,7 @@ INLINE Point<T> through(int d, int64_t packs, const Frame<Pack<T>>* frames, cons
     multiply(d, f.a1, p.y, p.u);
     V square = {};
     for (int i = 0; i < d; ++i) square += p.y[i] * p.y[i];
-    p.w = f.log_det - square / 2;
+    p.w = -f.logs - square / 2;
     tops = p.w > tops ? p.w : tops;
   }
   T top = tops[0];
@@ -77,7 +79,7 @@ INLINE Point<T> through(int d, int64_t packs, const Frame<Pack<T>>* frames, cons
     squares += p.w * p.w;
     for (int i = 0; i < d; ++i) vs[i] += p.w * p.u[i];
   }
-  at.log_weight = top + std::log(sum) - T(d * LOG_TWO_PI / 2);
+  at.log_weight = top + std::log(sum) - T(d * LOG_TWO_PI / 2) - d * std::log(rest);
   at.square = std::log(total<T>(squares)) + 2 * at.log_weight;
   for (int i = 0; i < d; ++i) at.v[i] = total<T>(vs[i]);
 
@@ -92,7 +94,7 @@ INLINE Point<T> through(int d, int64_t packs, const Frame<Pack<T>>* frames, cons
     f.solve(d, p.dy);
     multiply(d, f.a2, p.y, p.du);
     multiply(d, f.a1, p.dy, p.du);
-    p.slope = -f.shrink;
+    p.slope = -f.slopes;
     for (int i = 0; i < d; ++i) p.slope -= p.y[i] * p.dy[i];
     slopes += p.w * p.slope;
   }
@@ -139,7 +141,7 @@ INLINE void pull_through(int d, int64_t packs, const Frame<Pack<T>>* frames, con
       gdy[i] = -p.gslope * p.y[i];
       to[c].b2[i] += gdu[i];
     }
-    to[c].shrink -= p.gslope;
+    to[c].slopes -= p.gslope;
     add_outer(d, gdu, p.y, to[c].a2);
     add_outer(d, gdu, p.dy, to[c].a1);
     multiply_transposed(d, f.a2, gdu, p.gy);
@@ -168,7 +170,7 @@ INLINE void pull_through(int d, int64_t packs, const Frame<Pack<T>>* frames, con
     const Frame<V>& f = frames[c];
     Pair<V>& p = pairs[c];
     const V of_log = p.w * (p.gw + of_total);
-    to[c].log_det += of_log;
+    to[c].logs -= of_log;
     for (int i = 0; i < d; ++i) {
       p.gy[i] -= of_log * p.y[i];
       to[c].b1[i] += p.gu[i];
@@ -213,14 +215,20 @@ INLINE void at_times(Sizes z, int64_t from, int64_t to, const Given<T>& in, cons
   const std::unique_ptr<Pair<V>[]> pairs(new Pair<V>[packs]);
   for (int64_t time = from; time < to; ++time) {
     const int64_t rows = time * z.ends * z.numbers;
-    const Moment<T> moment(in.t[time]);
+    const Moment<V> moment(V{} + in.t[time]);
     const auto numbers = [&](int64_t c) {
       return Numbers<T, const T>{in.value + rows, in.first + rows, in.second + rows, c * LANES<T>, z.ends, z.numbers};
     };
-    for (int64_t c = 0; c < packs; ++c) build(d, in.bound, moment, numbers(c), in.x1, frames[c]);
+    for (int64_t c = 0; c < packs; ++c) {
+      Frame<V>& f = frames[c];
+      build(d, in.bound, moment, numbers(c), in.x1, f);
+      for (int i = 0; i < d; ++i) f.inverse[i] = 1 / f.a.diagonal[i];
+      // Lanes beyond the last end have no weight.
+      for (int l = 0; l < LANES<T>; ++l) f.logs[l] = c * LANES<T> + l < z.ends ? f.logs[l] : T(1e30);
+    }
     if (pulled) std::fill_n(grads.get(), packs, Frame<V>{});
     for (int64_t q = time * z.points; q < (time + 1) * z.points; ++q) {
-      const Point<T> at = through(d, packs, frames.get(), in.x + q * d, pairs.get());
+      const Point<T> at = through(d, 1 - in.t[time], packs, frames.get(), in.x + q * d, pairs.get());
       if (!pulled) {
         std::copy_n(at.v, d, out->v + q * d);
         std::copy_n(at.dv, d, out->dv + q * d);

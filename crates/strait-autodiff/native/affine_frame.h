@@ -1,5 +1,5 @@
-// The conditional paths of an affine interpolant at one time, x = A y + b with A lower triangular, from the numbers of
-// its network and back: for several ends side by side.
+// The conditional paths of an affine interpolant, x = A y + b with A lower triangular, from the numbers of its network and
+// back: for several ends side by side.
 #pragma once
 #include "elementwise.h"
 
@@ -41,6 +41,18 @@ INLINE T total(Pack<T> x) {
   return sum;
 }
 
+// The column of some rows of a matrix of so many columns: the last row stands for those beyond it, which are not written.
+template <typename T>
+INLINE Pack<T> at_rows(const T* of, int64_t from, int64_t rows, int64_t columns, int64_t column) {
+  Pack<T> x;
+  for (int l = 0; l < LANES<T>; ++l) x[l] = of[std::min<int64_t>(from + l, rows - 1) * columns + column];
+  return x;
+}
+template <typename T>
+INLINE void put_at_rows(T* of, int64_t from, int64_t rows, int64_t columns, int64_t column, Pack<T> x) {
+  for (int l = 0; l < LANES<T> && from + l < rows; ++l) of[(from + l) * columns + column] = x[l];
+}
+
 // A lower triangular matrix, row by row below the diagonal.
 template <typename V>
 struct Triangle {
@@ -77,12 +89,12 @@ INLINE void add_outer(int d, const V* g, const V* y, Triangle<V>& to) {
   }
 }
 
-// The paths to some ends at one time: A and b with two derivatives in t.
+// The paths to some ends: A and b with two derivatives in t, the logarithm of det A and its derivative but for 1 - t.
 template <typename V>
 struct Frame {
   Triangle<V> a, a1, a2;
-  V b[MOST], b1[MOST], b2[MOST], log_det, shrink;  // log det A^-1 and tr A^-1 A'
-  V inverse[MOST];                                 // of the diagonal; not differentiated
+  V b[MOST], b1[MOST], b2[MOST], logs, slopes;
+  V inverse[MOST];  // of the diagonal, where it is asked for; not differentiated
 
   // y = A^-1 y
   INLINE void solve(int d, V* y) const {
@@ -103,8 +115,8 @@ struct Frame {
   }
 };
 
-// The network's numbers of some ends at one time, with two derivatives in t: d log-scales, d shifts, and the entries
-// below the diagonal where it has them.
+// The network's numbers of some ends, with two derivatives in t, null where they are nothing: d log-scales, d shifts, and
+// the entries below the diagonal where it has them.
 template <typename T, typename P>
 struct Numbers {
   P *value, *first, *second;
@@ -112,22 +124,20 @@ struct Numbers {
 
   template <typename Q>
   INLINE Pack<T> get(Q* of, int64_t number) const {
-    Pack<T> x;
-    for (int l = 0; l < LANES<T>; ++l) x[l] = of[std::min<int64_t>(from + l, ends - 1) * count + number];
-    return x;
+    return of ? at_rows<T>(of, from, ends, count, number) : Pack<T>{};
   }
   INLINE void put(T* of, int64_t number, Pack<T> x) const {
-    for (int l = 0; l < LANES<T> && from + l < ends; ++l) of[(from + l) * count + number] = x[l];
+    if (of) put_at_rows(of, from, ends, count, number, x);
   }
 };
 
 // t s(t) with derivatives, for s = c tanh(n / c).
 template <typename T>
 struct LogScale {
-  Pack<T> n1, n2, tanh, slope, value, first, second;
-  T t, bound;
+  Pack<T> t, n1, n2, tanh, slope, value, first, second;
+  T bound;
 
-  INLINE LogScale(T t, T bound, Pack<T> n, Pack<T> n1, Pack<T> n2) : n1(n1), n2(n2), t(t), bound(bound) {
+  INLINE LogScale(Pack<T> t, T bound, Pack<T> n, Pack<T> n1, Pack<T> n2) : t(t), n1(n1), n2(n2), bound(bound) {
     tanh = (1 / (1 + exponentials<T>(n * (-2 / bound))) - T(0.5)) * T(2);
     slope = 1 - tanh * tanh;
     const Pack<T> s1 = slope * n1, s2 = slope * (n2 - 2 / bound * tanh * n1 * n1);
@@ -145,30 +155,28 @@ struct LogScale {
   }
 };
 
-// One time.
-template <typename T>
+// The times of some ends.
+template <typename V>
 struct Moment {
-  T t, rest, gate, slope;  // 1 - t, t (1 - t) and its derivative
-  INLINE explicit Moment(T t) : t(t), rest(1 - t), gate(t * (1 - t)), slope(1 - 2 * t) {}
+  V t, rest, gate, slope;  // 1 - t, t (1 - t) and its derivative
+  INLINE explicit Moment(V t) : t(t), rest(1 - t), gate(t * (1 - t)), slope(1 - 2 * t) {}
 };
 
 // To `f` from the numbers of its ends, whose coordinates x1 has.
 template <typename T>
-INLINE void build(int d, T bound, Moment<T> m, const Numbers<T, const T>& n, const T* x1, Frame<Pack<T>>& f) {
+INLINE void build(int d, T bound, Moment<Pack<T>> m, const Numbers<T, const T>& n, const T* x1, Frame<Pack<T>>& f) {
   using V = Pack<T>;
-  V logs = {}, shrink = {};
+  f.logs = f.slopes = V{};
   for (int i = 0; i < d; ++i) {
     const LogScale<T> s(m.t, bound, n.get(n.value, i), n.get(n.first, i), n.get(n.second, i));
     const V e = exponentials<T>(s.value);
     f.a.diagonal[i] = m.rest * e;
     f.a1.diagonal[i] = e * (m.rest * s.first - 1);
     f.a2.diagonal[i] = e * (m.rest * (s.second + s.first * s.first) - 2 * s.first);
-    f.inverse[i] = 1 / f.a.diagonal[i];
-    logs += s.value;
-    shrink += s.first - 1 / m.rest;
+    f.logs += s.value;
+    f.slopes += s.first;
     const V b = n.get(n.value, d + i), b1 = n.get(n.first, d + i), b2 = n.get(n.second, d + i);
-    V end;
-    for (int l = 0; l < LANES<T>; ++l) end[l] = x1[std::min<int64_t>(n.from + l, n.ends - 1) * d + i];
+    const V end = at_rows<T>(x1, n.from, n.ends, d, i);
     f.b[i] = m.t * end + m.gate * b;
     f.b1[i] = end + m.gate * b1 + m.slope * b;
     f.b2[i] = m.gate * b2 + 2 * m.slope * b1 - 2 * b;
@@ -182,15 +190,11 @@ INLINE void build(int d, T bound, Moment<T> m, const Numbers<T, const T>& n, con
     f.a1.below[i] = m.gate * l1 + m.slope * l;
     f.a2.below[i] = m.gate * l2 + 2 * m.slope * l1 - 2 * l;
   }
-  f.shrink = shrink;
-  f.log_det = -logs - d * std::log(m.rest);
-  // Lanes beyond the last end have no weight.
-  for (int l = 0; l < LANES<T>; ++l) f.log_det[l] = n.from + l < n.ends ? f.log_det[l] : T(-1e30);
 }
 
 // The derivatives in a number that is multiplied by t (1 - t), from those in the product.
 template <typename T>
-INLINE void put_gated(Moment<T> m, const Numbers<T, T>& to, int64_t number, Pack<T> g, Pack<T> g1, Pack<T> g2) {
+INLINE void put_gated(Moment<Pack<T>> m, const Numbers<T, T>& to, int64_t number, Pack<T> g, Pack<T> g1, Pack<T> g2) {
   to.put(to.value, number, m.gate * g + m.slope * g1 - 2 * g2);
   to.put(to.first, number, m.gate * g1 + 2 * m.slope * g2);
   to.put(to.second, number, m.gate * g2);
@@ -198,14 +202,14 @@ INLINE void put_gated(Moment<T> m, const Numbers<T, T>& to, int64_t number, Pack
 
 // The derivatives in the numbers from those in the frame.
 template <typename T>
-INLINE void pull(int d, T bound, Moment<T> m, const Numbers<T, const T>& n, const Frame<Pack<T>>& f,
+INLINE void pull(int d, T bound, Moment<Pack<T>> m, const Numbers<T, const T>& n, const Frame<Pack<T>>& f,
                  const Frame<Pack<T>>& g, const Numbers<T, T>& to) {
   using V = Pack<T>;
   for (int i = 0; i < d; ++i) {
     const LogScale<T> s(m.t, bound, n.get(n.value, i), n.get(n.first, i), n.get(n.second, i));
-    const V a = g.a.diagonal[i], a1 = g.a1.diagonal[i], a2 = g.a2.diagonal[i], e = f.a.diagonal[i] / m.rest;
-    const V gs = f.a.diagonal[i] * a + f.a1.diagonal[i] * a1 + f.a2.diagonal[i] * a2 - g.log_det;
-    const V gs1 = e * (m.rest * a1 + 2 * (m.rest * s.first - 1) * a2) + g.shrink, gs2 = e * m.rest * a2;
+    const V a = g.a.diagonal[i], a1 = g.a1.diagonal[i], a2 = g.a2.diagonal[i], e = exponentials<T>(s.value);
+    const V gs = f.a.diagonal[i] * a + f.a1.diagonal[i] * a1 + f.a2.diagonal[i] * a2 + g.logs;
+    const V gs1 = e * (m.rest * a1 + 2 * (m.rest * s.first - 1) * a2) + g.slopes, gs2 = e * m.rest * a2;
     V gn, gn1, gn2;
     s.pull(gs, gs1, gs2, gn, gn1, gn2);
     to.put(to.value, i, gn);

@@ -82,6 +82,13 @@ unsafe extern "C" {
         matrix: *mut *mut C_tensor,
         log_det: *mut *mut C_tensor,
     ) -> *mut c_char;
+    pub(crate) fn strait_affine_curve(
+        numbers: *const *mut C_tensor,
+        given: *const *mut C_tensor,
+        bound: f64,
+        order: i64,
+        made: *mut *mut C_tensor,
+    ) -> *mut c_char;
     pub(crate) fn strait_affine_field(given: *const *mut C_tensor, bound: f64, made: *mut *mut C_tensor)
     -> *mut c_char;
     pub(crate) fn strait_perceptron(

@@ -21,7 +21,7 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 mod affine;
-mod affine_field;
+mod affine_path;
 mod channels;
 mod draw;
 mod error;
@@ -35,7 +35,7 @@ mod pointwise;
 mod reverse;
 
 pub use affine::{affine, affine_jet};
-pub use affine_field::{AffineField, AffinePaths};
+pub use affine_path::{AffineField, AffinePaths, affine_curve};
 pub use channels::{diagonal, triangular};
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;

@@ -1,7 +1,7 @@
 mod moving;
 
 use crate::linear::{check, check_before_end};
-use strait_autodiff::{Jet, Order};
+use strait_autodiff::{Jet, Order, affine_curve};
 use strait_core::{
     Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, Passage, PathCurve, PathSample, Points,
     Source, TimeFunction, event_size,
@@ -51,7 +51,7 @@ impl AffineConfig {
 ///
 /// L is lower triangular with diagonal $\exp(t\,s(x_1, t))$ and its other entries multiplied by t, so that $L = I$ at
 /// $t = 0$; $s$, the other entries and $m$ come from one network of $(x_1, t)$. A network that is zero makes the
-/// linear path, bit for bit. Derivatives in t are exact, by Taylor mode.
+/// linear path, to rounding. Derivatives in t are exact, by Taylor mode.
 #[derive(Debug)]
 pub struct Affine<F> {
     network: F,
@@ -117,9 +117,8 @@ impl<F: TimeFunction> Affine<F> {
         }
     }
 
-    fn parts(&self, x1: &Tensor, t: &Tensor, order: Order) -> Result<Parts, Error> {
-        let numbers = self.numbers(x1, t, order)?;
-        Ok(self.parts_of(&numbers, 1, &Jet::variable(&t.unsqueeze(1), order)))
+    fn parts(&self, numbers: &Jet, t: &Tensor, order: Order) -> Parts {
+        self.parts_of(numbers, 1, &Jet::variable(&t.unsqueeze(1), order))
     }
 
     /// The strictly lower triangular matrix (N, d, d) of its entries.
@@ -163,8 +162,12 @@ impl<F: TimeFunction> Affine<F> {
 
     fn jet(&self, x0: &Tensor, x1: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
         check(x0, x1, t)?;
-        let parts = self.parts(x1, t, order)?;
-        let placed = self.place(&parts, &x0.flatten(1, -1).unsqueeze(1), &x1.flatten(1, -1), t, order);
+        let numbers = self.numbers(x1, t, order)?;
+        let (y, end) = (x0.flatten(1, -1), x1.flatten(1, -1));
+        let placed = match affine_curve(&numbers, self.config.log_scale_bound, &y, &end, t, order)? {
+            Some(placed) => placed,
+            None => self.place(&self.parts(&numbers, t, order), &y.unsqueeze(1), &end, t, order),
+        };
         Ok(placed.view(|v| v.view_as(x0)))
     }
 }
@@ -191,7 +194,7 @@ impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
     fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error> {
         check(x_t, x1, t)?;
         check_before_end(INVERSE, t)?;
-        let parts = self.parts(x1, t, Order::Value)?;
+        let parts = self.parts(&self.numbers(x1, t, Order::Value)?, t, Order::Value);
         let (x0, log_det) = self.sources(&parts, &x_t.flatten(1, -1).unsqueeze(1), &x1.flatten(1, -1), t);
         Ok(Inverted { x0: x0.view_as(x_t), log_det })
     }
@@ -204,7 +207,7 @@ impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
         let d = self.config.dimensions;
         let (x1, t) = at.ends();
         let x1 = x1.flatten(1, -1);
-        let parts = self.parts(&x1, &t, Order::First)?;
+        let parts = self.parts(&self.numbers(&x1, &t, Order::First)?, &t, Order::First);
         let x_t = at.x_t.flatten(2, -1).unsqueeze(1).expand([times, ends, points, d], false).flatten(0, 1);
         let (x0, log_det) = self.sources(&parts, &x_t, &x1, &t);
         let velocity = self.place(&parts, &x0, &x1, &t, Order::First).first();

@@ -1,11 +1,11 @@
-//! The marginal field of an affine path in a single pass over its pairs, on the CPU.
+//! Affine paths in a single pass, on the CPU: the curves themselves, and the marginal field of many.
 
 use crate::kernel::{GREATEST_BOUND, understood};
-use crate::{AutodiffError, Jet, ffi};
+use crate::{AutodiffError, Jet, Order, ffi};
 use std::ptr;
 use tch::Tensor;
 
-/// Beyond it the kernel keeps no room.
+/// Beyond it the kernels keep no room.
 const MOST_DIMENSIONS: i64 = 8;
 
 /// The marginal field of an affine path with its derivative along its own flow.
@@ -49,11 +49,7 @@ impl AffinePaths<'_> {
         if t != [times] {
             return fault("times", vec![times], t);
         }
-        let numbers = self.numbers.value().size();
-        let mixed = 2 * d + d * (d - 1) / 2;
-        if numbers != [times * ends, 2 * d] && numbers != [times * ends, mixed] {
-            return fault("numbers", vec![times * ends, mixed], numbers);
-        }
+        check_numbers(self.numbers, times * ends, d)?;
         Ok(d)
     }
 
@@ -86,7 +82,7 @@ impl AffinePaths<'_> {
         let numbers = [self.numbers.value().shallow_clone(), self.numbers.first(), self.numbers.second()];
         let all = [&numbers[0], &numbers[1], &numbers[2], self.x, self.x1, self.t];
         let still = !(self.x1.requires_grad() || self.t.requires_grad());
-        if !(understood(&all) && still) || d > MOST_DIMENSIONS || self.bound > GREATEST_BOUND {
+        if !(still && serves(&all, d, self.bound)) {
             return Ok(None);
         }
         let (given, mut made) = (all.map(ffi::handle), [ptr::null_mut(); 4]);
@@ -96,4 +92,78 @@ impl AffinePaths<'_> {
         let [velocity, derivative, log_weight, log_square] = made.map(|made| unsafe { ffi::own(made) });
         Ok(Some(AffineField { velocity, derivative, log_weight, log_square }))
     }
+}
+
+/// The number of each sample or end: $2d$, or with the entries below the diagonal $2d + d(d-1)/2$.
+fn check_numbers(numbers: &Jet, rows: i64, d: i64) -> Result<(), AutodiffError> {
+    let (found, mixed) = (numbers.value().size(), 2 * d + d * (d - 1) / 2);
+    if found == [rows, 2 * d] || found == [rows, mixed] {
+        return Ok(());
+    }
+    Err(AutodiffError::Shape { what: "numbers", index: 0, expected: vec![rows, mixed], found })
+}
+
+fn serves(all: &[&Tensor], d: i64, bound: f64) -> bool {
+    understood(all) && d <= MOST_DIMENSIONS && bound <= GREATEST_BOUND
+}
+
+/// The points at t of affine paths with their derivatives in t, each sample at its own time:
+///
+/// $$ x = (1-t)\,L\,y + t\,x_1 + t(1-t)\,m $$
+///
+/// with $L$ lower triangular, of diagonal $e^{t s}$, $s = \beta \tanh(r / \beta)$, and other entries $t\,n$.
+///
+/// `numbers` is (B, n) with its derivatives in t: d of $r$, d of $m$, and, or not, the $n$ row by row; y and $x_1$ are
+/// (B, d), t is (B,). It can be differentiated in numbers and y, any number of times. None where no kernel serves: inside
+/// the function of a JVP, off the CPU, for other kinds than float and double, above eight dimensions, for $\beta$ above 80,
+/// where a derivative in $x_1$ or t is wanted.
+///
+/// # Errors
+/// `Shape` where the tensors do not fit; libtorch's, when memory runs out.
+///
+/// ```
+/// use strait_autodiff::{AutodiffError, Jet, Order, affine_curve};
+/// use tch::{Device, Kind, Tensor};
+/// // A network that is zero makes the linear path.
+/// let numbers = Jet::constant(&Tensor::zeros([1, 2], (Kind::Double, Device::Cpu)));
+/// let (y, x1) = (Tensor::from_slice2(&[[1.0f64]]), Tensor::from_slice2(&[[3.0f64]]));
+/// let x = affine_curve(&numbers, 2.0, &y, &x1, &Tensor::from_slice(&[0.5f64]), Order::Second)?.expect("a kernel");
+/// assert_eq!((x.value().double_value(&[0, 0]), x.first().double_value(&[0, 0])), (2.0, 2.0));
+/// # Ok::<(), AutodiffError>(())
+/// ```
+pub fn affine_curve(
+    numbers: &Jet,
+    bound: f64,
+    y: &Tensor,
+    x1: &Tensor,
+    t: &Tensor,
+    order: Order,
+) -> Result<Option<Jet>, AutodiffError> {
+    let size = y.size();
+    let fault = |what, index, expected, found| Err(AutodiffError::Shape { what, index, expected, found });
+    let [batch, d] = size[..] else { return fault("y", 0, vec![0, 0], size) };
+    if x1.size() != size {
+        return fault("ends", 1, size, x1.size());
+    }
+    if t.size() != [batch] {
+        return fault("times", 2, vec![batch], t.size());
+    }
+    check_numbers(numbers, batch, d)?;
+    let present: Vec<&Tensor> = numbers.present().into_iter().take(1 + order as usize).collect();
+    let all: Vec<&Tensor> = present.iter().copied().chain([y, x1, t]).collect();
+    if x1.requires_grad() || t.requires_grad() || d < 1 || !serves(&all, d, bound) {
+        return Ok(None);
+    }
+    let (mut numbers, mut made) = ([ptr::null_mut(); 3], [ptr::null_mut(); 3]);
+    for (to, of) in numbers.iter_mut().zip(present) {
+        *to = ffi::handle(of);
+    }
+    let given = [y, x1, t].map(ffi::handle);
+    // SAFETY: the handles are of borrowed tensors of checked shapes and kinds; `order + 1` results are written on success.
+    ffi::check(unsafe {
+        ffi::strait_affine_curve(numbers.as_ptr(), given.as_ptr(), bound, order as i64, made.as_mut_ptr())
+    })?;
+    // SAFETY: what is not null was made by `new`, and nothing else owns it.
+    let [value, first, second] = unsafe { ffi::own_each(made) };
+    Ok(value.map(|value| Jet::of(order, value, first, second)))
 }
