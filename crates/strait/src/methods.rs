@@ -237,7 +237,7 @@ impl Method {
             }
         };
         if self == Self::Likelihood {
-            let flow = Some(FlowConfig { steps: 8, transform: TransformConfig::Spline });
+            let flow = Some(FlowConfig { steps: 4, transform: TransformConfig::Spline });
             config.velocity = VelocityConfig { hidden: vec![64, 64], flow, ema_half_lives: vec![], ..config.velocity };
             for level in &mut phase.level {
                 (level.objective, level.times) = (ObjectiveConfig::Likelihood, Times::Uniform);

@@ -8,7 +8,9 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
 
 const FIELD: Tests = Tests { package: "strait-paths", target: "affine_field", filter: "kernel" };
 
-pub(super) static FAULTS: [Fault; 9] = [
+const CURVE: Tests = Tests { package: "strait-paths", target: "affine_curve", filter: "kernel" };
+
+pub(super) static FAULTS: [Fault; 11] = [
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-autodiff/native/affine.cc",
@@ -36,6 +38,20 @@ pub(super) static FAULTS: [Fault; 9] = [
         find: "p.gslope += p.w * of_mean;",
         put: "p.gslope += p.w * T(0);",
         tests: FIELD,
+    },
+    Fault {
+        name: "an affine path's frame: the second derivative of what t (1 - t) multiplies",
+        file: "crates/strait-autodiff/native/affine_frame.h",
+        find: "f.b2[i] = m.gate * b2 + 2 * m.slope * b1 - 2 * b;",
+        put: "f.b2[i] = m.gate * b2 + 2 * m.slope * b1;",
+        tests: CURVE,
+    },
+    Fault {
+        name: "an affine path's points: the acceleration's gradient in the matrix lost",
+        file: "crates/strait-autodiff/native/affine_curve.cc",
+        find: "add_outer(d, gx, y, *to_matrices[k]);",
+        put: "if (k < 2) add_outer(d, gx, y, *to_matrices[k]);",
+        tests: CURVE,
     },
     Fault {
         name: "ActNorm's kernel: sums of images take the first place for all",
