@@ -51,7 +51,7 @@ impl AffineConfig {
 ///
 /// L is lower triangular with diagonal $\exp(t\,s(x_1, t))$ and its other entries multiplied by t, so that $L = I$ at
 /// $t = 0$; $s$, the other entries and $m$ come from one network of $(x_1, t)$. A network that is zero makes the
-/// linear path, to rounding. Derivatives in t are exact, by Taylor mode.
+/// linear path, bit for bit. Derivatives in t are exact, by Taylor mode.
 #[derive(Debug)]
 pub struct Affine<F> {
     network: F,
