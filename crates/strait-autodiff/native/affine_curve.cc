@@ -20,23 +20,11 @@ struct Sizes {
   int d, numbers;
 };
 
-// (B, n) of the numbers and their derivatives, null where they are nothing; (B, d), (B, d), (B,).
-template <typename T>
-struct Given {
-  const T *value, *first, *second, *y, *x1, *t;
-  T bound;
-};
 // What comes of it, x with its derivatives: null where they are not asked for.
 template <typename P>
 struct Three {
   P* at[3];
 };
-// Of the first four of `Given`.
-template <typename T>
-struct Pulled {
-  T *value, *first, *second, *y;
-};
-
 template <typename T>
 INLINE void in_packs(Sizes z, const Given<T>& in, const Three<T>* out, const Three<const T>* cotangent,
                      const Pulled<T>* pulled) {
@@ -50,7 +38,7 @@ INLINE void in_packs(Sizes z, const Given<T>& in, const Three<T>* out, const Thr
     const Triangle<V>* matrices[3] = {&f.a, &f.a1, &f.a2};
     const V* offsets[3] = {f.b, f.b1, f.b2};
     V y[MOST];
-    for (int i = 0; i < d; ++i) y[i] = at_rows<T>(in.y, from, z.batch, d, i);
+    for (int i = 0; i < d; ++i) y[i] = at_rows<T>(in.x, from, z.batch, d, i);
     if (!pulled) {
       for (int k = 0; k < 3 && out->at[k]; ++k) {
         V x[MOST];
@@ -70,7 +58,7 @@ INLINE void in_packs(Sizes z, const Given<T>& in, const Three<T>* out, const Thr
       add_outer(d, gx, y, *to_matrices[k]);
       multiply_transposed(d, *matrices[k], gx, gy);
     }
-    for (int i = 0; i < d; ++i) put_at_rows(pulled->y, from, z.batch, d, i, gy[i]);
+    for (int i = 0; i < d; ++i) put_at_rows(pulled->x, from, z.batch, d, i, gy[i]);
     const Numbers<T, T> to{pulled->value, pulled->first, pulled->second, from, z.batch, z.numbers};
     pull(d, in.bound, moment, n, f, g, to);
   }
@@ -85,26 +73,19 @@ void run(Sizes z, const Given<double>& in, const Three<double>* out, const Three
   in_packs(z, in, out, g, pulled);
 }
 
-// in: value, first and second of the numbers, y, x1, t.
-template <typename T>
-Given<T> given(const variable_list& in, double bound) {
-  return {read<T>(in[0]), read<T>(in[1]), read<T>(in[2]), read<T>(in[3]), read<T>(in[4]), read<T>(in[5]),
-          static_cast<T>(bound)};
-}
-
 template <typename T>
 void forward(Sizes z, const variable_list& in, double bound, const variable_list& out) {
   Three<T> made{};
   for (size_t k = 0; k < out.size(); ++k) made.at[k] = write<T>(out[k]);
-  run(z, given<T>(in, bound), &made, nullptr, nullptr);
+  run(z, Given<T>(in, bound), &made, nullptr, nullptr);
 }
 
 template <typename T>
 void backward(Sizes z, const variable_list& in, double bound, const variable_list& g, const variable_list& out) {
   Three<const T> cotangent{};
   for (size_t k = 0; k < g.size(); ++k) cotangent.at[k] = read<T>(g[k]);
-  const Pulled<T> pulled{write<T>(out[0]), write<T>(out[1]), write<T>(out[2]), write<T>(out[3])};
-  run(z, given<T>(in, bound), nullptr, &cotangent, &pulled);
+  const Pulled<T> pulled(out);
+  run(z, Given<T>(in, bound), nullptr, &cotangent, &pulled);
 }
 
 class AffineCurve : public torch::autograd::Function<AffineCurve> {
@@ -130,19 +111,8 @@ class AffineCurve : public torch::autograd::Function<AffineCurve> {
     for (auto& g : grads) g = g.defined() ? g.contiguous() : at::zeros_like(in[3]);
     variable_list out(8);
     if (at::GradMode::is_enabled()) {
-      variable_list moving, found;
-      for (size_t i = 0; i < 4; ++i) {
-        if (in[i].defined()) moving.push_back(in[i]);
-      }
-      const auto make = [&](const variable_list& own) {
-        variable_list all = in;
-        for (size_t i = 0, k = 0; i < 4; ++i) all[i] = in[i].defined() ? own[k++] : Tensor();
-        return plain(all, bound, grads.size());
-      };
-      found = strait::pull_again(make, moving, grads);
-      for (size_t i = 0, k = 0; i < 4; ++i) {
-        if (in[i].defined()) out[i] = found[k++];
-      }
+      auto found = pull_again([&](const variable_list& own) { return plain(own, bound, grads.size()); }, in, grads);
+      std::copy(found.begin(), found.end(), out.begin());
       return out;
     }
     for (auto& x : in) x = x.defined() ? x.contiguous() : x;

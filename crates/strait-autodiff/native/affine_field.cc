@@ -49,7 +49,7 @@ struct Point {
 };
 
 template <typename T>
-INLINE Point<T> through(int d, T rest, int64_t packs, const Frame<Pack<T>>* frames, const T* x, Pair<Pack<T>>* pairs) {
+INLINE Point<T> through(int d, T log_rest, int64_t packs, const Frame<Pack<T>>* frames, const T* x, Pair<Pack<T>>* pairs) {
   using V = Pack<T>;
   Point<T> at{};
   V tops = V{} - std::numeric_limits<T>::infinity();
@@ -79,7 +79,7 @@ INLINE Point<T> through(int d, T rest, int64_t packs, const Frame<Pack<T>>* fram
     squares += p.w * p.w;
     for (int i = 0; i < d; ++i) vs[i] += p.w * p.u[i];
   }
-  at.log_weight = top + std::log(sum) - T(d * LOG_TWO_PI / 2) - d * std::log(rest);
+  at.log_weight = top + std::log(sum) - T(d * LOG_TWO_PI / 2) - d * log_rest;
   at.square = std::log(total<T>(squares)) + 2 * at.log_weight;
   for (int i = 0; i < d; ++i) at.v[i] = total<T>(vs[i]);
 
@@ -187,21 +187,10 @@ INLINE void pull_through(int d, int64_t packs, const Frame<Pack<T>>* frames, con
   for (int i = 0; i < d; ++i) gx[i] = total<T>(xs[i]);
 }
 
-// (T K, numbers) three times, (T, Q, d), (K, d), (T,).
-template <typename T>
-struct Given {
-  const T *value, *first, *second, *x, *x1, *t;
-  T bound;
-};
 // Of velocity and derivative (T, Q, d), of log-weight and log-square (T, Q).
 template <typename T, typename P>
 struct Made {
   P *v, *dv, *log_weight, *square;
-};
-// Of the first four of `Given`.
-template <typename T>
-struct Pulled {
-  T *value, *first, *second, *x;
 };
 
 // One time after another, forward, and in reverse where `pulled` is there.
@@ -216,6 +205,7 @@ INLINE void at_times(Sizes z, int64_t from, int64_t to, const Given<T>& in, cons
   for (int64_t time = from; time < to; ++time) {
     const int64_t rows = time * z.ends * z.numbers;
     const Moment<V> moment(V{} + in.t[time]);
+    const T log_rest = std::log(1 - in.t[time]);
     const auto numbers = [&](int64_t c) {
       return Numbers<T, const T>{in.value + rows, in.first + rows, in.second + rows, c * LANES<T>, z.ends, z.numbers};
     };
@@ -228,7 +218,7 @@ INLINE void at_times(Sizes z, int64_t from, int64_t to, const Given<T>& in, cons
     }
     if (pulled) std::fill_n(grads.get(), packs, Frame<V>{});
     for (int64_t q = time * z.points; q < (time + 1) * z.points; ++q) {
-      const Point<T> at = through(d, 1 - in.t[time], packs, frames.get(), in.x + q * d, pairs.get());
+      const Point<T> at = through(d, log_rest, packs, frames.get(), in.x + q * d, pairs.get());
       if (!pulled) {
         std::copy_n(at.v, d, out->v + q * d);
         std::copy_n(at.dv, d, out->dv + q * d);
@@ -261,23 +251,17 @@ void run(Sizes z, int64_t from, int64_t to, const Given<double>& in, const Made<
 }
 
 template <typename T>
-Given<T> given(const variable_list& in, double bound) {
-  return {read<T>(in[0]), read<T>(in[1]), read<T>(in[2]), read<T>(in[3]), read<T>(in[4]), read<T>(in[5]),
-          static_cast<T>(bound)};
-}
-
-template <typename T>
 void forward(Sizes z, const variable_list& in, double bound, const variable_list& out) {
   const Made<T, T> made{write<T>(out[0]), write<T>(out[1]), write<T>(out[2]), write<T>(out[3])};
-  const Given<T> from = given<T>(in, bound);
+  const Given<T> from(in, bound);
   at::parallel_for(0, z.times, 1, [&](int64_t a, int64_t b) { run(z, a, b, from, &made, nullptr, nullptr); });
 }
 
 template <typename T>
 void backward(Sizes z, const variable_list& in, double bound, const variable_list& g, const variable_list& out) {
   const Made<T, const T> cotangent{read<T>(g[0]), read<T>(g[1]), read<T>(g[2]), read<T>(g[3])};
-  const Pulled<T> pulled{write<T>(out[0]), write<T>(out[1]), write<T>(out[2]), write<T>(out[3])};
-  const Given<T> from = given<T>(in, bound);
+  const Pulled<T> pulled(out);
+  const Given<T> from(in, bound);
   at::parallel_for(0, z.times, 1, [&](int64_t a, int64_t b) { run(z, a, b, from, nullptr, &cotangent, &pulled); });
 }
 

@@ -4,6 +4,7 @@
 #include "elementwise.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace strait {
 
@@ -219,5 +220,24 @@ INLINE void pull(int d, T bound, Moment<Pack<T>> m, const Numbers<T, const T>& n
   }
   for (int i = 0; 2 * d + i < n.count; ++i) put_gated(m, to, 2 * d + i, g.a.below[i], g.a1.below[i], g.a2.below[i]);
 }
+
+// What the kernels are given: the numbers and their derivatives, null where they are nothing, points, ends and times.
+template <typename T>
+struct Given {
+  const T *value, *first, *second, *x, *x1, *t;
+  T bound;
+
+  Given(const std::vector<at::Tensor>& in, double bound)
+      : value(read<T>(in[0])), first(read<T>(in[1])), second(read<T>(in[2])), x(read<T>(in[3])), x1(read<T>(in[4])),
+        t(read<T>(in[5])), bound(static_cast<T>(bound)) {}
+};
+// The derivatives in the first four of them.
+template <typename T>
+struct Pulled {
+  T *value, *first, *second, *x;
+
+  explicit Pulled(const std::vector<at::Tensor>& out)
+      : value(write<T>(out[0])), first(write<T>(out[1])), second(write<T>(out[2])), x(write<T>(out[3])) {}
+};
 
 }  // namespace strait
