@@ -41,6 +41,7 @@ fn main() {
         .file("native/diagonal.cc")
         .file("native/triangular.cc")
         .file("native/affine_field.cc")
+        .file("native/chain_field.cc")
         .compile("strait_native");
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

@@ -1,58 +1,11 @@
 // The conditional paths of an affine interpolant, x = A y + b with A lower triangular, from the numbers of its network and
 // back: for several ends side by side.
 #pragma once
-#include "elementwise.h"
+#include "pack.h"
 
-#include <algorithm>
 #include <vector>
 
 namespace strait {
-
-constexpr int MOST = 8;  // dimensions
-
-// A number for each of some ends side by side.
-template <typename T>
-struct Several;
-template <>
-struct Several<float> {
-  typedef float Pack __attribute__((vector_size(32)));
-};
-template <>
-struct Several<double> {
-  typedef double Pack __attribute__((vector_size(32)));
-};
-template <typename T>
-using Pack = typename Several<T>::Pack;
-template <typename T>
-constexpr int LANES = sizeof(Pack<T>) / sizeof(T);
-
-template <typename T>
-INLINE Pack<T> exponentials(Pack<T> x) {
-  T in[LANES<T>], out[LANES<T>];
-  std::memcpy(in, &x, sizeof x);
-  for (int l = 0; l < LANES<T>; ++l) out[l] = exponential(in[l]);
-  std::memcpy(&x, out, sizeof x);
-  return x;
-}
-
-template <typename T>
-INLINE T total(Pack<T> x) {
-  T sum = 0;
-  for (int l = 0; l < LANES<T>; ++l) sum += x[l];
-  return sum;
-}
-
-// The column of some rows of a matrix of so many columns: the last row stands for those beyond it, which are not written.
-template <typename T>
-INLINE Pack<T> at_rows(const T* of, int64_t from, int64_t rows, int64_t columns, int64_t column) {
-  Pack<T> x;
-  for (int l = 0; l < LANES<T>; ++l) x[l] = of[std::min<int64_t>(from + l, rows - 1) * columns + column];
-  return x;
-}
-template <typename T>
-INLINE void put_at_rows(T* of, int64_t from, int64_t rows, int64_t columns, int64_t column, Pack<T> x) {
-  for (int l = 0; l < LANES<T> && from + l < rows; ++l) of[(from + l) * columns + column] = x[l];
-}
 
 // A lower triangular matrix, row by row below the diagonal.
 template <typename V>

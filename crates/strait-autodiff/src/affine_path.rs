@@ -1,25 +1,9 @@
 //! Affine paths in a single pass, on the CPU: the curves themselves, and the marginal field of many.
 
-use crate::kernel::{GREATEST_BOUND, understood};
-use crate::{AutodiffError, Jet, Order, ffi};
+use crate::kernel::{GREATEST_BOUND, MOST_DIMENSIONS, understood};
+use crate::{AutodiffError, Jet, MarginalField, Order, ffi};
 use std::ptr;
 use tch::Tensor;
-
-/// Beyond it the kernels keep no room.
-const MOST_DIMENSIONS: i64 = 8;
-
-/// The marginal field of an affine path with its derivative along its own flow.
-#[derive(Debug)]
-pub struct AffineField {
-    /// $v = \sum_j w_j u_j$, (T, Q, d).
-    pub velocity: Tensor,
-    /// $Dv/Dt$, (T, Q, d).
-    pub derivative: Tensor,
-    /// The logarithm of the sum of the weights, (T, Q).
-    pub log_weight: Tensor,
-    /// The logarithm of the sum of their squares, (T, Q); its gradient is that of twice the `log_weight`.
-    pub log_square: Tensor,
-}
 
 /// Where the paths of an affine family are to be summed.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +61,7 @@ impl AffinePaths<'_> {
     /// assert!(field.derivative.double_value(&[0, 0, 0]).abs() < 1e-12);
     /// # Ok::<(), AutodiffError>(())
     /// ```
-    pub fn field(&self) -> Result<Option<AffineField>, AutodiffError> {
+    pub fn field(&self) -> Result<Option<MarginalField>, AutodiffError> {
         let d = self.check()?;
         let numbers = [self.numbers.value().shallow_clone(), self.numbers.first(), self.numbers.second()];
         let all = [&numbers[0], &numbers[1], &numbers[2], self.x, self.x1, self.t];
@@ -89,8 +73,7 @@ impl AffinePaths<'_> {
         // SAFETY: the handles are of borrowed tensors of checked shapes and kinds; four results are written on success.
         ffi::check(unsafe { ffi::strait_affine_field(given.as_ptr(), self.bound, made.as_mut_ptr()) })?;
         // SAFETY: on success all are fresh tensors that nothing else owns.
-        let [velocity, derivative, log_weight, log_square] = made.map(|made| unsafe { ffi::own(made) });
-        Ok(Some(AffineField { velocity, derivative, log_weight, log_square }))
+        Ok(Some(unsafe { MarginalField::own(made) }))
     }
 }
 

@@ -22,6 +22,7 @@
 
 mod affine;
 mod affine_path;
+mod chain_path;
 mod channels;
 mod draw;
 mod error;
@@ -29,18 +30,21 @@ mod ffi;
 mod forward;
 mod jet;
 mod kernel;
+mod marginal_field;
 mod optimizer;
 mod perceptron;
 mod pointwise;
 mod reverse;
 
 pub use affine::{affine, affine_jet};
-pub use affine_path::{AffineField, AffinePaths, affine_curve};
+pub use affine_path::{AffinePaths, affine_curve};
+pub use chain_path::{ChainPaths, Half, Stage};
 pub use channels::{diagonal, triangular};
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;
 pub use forward::{Dual, inside_jvp, jvp};
 pub use jet::{Jet, Order};
+pub use marginal_field::MarginalField;
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
 pub use perceptron::perceptron;
 pub use pointwise::{selu, silu};

@@ -1,5 +1,5 @@
 use crate::Error;
-use strait_autodiff::Jet;
+use strait_autodiff::{Jet, Stage};
 use tch::Tensor;
 
 /// What a conditional layer may see beside its input.
@@ -76,6 +76,15 @@ pub trait Bijection {
     fn push(&self, _x: &Jet, _condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         Ok(None)
     }
+
+    /// The map of vectors in stages, from the source to the data, at times (T,) for contexts (K, n), by what these alone
+    /// make of it: what a kernel for many points is given. None where an implementor is not made of such stages.
+    ///
+    /// # Errors
+    /// As `forward`, but for the input.
+    fn stages(&self, _context: Option<&Tensor>, _t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        Ok(None)
+    }
 }
 
 impl<F: Bijection + ?Sized> Bijection for &F {
@@ -89,6 +98,10 @@ impl<F: Bijection + ?Sized> Bijection for &F {
 
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         (**self).push(x, condition)
+    }
+
+    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        (**self).stages(context, t)
     }
 }
 
@@ -104,6 +117,10 @@ impl<F: Bijection + ?Sized> Bijection for std::rc::Rc<F> {
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         (**self).push(x, condition)
     }
+
+    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        (**self).stages(context, t)
+    }
 }
 
 impl<F: Bijection + ?Sized> Bijection for Box<F> {
@@ -117,5 +134,9 @@ impl<F: Bijection + ?Sized> Bijection for Box<F> {
 
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         (**self).push(x, condition)
+    }
+
+    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        (**self).stages(context, t)
     }
 }

@@ -1,6 +1,7 @@
 //! What the marginal of a path over many ends is made of.
 
 use crate::{Error, check_batch};
+use strait_autodiff::MarginalField;
 use tch::Tensor;
 
 /// At each of T times, Q points, and K ends whose paths through them are wanted.
@@ -93,6 +94,16 @@ pub struct MovingMarginal {
     pub marginal: Marginal,
     /// $Dv/Dt = \partial_t v + (\nabla_x v) v$, (T, Q, ...).
     pub derivative: Tensor,
+}
+
+impl MovingMarginal {
+    /// From a kernel's, whose points are flat.
+    pub fn of(field: MarginalField, at: Points<'_>) -> Self {
+        let MarginalField { velocity, derivative, log_weight, log_square } = field;
+        let event = |x: Tensor| x.view_as(at.x_t);
+        let marginal = Marginal { velocity: event(velocity), log_weight, log_square };
+        Self { marginal, derivative: event(derivative) }
+    }
 }
 
 impl Marginal {

@@ -1,7 +1,7 @@
-use crate::layer::{at_all_places, check_input, for_each_sample, places};
+use crate::layer::{at_all_places, check_input, for_each_sample, linear_stage, places};
 use crate::{FlowError, Gate, Layer};
 use std::fmt;
-use strait_autodiff::{Jet, diagonal};
+use strait_autodiff::{Jet, Stage, diagonal};
 use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, per_sample};
 use tch::{Kind, Tensor};
 
@@ -84,6 +84,10 @@ impl Bijection for ActNorm {
                 x.times(&g.view(|g| g * &s).exp()).plus(&g.view(|g| g * &b))
             }
         }))
+    }
+
+    fn stages(&self, _: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        linear_stage(self, self.channels(), t)
     }
 }
 

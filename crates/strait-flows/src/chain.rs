@@ -1,7 +1,7 @@
 use crate::Layer;
 use crate::reversible::{Cotangent, Direction, Retrace, Retraced, add};
 use std::fmt;
-use strait_autodiff::Jet;
+use strait_autodiff::{Jet, Stage};
 use strait_core::{Bijection, Condition, Error, Moving, Transformed};
 use tch::Tensor;
 
@@ -88,6 +88,15 @@ impl Bijection for Chain {
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         let start = Some(x.view(Tensor::shallow_clone));
         self.layers.iter().try_fold(start, |x, layer| x.map_or(Ok(None), |x| layer.push(&x, condition)))
+    }
+
+    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        let mut all = vec![];
+        for layer in &self.layers {
+            let Some(stages) = layer.stages(context, t)? else { return Ok(None) };
+            all.extend(stages);
+        }
+        Ok(Some(all))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::gate::time;
 use crate::layer::check_placement;
 use crate::{FlowError, Gate};
-use strait_autodiff::{Jet, perceptron, silu};
+use strait_autodiff::{Jet, Order, perceptron, silu};
 use strait_core::{Condition, Error, Init, Moving, Scope};
 use tch::Tensor;
 
@@ -61,6 +61,14 @@ pub(crate) struct Conditioner {
 }
 
 const TIME_FEATURES: i64 = 5;
+
+/// A network of one hidden layer at some times for some contexts, as [`Stage::Coupling`](strait_autodiff::Stage) has it.
+pub(crate) struct Network {
+    pub(crate) offset: Jet,
+    pub(crate) inner: Tensor,
+    pub(crate) outer: Tensor,
+    pub(crate) bias: Tensor,
+}
 
 impl Conditioner {
     /// With `seen` channels of x, `out` channels of output.
@@ -154,6 +162,46 @@ impl Conditioner {
             |x: &Jet, (w, b): &(Tensor, Tensor)| x.map(|x| x.linear(w, Some(b)), |d| d.linear(w, None::<&Tensor>));
         let first = layer(&joined, &self.layers[0]);
         Ok(Some(self.layers[1..].iter().fold(first, |x, next| layer(&x.silu(), next))))
+    }
+
+    /// The network in the parts of a coupling's stage, at times (T,) for contexts (K, n); None for images, and for another
+    /// number of hidden layers than one.
+    pub(crate) fn stage(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Network>, Error> {
+        let [(first, shift), (outer, bias)] = &self.layers[..] else { return Ok(None) };
+        if self.image || self.nothing {
+            return Ok(None);
+        }
+        let (times, hidden) = (t.size()[0], first.size()[0]);
+        let width = self.context.first().copied().unwrap_or(0);
+        let time = if self.sees_time { TIME_FEATURES } else { 0 };
+        let seen = first.size()[1] - width - time;
+        let columns = |from: i64, count: i64| first.narrow(1, from, count);
+        let mut still = shift.unsqueeze(0);
+        if width > 0 {
+            let context = Condition { context, t: None }.need_context("a coupling")?;
+            if context.dim() != 2 || context.size()[1] != width {
+                let expected = format!("(K, {width})");
+                return Err(Error::Shape { what: "context", expected, found: context.size() });
+            }
+            check_placement("context", context, first)?;
+            still = context.linear(&columns(seen, width), Some(shift));
+        }
+        let whole = [times, still.size()[0], hidden];
+        let spread = |x: &Tensor, axis: i64| x.unsqueeze(axis).expand(whole, false);
+        let mut offset = Jet::constant(&spread(&still, 0));
+        if time > 0 {
+            check_placement("t", t, first)?;
+            let [column, waves] = moving_features(&Jet::variable(t, Order::Second));
+            let weight = columns(seen + width, time);
+            let features = column.zip(&waves, |a, b| Tensor::cat(&[a, b], 1));
+            offset = offset.plus(&features.view(|x| spread(&x.linear(&weight, None::<&Tensor>), 1)));
+        }
+        Ok(Some(Network {
+            offset: offset.view(|x| x.reshape([-1, hidden])),
+            inner: columns(0, seen),
+            outer: outer.shallow_clone(),
+            bias: bias.shallow_clone(),
+        }))
     }
 
     fn input(&self, seen: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {

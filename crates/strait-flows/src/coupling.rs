@@ -3,12 +3,12 @@
 mod affine;
 mod spline;
 
-use crate::conditioner::{Conditioner, Setting};
+use crate::conditioner::{Conditioner, Network, Setting};
 use crate::layer::check_input;
 use crate::reversible::{Direction, Point, Retrace, Retraced, leaf, pull, retrace_whole};
 use crate::{Gate, Layer};
 use std::fmt;
-use strait_autodiff::Jet;
+use strait_autodiff::{Half, Jet, Order, Stage};
 use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed, per_sample, sum_per_sample};
 use tch::Tensor;
 
@@ -206,6 +206,18 @@ impl Bijection for Coupling {
             Transform::Spline { .. } => return Ok(None),
         };
         Ok(Some(passive.zip(&moved, |passive, moved| self.whole(passive, moved))))
+    }
+
+    /// For affine couplings of vectors with one hidden layer.
+    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        let Transform::Affine { bound } = self.transform else { return Ok(None) };
+        let Some(Network { offset, inner, outer, bias }) = self.conditioner.stage(context, t)? else { return Ok(None) };
+        let gate = self.gate.of(&Jet::variable(t, Order::Second)).unwrap_or_else(|| Jet::constant(&t.ones_like()));
+        let active = match self.active {
+            Active::First => Half::First,
+            Active::Last => Half::Last,
+        };
+        Ok(Some(vec![Stage::Coupling { active, offset, inner, outer, bias, gate, bound }]))
     }
 }
 

@@ -47,15 +47,21 @@ impl Gate {
 
     /// $g(t)$ of each sample, (B,), with its derivatives; None where nothing is gated.
     pub(crate) fn moving(self, x: &Tensor, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
-        let t = condition.t;
-        let factor = match self {
-            Self::Timeless | Self::Open => return Ok(None),
-            Self::Start => t.view(Tensor::shallow_clone),
-            Self::Ends => t.times(&t.map(|t| 1f64 - t, Tensor::neg)),
-        };
-        strait_core::check_batch(x, t.value())?;
-        check_placement("t", t.value(), x)?;
-        Ok(Some(factor))
+        let factor = self.of(condition.t);
+        if factor.is_some() {
+            strait_core::check_batch(x, condition.t.value())?;
+            check_placement("t", condition.t.value(), x)?;
+        }
+        Ok(factor)
+    }
+
+    /// $g(t)$ with its derivatives, of the shape of t; None where nothing is gated.
+    pub(crate) fn of(self, t: &Jet) -> Option<Jet> {
+        match self {
+            Self::Timeless | Self::Open => None,
+            Self::Start => Some(t.view(Tensor::shallow_clone)),
+            Self::Ends => Some(t.times(&t.map(|t| 1f64 - t, Tensor::neg))),
+        }
     }
 }
 

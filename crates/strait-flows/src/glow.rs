@@ -3,7 +3,7 @@ use crate::{
     ActNorm, Active, Chain, Coupling, Exponential, FlowError, Gate, Layer, Plu, Setting, Split, Squeezed, Transform,
 };
 use std::fmt;
-use strait_autodiff::Jet;
+use strait_autodiff::{Jet, Stage};
 use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed};
 use tch::Tensor;
 
@@ -166,6 +166,10 @@ impl Bijection for Glow {
 
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         self.chain.push(x, condition)
+    }
+
+    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        self.chain.stages(context, t)
     }
 }
 

@@ -1,7 +1,7 @@
-use crate::layer::for_each_sample;
+use crate::layer::{for_each_sample, linear_stage};
 use crate::{FlowError, Layer};
 use std::fmt;
-use strait_autodiff::Jet;
+use strait_autodiff::{Jet, Stage};
 use strait_core::{Bijection, Condition, Error, Moving, Transformed};
 use tch::Tensor;
 
@@ -77,6 +77,10 @@ impl Bijection for Permutation {
         self.check(x.value())?;
         let index = self.there.to_device(x.value().device());
         Ok(Some(x.view(|x| x.index_select(1, &index))))
+    }
+
+    fn stages(&self, _: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        linear_stage(self, self.order.len() as i64, t)
     }
 }
 

@@ -1,9 +1,9 @@
 use crate::linear::{check, check_before_end};
 use crate::velocity::push;
-use strait_autodiff::{Jet, Order};
+use strait_autodiff::{ChainPaths, Jet, Order};
 use strait_core::{
-    Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, event_size,
-    per_sample,
+    Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, PathCurve, PathSample,
+    Points, Source, event_size, per_sample,
 };
 use tch::Tensor;
 
@@ -19,6 +19,8 @@ use tch::Tensor;
 pub struct Glow<F> {
     flow: F,
 }
+
+const INVERSE: &str = "the glow path's inverse";
 
 impl<F: Bijection> Glow<F> {
     /// Over a conditional bijection with $F_0 = \mathrm{id}$.
@@ -61,11 +63,24 @@ impl<F: Bijection> Interpolant for Glow<F> {
 impl<F: Bijection> InvertibleInterpolant for Glow<F> {
     fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error> {
         check(x_t, x1, t)?;
-        check_before_end("the glow path's inverse", t)?;
+        check_before_end(INVERSE, t)?;
         let s = per_sample(t, x_t);
         let moved = (x_t - &s * x1) / (1f64 - s);
         let back = self.flow.inverse(&moved, Condition { context: Some(x1), t: Some(t) })?;
         let log_det = back.log_det - (1f64 - t).log() * event_size(x_t) as f64;
         Ok(Inverted { x0: back.value, log_det })
+    }
+
+    /// For vectors under a standard normal source and a flow in stages, by a kernel: what ends and times make of the flow
+    /// is made once, for all points.
+    fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
+        let size = at.check()?;
+        check_before_end(INVERSE, at.t)?;
+        if !source.is_standard_normal() || source.event_shape() != &size[3..] || size.len() != 4 {
+            return Ok(None);
+        }
+        let Some(stages) = self.flow.stages(Some(at.x1), at.t)? else { return Ok(None) };
+        let paths = ChainPaths { stages: &stages, x: at.x_t, x1: at.x1, t: at.t };
+        Ok(paths.field()?.map(|field| MovingMarginal::of(field, at)))
     }
 }

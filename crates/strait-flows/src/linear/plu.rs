@@ -1,8 +1,8 @@
 use super::mix;
-use crate::layer::{at_all_places, check_input, for_each_sample, places};
+use crate::layer::{at_all_places, check_input, for_each_sample, linear_stage, places};
 use crate::{Gate, Layer};
 use std::fmt;
-use strait_autodiff::{Jet, triangular};
+use strait_autodiff::{Jet, Stage, triangular};
 use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, per_sample};
 use tch::Tensor;
 
@@ -138,6 +138,10 @@ impl Bijection for Plu {
                 y.plus(&y.view(|y| mix(&lower, y)).times(&g))
             }
         }))
+    }
+
+    fn stages(&self, _: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
+        linear_stage(self, self.channels(), t)
     }
 }
 

@@ -10,7 +10,7 @@
 //! the candidates. Under a standard normal source one kernel does it all.
 
 use super::Affine;
-use strait_autodiff::{AffineField, AffinePaths, Jet, Order};
+use strait_autodiff::{AffinePaths, Jet, Order};
 use strait_core::{Error, Marginal, MovingMarginal, Points, Source, TimeFunction, weights};
 use tch::Tensor;
 
@@ -57,11 +57,7 @@ impl Triangle {
 fn at_once(bound: f64, numbers: &Jet, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
     let (x, x1) = (at.x_t.flatten(2, -1), at.x1.flatten(1, -1));
     let paths = AffinePaths { numbers, bound, x: &x, x1: &x1, t: at.t };
-    let event = |x: Tensor| if at.x_t.dim() == 3 { x } else { x.view_as(at.x_t) };
-    Ok(paths.field()?.map(|AffineField { velocity, derivative, log_weight, log_square }| MovingMarginal {
-        marginal: Marginal { velocity: event(velocity), log_weight, log_square },
-        derivative: event(derivative),
-    }))
+    Ok(paths.field()?.map(|field| MovingMarginal::of(field, at)))
 }
 
 pub(super) fn marginal<F: TimeFunction>(
