@@ -17,38 +17,37 @@
 
 namespace strait {
 
-// e^x = 2^n (1 + m) for float without a branch, so that a loop over it becomes vector code: to 1 unit in the last place
-// where the result is a normal number, and clamped to that range.
+// e^x = 2^n (1 + m) without a branch, so that a loop over it becomes vector code: to 1 unit in the last place where the
+// result is a normal number, and clamped to that range. For a float, or for a vector of them (`Bits` of int32_t alike).
+template <typename V, typename Bits>
 struct Exponential {
-  float scale, m;
-  INLINE explicit Exponential(float x) {
-    x = x < -87.0f ? -87.0f : (x > 87.0f ? 87.0f : x);
+  V scale, m;
+  INLINE explicit Exponential(V x) {
+    x = x < -87.0f ? V{} - 87.0f : (x > 87.0f ? V{} + 87.0f : x);
     // x = n log 2 + r with |r| <= log(2) / 2; adding 1.5 * 2^23 rounds to an integer.
-    const float shifted = x * 1.44269504f + 12582912.0f;
-    const float n = shifted - 12582912.0f;
-    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
+    const V shifted = x * 1.44269504f + 12582912.0f;
+    const V n = shifted - 12582912.0f;
+    const V r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    V p = V{} + 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     m = p * r * r + r;
-    int32_t bits;
+    Bits bits;
     std::memcpy(&bits, &shifted, sizeof bits);
-    const int32_t power = (bits + 127) << 23;  // the integer sits in the low bits; 2^n by its exponent
+    const Bits power = (bits + 127) << 23;  // the integer sits in the low bits; 2^n by its exponent
     std::memcpy(&scale, &power, sizeof scale);
   }
+  INLINE V whole() const { return (m + 1.0f) * scale; }
 };
 
-INLINE float exponential(float x) {
-  const Exponential e(x);
-  return (e.m + 1.0f) * e.scale;
-}
+INLINE float exponential(float x) { return Exponential<float, int32_t>(x).whole(); }
 
 // e^x - 1, to its own last place also near 0.
 INLINE float exponential_minus_one(float x) {
-  const Exponential e(x);
+  const Exponential<float, int32_t> e(x);
   return e.m * e.scale + (e.scale - 1.0f);
 }
 

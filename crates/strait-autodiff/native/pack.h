@@ -14,6 +14,7 @@ struct Several;
 template <>
 struct Several<float> {
   typedef float Pack __attribute__((vector_size(32)));
+  typedef int32_t Bits __attribute__((vector_size(32)));
 };
 template <>
 struct Several<double> {
@@ -24,13 +25,15 @@ using Pack = typename Several<T>::Pack;
 template <typename T>
 constexpr int LANES = sizeof(Pack<T>) / sizeof(T);
 
+// e^x. (A loop over the lanes does not become vector code.)
 template <typename T>
 INLINE Pack<T> exponentials(Pack<T> x) {
-  T in[LANES<T>], out[LANES<T>];
-  std::memcpy(in, &x, sizeof x);
-  for (int l = 0; l < LANES<T>; ++l) out[l] = exponential(in[l]);
-  std::memcpy(&x, out, sizeof x);
-  return x;
+  if constexpr (std::is_same_v<T, float>) {
+    return Exponential<Pack<float>, Several<float>::Bits>(x).whole();
+  } else {
+    for (int l = 0; l < LANES<T>; ++l) x[l] = exponential(x[l]);
+    return x;
+  }
 }
 
 template <typename T>

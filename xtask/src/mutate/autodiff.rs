@@ -8,9 +8,11 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
 
 const FIELD: Tests = Tests { package: "strait-paths", target: "affine_field", filter: "kernel" };
 
+const CHAIN: Tests = Tests { package: "strait-paths", target: "chain_field", filter: "kernel" };
+
 const CURVE: Tests = Tests { package: "strait-paths", target: "affine_curve", filter: "kernel" };
 
-pub(super) static FAULTS: [Fault; 11] = [
+pub(super) static FAULTS: [Fault; 14] = [
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-autodiff/native/affine.cc",
@@ -26,15 +28,15 @@ pub(super) static FAULTS: [Fault; 11] = [
         tests: tests("affine_jet", "first_two_derivatives"),
     },
     Fault {
-        name: "an affine path's field: weights that do not move",
-        file: "crates/strait-autodiff/native/affine_field.cc",
+        name: "a marginal field: weights that do not move",
+        file: "crates/strait-autodiff/native/marginal.h",
         find: "dvs[i] += p.w * (p.du[i] + (p.slope - at.mean_slope) * p.u[i]);",
         put: "dvs[i] += p.w * p.du[i];",
         tests: FIELD,
     },
     Fault {
-        name: "an affine path's field: the reverse loses the mean of what the weights do",
-        file: "crates/strait-autodiff/native/affine_field.cc",
+        name: "a marginal field: the reverse loses the mean of what the weights do",
+        file: "crates/strait-autodiff/native/marginal.h",
         find: "p.gslope += p.w * of_mean;",
         put: "p.gslope += p.w * T(0);",
         tests: FIELD,
@@ -52,6 +54,27 @@ pub(super) static FAULTS: [Fault; 11] = [
         find: "add_outer(d, gx, y, *to_matrices[k]);",
         put: "if (k < 2) add_outer(d, gx, y, *to_matrices[k]);",
         tests: CURVE,
+    },
+    Fault {
+        name: "a chain of couplings: the mixed derivative without the product of the first two",
+        file: "crates/strait-autodiff/native/hyper_dual.h",
+        find: "return f[1] * x.both + f[2] * x.q * x.p;",
+        put: "return f[1] * x.both;",
+        tests: CHAIN,
+    },
+    Fault {
+        name: "a chain of couplings: a hidden unit's mixed part that does not reach its offset",
+        file: "crates/strait-autodiff/native/stages.h",
+        find: "offset[2] += g.both;",
+        put: "offset[2] += g.both * T(0);",
+        tests: CHAIN,
+    },
+    Fault {
+        name: "a chain of linear stages: along the flow the inverse forgets that the matrix moves",
+        file: "crates/strait-autodiff/native/stages.h",
+        find: "from[i] -= matrix[1][i * d + j] * at.z0[j].value;",
+        put: "from[i] -= matrix[1][i * d + j] * V{};",
+        tests: CHAIN,
     },
     Fault {
         name: "ActNorm's kernel: sums of images take the first place for all",
