@@ -5,7 +5,12 @@
 #include "hyper_dual.h"
 #include "pack.h"
 
+#include <utility>
+
 namespace strait {
+
+// Whether a part goes through a stage from its image.
+constexpr bool goes_back(Part part) { return part == Part::Value || part == Part::P; }
 
 // A part of what a stage takes and makes, for the ends of a pack; `log` is what the stage adds to the logarithm of the
 // inverse's determinant, or to its derivative along p.
@@ -69,9 +74,8 @@ struct Coupling {
     }
     for (int j = 0; j < 2 * m; ++j) at.raw[j].template at<part>() = made[j];
     for (int i = 0; i < n; ++i) {
-      constexpr bool back = part == Part::Value || part == Part::P;
       HyperDual<V>&z0 = at.z0[passive + i], &z1 = at.z1[passive + i];
-      back ? void(z0.template at<part>() = z1.template at<part>()) : void(z1.template at<part>() = z0.template at<part>());
+      goes_back(part) ? void(z0.template at<part>() = z1.template at<part>()) : void(z1.template at<part>() = z0.template at<part>());
     }
     for (int i = 0; i < m; ++i) {
       const Gated<V, T> s = scale(at.raw[i]), b = shift(at.raw[m + i]);
@@ -141,9 +145,8 @@ struct Coupling {
       }
     }
     for (int i = 0; i < n; ++i) {
-      constexpr bool back = part == Part::Value || part == Part::P;
       HyperDual<V>&g0 = to.z0[passive + i], &g1 = to.z1[passive + i];
-      back ? void(g1.template at<part>() += g0.template at<part>()) : void(g0.template at<part>() += g1.template at<part>());
+      goes_back(part) ? void(g1.template at<part>() += g0.template at<part>()) : void(g0.template at<part>() += g1.template at<part>());
     }
     V given[2 * MOST];
     for (int j = 0; j < 2 * m; ++j) {
@@ -226,14 +229,22 @@ struct Linear {
 
   template <Part part>
   INLINE void move(int64_t, const Across<V>& at) const {
-    V from[MOST], to[MOST];
-    known<part>(at, from);
-    times<part>(at, from, to);
+    V from[MOST];
+    if constexpr (goes_back(part)) known<part>(at, from);
     for (int i = 0; i < d; ++i) {
-      if constexpr (part == Part::Value) at.z0[i].value = to[i];
-      if constexpr (part == Part::P) at.z0[i].p = to[i];
-      if constexpr (part == Part::Q) at.z1[i].q = to[i];
-      if constexpr (part == Part::Both) at.z1[i].both = to[i];
+      V sum = {};
+      if constexpr (part == Part::Q) sum += shift[1][i];
+      if constexpr (part == Part::Both) sum += shift[2][i];
+      for (int j = 0; j < d; ++j) {
+        const int64_t k = i * d + j;
+        const HyperDual<V>& x = at.z0[j];
+        if constexpr (goes_back(part)) sum += inverse[k] * from[j];
+        if constexpr (part == Part::Q) sum += matrix[0][k] * x.q + matrix[1][k] * x.value;
+        if constexpr (part == Part::Both) {
+          sum += matrix[0][k] * x.both + matrix[1][k] * (x.q + x.p) + matrix[2][k] * x.value;
+        }
+      }
+      (goes_back(part) ? at.z0 : at.z1)[i].template at<part>() = sum;
     }
   }
 
@@ -243,25 +254,18 @@ struct Linear {
     const auto read = [&](auto&& f, V* into) {
       for (int i = 0; i < d; ++i) into[i] = f(i);
     };
-    if constexpr (part == Part::Value) {
+    if constexpr (goes_back(part)) {
+      constexpr int order = part == Part::Value ? 0 : 1;
       known<part>(at, x);
-      read([&](int i) { return to.z0[i].value; }, g);
+      read([&](int i) { return to.z0[i].template at<part>(); }, g);
       transposed(inverse, g, x, h, inverse_grad);
       for (int i = 0; i < d; ++i) {
-        to.z1[i].value += h[i];
-        shift_grad[0][i] -= h[i];
+        to.z1[i].template at<part>() += h[i];
+        shift_grad[order][i] -= h[i];
       }
     }
     if constexpr (part == Part::P) {
-      known<part>(at, x);
-      read([&](int i) { return to.z0[i].p; }, g);
-      transposed(inverse, g, x, h, inverse_grad);
-      for (int i = 0; i < d; ++i) {
-        to.z1[i].p += h[i];
-        shift_grad[1][i] -= h[i];
-        g[i] = -h[i];
-        h[i] = V{};
-      }
+      for (int i = 0; i < d; ++i) g[i] = -std::exchange(h[i], V{});
       read([&](int i) { return at.z0[i].value; }, x);
       transposed(matrix[1], g, x, h, matrix_grad[1]);
       for (int i = 0; i < d; ++i) to.z0[i].value += h[i];
@@ -294,7 +298,7 @@ struct Linear {
   }
 
  private:
-  // What the inverse is applied to (value and p), or nothing.
+  // What the inverse is applied to.
   template <Part part>
   INLINE void known(const Across<V>& at, V* from) const {
     for (int i = 0; i < d; ++i) {
@@ -303,25 +307,6 @@ struct Linear {
         from[i] = at.z1[i].p - shift[1][i];
         for (int j = 0; j < d; ++j) from[i] -= matrix[1][i * d + j] * at.z0[j].value;
       }
-    }
-  }
-
-  template <Part part>
-  INLINE void times(const Across<V>& at, const V* from, V* to) const {
-    for (int i = 0; i < d; ++i) {
-      V sum = {};
-      if constexpr (part == Part::Q) sum += shift[1][i];
-      if constexpr (part == Part::Both) sum += shift[2][i];
-      for (int j = 0; j < d; ++j) {
-        const int64_t k = i * d + j;
-        const HyperDual<V>& x = at.z0[j];
-        if constexpr (part == Part::Value || part == Part::P) sum += inverse[k] * from[j];
-        if constexpr (part == Part::Q) sum += matrix[0][k] * x.q + matrix[1][k] * x.value;
-        if constexpr (part == Part::Both) {
-          sum += matrix[0][k] * x.both + matrix[1][k] * (x.q + x.p) + matrix[2][k] * x.value;
-        }
-      }
-      to[i] = sum;
     }
   }
 

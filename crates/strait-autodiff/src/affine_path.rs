@@ -1,6 +1,7 @@
 //! Affine paths in a single pass, on the CPU: the curves themselves, and the marginal field of many.
 
 use crate::kernel::{GREATEST_BOUND, MOST_DIMENSIONS, understood};
+use crate::marginal_field::check_points;
 use crate::{AutodiffError, Jet, MarginalField, Order, ffi};
 use std::ptr;
 use tch::Tensor;
@@ -23,16 +24,7 @@ pub struct AffinePaths<'a> {
 
 impl AffinePaths<'_> {
     fn check(&self) -> Result<i64, AutodiffError> {
-        let (x, x1, t) = (self.x.size(), self.x1.size(), self.t.size());
-        let fault = |what, expected, found| Err(AutodiffError::Shape { what, index: 0, expected, found });
-        let [times, _, d] = x[..] else { return fault("points", vec![0, 0, 0], x) };
-        let [ends, of] = x1[..] else { return fault("ends", vec![0, d], x1) };
-        if of != d || ends < 1 || d < 1 {
-            return fault("ends", vec![ends.max(1), d.max(1)], x1);
-        }
-        if t != [times] {
-            return fault("times", vec![times], t);
-        }
+        let [times, ends, d] = check_points(self.x, self.x1, self.t)?;
         check_numbers(self.numbers, times * ends, d)?;
         Ok(d)
     }

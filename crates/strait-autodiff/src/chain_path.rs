@@ -1,13 +1,14 @@
 //! Paths through a chain of bijections in a single pass, on the CPU: the marginal field of many.
 
 use crate::kernel::{GREATEST_BOUND, MOST_DIMENSIONS, understood};
+use crate::marginal_field::check_points;
 use crate::{AutodiffError, Jet, MarginalField, ffi};
 use std::ptr;
 use tch::Tensor;
 
-/// Which half of the d coordinates a coupling moves; of an odd number it is the larger half.
+/// Which half of the channels a coupling transforms; of an odd number it is the larger half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Half {
+pub enum Active {
     /// The first.
     First,
     /// The last.
@@ -32,7 +33,7 @@ pub enum Stage {
     /// $(r, m) = W \operatorname{silu}(V x_a + c) + w$ of the other half.
     Coupling {
         /// What moves.
-        active: Half,
+        active: Active,
         /// $c$, (T K, h) with two derivatives in t.
         offset: Jet,
         /// $V$, (h, d - m).
@@ -78,7 +79,7 @@ impl Stage {
                 Given { kind: 0, bound: 1.0, tensors: [m, m1, m2, clone(inverse), b, b1, b2] }
             }
             Self::Coupling { active, offset, inner, outer, bias, gate, bound } => {
-                let kind = if *active == Half::First { 1 } else { 2 };
+                let kind = if *active == Active::First { 1 } else { 2 };
                 let gate = Tensor::stack(&[clone(gate.value()), gate.first(), gate.second()], 1);
                 let [c, c1, c2] = [clone(offset.value()), offset.first(), offset.second()];
                 let tensors = [c, c1, c2, clone(inner), clone(outer), clone(bias), gate];
@@ -135,21 +136,13 @@ impl ChainPaths<'_> {
     /// # Ok::<(), AutodiffError>(())
     /// ```
     pub fn field(&self) -> Result<Option<MarginalField>, AutodiffError> {
-        let (x, x1, t) = (self.x.size(), self.x1.size(), self.t.size());
-        let fault = |what, index, expected, found| Err(AutodiffError::Shape { what, index, expected, found });
-        let [times, _, d] = x[..] else { return fault("points", 0, vec![0, 0, 0], x) };
-        let [ends, of] = x1[..] else { return fault("ends", 0, vec![0, d], x1) };
-        if of != d || ends < 1 || d < 1 {
-            return fault("ends", 0, vec![ends.max(1), d.max(1)], x1);
-        }
-        if t != [times] {
-            return fault("times", 0, vec![times], t);
-        }
+        let sizes @ [_, _, d] = check_points(self.x, self.x1, self.t)?;
         let given: Vec<Given> = self.stages.iter().map(Stage::given).collect();
         for (i, (stage, given)) in self.stages.iter().zip(&given).enumerate() {
-            for (expected, x) in stage.shapes([times, ends, d]).into_iter().zip(&given.tensors) {
+            for (expected, x) in stage.shapes(sizes).into_iter().zip(&given.tensors) {
                 if x.size() != expected {
-                    return fault("a stage's tensor", i, expected, x.size());
+                    let (what, found) = ("a stage's tensor", x.size());
+                    return Err(AutodiffError::Shape { what, index: i, expected, found });
                 }
             }
         }

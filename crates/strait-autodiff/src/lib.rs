@@ -38,7 +38,7 @@ mod reverse;
 
 pub use affine::{affine, affine_jet};
 pub use affine_path::{AffinePaths, affine_curve};
-pub use chain_path::{ChainPaths, Half, Stage};
+pub use chain_path::{Active, ChainPaths, Stage};
 pub use channels::{diagonal, triangular};
 pub use draw::{integers, normal, permutation, uniform};
 pub use error::AutodiffError;

@@ -100,7 +100,7 @@ impl MovingMarginal {
     /// From a kernel's, whose points are flat.
     pub fn of(field: MarginalField, at: Points<'_>) -> Self {
         let MarginalField { velocity, derivative, log_weight, log_square } = field;
-        let event = |x: Tensor| x.view_as(at.x_t);
+        let event = |x: Tensor| if at.x_t.dim() == 3 { x } else { x.view_as(at.x_t) };
         let marginal = Marginal { velocity: event(velocity), log_weight, log_square };
         Self { marginal, derivative: event(derivative) }
     }

@@ -8,7 +8,7 @@ use crate::layer::check_input;
 use crate::reversible::{Direction, Point, Retrace, Retraced, leaf, pull, retrace_whole};
 use crate::{Gate, Layer};
 use std::fmt;
-use strait_autodiff::{Half, Jet, Order, Stage};
+use strait_autodiff::{Active, Jet, Order, Stage};
 use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed, per_sample, sum_per_sample};
 use tch::Tensor;
 
@@ -98,15 +98,6 @@ impl fmt::Display for Transform {
             Self::Spline { bins, bound } => write!(f, "spline of {bins} bins on ±{bound}"),
         }
     }
-}
-
-/// Which half of the channels a coupling transforms; of an odd number it is the larger half.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Active {
-    /// The first.
-    First,
-    /// The last.
-    Last,
 }
 
 /// A coupling layer: with channels $(a, b)$, $b$ active,
@@ -213,11 +204,7 @@ impl Bijection for Coupling {
         let Transform::Affine { bound } = self.transform else { return Ok(None) };
         let Some(Network { offset, inner, outer, bias }) = self.conditioner.stage(context, t)? else { return Ok(None) };
         let gate = self.gate.of(&Jet::variable(t, Order::Second)).unwrap_or_else(|| Jet::constant(&t.ones_like()));
-        let active = match self.active {
-            Active::First => Half::First,
-            Active::Last => Half::Last,
-        };
-        Ok(Some(vec![Stage::Coupling { active, offset, inner, outer, bias, gate, bound }]))
+        Ok(Some(vec![Stage::Coupling { active: self.active, offset, inner, outer, bias, gate, bound }]))
     }
 }
 
