@@ -7,8 +7,8 @@ use crate::one_step::OneStep;
 use std::rc::Rc;
 use strait_core::Objective;
 use strait_optim::objectives::{
-    ConditionalVariance, Energy, FieldStraightness, FlowMatching, Likelihood, SquaredVelocity, Straightness,
-    StraightnessConfig, TransportCost,
+    ConditionalVariance, Energy, FieldStraightness, FlowMatching, Likelihood, MarginalStraightness, SquaredVelocity,
+    Straightness, StraightnessConfig, TransportCost,
 };
 use strait_optim::{LearningRate, LevelName, LevelPlan, OptimError, Phase, Term};
 use strait_paths::Along;
@@ -96,6 +96,7 @@ impl Plans<'_> {
                     DerivativeConfig::Difference => Along::Difference { step: STEP },
                 },
             }),
+            ObjectiveConfig::MarginalStraightness { step } => Box::new(MarginalStraightness { step }),
             ObjectiveConfig::ConditionalVariance => Box::new(ConditionalVariance),
         })
     }

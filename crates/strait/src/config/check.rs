@@ -6,7 +6,7 @@ use super::{
 };
 use crate::reflow::teacher;
 use strait_ode::Method;
-use strait_optim::LevelName;
+use strait_optim::{LevelName, Times};
 
 fn positive(x: f64) -> bool {
     x.is_finite() && x > 0.0
@@ -82,7 +82,9 @@ impl Config {
             }
             (LevelName::Transport, _) => (false, "likelihood, transport_cost, squared_velocity or energy"),
             (LevelName::Interpolant, O::FlowMatching | O::Likelihood | O::TransportCost) => {
-                (false, "energy, straightness, field_straightness, conditional_variance or squared_velocity")
+                let must = "energy, straightness, marginal_straightness, field_straightness, conditional_variance or \
+                            squared_velocity";
+                (false, must)
             }
             (LevelName::Interpolant, _) => (!flow, "left out where velocity.flow is given"),
         };
@@ -190,6 +192,13 @@ impl LevelConfig {
         need(self.noise.is_finite() && self.noise >= 0.0, &key("noise"), self.noise, "at least 0")?;
         need(self.clip.is_none_or(positive), &key("clip"), self.clip, "above 0")?;
         let unit = |b: f64| (0.0..1.0).contains(&b);
-        need(unit(self.betas.0) && unit(self.betas.1), &key("betas"), self.betas, "a pair of numbers in [0, 1)")
+        need(unit(self.betas.0) && unit(self.betas.1), &key("betas"), self.betas, "a pair of numbers in [0, 1)")?;
+        for objective in std::iter::once(&self.objective).chain(self.plus.iter().map(|term| &term.objective)) {
+            if let ObjectiveConfig::MarginalStraightness { step } = objective {
+                need(positive(*step) && *step <= 0.5, &key("step"), step, "above 0 and at most 0.5")?;
+                need(self.times == Times::Uniform, &key("times"), self.times, "uniform for marginal_straightness")?;
+            }
+        }
+        Ok(())
     }
 }

@@ -39,6 +39,11 @@ pub enum ObjectiveConfig {
         #[serde(default)]
         derivative: DerivativeConfig,
     },
+    /// $E|Dv^*/Dt|^2$ by the learned field and its response to the paths, for the interpolant.
+    MarginalStraightness {
+        /// The step along the flow.
+        step: f64,
+    },
     /// $E|u - v|^2$ through the path, for the interpolant.
     ConditionalVariance,
 }

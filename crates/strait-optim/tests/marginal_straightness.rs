@@ -1,0 +1,152 @@
+//! The two straightnesses whose gradient is that of a marginal field, where that field is known.
+//!
+//! Between Gaussians, $x_0 \sim N(0, I)$ and $x_1 \sim N(0, S)$, a path $x_t = A_t x_0 + t x_1$ has the field
+//! $v^* = G_t x$ with $G = (\dot A A^\top + t S) C^{-1}$, $C = A A^\top + t^2 S$, and
+//! $Dv^* = (\dot G + G^2)\,x$, so that $E|Dv^*|^2 = \int \operatorname{tr}\bigl(K C K^\top\bigr)\,dt$, $K = \dot G + G^2$.
+
+mod common;
+
+use common::Independent;
+use strait_core::{
+    Batch, Error, Interpolant, Models, Objective, PathCurve, PathSample, Seed, StandardNormal, VelocityField, per_sample,
+    sum_per_sample,
+};
+use strait_optim::objectives::{MarginalStraightness, Straightness, StraightnessConfig};
+use strait_paths::{Along, ExactField, Linear};
+use tch::{Device, Kind, Tensor};
+
+const OPTIONS: (Kind, Device) = (Kind::Double, Device::Cpu);
+
+/// $A_t = (1-t) I + c\,t(1-t) M$, with a matrix M that turns and shears.
+struct Sheared {
+    c: Tensor,
+    m: Tensor,
+}
+
+impl Sheared {
+    fn new(c: f64) -> Self {
+        Self { c: Tensor::from(c), m: Tensor::from_slice2(&[[0.4f64, 1.1], [-0.7, 0.2]]) }
+    }
+
+    /// A and its derivative, at a number t.
+    fn matrix(&self, t: f64) -> (Tensor, Tensor) {
+        let eye = Tensor::eye(2, OPTIONS);
+        let a = &eye * (1.0 - t) + &self.m * (&self.c * (t * (1.0 - t)));
+        let slope = &self.m * (&self.c * (1.0 - 2.0 * t)) - eye;
+        (a, slope)
+    }
+}
+
+impl Interpolant for Sheared {
+    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        let s = per_sample(t, x0);
+        let turned = x0.matmul(&self.m.tr()) * &self.c;
+        let rest = 1f64 - &s;
+        Ok(PathSample {
+            x_t: &rest * x0 + &s * &rest * &turned + &s * x1,
+            velocity: x1 - x0 + (rest - s) * turned,
+        })
+    }
+    fn curve(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> Result<PathCurve, Error> {
+        unreachable!("the straightness does not ask for it")
+    }
+}
+
+/// S, with eigenvalues .5 and 3.
+fn covariance() -> Tensor {
+    Tensor::from_slice2(&[[1.2f64, 1.1], [1.1, 2.3]])
+}
+
+/// $G_t$ and $C_t$.
+fn field(path: &Sheared, t: f64) -> (Tensor, Tensor) {
+    let (a, slope) = path.matrix(t);
+    let s = covariance();
+    let c = a.matmul(&a.tr()) + &s * (t * t);
+    ((slope.matmul(&a.tr()) + s * t).matmul(&c.inverse()), c)
+}
+
+/// The field of a path, held.
+struct Held(Sheared);
+
+impl VelocityField for Held {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        // The pairs of one time lie side by side.
+        let times = Vec::<f64>::try_from(t)?.into_iter().step_by(16);
+        let each: Vec<Tensor> = times.map(|t| field(&self.0, t).0).collect();
+        let matrices = Tensor::stack(&each, 0).unsqueeze(1).expand([-1, 16, 2, 2], false).flatten(0, 1);
+        Ok(matrices.matmul(&x.unsqueeze(2)).squeeze_dim(2))
+    }
+}
+
+/// $E|Dv^*|^2$ of a path over times in $[0, \text{until}]$, by the trapezium rule.
+fn straightness(path: &Sheared, until: f64) -> f64 {
+    let at = |t: f64| {
+        let (g, c) = field(path, t);
+        let h = 1e-5;
+        let k = (field(path, t + h).0 - field(path, t - h).0) / (2.0 * h) + g.matmul(&g);
+        k.matmul(&c).matmul(&k.tr()).trace().double_value(&[])
+    };
+    let n = 400;
+    (0..=n).map(|i| at(until * f64::from(i) / f64::from(n)) * if i % n == 0 { 0.5 } else { 1.0 }).sum::<f64>() / f64::from(n)
+}
+
+/// Pairs whose means and covariances are those of the laws exactly, at each of `times`: all sixteen signs of two
+/// independent whitened points. What is quadratic in a pair is averaged without error.
+fn pairs(times: i64) -> Batch {
+    let sign = || Tensor::from_slice(&[-1.0f64, 1.0]);
+    let signs = Tensor::cartesian_prod(&[sign(), sign(), sign(), sign()]);
+    let root = covariance().linalg_cholesky(false);
+    let (x0, x1) = (signs.narrow(1, 0, 2), signs.narrow(1, 2, 2).matmul(&root.tr()));
+    let t = (Tensor::arange(times, OPTIONS) + 0.5) / times as f64;
+    Batch { x0: x0.repeat([times, 1]), x1: x1.repeat([times, 1]), t: t.repeat_interleave_self_int(16, 0, None) }
+}
+
+#[test]
+fn its_value_and_its_gradient_are_those_of_the_marginal_field() {
+    for c in [0.0, 0.6] {
+        let path = Sheared { c: Tensor::from(c).set_requires_grad(true), ..Sheared::new(c) };
+        let velocity = Held(Sheared::new(c));
+        let models = Models { interpolant: &path, velocity: &velocity };
+        let loss = MarginalStraightness { step: 0.002 }.loss(models, &pairs(1000)).unwrap();
+        let gradient = Tensor::run_backward(&[&loss.total], &[&path.c], false, false).remove(0).double_value(&[]);
+        let truth = straightness(&Sheared::new(c), 1.0);
+        let slope = (straightness(&Sheared::new(c + 1e-4), 1.0) - straightness(&Sheared::new(c - 1e-4), 1.0)) / 2e-4;
+        let total = loss.total.double_value(&[]);
+        assert!((total - truth).abs() < 0.02 * truth, "c = {c}: {total} in place of {truth}");
+        assert!((gradient - slope).abs() < 0.02 * slope.abs(), "c = {c}: {gradient} in place of {slope}");
+        // Where the field is the marginal one its response is 0 in value, and all but all of the gradient.
+        let response = loss.terms.iter().find(|(name, _)| *name == "response").unwrap().1.double_value(&[]);
+        assert!(response.abs() < 0.02 * truth, "c = {c}: {response}");
+    }
+}
+
+/// The mean over batches of few candidates, beside that of the square of one field over as many.
+#[test]
+fn the_exact_fields_straightness_is_right_on_average_with_few_candidates() {
+    let (candidates, times, until, along) = (256, 4, 0.9, Along::Forward);
+    let source = StandardNormal::new(&[2]);
+    let config = StraightnessConfig { candidates, times, until, floor: 1.0, along };
+    let objective = Straightness::new(Box::new(source.clone()), Box::new(Independent), config).unwrap();
+    let models = Models { interpolant: &Linear, velocity: &Held(Sheared::new(0.0)) };
+    let root = covariance().linalg_cholesky(false);
+    let (mut product, mut square) = (0.0, 0.0);
+    let rounds = 200;
+    for round in 0..rounds {
+        let mut draws = Seed(3).stream("straightness").at(round);
+        let mut normal = || draws.normal(&[candidates + 128, 2], OPTIONS.0, OPTIONS.1).unwrap();
+        let (x0, x1) = (normal(), normal().matmul(&root.tr()));
+        let t = (Tensor::arange(times, OPTIONS) + 0.5) / times as f64;
+        let few = &t * until;
+        let points = |x: &Tensor| x.narrow(0, candidates, 128);
+        let at = Linear.at(&points(&x0), &points(&x1), &few.repeat_interleave_self_int(32, 0, None)).unwrap();
+        let x_t = at.x_t.view([times, 32, 2]);
+        let half = x1.narrow(0, 0, candidates / 2);
+        let field = ExactField::new(&Linear, &source, &Independent, half, i64::MAX).unwrap();
+        let one = field.moving(&x_t, &few, along).unwrap().derivative.flatten(0, 1);
+        square += sum_per_sample(&one.square()).mean(OPTIONS.0).double_value(&[]) / rounds as f64;
+        product += objective.loss(models, &Batch { x0, x1, t }).unwrap().total.double_value(&[]) / rounds as f64;
+    }
+    let truth = straightness(&Sheared::new(0.0), until);
+    assert!((product - truth).abs() < 0.08 * truth, "{product} in place of {truth}");
+    assert!(square > 2.0 * truth, "{square} is near {truth} too");
+}
