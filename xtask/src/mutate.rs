@@ -7,6 +7,7 @@
 
 mod autodiff;
 mod flows;
+mod optim;
 mod paths;
 mod transport;
 
@@ -51,7 +52,7 @@ enum Verdict {
 }
 
 fn all() -> impl Iterator<Item = &'static Fault> {
-    autodiff::FAULTS.iter().chain(&flows::FAULTS).chain(&paths::FAULTS).chain(&transport::FAULTS)
+    autodiff::FAULTS.iter().chain(&flows::FAULTS).chain(&paths::FAULTS).chain(&transport::FAULTS).chain(&optim::FAULTS)
 }
 
 /// `cargo xtask mutate [FILTER]`: the faults whose file or name contains the filter.

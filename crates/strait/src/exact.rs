@@ -15,8 +15,10 @@ use strait_paths::{Along, ExactField};
 /// Candidates of the field whose effective sample size is reported, and of the one that is sampled.
 const REPORTED: i64 = 1024;
 const SAMPLED: i64 = 2048;
-/// Queries that an effective sample size is averaged over, and pairs that are computed at once.
-const QUERIES: i64 = 256;
+/// Queries that an effective sample size is averaged over, trajectories that a residual is, and pairs that are computed
+/// at once.
+const QUERIES: i64 = 64;
+const TRAJECTORIES: i64 = 256;
 const PAIRS_AT_ONCE: i64 = 1 << 16;
 /// The most steps that samples take: with more the field leads ever nearer to its own candidates.
 const MOST_STEPS: usize = 8;
@@ -86,7 +88,7 @@ pub fn evaluate(
     let at = |&nfe: &usize| sample(setting, &field, Method::Euler, &TimeGrid::uniform(nfe)?, reference);
     let samples = counts.map(at).collect::<Result<Vec<_>, _>>()?;
     let ess = ess(&field, candidates, reference)?;
-    let few = reference.x0.narrow(0, 0, QUERIES.min(reference.x0.size()[0]));
+    let few = reference.x0.narrow(0, 0, TRAJECTORIES.min(reference.x0.size()[0]));
     let bent = residual(&field, &few, 10, 10, Along::Difference { step: STEP })?;
     Ok(Some(ExactFieldSummary {
         evaluations: evaluations(&samples, reference),

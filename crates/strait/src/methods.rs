@@ -13,10 +13,13 @@ const PAIRS: i64 = 1 << 16;
 const PAIRS_NFE: usize = 100;
 /// Turns of a stress velocity.
 const STRESS_TURNS: u64 = 8000;
-/// The joint form: steps of its Glow, the weight that its straightness rises to, and the path's rate of the velocity's.
+/// The joint form: steps of its Glow, the weight that the velocity's own straightness rises to, the step of the path's, the
+/// path's rate of the velocity's, and the velocity's steps for each of the path's.
 const JOINT_STEPS: usize = 4;
-const JOINT_WEIGHT: f64 = 0.1;
-const JOINT_RATE: f64 = 5e-3;
+const JOINT_WEIGHT: f64 = 1e-3;
+const JOINT_STEP: f64 = 0.1;
+const JOINT_RATE: f64 = 0.1;
+const JOINT_TURN: u32 = 3;
 
 /// A method of `compare`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -120,24 +123,28 @@ pub fn stress(config: &Config) -> Option<Config> {
 }
 
 /// The joint form of Shankar and Geffner (arXiv 2503.20719), as far as its summaries tell, in `steps` gradient steps: a
-/// third for the velocity alone on the linear path, a third for both, and a third for a velocity afresh.
+/// twentieth for the velocity alone on the linear path, three fifths for both, and the rest for a velocity afresh. The
+/// straightness of the learned field is lowered by both, by the path with the field's response to it: without, no rate
+/// and no weight that was tried made the field straight.
 fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseConfig>)> {
-    let third = (steps / 3).max(2);
-    let turns = third / 2;
-    let first = velocity_alone(preset, "linear", third)?;
+    let (alone, turns) = ((steps / 20).max(1), (steps * 3 / 5 / (u64::from(JOINT_TURN) + 1)).max(1));
+    let together_steps = turns * (u64::from(JOINT_TURN) + 1);
+    let first = velocity_alone(preset, "linear", alone)?;
     let mut together = velocity_alone(preset, "together", turns)?;
-    let mut last = velocity_alone(preset, "final", steps.saturating_sub(third + 2 * turns).max(1))?;
+    let mut last = velocity_alone(preset, "final", steps.saturating_sub(alone + together_steps).max(1))?;
     last.fresh = vec![LevelName::Velocity];
-    let objective = ObjectiveConfig::FieldStraightness { derivative: DerivativeConfig::Exact };
     let velocity = together.level.first_mut()?;
-    velocity.plus.push(TermConfig { objective, weight: JOINT_WEIGHT, ramp: turns });
     let path = LevelConfig {
         level: LevelName::Interpolant,
-        objective: ObjectiveConfig::ConditionalVariance,
+        objective: ObjectiveConfig::MarginalStraightness { step: JOINT_STEP },
+        times: Times::Uniform,
         rate: JOINT_RATE * velocity.rate,
         clip: Some(1.0),
         ..velocity.clone()
     };
+    let objective = ObjectiveConfig::FieldStraightness { derivative: DerivativeConfig::Exact };
+    velocity.plus.push(TermConfig { objective, weight: JOINT_WEIGHT, ramp: turns });
+    velocity.steps = JOINT_TURN;
     together.level.push(path);
     let hidden = vec![(preset.velocity.hidden.first()? / 2).max(1)];
     let glow = GlowConfig { steps: JOINT_STEPS, hidden, transform: TransformConfig::Affine };

@@ -30,7 +30,8 @@ const AFFINE: &str = "[interpolant]\nfamily = 'affine'\nhidden = [8]\nmixing = '
     { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'flow_matching' }, plus = [\n\
     { objective = { name = 'field_straightness' }, weight = 1e-3, ramp = 3 } ] },\n\
     { level = 'interpolant', batch = 32, rate = 1e-4, objective = { name = 'conditional_variance' }, plus = [\n\
-    { objective = { name = 'field_straightness' }, weight = 1e-3, ramp = 3 } ] } ]\n";
+    { objective = { name = 'field_straightness' }, weight = 1e-3, ramp = 3 },\n\
+    { objective = { name = 'marginal_straightness', step = 0.1 }, weight = 1e-2 } ] } ]\n";
 
 const LAST: &str = "[[phase]]\nname = 'final'\nturns = 3\nfresh = ['velocity']\nlevel = [\n\
     { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'flow_matching' } } ]\n";
@@ -80,6 +81,13 @@ fn objectives_without_a_meaning_are_refused_by_their_key() {
         (AFFINE, "level = 'interpolant', batch = 48", "level = 'transport', batch = 48", "phase.0.level.0.objective"),
         (TRANSPORT, "name = 'squared_velocity'", "name = 'field_straightness'", "phase.0.level.0.plus.1.objective"),
         (TRANSPORT, "weight = 1e-2", "weight = nan", "phase.0.level.0.plus.0.weight"),
+        (AFFINE, "step = 0.1", "step = 0.6", "at most 0.5"),
+        (
+            AFFINE,
+            "rate = 1e-4",
+            "times = { law = 'power', power = 2.0 }, rate = 1e-4",
+            "uniform for marginal_straightness",
+        ),
         (AFFINE, "floor = 1.5", "floor = 31.0", "median of its points"),
         (AFFINE, "times = 4", "times = 5", "a multiple of 5 points"),
     ] {
