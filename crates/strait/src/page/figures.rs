@@ -5,7 +5,7 @@ use crate::ProgramError;
 use crate::measure::{Reference, conditional_paths, trajectories};
 use crate::report::{
     Axis, Chart, Event, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
-    ScatterCell, ScatterGrid, ScatterRow, Series, Shade, Trajectories, TrajectoryPanel, Truth,
+    ScatterCell, ScatterGrid, ScatterRow, Series, Shade, Trajectories, TrajectoryPanel, Truth, significant,
 };
 use crate::scores::{Metric, Scores};
 use crate::setting::Setting;
@@ -83,7 +83,7 @@ fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageG
     let row = |method: &Method<'_>| {
         let samples = &method.measured.samples;
         let mut cells: Vec<_> = samples.iter().map(|s| cell(&s.x, headline.note(&s.scores))).collect();
-        cells.push(cell(&reference.data, format!("floor {:.3}", headline.of(&reference.floor))));
+        cells.push(cell(&reference.data, format!("floor {}", significant(headline.of(&reference.floor)))));
         ImageRow { label: method.name().into(), colour: method.colour(), cells }
     };
     let mut columns = columns(methods);

@@ -6,7 +6,7 @@ mod tables;
 pub(crate) use figures::{format, pixels, points};
 
 use crate::measure::{Measured, Reference};
-use crate::report::{Colour, KeyNumber, Page, Section};
+use crate::report::{Colour, KeyNumber, Page, Section, significant};
 use crate::run_folder::RunFolder;
 use crate::scores::{Metric, Scores};
 use crate::setting::Setting;
@@ -53,7 +53,7 @@ impl Headline {
     }
 
     fn note(self, scores: &Scores) -> String {
-        format!("{} {:.3}", self.name(), self.of(scores))
+        format!("{} {}", self.name(), significant(self.of(scores)))
     }
 
     fn of(self, scores: &Scores) -> f64 {
@@ -140,7 +140,7 @@ fn verdict(methods: &[Method<'_>], reference: &Reference) -> Vec<String> {
     let counts: Vec<usize> = own.measured.samples.iter().map(|s| s.nfe).collect();
     let (Some(&few), Some(&many)) = (counts.first(), counts.last()) else { return vec![] };
     let headline = Headline::new(reference);
-    let at = |method: &Method<'_>, nfe| format!("{:.3}", method.score(headline, nfe));
+    let at = |method: &Method<'_>, nfe| significant(method.score(headline, nfe));
     let (name, mine) = (headline.name(), own.name());
     let (few_words, many_words) = (evaluations(few), evaluations(many));
     let mut lines = vec![match rest.first() {
@@ -184,11 +184,11 @@ fn key_numbers(methods: &[Method<'_>], reference: &Reference) -> Vec<KeyNumber> 
         .map(|sample| sample.nfe)
         .filter(|nfe| [1, 4].contains(nfe))
         .map(|nfe| {
-            let value = |method: &Method<'_>| format!("{:.3}", method.score(headline, nfe));
+            let value = |method: &Method<'_>| significant(method.score(headline, nfe));
             KeyNumber {
                 label: format!("{} at {}", headline.name(), evaluations(nfe)),
                 value: value(own),
-                note: format!("{} · floor {:.3}", beside(&value), headline.of(&reference.floor)),
+                note: format!("{} · floor {}", beside(&value), significant(headline.of(&reference.floor))),
             }
         })
         .collect();
