@@ -5,6 +5,8 @@
 //! marginal one over 512 points of the data; for the others it is a velocity network trained afresh. Prints a table of
 //! residuals.
 
+mod common;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,7 +23,7 @@ use strait_metrics::residual;
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_ode::{Method, Options, TimeGrid};
 use strait_optim::objectives::{Energy, FlowMatching};
-use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
+use strait_optim::{Level, LevelName, LevelPlan, Pairing, Phase, System, Term};
 use strait_paths::{Along, ExactField, along_time, material_derivative};
 use strait_transport::Independent;
 use tch::{Device, Kind, Tensor};
@@ -53,18 +55,8 @@ fn families() -> [(&'static str, InterpolantConfig); 10] {
 }
 
 fn plan(level: LevelName, energy: bool, steps: u32, rate: f64) -> LevelPlan {
-    LevelPlan {
-        level,
-        terms: vec![if energy { Term::of(Energy { acceleration: 2e-3 }) } else { Term::of(FlowMatching) }],
-        steps,
-        batch: 256,
-        times: Times::Uniform,
-        noise: 0.0,
-        rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
-        betas: (0.9, 0.999),
-        weight_decay: 0.0,
-        clip: 1.0,
-    }
+    let term = if energy { Term::of(Energy { acceleration: 2e-3 }) } else { Term::of(FlowMatching) };
+    common::plan(level, term, steps, 256, rate)
 }
 
 /// The path after its training, and a velocity trained afresh on it.
@@ -96,14 +88,7 @@ fn trained(config: &InterpolantConfig, pairing: Pairing<'_>) -> Outcome<System> 
     }
     let last = vec![plan(LevelName::Velocity, false, 1, 4e-3)];
     phases.push(phase("final", 4000, last, vec![LevelName::Velocity]));
-    let mut trainer = Trainer::new(System { interpolant, velocity, levels }, phases, pairing, SEED)?;
-    while trainer.phase().is_some() {
-        trainer.turn()?;
-        if trainer.position().step % 100 == 0 {
-            trainer.log()?; // refuses what is not finite
-        }
-    }
-    Ok(trainer.system)
+    common::trained(System { interpolant, velocity, levels }, phases, pairing, SEED)
 }
 
 /// What is drawn of one family.

@@ -6,6 +6,8 @@
 //! fine where the path can come from and equally likely, and the sum over them is the integral of Proposition 1 to four
 //! digits. Prints the residual $E|Dv^*/Dt|^2$ of the linear path and of the learned one at each time, and their means.
 
+mod common;
+
 use std::error::Error;
 use std::time::Instant;
 use strait::build;
@@ -15,7 +17,7 @@ use strait_data::ToyDataset;
 use strait_data::toys::Gaussian;
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_optim::objectives::{FlowMatching, Straightness, StraightnessConfig};
-use strait_optim::{Decay, LearningRate, Level, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
+use strait_optim::{Level, LevelName, Pairing, Phase, System, Term};
 use strait_paths::{Along, ExactField, Linear};
 use strait_transport::Independent;
 use tch::{Device, Kind, Tensor};
@@ -41,21 +43,6 @@ const UNTIL: f64 = 0.98;
 const TURNS: u64 = 1000;
 const RATE: f64 = 4e-3;
 
-fn plan(level: LevelName, term: Term, batch: i64, rate: f64) -> LevelPlan {
-    LevelPlan {
-        level,
-        terms: vec![term],
-        steps: 1,
-        batch,
-        times: Times::Uniform,
-        noise: 0.0,
-        rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
-        betas: (0.9, 0.999),
-        weight_decay: 0.0,
-        clip: 1.0,
-    }
-}
-
 /// An affine path after its training.
 fn trained(data: &ToyDataset, seed: Seed) -> Outcome<System> {
     let source = StandardNormal::new(&[2]);
@@ -71,22 +58,15 @@ fn trained(data: &ToyDataset, seed: Seed) -> Outcome<System> {
     let config =
         StraightnessConfig { candidates: CANDIDATES, times: TIMES, until: UNTIL, floor: 1.0, along: Along::Forward };
     let objective = Straightness::new(Box::new(source.clone()), Box::new(Independent), config)?;
-    let first = vec![plan(LevelName::Interpolant, Term::of(objective), CANDIDATES + QUERIES, RATE)];
-    let last = vec![plan(LevelName::Velocity, Term::of(FlowMatching), 16, 1e-3)];
+    let first = vec![common::plan(LevelName::Interpolant, Term::of(objective), 1, CANDIDATES + QUERIES, RATE)];
+    let last = vec![common::plan(LevelName::Velocity, Term::of(FlowMatching), 1, 16, 1e-3)];
     let phases = vec![
         Phase { name: "straight".into(), turns: TURNS, fresh: vec![], levels: first },
         Phase { name: "final".into(), turns: 1, fresh: vec![LevelName::Velocity], levels: last },
     ];
     let system = System { interpolant: path.path, velocity, levels };
     let pairing = Pairing::Drawn { source: &source, data, coupling: &Independent };
-    let mut trainer = Trainer::new(system, phases, pairing, seed)?;
-    while trainer.phase().is_some() {
-        trainer.turn()?;
-        if trainer.position().step % 100 == 0 {
-            trainer.log()?; // refuses what is not finite
-        }
-    }
-    Ok(trainer.system)
+    common::trained(system, phases, pairing, seed)
 }
 
 /// The law of the data as networks see it, $x = m + R z$ with z standard normal.

@@ -127,11 +127,11 @@ pub fn stress(config: &Config) -> Option<Config> {
 /// straightness of the learned field is lowered by both, by the path with the field's response to it: without, no rate
 /// and no weight that was tried made the field straight.
 fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseConfig>)> {
-    let (alone, turns) = ((steps / 20).max(1), (steps * 3 / 5 / (u64::from(JOINT_TURN) + 1)).max(1));
-    let together_steps = turns * (u64::from(JOINT_TURN) + 1);
+    let each = u64::from(JOINT_TURN) + 1;
+    let (alone, turns) = ((steps / 20).max(1), (steps * 3 / 5 / each).max(1));
     let first = velocity_alone(preset, "linear", alone)?;
     let mut together = velocity_alone(preset, "together", turns)?;
-    let mut last = velocity_alone(preset, "final", steps.saturating_sub(alone + together_steps).max(1))?;
+    let mut last = velocity_alone(preset, "final", steps.saturating_sub(alone + turns * each).max(1))?;
     last.fresh = vec![LevelName::Velocity];
     let velocity = together.level.first_mut()?;
     let path = LevelConfig {
