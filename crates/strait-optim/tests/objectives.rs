@@ -220,6 +220,36 @@ fn straightness(d: i64, candidates: i64, floor: f64) -> Straightness {
     Straightness::new(Box::new(StandardNormal::new(&[d])), Box::new(Independent), config).unwrap()
 }
 
+/// Between $N(0, 1)$ and $N(0, 4)$ the linear path's field is $g x$ with $g = (5t - 1)/C$, $C = (1-t)^2 + 4t^2$, and
+/// $E|Dv^*|^2 = (\dot g + g^2)^2 C$.
+#[test]
+fn the_straightness_is_that_of_the_field_and_a_tenth_of_its_estimates_variance() {
+    let times = [0.2, 0.5, 0.8];
+    let truth = times.iter().map(|t: &f64| {
+        let (c, slope) = ((1.0 - t).powi(2) + 4.0 * t * t, 10.0 * t - 2.0);
+        let g = (5.0 * t - 1.0) / c;
+        ((5.0 - g * slope) / c + g * g).powi(2) * c
+    });
+    let truth = truth.sum::<f64>() / 3.0;
+    let config = StraightnessConfig { candidates: 256, times: 3, until: 0.9, floor: 1.0, along: Along::Forward };
+    let objective = Straightness::new(Box::new(StandardNormal::new(&[1])), Box::new(Independent), config).unwrap();
+    let (mut means, batches) = ([0.0; 3], 400);
+    for step in 0..batches {
+        let mut draws = Seed(4).stream("batch").at(step);
+        let mut normal = || draws.normal(&[256 + 3 * 64, 1], Kind::Double, CPU).unwrap();
+        let batch = Batch { x0: normal(), x1: normal() * 2.0, t: Tensor::from_slice(&times) / 0.9 };
+        let loss = objective.loss(Models { interpolant: &Linear, velocity: &Turning }, &batch).unwrap();
+        let term = |i: usize| loss.terms[i].1.double_value(&[]);
+        for (mean, found) in means.iter_mut().zip([loss.total.double_value(&[]), term(0), term(1)]) {
+            *mean += found / batches as f64;
+        }
+    }
+    let [total, straightness, variance] = means;
+    assert!((straightness - truth).abs() < 0.05 * truth, "{straightness} in place of {truth}");
+    assert!((total - straightness - 0.1 * variance).abs() < 1e-6 * total, "{total}");
+    assert!(variance > 0.2 * truth, "{variance}: there is nothing to be free of");
+}
+
 #[test]
 fn terms_that_want_other_times_are_refused() {
     let pairs = Stored(2);

@@ -81,13 +81,9 @@ fn objectives_without_a_meaning_are_refused_by_their_key() {
         (AFFINE, "level = 'interpolant', batch = 48", "level = 'transport', batch = 48", "phase.0.level.0.objective"),
         (TRANSPORT, "name = 'squared_velocity'", "name = 'field_straightness'", "phase.0.level.0.plus.1.objective"),
         (TRANSPORT, "weight = 1e-2", "weight = nan", "phase.0.level.0.plus.0.weight"),
-        (AFFINE, "step = 0.1", "step = 0.6", "at most 0.5"),
-        (
-            AFFINE,
-            "rate = 1e-4",
-            "times = { law = 'power', power = 2.0 }, rate = 1e-4",
-            "uniform for marginal_straightness",
-        ),
+        (AFFINE, "step = 0.1", "step = 0.6", "phase.1.level.1.plus.1.objective.step"),
+        (AFFINE, "candidates = 32", "candidates = 31", "phase.0.level.0.objective.candidates"),
+        (AFFINE, "rate = 1e-4", "times = { law = 'power', power = 2.0 }, rate = 1e-4", "phase.1.level.1.times"),
         (AFFINE, "floor = 1.5", "floor = 31.0", "median of its points"),
         (AFFINE, "times = 4", "times = 5", "a multiple of 5 points"),
     ] {

@@ -1,12 +1,16 @@
-//! Faults of the objectives whose gradient is that of a marginal field.
+//! Faults of the objectives that make a marginal field straight.
 
 use super::{Fault, Tests};
 
 const MARGINAL: &str = "crates/strait-optim/src/objectives/marginal_straightness.rs";
 
+const STRAIGHTNESS: &str = "crates/strait-optim/src/objectives/straightness.rs";
+
+const VALUE: Tests = Tests { package: "strait-optim", target: "objectives", filter: "tenth_of_its_estimates_variance" };
+
 const GRADIENT: Tests = Tests { package: "strait-optim", target: "marginal_straightness", filter: "" };
 
-pub(super) static FAULTS: [Fault; 3] = [
+pub(super) static FAULTS: [Fault; 5] = [
     Fault {
         name: "straightness of a field that does not answer to its paths",
         file: MARGINAL,
@@ -27,5 +31,19 @@ pub(super) static FAULTS: [Fault; 3] = [
         find: "let g = (pulled + ",
         put: "let g = (pulled * 0.0 + ",
         tests: GRADIENT,
+    },
+    Fault {
+        name: "the straightness of an estimate with all of its variance",
+        file: STRAIGHTNESS,
+        find: "&variance * (1.0 - Self::VARIANCE)",
+        put: "&variance * 0.0",
+        tests: VALUE,
+    },
+    Fault {
+        name: "both estimates over one half of the candidates",
+        file: STRAIGHTNESS,
+        find: "(over(0)?, over(half)?)",
+        put: "(over(half)?, over(half)?)",
+        tests: VALUE,
     },
 ];

@@ -1,20 +1,21 @@
 use super::mean_square_norm;
-use strait_core::{Batch, Coupling, Error, Loss, Models, Objective, Source};
+use strait_core::{Batch, Coupling, Error, InvertibleInterpolant, Loss, Models, Objective, Source};
 use strait_paths::{Along, ExactField};
 use tch::{Kind, Tensor};
 
 /// How many points the straightness is taken at, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StraightnessConfig {
-    /// Pairs of each batch whose data points are the candidates of the exact field; the others are its points.
+    /// Pairs of each batch whose data points are the candidates of the exact field, an even number; the others are its
+    /// points.
     pub candidates: i64,
     /// Times that the points share: a path's network is evaluated once for each time and candidate.
     pub times: i64,
     /// The times are drawn on $[0, \text{until}]$, below 1: the exact field has no value at 1. What bends after it is not
     /// seen, so a residual is judged over all of t.
     pub until: f64,
-    /// The least effective sample size of the exact field, the median over the first batch's points, with which
-    /// training begins; 1 refuses nothing.
+    /// The least effective sample size of the exact field over all candidates, the median over the first batch's points,
+    /// with which training begins; 1 refuses nothing.
     pub floor: f64,
     /// How the derivative along the flow is taken. `Along::Forward` is for paths in closed form of their networks
     /// (affine, scheduled), the others for all.
@@ -26,12 +27,20 @@ pub struct StraightnessConfig {
 /// $$ E\left|\frac{D v^*}{D t}(x_t, t)\right|^2 $$
 ///
 /// with $v^*$ of Proposition 1 over candidates that are drawn apart from the points. Everything is differentiated: the
-/// weights, the points and the direction. The square is too large by the field's variance, which falls with the effective
-/// sample size: with few candidates a path lowers that near $t = 1$ by widening its conditional laws there, and its true
-/// residual rises. (The product of the derivatives of two fields over disjoint candidates has no such part, but is not
-/// bounded below, and diverged.) It needs an invertible path, independent pairs, a source with a density, and
-/// times short of 1; its effective sample size falls fast with the dimension, so it is for about eight dimensions at
-/// most. Beside it stands the gradient clipping that keeps it from rising near $t = 1$.
+/// weights, the points and the direction.
+///
+/// The square of an estimate is too large by its variance, and a path lowers that near $t = 1$ by widening its
+/// conditional laws there, while its true residual rises. So there are two estimates a and b, over halves of the
+/// candidates: $\tfrac14|a + b|^2$ is too large by as much as $\tfrac14|a - b|^2$ is on average, and what is lowered is
+///
+/// $$ E\,\tfrac14|a + b|^2 - (1 - \epsilon)\,E\,\tfrac14|a - b|^2, \qquad \epsilon = \tfrac1{10} $$
+///
+/// which is too large by a tenth of the variance of the mean of both. (With nothing of the variance left, the product
+/// $a \cdot b$, nothing keeps the variance itself from growing, and the path diverges.)
+///
+/// It needs an invertible path, independent pairs, a source with a density, and times short of 1; its effective sample
+/// size falls fast with the dimension, so it is for about eight dimensions at most. Beside it stands the gradient
+/// clipping that keeps it from rising near $t = 1$.
 pub struct Straightness {
     source: Box<dyn Source>,
     coupling: Box<dyn Coupling>,
@@ -39,10 +48,14 @@ pub struct Straightness {
 }
 
 impl Straightness {
+    /// The share of the estimate's variance that stays in what is lowered.
+    const VARIANCE: f64 = 0.1;
+
     /// Under a source and a coupling.
     ///
     /// # Errors
-    /// `NotIndependent` for a coupling whose pairs are not; `Setting` for counts below 1.
+    /// `NotIndependent` for a coupling whose pairs are not; `Setting` for a number of candidates that has no halves, or of
+    /// times below 1, and for a floor or a last time out of reach.
     pub fn new(
         source: Box<dyn Source>,
         coupling: Box<dyn Coupling>,
@@ -52,10 +65,13 @@ impl Straightness {
             let coupling = coupling.name().to_owned();
             return Err(Error::NotIndependent { what: "the straightness of the exact field", coupling });
         }
-        for (what, value) in [("candidates of the straightness", config.candidates), ("its times", config.times)] {
-            if value < 1 {
-                return Err(Error::Setting { what, value: value as f64, must: "at least 1" });
-            }
+        let (what, value) = ("candidates of the straightness", config.candidates);
+        if value < 2 || value % 2 != 0 {
+            return Err(Error::Setting { what, value: value as f64, must: "even and at least 2" });
+        }
+        let (what, value) = ("times of the straightness", config.times);
+        if value < 1 {
+            return Err(Error::Setting { what, value: value as f64, must: "at least 1" });
         }
         let (what, value) = ("the floor of the straightness's effective size", config.floor);
         if !(value >= 1.0 && value <= config.candidates as f64) {
@@ -70,8 +86,9 @@ impl Straightness {
 }
 
 /// A batch as the straightness takes it apart.
-struct Parts<'a> {
-    field: ExactField<'a>,
+struct Parts {
+    /// Ends that the exact field is over, (K, ...).
+    candidates: Tensor,
     /// Points on the paths, (T, Q, ...).
     x_t: Tensor,
     /// Their times, (T,).
@@ -79,9 +96,8 @@ struct Parts<'a> {
 }
 
 impl Straightness {
-    fn parts<'a>(&'a self, models: Models<'a>, batch: &Batch) -> Result<Parts<'a>, Error> {
+    fn parts(&self, path: &dyn InvertibleInterpolant, batch: &Batch) -> Result<Parts, Error> {
         let StraightnessConfig { candidates: k, times, until, .. } = self.config;
-        let path = models.interpolant.as_invertible().ok_or(Error::NotInvertible { what: "the straightness" })?;
         let points = batch.x0.size()[0] - k;
         if points < times || points % times != 0 {
             let expected = format!("{k} candidates and a multiple of {times} points");
@@ -94,29 +110,47 @@ impl Straightness {
         let x_t = path.position(&of_points(&batch.x0), &of_points(&batch.x1), &t)?;
         let mut shape = x_t.size();
         shape.splice(0..1, [times, q]);
-
-        let everything = points.max(1) * k;
-        let field = ExactField::new(path, &*self.source, &*self.coupling, batch.x1.narrow(0, 0, k), everything)?;
-        Ok(Parts { field, x_t: x_t.view(shape.as_slice()), t: few })
+        Ok(Parts { candidates: batch.x1.narrow(0, 0, k), x_t: x_t.view(shape.as_slice()), t: few })
     }
+
+    fn field<'a>(&'a self, path: &'a dyn InvertibleInterpolant, candidates: Tensor) -> Result<ExactField<'a>, Error> {
+        ExactField::new(path, &*self.source, &*self.coupling, candidates, i64::MAX)
+    }
+}
+
+/// The path as it must be.
+fn invertible<'a>(models: Models<'a>) -> Result<&'a dyn InvertibleInterpolant, Error> {
+    models.interpolant.as_invertible().ok_or(Error::NotInvertible { what: "the straightness" })
 }
 
 impl Objective for Straightness {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        let Parts { field, x_t, t } = self.parts(models, batch)?;
-        let moving = field.moving(&x_t, &t, self.config.along)?;
-        let total = mean_square_norm(&moving.derivative.flatten(0, 1));
-        let effective = moving.effective.detach().mean(Kind::Float);
-        let terms = vec![("straightness", total.detach()), ("effective_size", effective)];
+        let path = invertible(models)?;
+        let Parts { candidates, x_t, t } = self.parts(path, batch)?;
+        let half = self.config.candidates / 2;
+        let over = |from| self.field(path, candidates.narrow(0, from, half))?.moving(&x_t, &t, self.config.along);
+        let (a, b) = (over(0)?, over(half)?);
+        let square = |x: Tensor| mean_square_norm(&x.flatten(0, 1)) / 4.0;
+        let whole = square(&a.derivative + &b.derivative);
+        let variance = square(&a.derivative - &b.derivative);
+        let total = &whole - &variance * (1.0 - Self::VARIANCE);
+        let effective = (a.effective + b.effective).detach().mean(Kind::Float);
+        let terms = vec![
+            ("straightness", (whole - &variance).detach()),
+            ("variance", variance.detach()),
+            ("effective_size", effective),
+        ];
         Ok(Loss { total, terms })
     }
 
     fn ready(&self, models: Models<'_>, batch: &Batch) -> Result<(), Error> {
-        let StraightnessConfig { candidates, floor, .. } = self.config;
-        let Parts { field, x_t, t } = tch::no_grad(|| self.parts(models, batch))?;
-        let effective = tch::no_grad(|| field.at_times(&x_t, &t))?.effective.median().double_value(&[]);
+        let _no_grad = tch::no_grad_guard();
+        let StraightnessConfig { candidates: k, floor, .. } = self.config;
+        let path = invertible(models)?;
+        let Parts { candidates, x_t, t } = self.parts(path, batch)?;
+        let effective = self.field(path, candidates)?.at_times(&x_t, &t)?.effective.median().double_value(&[]);
         if effective < floor {
-            return Err(Error::EffectiveSize { what: "the straightness", effective, candidates, floor });
+            return Err(Error::EffectiveSize { what: "the straightness", effective, candidates: k, floor });
         }
         Ok(())
     }

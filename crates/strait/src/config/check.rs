@@ -50,7 +50,9 @@ impl Config {
                 let key = format!("phase.{i}.level.{j}");
                 level.check(&key)?;
                 self.check_objective(&format!("{key}.objective"), level.level, level.objective)?;
+                level.check_times(&key, level.objective)?;
                 for (k, term) in level.plus.iter().enumerate() {
+                    level.check_times(&key, term.objective)?;
                     let key = format!("{key}.plus.{k}");
                     self.check_objective(&format!("{key}.objective"), level.level, term.objective)?;
                     need(term.weight.is_finite(), &format!("{key}.weight"), term.weight, "a finite number")?;
@@ -88,7 +90,16 @@ impl Config {
             }
             (LevelName::Interpolant, _) => (!flow, "left out where velocity.flow is given"),
         };
-        need(fits, key, objective, must)
+        need(fits, key, objective, must)?;
+        match objective {
+            O::Straightness { candidates: k, .. } => {
+                need(k >= 2 && k % 2 == 0, &format!("{key}.candidates"), k, "even and at least 2")
+            }
+            O::MarginalStraightness { step } => {
+                need(positive(step) && step <= 0.5, &format!("{key}.step"), step, "above 0 and at most 0.5")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_coupling(&self) -> Result<(), ConfigError> {
@@ -193,12 +204,13 @@ impl LevelConfig {
         need(self.clip.is_none_or(positive), &key("clip"), self.clip, "above 0")?;
         let unit = |b: f64| (0.0..1.0).contains(&b);
         need(unit(self.betas.0) && unit(self.betas.1), &key("betas"), self.betas, "a pair of numbers in [0, 1)")?;
-        for objective in std::iter::once(&self.objective).chain(self.plus.iter().map(|term| &term.objective)) {
-            if let ObjectiveConfig::MarginalStraightness { step } = objective {
-                need(positive(*step) && *step <= 0.5, &key("step"), step, "above 0 and at most 0.5")?;
-                need(self.times == Times::Uniform, &key("times"), self.times, "uniform for marginal_straightness")?;
-            }
-        }
         Ok(())
+    }
+
+    /// Refuses times that an objective of this level has no meaning for.
+    fn check_times(&self, at: &str, objective: ObjectiveConfig) -> Result<(), ConfigError> {
+        let any = !matches!(objective, ObjectiveConfig::MarginalStraightness { .. });
+        let must = "uniform for marginal_straightness";
+        need(any || self.times == Times::Uniform, &format!("{at}.times"), self.times, must)
     }
 }
