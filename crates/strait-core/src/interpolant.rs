@@ -65,6 +65,18 @@ pub trait Interpolant {
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
         None
     }
+
+    /// Position at t < 1, with the velocity of the marginal field there over all ends of the batch, which are taken for
+    /// equally likely and independent of the source points: what `at` gives, less its noise.
+    ///
+    /// # Errors
+    /// As `at` and `InvertibleInterpolant::marginal`; `NotInvertible` for a path without such a field.
+    fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        let path = self.as_invertible().ok_or(Error::NotInvertible { what: "the marginal field over a batch" })?;
+        let x_t = self.position(x0, x1, t)?;
+        let marginal = path.marginal(source, Points { x_t: &x_t.unsqueeze(1), x1, t })?;
+        Ok(PathSample { x_t, velocity: marginal.velocity.squeeze_dim(1) })
+    }
 }
 
 impl<P: Interpolant + ?Sized> Interpolant for Box<P> {
@@ -82,6 +94,10 @@ impl<P: Interpolant + ?Sized> Interpolant for Box<P> {
 
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
         (**self).as_invertible()
+    }
+
+    fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        (**self).marginal_at(source, x0, x1, t)
     }
 }
 

@@ -10,8 +10,8 @@ use strait_core::{
     StandardNormal, Transformed, VelocityField, per_sample,
 };
 use strait_optim::objectives::{
-    ConditionalVariance, Energy, FieldStraightness, FlowMatching, SquaredVelocity, Straightness, StraightnessConfig,
-    TransportCost,
+    ConditionalVariance, Energy, FieldStraightness, FlowMatching, MarginalFlowMatching, SquaredVelocity, Straightness,
+    StraightnessConfig, TransportCost,
 };
 use strait_optim::{
     Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Term, Times, Trainer,
@@ -212,6 +212,25 @@ fn a_sum_weighs_its_terms_and_ramps_them() {
         assert!((log.gradient_norm - slope).abs() < 1e-9, "turn {turn}: {}", log.gradient_norm);
         assert_eq!(log.terms.len(), 3);
     }
+}
+
+/// With one end for all it is flow matching; with more, less by the spread of the velocities that meet.
+#[test]
+fn marginal_flow_matching_is_flow_matching_less_its_noise() {
+    let objective = MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), &Independent).unwrap();
+    let mut draws = Seed(3).stream("batch").at(0);
+    let mut normal = || draws.normal(&[4000, 2], Kind::Double, CPU).unwrap();
+    let (x0, x1) = (normal(), normal());
+    let t = Tensor::full([4000], 0.5, (Kind::Double, CPU));
+    let of = |objective: &dyn Objective, x1: &Tensor| {
+        let batch = Batch { x0: x0.shallow_clone(), x1: x1.shallow_clone(), t: t.shallow_clone() };
+        objective.loss(Models { interpolant: &Linear, velocity: &Turning }, &batch).unwrap().total.double_value(&[])
+    };
+    let one = x1.narrow(0, 0, 1).expand_as(&x1);
+    assert!((of(&objective, &one) - of(&FlowMatching, &one)).abs() < 1e-9);
+    // Between two standard normals u = x1 - x0 is independent of x_{1/2}, and E|u|^2 = 4.
+    let noise = of(&FlowMatching, &x1) - of(&objective, &x1);
+    assert!((noise - 4.0).abs() < 0.3, "{noise}");
 }
 
 fn straightness(d: i64, candidates: i64, floor: f64) -> Straightness {

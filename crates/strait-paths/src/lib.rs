@@ -11,7 +11,7 @@
 //! | [`Residual`] | $(1-t)x_0 + t x_1 + t(1-t)R(x_0, x_1, t)$, R any network | - | - |
 //!
 //! Every family keeps $\varphi_0 = x_0$ and $\varphi_1 = x_1$ for every value of its parameters, and a learned family
-//! starts as the linear path ([`Transport`] as the trigonometric one). [`ExactField`] is the exact marginal field of the
+//! starts as the linear path ([`Transport`] as [`Schedule::Resting`]). [`ExactField`] is the exact marginal field of the
 //! invertible ones, [`material_derivative`] how far a field is from straight; [`gaussian`] has closed-form fields to check
 //! everything against.
 

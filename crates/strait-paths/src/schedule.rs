@@ -24,6 +24,9 @@ use tch::{Kind, Tensor};
 pub enum Schedule {
     /// $a = \cos(\pi t/2),\ b = \sin(\pi t/2)$: $a^2 + b^2 = 1$ keeps the variance of independent unit-variance pairs.
     Trigonometric,
+    /// The trigonometric path re-timed by $1 - (1-t)^4(1+4t)$, whose rate is $20\,t(1-t)^3$: at rest at both ends, $u = 0$
+    /// at $t = 0$ and at $t = 1$, and nearly so over the last third.
+    Resting,
     /// The variance-preserving diffusion (Song et al., arXiv 2011.13456) run from noise to data, its rate growing
     /// linearly from 0 at the data to $\beta$ at the noise:
     ///
@@ -51,6 +54,14 @@ impl Schedule {
             Self::Trigonometric => {
                 let angle = Jet::variable(t, order).scale(FRAC_PI_2);
                 Ok(pinned(&angle.cos(), &angle.sin(), t))
+            }
+            Self::Resting => {
+                // By what is left of the angle a keeps its digits as it vanishes.
+                let rest = Jet::variable(t, order).map(|t| 1f64 - t, Tensor::neg);
+                let square = rest.times(&rest);
+                let left = square.times(&square).times(&rest.map(|rest| 5f64 - rest * 4.0, |rest| rest * -4.0));
+                let angle = left.scale(FRAC_PI_2);
+                Ok(pinned(&angle.sin(), &angle.cos(), t))
             }
             Self::VariancePreserving { beta } if *beta > 0.0 && beta.is_finite() => {
                 let c = beta / 4.0;

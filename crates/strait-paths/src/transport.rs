@@ -1,18 +1,19 @@
+use crate::Schedule;
 use crate::linear::check;
 use crate::velocity::taylor;
-use std::f64::consts::FRAC_PI_2;
 use strait_autodiff::{Dual, Order, jvp};
-use strait_core::{Bijection, Condition, Error, Interpolant, PathCurve, PathSample, per_sample};
+use strait_core::{Bijection, Condition, Error, Interpolant, PathCurve, PathSample, Source, per_sample};
 use tch::Tensor;
 
 /// A path through the latent space of a map T that carries the source to the data:
 ///
-/// $$ x_t = T_t\bigl(\cos(\tfrac{\pi t}2)\,x_0 + \sin(\tfrac{\pi t}2)\,T^{-1}(x_1)\bigr), \qquad
-///    T_t = (1-t)\,\mathrm{id} + t\,T $$
+/// $$ x_t = T_t\bigl(\cos\theta_t\,x_0 + \sin\theta_t\,T^{-1}(x_1)\bigr), \qquad
+///    T_t = (1-t)\,\mathrm{id} + t\,T, \qquad \theta_t = \tfrac\pi2\,\bigl(1 - (1-t)^4(1+4t)\bigr) $$
 ///
 /// Where $T(x_0)$ has the law of the data, the latent stays standard normal at every t and the marginal field is
 /// $T(z) - z$ along straight lines at constant speed: one Euler step is exact. Where it has not, the flow still ends in
-/// the data. A fresh T, the identity, makes the trigonometric path. At $t = 1$ the path is at $x_1$ to the round-trip
+/// the data. At $t = 0$ the latent rests, and the velocity is $T(x_0) - x_0$ for every end. A fresh T, the identity, makes
+/// the path of [`Schedule::Resting`](crate::Schedule::Resting). At $t = 1$ the path is at $x_1$ to the round-trip
 /// error of T.
 ///
 /// ```
@@ -57,24 +58,25 @@ impl<T: Bijection> Transport<T> {
     }
 }
 
-/// $\cos(\pi t/2)$, exactly 0 at the end, and $\sin(\pi t/2)$.
-fn angles(t: &Tensor) -> (Tensor, Tensor) {
-    let angle = t * FRAC_PI_2;
-    (angle.cos().masked_fill(&t.eq(1.0), 0.0), angle.sin())
+/// The path in the latent space: where it rests, at both ends, the velocity knows nothing of the other end.
+const LATENT: Schedule = Schedule::Resting;
+
+impl<T: Bijection> Transport<T> {
+    /// The image under $T_t$ of latent points with their velocities.
+    fn push(&self, latent: PathSample, t: &Tensor) -> Result<PathSample, Error> {
+        let PathSample { x_t: z, velocity: dz } = latent;
+        let s = per_sample(t, &z);
+        let image = |at: &[Tensor]| Ok::<_, Error>(vec![self.image(&at[0])?]);
+        let Dual { value, tangent } = jvp(image, &[z.shallow_clone()], &[dz.shallow_clone()])?.remove(0);
+        let rest = 1f64 - &s;
+        Ok(PathSample { x_t: &rest * &z + &s * &value, velocity: value - z + rest * dz + s * tangent })
+    }
 }
 
 impl<T: Bijection> Interpolant for Transport<T> {
     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
         check(x0, x1, t)?;
-        let s = per_sample(t, x0);
-        let (cos, sin) = angles(&s);
-        let end = self.latent(x1)?;
-        let z = &cos * x0 + &sin * &end;
-        let dz = (cos * end - sin * x0) * FRAC_PI_2;
-        let image = |at: &[Tensor]| Ok::<_, Error>(vec![self.image(&at[0])?]);
-        let Dual { value, tangent } = jvp(image, &[z.shallow_clone()], &[dz.shallow_clone()])?.remove(0);
-        let rest = 1f64 - &s;
-        Ok(PathSample { x_t: &rest * &z + &s * &value, velocity: value - z + rest * dz + s * tangent })
+        self.push(LATENT.at(x0, &self.latent(x1)?, t)?, t)
     }
 
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
@@ -82,11 +84,17 @@ impl<T: Bijection> Interpolant for Transport<T> {
         let end = self.latent(x1)?;
         let path = |t: &Tensor| {
             let s = per_sample(t, x0);
-            let (cos, sin) = angles(&s);
-            let z = cos * x0 + sin * &end;
+            let z = LATENT.position(x0, &end, t)?;
             let image = self.image(&z)?;
             Ok((1f64 - &s) * z + s * image)
         };
         Ok(taylor(path, t, Order::Second)?.into())
+    }
+
+    /// Of the latent points, $E[u \mid z]$: where two of them have one image, still a velocity whose mean there is that of
+    /// the marginal field.
+    fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        check(x0, x1, t)?;
+        self.push(LATENT.marginal_at(source, x0, &self.latent(x1)?, t)?, t)
     }
 }

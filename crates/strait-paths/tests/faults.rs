@@ -4,7 +4,7 @@ mod common;
 
 use common::{Net, affine};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Scope, event_size, per_sample,
+    Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Scope, Source, event_size, per_sample,
 };
 use strait_laws::interpolant::{Case, Law, check_invertible};
 use strait_paths::{Affine, Mixing};
@@ -19,6 +19,7 @@ enum Fault {
     PositionElsewhere,
     AccelerationIsZero,
     BatchLeaks,
+    MarginalOfNothing,
     LogDetWithoutTime,
     LogDetDoubled,
     InverseIgnoresShift,
@@ -70,6 +71,11 @@ impl Interpolant for Faulty {
         };
         Ok(PathCurve { x_t, velocity, acceleration })
     }
+    fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        let Fault::MarginalOfNothing = self.0 else { return Err(Error::NotInvertible { what: "a faulty path" }) };
+        let PathSample { x_t, velocity } = self.1.marginal_at(source, x0, x1, t)?;
+        Ok(PathSample { x_t, velocity: velocity * 0.0 })
+    }
 }
 
 impl InvertibleInterpolant for Faulty {
@@ -88,8 +94,9 @@ impl InvertibleInterpolant for Faulty {
 #[test]
 fn the_suites_catch_planted_faults() {
     use Fault::{
-        AccelerationIsZero, BatchLeaks, InverseIgnoresShift, LogDetDoubled, LogDetWithoutTime, PositionElsewhere,
-        SwappedEndpoints, VelocityByFloatDifference, VelocitySummedOverBatch, VelocitySummedOverDimensions,
+        AccelerationIsZero, BatchLeaks, InverseIgnoresShift, LogDetDoubled, LogDetWithoutTime, MarginalOfNothing,
+        PositionElsewhere, SwappedEndpoints, VelocityByFloatDifference, VelocitySummedOverBatch,
+        VelocitySummedOverDimensions,
     };
     let expected = [
         (VelocitySummedOverBatch, Law::Velocity),
@@ -99,6 +106,7 @@ fn the_suites_catch_planted_faults() {
         (PositionElsewhere, Law::Position),
         (AccelerationIsZero, Law::Acceleration),
         (BatchLeaks, Law::BatchSplit),
+        (MarginalOfNothing, Law::OneEnd),
         (LogDetWithoutTime, Law::LogDet),
         (LogDetDoubled, Law::LogDet),
         (InverseIgnoresShift, Law::RoundTrip),

@@ -19,6 +19,7 @@ use tch::{Device, Kind, Tensor};
 fn fixed_families_keep_the_laws() {
     check_invertible("linear", |_, _| Ok(Linear)).unwrap();
     check_invertible("trigonometric", |_, _| Ok(Schedule::Trigonometric)).unwrap();
+    check_invertible("resting", |_, _| Ok(Schedule::Resting)).unwrap();
     for beta in [0.5, 20.0] {
         let build = |_: &Case, _: &mut Scope<'_>| Ok(Schedule::VariancePreserving { beta });
         check_invertible(&format!("variance preserving {beta}"), build).unwrap();

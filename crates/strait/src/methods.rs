@@ -89,11 +89,15 @@ pub fn gradient_steps(config: &Config) -> u64 {
     config.phase.iter().map(steps).sum()
 }
 
-/// One phase of `turns` steps of the velocity, as the last phase of a config takes them.
+/// What the velocity does in the last phase of a config.
+fn last(config: &Config) -> Option<&LevelConfig> {
+    config.phase.last()?.level.iter().find(|level| level.level == LevelName::Velocity)
+}
+
+/// One phase of `turns` steps of the velocity as the last phase of a config takes them, but by flow matching, which is
+/// for every path and coupling.
 fn velocity_alone(config: &Config, name: &str, turns: u64) -> Option<PhaseConfig> {
-    let last = config.phase.last()?;
-    let mut level = last.level.iter().find(|level| level.level == LevelName::Velocity)?.clone();
-    level.steps = 1;
+    let level = LevelConfig { steps: 1, objective: ObjectiveConfig::FlowMatching, ..last(config)?.clone() };
     Some(PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![level] })
 }
 
@@ -115,7 +119,8 @@ pub fn stress(config: &Config) -> Option<Config> {
     }
     let mut hidden: Vec<i64> = velocity.hidden.iter().map(|width| 2 * width).collect();
     hidden.push(*hidden.last()?);
-    let phase = vec![velocity_alone(config, "stress", STRESS_TURNS)?];
+    let level = vec![LevelConfig { steps: 1, ..last(config)?.clone() }];
+    let phase = vec![PhaseConfig { name: "stress".into(), turns: STRESS_TURNS, fresh: vec![], level }];
     let velocity = VelocityConfig { hidden, ..velocity.clone() };
     // What is evaluated is said by the training that it is made for.
     let evaluate = EvaluateConfig { baseline: false, ..EvaluateConfig::default() };

@@ -28,6 +28,7 @@ const AFFINE: &str = "[interpolant]\nfamily = 'affine'\nhidden = [8]\nmixing = '
     { level = 'interpolant', batch = 48, rate = 1e-3, clip = 1.0, objective = { name = 'straightness', candidates = 32, times = 4, until = 0.9, floor = 1.5 } } ]\n\
     [[phase]]\nname = 'joint'\nturns = 4\nlevel = [\n\
     { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'flow_matching' }, plus = [\n\
+    { objective = { name = 'marginal_flow_matching' }, weight = 1e-1 },\n\
     { objective = { name = 'field_straightness' }, weight = 1e-3, ramp = 3 } ] },\n\
     { level = 'interpolant', batch = 32, rate = 1e-4, objective = { name = 'conditional_variance' }, plus = [\n\
     { objective = { name = 'field_straightness' }, weight = 1e-3, ramp = 3 },\n\
@@ -80,6 +81,7 @@ fn objectives_without_a_meaning_are_refused_by_their_key() {
         (AFFINE, "name = 'conditional_variance'", "name = 'flow_matching'", "phase.1.level.1.objective"),
         (AFFINE, "level = 'interpolant', batch = 48", "level = 'transport', batch = 48", "phase.0.level.0.objective"),
         (TRANSPORT, "name = 'squared_velocity'", "name = 'field_straightness'", "phase.0.level.0.plus.1.objective"),
+        (TRANSPORT, "name = 'flow_matching'", "name = 'marginal_flow_matching'", "phase.1.level.0.objective"),
         (TRANSPORT, "weight = 1e-2", "weight = nan", "phase.0.level.0.plus.0.weight"),
         (AFFINE, "step = 0.1", "step = 0.6", "phase.1.level.1.plus.1.objective.step"),
         (AFFINE, "candidates = 32", "candidates = 31", "phase.0.level.0.objective.candidates"),

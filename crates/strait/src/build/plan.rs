@@ -7,8 +7,8 @@ use crate::one_step::OneStep;
 use std::rc::Rc;
 use strait_core::Objective;
 use strait_optim::objectives::{
-    ConditionalVariance, Energy, FieldStraightness, FlowMatching, Likelihood, MarginalStraightness, SquaredVelocity,
-    Straightness, StraightnessConfig, TransportCost,
+    ConditionalVariance, Energy, FieldStraightness, FlowMatching, Likelihood, MarginalFlowMatching,
+    MarginalStraightness, SquaredVelocity, Straightness, StraightnessConfig, TransportCost,
 };
 use strait_optim::{LearningRate, LevelName, LevelPlan, OptimError, Phase, Term};
 use strait_paths::Along;
@@ -70,6 +70,10 @@ impl Plans<'_> {
         let map = || self.map.cloned().ok_or_else(|| missing("map that the path goes through"));
         Ok(match config {
             ObjectiveConfig::FlowMatching => Box::new(FlowMatching),
+            ObjectiveConfig::MarginalFlowMatching => {
+                let source = source(self.config.source, self.data)?;
+                Box::new(MarginalFlowMatching::new(source, &*coupling(&self.config.coupling))?)
+            }
             ObjectiveConfig::Likelihood if level == LevelName::Transport => {
                 Box::new(Likelihood { law: Rc::new(map()?) })
             }

@@ -74,7 +74,13 @@ impl Config {
             (LevelName::Velocity, O::FlowMatching | O::FieldStraightness { .. }) => {
                 (!flow, "likelihood where velocity.flow is given")
             }
-            (LevelName::Velocity, _) => (false, "flow_matching, field_straightness or likelihood"),
+            (LevelName::Velocity, O::MarginalFlowMatching) => (
+                !flow && !matches!(self.interpolant, InterpolantConfig::Residual { .. }),
+                "flow_matching for a path whose marginal field is not known",
+            ),
+            (LevelName::Velocity, _) => {
+                (false, "flow_matching, marginal_flow_matching, field_straightness or likelihood")
+            }
             (LevelName::Transport, O::Likelihood) => (
                 glow && self.source == SourceConfig::Normal,
                 "of a glow that the path goes through, from the normal source",
@@ -83,7 +89,7 @@ impl Config {
                 (glow, "of a glow that the path goes through")
             }
             (LevelName::Transport, _) => (false, "likelihood, transport_cost, squared_velocity or energy"),
-            (LevelName::Interpolant, O::FlowMatching | O::Likelihood | O::TransportCost) => {
+            (LevelName::Interpolant, O::FlowMatching | O::MarginalFlowMatching | O::Likelihood | O::TransportCost) => {
                 let must = "energy, straightness, marginal_straightness, field_straightness, conditional_variance or \
                             squared_velocity";
                 (false, must)

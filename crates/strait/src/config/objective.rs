@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum ObjectiveConfig {
     /// $E|v - u|^2$, for the velocity.
     FlowMatching,
+    /// $E|v - \hat v|^2$ with the marginal field over the batch's data points, for the velocity.
+    MarginalFlowMatching,
     /// $-E \log p(x_1)$, for a velocity that is a flow and for the transport.
     Likelihood,
     /// $E|T(x_0) - x_0|^2$, for the transport.

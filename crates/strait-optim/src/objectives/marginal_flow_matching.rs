@@ -1,0 +1,50 @@
+use super::mean_square_norm;
+use strait_core::{Batch, Coupling, Error, Loss, Models, Objective, PathSample, Source};
+
+/// Flow matching towards the marginal field over the data points of the batch (Xu et al., arXiv 2302.00670), for the
+/// velocity:
+///
+/// $$ E\,|v(x_t, t) - \hat v(x_t, t)|^2, \qquad
+///    \hat v(x, t) = \sum_j w_j\, u_t(y_j; x_1^{(j)}) \quad\text{of Proposition 1 over all } x_1^{(j)} \text{ of the batch} $$
+///
+/// The target of flow matching is u of one pair, whose mean at $x_t$ is the field and whose spread is noise. Given $x_t$ and
+/// all ends of the batch, the pair's own end is the j-th with probability $w_j$, so that $\hat v = E[u \mid x_t, \text{ends}]$:
+/// it has the same mean and less spread. The minimiser is the marginal field, as it is of flow matching, for batches of any
+/// size; the noise falls by the effective sample size, which is that of the batch at $t = 0$ and 1 at $t = 1$.
+///
+/// It needs independent pairs, a source with a density, and a path with such a field. Times are held to
+/// [`LAST`](Self::LAST), beyond which no path is invertible in single precision.
+pub struct MarginalFlowMatching {
+    source: Box<dyn Source>,
+}
+
+impl MarginalFlowMatching {
+    /// The last time.
+    pub const LAST: f64 = 0.999;
+
+    /// Under a source and a coupling.
+    ///
+    /// # Errors
+    /// `NotIndependent` for a coupling whose pairs are not.
+    pub fn new(source: Box<dyn Source>, coupling: &dyn Coupling) -> Result<Self, Error> {
+        if !coupling.is_independent() {
+            let coupling = coupling.name().to_owned();
+            return Err(Error::NotIndependent { what: "the marginal field over a batch", coupling });
+        }
+        Ok(Self { source })
+    }
+}
+
+impl Objective for MarginalFlowMatching {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let t = batch.t.clamp_max(Self::LAST);
+        let PathSample { x_t, velocity } =
+            tch::no_grad(|| models.interpolant.marginal_at(&*self.source, &batch.x0, &batch.x1, &t))?;
+        let total = mean_square_norm(&(models.velocity.velocity(&x_t, &t)? - velocity));
+        Ok(Loss { terms: vec![("marginal_flow_matching", total.detach())], total })
+    }
+
+    fn name(&self) -> &'static str {
+        "marginal_flow_matching"
+    }
+}
