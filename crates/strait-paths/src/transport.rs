@@ -38,6 +38,9 @@ pub struct Transport<T> {
     map: T,
 }
 
+/// The path in the latent space: where it rests, at both ends, the velocity knows nothing of the other end.
+const LATENT: Schedule = Schedule::Resting;
+
 impl<T: Bijection> Transport<T> {
     /// Through the latent space of `map`, which sees neither context nor time.
     pub fn new(map: T) -> Self {
@@ -56,12 +59,7 @@ impl<T: Bijection> Transport<T> {
     fn image(&self, z: &Tensor) -> Result<Tensor, Error> {
         Ok(self.map.forward(z, Condition::NONE)?.value)
     }
-}
 
-/// The path in the latent space: where it rests, at both ends, the velocity knows nothing of the other end.
-const LATENT: Schedule = Schedule::Resting;
-
-impl<T: Bijection> Transport<T> {
     /// The image under $T_t$ of latent points with their velocities.
     fn push(&self, latent: PathSample, t: &Tensor) -> Result<PathSample, Error> {
         let PathSample { x_t: z, velocity: dz } = latent;
