@@ -28,6 +28,17 @@ pub trait Coupling {
     fn name(&self) -> &str;
 }
 
+/// Refuses a coupling whose pairs are not independent, for a method that rests on Proposition 1.
+///
+/// # Errors
+/// `NotIndependent` names both.
+pub fn check_independent(what: &'static str, coupling: &dyn Coupling) -> Result<(), Error> {
+    if coupling.is_independent() {
+        return Ok(());
+    }
+    Err(Error::NotIndependent { what, coupling: coupling.name().to_owned() })
+}
+
 /// Pairs of source and data points that were made once and are kept together, as a rectified flow is trained on.
 pub trait PairedDataset {
     /// The shape of one sample, without the batch.

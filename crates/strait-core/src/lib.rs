@@ -20,7 +20,7 @@ mod stepper;
 mod time_function;
 
 pub use bijection::{Bijection, Condition, Moving, Transformed};
-pub use coupling::{Coupling, PairedDataset, Pairs};
+pub use coupling::{Coupling, PairedDataset, Pairs, check_independent};
 pub use dataset::{Dataset, Split};
 pub use error::Error;
 pub use field::VelocityField;

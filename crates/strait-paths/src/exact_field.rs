@@ -3,7 +3,7 @@ use std::cell::Cell;
 use strait_autodiff::inside_jvp;
 use strait_core::{
     Coupling, Dataset, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, Points, Source,
-    Stream, VelocityField, check_batch,
+    Stream, VelocityField, check_batch, check_independent,
 };
 use tch::{Kind, Tensor};
 
@@ -97,10 +97,7 @@ impl<'a> ExactField<'a> {
         candidates: impl Into<Candidates<'a>>,
         pairs_at_once: i64,
     ) -> Result<Self, Error> {
-        if !coupling.is_independent() {
-            let coupling = coupling.name().to_owned();
-            return Err(Error::NotIndependent { what: "the exact field", coupling });
-        }
+        check_independent("the exact field", coupling)?;
         let candidates = candidates.into();
         let first = match &candidates {
             Candidates::Fixed(points) => points.shallow_clone(),

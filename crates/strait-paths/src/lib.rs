@@ -7,7 +7,7 @@
 //! | [`Affine`] | $(1-t)L x_0 + t x_1 + t(1-t)m$, with $L, m$ of $(x_1, t)$ | $t < 1$ | $d \log(1-t) + \log\det L$ |
 //! | [`Glow`] | $t x_1 + (1-t)F_t(x_0; x_1)$, F any conditional bijection | $t < 1$ | $d \log(1-t) + \log\lvert\det \partial F_t\rvert$ |
 //! | [`Warped`] | $\Psi_t(z_t)$, $z_t$ another path, $\Psi$ any bijection | where $z_t$ is | the sum of both |
-//! | [`Transport`] | $T_t(\cos(\frac{\pi t}2) x_0 + \sin(\frac{\pi t}2) T^{-1}(x_1))$, T any bijection | - | - |
+//! | [`Transport`] | $T_t(\cos(\theta_t) x_0 + \sin(\theta_t) T^{-1}(x_1))$, T any bijection | - | - |
 //! | [`Residual`] | $(1-t)x_0 + t x_1 + t(1-t)R(x_0, x_1, t)$, R any network | - | - |
 //!
 //! Every family keeps $\varphi_0 = x_0$ and $\varphi_1 = x_1$ for every value of its parameters, and a learned family

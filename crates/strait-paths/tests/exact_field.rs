@@ -36,6 +36,13 @@ impl Gaussian {
         self.root.matmul(&self.root.tr())
     }
 
+    /// The transport path of T(z) = m + R z with the symmetric root R of the covariance.
+    fn straight_path(&self) -> Transport<Stretch> {
+        let (values, vectors) = self.covariance().linalg_eigh("L");
+        let root = (&vectors * values.sqrt()).matmul(&vectors.tr());
+        Transport::new(Stretch(self.mean.shallow_clone(), root))
+    }
+
     fn sample(&self, n: i64, seed: u64) -> Tensor {
         normal(&[n, self.mean.size()[0]], seed).matmul(&self.root.tr()) + &self.mean
     }
@@ -139,9 +146,7 @@ fn the_marginal_at_pairs_is_the_exact_field_over_their_ends() {
         assert!(found.velocity.allclose(&wanted, 1e-9, 1e-9, false));
     }
     let gaussian = Gaussian::of_dimension(2);
-    let (values, vectors) = gaussian.covariance().linalg_eigh("L");
-    let root = (&vectors * values.sqrt()).matmul(&vectors.tr());
-    let path = Transport::new(Stretch(gaussian.mean.shallow_clone(), root));
+    let path = gaussian.straight_path();
     let field = StraightField::new(&gaussian.mean, &gaussian.covariance()).unwrap();
     let (x0, x1) = (normal(&[2000, 2], 3), gaussian.sample(2000, 4));
     for time in [0.0, 0.3, 0.6] {
@@ -190,9 +195,7 @@ fn the_marginal_at_few_pairs_has_no_bias() {
 fn the_transport_path_of_a_gaussian_has_the_straight_field() {
     let gaussian = Gaussian::of_dimension(2);
     let covariance = gaussian.covariance();
-    let (values, vectors) = covariance.linalg_eigh("L");
-    let root = (&vectors * values.sqrt()).matmul(&vectors.tr());
-    let path = Transport::new(Stretch(gaussian.mean.shallow_clone(), root));
+    let path = gaussian.straight_path();
     let field = StraightField::new(&gaussian.mean, &covariance).unwrap();
     let n = 200_000;
     for time in [0.2, 0.5, 0.8] {

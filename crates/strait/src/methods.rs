@@ -94,11 +94,16 @@ fn last(config: &Config) -> Option<&LevelConfig> {
     config.phase.last()?.level.iter().find(|level| level.level == LevelName::Velocity)
 }
 
-/// One phase of `turns` steps of the velocity as the last phase of a config takes them, but by flow matching, which is
-/// for every path and coupling.
+/// One phase of `turns` steps of a level.
+fn alone(level: LevelConfig, name: &str, turns: u64) -> PhaseConfig {
+    PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![LevelConfig { steps: 1, ..level }] }
+}
+
+/// One phase of the velocity as the last phase of a config takes its steps, but by flow matching, which is for every path
+/// and coupling.
 fn velocity_alone(config: &Config, name: &str, turns: u64) -> Option<PhaseConfig> {
-    let level = LevelConfig { steps: 1, objective: ObjectiveConfig::FlowMatching, ..last(config)?.clone() };
-    Some(PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![level] })
+    let level = LevelConfig { objective: ObjectiveConfig::FlowMatching, ..last(config)?.clone() };
+    Some(alone(level, name, turns))
 }
 
 /// The config of a linear path with the same network and as many gradient steps in all as `config` takes.
@@ -119,8 +124,7 @@ pub fn stress(config: &Config) -> Option<Config> {
     }
     let mut hidden: Vec<i64> = velocity.hidden.iter().map(|width| 2 * width).collect();
     hidden.push(*hidden.last()?);
-    let level = vec![LevelConfig { steps: 1, ..last(config)?.clone() }];
-    let phase = vec![PhaseConfig { name: "stress".into(), turns: STRESS_TURNS, fresh: vec![], level }];
+    let phase = vec![alone(last(config)?.clone(), "stress", STRESS_TURNS)];
     let velocity = VelocityConfig { hidden, ..velocity.clone() };
     // What is evaluated is said by the training that it is made for.
     let evaluate = EvaluateConfig { baseline: false, ..EvaluateConfig::default() };

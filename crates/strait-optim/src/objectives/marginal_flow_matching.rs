@@ -1,5 +1,5 @@
 use super::mean_square_norm;
-use strait_core::{Batch, Coupling, Error, Loss, Models, Objective, PathSample, Source};
+use strait_core::{Batch, Coupling, Error, Loss, Models, Objective, PathSample, Source, check_independent};
 
 /// Flow matching towards the marginal field over the data points of the batch (Xu et al., arXiv 2302.00670), for the
 /// velocity:
@@ -27,10 +27,7 @@ impl MarginalFlowMatching {
     /// # Errors
     /// `NotIndependent` for a coupling whose pairs are not.
     pub fn new(source: Box<dyn Source>, coupling: &dyn Coupling) -> Result<Self, Error> {
-        if !coupling.is_independent() {
-            let coupling = coupling.name().to_owned();
-            return Err(Error::NotIndependent { what: "the marginal field over a batch", coupling });
-        }
+        check_independent("the marginal field over a batch", coupling)?;
         Ok(Self { source })
     }
 }

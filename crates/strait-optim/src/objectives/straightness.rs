@@ -1,5 +1,5 @@
 use super::mean_square_norm;
-use strait_core::{Batch, Coupling, Error, InvertibleInterpolant, Loss, Models, Objective, Source};
+use strait_core::{Batch, Coupling, Error, InvertibleInterpolant, Loss, Models, Objective, Source, check_independent};
 use strait_paths::{Along, ExactField};
 use tch::{Kind, Tensor};
 
@@ -61,10 +61,7 @@ impl Straightness {
         coupling: Box<dyn Coupling>,
         config: StraightnessConfig,
     ) -> Result<Self, Error> {
-        if !coupling.is_independent() {
-            let coupling = coupling.name().to_owned();
-            return Err(Error::NotIndependent { what: "the straightness of the exact field", coupling });
-        }
+        check_independent("the straightness of the exact field", &*coupling)?;
         let (what, value) = ("candidates of the straightness", config.candidates);
         if value < 2 || value % 2 != 0 {
             return Err(Error::Setting { what, value: value as f64, must: "even and at least 2" });
