@@ -47,6 +47,7 @@ fn main() {
         .file("native/triangular.cc")
         .file("native/affine_field.cc")
         .file("native/chain_field.cc")
+        .file("native/posterior.cc")
         .compile("strait_native");
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

@@ -91,6 +91,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
     pub(crate) fn strait_affine_field(given: *const *mut C_tensor, bound: f64, made: *mut *mut C_tensor)
     -> *mut c_char;
+    pub(crate) fn strait_posterior(given: *const *mut C_tensor, made: *mut *mut C_tensor) -> *mut c_char;
     pub(crate) fn strait_chain_field(
         tensors: *const *mut C_tensor,
         count: usize,

@@ -34,6 +34,7 @@ mod marginal_field;
 mod optimizer;
 mod perceptron;
 mod pointwise;
+mod posterior;
 mod reverse;
 
 pub use affine::{affine, affine_jet};
@@ -48,4 +49,5 @@ pub use marginal_field::MarginalField;
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
 pub use perceptron::perceptron;
 pub use pointwise::{selu, silu};
+pub use posterior::{Posterior, posterior};
 pub use reverse::{Graph, gradient, time_derivative, vjp};

@@ -1,6 +1,8 @@
 //! Kernels against the same maps made of libtorch's operations.
 
-use strait_autodiff::{AutodiffError, Dual, Graph, affine, diagonal, jvp, normal, silu, triangular, vjp};
+use strait_autodiff::{
+    AutodiffError, Dual, Graph, Posterior, affine, diagonal, jvp, normal, posterior, silu, triangular, vjp,
+};
 use tch::{Device, Kind, Tensor};
 
 const BOUND: f64 = 2.0;
@@ -198,10 +200,14 @@ fn what_a_kernel_cannot_do_is_left_to_others() -> Result<(), AutodiffError> {
     assert!(diagonal(&x, &c.to_kind(Kind::Double), &c, false)?.is_none());
     assert!(triangular(&half(&square), false)?.is_none());
     assert!(triangular(&draw(4, &[33, 33], Kind::Float), false)?.is_none());
+    let scale = draw(5, &[3], Kind::Float).exp();
+    assert!(posterior(&half(&x), &half(&square), &half(&scale), &half(&scale))?.is_none());
+    assert!(posterior(&x.copy().set_requires_grad(true), &square, &scale, &scale)?.is_none());
     let inside = |v: &[Tensor]| {
         let left = affine(&v[0], &raw, None, 2.0, false)?.is_none()
             && diagonal(&v[0], &c, &c, false)?.is_none()
-            && triangular(&square, false)?.is_none();
+            && triangular(&square, false)?.is_none()
+            && posterior(&x, &square, &scale, &scale)?.is_none();
         Ok::<_, AutodiffError>(vec![&v[0] * f64::from(u8::from(left))])
     };
     let Dual { value, .. } = jvp(inside, &[x.shallow_clone()], &[x.ones_like()])?.remove(0);
@@ -209,5 +215,33 @@ fn what_a_kernel_cannot_do_is_left_to_others() -> Result<(), AutodiffError> {
     assert!(matches!(affine(&x, &x, None, 2.0, false), Err(AutodiffError::Shape { .. })));
     assert!(matches!(diagonal(&x, &c, &square, false), Err(AutodiffError::Shape { .. })));
     assert!(matches!(triangular(&x, false), Err(AutodiffError::Shape { .. })));
+    for (ends, a) in [(&raw, &scale), (&square, &c), (&square.narrow(0, 0, 0), &scale)] {
+        assert!(matches!(posterior(&x, ends, a, &scale), Err(AutodiffError::Shape { .. })));
+    }
+    Ok(())
+}
+
+/// Ends that fill the lanes and that do not, one and many dimensions, times at which all ends count and one does.
+#[test]
+fn the_posterior_is_a_softmax_of_squares() -> Result<(), AutodiffError> {
+    for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 2e-5)] {
+        for (k, d) in [(1, 1), (8, 2), (13, 2), (400, 17)] {
+            let (x, ends) = (draw(0, &[9, d], kind), draw(1, &[k, d], kind));
+            let a = Tensor::linspace(0.05, 1.0, 9, (kind, Device::Cpu));
+            let b: Tensor = 1.0 - &a;
+            let Posterior { mean, log_weight, log_square } = posterior(&x, &ends, &a, &b)?.expect("a kernel");
+            let rest = (x.unsqueeze(1) - b.view([-1, 1, 1]) * &ends) / a.view([-1, 1, 1]);
+            let log = rest.square().sum_dim_intlist([2i64].as_slice(), false, kind) * -0.5;
+            let over = |log: &Tensor| log.logsumexp([1i64].as_slice(), false);
+            for (what, found, wanted) in [
+                ("mean", mean, log.softmax(1, kind).matmul(&ends)),
+                ("log-weight", log_weight, over(&log)),
+                ("log-square", log_square, over(&(log * 2.0))),
+            ] {
+                let off = ((found - &wanted).abs() / (wanted.abs() + 1.0)).max().double_value(&[]);
+                assert!(off < tolerance, "{kind:?}, {k} ends, {d} dimensions, {what}: {off:e}");
+            }
+        }
+    }
     Ok(())
 }

@@ -1,4 +1,4 @@
-use crate::{Error, Marginal, MovingMarginal, Passage, Points, Source};
+use crate::{Error, Marginal, MovingMarginal, Passage, Points, Source, own_ends};
 use strait_autodiff::Jet;
 use tch::Tensor;
 
@@ -66,14 +66,15 @@ pub trait Interpolant {
         None
     }
 
-    /// Position at t < 1, with the velocity of the marginal field there over all ends of the batch, which are taken for
-    /// equally likely and independent of the source points: what `at` gives, less its noise.
+    /// Position at t < 1 of the paths from $x_0$ (B, ...) to the first B of the ends $x_1$ (K, ...), with the velocity of
+    /// the marginal field there over all K, which are taken for equally likely and independent of the source points: what
+    /// `at` gives, less its noise.
     ///
     /// # Errors
     /// As `at` and `InvertibleInterpolant::marginal`; `NotInvertible` for a path without such a field.
     fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
         let path = self.as_invertible().ok_or(Error::NotInvertible { what: "the marginal field over a batch" })?;
-        let x_t = self.position(x0, x1, t)?;
+        let x_t = self.position(x0, &own_ends(x0, x1)?, t)?;
         let marginal = path.marginal(source, Points { x_t: &x_t.unsqueeze(1), x1, t })?;
         Ok(PathSample { x_t, velocity: marginal.velocity.squeeze_dim(1) })
     }
@@ -146,9 +147,7 @@ pub trait InvertibleInterpolant: Interpolant {
     /// # Errors
     /// As `invert`; `NoDensity` for a source without one.
     fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
-        let Passage { x0, log_det, velocity } = self.through(at)?;
-        let log_weight = source.log_density(&x0.flatten(0, 2))?.view_as(&log_det) + log_det;
-        Ok(Marginal::over(&log_weight, &velocity))
+        self.through(at)?.marginal(source)
     }
 
     /// The marginal with its derivative along its own flow, where a family has it in closed form of what it computes of

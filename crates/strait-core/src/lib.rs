@@ -29,7 +29,7 @@ pub use marginal::{Marginal, MovingMarginal, Passage, Points, weights};
 pub use objective::{Batch, Loss, Models, Objective};
 pub use parameters::{Init, Parameters, Scope};
 pub use seed::{Draws, Seed, Stream};
-pub use shape::{check_batch, check_finite, check_same, event_size, per_sample, sum_per_sample};
+pub use shape::{check_batch, check_finite, check_same, event_size, own_ends, per_sample, sum_per_sample};
 pub use source::{Source, StandardNormal};
 pub use stepper::Stepper;
 pub use strait_autodiff::Order;

@@ -1,6 +1,6 @@
 //! What the marginal of a path over many ends is made of.
 
-use crate::{Error, check_batch};
+use crate::{Error, Source, check_batch};
 use strait_autodiff::MarginalField;
 use tch::Tensor;
 
@@ -73,6 +73,17 @@ pub struct Passage {
     pub log_det: Tensor,
     /// $u = \partial_t \varphi_t(x_0; x_1)$ at that $x_0$, (T, K, Q, ...).
     pub velocity: Tensor,
+}
+
+impl Passage {
+    /// The marginal over these paths, under a source.
+    ///
+    /// # Errors
+    /// `NoDensity` for a source without one.
+    pub fn marginal(&self, source: &dyn Source) -> Result<Marginal, Error> {
+        let log_weight = source.log_density(&self.x0.flatten(0, 2))?.view_as(&self.log_det) + &self.log_det;
+        Ok(Marginal::over(&log_weight, &self.velocity))
+    }
 }
 
 /// The marginal of a path over K ends at points (T, Q, ...), with what it takes to join it with the marginal over

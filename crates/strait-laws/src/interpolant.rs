@@ -53,7 +53,7 @@ pub enum Law {
     Acceleration,
     /// One sample alone comes out as the same sample in a batch.
     BatchSplit,
-    /// `marginal_at`, where a path has it, is `at` over a batch whose ends are all one, within $10^{-6}$ for $t \le 0.95$.
+    /// `marginal_at`, where a path has it, is `at` over ends that are all one, within $10^{-6}$ for $t \le 0.95$.
     OneEnd,
     /// With the same parameters and inputs in float32, position and velocity are those of float64 within $10^{-3}$.
     SinglePrecision,
@@ -239,9 +239,11 @@ impl Suite<'_> {
             hold(Law::BatchSplit, "a velocity alone", &alone.velocity, &row(&sample.velocity), 1e-12)?;
         }
 
-        let (end, early) = (x1.narrow(0, 0, 1).expand_as(x1), t * 0.95);
+        let (ends, early) = (Tensor::cat(&[x1, x1], 0), t * 0.95);
+        let ends = x1.narrow(0, 0, 1).expand_as(&ends);
+        let end = ends.narrow(0, 0, x1.size()[0]);
         let source = StandardNormal::new(&x0.size()[1..]);
-        match path.marginal_at(&source, x0, &end, &early) {
+        match path.marginal_at(&source, x0, &ends, &early) {
             Err(Error::NotInvertible { .. }) => {}
             found => {
                 let (found, wanted) = (found.map_err(runs)?, path.at(x0, &end, &early).map_err(runs)?);

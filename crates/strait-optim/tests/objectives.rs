@@ -214,10 +214,12 @@ fn a_sum_weighs_its_terms_and_ramps_them() {
     }
 }
 
-/// With one end for all it is flow matching; with more, less by the spread of the velocities that meet.
+/// With one end for all it is flow matching; with more, less by the spread of the velocities that meet. Candidates lend
+/// their ends alone.
 #[test]
 fn marginal_flow_matching_is_flow_matching_less_its_noise() {
-    let objective = MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), &Independent).unwrap();
+    let with = |candidates| MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), &Independent, candidates);
+    let objective = with(0).unwrap();
     let mut draws = Seed(3).stream("batch").at(0);
     let mut normal = || draws.normal(&[4000, 2], Kind::Double, CPU).unwrap();
     let (x0, x1) = (normal(), normal());
@@ -231,6 +233,19 @@ fn marginal_flow_matching_is_flow_matching_less_its_noise() {
     // Between two standard normals u = x1 - x0 is independent of x_{1/2}, and E|u|^2 = 4.
     let noise = of(&FlowMatching, &x1) - of(&objective, &x1);
     assert!((noise - 4.0).abs() < 0.3, "{noise}");
+
+    assert_eq!(with(3000).unwrap().times(4000), 1000);
+    let few = |x0: &Tensor, candidates| {
+        let batch = Batch { x0: x0.shallow_clone(), x1: x1.shallow_clone(), t: t.narrow(0, 0, 1000) };
+        with(candidates)?.loss(Models { interpolant: &Linear, velocity: &Turning }, &batch)
+    };
+    let total = |x0: &Tensor| few(x0, 3000).unwrap().total.double_value(&[]);
+    let (found, changed) = (total(&x0), x0.copy());
+    let _ = changed.narrow(0, 1000, 3000).fill_(f64::NAN);
+    assert_eq!(found, total(&changed));
+    assert!((found - of(&objective, &x1)).abs() < 0.5);
+    assert!(matches!(few(&x0, 4000), Err(Error::Shape { .. })));
+    assert!(matches!(few(&x0, -1), Err(Error::Setting { .. })));
 }
 
 fn straightness(d: i64, candidates: i64, floor: f64) -> Straightness {

@@ -23,6 +23,7 @@ mod linear;
 mod monotone;
 mod residual;
 mod schedule;
+mod scheduled;
 mod straightness;
 mod transport;
 mod velocity;

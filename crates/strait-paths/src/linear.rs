@@ -1,6 +1,8 @@
+use crate::scheduled;
+use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, Passage, PathCurve, PathSample, Points, check_batch,
-    check_same, event_size, per_sample,
+    Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, Passage, PathCurve, PathSample, Points, Source,
+    check_batch, check_same, event_size, per_sample,
 };
 use tch::{Kind, Tensor};
 
@@ -58,6 +60,16 @@ impl InvertibleInterpolant for Linear {
         let rest = 1f64 - &s;
         Ok(Inverted { x0: (x_t - s * x1) / rest, log_det: (1f64 - t).log() * -(event_size(x_t) as f64) })
     }
+
+    fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
+        check_before_end("the linear path's inverse", at.t)?;
+        let t = Jet::variable(at.t, Order::First);
+        match scheduled::marginal(source, at, (&t.map(|t| 1f64 - t, Tensor::neg), &t))? {
+            Some(marginal) => Ok(marginal),
+            None => self.through(at)?.marginal(source),
+        }
+    }
+
     fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
         let size = at.check()?;
         check_before_end("the linear path's inverse", at.t)?;

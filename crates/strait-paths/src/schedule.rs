@@ -1,9 +1,11 @@
 use crate::linear::check;
 use crate::monotone::Monotone;
+use crate::scheduled;
 use std::f64::consts::FRAC_PI_2;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, Passage, PathCurve, PathSample, Points, event_size, per_sample,
+    Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, Passage, PathCurve, PathSample, Points, Source,
+    event_size, per_sample,
 };
 use tch::{Kind, Tensor};
 
@@ -175,6 +177,15 @@ impl InvertibleInterpolant for Schedule {
         let log_det = a.value().log() * -(event_size(x_t) as f64);
         let (a, b) = (per_sample(a.value(), x_t), per_sample(b.value(), x_t));
         Ok(Inverted { x0: (x_t - b * x1) / a, log_det })
+    }
+
+    fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
+        let (a, b) = self.weights(at.t, Order::First)?;
+        check_positive(a.value())?;
+        match scheduled::marginal(source, at, (&a, &b))? {
+            Some(marginal) => Ok(marginal),
+            None => self.through(at)?.marginal(source),
+        }
     }
 
     fn through(&self, at: Points<'_>) -> Result<Passage, Error> {

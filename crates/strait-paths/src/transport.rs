@@ -2,7 +2,7 @@ use crate::Schedule;
 use crate::linear::check;
 use crate::velocity::taylor;
 use strait_autodiff::{Dual, Order, jvp};
-use strait_core::{Bijection, Condition, Error, Interpolant, PathCurve, PathSample, Source, per_sample};
+use strait_core::{Bijection, Condition, Error, Interpolant, PathCurve, PathSample, Source, own_ends, per_sample};
 use tch::Tensor;
 
 /// A path through the latent space of a map T that carries the source to the data:
@@ -92,7 +92,7 @@ impl<T: Bijection> Interpolant for Transport<T> {
     /// Of the latent points, $E[u \mid z]$: where two of them have one image, still a velocity whose mean there is that of
     /// the marginal field.
     fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        check(x0, x1, t)?;
+        check(x0, &own_ends(x0, x1)?, t)?;
         self.push(LATENT.marginal_at(source, x0, &self.latent(x1)?, t)?, t)
     }
 }

@@ -5,8 +5,8 @@ mod common;
 use common::{Independent, VECTORS, affine, coupled_glow_path, glow_path, warped, warped_by_couplings};
 use strait_autodiff::{Graph, gradient};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Scope, Seed, Source, StandardNormal,
-    VelocityField,
+    Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Points, Scope, Seed, Source,
+    StandardNormal, VelocityField,
 };
 use strait_flows::Plan;
 use strait_laws::field::{Broken, Case, Law, Suite, check_differentiable};
@@ -230,6 +230,34 @@ fn exact_fields_keep_the_continuity_equation() {
     for (forgets, most) in [(false, 1e-5), (true, f64::INFINITY)] {
         let off = continuity(&WrongDeterminant(forgets, built(&[2], affine(Mixing::Triangular)).0), &[2]);
         assert!(off < most && (!forgets || off > 1e-2), "forgets the determinant: {forgets}, off by {off}");
+    }
+}
+
+/// The kernel of the posterior against the sum over the conditional paths.
+#[test]
+fn the_marginal_of_a_schedule_is_the_sum_over_its_paths() {
+    for event in [&[1i64] as &[i64], &[3], &[1, 2, 2]] {
+        let shape = |n: &[i64]| [n, event].concat();
+        let normal =
+            |seed, n: &[i64]| Seed(seed).stream("x").at(0).normal(&shape(n), Kind::Double, tch::Device::Cpu).unwrap();
+        let (x_t, x1, t) = (normal(1, &[4, 3]), normal(2, &[50]), Tensor::from_slice(&[0.0f64, 0.4, 0.8, 0.95]));
+        let (source, at) = (StandardNormal::new(event), Points { x_t: &x_t, x1: &x1, t: &t });
+        for path in [
+            &Linear as &dyn InvertibleInterpolant,
+            &Schedule::Trigonometric,
+            &Schedule::Resting,
+            &Schedule::VariancePreserving { beta: 10.0 },
+        ] {
+            let found = path.marginal(&source, at).unwrap();
+            let wanted = path.through(at).unwrap().marginal(&source).unwrap();
+            for (found, wanted) in [
+                (found.velocity, wanted.velocity),
+                (found.log_weight, wanted.log_weight),
+                (found.log_square, wanted.log_square),
+            ] {
+                assert!(found.allclose(&wanted, 1e-9, 1e-9, false), "{event:?}");
+            }
+        }
     }
 }
 

@@ -99,10 +99,17 @@ fn alone(level: LevelConfig, name: &str, turns: u64) -> PhaseConfig {
     PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![LevelConfig { steps: 1, ..level }] }
 }
 
-/// One phase of the velocity as the last phase of a config takes its steps, but by flow matching, which is for every path
-/// and coupling.
+/// One phase of the velocity as the last phase of a config takes its steps, on as many pairs, but by flow matching at uniform
+/// times, which is for every path and coupling: what a config asks of the velocity beside is for its own path.
 fn velocity_alone(config: &Config, name: &str, turns: u64) -> Option<PhaseConfig> {
-    let level = LevelConfig { objective: ObjectiveConfig::FlowMatching, ..last(config)?.clone() };
+    let last = last(config)?.clone();
+    let level = LevelConfig {
+        objective: ObjectiveConfig::FlowMatching,
+        plus: vec![],
+        batch: last.batch - last.objective.candidates(),
+        times: Times::Uniform,
+        ..last
+    };
     Some(alone(level, name, turns))
 }
 
@@ -146,7 +153,6 @@ fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseCon
     let path = LevelConfig {
         level: LevelName::Interpolant,
         objective: ObjectiveConfig::MarginalStraightness { step: JOINT_STEP },
-        times: Times::Uniform,
         rate: JOINT_RATE * velocity.rate,
         clip: Some(1.0),
         ..velocity.clone()

@@ -18,6 +18,7 @@ fn every_method_is_compared_with_one_budget_and_one_evaluation() {
     let place = Place::new();
     // What the last phase asks of independent pairs is no business of the others.
     let (before, last) = TINY.rsplit_once("\"flow_matching\"").unwrap();
+    let last = last.replacen(" }", ", candidates = 16 }", 1);
     place.write("tiny.toml", format!("{before}\"marginal_flow_matching\"{last}"));
     let arguments = ["compare", "tiny.toml", "--name", "c"];
     let output = place.run(&arguments);
@@ -40,6 +41,9 @@ fn every_method_is_compared_with_one_budget_and_one_evaluation() {
         }
     }
     assert_eq!(methods.into_iter().collect::<Vec<_>>(), ["learned", "likelihood", "linear", "ot", "paper", "reflow"]);
+    let config = |method: &str| fs::read_to_string(folder.join(format!("{method}-3/config.toml"))).unwrap();
+    assert!(config("learned").contains("candidates = 16") && config("learned").contains("batch = 64"));
+    assert!(config("ot").contains("batch = 48") && !config("ot").contains("batch = 64"));
     let w2 = |method: &str| rows.iter().filter(|r| r["metric"] == "w2" && r["method"] == method).count();
     assert_eq!((w2("linear"), w2("likelihood")), (2, 1)); // one step is all that a flow can take
     let table = fs::read_to_string(folder.join("comparison.md")).unwrap();

@@ -86,6 +86,8 @@ fn objectives_without_a_meaning_are_refused_by_their_key() {
         (AFFINE, "step = 0.1", "step = 0.6", "phase.1.level.1.plus.1.objective.step"),
         (AFFINE, "candidates = 32", "candidates = 31", "phase.0.level.0.objective.candidates"),
         (AFFINE, "rate = 1e-4", "times = { law = 'power', power = 2.0 }, rate = 1e-4", "phase.1.level.1.times"),
+        (AFFINE, "marginal_flow_matching'", "marginal_flow_matching', candidates = 32", "phase.1.level.0.batch = 32"),
+        (AFFINE, "marginal_flow_matching'", "marginal_flow_matching', candidates = -1", "plus.0.objective.candidates"),
         (AFFINE, "floor = 1.5", "floor = 31.0", "median of its points"),
         (AFFINE, "times = 4", "times = 5", "a multiple of 5 points"),
     ] {

@@ -17,10 +17,12 @@ const AFFINE: &str = "crates/strait-paths/src/affine.rs";
 const GLOW: &str = "crates/strait-paths/src/glow.rs";
 const WARPED: &str = "crates/strait-paths/src/warped.rs";
 const TRANSPORT: &str = "crates/strait-paths/src/transport.rs";
-const MARGINAL: &str = "crates/strait-core/src/interpolant.rs";
+const SCHEDULED: &str = "crates/strait-paths/src/scheduled.rs";
+const INTERPOLANT: &str = "crates/strait-core/src/interpolant.rs";
+const MARGINAL: &str = "crates/strait-core/src/marginal.rs";
 
 /// A new family's faults go here, each with the tests that must see it.
-pub(super) static FAULTS: [Fault; 17] = [
+pub(super) static FAULTS: [Fault; 19] = [
     Fault {
         name: "endpoints swapped",
         file: LINEAR,
@@ -127,22 +129,36 @@ pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "weights without the determinant",
         file: MARGINAL,
-        find: ".view_as(&log_det) + log_det;",
-        put: ".view_as(&log_det);",
+        find: ".view_as(&self.log_det) + &self.log_det;",
+        put: ".view_as(&self.log_det);",
         tests: fields("continuity"),
     },
     Fault {
         name: "weights without the source's density",
         file: MARGINAL,
-        find: "source.log_density(&x0.flatten(0, 2))?.view_as(&log_det) + log_det;",
-        put: "source.log_density(&x0.flatten(0, 2))?.view_as(&log_det) * 0.0 + log_det;",
-        tests: Tests { package: "strait-paths", target: "exact_field", filter: "closed_form" },
+        find: ".view_as(&self.log_det) + &self.log_det;",
+        put: ".view_as(&self.log_det) * 0.0 + &self.log_det;",
+        tests: fields("continuity"),
     },
     Fault {
         name: "weights of one direction's determinant: its sign",
         file: MARGINAL,
-        find: ".view_as(&log_det) + log_det;",
-        put: ".view_as(&log_det) - log_det;",
+        find: ".view_as(&self.log_det) + &self.log_det;",
+        put: ".view_as(&self.log_det) - &self.log_det;",
         tests: fields("continuity"),
+    },
+    Fault {
+        name: "the marginal velocity of a schedule without what it makes of the source point",
+        file: SCHEDULED,
+        find: "wide(&a.first()) * x0 + wide(&b.first()) * found.mean",
+        put: "{ drop(x0); wide(&b.first()) * found.mean }",
+        tests: fields("continuity"),
+    },
+    Fault {
+        name: "pairs of other ends than the first",
+        file: INTERPOLANT,
+        find: "self.position(x0, &own_ends(x0, x1)?, t)?",
+        put: "{ own_ends(x0, x1)?; self.position(x0, &x1.narrow(0, x1.size()[0] - x0.size()[0], x0.size()[0]), t)? }",
+        tests: Tests { package: "strait-paths", target: "exact_field", filter: "over_the_ends" },
     },
 ];

@@ -10,35 +10,51 @@ use strait_core::{Batch, Coupling, Error, Loss, Models, Objective, PathSample, S
 /// The target of flow matching is u of one pair, whose mean at $x_t$ is the field and whose spread is noise. Given $x_t$ and
 /// all ends of the batch, the pair's own end is the j-th with probability $w_j$, so that $\hat v = E[u \mid x_t, \text{ends}]$:
 /// it has the same mean and less spread. The minimiser is the marginal field, as it is of flow matching, for batches of any
-/// size; the noise falls by the effective sample size, which is that of the batch at $t = 0$ and 1 at $t = 1$.
+/// size; the noise falls by the effective sample size, which is that of the batch at $t = 0$ and 1 at $t = 1$. So the last
+/// pairs of a batch, as many as there are candidates, lend their data points alone: ends cost less than steps.
 ///
 /// It needs independent pairs, a source with a density, and a path with such a field. Times are held to
 /// [`LAST`](Self::LAST), beyond which no path is invertible in single precision.
 pub struct MarginalFlowMatching {
     source: Box<dyn Source>,
+    candidates: i64,
 }
 
 impl MarginalFlowMatching {
     /// The last time.
     pub const LAST: f64 = 0.999;
 
-    /// Under a source and a coupling.
+    /// Under a source and a coupling, with `candidates` of each batch that lend their data points alone.
     ///
     /// # Errors
-    /// `NotIndependent` for a coupling whose pairs are not.
-    pub fn new(source: Box<dyn Source>, coupling: &dyn Coupling) -> Result<Self, Error> {
+    /// `NotIndependent` for a coupling whose pairs are not; `Setting` for candidates below 0.
+    pub fn new(source: Box<dyn Source>, coupling: &dyn Coupling, candidates: i64) -> Result<Self, Error> {
         check_independent("the marginal field over a batch", coupling)?;
-        Ok(Self { source })
+        if candidates < 0 {
+            let what = "candidates of marginal flow matching";
+            return Err(Error::Setting { what, value: candidates as f64, must: "at least 0" });
+        }
+        Ok(Self { source, candidates })
     }
 }
 
 impl Objective for MarginalFlowMatching {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
         let t = batch.t.clamp_max(Self::LAST);
+        let points = self.times(batch.x0.size()[0]);
+        if points < 1 {
+            let expected = format!("more than {} candidates", self.candidates);
+            return Err(Error::Shape { what: "a batch for marginal flow matching", expected, found: batch.x0.size() });
+        }
+        let x0 = batch.x0.narrow(0, 0, points);
         let PathSample { x_t, velocity } =
-            tch::no_grad(|| models.interpolant.marginal_at(&*self.source, &batch.x0, &batch.x1, &t))?;
+            tch::no_grad(|| models.interpolant.marginal_at(&*self.source, &x0, &batch.x1, &t))?;
         let total = mean_square_norm(&(models.velocity.velocity(&x_t, &t)? - velocity));
         Ok(Loss { terms: vec![("marginal_flow_matching", total.detach())], total })
+    }
+
+    fn times(&self, pairs: i64) -> i64 {
+        pairs - self.candidates
     }
 
     fn name(&self) -> &'static str {

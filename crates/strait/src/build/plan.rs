@@ -70,9 +70,9 @@ impl Plans<'_> {
         let map = || self.map.cloned().ok_or_else(|| missing("map that the path goes through"));
         Ok(match config {
             ObjectiveConfig::FlowMatching => Box::new(FlowMatching),
-            ObjectiveConfig::MarginalFlowMatching => {
+            ObjectiveConfig::MarginalFlowMatching { candidates } => {
                 let source = source(self.config.source, self.data)?;
-                Box::new(MarginalFlowMatching::new(source, &*coupling(&self.config.coupling))?)
+                Box::new(MarginalFlowMatching::new(source, &*coupling(&self.config.coupling), candidates)?)
             }
             ObjectiveConfig::Likelihood if level == LevelName::Transport => {
                 Box::new(Likelihood { law: Rc::new(map()?) })

@@ -50,9 +50,9 @@ impl Config {
                 let key = format!("phase.{i}.level.{j}");
                 level.check(&key)?;
                 self.check_objective(&format!("{key}.objective"), level.level, level.objective)?;
-                level.check_times(&key, level.objective)?;
+                level.check_batch(&key, level.objective)?;
                 for (k, term) in level.plus.iter().enumerate() {
-                    level.check_times(&key, term.objective)?;
+                    level.check_batch(&key, term.objective)?;
                     let key = format!("{key}.plus.{k}");
                     self.check_objective(&format!("{key}.objective"), level.level, term.objective)?;
                     need(term.weight.is_finite(), &format!("{key}.weight"), term.weight, "a finite number")?;
@@ -74,7 +74,7 @@ impl Config {
             (LevelName::Velocity, O::FlowMatching | O::FieldStraightness { .. }) => {
                 (!flow, "likelihood where velocity.flow is given")
             }
-            (LevelName::Velocity, O::MarginalFlowMatching) => (
+            (LevelName::Velocity, O::MarginalFlowMatching { .. }) => (
                 !flow && !matches!(self.interpolant, InterpolantConfig::Residual { .. }),
                 "flow_matching for a path whose marginal field is not known",
             ),
@@ -89,7 +89,10 @@ impl Config {
                 (glow, "of a glow that the path goes through")
             }
             (LevelName::Transport, _) => (false, "likelihood, transport_cost, squared_velocity or energy"),
-            (LevelName::Interpolant, O::FlowMatching | O::MarginalFlowMatching | O::Likelihood | O::TransportCost) => {
+            (
+                LevelName::Interpolant,
+                O::FlowMatching | O::MarginalFlowMatching { .. } | O::Likelihood | O::TransportCost,
+            ) => {
                 let must = "energy, straightness, marginal_straightness, field_straightness, conditional_variance or \
                             squared_velocity";
                 (false, must)
@@ -101,6 +104,7 @@ impl Config {
             O::Straightness { candidates: k, .. } => {
                 need(k >= 2 && k % 2 == 0, &format!("{key}.candidates"), k, "even and at least 2")
             }
+            O::MarginalFlowMatching { candidates: k } => need(k >= 0, &format!("{key}.candidates"), k, "at least 0"),
             O::MarginalStraightness { step } => {
                 need(positive(step) && step <= 0.5, &format!("{key}.step"), step, "above 0 and at most 0.5")
             }
@@ -214,7 +218,10 @@ impl LevelConfig {
     }
 
     /// Refuses times that an objective of this level has no meaning for.
-    fn check_times(&self, at: &str, objective: ObjectiveConfig) -> Result<(), ConfigError> {
+    fn check_batch(&self, at: &str, objective: ObjectiveConfig) -> Result<(), ConfigError> {
+        let candidates = objective.candidates();
+        let must = format!("above the candidates of its objective, {candidates}");
+        need(self.batch > candidates, &format!("{at}.batch"), self.batch, &must)?;
         let any = !matches!(objective, ObjectiveConfig::MarginalStraightness { .. });
         let must = "uniform for marginal_straightness";
         need(any || self.times == Times::Uniform, &format!("{at}.times"), self.times, must)

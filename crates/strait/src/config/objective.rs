@@ -9,7 +9,11 @@ pub enum ObjectiveConfig {
     /// $E|v - u|^2$, for the velocity.
     FlowMatching,
     /// $E|v - \hat v|^2$ with the marginal field over the batch's data points, for the velocity.
-    MarginalFlowMatching,
+    MarginalFlowMatching {
+        /// Pairs of each batch of which the data points alone are taken, as further ends of the field.
+        #[serde(default)]
+        candidates: i64,
+    },
     /// $-E \log p(x_1)$, for a velocity that is a flow and for the transport.
     Likelihood,
     /// $E|T(x_0) - x_0|^2$, for the transport.
@@ -48,6 +52,16 @@ pub enum ObjectiveConfig {
     },
     /// $E|u - v|^2$ through the path, for the interpolant.
     ConditionalVariance,
+}
+
+impl ObjectiveConfig {
+    /// Pairs of each batch that lend their data points alone, where a velocity is trained.
+    pub fn candidates(self) -> i64 {
+        match self {
+            Self::MarginalFlowMatching { candidates } => candidates,
+            _ => 0,
+        }
+    }
 }
 
 /// How a derivative along a flow is taken.
