@@ -239,9 +239,8 @@ impl Suite<'_> {
             hold(Law::BatchSplit, "a velocity alone", &alone.velocity, &row(&sample.velocity), 1e-12)?;
         }
 
-        let (ends, early) = (Tensor::cat(&[x1, x1], 0), t * 0.95);
-        let ends = x1.narrow(0, 0, 1).expand_as(&ends);
-        let end = ends.narrow(0, 0, x1.size()[0]);
+        let (end, early) = (x1.narrow(0, 0, 1).expand_as(x1), t * 0.95);
+        let ends = Tensor::cat(&[&end, &end], 0);
         let source = StandardNormal::new(&x0.size()[1..]);
         match path.marginal_at(&source, x0, &ends, &early) {
             Err(Error::NotInvertible { .. }) => {}

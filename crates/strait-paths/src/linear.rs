@@ -62,12 +62,12 @@ impl InvertibleInterpolant for Linear {
     }
 
     fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
-        check_before_end("the linear path's inverse", at.t)?;
         let t = Jet::variable(at.t, Order::First);
-        match scheduled::marginal(source, at, (&t.map(|t| 1f64 - t, Tensor::neg), &t))? {
-            Some(marginal) => Ok(marginal),
-            None => self.through(at)?.marginal(source),
-        }
+        let Some(marginal) = scheduled::marginal(source, at, (&t.map(|t| 1f64 - t, Tensor::neg), &t))? else {
+            return self.through(at)?.marginal(source);
+        };
+        check_before_end("the linear path's inverse", at.t)?;
+        Ok(marginal)
     }
 
     fn through(&self, at: Points<'_>) -> Result<Passage, Error> {

@@ -181,11 +181,11 @@ impl InvertibleInterpolant for Schedule {
 
     fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
         let (a, b) = self.weights(at.t, Order::First)?;
+        let Some(marginal) = scheduled::marginal(source, at, (&a, &b))? else {
+            return self.through(at)?.marginal(source);
+        };
         check_positive(a.value())?;
-        match scheduled::marginal(source, at, (&a, &b))? {
-            Some(marginal) => Ok(marginal),
-            None => self.through(at)?.marginal(source),
-        }
+        Ok(marginal)
     }
 
     fn through(&self, at: Points<'_>) -> Result<Passage, Error> {

@@ -1,5 +1,5 @@
 use strait_autodiff::{Jet, posterior};
-use strait_core::{Error, Marginal, Points, Source};
+use strait_core::{Error, Marginal, Points, Source, per_sample};
 use tch::Tensor;
 
 /// The marginal of $x_t = a(t)x_0 + b(t)x_1$ under a standard normal source, in one pass:
@@ -17,14 +17,14 @@ pub(crate) fn marginal(source: &dyn Source, at: Points<'_>, (a, b): (&Jet, &Jet)
     let row = |w: &Tensor| w.repeat_interleave_self_int(points, 0, None);
     let (x, x1) = (at.x_t.flatten(2, -1).flatten(0, 1), at.x1.flatten(1, -1));
     let Some(found) = posterior(&x, &x1, &row(a.value()), &row(b.value()))? else { return Ok(None) };
-    let wide = |w: &Tensor| row(w).unsqueeze(1);
-    let x0 = (x - wide(b.value()) * &found.mean) / wide(a.value());
-    let velocity = wide(&a.first()) * x0 + wide(&b.first()) * found.mean;
-    let constant = -(row(a.value()).log() + 0.5 * (2.0 * std::f64::consts::PI).ln()) * d as f64;
+    let (mean, wide) = (found.mean.view_as(at.x_t), |w: &Tensor| per_sample(w, at.x_t));
+    let x0 = (at.x_t - wide(b.value()) * &mean) / wide(a.value());
+    let velocity = wide(&a.first()) * x0 + wide(&b.first()) * mean;
+    let constant = -(a.value().log() + 0.5 * (2.0 * std::f64::consts::PI).ln()).unsqueeze(1) * d as f64;
     let by_time = |x: Tensor| x.view([size[0], points]);
     Ok(Some(Marginal {
-        velocity: velocity.view_as(at.x_t),
-        log_weight: by_time(found.log_weight + &constant),
-        log_square: by_time(found.log_square + constant * 2.0),
+        velocity,
+        log_weight: by_time(found.log_weight) + &constant,
+        log_square: by_time(found.log_square) + constant * 2.0,
     }))
 }

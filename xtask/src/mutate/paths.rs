@@ -150,8 +150,8 @@ pub(super) static FAULTS: [Fault; 19] = [
     Fault {
         name: "the marginal velocity of a schedule without what it makes of the source point",
         file: SCHEDULED,
-        find: "wide(&a.first()) * x0 + wide(&b.first()) * found.mean",
-        put: "{ drop(x0); wide(&b.first()) * found.mean }",
+        find: "wide(&a.first()) * x0 + wide(&b.first()) * mean",
+        put: "{ drop(x0); wide(&b.first()) * mean }",
         tests: fields("continuity"),
     },
     Fault {

@@ -217,7 +217,7 @@ impl LevelConfig {
         Ok(())
     }
 
-    /// Refuses times that an objective of this level has no meaning for.
+    /// Refuses a batch or times that an objective of this level has no meaning for.
     fn check_batch(&self, at: &str, objective: ObjectiveConfig) -> Result<(), ConfigError> {
         let candidates = objective.candidates();
         let must = format!("above the candidates of its objective, {candidates}");
