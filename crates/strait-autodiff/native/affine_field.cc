@@ -23,7 +23,7 @@ class AffinePaths {
 
  public:
   INLINE AffinePaths(Sizes z, int64_t numbers, const Given<T>& in, const Pulled<T>* pulled)
-      : z(z), numbers(numbers), in(in), pulled(pulled), packs((z.ends + LANES<T> - 1) / LANES<T>),
+      : z(z), numbers(numbers), in(in), pulled(pulled), packs(packs_of<T>(z.ends)),
         frames(new Frame<V>[packs]), grads(pulled ? new Frame<V>[packs] : nullptr), places(new Place[packs]),
         moment(V{}) {}
 

@@ -46,7 +46,7 @@ class ChainPaths {
  public:
   // `pulled` has room for derivatives like `in` has tensors, but for ends, times and gates.
   INLINE ChainPaths(Sizes z, const Layout& layout, const variable_list& in, const variable_list* pulled)
-      : z(z), x1(read<T>(in[1])), t(read<T>(in[2])), pulled(pulled), packs((z.ends + LANES<T> - 1) / LANES<T>) {
+      : z(z), x1(read<T>(in[1])), t(read<T>(in[2])), pulled(pulled), packs(packs_of<T>(z.ends)) {
     int64_t raw = 0, room = 0;
     for (size_t l = 0; l < layout.stages(); ++l) {
       Stage s{};

@@ -52,8 +52,7 @@ INLINE Point<T> through(int d, int64_t packs, Family& family, const T* x, Pair<P
     pairs[c].w = family.first(c, x, pairs[c].u);
     tops = pairs[c].w > tops ? pairs[c].w : tops;
   }
-  T top = tops[0];
-  for (int l = 1; l < LANES<T>; ++l) top = std::max(top, tops[l]);
+  const T top = greatest<T>(tops);
   V sums = {}, squares = {}, vs[MOST] = {};
   for (int64_t c = 0; c < packs; ++c) sums += pairs[c].w = exponentials<T>(pairs[c].w - top);
   const T sum = total<T>(sums), share = 1 / sum;
@@ -178,7 +177,7 @@ template <typename T, typename Family>
 INLINE void at_times(Sizes z, int64_t from, int64_t to, Family& family, const T* x, const T* t, const Made<T, T>* out,
                      const Made<T, const T>* cotangent, T* gx) {
   const int d = z.d;
-  const int64_t packs = (z.ends + LANES<T> - 1) / LANES<T>;
+  const int64_t packs = packs_of<T>(z.ends);
   const std::unique_ptr<Pair<Pack<T>>[]> pairs(new Pair<Pack<T>>[packs]);
   for (int64_t time = from; time < to; ++time) {
     family.start(time);

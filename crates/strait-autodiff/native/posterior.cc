@@ -6,7 +6,6 @@
 #include "pack.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
 
 #include <limits>
 #include <memory>
@@ -26,7 +25,7 @@ struct Task {
   T *mean, *log_weight, *log_square;
 
   INLINE void over(int64_t from, int64_t to) const {
-    const int64_t packs = (ends + LANES<T> - 1) / LANES<T>;
+    const int64_t packs = packs_of<T>(ends);
     const std::unique_ptr<V[]> w(new V[packs]), of_mean(new V[d]);
     const std::unique_ptr<T[]> scaled(new T[d]);
     for (int64_t row = from; row < to; ++row) {
@@ -47,8 +46,7 @@ struct Task {
         }
         tops = w[c] > tops ? w[c] : tops;
       }
-      T top = tops[0];
-      for (int l = 1; l < LANES<T>; ++l) top = std::max(top, tops[l]);
+      const T top = greatest<T>(tops);
       V sums = {}, squares = {};
       std::fill_n(of_mean.get(), d, V{});
       for (int64_t c = 0; c < packs; ++c) {
@@ -72,7 +70,7 @@ void run(const Task<double>& task, int64_t from, int64_t to) { task.over(from, t
 template <typename T>
 void posterior(const Tensor& x, const Tensor& e, const Tensor& a, const Tensor& b, const std::vector<Tensor>& out) {
   using V = Pack<T>;
-  const int64_t d = x.size(1), ends = e.size(0), packs = (ends + LANES<T> - 1) / LANES<T>;
+  const int64_t d = x.size(1), ends = e.size(0), packs = packs_of<T>(ends);
   const std::unique_ptr<V[]> packed(new V[packs * d]);
   for (int64_t c = 0; c < packs; ++c) {
     for (int64_t i = 0; i < d; ++i) packed[c * d + i] = at_rows<T>(read<T>(e), c * LANES<T>, ends, d, i);
