@@ -2,15 +2,16 @@
 //!
 //! `cargo bench -p strait-benches --bench peer_flows`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0 and
 //! normflows (else `python3`). One thread each, float32, the same shapes, widths and depths; each library's own
-//! non-linearities (SiLU here, ReLU there) and log-scales (bounded here, not there); with two levels, each library's own
-//! prior of what is factored out (a coupling more here, none there). Prints the median and range of the ratios.
+//! non-linearities (SiLU here, ReLU there), log-scales (bounded here, not there) and, of splines, networks (residual there);
+//! with two levels, each library's own prior of what is factored out (a coupling more here, none there). Prints the median
+//! and range of the ratios.
 
 use std::process::ExitCode;
 use std::time::Instant;
 use strait_benches::peer::{Failure, Peer, Spread, run};
 use strait_core::{Bijection, Condition, Parameters, Seed};
 use strait_flows::reversible::{Direction, Memory, Point, Start, pull_back};
-use strait_flows::{Glow, Plan};
+use strait_flows::{Glow, Plan, Transform};
 use tch::{Device, Kind, Tensor};
 
 const ROUNDS: usize = 15;
@@ -21,9 +22,11 @@ const CALLS: usize = 101;
 type Build = fn(&mut Parameters) -> Result<Glow, strait_core::Error>;
 
 /// A name, how many passes make a round, the shape of a batch, the flow: the same as in peers/flows.py.
-const CASES: [(&str, u32, &[i64], Build); 5] = [
+const CASES: [(&str, u32, &[i64], Build); 7] = [
     ("vector-small", 20, &[256, 2], |p| Glow::vector(&mut p.root(), 2, &plan(8, &[64, 64]))),
     ("vector-large", 2, &[4096, 64], |p| Glow::vector(&mut p.root(), 64, &plan(8, &[64, 64]))),
+    ("spline-small", 5, &[256, 2], |p| Glow::vector(&mut p.root(), 2, &splines())),
+    ("spline-large", 2, &[4096, 2], |p| Glow::vector(&mut p.root(), 2, &splines())),
     ("image-small", 20, &[16, 1, 8, 8], |p| Glow::image(&mut p.root(), [1, 8, 8], 1, &plan(4, &[32, 32]))),
     ("image-large", 2, &[32, 1, 28, 28], |p| Glow::image(&mut p.root(), [1, 28, 28], 1, &plan(4, &[64, 64]))),
     ("image-2-level", 2, &[32, 1, 28, 28], |p| Glow::image(&mut p.root(), [1, 28, 28], 2, &plan(4, &[64, 64]))),
@@ -31,6 +34,10 @@ const CASES: [(&str, u32, &[i64], Build); 5] = [
 
 fn plan(steps: usize, hidden: &'static [i64]) -> Plan<'static> {
     Plan { steps, hidden, ..Plan::default() }
+}
+
+fn splines() -> Plan<'static> {
+    Plan { transform: Transform::spline(), ..plan(8, &[64, 64]) }
 }
 
 fn main() -> ExitCode {

@@ -25,6 +25,15 @@ def vector(batch, d, steps, hidden):
     return nf.NormalizingFlow(nf.distributions.DiagGaussian(d, trainable=False), flows), torch.randn(batch, d)
 
 
+def splines(batch, steps, hidden):
+    """Rational-quadratic couplings of 8 bins and linear maps of the plane."""
+    flows = []
+    for _ in range(steps):
+        flows += [nf.flows.CoupledRationalQuadraticSpline(2, 1, hidden, num_bins=8, tail_bound=5.0)]
+        flows += [nf.flows.LULinearPermute(2), nf.flows.ActNorm(2)]
+    return nf.NormalizingFlow(nf.distributions.DiagGaussian(2, trainable=False), flows), torch.randn(batch, 2)
+
+
 def image(batch, channels, side, levels, steps, hidden):
     """Multi-scale, as the library's own example builds it."""
     bases, merges, flows = [], [], []
@@ -43,6 +52,8 @@ def image(batch, channels, side, levels, steps, hidden):
 CASES = {
     "vector-small": lambda: vector(256, 2, 8, 64),
     "vector-large": lambda: vector(4096, 64, 8, 64),
+    "spline-small": lambda: splines(256, 8, 64),
+    "spline-large": lambda: splines(4096, 8, 64),
     "image-small": lambda: image(16, 1, 8, 1, 4, 32),
     "image-large": lambda: image(32, 1, 28, 1, 4, 64),
     "image-2-level": lambda: image(32, 1, 28, 2, 4, 64),

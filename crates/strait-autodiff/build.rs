@@ -48,6 +48,7 @@ fn main() {
         .file("native/affine_field.cc")
         .file("native/chain_field.cc")
         .file("native/posterior.cc")
+        .file("native/spline.cc")
         .compile("strait_native");
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

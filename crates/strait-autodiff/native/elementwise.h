@@ -52,6 +52,7 @@ INLINE float exponential_minus_one(float x) {
 }
 
 INLINE double exponential(double x) { return std::exp(x); }
+INLINE double exponential_minus_one(double x) { return std::expm1(x); }
 
 template <typename T>
 INLINE T logistic(T x) {

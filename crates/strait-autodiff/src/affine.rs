@@ -80,10 +80,8 @@ pub fn affine_jet(
     order: Order,
 ) -> Result<Option<Jet>, AutodiffError> {
     check(x.value(), raw.value(), gate.map(Jet::value))?;
-    let up_to = |jet: &'_ Jet| -> Vec<Tensor> {
-        jet.present().into_iter().take(1 + order as usize).map(|d| d.expand_as(jet.value())).collect()
-    };
-    let (x, raw, gate) = (up_to(x), up_to(raw), gate.map(up_to).unwrap_or_default());
+    let (x, raw) = (x.up_to(order), raw.up_to(order));
+    let gate = gate.map(|gate| gate.up_to(order)).unwrap_or_default();
     let all: Vec<&Tensor> = x.iter().chain(&raw).chain(&gate).collect();
     let still = !gate.iter().any(Tensor::requires_grad);
     if order == Order::Value || bound > GREATEST_BOUND || !still || !serves(&all) {

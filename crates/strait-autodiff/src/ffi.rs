@@ -117,6 +117,26 @@ unsafe extern "C" {
         bound: f64,
         jet: *mut *mut C_tensor,
     ) -> *mut c_char;
+    pub(crate) fn strait_spline(
+        x: *mut C_tensor,
+        raw: *mut C_tensor,
+        bins: i64,
+        bound: f64,
+        inverse: bool,
+        kernel: bool,
+        y: *mut *mut C_tensor,
+        log_det: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    pub(crate) fn strait_spline_jet(
+        tensors: *const *mut C_tensor,
+        count: usize,
+        x: i64,
+        raw: i64,
+        order: i64,
+        bins: i64,
+        bound: f64,
+        jet: *mut *mut C_tensor,
+    ) -> *mut c_char;
     pub(crate) fn strait_draw(
         law: c_int,
         seed: u64,

@@ -79,6 +79,11 @@ impl Jet {
         [Some(&self.value), self.first.as_ref(), self.second.as_ref()].into_iter().flatten().collect()
     }
 
+    /// The value, and the derivatives up to an order and to the last that is not zero, all of the shape of the value.
+    pub(crate) fn up_to(&self, order: Order) -> Vec<Tensor> {
+        self.present().into_iter().take(1 + order as usize).map(|d| d.expand_as(&self.value)).collect()
+    }
+
     /// How many derivatives it carries.
     pub fn order(&self) -> Order {
         self.order

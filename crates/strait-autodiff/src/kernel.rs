@@ -12,6 +12,9 @@ pub(crate) const GREATEST_BOUND: f64 = 80.0;
 /// Beyond it the kernels of paths keep no room.
 pub(crate) const MOST_DIMENSIONS: i64 = 8;
 
+/// Beyond it that of splines keeps none.
+pub(crate) const MOST_BINS: i64 = 16;
+
 /// Whether kernels know tensors like these: on the CPU, all float or all double, and not inside the function of a JVP,
 /// since forward mode knows nothing of kernels.
 pub(crate) fn understood(tensors: &[&Tensor]) -> bool {

@@ -36,6 +36,7 @@ mod perceptron;
 mod pointwise;
 mod posterior;
 mod reverse;
+mod spline;
 
 pub use affine::{affine, affine_jet};
 pub use affine_path::{AffinePaths, affine_curve};
@@ -51,3 +52,4 @@ pub use perceptron::perceptron;
 pub use pointwise::{selu, silu};
 pub use posterior::{Posterior, posterior};
 pub use reverse::{Graph, gradient, time_derivative, vjp};
+pub use spline::{spline, spline_jet};

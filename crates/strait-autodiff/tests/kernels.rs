@@ -1,7 +1,7 @@
 //! Kernels against the same maps made of libtorch's operations.
 
 use strait_autodiff::{
-    AutodiffError, Dual, Graph, Posterior, affine, diagonal, jvp, normal, posterior, silu, triangular, vjp,
+    AutodiffError, Dual, Graph, Posterior, affine, diagonal, jvp, normal, posterior, silu, spline, triangular, vjp,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -76,6 +76,52 @@ const TRIANGULAR: (Map, Map) = (
 const SILU: (Map, Map) =
     (|v, _| [silu(&v[0]).unwrap(), v[0].sum(v[0].kind())], |v, _| [&v[0] * v[0].sigmoid(), v[0].sum(v[0].kind())]);
 
+const BINS: i64 = 5;
+
+/// In the form of Durkan and others, equations 4, 5 and 25 to 29.
+const SPLINE: (Map, Map) = (
+    |v, inverse| spline(&v[0], &v[1], BINS, BOUND, inverse).unwrap().into(),
+    |v, inverse| {
+        let (x, kind) = (&v[0], v[0].kind());
+        let logits = v[1].unflatten(1, [x.size()[1], 3 * BINS - 1]).movedim_int(2, -1);
+        let sizes =
+            |from| (logits.narrow(-1, from, BINS).softmax(-1, kind) * 0.95 + 0.05 / BINS as f64) * (2.0 * BOUND);
+        let knots = |sizes: &Tensor| sizes.cumsum(-1, kind).constant_pad_nd([1, 0]) - BOUND;
+        let (w, h) = (sizes(0), sizes(BINS));
+        let (xs, ys, s) = (knots(&w), knots(&h), &h / &w);
+        let (left, right) = (s.narrow(-1, 0, BINS - 1), s.narrow(-1, 1, BINS - 1));
+        let harmonic = &left * &right * 2.0 / (left + right);
+        let slopes = harmonic * ((logits.narrow(-1, 2 * BINS, BINS - 1) / 3.0).tanh() * 3.0).exp();
+        let slopes = (slopes - 1.0).constant_pad_nd([1, 1]) + 1.0;
+        let inside = x.abs().le(BOUND);
+        let point = x.where_self(&inside, &x.zeros_like());
+        let starts = if inverse { &ys } else { &xs };
+        let k = point.unsqueeze(-1).ge_tensor(&starts.narrow(-1, 1, BINS - 1)).sum_dim_intlist(
+            [-1i64].as_slice(),
+            true,
+            Kind::Int64,
+        );
+        let of = |all: &Tensor, next: i64| all.gather(-1, &(&k + next), false).squeeze_dim(-1);
+        let (w, h, s, d0, d1) = (of(&w, 0), of(&h, 0), of(&s, 0), of(&slopes, 0), of(&slopes, 1));
+        let (x0, y0, bend) = (of(&xs, 0), of(&ys, 0), &d0 + &d1 - &s * 2.0);
+        let xi = if inverse {
+            let rise = &point - &y0;
+            let (a, b, c) = (&h * (&s - &d0) + &rise * &bend, &h * &d0 - &rise * &bend, -(&s * &rise));
+            &c * 2.0 / (-&b - (b.square() - a * &c * 4.0).sqrt())
+        } else {
+            (&point - &x0) / w.shallow_clone()
+        };
+        let rest: Tensor = 1.0 - &xi;
+        let low = &s + &bend * &xi * &rest;
+        let y = &y0 + h * (&s * xi.square() + &d0 * &xi * &rest) / &low;
+        let slope = s.square() * (d1 * xi.square() + &s * &xi * &rest * 2.0 + d0 * rest.square()) / low.square();
+        let image = if inverse { x0 + xi * w } else { y };
+        let log_slope = slope.log().where_self(&inside, &x.zeros_like()) * if inverse { -1.0 } else { 1.0 };
+        let axes: Vec<i64> = (1..x.dim() as i64).collect();
+        [image.where_self(&inside, x), log_slope.sum_dim_intlist(axes, false, kind)]
+    },
+);
+
 fn cases(kind: Kind) -> Vec<Case> {
     let case = |(kernel, composed): (Map, Map), inputs| Case { kernel, composed, inputs };
     let wide = draw(0, &[6, 10, 4, 2], kind);
@@ -88,6 +134,9 @@ fn cases(kind: Kind) -> Vec<Case> {
         case(GATED, vec![half.shallow_clone(), last.shallow_clone()]),
         case(GATED, vec![draw(2, &[5, 1], kind), draw(4, &[5, 2], kind)]),
         case(AFFINE, vec![draw(3, &[0, 3], kind), draw(4, &[0, 6], kind)]),
+        case(SPLINE, vec![half.shallow_clone(), draw(16, &[6, 4, 2, 70], kind).permute([0, 3, 1, 2])]),
+        case(SPLINE, vec![draw(2, &[30, 1], kind) * 2.0, draw(17, &[30, 14], kind)]),
+        case(SPLINE, vec![draw(3, &[0, 3], kind), draw(4, &[0, 42], kind)]),
     ];
     // Vectors in more than one block, images with and without a rest beyond the lanes, one channel, none at all.
     let images = [half, last, draw(5, &[3, 4, 5, 7], kind), draw(6, &[2, 1, 1, 3], kind)];
@@ -123,7 +172,7 @@ fn everything(map: Map, inputs: &[Tensor], inverse: bool) -> Vec<Tensor> {
 
 #[test]
 fn a_kernel_is_its_map_with_the_first_two_derivatives() {
-    for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 2e-5)] {
+    for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 1e-4)] {
         for (number, Case { kernel, composed, inputs }) in cases(kind).iter().enumerate() {
             for inverse in [false, true] {
                 let ours = everything(*kernel, inputs, inverse);
@@ -166,6 +215,8 @@ fn of_zeros_kernels_are_the_identity_to_the_bit() -> Result<(), AutodiffError> {
     for inverse in [false, true] {
         let (y, log_det) = affine(&x, &zeros(&[40, 66]), None, BOUND, inverse)?.expect("a kernel");
         assert_eq!((y, log_det), (x.shallow_clone(), zeros(&[40])));
+        let (y, log_det) = spline(&x, &zeros(&[40, 33 * 23]), 8, 2e6, inverse)?;
+        assert_eq!((y, log_det), (x.shallow_clone(), zeros(&[40])));
         let (y, log_det) = diagonal(&x, &zeros(&[33]), &zeros(&[33]), inverse)?.expect("a kernel");
         assert_eq!((y, log_det), (x.shallow_clone(), zeros(&[])));
         let (matrix, log_det) = triangular(&zeros(&[9, 9]), inverse)?.expect("a kernel");
@@ -182,6 +233,8 @@ fn a_sample_does_not_depend_on_the_others() -> Result<(), AutodiffError> {
     let scaled = diagonal(&x, &s, &b, true)?.expect("a kernel");
     for i in 0..7 {
         let one = x.narrow(0, i, 1);
+        let bent = |x: &Tensor, raw: &Tensor| spline(x, &raw.repeat([1, 7]), 5, BOUND, true);
+        assert_eq!(bent(&one, &raw.narrow(0, i, 1))?.0, bent(&x, &raw)?.0.narrow(0, i, 1));
         let alone = affine(&one, &raw.narrow(0, i, 1), None, BOUND, true)?.expect("a kernel");
         assert_eq!(alone, (coupled.0.narrow(0, i, 1), coupled.1.narrow(0, i, 1)));
         assert_eq!(diagonal(&one, &s, &b, true)?.expect("a kernel").0, scaled.0.narrow(0, i, 1));

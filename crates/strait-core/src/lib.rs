@@ -32,5 +32,5 @@ pub use seed::{Draws, Seed, Stream};
 pub use shape::{check_batch, check_finite, check_same, event_size, own_ends, per_sample, sum_per_sample};
 pub use source::{Source, StandardNormal};
 pub use stepper::Stepper;
-pub use strait_autodiff::Order;
+pub use strait_autodiff::{Jet, Order};
 pub use time_function::TimeFunction;

@@ -1,15 +1,14 @@
 //! Coupling layers: one half of the channels is transformed, with numbers that a network makes of the other half.
 
 mod affine;
-mod spline;
 
 use crate::conditioner::{Conditioner, Network, Setting};
 use crate::layer::check_input;
 use crate::reversible::{Direction, Point, Retrace, Retraced, leaf, pull, retrace_whole};
 use crate::{Gate, Layer};
 use std::fmt;
-use strait_autodiff::{Active, Jet, Order, Stage};
-use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed, per_sample, sum_per_sample};
+use strait_autodiff::{Active, Jet, Order, Stage, spline, spline_jet};
+use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed, per_sample};
 use tch::Tensor;
 
 /// What a coupling does to each number of its active half.
@@ -24,7 +23,7 @@ pub enum Transform {
         bound: f64,
     },
     /// A monotone rational-quadratic spline on $[-B, B]$, the identity outside of it (Durkan and others, arXiv
-    /// 1906.04032). See [`Transform::spline`].
+    /// 1906.04032; [`strait_autodiff::spline`]).
     Spline {
         /// The number of bins $K$, at most 500.
         bins: i64,
@@ -49,7 +48,7 @@ impl Transform {
         match self {
             Self::Additive => 1,
             Self::Affine { .. } => 2,
-            Self::Spline { bins, .. } => spline::width(bins),
+            Self::Spline { bins, .. } => 3 * bins - 1,
         }
     }
 
@@ -74,18 +73,15 @@ impl Transform {
         raw: &Tensor,
         gate: Option<&Tensor>,
     ) -> Result<(Tensor, Tensor), Error> {
-        let wide = || gate.map(|g| per_sample(g, x));
+        let gated = |raw: &Tensor| gate.map_or_else(|| raw.shallow_clone(), |g| raw * per_sample(g, x));
         match self {
             Self::Additive => {
-                let shift = wide().map_or_else(|| raw.shallow_clone(), |g| raw * g);
+                let shift = gated(raw);
                 let y = if direction == Direction::Forward { x + shift } else { x - shift };
                 Ok((y, x.new_zeros([x.size()[0]], (x.kind(), x.device()))))
             }
             Self::Affine { bound } => affine::apply(direction, x, raw, gate, bound),
-            Self::Spline { bins, bound } => {
-                let (y, log_slope) = spline::apply(direction, x, raw, wide().as_ref(), bins, bound);
-                Ok((y, sum_per_sample(&log_slope)))
-            }
+            Self::Spline { bins, bound } => Ok(spline(x, &gated(raw), bins, bound, direction == Direction::Inverse)?),
         }
     }
 }
@@ -182,19 +178,25 @@ impl Bijection for Coupling {
         self.apply(Direction::Inverse, y, condition)
     }
 
-    /// For additive and affine couplings of vectors.
+    /// For couplings of vectors, and of splines where [`spline_jet`] has a kernel.
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         check_input(x.value(), self.channels, self.conditioner.weight())?;
         let (passive, active) = x.unzip(|x| self.halves(x));
         let Some(raw) = self.conditioner.push(&passive, condition)? else { return Ok(None) };
         let gate = self.gate.moving(x.value(), condition)?;
+        let gated = |raw: &Jet| {
+            let wide = gate.as_ref().map(|gate| gate.view(|g| per_sample(g, active.value())));
+            wide.map_or_else(|| raw.view(Tensor::shallow_clone), |g| raw.times(&g))
+        };
         let moved = match self.transform {
-            Transform::Additive => {
-                let wide = gate.map(|gate| gate.view(|g| per_sample(g, active.value())));
-                active.plus(&wide.map_or_else(|| raw.view(Tensor::shallow_clone), |g| raw.times(&g)))
-            }
+            Transform::Additive => active.plus(&gated(&raw)),
             Transform::Affine { bound } => affine::push(&active, &raw, gate.as_ref(), bound)?,
-            Transform::Spline { .. } => return Ok(None),
+            Transform::Spline { bins, bound } => {
+                let raw = gated(&raw);
+                let order = active.order().max(raw.order());
+                let Some(moved) = spline_jet(&active, &raw, bins, bound, order)? else { return Ok(None) };
+                moved
+            }
         };
         Ok(Some(passive.zip(&moved, |passive, moved| self.whole(passive, moved))))
     }

@@ -63,7 +63,7 @@ pub enum Law {
     Gradient,
     /// The forward-mode derivative along $(\dot x, \dot t)$ is the reverse-mode one, and can itself be differentiated.
     ForwardMode,
-    /// `push`, where a layer has it, is the image of a point that moves with two derivatives: those of differences.
+    /// `push`, where a layer has it, is the image of a point that moves with two derivatives: those of libtorch.
     Push,
     /// Another instance that is given the same parameters by name has the same output to the bit.
     Restore,

@@ -1,7 +1,7 @@
 use crate::Schedule;
 use crate::linear::check;
-use crate::velocity::taylor;
-use strait_autodiff::{Dual, Order, jvp};
+use crate::velocity::push;
+use strait_autodiff::Jet;
 use strait_core::{Bijection, Condition, Error, Interpolant, PathCurve, PathSample, Source, own_ends, per_sample};
 use tch::Tensor;
 
@@ -56,43 +56,34 @@ impl<T: Bijection> Transport<T> {
         Ok(self.map.inverse(x1, Condition::NONE)?.value)
     }
 
-    fn image(&self, z: &Tensor) -> Result<Tensor, Error> {
-        Ok(self.map.forward(z, Condition::NONE)?.value)
+    /// The image under $T_t$ of latent points that move.
+    fn push(&self, z: &Jet, t: &Tensor) -> Result<Jet, Error> {
+        let image = push(&self.map, z, None, &Jet::variable(t, z.order()))?;
+        let s = Jet::variable(&per_sample(t, z.value()), z.order());
+        Ok(s.map(|s| 1f64 - s, Tensor::neg).times(z).plus(&s.times(&image)))
     }
 
-    /// The image under $T_t$ of latent points with their velocities.
-    fn push(&self, latent: PathSample, t: &Tensor) -> Result<PathSample, Error> {
-        let PathSample { x_t: z, velocity: dz } = latent;
-        let s = per_sample(t, &z);
-        let image = |at: &[Tensor]| Ok::<_, Error>(vec![self.image(&at[0])?]);
-        let Dual { value, tangent } = jvp(image, &[z.shallow_clone()], &[dz.shallow_clone()])?.remove(0);
-        let rest = 1f64 - &s;
-        Ok(PathSample { x_t: &rest * &z + &s * &value, velocity: value - z + rest * dz + s * tangent })
+    fn push_sample(&self, latent: PathSample, t: &Tensor) -> Result<PathSample, Error> {
+        Ok(self.push(&Jet::with_derivatives(latent.x_t, latent.velocity, None), t)?.into())
     }
 }
 
 impl<T: Bijection> Interpolant for Transport<T> {
     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
         check(x0, x1, t)?;
-        self.push(LATENT.at(x0, &self.latent(x1)?, t)?, t)
+        self.push_sample(LATENT.at(x0, &self.latent(x1)?, t)?, t)
     }
 
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
         check(x0, x1, t)?;
-        let end = self.latent(x1)?;
-        let path = |t: &Tensor| {
-            let s = per_sample(t, x0);
-            let z = LATENT.position(x0, &end, t)?;
-            let image = self.image(&z)?;
-            Ok((1f64 - &s) * z + s * image)
-        };
-        Ok(taylor(path, t, Order::Second)?.into())
+        let PathCurve { x_t, velocity, acceleration } = LATENT.curve(x0, &self.latent(x1)?, t)?;
+        Ok(self.push(&Jet::with_derivatives(x_t, velocity, Some(acceleration)), t)?.into())
     }
 
     /// Of the latent points, $E[u \mid z]$: where two of them have one image, still a velocity whose mean there is that of
     /// the marginal field.
     fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
         check(x0, &own_ends(x0, x1)?, t)?;
-        self.push(LATENT.marginal_at(source, x0, &self.latent(x1)?, t)?, t)
+        self.push_sample(LATENT.marginal_at(source, x0, &self.latent(x1)?, t)?, t)
     }
 }

@@ -1,7 +1,7 @@
 //! An invertible network as a map from source to data: a bijection, a law, and a sampler of one step.
 
 use std::rc::Rc;
-use strait_core::{Bijection, Condition, Draws, Error, Source, Transformed, VelocityField};
+use strait_core::{Bijection, Condition, Draws, Error, Jet, Moving, Source, Transformed, VelocityField};
 use strait_flows::{Base, Density, Layer};
 use tch::{Device, Kind, Tensor};
 
@@ -39,6 +39,12 @@ impl Bijection for OneStep {
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         let Transformed { value, log_det } = self.0.flow.inverse(&self.laid_out(y)?, condition)?;
         Ok(Transformed { value: value.f_reshape(y.size())?, log_det })
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        let size = self.laid_out(x.value())?.size();
+        let image = self.0.flow.push(&x.view(|x| x.reshape(size.as_slice())), condition)?;
+        Ok(image.map(|y| y.view(|y| y.reshape(x.value().size()))))
     }
 }
 

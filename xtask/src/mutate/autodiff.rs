@@ -12,7 +12,7 @@ const CHAIN: Tests = Tests { package: "strait-paths", target: "chain_field", fil
 
 const CURVE: Tests = Tests { package: "strait-paths", target: "affine_curve", filter: "kernel" };
 
-pub(super) static FAULTS: [Fault; 14] = [
+pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-autodiff/native/affine.cc",
@@ -26,6 +26,27 @@ pub(super) static FAULTS: [Fault; 14] = [
         find: "return e * ((p2 + p1 * p1) * x + T(2) * p1 * x1 + x2)",
         put: "return e * (p2 * x + T(2) * p1 * x1 + x2)",
         tests: tests("affine_jet", "first_two_derivatives"),
+    },
+    Fault {
+        name: "the spline's kernel: a knot that bends for the bin on its left alone",
+        file: "crates/strait-autodiff/native/spline.cc",
+        find: "g_right += to_mean * b * b;",
+        put: "",
+        tests: tests("kernels", "first_two_derivatives"),
+    },
+    Fault {
+        name: "the spline's inverse: a log-slope at a point that does not move",
+        file: "crates/strait-autodiff/native/spline.cc",
+        find: "g = -((gy[at] - gl[i] * place.bend()) / place.steepness());",
+        put: "g = -(gy[at] / place.steepness());",
+        tests: tests("kernels", "first_two_derivatives"),
+    },
+    Fault {
+        name: "a spline that moves: cotangents of its series the first first",
+        file: "crates/strait-autodiff/native/spline.cc",
+        find: "if (at[k]) at[k][i] = g.c[N - k] / T(k == 2 ? 2 : 1);",
+        put: "if (at[k]) at[k][i] = g.c[k] / T(k == 2 ? 2 : 1);",
+        tests: tests("spline_jet", "first_two_derivatives"),
     },
     Fault {
         name: "a marginal field: weights that do not move",

@@ -79,10 +79,9 @@ pub(super) static FAULTS: [Fault; 19] = [
     },
     Fault {
         name: "log-slope of the spline's inverse at the image",
-        file: "crates/strait-flows/src/coupling/spline.rs",
-        find: "let (deviation, log_slope) = bin.deviation(&bin.solve(&point));",
-        put: "let (deviation, _) = bin.deviation(&bin.solve(&point));
-            let log_slope = bin.deviation(&((&point - &bin.x) / &bin.w)).1;",
+        file: "crates/strait-autodiff/native/spline.cc",
+        find: "const T moved = place.moved().c[0], log_slope = place.log_slope();",
+        put: "const T moved = place.moved().c[0], log_slope = Place<T, 0>(bin, (point - bin.x) / bin.w).log_slope();",
         tests: laws("spline_coupling"),
     },
     Fault {

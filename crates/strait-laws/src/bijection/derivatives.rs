@@ -3,8 +3,8 @@
 use super::Law;
 use super::case::Given;
 use super::trial::{Direction, Side, Trial, Verdict, broken, near, under};
-use strait_autodiff::{Graph, Jet, Order, jvp, time_derivative, vjp};
-use strait_core::{Bijection, Error, Moving};
+use strait_autodiff::{Dual, Graph, Jet, Order, jvp, time_derivative, vjp};
+use strait_core::{Bijection, Error, Moving, per_sample};
 use tch::{Device, Kind, Tensor};
 
 impl<B: Bijection> Trial<'_, B> {
@@ -99,11 +99,12 @@ impl<B: Bijection> Trial<'_, B> {
         all_finite(law, direction, "gradient of the forward-mode derivative", &names, &gradients)
     }
 
-    /// Where a layer has it: the image of a moving point against differences along the movement.
+    /// Where a layer has it: the image of a moving point against forward mode along the movement, and against double reverse
+    /// mode through that.
     pub(super) fn push(&self, side: &Side) -> Verdict {
-        let (law, h) = (Law::Push, 1e-4);
-        if self.case.edges || matches!(side.direction, Direction::Inverse) {
-            return Ok(()); // a layer need not be defined outside of [0, 1]
+        let law = Law::Push;
+        if matches!(side.direction, Direction::Inverse) {
+            return Ok(());
         }
         let x = &side.x;
         let dx = under(law, self.case.normal("dx", &x.size()))?;
@@ -113,17 +114,19 @@ impl<B: Bijection> Trial<'_, B> {
         let moving = Jet::with_derivatives(x.shallow_clone(), dx.shallow_clone(), Some(ddx.shallow_clone()));
         let condition = Moving { context: self.given.context.as_ref(), t: &Jet::variable(t, Order::Second) };
         let Some(image) = under(law, self.layer.push(&moving, condition))? else { return Ok(()) };
-        let at = |s: f64| {
+        let along = |s: &[Tensor]| {
             let context = self.given.context.as_ref().map(Tensor::shallow_clone);
-            let given = Given { context, t: self.given.t.as_ref().map(|t| t + s) };
-            Ok(under(law, side.direction.apply(&self.layer, &(x + &dx * s + &ddx * (s * s / 2.0)), &given))?.value)
+            let given = Given { context, t: self.given.t.as_ref().map(|t| t + &s[0]) };
+            let step = per_sample(&s[0], x);
+            let x = x + &dx * &step + &ddx * step.square() * 0.5;
+            Ok::<_, Error>(vec![side.direction.apply(&self.layer, &x, &given)?.value])
         };
-        let (before, middle, after) = (at(-h)?, at(0.0)?, at(h)?);
-        near(law, 1e-10, image.value(), &middle, || "the image of a moving point, against `forward`".into())?;
-        let slope = (&after - &before) / (2.0 * h);
-        near(law, 1e-5, &image.first(), &slope, || "its velocity, against central differences".into())?;
-        let bend = (after - middle * 2.0 + before) / (h * h);
-        near(law, 1e-4, &image.second(), &bend, || "its acceleration, against central differences".into())
+        let s = still.detach().set_requires_grad(true);
+        let Dual { value, tangent } = under(law, jvp(along, &[s.shallow_clone()], &[s.ones_like()]))?.remove(0);
+        let second = under(law, time_derivative(&tangent, &s).map_err(Error::from))?;
+        near(law, 1e-10, image.value(), &value, || "the image of a moving point, against `forward`".into())?;
+        near(law, 1e-8, &image.first(), &tangent, || "its velocity, against forward mode".into())?;
+        near(law, 1e-8, &image.second(), &second, || "its acceleration, against reverse over forward mode".into())
     }
 
     /// Reverse and forward mode would agree on a time that was detached; differences do not.
