@@ -124,6 +124,18 @@ struct Place {
   }
 };
 
+// xi of an image: the root in [0, 1] of a xi^2 + b xi + c, in that of its two forms that loses no digits.
+template <typename T>
+INLINE T solve(const Bin<Series<T, 0>>& bin, T y) {
+  const T sigma = bin.sigma.c[0], e0 = bin.e0.c[0], s = sigma + T(1), height = bin.w.c[0] * s;
+  const T rise = y - bin.x.c[0] - bin.gap.c[0], epsilon = (e0 + bin.e1.c[0] - T(2) * sigma) * rise;
+  const T a = height * (s - (e0 + T(1))) + epsilon, b = height * (e0 + T(1)) - epsilon, c = -(s * rise);
+  const T root = std::sqrt(std::max(b * b - T(4) * a * c, T(0)));
+  const T q = T(-0.5) * (b + (b >= T(0) ? root : -root));
+  const T xi = b >= T(0) ? c / q : q / a;
+  return xi < T(0) ? T(0) : (xi > T(1) ? T(1) : xi);
+}
+
 // The spline of one number.
 template <typename T, int N>
 struct Spline {
@@ -211,6 +223,16 @@ struct Spline {
     return bin;
   }
 
+  // The place of a point, and that of an image.
+  INLINE Place<T, N> at(const S& x, int& k) const {
+    const auto bin = find(x.c[0], false, k);
+    return {bin, (x - bin.x) / bin.w};
+  }
+  INLINE Place<T, N> at_image(T y, int& k) const {
+    const auto bin = find(y, true, k);
+    return {bin, solve(bin, y)};
+  }
+
   // The derivatives in the logits from those in bin k.
   INLINE void pull(int k, const Bin<S>& g, S* to) const {
     S g_w[MOST], g_h[MOST], g_sigma[MOST + 2];  // the last from the bin before the first on
@@ -233,18 +255,6 @@ struct Spline {
     heights.pull(g_h, box, to + box.bins);
   }
 };
-
-// xi of an image: the root in [0, 1] of a xi^2 + b xi + c, in that of its two forms that loses no digits.
-template <typename T>
-INLINE T solve(const Bin<Series<T, 0>>& bin, T y) {
-  const T sigma = bin.sigma.c[0], e0 = bin.e0.c[0], s = sigma + T(1), height = bin.w.c[0] * s;
-  const T rise = y - bin.x.c[0] - bin.gap.c[0], epsilon = (e0 + bin.e1.c[0] - T(2) * sigma) * rise;
-  const T a = height * (s - (e0 + T(1))) + epsilon, b = height * (e0 + T(1)) - epsilon, c = -(s * rise);
-  const T root = std::sqrt(std::max(b * b - T(4) * a * c, T(0)));
-  const T q = T(-0.5) * (b + (b >= T(0) ? root : -root));
-  const T xi = b >= T(0) ? c / q : q / a;
-  return xi < T(0) ? T(0) : (xi > T(1) ? T(1) : xi);
-}
 
 // B samples of C numbers at each of P places; the logits of a number lie P apart.
 struct Sizes {
@@ -273,8 +283,8 @@ INLINE void forward_numbers(Sizes z, Box<T> box, bool inverse, const T* x, const
     if (!(std::abs(point) <= box.bound)) return;
     for (int j = 0; j < count; ++j) logits[j] = raw[first + j * z.places];
     int k;
-    const auto bin = Spline<T, 0>(logits, box).find(point, inverse, k);
-    const Place<T, 0> place(bin, inverse ? S(solve(bin, point)) : (point - bin.x) / bin.w);
+    const Spline<T, 0> spline(logits, box);
+    const auto place = inverse ? spline.at_image(point, k) : spline.at(point, k);
     const T moved = place.moved().c[0], log_slope = place.log_slope();
     y[at] = inverse ? point - moved : point + moved;
     log_det[i] += inverse ? -log_slope : log_slope;
@@ -297,8 +307,7 @@ INLINE void backward_numbers(Sizes z, Box<T> box, bool inverse, const T* x, cons
       for (int j = 0; j < count; ++j) logits[j] = raw[first + j * z.places];
       const Spline<T, 0> spline(logits, box);
       int k;
-      const auto bin = spline.find(point, inverse, k);
-      const Place<T, 0> place(bin, inverse ? S(solve(bin, point)) : (point - bin.x) / bin.w);
+      const auto place = inverse ? spline.at_image(point, k) : spline.at(point, k);
       S g = gy[at], along;
       if (inverse) g = -((gy[at] - gl[i] * place.bend()) / place.steepness());
       const auto of_bin = place.pull(g, inverse ? -gl[i] : gl[i], along);
@@ -354,8 +363,7 @@ INLINE void forward_jets(Sizes z, Box<T> box, Three<const T> x, Three<const T> r
     if (std::abs(point.c[0]) <= box.bound) {
       for (int j = 0; j < count; ++j) logits[j] = raw.template get<N>(first + j * z.places);
       int k;
-      const auto bin = Spline<T, N>(logits, box).find(point.c[0], false, k);
-      image += Place<T, N>(bin, (point - bin.x) / bin.w).moved();
+      image += Spline<T, N>(logits, box).at(point, k).moved();
     }
     y.put(at, image);
   });
@@ -374,9 +382,8 @@ INLINE void backward_jets(Sizes z, Box<T> box, Three<const T> x, Three<const T> 
       for (int j = 0; j < count; ++j) logits[j] = raw.template get<N>(first + j * z.places);
       const Spline<T, N> spline(logits, box);
       int k;
-      const auto bin = spline.find(point.c[0], false, k);
       S along;
-      const auto of_bin = Place<T, N>(bin, (point - bin.x) / bin.w).pull(g, T(0), along);
+      const auto of_bin = spline.at(point, k).pull(g, T(0), along);
       whole += along;
       spline.pull(k, of_bin, to);
     } else {

@@ -3,7 +3,7 @@
 use crate::ProgramError;
 use crate::config::{self, Config};
 use serde::{Serialize, de::DeserializeOwned};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -102,6 +102,26 @@ impl RunFolder {
         self.path.file_name().map_or_else(|| "run".into(), |n| n.to_string_lossy().into_owned())
     }
 
+    /// Keeps other processes from training in it, until what is returned is dropped or this process dies.
+    ///
+    /// # Errors
+    /// `Run` where another one does; `Io` where the folder cannot be written.
+    pub(crate) fn hold(&self) -> Result<Held, ProgramError> {
+        fs::create_dir_all(&self.path).map_err(ProgramError::io(&self.path))?;
+        let path = self.path.join(".lock");
+        let file = File::create(&path).map_err(ProgramError::io(&path))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let problem = "another process trains it; wait until it ends, or choose another --name".into();
+                Err(ProgramError::Run { path: self.path.clone(), problem })
+            }
+            Err(TryLockError::Error(error)) if error.kind() != std::io::ErrorKind::Unsupported => {
+                Err(ProgramError::io(&path)(error))
+            }
+            _ => Ok(Held { _file: file }),
+        }
+    }
+
     /// Its resolved config.
     ///
     /// # Errors
@@ -141,6 +161,11 @@ impl RunFolder {
         let text = serde_json::to_string_pretty(record);
         self.write(name, &text.map_err(|error| ProgramError::io(&self.path.join(name))(error.into()))?)
     }
+}
+
+/// A folder that no other process trains in.
+pub(crate) struct Held {
+    _file: File,
 }
 
 fn first_free(root: &Path, stem: &str) -> Result<PathBuf, ProgramError> {

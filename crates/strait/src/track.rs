@@ -117,11 +117,13 @@ impl<'a> Track<'a> {
     /// Trains from the newest whole checkpoint, or from the start, to the end.
     ///
     /// # Errors
-    /// `Interrupted` after `stop` was set and a checkpoint written; those of training and of files.
+    /// `Interrupted` after `stop` was set and a checkpoint written; `Run` where another process trains in this folder; those of
+    /// training and of files.
     pub fn train(&self, setting: &Setting<'_>, session: &Session<'_>) -> Result<(), ProgramError> {
         if self.config.velocity.gaussian {
             return Ok(()); // fitted in closed form, whenever it is asked for
         }
+        let _held = self.run().hold()?;
         let of = self.on.unwrap_or(self);
         let stored = reflow::pairs(of.config, &of.folder, setting, session)?;
         let pairing = stored.as_ref().map_or_else(|| setting.pairing(), |pairs| Pairing::Stored(pairs));

@@ -184,6 +184,22 @@ fn a_run_that_is_killed_ten_times_ends_bit_identical() {
 }
 
 #[test]
+fn two_processes_do_not_train_in_one_folder() {
+    let place = Place::new();
+    place.train("a");
+    let held = fs::File::create(place.path("runs/a/.lock")).unwrap();
+    held.lock().unwrap();
+    let before = final_state(&place.path("runs/a"));
+    let (line, code) = place.refusal(&["train", "--resume", "a"]);
+    assert!(line.contains("runs/a") && line.contains("another process") && line.contains("--name"), "{line}");
+    assert_eq!(code, 1);
+    assert!(before == final_state(&place.path("runs/a")));
+    drop(held);
+    let output = place.run(&["train", "--resume", "a"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_is_used() {
     let place = Place::new();
     place.train("a");

@@ -81,7 +81,7 @@ pub(super) static FAULTS: [Fault; 19] = [
         name: "log-slope of the spline's inverse at the image",
         file: "crates/strait-autodiff/native/spline.cc",
         find: "const T moved = place.moved().c[0], log_slope = place.log_slope();",
-        put: "const T moved = place.moved().c[0], log_slope = Place<T, 0>(bin, (point - bin.x) / bin.w).log_slope();",
+        put: "const T moved = place.moved().c[0], log_slope = spline.at(point, k).log_slope();",
         tests: laws("spline_coupling"),
     },
     Fault {
