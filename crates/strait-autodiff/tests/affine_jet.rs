@@ -1,22 +1,12 @@
 //! The kernel of a coupling's affine map for what moves against the same made of libtorch's operations.
 
-use strait_autodiff::{Graph, Jet, Order, affine_jet, normal, vjp};
-use tch::{Device, Kind, Tensor};
+mod common;
+
+use common::{draw, jet, with_gradients};
+use strait_autodiff::{Jet, Order, affine_jet};
+use tch::{Kind, Tensor};
 
 const BOUND: f64 = 2.0;
-
-fn draw(seed: u64, shape: &[i64], kind: Kind) -> Tensor {
-    normal(seed, shape, kind, Device::Cpu).unwrap()
-}
-
-/// Of an order, with so many derivatives that are not zero.
-fn jet(of: &[Tensor], order: Order) -> Jet {
-    match of {
-        [value] => Jet::constant(value),
-        [value, first] => Jet::variable(value, order).map(Tensor::shallow_clone, |one| one * first),
-        _ => Jet::with_derivatives(of[0].shallow_clone(), of[1].shallow_clone(), Some(of[2].shallow_clone())),
-    }
-}
 
 type Make = fn(&Jet, &Jet, Option<&Jet>, Order) -> Jet;
 
@@ -43,16 +33,8 @@ fn everything(make: Make, parts: [&[Tensor]; 3], order: Order) -> Vec<Tensor> {
     let y = make(&jet(&x, order), &jet(&raw, order), gate.as_ref(), order);
     let outputs: Vec<Tensor> =
         [y.value().shallow_clone(), y.first(), y.second()].into_iter().take(1 + order as usize).collect();
-    let w: Vec<Tensor> = outputs.iter().zip(30u64..).map(|(y, seed)| draw(seed, &y.size(), y.kind())).collect();
     let leaves: Vec<Tensor> = x.iter().chain(&raw).map(Tensor::shallow_clone).collect();
-    let plain = vjp(&outputs, &w, &leaves, Graph::Keep).unwrap();
-    let first = vjp(&outputs, &w, &leaves, Graph::Record).unwrap();
-    let (ends, v): (Vec<_>, Vec<_>) = (first.iter().zip(40u64..))
-        .filter(|(g, _)| g.requires_grad())
-        .map(|(g, seed)| (g.shallow_clone(), draw(seed, &g.size(), g.kind())))
-        .unzip();
-    let second = vjp(&ends, &v, &leaves, Graph::Free).unwrap();
-    outputs.iter().chain(&plain).chain(&first).map(Tensor::detach).chain(second).collect()
+    with_gradients(&outputs, &leaves)
 }
 
 #[test]

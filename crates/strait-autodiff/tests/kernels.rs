@@ -1,15 +1,14 @@
 //! Kernels against the same maps made of libtorch's operations.
 
+mod common;
+
+use common::draw;
 use strait_autodiff::{
-    AutodiffError, Dual, Graph, Posterior, affine, diagonal, jvp, normal, posterior, silu, spline, triangular, vjp,
+    AutodiffError, Dual, Graph, Posterior, affine, diagonal, jvp, posterior, silu, spline, triangular, vjp,
 };
 use tch::{Device, Kind, Tensor};
 
 const BOUND: f64 = 2.0;
-
-fn draw(seed: u64, shape: &[i64], kind: Kind) -> Tensor {
-    normal(seed, shape, kind, Device::Cpu).unwrap()
-}
 
 type Map = fn(&[Tensor], bool) -> [Tensor; 2];
 

@@ -1,11 +1,10 @@
 //! The kernel of a perceptron's jet against the same made of libtorch's operations, layer by layer.
 
-use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, jvp, normal, perceptron, vjp};
-use tch::{Device, Kind, Tensor};
+mod common;
 
-fn draw(seed: u64, shape: &[i64], kind: Kind) -> Tensor {
-    normal(seed, shape, kind, Device::Cpu).unwrap()
-}
+use common::{draw, with_gradients};
+use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, jvp, perceptron, vjp};
+use tch::{Kind, Tensor};
 
 /// A jet of given order from leaves.
 fn jet(of: &[Tensor]) -> Jet {
@@ -57,18 +56,10 @@ fn everything(make: Make, parts: &[Vec<Tensor>], widths: &[i64], order: Order) -
     let given = parts.iter().map(Vec::len).max().unwrap();
     let count = if given == 1 || layers.len() == 1 { given } else { order as usize + 1 };
     let outputs: Vec<Tensor> = [y.value().shallow_clone(), y.first(), y.second()].into_iter().take(count).collect();
-    let w: Vec<Tensor> = outputs.iter().zip(30u64..).map(|(y, seed)| draw(seed, &y.size(), kind)).collect();
     let leaves: Vec<Tensor> = (parts.iter().flatten().map(Tensor::shallow_clone))
         .chain(layers.iter().flat_map(|(w, b)| [w.shallow_clone(), b.shallow_clone()]))
         .collect();
-    let plain = vjp(&outputs, &w, &leaves, Graph::Keep).unwrap();
-    let first = vjp(&outputs, &w, &leaves, Graph::Record).unwrap();
-    let (ends, v): (Vec<_>, Vec<_>) = (first.iter().zip(40u64..))
-        .filter(|(g, _)| g.requires_grad())
-        .map(|(g, seed)| (g.shallow_clone(), draw(seed, &g.size(), kind)))
-        .unzip();
-    let second = if ends.is_empty() { vec![] } else { vjp(&ends, &v, &leaves, Graph::Free).unwrap() };
-    outputs.iter().chain(&plain).chain(&first).map(Tensor::detach).chain(second).collect()
+    with_gradients(&outputs, &leaves)
 }
 
 #[test]

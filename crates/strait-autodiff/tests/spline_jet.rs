@@ -1,22 +1,12 @@
 //! The kernel of a spline for numbers that move, against libtorch's forward and reverse mode through the spline itself.
 
-use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, jvp, normal, spline, spline_jet, time_derivative, vjp};
+mod common;
+
+use common::{draw, jet, with_gradients};
+use strait_autodiff::{AutodiffError, Dual, Jet, Order, jvp, spline, spline_jet, time_derivative};
 use tch::{Device, Kind, Tensor};
 
 const BOUND: f64 = 2.5;
-
-fn draw(seed: u64, shape: &[i64], kind: Kind) -> Tensor {
-    normal(seed, shape, kind, Device::Cpu).unwrap()
-}
-
-/// Of an order, with so many derivatives that are not zero.
-fn jet(of: &[Tensor], order: Order) -> Jet {
-    match of {
-        [value] => Jet::constant(value),
-        [value, first] => Jet::variable(value, order).map(Tensor::shallow_clone, |one| one * first),
-        _ => Jet::with_derivatives(of[0].shallow_clone(), of[1].shallow_clone(), Some(of[2].shallow_clone())),
-    }
-}
 
 /// A value and its derivatives up to an order, of two such.
 type Make = fn(&[Tensor], &[Tensor], i64, Order) -> Vec<Tensor>;
@@ -48,16 +38,8 @@ fn everything(make: Make, parts: [&[Tensor]; 2], bins: i64, order: Order) -> Vec
     let own = |of: &[Tensor]| -> Vec<Tensor> { of.iter().map(|x| x.detach().set_requires_grad(true)).collect() };
     let (x, raw) = (own(parts[0]), own(parts[1]));
     let outputs = make(&x, &raw, bins, order);
-    let w: Vec<Tensor> = outputs.iter().zip(30u64..).map(|(y, seed)| draw(seed, &y.size(), y.kind())).collect();
     let leaves: Vec<Tensor> = x.iter().chain(&raw).map(Tensor::shallow_clone).collect();
-    let plain = vjp(&outputs, &w, &leaves, Graph::Keep).unwrap();
-    let first = vjp(&outputs, &w, &leaves, Graph::Record).unwrap();
-    let (ends, v): (Vec<_>, Vec<_>) = (first.iter().zip(40u64..))
-        .filter(|(g, _)| g.requires_grad())
-        .map(|(g, seed)| (g.shallow_clone(), draw(seed, &g.size(), g.kind())))
-        .unzip();
-    let second = vjp(&ends, &v, &leaves, Graph::Free).unwrap();
-    outputs.iter().chain(&plain).chain(&first).map(Tensor::detach).chain(second).collect()
+    with_gradients(&outputs, &leaves)
 }
 
 #[test]
