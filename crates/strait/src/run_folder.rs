@@ -106,7 +106,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// `Run` where another one does; `Io` where the folder cannot be written.
-    pub(crate) fn hold(&self) -> Result<Held, ProgramError> {
+    pub(crate) fn hold(&self) -> Result<File, ProgramError> {
         fs::create_dir_all(&self.path).map_err(ProgramError::io(&self.path))?;
         let path = self.path.join(".lock");
         let file = File::create(&path).map_err(ProgramError::io(&path))?;
@@ -118,7 +118,7 @@ impl RunFolder {
             Err(TryLockError::Error(error)) if error.kind() != std::io::ErrorKind::Unsupported => {
                 Err(ProgramError::io(&path)(error))
             }
-            _ => Ok(Held { _file: file }),
+            _ => Ok(file),
         }
     }
 
@@ -161,11 +161,6 @@ impl RunFolder {
         let text = serde_json::to_string_pretty(record);
         self.write(name, &text.map_err(|error| ProgramError::io(&self.path.join(name))(error.into()))?)
     }
-}
-
-/// A folder that no other process trains in.
-pub(crate) struct Held {
-    _file: File,
 }
 
 fn first_free(root: &Path, stem: &str) -> Result<PathBuf, ProgramError> {
