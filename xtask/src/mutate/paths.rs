@@ -122,8 +122,8 @@ pub(super) static FAULTS: [Fault; 19] = [
     Fault {
         name: "velocity without the derivative of the map",
         file: TRANSPORT,
-        find: "velocity: value - z + rest * dz + s * tangent",
-        put: "velocity: { drop(tangent); value - z + rest * dz }",
+        find: ".plus(&s.times(&image)))",
+        put: ".plus(&s.times(&Jet::constant(image.value()))))",
         tests: laws("transport_paths"),
     },
     Fault {
