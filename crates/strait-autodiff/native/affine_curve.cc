@@ -98,8 +98,7 @@ class AffineCurve : public torch::autograd::Function<AffineCurve> {
                      y.contiguous(),     x1.contiguous(), t.contiguous()};
     variable_list out;
     for (int64_t k = 0; k <= order; ++k) out.push_back(like(in[3]));
-    y.scalar_type() == at::kFloat ? ::forward<float>(sizes(in), in, bound, out)
-                                  : ::forward<double>(sizes(in), in, bound, out);
+    of_kind(y, [&]<typename T>(T) { ::forward<T>(sizes(in), in, bound, out); });
     ctx->save_for_backward({value, first.value_or(Tensor()), second.value_or(Tensor()), y, x1, t});
     ctx->saved_data["bound"] = bound;
     return out;
@@ -120,8 +119,7 @@ class AffineCurve : public torch::autograd::Function<AffineCurve> {
     for (size_t i = 0; i < 4; ++i) {
       if (in[i].defined()) made[i] = like(in[i]);
     }
-    in[3].scalar_type() == at::kFloat ? ::backward<float>(sizes(in), in, bound, grads, made)
-                                      : ::backward<double>(sizes(in), in, bound, grads, made);
+    of_kind(in[3], [&]<typename T>(T) { ::backward<T>(sizes(in), in, bound, grads, made); });
     std::copy(made.begin(), made.end(), out.begin());
     return out;
   }

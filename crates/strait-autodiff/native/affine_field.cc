@@ -178,7 +178,7 @@ class AffineField : public torch::autograd::Function<AffineField> {
                      x.contiguous(),     x1.contiguous(),    t.contiguous()};
     const variable_list out = room_for_field(in[3]);
     const Sizes z = sizes_of(in[3], in[4]);
-    x.scalar_type() == at::kFloat ? ::forward<float>(z, in, bound, out) : ::forward<double>(z, in, bound, out);
+    of_kind(x, [&]<typename T>(T) { ::forward<T>(z, in, bound, out); });
     ctx->save_for_backward(std::move(in));
     ctx->saved_data["bound"] = bound;
     return out;
@@ -189,7 +189,7 @@ class AffineField : public torch::autograd::Function<AffineField> {
     const double bound = ctx->saved_data["bound"].toDouble();
     const variable_list g = cotangents_of_field(grads, in[3]), out{like(in[0]), like(in[1]), like(in[2]), like(in[3])};
     const Sizes z = sizes_of(in[3], in[4]);
-    in[3].scalar_type() == at::kFloat ? ::backward<float>(z, in, bound, g, out) : ::backward<double>(z, in, bound, g, out);
+    of_kind(in[3], [&]<typename T>(T) { ::backward<T>(z, in, bound, g, out); });
     return {out[0], out[1], out[2], out[3], Tensor(), Tensor(), Tensor()};
   }
 };

@@ -324,7 +324,7 @@ class ChainField : public torch::autograd::Function<ChainField> {
     for (const auto& x : all) in.push_back(x.contiguous());
     const variable_list out = room_for_field(in[0]);
     const Sizes z = sizes_of(in[0], in[1]);
-    in[0].scalar_type() == at::kFloat ? ::forward<float>(z, layout, in, out) : ::forward<double>(z, layout, in, out);
+    of_kind(in[0], [&]<typename T>(T) { ::forward<T>(z, layout, in, out); });
     ctx->save_for_backward(std::move(in));
     ctx->saved_data["kinds"] = layout.kinds;
     ctx->saved_data["bounds"] = layout.bounds;
@@ -350,8 +350,7 @@ class ChainField : public torch::autograd::Function<ChainField> {
       if (timeless) shape.insert(shape.begin(), z.times);
       out[i] = at::empty(shape, in[i].options());
     });
-    in[0].scalar_type() == at::kFloat ? ::backward<float>(z, layout, in, g, out)
-                                      : ::backward<double>(z, layout, in, g, out);
+    of_kind(in[0], [&]<typename T>(T) { ::backward<T>(z, layout, in, g, out); });
     each([&](size_t i, bool timeless) { out[i] = timeless ? out[i].sum(0) : out[i]; });
     return out;
   }

@@ -13,8 +13,10 @@
 #include <vector>
 
 using at::Tensor;
+using strait::Extent;
 using strait::guarded;
 using strait::like;
+using strait::of_kind;
 using strait::read;
 using strait::sum;
 using strait::write;
@@ -22,11 +24,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 namespace {
-
-// B samples of C channels of P places.
-struct Sizes {
-  int64_t batch, channels, places;
-};
 
 // The factor of each channel: e^s, or e^-s where `inverse`.
 template <typename T>
@@ -37,7 +34,7 @@ std::vector<T> factors(int64_t channels, const T* s, bool inverse) {
 }
 
 template <typename T>
-INLINE void forward_rows(Sizes z, bool inverse, const T* __restrict x,
+INLINE void forward_rows(Extent z, bool inverse, const T* __restrict x,
                          const T* __restrict f, const T* __restrict b,
                          T* __restrict y) {
   for (int64_t i = 0; i < z.batch; ++i) {
@@ -65,7 +62,7 @@ INLINE void forward_rows(Sizes z, bool inverse, const T* __restrict x,
 // gx = g f, and for each channel the sums of g and of g times `with`. Sums of vectors are of as many samples as keep
 // single precision exact enough, then in double precision.
 template <typename T>
-INLINE void backward_rows(Sizes z, const T* __restrict g, const T* __restrict with,
+INLINE void backward_rows(Extent z, const T* __restrict g, const T* __restrict with,
                           const T* __restrict f, T* __restrict gx,
                           double* __restrict sum_g, double* __restrict sum_gw) {
   if (z.places > 1) {
@@ -100,16 +97,16 @@ INLINE void backward_rows(Sizes z, const T* __restrict g, const T* __restrict wi
   }
 }
 
-STRAIT_VECTOR void forward_f32(Sizes z, bool inverse, const float* x, const float* f, const float* b, float* y) {
+STRAIT_VECTOR void forward_f32(Extent z, bool inverse, const float* x, const float* f, const float* b, float* y) {
   forward_rows(z, inverse, x, f, b, y);
 }
-STRAIT_VECTOR void backward_f32(Sizes z, const float* g, const float* with, const float* f, float* gx, double* sum_g,
+STRAIT_VECTOR void backward_f32(Extent z, const float* g, const float* with, const float* f, float* gx, double* sum_g,
                                 double* sum_gw) {
   backward_rows(z, g, with, f, gx, sum_g, sum_gw);
 }
 
 template <typename T>
-Tensor image(Sizes z, bool inverse, const Tensor& x, const Tensor& s, const Tensor& b) {
+Tensor image(Extent z, bool inverse, const Tensor& x, const Tensor& s, const Tensor& b) {
   const auto f = factors(z.channels, read<T>(s), inverse);
   Tensor y = like(x);
   if constexpr (std::is_same_v<T, float>) {
@@ -121,7 +118,7 @@ Tensor image(Sizes z, bool inverse, const Tensor& x, const Tensor& s, const Tens
 }
 
 template <typename T>
-Tensor log_det(Sizes z, const Tensor& s, bool inverse) {
+Tensor log_det(Extent z, const Tensor& s, bool inverse) {
   double total = 0;
   for (int64_t c = 0; c < z.channels; ++c) total += read<T>(s)[c];
   Tensor result = at::empty({}, s.options());
@@ -130,7 +127,7 @@ Tensor log_det(Sizes z, const Tensor& s, bool inverse) {
 }
 
 template <typename T>
-variable_list gradients(Sizes z, bool inverse, const Tensor& x, const Tensor& y, const Tensor& s, const Tensor& g,
+variable_list gradients(Extent z, bool inverse, const Tensor& x, const Tensor& y, const Tensor& s, const Tensor& g,
                         double log_det) {
   const auto f = factors(z.channels, read<T>(s), inverse);
   std::vector<double> sums(2 * z.channels);
@@ -149,30 +146,23 @@ variable_list gradients(Sizes z, bool inverse, const Tensor& x, const Tensor& y,
   return {gx, gs, gb};
 }
 
-Sizes sizes(const Tensor& x) {
-  int64_t places = 1;
-  for (int64_t i = 2; i < x.dim(); ++i) places *= x.size(i);
-  return {x.size(0), x.size(1), places};
-}
-
 class Diagonal : public torch::autograd::Function<Diagonal> {
  public:
   static variable_list forward(AutogradContext* ctx, const Tensor& x, const Tensor& log_scale, const Tensor& shift,
                                bool inverse) {
     const Tensor a = x.contiguous(), s = log_scale.contiguous(), b = shift.contiguous();
-    const Sizes z = sizes(a);
-    const bool single = a.scalar_type() == at::kFloat;
-    const Tensor y = single ? image<float>(z, inverse, a, s, b) : image<double>(z, inverse, a, s, b);
+    const Extent z(a);
+    const Tensor y = of_kind(a, [&]<typename T>(T) { return image<T>(z, inverse, a, s, b); });
     ctx->save_for_backward({x, y, log_scale, shift});
     ctx->saved_data["inverse"] = inverse;
-    return {y, single ? log_det<float>(z, s, inverse) : log_det<double>(z, s, inverse)};
+    return {y, of_kind(a, [&]<typename T>(T) { return log_det<T>(z, s, inverse); })};
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const Tensor x = saved[0], y = saved[1], s = saved[2], b = saved[3];
     const bool inverse = ctx->saved_data["inverse"].toBool();
-    const Sizes z = sizes(x);
+    const Extent z(x);
     const Tensor g = grads[0].defined() ? grads[0] : at::zeros_like(y);
     const Tensor gl = grads[1].defined() ? grads[1] : at::zeros({}, s.options());
     if (at::GradMode::is_enabled()) {
@@ -182,14 +172,13 @@ class Diagonal : public torch::autograd::Function<Diagonal> {
     }
     const double l = gl.item().toDouble() * static_cast<double>(z.places);
     const Tensor a = x.contiguous(), c = s.contiguous(), h = g.contiguous();
-    auto all = a.scalar_type() == at::kFloat ? gradients<float>(z, inverse, a, y, c, h, l)
-                                             : gradients<double>(z, inverse, a, y, c, h, l);
+    auto all = of_kind(a, [&]<typename T>(T) { return gradients<T>(z, inverse, a, y, c, h, l); });
     all.emplace_back();
     return all;
   }
 
  private:
-  static variable_list plain(Sizes z, const variable_list& of, bool inverse) {
+  static variable_list plain(Extent z, const variable_list& of, bool inverse) {
     const Tensor& x = of[0];
     std::vector<int64_t> wide(x.dim(), 1);
     wide[1] = z.channels;

@@ -80,6 +80,20 @@ INLINE double sum(int64_t n, const F& f) {
   return total;
 }
 
+// f of a number of the kind that a tensor's have, float or double.
+template <typename F>
+inline auto of_kind(const at::Tensor& x, F&& f) {
+  return x.scalar_type() == at::kFloat ? f(float()) : f(double());
+}
+
+// B samples of C channels of P places.
+struct Extent {
+  int64_t batch, channels, places;
+  explicit Extent(const at::Tensor& x) : batch(x.size(0)), channels(x.size(1)), places(1) {
+    for (int64_t i = 2; i < x.dim(); ++i) places *= x.size(i);
+  }
+};
+
 // Room for as many numbers, one after the other.
 inline at::Tensor like(const at::Tensor& x) { return at::empty_like(x, at::MemoryFormat::Contiguous); }
 

@@ -1,6 +1,7 @@
 // The jet of a perceptron with SiLU between its layers, one call each way. Value and derivatives of all samples are the
 // rows of one matrix, so that a layer is one product of matrices forward and two in reverse.
 #include "again.h"
+#include "elementwise.h"
 #include "silu.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
@@ -17,6 +18,7 @@
 
 using at::Tensor;
 using strait::guarded;
+using strait::of_kind;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
@@ -101,7 +103,7 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
       }
       saved.push_back(a);
       h = at::empty({layout.made() * n, a.size(1)}, a.options());
-      a.scalar_type() == at::kFloat ? silu<float>(a, rows, h, layout.made()) : silu<double>(a, rows, h, layout.made());
+      of_kind(a, [&]<typename T>(T) { silu<T>(a, rows, h, layout.made()); });
       rows = layout.made();
     }
     ctx->save_for_backward(std::move(saved));
@@ -131,8 +133,7 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
       const Tensor gh = at::mm(g, weight(l)), a = saved[inputs + 2 * layers + 2 * l - 1];
       g = at::empty_like(a);
       const int64_t given = a.size(0) / n;
-      a.scalar_type() == at::kFloat ? silu_pull<float>(a, given, gh, layout.made(), g)
-                                    : silu_pull<double>(a, given, gh, layout.made(), g);
+      of_kind(a, [&]<typename T>(T) { silu_pull<T>(a, given, gh, layout.made(), g); });
     }
     bool wanted = false;
     for (size_t i = 0; i < inputs; ++i) wanted = wanted || ctx->needs_input_grad(i);

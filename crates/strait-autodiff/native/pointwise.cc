@@ -18,6 +18,7 @@ using strait::exponential_minus_one;
 using strait::guarded;
 using strait::like;
 using strait::logistic;
+using strait::of_kind;
 using strait::read;
 using strait::write;
 using torch::autograd::AutogradContext;
@@ -138,13 +139,10 @@ class SiluJet : public torch::autograd::Function<SiluJet> {
     ctx->saved_data["second"] = second;
     const Tensor a = x.contiguous(), b = d.contiguous(), c = dd.defined() ? dd.contiguous() : dd;
     Tensor y = like(a), dy = like(a), ddy = second ? like(a) : Tensor();
-    if (a.scalar_type() == at::kFloat) {
-      strait::silu_jet(a.numel(), read<float>(a), read<float>(b), read<float>(c), write<float>(y), write<float>(dy),
-                  write<float>(ddy));
-    } else {
-      strait::silu_jet(a.numel(), read<double>(a), read<double>(b), read<double>(c), write<double>(y), write<double>(dy),
-                  write<double>(ddy));
-    }
+    of_kind(a, [&]<typename T>(T) {
+      strait::silu_jet(a.numel(), read<T>(a), read<T>(b), read<T>(c), write<T>(y), write<T>(dy),
+                  write<T>(ddy));
+    });
     return second ? variable_list{y, dy, ddy} : variable_list{y, dy};
   }
 
@@ -157,13 +155,10 @@ class SiluJet : public torch::autograd::Function<SiluJet> {
     const Tensor a = x.contiguous(), b = d.contiguous(), c = dd.defined() ? dd.contiguous() : dd;
     const Tensor g = grads[0].contiguous(), dg = grads[1].contiguous(), ddg = second ? grads[2].contiguous() : Tensor();
     Tensor gx = like(a), gd = like(a), gdd = second && dd.defined() ? like(a) : Tensor();
-    if (a.scalar_type() == at::kFloat) {
-      strait::silu_jet_pull(a.numel(), read<float>(a), read<float>(b), read<float>(c), read<float>(g), read<float>(dg),
-                   read<float>(ddg), write<float>(gx), write<float>(gd), write<float>(gdd));
-    } else {
-      strait::silu_jet_pull(a.numel(), read<double>(a), read<double>(b), read<double>(c), read<double>(g), read<double>(dg),
-                   read<double>(ddg), write<double>(gx), write<double>(gd), write<double>(gdd));
-    }
+    of_kind(a, [&]<typename T>(T) {
+      strait::silu_jet_pull(a.numel(), read<T>(a), read<T>(b), read<T>(c), read<T>(g), read<T>(dg),
+                   read<T>(ddg), write<T>(gx), write<T>(gd), write<T>(gdd));
+    });
     return {gx, gd, gdd, Tensor()};
   }
 
@@ -194,11 +189,9 @@ class SiluValue : public torch::autograd::Function<SiluValue> {
     ctx->save_for_backward({x});
     const Tensor a = filled(x);
     Tensor y = at::empty_like(a);
-    if (a.scalar_type() == at::kFloat) {
-      strait::silu_jet(a.numel(), read<float>(a), nullptr, nullptr, write<float>(y), nullptr, nullptr);
-    } else {
-      strait::silu_jet(a.numel(), read<double>(a), nullptr, nullptr, write<double>(y), nullptr, nullptr);
-    }
+    of_kind(a, [&]<typename T>(T) {
+      strait::silu_jet(a.numel(), read<T>(a), nullptr, nullptr, write<T>(y), nullptr, nullptr);
+    });
     return y;
   }
 
@@ -210,13 +203,10 @@ class SiluValue : public torch::autograd::Function<SiluValue> {
     }
     const Tensor a = filled(x), g = given.strides() == a.strides() ? given : at::empty_like(a).copy_(given);
     Tensor gx = at::empty_like(a);
-    if (a.scalar_type() == at::kFloat) {
-      strait::silu_jet_pull(a.numel(), read<float>(a), nullptr, nullptr, read<float>(g), nullptr, nullptr,
-                            write<float>(gx), nullptr, nullptr);
-    } else {
-      strait::silu_jet_pull(a.numel(), read<double>(a), nullptr, nullptr, read<double>(g), nullptr, nullptr,
-                            write<double>(gx), nullptr, nullptr);
-    }
+    of_kind(a, [&]<typename T>(T) {
+      strait::silu_jet_pull(a.numel(), read<T>(a), nullptr, nullptr, read<T>(g), nullptr, nullptr,
+                            write<T>(gx), nullptr, nullptr);
+    });
     return {gx};
   }
 

@@ -89,7 +89,7 @@ char* strait_posterior(Tensor** in, Tensor** out) {
   return guarded([&] {
     const Tensor x = in[0]->contiguous(), e = in[1]->contiguous(), a = in[2]->contiguous(), b = in[3]->contiguous();
     const std::vector<Tensor> made{like(x), like(a), like(a)};
-    x.scalar_type() == at::kFloat ? posterior<float>(x, e, a, b, made) : posterior<double>(x, e, a, b, made);
+    of_kind(x, [&]<typename T>(T) { posterior<T>(x, e, a, b, made); });
     for (size_t i = 0; i < 3; ++i) out[i] = new Tensor(made[i]);
   });
 }

@@ -8,7 +8,7 @@
 //   y - x = (y_k - x_k) + w xi ((1 + sigma) (sigma xi + e0 (1 - xi)) - epsilon xi (1 - xi)) / (1 + sigma + epsilon xi (1 - xi))
 //   y' = (1 + sigma)^2 (1 + e1 xi^2 + 2 sigma xi (1 - xi) + e0 (1 - xi)^2) / (1 + sigma + epsilon xi (1 - xi))^2
 #include "again.h"
-#include "series.h"
+#include "jets.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
@@ -24,8 +24,12 @@
 #include <vector>
 
 using at::Tensor;
+using strait::Extent;
 using strait::guarded;
+using strait::Jets;
 using strait::like;
+using strait::Moving;
+using strait::of_kind;
 using strait::read;
 using strait::Series;
 using strait::write;
@@ -50,6 +54,8 @@ template <typename T>
 struct Box {
   int bins;
   T bound;
+  Box(int64_t bins, double bound) : bins(static_cast<int>(bins)), bound(static_cast<T>(bound)) {}
+  INLINE int logits() const { return 3 * bins - 1; }
 };
 
 // What a point sees of a spline, and the derivatives of something in that.
@@ -191,10 +197,13 @@ struct Spline {
   };
 
   Box<T> box;
-  const S* logits;
+  S logits[3 * MOST];
   Sides widths, heights;
 
-  INLINE Spline(const S* logits, Box<T> box) : box(box), logits(logits) {
+  // Its j-th logit is `logit(j)`.
+  template <typename F>
+  INLINE Spline(Box<T> box, const F& logit) : box(box) {
+    for (int j = 0; j < box.logits(); ++j) logits[j] = logit(j);
     widths.fill(logits, box);
     heights.fill(logits + box.bins, box);
   }
@@ -256,34 +265,31 @@ struct Spline {
   }
 };
 
-// B samples of C numbers at each of P places; the logits of a number lie P apart.
-struct Sizes {
-  int64_t batch, channels, places;
+// Where the logits of a number lie.
+struct Places {
+  int64_t first, step;
+  INLINE int64_t operator()(int j) const { return first + j * step; }
 };
 
-// Calls f(sample, place of the number, of its first logit).
+// Calls f(sample, place of the number, places of its logits).
 template <typename F>
-INLINE void each_number(Sizes z, int64_t logits, const F& f) {
+INLINE void each_number(Extent z, int logits, const F& f) {
   for (int64_t i = 0, at = 0; i < z.batch; ++i) {
     for (int64_t c = 0; c < z.channels; ++c) {
-      for (int64_t p = 0; p < z.places; ++p, ++at) f(i, at, (i * z.channels + c) * logits * z.places + p);
+      for (int64_t p = 0; p < z.places; ++p, ++at) f(i, at, Places{(i * z.channels + c) * logits * z.places + p, z.places});
     }
   }
 }
 
 template <typename T>
-INLINE void forward_numbers(Sizes z, Box<T> box, bool inverse, const T* x, const T* raw, T* y, T* log_det) {
-  using S = Series<T, 0>;
-  S logits[3 * MOST];
-  const int count = 3 * box.bins - 1;
+INLINE void forward_numbers(Extent z, Box<T> box, bool inverse, const T* x, const T* raw, T* y, T* log_det) {
   std::fill(log_det, log_det + z.batch, T(0));
-  each_number(z, count, [&](int64_t i, int64_t at, int64_t first) __attribute__((always_inline)) {
+  each_number(z, box.logits(), [&](int64_t i, int64_t at, Places logit) __attribute__((always_inline)) {
     const T point = x[at];
     y[at] = point;
     if (!(std::abs(point) <= box.bound)) return;
-    for (int j = 0; j < count; ++j) logits[j] = raw[first + j * z.places];
     int k;
-    const Spline<T, 0> spline(logits, box);
+    const Spline<T, 0> spline(box, [&](int j) __attribute__((always_inline)) { return raw[logit(j)]; });
     const auto place = inverse ? spline.at_image(point, k) : spline.at(point, k);
     const T moved = place.moved().c[0], log_slope = place.log_slope();
     y[at] = inverse ? point - moved : point + moved;
@@ -294,18 +300,16 @@ INLINE void forward_numbers(Sizes z, Box<T> box, bool inverse, const T* x, const
 // Of the inverse, y = f^-1(x), by the derivatives of f at y: those of y are the ones of x - f(y) over f', and the logarithm of
 // its slope is less that of f' at y.
 template <typename T>
-INLINE void backward_numbers(Sizes z, Box<T> box, bool inverse, const T* x, const T* raw, const T* gy, const T* gl, T* gx,
+INLINE void backward_numbers(Extent z, Box<T> box, bool inverse, const T* x, const T* raw, const T* gy, const T* gl, T* gx,
                              T* graw) {
   using S = Series<T, 0>;
-  S logits[3 * MOST], to[3 * MOST];
-  const int count = 3 * box.bins - 1;
-  each_number(z, count, [&](int64_t i, int64_t at, int64_t first) __attribute__((always_inline)) {
+  S to[3 * MOST];
+  each_number(z, box.logits(), [&](int64_t i, int64_t at, Places logit) __attribute__((always_inline)) {
     const T point = x[at];
     gx[at] = gy[at];
     const bool inside = std::abs(point) <= box.bound;
     if (inside) {
-      for (int j = 0; j < count; ++j) logits[j] = raw[first + j * z.places];
-      const Spline<T, 0> spline(logits, box);
+      const Spline<T, 0> spline(box, [&](int j) __attribute__((always_inline)) { return raw[logit(j)]; });
       int k;
       const auto place = inverse ? spline.at_image(point, k) : spline.at(point, k);
       S g = gy[at], along;
@@ -314,115 +318,71 @@ INLINE void backward_numbers(Sizes z, Box<T> box, bool inverse, const T* x, cons
       gx[at] = inverse ? -g.c[0] : g.c[0] + along.c[0];
       spline.pull(k, of_bin, to);
     }
-    for (int j = 0; j < count; ++j) graw[first + j * z.places] = inside ? to[j].c[0] : T(0);
+    for (int j = 0; j < box.logits(); ++j) graw[logit(j)] = inside ? to[j].c[0] : T(0);
   });
 }
 
-// A tensor with its derivatives; null where one is zero.
-template <typename T>
-struct Three {
-  T* at[3];
-
-  // The series of a number, up to its N-th term.
-  template <int N>
-  INLINE Series<std::remove_const_t<T>, N> get(int64_t i) const {
-    Series<std::remove_const_t<T>, N> x;
-    for (int k = 0; k <= N; ++k) x.c[k] = at[k] ? at[k][i] / T(k == 2 ? 2 : 1) : T(0);
-    return x;
-  }
-  // What has the terms of a series for derivatives. (L = sum_k g_k y_k of the terms of y(x) has them: with G the series of
-  // the g_k, the last first, those in the terms of x are the terms of y'(x)^T G, the last first.)
-  template <int N>
-  INLINE Series<std::remove_const_t<T>, N> cotangent(int64_t i) const {
-    Series<std::remove_const_t<T>, N> g;
-    for (int k = 0; k <= N; ++k) g.c[N - k] = at[k] ? at[k][i] * T(k == 2 ? 2 : 1) : T(0);
-    return g;
-  }
-  template <int N>
-  INLINE void put(int64_t i, const Series<T, N>& x) const {
-    for (int k = 0; k <= N; ++k) {
-      if (at[k]) at[k][i] = x.c[k] * T(k == 2 ? 2 : 1);
-    }
-  }
-  template <int N>
-  INLINE void put_cotangent(int64_t i, const Series<T, N>& g) const {
-    for (int k = 0; k <= N; ++k) {
-      if (at[k]) at[k][i] = g.c[N - k] / T(k == 2 ? 2 : 1);
-    }
-  }
-};
-
 template <typename T, int N>
-INLINE void forward_jets(Sizes z, Box<T> box, Three<const T> x, Three<const T> raw, Three<T> y) {
+INLINE void forward_jets(Extent z, Box<T> box, Jets<const T> x, Jets<const T> raw, Jets<T> y) {
   using S = Series<T, N>;
-  S logits[3 * MOST];
-  const int count = 3 * box.bins - 1;
-  each_number(z, count, [&](int64_t, int64_t at, int64_t first) __attribute__((always_inline)) {
+  each_number(z, box.logits(), [&](int64_t, int64_t at, Places logit) __attribute__((always_inline)) {
     const S point = x.template get<N>(at);
     S image = point;
     if (std::abs(point.c[0]) <= box.bound) {
-      for (int j = 0; j < count; ++j) logits[j] = raw.template get<N>(first + j * z.places);
+      const Spline<T, N> spline(box, [&](int j) __attribute__((always_inline)) { return raw.template get<N>(logit(j)); });
       int k;
-      image += Spline<T, N>(logits, box).at(point, k).moved();
+      image += spline.at(point, k).moved();
     }
     y.put(at, image);
   });
 }
 
 template <typename T, int N>
-INLINE void backward_jets(Sizes z, Box<T> box, Three<const T> x, Three<const T> raw, Three<const T> gy, Three<T> gx,
-                          Three<T> graw) {
+INLINE void backward_jets(Extent z, Box<T> box, Jets<const T> x, Jets<const T> raw, Jets<const T> gy, Jets<T> gx,
+                          Jets<T> graw) {
   using S = Series<T, N>;
-  S logits[3 * MOST], to[3 * MOST];
-  const int count = 3 * box.bins - 1;
-  each_number(z, count, [&](int64_t, int64_t at, int64_t first) __attribute__((always_inline)) {
+  S to[3 * MOST];
+  each_number(z, box.logits(), [&](int64_t, int64_t at, Places logit) __attribute__((always_inline)) {
     const S point = x.template get<N>(at), g = gy.template cotangent<N>(at);
     S whole = g;
     if (std::abs(point.c[0]) <= box.bound) {
-      for (int j = 0; j < count; ++j) logits[j] = raw.template get<N>(first + j * z.places);
-      const Spline<T, N> spline(logits, box);
+      const Spline<T, N> spline(box, [&](int j) __attribute__((always_inline)) { return raw.template get<N>(logit(j)); });
       int k;
       S along;
       const auto of_bin = spline.at(point, k).pull(g, T(0), along);
       whole += along;
       spline.pull(k, of_bin, to);
     } else {
-      std::fill(to, to + count, S(T(0)));
+      std::fill(to, to + box.logits(), S(T(0)));
     }
     gx.put_cotangent(at, whole);
-    for (int j = 0; j < count; ++j) graw.put_cotangent(first + j * z.places, to[j]);
+    for (int j = 0; j < box.logits(); ++j) graw.put_cotangent(logit(j), to[j]);
   });
 }
 
-STRAIT_VECTOR void forward(Sizes z, Box<float> box, bool inverse, const float* x, const float* raw, float* y,
+STRAIT_VECTOR void forward(Extent z, Box<float> box, bool inverse, const float* x, const float* raw, float* y,
                            float* log_det) {
   forward_numbers(z, box, inverse, x, raw, y, log_det);
 }
-STRAIT_VECTOR void backward(Sizes z, Box<float> box, bool inverse, const float* x, const float* raw, const float* gy,
+STRAIT_VECTOR void backward(Extent z, Box<float> box, bool inverse, const float* x, const float* raw, const float* gy,
                             const float* gl, float* gx, float* graw) {
   backward_numbers(z, box, inverse, x, raw, gy, gl, gx, graw);
 }
-void forward(Sizes z, Box<double> box, bool inverse, const double* x, const double* raw, double* y, double* log_det) {
+void forward(Extent z, Box<double> box, bool inverse, const double* x, const double* raw, double* y, double* log_det) {
   forward_numbers(z, box, inverse, x, raw, y, log_det);
 }
-void backward(Sizes z, Box<double> box, bool inverse, const double* x, const double* raw, const double* gy, const double* gl,
+void backward(Extent z, Box<double> box, bool inverse, const double* x, const double* raw, const double* gy, const double* gl,
               double* gx, double* graw) {
   backward_numbers(z, box, inverse, x, raw, gy, gl, gx, graw);
 }
 template <typename T>
-void forward(Sizes z, Box<T> box, int64_t order, Three<const T> x, Three<const T> raw, Three<T> y) {
+void forward(Extent z, Box<T> box, int64_t order, Jets<const T> x, Jets<const T> raw, Jets<T> y) {
   order == 1 ? forward_jets<T, 1>(z, box, x, raw, y) : forward_jets<T, 2>(z, box, x, raw, y);
 }
 template <typename T>
-void backward(Sizes z, Box<T> box, int64_t order, Three<const T> x, Three<const T> raw, Three<const T> gy, Three<T> gx,
-              Three<T> graw) {
+void backward(Extent z, Box<T> box, int64_t order, Jets<const T> x, Jets<const T> raw, Jets<const T> gy, Jets<T> gx,
+              Jets<T> graw) {
   order == 1 ? backward_jets<T, 1>(z, box, x, raw, gy, gx, graw) : backward_jets<T, 2>(z, box, x, raw, gy, gx, graw);
-}
-
-Sizes sizes(const Tensor& x) {
-  int64_t places = 1;
-  for (int64_t i = 2; i < x.dim(); ++i) places *= x.size(i);
-  return {x.size(0), x.size(1), places};
 }
 
 // The same of libtorch's operations: for its forward mode, for other devices and numbers, for derivatives of derivatives.
@@ -468,11 +428,10 @@ class Map : public torch::autograd::Function<Map> {
                                double bound) {
     const Tensor a = x.contiguous(), r = raw.contiguous();
     Tensor y = like(a), log_det = at::empty({a.size(0)}, a.options());
-    const auto run = [&]<typename T>(T) {
-      const Box<T> box{static_cast<int>(bins), static_cast<T>(bound)};
-      ::forward(sizes(a), box, inverse, read<T>(a), read<T>(r), write<T>(y), write<T>(log_det));
-    };
-    a.scalar_type() == at::kFloat ? run(float()) : run(double());
+    of_kind(a, [&]<typename T>(T) {
+      const Box<T> box(bins, bound);
+      ::forward(Extent(a), box, inverse, read<T>(a), read<T>(r), write<T>(y), write<T>(log_det));
+    });
     ctx->save_for_backward({x, raw});
     ctx->saved_data["inverse"] = inverse;
     ctx->saved_data["bins"] = bins;
@@ -494,38 +453,30 @@ class Map : public torch::autograd::Function<Map> {
     } else {
       const Tensor a = saved[0].contiguous(), r = saved[1].contiguous(), g = gy.contiguous(), l = gl.contiguous();
       out = {like(a), like(r)};
-      const auto run = [&]<typename T>(T) {
-        const Box<T> box{static_cast<int>(bins), static_cast<T>(bound)};
-        ::backward(sizes(a), box, inverse, read<T>(a), read<T>(r), read<T>(g), read<T>(l), write<T>(out[0]),
+      of_kind(a, [&]<typename T>(T) {
+        const Box<T> box(bins, bound);
+        ::backward(Extent(a), box, inverse, read<T>(a), read<T>(r), read<T>(g), read<T>(l), write<T>(out[0]),
                    write<T>(out[1]));
-      };
-      a.scalar_type() == at::kFloat ? run(float()) : run(double());
+      });
     }
     out.resize(5);
     return out;
   }
 };
 
-// How many derivatives x and the logits have, and how many are asked for.
-struct Layout {
-  int64_t x, raw, order;
-};
-
 class Jet : public torch::autograd::Function<Jet> {
  public:
-  static variable_list forward(AutogradContext* ctx, at::TensorList all, const Layout& layout, int64_t bins,
+  static variable_list forward(AutogradContext* ctx, at::TensorList all, const Moving& moving, int64_t bins,
                                double bound) {
     variable_list in, out;
     for (const auto& x : all) in.push_back(x.contiguous());
-    for (int64_t k = 0; k <= layout.order; ++k) out.push_back(like(in[0]));
-    const auto run = [&]<typename T>(T) {
-      const Box<T> box{static_cast<int>(bins), static_cast<T>(bound)};
-      ::forward<T>(sizes(in[0]), box, layout.order, three<const T>(in, 0, layout.x),
-                three<const T>(in, layout.x + 1, layout.raw), three<T>(out, 0, layout.order));
-    };
-    in[0].scalar_type() == at::kFloat ? run(float()) : run(double());
+    for (int64_t k = 0; k <= moving.order; ++k) out.push_back(like(in[0]));
+    of_kind(in[0], [&]<typename T>(T) {
+      const Jets<const T> x(in, 0, moving.x), raw(in, moving.of_numbers(), moving.numbers);
+      ::forward<T>(Extent(in[0]), Box<T>(bins, bound), moving.order, x, raw, Jets<T>(out, 0, moving.order));
+    });
     ctx->save_for_backward({all.begin(), all.end()});
-    ctx->saved_data["layout"] = std::vector<int64_t>{layout.x, layout.raw, layout.order};
+    ctx->saved_data["moving"] = moving.kept();
     ctx->saved_data["bins"] = bins;
     ctx->saved_data["bound"] = bound;
     return out;
@@ -533,47 +484,31 @@ class Jet : public torch::autograd::Function<Jet> {
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto all = ctx->get_saved_variables();
-    const auto numbers = ctx->saved_data["layout"].toIntVector();
-    const Layout layout{numbers[0], numbers[1], numbers[2]};
+    const Moving moving(ctx->saved_data["moving"].toIntVector());
     const int64_t bins = ctx->saved_data["bins"].toInt();
     const double bound = ctx->saved_data["bound"].toDouble();
     for (auto& g : grads) g = g.defined() ? g.contiguous() : at::zeros_like(all[0]).contiguous();
     variable_list out;
     if (at::GradMode::is_enabled()) {
-      out = strait::pull_again([&](const variable_list& own) { return composed_jet(layout, own, bins, bound); }, all,
+      out = strait::pull_again([&](const variable_list& own) { return composed_jet(moving, own, bins, bound); }, all,
                                grads);
     } else {
       variable_list in;
       for (const auto& x : all) in.push_back(x.contiguous());
       for (const auto& x : in) out.push_back(like(x));
-      const auto run = [&]<typename T>(T) {
-        const Box<T> box{static_cast<int>(bins), static_cast<T>(bound)};
-        ::backward<T>(sizes(in[0]), box, layout.order, three<const T>(in, 0, layout.x),
-                   three<const T>(in, layout.x + 1, layout.raw), three<const T>(grads, 0, layout.order),
-                   three<T>(out, 0, layout.x), three<T>(out, layout.x + 1, layout.raw));
-      };
-      in[0].scalar_type() == at::kFloat ? run(float()) : run(double());
+      of_kind(in[0], [&]<typename T>(T) {
+        const Jets<const T> x(in, 0, moving.x), raw(in, moving.of_numbers(), moving.numbers), g(grads, 0, moving.order);
+        const Jets<T> gx(out, 0, moving.x), graw(out, moving.of_numbers(), moving.numbers);
+        ::backward<T>(Extent(in[0]), Box<T>(bins, bound), moving.order, x, raw, g, gx, graw);
+      });
     }
     out.resize(all.size() + 3);
     return out;
   }
 
  private:
-  template <typename T>
-  static Three<T> three(const variable_list& of, int64_t from, int64_t derivatives) {
-    Three<T> all{};
-    for (int64_t k = 0; k <= derivatives; ++k) {
-      if constexpr (std::is_const_v<T>) {
-        all.at[k] = read<std::remove_const_t<T>>(of[from + k]);
-      } else {
-        all.at[k] = write<T>(of[from + k]);
-      }
-    }
-    return all;
-  }
-
   // The image of the polynomials in s, differentiated at s = 0 by double reverse mode: each number has an s of its own.
-  static variable_list composed_jet(const Layout& layout, const variable_list& all, int64_t bins, double bound) {
+  static variable_list composed_jet(const Moving& moving, const variable_list& all, int64_t bins, double bound) {
     at::AutoGradMode recorded(true);
     const Tensor s = at::zeros_like(all[0]).requires_grad_();
     const auto along = [&](int64_t from, int64_t derivatives, const Tensor& s) {
@@ -585,9 +520,9 @@ class Jet : public torch::autograd::Function<Jet> {
     auto each = s.sizes().vec();
     each.insert(each.begin() + 2, 3 * bins - 1);
     const Tensor wide = s.unsqueeze(2).expand(each);
-    const Tensor x = along(0, layout.x, s), raw = along(layout.x + 1, layout.raw, wide.flatten(1, 2));
+    const Tensor x = along(0, moving.x, s), raw = along(moving.of_numbers(), moving.numbers, wide.flatten(1, 2));
     variable_list jet{composed(x, raw, false, bins, bound)[0]};
-    for (int64_t k = 1; k <= layout.order; ++k) {
+    for (int64_t k = 1; k <= moving.order; ++k) {
       const Tensor weight = at::ones_like(s);
       jet.push_back(torch::autograd::grad({jet.back()}, {s}, {weight}, true, true)[0]);
     }
@@ -603,8 +538,7 @@ extern "C" {
 char* strait_spline(Tensor* x, Tensor* raw, int64_t bins, double bound, bool inverse, bool kernel, Tensor** y,
                     Tensor** log_det) {
   return guarded([&] {
-    const auto out = kernel ? Map::apply(*x, *raw, inverse, bins, bound)
-                                            : composed(*x, *raw, inverse, bins, bound);
+    const auto out = kernel ? Map::apply(*x, *raw, inverse, bins, bound) : composed(*x, *raw, inverse, bins, bound);
     *y = new Tensor(out[0]);
     *log_det = new Tensor(out[1]);
   });
@@ -616,7 +550,7 @@ char* strait_spline_jet(Tensor** tensors, size_t count, int64_t x, int64_t raw, 
   return guarded([&] {
     variable_list all;
     for (size_t i = 0; i < count; ++i) all.push_back(*tensors[i]);
-    const auto made = Jet::apply(at::TensorList(all), Layout{x, raw, order}, bins, bound);
+    const auto made = Jet::apply(at::TensorList(all), Moving(x, raw, order), bins, bound);
     for (size_t k = 0; k < 3; ++k) jet[k] = k < made.size() ? new Tensor(made[k]) : nullptr;
   });
 }

@@ -19,6 +19,7 @@
 using at::Tensor;
 using strait::guarded;
 using strait::like;
+using strait::of_kind;
 using strait::read;
 using strait::write;
 using torch::autograd::AutogradContext;
@@ -146,7 +147,7 @@ class Triangular : public torch::autograd::Function<Triangular> {
     ctx->save_for_backward({weight});
     ctx->saved_data["inverse"] = inverse;
     const Tensor w = weight.contiguous();
-    return w.scalar_type() == at::kFloat ? images<float>(w, inverse) : images<double>(w, inverse);
+    return of_kind(w, [&]<typename T>(T) { return images<T>(w, inverse); });
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -160,9 +161,7 @@ class Triangular : public torch::autograd::Function<Triangular> {
     }
     const Tensor w = weight.contiguous(), h = g.contiguous();
     const double log_det = l.item().toDouble();
-    return {w.scalar_type() == at::kFloat ? gradient<float>(w, h, log_det, inverse)
-                                          : gradient<double>(w, h, log_det, inverse),
-            Tensor()};
+    return {of_kind(w, [&]<typename T>(T) { return gradient<T>(w, h, log_det, inverse); }), Tensor()};
   }
 
  private:
