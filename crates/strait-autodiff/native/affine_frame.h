@@ -92,7 +92,7 @@ struct LogScale {
   T bound;
 
   INLINE LogScale(Pack<T> t, T bound, Pack<T> n, Pack<T> n1, Pack<T> n2) : t(t), n1(n1), n2(n2), bound(bound) {
-    tanh = (1 / (1 + exponentials<T>(n * (-2 / bound))) - T(0.5)) * T(2);
+    tanh = bounded(n, bound);
     slope = 1 - tanh * tanh;
     const Pack<T> s1 = slope * n1, s2 = slope * (n2 - 2 / bound * tanh * n1 * n1);
     value = t * bound * tanh;
@@ -123,7 +123,7 @@ INLINE void build(int d, T bound, Moment<Pack<T>> m, const Numbers<T, const T>& 
   f.logs = f.slopes = V{};
   for (int i = 0; i < d; ++i) {
     const LogScale<T> s(m.t, bound, n.get(n.value, i), n.get(n.first, i), n.get(n.second, i));
-    const V e = exponentials<T>(s.value);
+    const V e = exponential(s.value);
     f.a.diagonal[i] = m.rest * e;
     f.a1.diagonal[i] = e * (m.rest * s.first - 1);
     f.a2.diagonal[i] = e * (m.rest * (s.second + s.first * s.first) - 2 * s.first);
@@ -161,7 +161,7 @@ INLINE void pull(int d, T bound, Moment<Pack<T>> m, const Numbers<T, const T>& n
   using V = Pack<T>;
   for (int i = 0; i < d; ++i) {
     const LogScale<T> s(m.t, bound, n.get(n.value, i), n.get(n.first, i), n.get(n.second, i));
-    const V a = g.a.diagonal[i], a1 = g.a1.diagonal[i], a2 = g.a2.diagonal[i], e = exponentials<T>(s.value);
+    const V a = g.a.diagonal[i], a1 = g.a1.diagonal[i], a2 = g.a2.diagonal[i], e = exponential(s.value);
     const V gs = f.a.diagonal[i] * a + f.a1.diagonal[i] * a1 + f.a2.diagonal[i] * a2 + g.logs;
     const V gs1 = e * (m.rest * a1 + 2 * (m.rest * s.first - 1) * a2) + g.slopes, gs2 = e * m.rest * a2;
     V gn, gn1, gn2;

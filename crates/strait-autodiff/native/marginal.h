@@ -54,7 +54,7 @@ INLINE Point<T> through(int d, int64_t packs, Family& family, const T* x, Pair<P
   }
   const T top = greatest<T>(tops);
   V sums = {}, squares = {}, vs[MOST] = {};
-  for (int64_t c = 0; c < packs; ++c) sums += pairs[c].w = exponentials<T>(pairs[c].w - top);
+  for (int64_t c = 0; c < packs; ++c) sums += pairs[c].w = exponential(pairs[c].w - top);
   const T sum = total<T>(sums), share = 1 / sum;
   for (int64_t c = 0; c < packs; ++c) {
     Pair<V>& p = pairs[c];

@@ -1,4 +1,4 @@
-// Numbers of several ends side by side, one for each lane of a vector.
+// Numbers of several ends side by side.
 #pragma once
 #include "elementwise.h"
 
@@ -7,34 +7,6 @@
 namespace strait {
 
 constexpr int MOST = 8;  // dimensions
-
-// A number for each of some ends side by side.
-template <typename T>
-struct Several;
-template <>
-struct Several<float> {
-  typedef float Pack __attribute__((vector_size(32)));
-  typedef int32_t Bits __attribute__((vector_size(32)));
-};
-template <>
-struct Several<double> {
-  typedef double Pack __attribute__((vector_size(32)));
-};
-template <typename T>
-using Pack = typename Several<T>::Pack;
-template <typename T>
-constexpr int LANES = sizeof(Pack<T>) / sizeof(T);
-
-// e^x. (A loop over the lanes does not become vector code.)
-template <typename T>
-INLINE Pack<T> exponentials(Pack<T> x) {
-  if constexpr (std::is_same_v<T, float>) {
-    return Exponential<Pack<float>, Several<float>::Bits>(x).whole();
-  } else {
-    for (int l = 0; l < LANES<T>; ++l) x[l] = exponential(x[l]);
-    return x;
-  }
-}
 
 template <typename T>
 INLINE T total(Pack<T> x) {

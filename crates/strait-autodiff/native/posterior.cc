@@ -50,7 +50,7 @@ struct Task {
       V sums = {}, squares = {};
       std::fill_n(of_mean.get(), d, V{});
       for (int64_t c = 0; c < packs; ++c) {
-        V v = exponentials<T>(w[c] - top);
+        V v = exponential(w[c] - top);
         v = v <= T(1e-20) ? V{} : v;  // as strait_core::weights
         sums += v;
         squares += v * v;

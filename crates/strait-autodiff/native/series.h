@@ -1,15 +1,19 @@
-// Power series in one scalar s up to s^N: a number with its derivatives along s, the k-th over k!.
+// Power series in one scalar s up to s^N: a number, or a pack of them, with its derivatives along s, the k-th over k!.
 #pragma once
 #include "elementwise.h"
 
 namespace strait {
 
-template <typename T, int N>
+template <typename V, int N>
 struct Series {
-  T c[N + 1];
+  using T = KindOf<V>;
+  V c[N + 1];
 
   Series() = default;
-  INLINE Series(T constant) : c{constant} {}
+  INLINE Series(V constant) : c{constant} {}
+  INLINE Series(T constant)
+    requires(!std::is_same_v<T, V>)
+      : c{V{} + constant} {}
 
   INLINE Series& operator+=(const Series& b) { return *this = *this + b; }
   INLINE Series& operator-=(const Series& b) { return *this = *this - b; }
@@ -42,46 +46,56 @@ struct Series {
   friend INLINE Series operator/(const Series& a, const Series& b) {
     Series y;
     for (int k = 0; k <= N; ++k) {
-      T rest = a.c[k];
+      V rest = a.c[k];
       for (int j = 1; j <= k; ++j) rest -= b.c[j] * y.c[k - j];
       y.c[k] = rest / b.c[0];
     }
+    return y;
+  }
+  // a where the mask is set, else b.
+  template <typename M>
+  friend INLINE Series pick(const M& mask, const Series& a, const Series& b) {
+    Series y;
+    for (int k = 0; k <= N; ++k) y.c[k] = mask ? a.c[k] : b.c[k];
     return y;
   }
 };
 
 // The rest of a series y whose first term is known, from y' = slope x'; `slope(y, k)` is the k-th term of the slope, of the
 // terms of y up to the k-th.
-template <typename T, int N, typename F>
-INLINE Series<T, N> integrated(T first, const Series<T, N>& x, const F& slope) {
-  Series<T, N> y(first);
-  T slopes[N + 1];
+template <typename V, int N, typename F>
+INLINE Series<V, N> integrated(V first, const Series<V, N>& x, const F& slope) {
+  using T = KindOf<V>;
+  Series<V, N> y(first);
+  V slopes[N + 1];
   for (int k = 1; k <= N; ++k) {
     slopes[k - 1] = slope(y, k - 1);
-    T whole = 0;
+    V whole{};
     for (int j = 1; j <= k; ++j) whole += T(j) * x.c[j] * slopes[k - j];
     y.c[k] = whole / T(k);
   }
   return y;
 }
 
-template <typename T, int N>
-INLINE Series<T, N> exponential(const Series<T, N>& x) {
-  return integrated(exponential(x.c[0]), x, [](const Series<T, N>& y, int k) __attribute__((always_inline)) { return y.c[k]; });
+template <typename V, int N>
+INLINE Series<V, N> exponential(const Series<V, N>& x) {
+  return integrated(exponential(x.c[0]), x, [](const Series<V, N>& y, int k) __attribute__((always_inline)) { return y.c[k]; });
 }
 
 // e^x - 1
-template <typename T, int N>
-INLINE Series<T, N> exponential_minus_one(const Series<T, N>& x) {
-  return integrated(exponential_minus_one(x.c[0]), x,
-                    [](const Series<T, N>& y, int k) __attribute__((always_inline)) { return y.c[k] + T(k == 0); });
+template <typename V, int N>
+INLINE Series<V, N> exponential_minus_one(const Series<V, N>& x) {
+  return integrated(exponential_minus_one(x.c[0]), x, [](const Series<V, N>& y, int k) __attribute__((always_inline)) {
+    return y.c[k] + KindOf<V>(k == 0);
+  });
 }
 
 // tanh(r / bound)
-template <typename T, int N>
-INLINE Series<T, N> bounded(const Series<T, N>& r, T bound) {
-  return integrated(bounded(r.c[0], bound), T(1) / bound * r, [](const Series<T, N>& y, int k) __attribute__((always_inline)) {
-    T square = 0;
+template <typename V, int N>
+INLINE Series<V, N> bounded(const Series<V, N>& r, KindOf<V> bound) {
+  using T = KindOf<V>;
+  return integrated(bounded(r.c[0], bound), T(1) / bound * r, [](const Series<V, N>& y, int k) __attribute__((always_inline)) {
+    V square{};
     for (int j = 0; j <= k; ++j) square += y.c[j] * y.c[k - j];
     return T(k == 0) - square;
   });

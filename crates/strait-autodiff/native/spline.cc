@@ -24,12 +24,17 @@
 #include <vector>
 
 using at::Tensor;
+using strait::each_lane;
 using strait::Extent;
 using strait::guarded;
 using strait::Jets;
+using strait::KindOf;
+using strait::LANES;
 using strait::like;
+using strait::log_plus_one;
 using strait::Moving;
 using strait::of_kind;
+using strait::Pack;
 using strait::read;
 using strait::Series;
 using strait::write;
@@ -56,6 +61,7 @@ struct Box {
   T bound;
   Box(int64_t bins, double bound) : bins(static_cast<int>(bins)), bound(static_cast<T>(bound)) {}
   INLINE int logits() const { return 3 * bins - 1; }
+  INLINE auto holds(Pack<T> x) const { return (x <= bound) & (x >= -bound); }
 };
 
 // What a point sees of a spline, and the derivatives of something in that.
@@ -64,10 +70,11 @@ struct Bin {
   S w, sigma, e0, e1, x, gap;
 };
 
-// A bin at one of its points.
-template <typename T, int N>
+// A bin at one of its points. Here and below each is of several numbers side by side: V is a pack of T.
+template <typename V, int N>
 struct Place {
-  using S = Series<T, N>;
+  using T = KindOf<V>;
+  using S = Series<V, N>;
   Bin<S> bin;
   S xi, rest, bump, epsilon, shift, denominator, slope;
 
@@ -82,35 +89,35 @@ struct Place {
   INLINE S moved() const { return bin.gap + bin.w * xi * shift / denominator; }
 
   // log y'
-  INLINE T log_slope() const {
-    const T sigma = bin.sigma.c[0];
-    return T(2) * std::log1p(sigma) + std::log1p(slope.c[0]) - T(2) * std::log1p(sigma + (epsilon * bump).c[0]);
+  INLINE V log_slope() const {
+    const V sigma = bin.sigma.c[0], product = (epsilon * bump).c[0];
+    return T(2) * (log_plus_one(sigma) - log_plus_one(sigma + product)) + log_plus_one(slope.c[0]);
   }
 
   // y'
-  INLINE T steepness() const {
-    const T ratio = (T(1) + bin.sigma.c[0]) / denominator.c[0];
+  INLINE V steepness() const {
+    const V ratio = (T(1) + bin.sigma.c[0]) / denominator.c[0];
     return ratio * ratio * (T(1) + slope.c[0]);
   }
 
   // The derivative of log y' in x.
-  INLINE T bend() const {
-    const T turn = rest.c[0] - xi.c[0];
-    const T of_slope = T(2) * (bin.e1.c[0] * xi.c[0] + bin.sigma.c[0] * turn - bin.e0.c[0] * rest.c[0]);
+  INLINE V bend() const {
+    const V turn = rest.c[0] - xi.c[0];
+    const V of_slope = T(2) * (bin.e1.c[0] * xi.c[0] + bin.sigma.c[0] * turn - bin.e0.c[0] * rest.c[0]);
     return (of_slope / (T(1) + slope.c[0]) - T(2) * epsilon.c[0] * turn / denominator.c[0]) / bin.w.c[0];
   }
 
   // From the derivative g in y, and gl in log y' where N is 0: those in what the bin is, and that in x, to which g is still to
   // be added.
-  INLINE Bin<S> pull(const S& g, T gl, S& gx) const {
+  INLINE Bin<S> pull(const S& g, V gl, S& gx) const {
     const auto& [w, sigma, e0, e1, x, gap] = bin;
     const S part = shift / denominator, high = T(1) + sigma;
     const S g_shift = g * w * xi / denominator;
     S g_denominator = -(g_shift * part), g_slope = T(0), g_sigma = T(0);
     if constexpr (N == 0) {
-      g_denominator -= T(2) * gl / denominator;
+      g_denominator -= T(2) * S(gl) / denominator;
       g_slope = S(gl) / (T(1) + slope);
-      g_sigma = T(2) * gl / high;
+      g_sigma = T(2) * S(gl) / high;
     }
     const S g_product = g_denominator - g_shift, g_epsilon = g_product * bump;
     const S g_bump = g_product * epsilon + T(2) * g_slope * sigma;
@@ -131,34 +138,37 @@ struct Place {
 };
 
 // xi of an image: the root in [0, 1] of a xi^2 + b xi + c, in that of its two forms that loses no digits.
-template <typename T>
-INLINE T solve(const Bin<Series<T, 0>>& bin, T y) {
-  const T sigma = bin.sigma.c[0], e0 = bin.e0.c[0], s = sigma + T(1), height = bin.w.c[0] * s;
-  const T rise = y - bin.x.c[0] - bin.gap.c[0], epsilon = (e0 + bin.e1.c[0] - T(2) * sigma) * rise;
-  const T a = height * (s - (e0 + T(1))) + epsilon, b = height * (e0 + T(1)) - epsilon, c = -(s * rise);
-  const T root = std::sqrt(std::max(b * b - T(4) * a * c, T(0)));
-  const T q = T(-0.5) * (b + (b >= T(0) ? root : -root));
-  const T xi = b >= T(0) ? c / q : q / a;
-  return xi < T(0) ? T(0) : (xi > T(1) ? T(1) : xi);
+template <typename V>
+INLINE V solve(const Bin<Series<V, 0>>& bin, V y) {
+  using T = KindOf<V>;
+  const V sigma = bin.sigma.c[0], e0 = bin.e0.c[0], s = sigma + T(1), height = bin.w.c[0] * s;
+  const V rise = y - bin.x.c[0] - bin.gap.c[0], epsilon = (e0 + bin.e1.c[0] - T(2) * sigma) * rise;
+  const V a = height * (s - (e0 + T(1))) + epsilon, b = height * (e0 + T(1)) - epsilon, c = -(s * rise);
+  const V zero{}, square = b * b - T(4) * a * c;
+  const V root = each_lane(square > zero ? square : zero, [](T x) { return std::sqrt(x); });
+  const V q = T(-0.5) * (b + (b >= zero ? root : -root));
+  const V xi = b >= zero ? c / q : q / a;
+  return xi < zero ? zero : (xi > zero + T(1) ? zero + T(1) : xi);
 }
 
-// The spline of one number.
-template <typename T, int N>
+// The splines of some numbers.
+template <typename V, int N>
 struct Spline {
-  using S = Series<T, N>;
+  using T = KindOf<V>;
+  using S = Series<V, N>;
 
   // Of the widths or of the heights: the softmax of the logits, and the sizes.
   struct Sides {
     S share[MOST], size[MOST];
 
     INLINE void fill(const S* logits, Box<T> box) {
-      T top = logits[0].c[0];
-      for (int k = 1; k < box.bins; ++k) top = std::max(top, logits[k].c[0]);
+      V top = logits[0].c[0];
+      for (int k = 1; k < box.bins; ++k) top = logits[k].c[0] > top ? logits[k].c[0] : top;
       S total = T(0);
       for (int k = 0; k < box.bins; ++k) share[k] = exponential(logits[k] - top);
       for (int k = 0; k < box.bins; ++k) total += share[k];
       const S each = S(T(1)) / total;
-      const T least = T(LEAST_SHARE) / T(box.bins);
+      const S least = T(LEAST_SHARE) / T(box.bins);
       for (int k = 0; k < box.bins; ++k) {
         share[k] = share[k] * each;
         size[k] = T(2) * box.bound * (T(1 - LEAST_SHARE) * share[k] + least);
@@ -196,6 +206,15 @@ struct Spline {
     }
   };
 
+  // One bin of each spline and those beside it, for which at the ends of the box it stands itself.
+  struct Three {
+    V k;  // the number of the bin
+    S w[3], h[3], x, gap, logit[2];
+
+    INLINE S sigma(int i) const { return (h[i] - w[i]) / w[i]; }
+    INLINE Knot knot(int i) const { return {sigma(i), sigma(i + 1), logit[i]}; }
+  };
+
   Box<T> box;
   S logits[3 * MOST];
   Sides widths, heights;
@@ -208,181 +227,240 @@ struct Spline {
     heights.fill(logits + box.bins, box);
   }
 
-  INLINE S sigma(int k) const { return (heights.size[k] - widths.size[k]) / widths.size[k]; }
-
-  // The knot on the left of bin k, which has another on its left.
-  INLINE Knot knot(int k) const { return {sigma(k - 1), sigma(k), logits[2 * box.bins + k - 1]}; }
-
-  // The bin of a point of one side, and its number.
-  INLINE Bin<S> find(T point, bool image, int& k) const {
-    Bin<S> bin;
-    bin.x = T(0);
-    bin.gap = T(0);
-    for (k = 0; k + 1 < box.bins; ++k) {
-      const S x = bin.x + widths.size[k], gap = bin.gap + (heights.size[k] - widths.size[k]);
-      if (!(point >= x.c[0] - box.bound + (image ? gap.c[0] : T(0)))) break;
-      bin.x = x;
-      bin.gap = gap;
+  // The bins that points of one side are in.
+  INLINE Three find(V point, bool image) const {
+    const auto inner = [&](int k) __attribute__((always_inline)) {  // the logit of the slope after bin k, if it has one
+      return box.bins > 1 ? logits[2 * box.bins + std::min(k, box.bins - 2)] : S(T(0));
+    };
+    Three at{V{}, {}, {}, T(0), T(0), {inner(0), inner(0)}};
+    for (int i = 0; i < 3; ++i) {
+      at.w[i] = widths.size[i < 2 ? 0 : std::min(1, box.bins - 1)];
+      at.h[i] = heights.size[i < 2 ? 0 : std::min(1, box.bins - 1)];
     }
-    bin.x -= box.bound;
-    bin.w = widths.size[k];
-    bin.sigma = sigma(k);
-    bin.e0 = k > 0 ? knot(k).value() : S(T(0));
-    bin.e1 = k + 1 < box.bins ? knot(k + 1).value() : S(T(0));
-    return bin;
+    S x = T(0), gap = T(0);
+    for (int k = 1; k < box.bins; ++k) {
+      x += widths.size[k - 1];
+      gap += heights.size[k - 1] - widths.size[k - 1];
+      const auto beyond = point >= x.c[0] - box.bound + (image ? gap.c[0] : V{});
+      at.k = beyond ? V{} + T(k) : at.k;
+      at.x = pick(beyond, x, at.x);
+      at.gap = pick(beyond, gap, at.gap);
+      for (int i = 0; i < 3; ++i) {
+        const int beside = std::min(k - 1 + i, box.bins - 1);
+        at.w[i] = pick(beyond, widths.size[beside], at.w[i]);
+        at.h[i] = pick(beyond, heights.size[beside], at.h[i]);
+      }
+      for (int i = 0; i < 2; ++i) at.logit[i] = pick(beyond, inner(k - 1 + i), at.logit[i]);
+    }
+    at.x -= box.bound;
+    return at;
   }
 
-  // The place of a point, and that of an image.
-  INLINE Place<T, N> at(const S& x, int& k) const {
-    const auto bin = find(x.c[0], false, k);
-    return {bin, (x - bin.x) / bin.w};
-  }
-  INLINE Place<T, N> at_image(T y, int& k) const {
-    const auto bin = find(y, true, k);
-    return {bin, solve(bin, y)};
+  INLINE auto is_first(const Three& at) const { return at.k == V{}; }
+  INLINE auto is_last(const Three& at) const { return at.k == V{} + T(box.bins - 1); }
+
+  // The places of points, and those of images.
+  INLINE Place<V, N> place(const Three& at, const S& x) const { return {bin(at), (x - at.x) / at.w[1]}; }
+  INLINE Place<V, N> place_of_image(const Three& at, V y) const {
+    const auto of = bin(at);
+    return {of, solve(of, y)};
   }
 
-  // The derivatives in the logits from those in bin k.
-  INLINE void pull(int k, const Bin<S>& g, S* to) const {
-    S g_w[MOST], g_h[MOST], g_sigma[MOST + 2];  // the last from the bin before the first on
+  // The derivatives in the logits from those in bins.
+  INLINE void pull(const Three& at, const Bin<S>& g, S* to) const {
+    const S none = T(0);
+    S g_sigma[3] = {none, g.sigma, none}, g_logit[2] = {none, none}, g_w[3], g_h[3];
+    at.knot(0).pull(pick(is_first(at), none, g.e0), g_sigma[0], g_sigma[1], g_logit[0]);
+    at.knot(1).pull(pick(is_last(at), none, g.e1), g_sigma[1], g_sigma[2], g_logit[1]);
+    for (int i = 0; i < 3; ++i) {
+      g_h[i] = g_sigma[i] / at.w[i];
+      g_w[i] = -(g_h[i] * at.h[i] / at.w[i]);
+    }
+    // What starts the bin is the sum of the bins before it.
+    const S before = g.x - g.gap;
+    g_w[0] += before;
+    g_w[1] += g.w;
+    g_h[0] += g.gap;
+    S all_w[MOST], all_h[MOST];
     for (int j = 0; j < box.bins; ++j) {
-      g_w[j] = j < k ? g.x - g.gap : S(T(0));
-      g_h[j] = j < k ? g.gap : S(T(0));
+      const V ahead = at.k - T(j), one = V{} + T(1);
+      const auto is_left = ahead == one, is_own = ahead == V{}, is_right = ahead == -one, is_before = ahead > one;
+      all_w[j] = pick(is_left, g_w[0], pick(is_own, g_w[1], pick(is_right, g_w[2], pick(is_before, before, none))));
+      all_h[j] = pick(is_left, g_h[0], pick(is_own, g_h[1], pick(is_right, g_h[2], pick(is_before, g.gap, none))));
+      if (j + 1 < box.bins) to[2 * box.bins + j] = pick(is_left, g_logit[0], pick(is_own, g_logit[1], none));
     }
-    for (int j = 0; j < box.bins + 2; ++j) g_sigma[j] = T(0);
-    for (int j = 0; j + 1 < box.bins; ++j) to[2 * box.bins + j] = T(0);
-    g_sigma[k + 1] = g.sigma;
-    g_w[k] += g.w;
-    if (k > 0) knot(k).pull(g.e0, g_sigma[k], g_sigma[k + 1], to[2 * box.bins + k - 1]);
-    if (k + 1 < box.bins) knot(k + 1).pull(g.e1, g_sigma[k + 1], g_sigma[k + 2], to[2 * box.bins + k]);
-    for (int j = std::max(k - 1, 0); j < std::min(k + 2, box.bins); ++j) {
-      const S each = g_sigma[j + 1] / widths.size[j];
-      g_h[j] += each;
-      g_w[j] -= each * heights.size[j] / widths.size[j];
-    }
-    widths.pull(g_w, box, to);
-    heights.pull(g_h, box, to + box.bins);
+    widths.pull(all_w, box, to);
+    heights.pull(all_h, box, to + box.bins);
+  }
+
+ private:
+  INLINE Bin<S> bin(const Three& at) const {
+    const S none = T(0);
+    return {at.w[1], at.sigma(1), pick(is_first(at), none, at.knot(0).value()), pick(is_last(at), none, at.knot(1).value()),
+            at.x, at.gap};
   }
 };
 
-// Where the logits of a number lie.
-struct Places {
-  int64_t first, step;
-  INLINE int64_t operator()(int j) const { return first + j * step; }
+// Some numbers, one for each lane: their places, those of their first logits, from one to the next of which there are `step`,
+// and the sample that each is of. Beyond the last number the first stands, which is not written again.
+template <typename T>
+struct Lanes {
+  int64_t place[LANES<T>] = {}, first[LANES<T>] = {}, sample[LANES<T>] = {}, step;
+  int count;
+
+  template <int N>
+  INLINE Series<Pack<T>, N> get(const Jets<const T>& of) const {
+    return each<N>([&](int l) __attribute__((always_inline)) { return of.template get<N>(place[l]); });
+  }
+  template <int N>
+  INLINE Series<Pack<T>, N> cotangent(const Jets<const T>& of) const {
+    return each<N>([&](int l) __attribute__((always_inline)) { return of.template cotangent<N>(place[l]); });
+  }
+  template <int N>
+  INLINE Series<Pack<T>, N> logit(const Jets<const T>& of, int j) const {
+    return each<N>([&](int l) __attribute__((always_inline)) { return of.template get<N>(first[l] + j * step); });
+  }
+  template <int N>
+  INLINE void put(const Jets<T>& of, const Series<Pack<T>, N>& x) const {
+    for (int l = 0; l < count; ++l) of.put(place[l], lane(x, l));
+  }
+  template <int N>
+  INLINE void put_cotangent(const Jets<T>& of, const Series<Pack<T>, N>& g) const {
+    for (int l = 0; l < count; ++l) of.put_cotangent(place[l], lane(g, l));
+  }
+  template <int N>
+  INLINE void put_logit(const Jets<T>& of, int j, const Series<Pack<T>, N>& g) const {
+    for (int l = 0; l < count; ++l) of.put_cotangent(first[l] + j * step, lane(g, l));
+  }
+
+ private:
+  template <int N, typename F>
+  INLINE static Series<Pack<T>, N> each(const F& number) {
+    Series<Pack<T>, N> x;
+    for (int l = 0; l < LANES<T>; ++l) {
+      const Series<T, N> one = number(l);
+      for (int k = 0; k <= N; ++k) x.c[k][l] = one.c[k];
+    }
+    return x;
+  }
+  template <int N>
+  INLINE static Series<T, N> lane(const Series<Pack<T>, N>& x, int l) {
+    Series<T, N> one;
+    for (int k = 0; k <= N; ++k) one.c[k] = x.c[k][l];
+    return one;
+  }
 };
 
-// Calls f(sample, place of the number, places of its logits).
-template <typename F>
-INLINE void each_number(Extent z, int logits, const F& f) {
-  for (int64_t i = 0, at = 0; i < z.batch; ++i) {
-    for (int64_t c = 0; c < z.channels; ++c) {
-      for (int64_t p = 0; p < z.places; ++p, ++at) f(i, at, Places{(i * z.channels + c) * logits * z.places + p, z.places});
+// Calls f with all numbers, as many at a time as there are lanes.
+template <typename T, typename F>
+INLINE void each_lanes(Extent z, int logits, const F& f) {
+  const int64_t numbers = z.batch * z.channels * z.places;
+  int64_t c = 0, p = 0, sample = 0, first = 0;
+  for (int64_t from = 0; from < numbers; from += LANES<T>) {
+    Lanes<T> lanes;
+    lanes.step = z.places;
+    lanes.count = static_cast<int>(std::min<int64_t>(LANES<T>, numbers - from));
+    for (int l = 0; l < lanes.count; ++l) {
+      lanes.place[l] = from + l;
+      lanes.first[l] = first + p;
+      lanes.sample[l] = sample;
+      if (++p < z.places) continue;
+      p = 0;
+      first += logits * z.places;
+      if (++c < z.channels) continue;
+      c = 0;
+      ++sample;
     }
+    f(lanes);
   }
 }
 
-template <typename T>
-INLINE void forward_numbers(Extent z, Box<T> box, bool inverse, const T* x, const T* raw, T* y, T* log_det) {
-  std::fill(log_det, log_det + z.batch, T(0));
-  each_number(z, box.logits(), [&](int64_t i, int64_t at, Places logit) __attribute__((always_inline)) {
-    const T point = x[at];
-    y[at] = point;
-    if (!(std::abs(point) <= box.bound)) return;
-    int k;
-    const Spline<T, 0> spline(box, [&](int j) __attribute__((always_inline)) { return raw[logit(j)]; });
-    const auto place = inverse ? spline.at_image(point, k) : spline.at(point, k);
-    const T moved = place.moved().c[0], log_slope = place.log_slope();
-    y[at] = inverse ? point - moved : point + moved;
-    log_det[i] += inverse ? -log_slope : log_slope;
-  });
-}
-
-// Of the inverse, y = f^-1(x), by the derivatives of f at y: those of y are the ones of x - f(y) over f', and the logarithm of
-// its slope is less that of f' at y.
-template <typename T>
-INLINE void backward_numbers(Extent z, Box<T> box, bool inverse, const T* x, const T* raw, const T* gy, const T* gl, T* gx,
-                             T* graw) {
-  using S = Series<T, 0>;
-  S to[3 * MOST];
-  each_number(z, box.logits(), [&](int64_t i, int64_t at, Places logit) __attribute__((always_inline)) {
-    const T point = x[at];
-    gx[at] = gy[at];
-    const bool inside = std::abs(point) <= box.bound;
-    if (inside) {
-      const Spline<T, 0> spline(box, [&](int j) __attribute__((always_inline)) { return raw[logit(j)]; });
-      int k;
-      const auto place = inverse ? spline.at_image(point, k) : spline.at(point, k);
-      S g = gy[at], along;
-      if (inverse) g = -((gy[at] - gl[i] * place.bend()) / place.steepness());
-      const auto of_bin = place.pull(g, inverse ? -gl[i] : gl[i], along);
-      gx[at] = inverse ? -g.c[0] : g.c[0] + along.c[0];
-      spline.pull(k, of_bin, to);
-    }
-    for (int j = 0; j < box.logits(); ++j) graw[logit(j)] = inside ? to[j].c[0] : T(0);
-  });
-}
-
+// The images of all numbers; where N is 0, of the inverse too, and the log-determinant of each sample.
 template <typename T, int N>
-INLINE void forward_jets(Extent z, Box<T> box, Jets<const T> x, Jets<const T> raw, Jets<T> y) {
-  using S = Series<T, N>;
-  each_number(z, box.logits(), [&](int64_t, int64_t at, Places logit) __attribute__((always_inline)) {
-    const S point = x.template get<N>(at);
-    S image = point;
-    if (std::abs(point.c[0]) <= box.bound) {
-      const Spline<T, N> spline(box, [&](int j) __attribute__((always_inline)) { return raw.template get<N>(logit(j)); });
-      int k;
-      image += spline.at(point, k).moved();
-    }
-    y.put(at, image);
-  });
-}
+struct Forward {
+  Extent z;
+  Box<T> box;
+  bool inverse;
+  Jets<const T> x, raw;
+  Jets<T> y;
+  T* log_det;
 
+  INLINE void all() const {
+    using V = Pack<T>;
+    using S = Series<V, N>;
+    if (log_det) std::fill(log_det, log_det + z.batch, T(0));
+    each_lanes<T>(z, box.logits(), [&](const Lanes<T>& lanes) __attribute__((always_inline)) {
+      const S given = lanes.template get<N>(x);
+      const auto inside = box.holds(given.c[0]);
+      const S point = pick(inside, given, S(T(0)));
+      const Spline<V, N> spline(box, [&](int j) __attribute__((always_inline)) { return lanes.template logit<N>(raw, j); });
+      const auto at = spline.find(point.c[0], inverse);
+      if constexpr (N == 0) {
+        const auto place = inverse ? spline.place_of_image(at, point.c[0]) : spline.place(at, point);
+        const V moved = place.moved().c[0], log_slope = inside ? place.log_slope() : V{};
+        lanes.put(y, S(given.c[0] + (inside ? (inverse ? -moved : moved) : V{})));
+        for (int l = 0; l < lanes.count; ++l) log_det[lanes.sample[l]] += inverse ? -log_slope[l] : log_slope[l];
+      } else {
+        lanes.put(y, given + pick(inside, spline.place(at, point).moved(), S(T(0))));
+      }
+    });
+  }
+};
+
+// The derivatives in the numbers and the logits from those in the images and, where N is 0, in the log-determinants. Of the
+// inverse, y = f^-1(x), by the derivatives of f at y: those of y are the ones of x - f(y) over f', and the logarithm of its
+// slope is less that of f' at y.
 template <typename T, int N>
-INLINE void backward_jets(Extent z, Box<T> box, Jets<const T> x, Jets<const T> raw, Jets<const T> gy, Jets<T> gx,
-                          Jets<T> graw) {
-  using S = Series<T, N>;
-  S to[3 * MOST];
-  each_number(z, box.logits(), [&](int64_t, int64_t at, Places logit) __attribute__((always_inline)) {
-    const S point = x.template get<N>(at), g = gy.template cotangent<N>(at);
-    S whole = g;
-    if (std::abs(point.c[0]) <= box.bound) {
-      const Spline<T, N> spline(box, [&](int j) __attribute__((always_inline)) { return raw.template get<N>(logit(j)); });
-      int k;
-      S along;
-      const auto of_bin = spline.at(point, k).pull(g, T(0), along);
-      whole += along;
-      spline.pull(k, of_bin, to);
-    } else {
-      std::fill(to, to + box.logits(), S(T(0)));
-    }
-    gx.put_cotangent(at, whole);
-    for (int j = 0; j < box.logits(); ++j) graw.put_cotangent(logit(j), to[j]);
-  });
-}
+struct Backward {
+  Extent z;
+  Box<T> box;
+  bool inverse;
+  Jets<const T> x, raw, gy;
+  const T* gl;
+  Jets<T> gx, graw;
 
-STRAIT_VECTOR void forward(Extent z, Box<float> box, bool inverse, const float* x, const float* raw, float* y,
-                           float* log_det) {
-  forward_numbers(z, box, inverse, x, raw, y, log_det);
+  INLINE void all() const {
+    using V = Pack<T>;
+    using S = Series<V, N>;
+    each_lanes<T>(z, box.logits(), [&](const Lanes<T>& lanes) __attribute__((always_inline)) {
+      const S given = lanes.template get<N>(x), of_image = lanes.template cotangent<N>(gy), none = T(0);
+      const auto inside = box.holds(given.c[0]);
+      const S point = pick(inside, given, none);
+      const Spline<V, N> spline(box, [&](int j) __attribute__((always_inline)) { return lanes.template logit<N>(raw, j); });
+      const auto at = spline.find(point.c[0], inverse);
+      S along, whole, to[3 * MOST];
+      Bin<S> of_bin;
+      if constexpr (N == 0) {
+        const auto place = inverse ? spline.place_of_image(at, point.c[0]) : spline.place(at, point);
+        V of_slope{};
+        for (int l = 0; l < LANES<T>; ++l) of_slope[l] = gl[lanes.sample[l]];
+        const S g = inverse ? S(-((of_image.c[0] - of_slope * place.bend()) / place.steepness())) : of_image;
+        of_bin = place.pull(g, inverse ? -of_slope : of_slope, along);
+        whole = inverse ? -g : g + along;
+      } else {
+        of_bin = spline.place(at, point).pull(of_image, V{}, along);
+        whole = of_image + along;
+      }
+      spline.pull(at, of_bin, to);
+      lanes.put_cotangent(gx, pick(inside, whole, of_image));
+      for (int j = 0; j < box.logits(); ++j) lanes.put_logit(graw, j, pick(inside, to[j], none));
+    });
+  }
+};
+
+STRAIT_VECTOR void run(const Forward<float, 0>& task) { task.all(); }
+STRAIT_VECTOR void run(const Forward<float, 1>& task) { task.all(); }
+STRAIT_VECTOR void run(const Forward<float, 2>& task) { task.all(); }
+STRAIT_VECTOR void run(const Backward<float, 0>& task) { task.all(); }
+STRAIT_VECTOR void run(const Backward<float, 1>& task) { task.all(); }
+STRAIT_VECTOR void run(const Backward<float, 2>& task) { task.all(); }
+template <int N>
+void run(const Forward<double, N>& task) {
+  task.all();
 }
-STRAIT_VECTOR void backward(Extent z, Box<float> box, bool inverse, const float* x, const float* raw, const float* gy,
-                            const float* gl, float* gx, float* graw) {
-  backward_numbers(z, box, inverse, x, raw, gy, gl, gx, graw);
-}
-void forward(Extent z, Box<double> box, bool inverse, const double* x, const double* raw, double* y, double* log_det) {
-  forward_numbers(z, box, inverse, x, raw, y, log_det);
-}
-void backward(Extent z, Box<double> box, bool inverse, const double* x, const double* raw, const double* gy, const double* gl,
-              double* gx, double* graw) {
-  backward_numbers(z, box, inverse, x, raw, gy, gl, gx, graw);
-}
-template <typename T>
-void forward(Extent z, Box<T> box, int64_t order, Jets<const T> x, Jets<const T> raw, Jets<T> y) {
-  order == 1 ? forward_jets<T, 1>(z, box, x, raw, y) : forward_jets<T, 2>(z, box, x, raw, y);
-}
-template <typename T>
-void backward(Extent z, Box<T> box, int64_t order, Jets<const T> x, Jets<const T> raw, Jets<const T> gy, Jets<T> gx,
-              Jets<T> graw) {
-  order == 1 ? backward_jets<T, 1>(z, box, x, raw, gy, gx, graw) : backward_jets<T, 2>(z, box, x, raw, gy, gx, graw);
+template <int N>
+void run(const Backward<double, N>& task) {
+  task.all();
 }
 
 // The same of libtorch's operations: for its forward mode, for other devices and numbers, for derivatives of derivatives.
@@ -429,8 +507,8 @@ class Map : public torch::autograd::Function<Map> {
     const Tensor a = x.contiguous(), r = raw.contiguous();
     Tensor y = like(a), log_det = at::empty({a.size(0)}, a.options());
     of_kind(a, [&]<typename T>(T) {
-      const Box<T> box(bins, bound);
-      ::forward(Extent(a), box, inverse, read<T>(a), read<T>(r), write<T>(y), write<T>(log_det));
+      const Jets<const T> x({a}, 0, 0), raw({r}, 0, 0);
+      run(Forward<T, 0>{Extent(a), Box<T>(bins, bound), inverse, x, raw, Jets<T>({y}, 0, 0), write<T>(log_det)});
     });
     ctx->save_for_backward({x, raw});
     ctx->saved_data["inverse"] = inverse;
@@ -454,9 +532,9 @@ class Map : public torch::autograd::Function<Map> {
       const Tensor a = saved[0].contiguous(), r = saved[1].contiguous(), g = gy.contiguous(), l = gl.contiguous();
       out = {like(a), like(r)};
       of_kind(a, [&]<typename T>(T) {
-        const Box<T> box(bins, bound);
-        ::backward(Extent(a), box, inverse, read<T>(a), read<T>(r), read<T>(g), read<T>(l), write<T>(out[0]),
-                   write<T>(out[1]));
+        const Jets<const T> x({a}, 0, 0), raw({r}, 0, 0), gy({g}, 0, 0);
+        run(Backward<T, 0>{Extent(a), Box<T>(bins, bound), inverse, x, raw, gy, read<T>(l), Jets<T>(out, 0, 0),
+                           Jets<T>(out, 1, 0)});
       });
     }
     out.resize(5);
@@ -473,7 +551,11 @@ class Jet : public torch::autograd::Function<Jet> {
     for (int64_t k = 0; k <= moving.order; ++k) out.push_back(like(in[0]));
     of_kind(in[0], [&]<typename T>(T) {
       const Jets<const T> x(in, 0, moving.x), raw(in, moving.of_numbers(), moving.numbers);
-      ::forward<T>(Extent(in[0]), Box<T>(bins, bound), moving.order, x, raw, Jets<T>(out, 0, moving.order));
+      const Jets<T> y(out, 0, moving.order);
+      const Extent z(in[0]);
+      const Box<T> box(bins, bound);
+      moving.order == 1 ? run(Forward<T, 1>{z, box, false, x, raw, y, nullptr})
+                        : run(Forward<T, 2>{z, box, false, x, raw, y, nullptr});
     });
     ctx->save_for_backward({all.begin(), all.end()});
     ctx->saved_data["moving"] = moving.kept();
@@ -499,7 +581,10 @@ class Jet : public torch::autograd::Function<Jet> {
       of_kind(in[0], [&]<typename T>(T) {
         const Jets<const T> x(in, 0, moving.x), raw(in, moving.of_numbers(), moving.numbers), g(grads, 0, moving.order);
         const Jets<T> gx(out, 0, moving.x), graw(out, moving.of_numbers(), moving.numbers);
-        ::backward<T>(Extent(in[0]), Box<T>(bins, bound), moving.order, x, raw, g, gx, graw);
+        const Extent z(in[0]);
+        const Box<T> box(bins, bound);
+        moving.order == 1 ? run(Backward<T, 1>{z, box, false, x, raw, g, nullptr, gx, graw})
+                          : run(Backward<T, 2>{z, box, false, x, raw, g, nullptr, gx, graw});
       });
     }
     out.resize(all.size() + 3);

@@ -31,7 +31,7 @@ struct Adjoint {
 template <typename T>
 INLINE Taylor<Pack<T>> silu_of(Pack<T> x) {
   using V = Pack<T>;
-  const V s = 1 / (1 + exponentials<T>(-x)), p = s * (1 - s), odd = 1 - 2 * s, bend = 2 + x * odd;
+  const V s = logistic(x), p = s * (1 - s), odd = 1 - 2 * s, bend = 2 + x * odd;
   return {{x * s, s + x * p, p * bend, p * (odd * (bend + 1) - 2 * x * p)}};
 }
 
@@ -39,7 +39,7 @@ INLINE Taylor<Pack<T>> silu_of(Pack<T> x) {
 template <typename T>
 INLINE Taylor<Pack<T>> bounded_of(Pack<T> x, T c) {
   using V = Pack<T>;
-  const V tanh = (1 / (1 + exponentials<T>(x * (-2 / c))) - T(0.5)) * T(2), slope = 1 - tanh * tanh;
+  const V tanh = bounded(x, c), slope = 1 - tanh * tanh;
   return {{c * tanh, slope, -2 / c * tanh * slope, 2 / (c * c) * slope * (2 * tanh * tanh - slope)}};
 }
 
@@ -82,20 +82,20 @@ struct Coupling {
       HyperDual<V>&x = at.z0[active + i], &y = at.z1[active + i];
       const V g = s.template at<Part::Value>();
       if constexpr (part == Part::Value) {
-        x.value = (y.value - b.template at<part>()) * exponentials<T>(-g);
+        x.value = (y.value - b.template at<part>()) * exponential(-g);
         *at.log -= g;
       }
       if constexpr (part == Part::Q) {
-        y.q = exponentials<T>(g) * (x.q + s.template at<part>() * x.value) + b.template at<part>();
+        y.q = exponential(g) * (x.q + s.template at<part>() * x.value) + b.template at<part>();
       }
       if constexpr (part == Part::P) {
         const V turn = s.template at<part>();
-        x.p = (y.p - b.template at<part>()) * exponentials<T>(-g) - turn * x.value;
+        x.p = (y.p - b.template at<part>()) * exponential(-g) - turn * x.value;
         *at.log -= turn;
       }
       if constexpr (part == Part::Both) {
         const V q = s.template at<Part::Q>(), p = s.template at<Part::P>(), both = s.template at<part>();
-        y.both = exponentials<T>(g) * (x.both + q * x.p + p * x.q + (both + q * p) * x.value) + b.template at<part>();
+        y.both = exponential(g) * (x.both + q * x.p + p * x.q + (both + q * p) * x.value) + b.template at<part>();
       }
     }
   }
@@ -109,13 +109,13 @@ struct Coupling {
       HyperDual<V>&gx = to.z0[active + i], &gy = to.z1[active + i];
       const V g = s.template at<Part::Value>();
       if constexpr (part == Part::Value) {
-        const V h = gx.value * exponentials<T>(-g);
+        const V h = gx.value * exponential(-g);
         gy.value += h;
         b.template pull<part>(-h, of_shift);
         s.template pull<part>(-gx.value * x.value - to.log, of_scale);
       }
       if constexpr (part == Part::Q) {
-        const V h = gy.q * exponentials<T>(g), q = s.template at<part>();
+        const V h = gy.q * exponential(g), q = s.template at<part>();
         gx.q += h;
         gx.value += h * q;
         b.template pull<part>(gy.q, of_shift);
@@ -123,7 +123,7 @@ struct Coupling {
         s.template pull<Part::Value>(h * (x.q + q * x.value), of_scale);
       }
       if constexpr (part == Part::P) {
-        const V h = gx.p * exponentials<T>(-g), p = s.template at<part>();
+        const V h = gx.p * exponential(-g), p = s.template at<part>();
         gy.p += h;
         gx.value -= gx.p * p;
         b.template pull<part>(-h, of_shift);
@@ -131,7 +131,7 @@ struct Coupling {
         s.template pull<Part::Value>(-gx.p * (x.p + p * x.value), of_scale);
       }
       if constexpr (part == Part::Both) {
-        const V h = gy.both * exponentials<T>(g);
+        const V h = gy.both * exponential(g);
         const V q = s.template at<Part::Q>(), p = s.template at<Part::P>(), both = s.template at<part>();
         gx.both += h;
         gx.q += h * p;

@@ -12,7 +12,7 @@ const CHAIN: Tests = Tests { package: "strait-paths", target: "chain_field", fil
 
 const CURVE: Tests = Tests { package: "strait-paths", target: "affine_curve", filter: "kernel" };
 
-pub(super) static FAULTS: [Fault; 17] = [
+pub(super) static FAULTS: [Fault; 18] = [
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-autodiff/native/affine.cc",
@@ -37,8 +37,15 @@ pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "the spline's inverse: a log-slope at a point that does not move",
         file: "crates/strait-autodiff/native/spline.cc",
-        find: "g = -((gy[at] - gl[i] * place.bend()) / place.steepness());",
-        put: "g = -(gy[at] / place.steepness());",
+        find: "S(-((of_image.c[0] - of_slope * place.bend()) / place.steepness()))",
+        put: "S(-(of_image.c[0] / place.steepness()))",
+        tests: tests("kernels", "first_two_derivatives"),
+    },
+    Fault {
+        name: "the spline's kernel: lanes that share the first one's sample",
+        file: "crates/strait-autodiff/native/spline.cc",
+        find: "log_det[lanes.sample[l]] +=",
+        put: "log_det[lanes.sample[0]] +=",
         tests: tests("kernels", "first_two_derivatives"),
     },
     Fault {

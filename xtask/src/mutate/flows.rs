@@ -80,8 +80,8 @@ pub(super) static FAULTS: [Fault; 19] = [
     Fault {
         name: "log-slope of the spline's inverse at the image",
         file: "crates/strait-autodiff/native/spline.cc",
-        find: "const T moved = place.moved().c[0], log_slope = place.log_slope();",
-        put: "const T moved = place.moved().c[0], log_slope = spline.at(point, k).log_slope();",
+        find: "log_slope = inside ? place.log_slope() : V{};",
+        put: "log_slope = inside ? spline.place(at, point).log_slope() : V{};",
         tests: laws("spline_coupling"),
     },
     Fault {
