@@ -278,6 +278,8 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
         "fresh = [\"velocity\"]\n\n[[phase.level]]\nlevel = \"velocity\"\nobjective = { name = \"flow_matching\" }",
         "\n[[phase.level]]\nlevel = \"interpolant\"\nobjective = { name = \"energy\", acceleration = 2e-3 }",
     );
+    let moons = "[source]\nname = \"moons\"\nnoise = 0.05\nscale = 2.0\nshift = [-1.0, 0.0]\n\n[velocity]";
+    change("density.toml", "[velocity]", moons);
     let mut array = ndarray::Array2::<f32>::from_shape_fn((200, 2), |(i, j)| (i * 2 + j) as f32 * 0.1);
     let save = |name: &str, array: &ndarray::Array2<f32>| {
         let mut npz = ndarray_npy::NpzWriter::new(fs::File::create(place.path(name)).unwrap());
@@ -309,6 +311,11 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
         (&["train", "cut.toml"], 1, &["cut.npz", "damaged"]),
         (&["train", "nan.toml"], 1, &["`data`", "NaN", "row 17"]),
         (&["train", "plan.toml"], 1, &["last phase (`final`) does not fit the velocity"]),
+        (
+            &["train", "density.toml", "--set", "phase.2.level.0.objective.name=\"marginal_flow_matching\""],
+            1,
+            &["marginal_flow_matching", "moons", "no log-density", "another source or objective"],
+        ),
         (&["train", "tiny.toml", "--device", "cuda:9"], 1, &["cuda:9", "not there"]),
         (&["train", "tiny.toml", "--device", "gpu"], 2, &["--device gpu", "cpu, cuda or cuda:N"]),
         (&["train", "--resume", "nobody"], 1, &["nobody", "no such run"]),

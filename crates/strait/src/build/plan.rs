@@ -5,7 +5,7 @@ use crate::ProgramError;
 use crate::config::{Config, DerivativeConfig, InterpolantConfig, LevelConfig, ObjectiveConfig, PhaseConfig};
 use crate::one_step::OneStep;
 use std::rc::Rc;
-use strait_core::Objective;
+use strait_core::{Error, Objective, Seed, Source, Split};
 use strait_optim::objectives::{
     ConditionalVariance, Energy, FieldStraightness, FlowMatching, Likelihood, MarginalFlowMatching,
     MarginalStraightness, SquaredVelocity, Straightness, StraightnessConfig, TransportCost,
@@ -71,7 +71,7 @@ impl Plans<'_> {
         Ok(match config {
             ObjectiveConfig::FlowMatching => Box::new(FlowMatching),
             ObjectiveConfig::MarginalFlowMatching { candidates } => {
-                let source = source(self.config.source, self.data)?;
+                let source = self.source_of("marginal_flow_matching")?;
                 Box::new(MarginalFlowMatching::new(source, &*coupling(&self.config.coupling), candidates)?)
             }
             ObjectiveConfig::Likelihood if level == LevelName::Transport => {
@@ -90,7 +90,7 @@ impl Plans<'_> {
                     DerivativeConfig::Exact => Along::Reverse,
                     DerivativeConfig::Difference => Along::Difference { step: STEP },
                 };
-                let (source, coupling) = (source(self.config.source, self.data)?, coupling(&self.config.coupling));
+                let (source, coupling) = (self.source_of("straightness")?, coupling(&self.config.coupling));
                 let config = StraightnessConfig { candidates, times, until, floor, along };
                 Box::new(Straightness::new(source, coupling, config)?)
             }
@@ -103,6 +103,18 @@ impl Plans<'_> {
             ObjectiveConfig::MarginalStraightness { step } => Box::new(MarginalStraightness { step }),
             ObjectiveConfig::ConditionalVariance => Box::new(ConditionalVariance),
         })
+    }
+
+    /// The source, for an objective that asks it for densities: a run would come to that in its last phase.
+    fn source_of(&self, objective: &str) -> Result<Box<dyn Source>, ProgramError> {
+        let source = source(self.config.source, self.data)?;
+        let mut draws = Seed(self.config.seed).stream("density").at(0);
+        let point = self.data.points.points(Split::Train, 1, &mut draws)?;
+        if let Err(error @ Error::NoDensity { .. }) = source.log_density(&point) {
+            let problem = format!("{objective} needs the density of its source, and {error}; take another source or objective");
+            return Err(OptimError::Plan { problem }.into());
+        }
+        Ok(source)
     }
 
     /// Whether the path has the derivative of its exact field without a JVP of its own, or no JVP inside.
