@@ -119,6 +119,23 @@ impl Jet {
         }
     }
 
+    /// As [`map`](Self::map), of what may fail.
+    ///
+    /// # Errors
+    /// The first of `f` and `df`.
+    pub fn try_map<E>(
+        &self,
+        f: impl Fn(&Tensor) -> Result<Tensor, E>,
+        df: impl Fn(&Tensor) -> Result<Tensor, E>,
+    ) -> Result<Self, E> {
+        Ok(Self {
+            order: self.order,
+            value: f(&self.value)?,
+            first: self.first.as_ref().map(&df).transpose()?,
+            second: self.second.as_ref().map(&df).transpose()?,
+        })
+    }
+
     /// The same view of the value and of each derivative.
     #[must_use]
     pub fn view(&self, f: impl Fn(&Tensor) -> Tensor) -> Self {

@@ -121,47 +121,38 @@ impl Conditioner {
             if i > 0 {
                 h = silu(&h)?;
             }
-            h = match w.size()[..] {
-                // A 1x1 convolution is a linear map of the last axis of (B, H, W, C).
-                [out, seen, 1, 1] => {
-                    h.permute([0, 2, 3, 1]).f_linear(&w.view([out, seen]), Some(b))?.permute([0, 3, 1, 2])
-                }
-                [_, _, kernel, _] => {
-                    let padding = kernel / 2;
-                    h.f_conv2d(w, Some(b), [1, 1], [padding, padding], [1, 1], 1)?
-                }
-                _ => h.f_linear(w, Some(b))?,
-            };
+            h = weighed(&h, w, Some(b))?;
         }
         Ok(h)
     }
 
-    /// The network's numbers for what moves, in closed form; None for images.
+    /// The network's numbers for what moves, in closed form; None where it sees nothing.
     pub(crate) fn push(&self, seen: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         let still = Condition { context: condition.context, t: Some(condition.t.value()) };
-        if self.image || self.nothing {
+        if self.nothing {
             return Ok(None);
         }
         let mut parts = vec![seen.view(Tensor::shallow_clone)];
         if let Some(context) = self.checked_context(seen.value(), still)? {
-            parts.push(Jet::constant(context));
+            parts.push(Jet::constant(&self.spread(context, seen.value())));
         }
         if self.sees_time {
             let _fits = time("a coupling", seen.value(), still)?;
-            parts.extend(moving_features(condition.t));
+            parts.extend(moving_features(condition.t).map(|of_t| of_t.view(|x| self.spread(x, seen.value()))));
         }
         let order = seen.order().max(condition.t.order());
         let parts: Vec<&Jet> = parts.iter().collect();
-        if let Some(numbers) = perceptron(&parts, &self.layers, order)? {
+        if !self.image
+            && let Some(numbers) = perceptron(&parts, &self.layers, order)?
+        {
             return Ok(Some(numbers));
         }
         let joined = parts[1..].iter().fold(parts[0].view(Tensor::shallow_clone), |joined, part| {
             joined.zip(part, |a, b| Tensor::cat(&[a, b], 1))
         });
-        let layer =
-            |x: &Jet, (w, b): &(Tensor, Tensor)| x.map(|x| x.linear(w, Some(b)), |d| d.linear(w, None::<&Tensor>));
-        let first = layer(&joined, &self.layers[0]);
-        Ok(Some(self.layers[1..].iter().fold(first, |x, next| layer(&x.silu(), next))))
+        let layer = |x: &Jet, (w, b): &(Tensor, Tensor)| x.try_map(|x| weighed(x, w, Some(b)), |d| weighed(d, w, None));
+        let first = layer(&joined, &self.layers[0])?;
+        self.layers[1..].iter().try_fold(first, |x, next| layer(&x.silu(), next)).map(Some)
     }
 
     /// The network in the parts of a coupling's stage, at times (T,) for contexts (K, n); None for images, and for another
@@ -249,6 +240,19 @@ impl Conditioner {
             vector.shallow_clone()
         }
     }
+}
+
+/// What a layer's weights make of (B, C) or of (B, C, H, W), with the bias where one is given.
+fn weighed(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> {
+    Ok(match w.size()[..] {
+        // A 1x1 convolution is a linear map of the last axis of (B, H, W, C).
+        [out, seen, 1, 1] => x.permute([0, 2, 3, 1]).f_linear(&w.view([out, seen]), b)?.permute([0, 3, 1, 2]),
+        [_, _, kernel, _] => {
+            let padding = kernel / 2;
+            x.f_conv2d(w, b, [1, 1], [padding, padding], [1, 1], 1)?
+        }
+        _ => x.f_linear(w, b)?,
+    })
 }
 
 /// The features of a time that moves, (B, 1) and (B, 4).

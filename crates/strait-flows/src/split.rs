@@ -1,7 +1,8 @@
 use crate::reversible::{Cotangent, Point, Retrace, Retraced};
 use crate::{FlowError, Layer};
 use std::fmt;
-use strait_core::{Bijection, Condition, Error, Transformed};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Error, Moving, Transformed};
 use tch::Tensor;
 
 /// Factor-out: the first channels go on through a deeper layer, the rest leave here (Dinh and others, arXiv
@@ -51,6 +52,13 @@ impl<L: Layer> Bijection for Split<L> {
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         self.apply(y, |on| self.inner.inverse(on, condition))
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        let _fits = self.parts(x.value())?;
+        let out = |x: &Tensor| x.narrow(1, self.channels, x.size()[1] - self.channels);
+        let (on, out) = x.unzip(|x| (x.narrow(1, 0, self.channels), out(x)));
+        Ok(self.inner.push(&on, condition)?.map(|on| on.zip(&out, |on, out| Tensor::cat(&[on, out], 1))))
     }
 }
 

@@ -2,7 +2,8 @@ use crate::layer::for_each_sample;
 use crate::reversible::{Cotangent, Point, Retrace, Retraced};
 use crate::{FlowError, Layer};
 use std::fmt;
-use strait_core::{Bijection, Condition, Error, Transformed};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Error, Moving, Transformed};
 use tch::Tensor;
 
 /// Space to channels: (B, C, H, W) to (B, 4C, H/2, W/2), each 2x2 block of a channel becoming four channels in a
@@ -51,6 +52,10 @@ impl Bijection for Squeeze {
     fn inverse(&self, y: &Tensor, _: Condition<'_>) -> Result<Transformed, Error> {
         Ok(volume_preserving(unsqueeze(y)?))
     }
+
+    fn push(&self, x: &Jet, _: Moving<'_>) -> Result<Option<Jet>, Error> {
+        x.try_map(squeeze, squeeze).map(Some)
+    }
 }
 
 impl Layer for Squeeze {
@@ -98,6 +103,13 @@ impl<L: Layer> Bijection for Squeezed<L> {
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         let x = Self::with(condition, |c| self.inner.inverse(&squeeze(y)?, c))?;
         Ok(Transformed { value: unsqueeze(&x.value)?, log_det: x.log_det })
+    }
+
+    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+        let squeezed = x.try_map(squeeze, squeeze)?;
+        let still = Condition { context: condition.context, t: None };
+        let y = Self::with(still, |c| self.inner.push(&squeezed, Moving { context: c.context, ..condition }))?;
+        y.map(|y| y.try_map(unsqueeze, unsqueeze)).transpose()
     }
 }
 

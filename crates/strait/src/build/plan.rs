@@ -111,7 +111,8 @@ impl Plans<'_> {
         let mut draws = Seed(self.config.seed).stream("density").at(0);
         let point = self.data.points.points(Split::Train, 1, &mut draws)?;
         if let Err(error @ Error::NoDensity { .. }) = source.log_density(&point) {
-            let problem = format!("{objective} needs the density of its source, and {error}; take another source or objective");
+            let problem =
+                format!("{objective} needs the density of its source, and {error}; take another source or objective");
             return Err(OptimError::Plan { problem }.into());
         }
         Ok(source)
