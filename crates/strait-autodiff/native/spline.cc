@@ -227,30 +227,26 @@ struct Spline {
     heights.fill(logits + box.bins, box);
   }
 
-  // The bins that points of one side are in.
+  // The bins that points of one side are in, which are in the box.
   INLINE Three find(V point, bool image) const {
-    const auto inner = [&](int k) __attribute__((always_inline)) {  // the logit of the slope after bin k, if it has one
-      return box.bins > 1 ? logits[2 * box.bins + std::min(k, box.bins - 2)] : S(T(0));
-    };
-    Three at{V{}, {}, {}, T(0), T(0), {inner(0), inner(0)}};
-    for (int i = 0; i < 3; ++i) {
-      at.w[i] = widths.size[i < 2 ? 0 : std::min(1, box.bins - 1)];
-      at.h[i] = heights.size[i < 2 ? 0 : std::min(1, box.bins - 1)];
-    }
+    const auto clamped = [](int k, int last) { return std::clamp(k, 0, std::max(last, 0)); };
+    Three at{};
     S x = T(0), gap = T(0);
-    for (int k = 1; k < box.bins; ++k) {
-      x += widths.size[k - 1];
-      gap += heights.size[k - 1] - widths.size[k - 1];
+    for (int k = 0; k < box.bins; ++k) {
       const auto beyond = point >= x.c[0] - box.bound + (image ? gap.c[0] : V{});
       at.k = beyond ? V{} + T(k) : at.k;
       at.x = pick(beyond, x, at.x);
       at.gap = pick(beyond, gap, at.gap);
       for (int i = 0; i < 3; ++i) {
-        const int beside = std::min(k - 1 + i, box.bins - 1);
+        const int beside = clamped(k - 1 + i, box.bins - 1);
         at.w[i] = pick(beyond, widths.size[beside], at.w[i]);
         at.h[i] = pick(beyond, heights.size[beside], at.h[i]);
       }
-      for (int i = 0; i < 2; ++i) at.logit[i] = pick(beyond, inner(k - 1 + i), at.logit[i]);
+      for (int i = 0; i < 2 && box.bins > 1; ++i) {
+        at.logit[i] = pick(beyond, logits[2 * box.bins + clamped(k - 1 + i, box.bins - 2)], at.logit[i]);
+      }
+      x += widths.size[k];
+      gap += heights.size[k] - widths.size[k];
     }
     at.x -= box.bound;
     return at;
