@@ -13,7 +13,7 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
 const PLU: &str = "crates/strait-flows/src/linear/plu.rs";
 const COUPLING: &str = "crates/strait-flows/src/coupling.rs";
 
-pub(super) static FAULTS: [Fault; 19] = [
+pub(super) static FAULTS: [Fault; 20] = [
     Fault {
         name: "log-determinant without its factor height x width",
         file: PLU,
@@ -83,6 +83,13 @@ pub(super) static FAULTS: [Fault; 19] = [
         find: "log_slope = inside ? place.log_slope() : V{};",
         put: "log_slope = inside ? spline.place(at, point).log_slope() : V{};",
         tests: laws("spline_coupling"),
+    },
+    Fault {
+        name: "what moves through a split: what leaves stands still",
+        file: "crates/strait-flows/src/split.rs",
+        find: "on.zip(&out, ",
+        put: "on.zip(&Jet::constant(out.value()), ",
+        tests: laws("glow"),
     },
     Fault {
         name: "the matrix of the inverse transposed",

@@ -54,8 +54,9 @@ pub enum ConfigError {
 }
 
 /// The presets that come with the program, by name; the first is the default.
-pub const PRESETS: [(&str, &str); 12] = [
+pub const PRESETS: [(&str, &str); 13] = [
     ("digits", include_str!("../../presets/digits.toml")),
+    ("digits-ot", include_str!("../../presets/digits-ot.toml")),
     ("8gaussians", include_str!("../../presets/8gaussians.toml")),
     ("8gaussians-quick", include_str!("../../presets/8gaussians-quick.toml")),
     ("moons", include_str!("../../presets/moons.toml")),
