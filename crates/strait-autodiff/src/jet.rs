@@ -5,6 +5,7 @@
 //! of it can be differentiated in reverse.
 
 use crate::pointwise;
+use std::convert::Infallible;
 use tch::Tensor;
 
 /// How many derivatives a jet carries.
@@ -111,12 +112,8 @@ impl Jet {
     /// An affine map (or a view): `f` of the value, its linear part `df` of each derivative.
     #[must_use]
     pub fn map(&self, f: impl Fn(&Tensor) -> Tensor, df: impl Fn(&Tensor) -> Tensor) -> Self {
-        Self {
-            order: self.order,
-            value: f(&self.value),
-            first: self.first.as_ref().map(&df),
-            second: self.second.as_ref().map(&df),
-        }
+        let Ok(image) = self.try_map(|x| Ok::<_, Infallible>(f(x)), |d| Ok(df(d)));
+        image
     }
 
     /// As [`map`](Self::map), of what may fail.

@@ -55,9 +55,9 @@ impl<L: Layer> Bijection for Split<L> {
     }
 
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
-        let _fits = self.parts(x.value())?;
-        let out = |x: &Tensor| x.narrow(1, self.channels, x.size()[1] - self.channels);
-        let (on, out) = x.unzip(|x| (x.narrow(1, 0, self.channels), out(x)));
+        let on = |x: &Tensor| self.parts(x).map(|(on, _)| on);
+        let out = |x: &Tensor| self.parts(x).map(|(_, out)| out);
+        let (on, out) = (x.try_map(on, on)?, x.try_map(out, out)?);
         Ok(self.inner.push(&on, condition)?.map(|on| on.zip(&out, |on, out| Tensor::cat(&[on, out], 1))))
     }
 }
