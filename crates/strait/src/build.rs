@@ -46,7 +46,8 @@ pub fn device(name: &str) -> Result<Device, ProgramError> {
 /// `[coupling]` of points that are drawn for a batch; under reflow, that of its first teacher.
 pub fn coupling(config: &CouplingConfig) -> Box<dyn Coupling> {
     match config {
-        CouplingConfig::Independent | CouplingConfig::Reflow { .. } => Box::new(Independent),
+        CouplingConfig::Reflow { teacher: Some(teacher), .. } => coupling(&teacher.coupling),
+        CouplingConfig::Independent | CouplingConfig::Reflow { teacher: None, .. } => Box::new(Independent),
         CouplingConfig::Ot => Box::new(ExactOt),
     }
 }

@@ -244,14 +244,19 @@ impl Method {
         config.coupling = match self {
             Self::Ot => CouplingConfig::Ot,
             Self::Reflow | Self::ReflowLonger | Self::LearnedReflow => {
-                let first = match self {
-                    Self::LearnedReflow => Some((preset.interpolant.clone(), preset.phase.clone())),
-                    Self::ReflowLonger => {
-                        velocity_alone(preset, "longer", steps).map(|phase| (InterpolantConfig::Linear, vec![phase]))
+                let teacher = match self {
+                    Self::LearnedReflow => {
+                        let Config { interpolant, coupling, phase, .. } = preset.clone();
+                        Some(TeacherConfig { interpolant, coupling, phase })
                     }
+                    Self::ReflowLonger => velocity_alone(preset, "longer", steps).map(|phase| TeacherConfig {
+                        interpolant: InterpolantConfig::Linear,
+                        coupling: CouplingConfig::Independent,
+                        phase: vec![phase],
+                    }),
                     _ => None,
                 };
-                let teacher = first.map(|(interpolant, phase)| Box::new(TeacherConfig { interpolant, phase }));
+                let teacher = teacher.map(Box::new);
                 CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE, teacher }
             }
             Self::Linear | Self::Likelihood | Self::GaussianFit | Self::Learned | Self::Paper => {

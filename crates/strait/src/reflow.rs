@@ -39,6 +39,7 @@ pub fn teacher(config: &Config) -> Option<Config> {
     }
     before.coupling = CouplingConfig::Independent;
     if let Some(teacher) = teacher {
+        before.coupling.clone_from(&teacher.coupling);
         before.interpolant.clone_from(&teacher.interpolant);
         before.phase.clone_from(&teacher.phase);
     }

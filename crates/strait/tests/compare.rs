@@ -157,6 +157,28 @@ fn a_rectified_flow_may_have_another_teacher() {
     assert!(line.contains("coupling.teacher: interpolant.log_scale_bound") && code == 2, "{line}");
 }
 
+/// The teacher of `learned_reflow` is `learned`, to the bit, whatever pairs the preset trains on.
+#[test]
+fn the_learned_teacher_has_the_pairs_of_its_preset() {
+    let place = Place::new();
+    let pairs = ["--set", "coupling.name=ot", "--name", "r"];
+    let output = place.run(&[&["compare", "tiny.toml", "--methods", "learned,learned_reflow"], &pairs[..]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = place.path("runs/r/learned_reflow-3");
+    assert_eq!(velocity(&place.path("runs/r/learned-3")), velocity(&run.join("teacher")));
+    // Pairs of a teacher are drawn.
+    let text = fs::read_to_string(run.join("config.toml")).unwrap();
+    let other = "name = \"reflow\"\nrounds = 1\npairs = 1\nsolver = \"euler\"\nnfe = 1";
+    place.write("teacher.toml", text.replacen("name = \"ot\"", other, 1));
+    let (line, code) = place.refusal(&["train", "teacher.toml"]);
+    assert!(line.contains("coupling.teacher.coupling.name") && code == 2, "{line}");
+    // A flow's pairs are not independent, so that their marginal field is not known.
+    let (before, last) = text.rsplit_once("flow_matching").unwrap();
+    place.write("student.toml", format!("{before}marginal_flow_matching{last}"));
+    let (line, code) = place.refusal(&["train", "student.toml"]);
+    assert!(line.contains("phase.0.level.0.objective") && line.contains("independent") && code == 2, "{line}");
+}
+
 /// Beside its row at equal steps, a method has one of as long as the learned path took.
 #[test]
 fn methods_are_also_compared_at_equal_wall_time() {

@@ -85,6 +85,7 @@ fn objectives_without_a_meaning_are_refused_by_their_key() {
         (TRANSPORT, "weight = 1e-2", "weight = nan", "phase.0.level.0.plus.0.weight"),
         (AFFINE, "step = 0.1", "step = 0.6", "phase.1.level.1.plus.1.objective.step"),
         (AFFINE, "candidates = 32", "candidates = 31", "phase.0.level.0.objective.candidates"),
+        (AFFINE, "[interpolant]", "[coupling]\nname = 'ot'\n[interpolant]", "phase.0.level.0.objective"),
         (AFFINE, "rate = 1e-4", "times = { law = 'power', power = 2.0 }, rate = 1e-4", "phase.1.level.1.times"),
         (AFFINE, "marginal_flow_matching'", "marginal_flow_matching', candidates = 32", "phase.1.level.0.batch = 32"),
         (AFFINE, "marginal_flow_matching'", "marginal_flow_matching', candidates = -1", "plus.0.objective.candidates"),

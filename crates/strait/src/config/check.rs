@@ -2,7 +2,7 @@
 
 use super::{
     AffineConfig, Config, ConfigError, CouplingConfig, DataName, GlowConfig, InterpolantConfig, LevelConfig, MapConfig,
-    ObjectiveConfig, SourceConfig,
+    ObjectiveConfig, SourceConfig, TeacherConfig,
 };
 use crate::reflow::teacher;
 use strait_ode::Method;
@@ -100,6 +100,10 @@ impl Config {
             (LevelName::Interpolant, _) => (!flow, "left out where velocity.flow is given"),
         };
         need(fits, key, objective, must)?;
+        if let O::Straightness { .. } | O::MarginalFlowMatching { .. } = objective {
+            let independent = self.coupling == CouplingConfig::Independent;
+            need(independent, key, objective, "left to independent pairs (`coupling.name`): it needs the exact field")?;
+        }
         match objective {
             O::Straightness { candidates: k, .. } => {
                 need(k >= 2 && k % 2 == 0, &format!("{key}.candidates"), k, "even and at least 2")
@@ -113,12 +117,18 @@ impl Config {
     }
 
     fn check_coupling(&self) -> Result<(), ConfigError> {
-        let CouplingConfig::Reflow { rounds, pairs, solver, nfe, .. } = &self.coupling else { return Ok(()) };
+        let CouplingConfig::Reflow { rounds, pairs, solver, nfe, teacher: first } = &self.coupling else {
+            return Ok(());
+        };
         need(*rounds > 0, "coupling.rounds", rounds, "at least 1")?;
         need(*pairs > 0, "coupling.pairs", pairs, "at least 1")?;
         check_solver("coupling", solver, &[*nfe])?;
         let linear = self.interpolant == InterpolantConfig::Linear;
         need(linear, "interpolant", &self.interpolant, "linear where the coupling is reflow")?;
+        if let Some(TeacherConfig { coupling, .. }) = first.as_deref() {
+            let drawn = !matches!(coupling, CouplingConfig::Reflow { .. });
+            need(drawn, "coupling.teacher.coupling.name", "reflow", "independent or ot")?;
+        }
         let teacher = teacher(self).map_or(Ok(()), |teacher| teacher.check());
         teacher.map_err(|error| match error {
             ConfigError::Value { key, must } => ConfigError::Value { key: format!("coupling.teacher: {key}"), must },

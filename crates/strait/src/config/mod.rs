@@ -164,6 +164,9 @@ pub enum CouplingConfig {
 pub struct TeacherConfig {
     /// Its path.
     pub interpolant: InterpolantConfig,
+    /// Its pairs: drawn, no rectified ones.
+    #[serde(default)]
+    pub coupling: CouplingConfig,
     /// What is trained of it, in order.
     pub phase: Vec<PhaseConfig>,
 }
