@@ -44,7 +44,7 @@ impl System {
 
     fn level_mut(&mut self, name: LevelName) -> Result<&mut Level, OptimError> {
         self.levels.iter_mut().find(|level| level.name == name).ok_or_else(|| OptimError::Plan {
-            problem: format!("a phase steps the {}, which has no parameters", name.name()),
+            problem: format!("a phase names the {}, which has no parameters", name.name()),
         })
     }
 }
@@ -106,17 +106,30 @@ impl<'a> Trainer<'a> {
     /// At the start of the first phase.
     ///
     /// # Errors
-    /// `Plan` where the phases cannot end in a trained flow or step a level that does not exist.
+    /// `Plan` where the phases cannot end in a trained flow, or step or start over a level that does not exist.
     pub fn new(system: System, phases: Vec<Phase>, pairing: Pairing<'a>, seed: Seed) -> Result<Self, OptimError> {
         check_plan(&phases)?;
         let mut trainer = Self { system, phases, pairing, seed, position: Position::default(), pending: vec![] };
         for phase in 0..trainer.phases.len() {
-            let names: Vec<_> = trainer.phases[phase].levels.iter().map(|plan| plan.level).collect();
+            let Phase { levels, fresh, .. } = &trainer.phases[phase];
+            let names: Vec<_> = levels.iter().map(|plan| plan.level).chain(fresh.iter().copied()).collect();
             for name in names {
                 trainer.system.level_mut(name)?;
             }
         }
         Ok(trainer)
+    }
+
+    /// Draws a batch for each level of each phase, and drops it: what cannot be drawn is said before the first step, and
+    /// not when its phase comes.
+    ///
+    /// # Errors
+    /// Those of the coupling and the data, as where a batch is larger than the training split.
+    pub fn rehearse(&self) -> Result<(), OptimError> {
+        for plan in self.phases.iter().flat_map(|phase| &phase.levels) {
+            self.pairing.draw(plan, self.seed, 0)?;
+        }
+        Ok(())
     }
 
     /// Where the run stands.
@@ -224,8 +237,11 @@ impl<'a> Trainer<'a> {
             if let Some((term, _)) = values.iter().find(|(_, value)| !value.is_finite()) {
                 return Err(OptimError::NonFinite { step, level: level.name(), objective, term });
             }
-            let found = logs.iter_mut().find(|(log, _)| log.level == level && log.objective == objective);
-            let (log, count) = match found {
+            let same = |log: &LevelLog| {
+                let names = log.terms.iter().map(|(name, _)| name);
+                log.level == level && log.objective == objective && names.eq(terms.iter().map(|(name, _)| name))
+            };
+            let (log, count) = match logs.iter_mut().find(|(log, _)| same(log)) {
                 Some(found) => found,
                 None => {
                     let terms = terms.iter().map(|(name, _)| (*name, 0.0)).collect();

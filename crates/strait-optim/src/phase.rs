@@ -56,12 +56,12 @@ pub fn check_plan(phases: &[Phase]) -> Result<(), OptimError> {
         return plan("there is no phase; add one that fits the velocity".into());
     };
     for phase in phases {
-        if phase.levels.iter().all(|level| level.steps == 0) {
+        if phase.turns == 0 || phase.levels.iter().all(|level| level.steps == 0) {
             return plan(format!("phase `{}` steps no level", phase.name));
         }
     }
     let stepped = |level: LevelName| last.levels.iter().any(|plan| plan.level == level && plan.steps > 0);
-    if !stepped(LevelName::Velocity) || last.turns == 0 {
+    if !stepped(LevelName::Velocity) {
         let problem = format!("the last phase (`{}`) does not fit the velocity; end with one that does", last.name);
         return plan(problem);
     }

@@ -218,6 +218,8 @@ fn plans_that_end_untrained_are_refused() {
     let transport = plan(LevelName::Transport, Energy { acceleration: 0.0 }, 1, 0.1);
     assert!(refused(vec![phase(5, vec![flow(), transport], vec![])]).contains("still moves the transport"));
     assert!(refused(vec![phase(5, vec![], vec![]), phase(5, vec![flow()], vec![])]).contains("steps no level"));
+    assert!(refused(vec![phase(0, vec![flow()], vec![]), phase(5, vec![flow()], vec![])]).contains("steps no level"));
+    assert!(refused(vec![phase(5, vec![flow()], vec![LevelName::Transport])]).contains("names the transport"));
 }
 
 #[test]
