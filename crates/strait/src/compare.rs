@@ -5,7 +5,7 @@ use crate::comparison::Comparison;
 use crate::config::{self, Config};
 use crate::measure::{Reference, measure};
 use crate::methods::{Budget, Method, gradient_steps, stress as stress_config};
-use crate::run_folder::{RUNS, RunFolder};
+use crate::run_folder::RunFolder;
 use crate::setting::Setting;
 use crate::stress::stress;
 use crate::summary::{SUMMARY, Summary};
@@ -29,10 +29,10 @@ pub struct CompareArgs {
     #[arg(long)]
     same_time: bool,
     /// How many seeds, from the preset's on
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// Rounds of the rectified flow
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Lay a setting over the config
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -51,14 +51,13 @@ pub struct CompareArgs {
 /// Runs `compare`. Returns the path of `comparison.md`.
 ///
 /// # Errors
-/// Each one line. A method that does not fit the preset is no error, but a line of the table.
+/// Each one line. A method that does not fit the preset, or whose training fails, is no error, but a line of the table.
 pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
     let config = config::load(&args.config, &args.sets)?;
     let stem = Path::new(&args.config).file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
     let name = args.name.clone().unwrap_or_else(|| format!("compare-{stem}"));
-    let path = Path::new(RUNS).join(&name);
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let session = Session { stop, bars, again: format!("cargo xtask {}", words.join(" ")) };
+    let path = RunFolder::below_runs(&name)?;
+    let session = Session { stop, bars, again: Session::this_command() };
     let mut left_out = vec![];
     let gather = |left_out: &[String]| {
         let folder = RunFolder::at(&path, &config)?;
@@ -73,8 +72,12 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
         let timed = timed.map(|method| (*method, Budget::Time));
         for (method, budget) in args.methods.iter().map(|method| (*method, Budget::Steps)).chain(timed) {
             let contender = Contender { method, budget, path: &path, args };
-            let done = contender.run(&preset, &mut reference, &session, || RunFolder::at(&path, &config))?;
-            if let Err(why) = done {
+            let done = contender.run(&preset, &mut reference, &session, || RunFolder::at(&path, &config));
+            let done = match done {
+                Err(error) if error.is_of_one_training() => Ok(Err(format!("with seed {seed}, {error}"))),
+                done => done,
+            };
+            if let Err(why) = done? {
                 let line = format!("{} is left out: {why}", method.row(budget));
                 if !left_out.contains(&line) {
                     left_out.push(line);
@@ -148,9 +151,9 @@ impl Contender<'_> {
         };
         if folder.is_dir() {
             let run = RunFolder::at(&folder, &config)?;
-            let done = run.read_json::<Summary>(SUMMARY)?;
             let stressed = |summary: &Summary| summary.method.stress.is_some() || stress_config(&config).is_none();
-            if done.is_some_and(|summary| !self.args.stress || stressed(&summary)) {
+            let done = |summary: Summary| summary.is_of(&config) && (!self.args.stress || stressed(&summary));
+            if run.read_json::<Summary>(SUMMARY)?.is_some_and(done) {
                 return Ok(Ok(()));
             }
         }

@@ -2,6 +2,7 @@ use crate::config::ConfigError;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use strait_data::DataError;
+use strait_optim::OptimError;
 
 /// Why the program stopped. Each is one line, names the thing and the remedy, and has an exit code of its own.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +67,7 @@ pub enum ProgramError {
     Pairs(#[from] strait_transport::PairsError),
     /// Training failed.
     #[error(transparent)]
-    Optim(#[from] strait_optim::OptimError),
+    Optim(#[from] OptimError),
     /// Sampling failed.
     #[error(transparent)]
     Ode(#[from] strait_ode::OdeError),
@@ -87,10 +88,15 @@ impl ProgramError {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 
+    /// Whether it is about the training of one method with one seed, so that others can still be had.
+    pub(crate) fn is_of_one_training(&self) -> bool {
+        matches!(self, Self::Optim(OptimError::NonFinite { .. }) | Self::Ode(_) | Self::Metric(_) | Self::Core(_))
+    }
+
     /// The exit code: 2 for a config or an argument, 66 for data that can be fetched, 130 for Ctrl-C, 1 otherwise.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Config(_) | Self::Argument { .. } => 2,
+            Self::Config(_) | Self::Argument { .. } | Self::Optim(OptimError::Plan { .. }) => 2,
             Self::MissingData { .. } => 66,
             Self::Interrupted { .. } => 130,
             _ => 1,

@@ -62,7 +62,7 @@ pub fn evaluate(args: &EvaluateArgs, stop: &AtomicBool, bars: &MultiProgress) ->
     config.check()?;
     let setting = Setting::new(&config, &args.device)?;
     let reference = Reference::new(&config, &setting.data, &*setting.source, setting.device)?;
-    let session = Session { stop, bars, again: format!("cargo xtask evaluate {} --stress", args.run) };
+    let session = Session { stop, bars, again: Session::this_command() };
     let measured = |track: &Track<'_>| {
         let mut measured = measure(&setting, track, &reference)?;
         if args.stress {

@@ -7,8 +7,8 @@ use crate::scores::{Metric, Scores, Yardstick, scores};
 use crate::setting::Setting;
 use crate::summary::{Evaluation, LevelSummary, MethodSummary, PathSummary, StraightnessSummary};
 use crate::track::{LevelLine, MetricsLine, Models, Track};
-use crate::{ProgramError, build, exact, grids};
-use strait_core::{Interpolant, Seed, Source, Split, VelocityField, event_size};
+use crate::{ProgramError, build, exact, grids, methods, reflow};
+use strait_core::{Interpolant, PairedDataset as _, Pairs, Seed, Source, Split, VelocityField, event_size};
 use strait_metrics::{Residual, Straightness, conditional_motion, distances, residual, straightness};
 use strait_ode::{Method, Options, TimeGrid};
 use strait_paths::{Along, Linear};
@@ -57,6 +57,8 @@ pub struct Measured {
     pub samples: Vec<Samples>,
     /// What was measured.
     pub models: Models,
+    /// Pairs as its path is trained on: n of them.
+    pub pairs: Pairs,
 }
 
 impl Reference {
@@ -71,9 +73,15 @@ impl Reference {
         };
         let set = &*data.points;
         let stream = Seed(config.seed).stream("evaluation");
-        let n = set.len(split).map_or(config.evaluate.samples, |len| len.min(config.evaluate.samples));
-        let points = set.points(split, n, &mut stream.stream("reference").at(0))?;
-        let n = points.size()[0];
+        // The floor is of as many training points.
+        let held = [split, Split::Train].into_iter().filter_map(|split| set.len(split)).min();
+        let n = held.map_or(config.evaluate.samples, |held| held.min(config.evaluate.samples));
+        let mut points = set.points(split, n, &mut stream.stream("reference").at(0))?;
+        if set.len(split) == Some(n) {
+            // All of a split come as they are stored, which may be by class; what looks at the first few shall see any.
+            let order = stream.stream("order").at(0).permutation(n, points.device())?;
+            points = points.f_index_select(0, &order)?;
+        }
         let in_units = set.denormalise(&points)?;
         let features = build::features(&config.data)?;
         let yardstick = features.map(|features| Yardstick::new(features, data, &in_units)).transpose()?;
@@ -109,6 +117,7 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
     let data = &setting.data;
     let models = track.models(setting)?;
     let samples = samples(setting, track, &models, reference)?;
+    let pairs = pairs(setting, track, reference)?;
     let summary = MethodSummary {
         method: track.name.clone(),
         steps: models.state.position.step,
@@ -119,13 +128,13 @@ pub fn measure(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) 
         straightness: straightness_of(&models, reference)?,
         likelihood: likelihood(&models, &*setting.source, data, &reference.points, Seed(setting.config.seed))?,
         ess: exact::effective(setting, track, &models, reference)?,
-        path: motion(setting, &models, reference)?,
+        path: motion(&models, &pairs)?,
         map: alone(setting, &models, reference)?,
         levels: levels(&track.read_metrics()?),
         average: models.average.clone(),
         stress: None,
     };
-    Ok(Measured { summary, samples, models })
+    Ok(Measured { summary, samples, models, pairs })
 }
 
 /// Samples of a trained velocity at every count of the config; of a flow of one step, at one.
@@ -219,10 +228,27 @@ fn dynamics(models: &Models, x0: &Tensor) -> Result<(Straightness, Residual), Pr
     Ok((straightness(field, x0, DYNAMICS_STEPS)?, residual(field, &few, 10, 10, Along::Forward)?))
 }
 
-/// How the path moves between the reference's points, paired as the run pairs points, beside the linear path.
-fn motion(setting: &Setting<'_>, models: &Models, reference: &Reference) -> Result<Option<PathSummary>, ProgramError> {
-    let mut draws = Seed(setting.config.seed).stream("evaluation").stream("coupling").at(0);
-    let pairs = setting.coupling.couple(reference.sources(), reference.points.shallow_clone(), &mut draws)?;
+/// Pairs as a training is given them: those that its teacher made, or the reference's points, paired as many at a time as in
+/// its last phase.
+fn pairs(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) -> Result<Pairs, ProgramError> {
+    let stream = Seed(setting.config.seed).stream("evaluation");
+    let (x0, x1) = (reference.sources(), &reference.points);
+    let n = x1.size()[0];
+    if let Some(stored) = reflow::stored(track.config, &track.folder, setting.device)? {
+        return Ok(stored.minibatch(n, 0, stream.stream("pairs"))?);
+    }
+    let batch = methods::last(track.config).map_or(n, |level| level.batch - level.objective.candidates());
+    let (mut sources, mut points, mut draws) = (vec![], vec![], stream.stream("coupling").at(0));
+    for (x0, x1) in x0.f_split(batch, 0)?.into_iter().zip(x1.f_split(batch, 0)?) {
+        let Pairs { x0, x1, .. } = setting.coupling.couple(x0, x1, &mut draws)?;
+        sources.push(x0);
+        points.push(x1);
+    }
+    Ok(Pairs { x0: Tensor::f_cat(&sources, 0)?, x1: Tensor::f_cat(&points, 0)?, target_rows: None })
+}
+
+/// How the path moves between pairs, beside the linear path.
+fn motion(models: &Models, pairs: &Pairs) -> Result<Option<PathSummary>, ProgramError> {
     let of = |path: &dyn Interpolant| conditional_motion(path, &pairs.x0, &pairs.x1, REPEATS);
     let (Some(own), Some(linear)) = (of(&*models.path)?, of(&Linear)?) else { return Ok(None) };
     Ok(Some(PathSummary {
@@ -266,21 +292,17 @@ pub fn trajectories(models: &Models, reference: &Reference, data: &Data, n: i64)
     Ok(data.points.denormalise(&states.flatten(0, 1))?.view(shape.as_slice()))
 }
 
-/// The conditional path of each of a few pairs, (n, times, ...), in the data's units.
+/// The conditional path of each of the first pairs, (n, times, ...), in the data's units.
 ///
 /// # Errors
 /// Those of the path.
-pub fn conditional_paths(
-    models: &Models,
-    reference: &Reference,
-    data: &Data,
-    n: i64,
-) -> Result<Vec<Tensor>, ProgramError> {
-    let t = Tensor::linspace(0.0, 1.0, 65, (Kind::Float, reference.x0.device()));
-    (0..n.min(reference.points.size()[0]))
+pub fn conditional_paths(measured: &Measured, data: &Data, n: i64) -> Result<Vec<Tensor>, ProgramError> {
+    let Pairs { x0, x1, .. } = &measured.pairs;
+    let t = Tensor::linspace(0.0, 1.0, 65, (Kind::Float, x0.device()));
+    (0..n.min(x1.size()[0]))
         .map(|i| {
-            let (x0, x1) = (reference.x0.narrow(0, i, 1), reference.points.narrow(0, i, 1));
-            let path = tch::no_grad(|| strait_paths::along_time(&*models.path, &x0, &x1, &t))?;
+            let (x0, x1) = (x0.narrow(0, i, 1), x1.narrow(0, i, 1));
+            let path = tch::no_grad(|| strait_paths::along_time(&*measured.models.path, &x0, &x1, &t))?;
             Ok(data.points.denormalise(&path)?)
         })
         .collect()

@@ -90,7 +90,7 @@ pub fn gradient_steps(config: &Config) -> u64 {
 }
 
 /// What the velocity does in the last phase of a config.
-fn last(config: &Config) -> Option<&LevelConfig> {
+pub fn last(config: &Config) -> Option<&LevelConfig> {
     config.phase.last()?.level.iter().find(|level| level.level == LevelName::Velocity)
 }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use strait_core::Seed;
 use strait_ode::{Method, Options, TimeGrid};
 use strait_transport::{Generated, PairStore, StoredPairs};
-use tch::Kind;
+use tch::{Device, Kind};
 use tracing::info;
 
 /// Pairs in a file.
@@ -65,6 +65,19 @@ fn record(folder: &Path) -> Record {
     fs::read_to_string(folder.join(RECORD)).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
+/// The pairs that the run in `folder` was trained on. None where its pairs are drawn.
+///
+/// # Errors
+/// `Pairs` where they are not all there.
+pub fn stored(config: &Config, folder: &Path, device: Device) -> Result<Option<StoredPairs>, ProgramError> {
+    let CouplingConfig::Reflow { pairs, .. } = &config.coupling else { return Ok(None) };
+    Ok(Some(store(folder, *pairs).open(Kind::Float, device)?))
+}
+
+fn store(folder: &Path, pairs: i64) -> PairStore {
+    PairStore::new(folder.join("pairs"), pairs, SHARD)
+}
+
 /// The pairs that the run in `folder` is trained on, made first where they are not there yet. None where its pairs are
 /// drawn.
 ///
@@ -83,7 +96,7 @@ pub fn pairs(
     let models = teacher.models(setting)?;
     let method: Method = solver.parse()?;
     let grid = TimeGrid::uniform(method.steps(*nfe)?)?;
-    let store = PairStore::new(folder.join("pairs"), *pairs, SHARD);
+    let store = store(folder, *pairs);
     let stream = Seed(config.seed).stream("pairs of a round").stream(&rounds.to_string());
     let bar = session.bar("pairs", store.shards(), 0);
     store.fill(|shard, n| {

@@ -23,14 +23,10 @@ impl RunFolder {
     /// `Run` where the name is taken or is no plain name; `Io` where it cannot be written.
     pub fn create(name: Option<&str>, stem: &str, config: &Config) -> Result<Self, ProgramError> {
         let root = Path::new(RUNS);
+        let path = name.map(Self::below_runs).transpose()?;
         fs::create_dir_all(root).map_err(ProgramError::io(root))?;
-        let path = match name {
-            Some(name) if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') => {
-                let problem = "a run's name is a plain name without slashes".into();
-                return Err(ProgramError::Run { path: root.join(name), problem });
-            }
-            Some(name) => {
-                let path = root.join(name);
+        let path = match path {
+            Some(path) => {
                 fs::create_dir(&path).map_err(|error| match error.kind() {
                     std::io::ErrorKind::AlreadyExists => {
                         let problem = "it exists; choose another --name, or go on with --resume".into();
@@ -45,6 +41,19 @@ impl RunFolder {
         let folder = Self { path };
         folder.write("config.toml", &config::write(config)?)?;
         Ok(folder)
+    }
+
+    /// Where a run of this name lies.
+    ///
+    /// # Errors
+    /// `Run` where it is no plain name.
+    pub(crate) fn below_runs(name: &str) -> Result<PathBuf, ProgramError> {
+        let path = Path::new(RUNS).join(name);
+        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+            let problem = "a run's name is a plain name without slashes".into();
+            return Err(ProgramError::Run { path, problem });
+        }
+        Ok(path)
     }
 
     /// A folder that is there.

@@ -14,7 +14,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use strait_core::Seed;
 use strait_data::Image;
-use strait_ode::{Method, Options};
+use strait_ode::{Method, OdeError, Options};
 use tch::{Kind, Tensor};
 
 /// Draws samples from a run.
@@ -67,9 +67,13 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         let problem = "at least 1".into();
         return Err(ProgramError::Argument { argument: format!("--count {}", args.count), problem });
     }
-    let method: Method = args.solver.parse()?;
+    let refused = |error: OdeError| {
+        let argument = format!("--solver {} --nfe {}", args.solver, args.nfe);
+        ProgramError::Argument { argument, problem: error.to_string() }
+    };
+    let method: Method = args.solver.parse().map_err(refused)?;
     if !matches!(method, Method::Dopri5(_)) {
-        method.steps(args.nfe)?;
+        method.steps(args.nfe).map_err(refused)?;
     }
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;

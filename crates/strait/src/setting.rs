@@ -64,6 +64,7 @@ impl<'a> Setting<'a> {
             threads: tch::get_num_threads(),
             method: own.summary.clone(),
             baseline: other.map(|measured| measured.summary.clone()),
+            evaluate: Some(self.config.evaluate.clone()),
             judged_by: metric.name().into(),
             warnings: warnings(&own.summary, other.map(|measured| &measured.summary), metric),
             versions: versions(),

@@ -1,5 +1,6 @@
 //! `summary.json`: the numbers of a run, for scripts.
 
+use crate::config::{Config, EvaluateConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strait_optim::LevelName;
@@ -273,6 +274,9 @@ pub struct Summary {
     /// The linear baseline of the same run, where one was trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<MethodSummary>,
+    /// How it was measured.
+    #[serde(default)]
+    pub evaluate: Option<EvaluateConfig>,
     /// The distance that judges.
     #[serde(default)]
     pub judged_by: String,
@@ -284,6 +288,12 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Whether it is of the whole training of a config, measured as the config says.
+    pub fn is_of(&self, config: &Config) -> bool {
+        let turns: u64 = config.phase.iter().map(|phase| phase.turns).sum();
+        self.method.steps == turns && self.evaluate.as_ref().is_none_or(|evaluate| *evaluate == config.evaluate)
+    }
+
     /// Prints what speaks against the run, a line each.
     pub fn print_warnings(&self) {
         self.warnings.iter().for_each(|line| println!("warning: {line}"));

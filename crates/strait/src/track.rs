@@ -166,15 +166,19 @@ impl<'a> Track<'a> {
         Ok(())
     }
 
-    /// Refuses a config whose training could not begin.
+    /// Refuses a config whose training, or that of a teacher before it, could not begin or would stop at a later phase.
     ///
     /// # Errors
-    /// Those of its phases and models.
+    /// Those of its phases, models and batches.
     pub fn check(&self, setting: &Setting<'_>) -> Result<(), ProgramError> {
         if self.config.velocity.gaussian {
             return Ok(());
         }
-        self.trainer(setting.pairing(), setting).map(drop)
+        let trainer = self.trainer(setting.pairing(), setting)?;
+        match reflow::teacher(self.config) {
+            Some(teacher) => Track::new(&teacher, &self.folder).check(setting),
+            None => Ok(trainer.rehearse()?),
+        }
     }
 
     fn trainer<'p>(&self, pairing: Pairing<'p>, setting: &Setting<'_>) -> Result<Trainer<'p>, ProgramError> {
@@ -361,7 +365,21 @@ fn json_line(path: &Path, line: &MetricsLine) -> Result<String, ProgramError> {
     Ok(text + "\n")
 }
 
+/// Words of a command as a shell reads them.
+pub(crate) fn shell_words(words: impl IntoIterator<Item = String>) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:+".contains(c);
+    let quoted = |word: String| {
+        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 impl Session<'_> {
+    /// The command that is running, through the runner.
+    pub(crate) fn this_command() -> String {
+        format!("cargo xtask {}", shell_words(std::env::args().skip(1)))
+    }
+
     /// A progress bar.
     pub fn bar(&self, name: &str, total: u64, done: u64) -> ProgressBar {
         let style =
@@ -392,4 +410,15 @@ fn message(line: &MetricsLine) -> String {
 pub fn write_config(folder: &Path, config: &Config) -> Result<(), ProgramError> {
     fs::create_dir_all(folder).map_err(ProgramError::io(folder))?;
     crate::run_folder::write_whole(&folder.join("config.toml"), config::write(config)?.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_words;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_reads_them() {
+        let words = ["train", "--set", "a={ law = \"power\" }", "it's", ""].map(String::from);
+        assert_eq!(shell_words(words), r#"train --set 'a={ law = "power" }' 'it'\''s' ''"#);
+    }
 }

@@ -5,7 +5,7 @@ use crate::measure::{Reference, measure};
 use crate::methods::baseline;
 use crate::run_folder::RunFolder;
 use crate::setting::Setting;
-use crate::track::{Session, Track, write_config};
+use crate::track::{Session, Track, shell_words, write_config};
 use crate::{ProgramError, page};
 use clap::Args;
 use indicatif::MultiProgress;
@@ -64,7 +64,12 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
             RunFolder::create(args.name.as_deref(), &stem, &config)?
         }
     };
-    let again = format!("cargo xtask train --resume {}", folder.path().display());
+    let path = folder.path().display().to_string();
+    let mut words = vec!["cargo".into(), "xtask".into(), "train".into(), "--resume".into(), path];
+    if args.device != "cpu" {
+        words.extend(["--device".into(), args.device.clone()]);
+    }
+    let again = shell_words(words);
     run(&setting, &folder, &Session { stop, bars, again }).map(Some)
 }
 

@@ -221,3 +221,65 @@ fn methods_are_also_compared_at_equal_wall_time() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(velocity(&run) == before, "another velocity after an interruption");
 }
+
+/// What lies in a method's folder stands for it only if it is of the whole training, measured as the comparison measures.
+#[test]
+fn a_row_is_of_a_whole_training_measured_as_its_config_says() {
+    let place = Place::new();
+    let arguments = ["compare", "tiny.toml", "--methods", "linear", "--name", "c"];
+    let compare = || {
+        let output = place.run(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut comparison = json(&place.path("runs/c/comparison.json"));
+        for row in comparison["rows"].as_array_mut().unwrap() {
+            row["wall_seconds"].take();
+        }
+        comparison["rows"].take()
+    };
+    let run = place.path("runs/c/linear-3");
+    let (whole, trained) = (compare(), velocity(&run));
+
+    let evaluate = |more: &[&str]| {
+        let output = place.run(&[&["evaluate", "runs/c/linear-3"], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    evaluate(&["--solver", "heun", "--nfe", "2", "--samples", "32"]);
+    assert_eq!(compare(), whole, "rows of another evaluation");
+
+    let newest = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap().remove(0);
+    fs::remove_dir_all(newest).unwrap();
+    evaluate(&[]);
+    assert_eq!(compare(), whole, "rows of half a training");
+    assert_eq!(velocity(&run), trained);
+}
+
+/// A method whose training fails is a line of the table, and the others go on.
+#[test]
+fn a_method_that_fails_leaves_the_others_theirs() {
+    let place = Place::new();
+    let far = ["--set", "phase.1.level.1.rate=1e30", "--seeds", "2", "--name", "c"];
+    let output = place.run(&[&["compare", "tiny.toml", "--methods", "learned,linear"], &far[..]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let comparison = json(&place.path("runs/c/comparison.json"));
+    let rows = comparison["rows"].as_array().unwrap();
+    let seeds: BTreeSet<_> = rows.iter().map(|row| (row["method"].as_str(), row["seed"].as_u64())).collect();
+    assert_eq!(seeds, BTreeSet::from([(Some("linear"), Some(3)), (Some("linear"), Some(4))]));
+    for seed in ["with seed 3, step ", "with seed 4, step "] {
+        let said = |line: &serde_json::Value| line.as_str().unwrap().contains(seed);
+        assert!(comparison["left_out"].as_array().unwrap().iter().any(said), "{comparison}");
+    }
+}
+
+/// Under rectified pairs the path is measured between those, which lie nearer to each other than drawn ones.
+#[test]
+fn the_pairs_that_are_measured_are_those_that_were_trained_on() {
+    let place = Place::new();
+    let output = place.run(&["compare", "tiny.toml", "--methods", "linear,ot,reflow", "--name", "c"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let speed = |method: &str| {
+        let summary = json(&place.path(&format!("runs/c/{method}-3/summary.json")));
+        summary["path"]["squared_speed"].as_f64().unwrap()
+    };
+    assert!(speed("ot") < 0.8 * speed("linear"), "{} {}", speed("ot"), speed("linear"));
+    assert!(speed("reflow") < 0.8 * speed("linear"), "{} {}", speed("reflow"), speed("linear"));
+}

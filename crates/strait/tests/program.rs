@@ -310,10 +310,10 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
         (&["train", "missing.toml"], 1, &["nowhere.npz"]),
         (&["train", "cut.toml"], 1, &["cut.npz", "damaged"]),
         (&["train", "nan.toml"], 1, &["`data`", "NaN", "row 17"]),
-        (&["train", "plan.toml"], 1, &["last phase (`final`) does not fit the velocity"]),
+        (&["train", "plan.toml"], 2, &["last phase (`final`) does not fit the velocity"]),
         (
             &["train", "density.toml", "--set", "phase.2.level.0.objective.name=\"marginal_flow_matching\""],
-            1,
+            2,
             &["marginal_flow_matching", "moons", "no log-density", "another source or objective"],
         ),
         (&["train", "tiny.toml", "--device", "cuda:9"], 1, &["cuda:9", "not there"]),

@@ -2,7 +2,7 @@
 
 use super::{
     AffineConfig, Config, ConfigError, CouplingConfig, DataName, GlowConfig, InterpolantConfig, LevelConfig, MapConfig,
-    ObjectiveConfig, SourceConfig, TeacherConfig,
+    ObjectiveConfig, SourceConfig, TeacherConfig, UnitsConfig,
 };
 use crate::reflow::teacher;
 use strait_ode::Method;
@@ -44,24 +44,40 @@ impl Config {
         need(self.phase.is_empty() == gaussian, "phase", self.phase.len(), must)?;
         let alone = flow.is_none() && self.interpolant == InterpolantConfig::Linear;
         need(alone || !gaussian, "velocity.gaussian", gaussian, "alone, on the linear path")?;
+        let normal = self.source == SourceConfig::Normal || (flow.is_none() && !gaussian);
+        need(normal, "source", self.source, "the normal one where velocity.flow or velocity.gaussian is given")?;
         for (i, phase) in self.phase.iter().enumerate() {
             need(phase.turns > 0, &format!("phase.{i}.turns"), phase.turns, "at least 1")?;
+            // These are fitted to data before their first step, once.
+            let fitted = |level: &LevelName| *level == LevelName::Transport || flow.is_some();
+            let key = format!("phase.{i}.fresh");
+            need(
+                !phase.fresh.iter().any(fitted),
+                &key,
+                &phase.fresh,
+                "without a map or a flow, which start from data",
+            )?;
             for (j, level) in phase.level.iter().enumerate() {
                 let key = format!("phase.{i}.level.{j}");
                 level.check(&key)?;
                 self.check_objective(&format!("{key}.objective"), level.level, level.objective)?;
                 level.check_batch(&key, level.objective)?;
                 for (k, term) in level.plus.iter().enumerate() {
+                    let at = format!("{key}.plus.{k}");
+                    self.check_objective(&format!("{at}.objective"), level.level, term.objective)?;
                     level.check_batch(&key, term.objective)?;
-                    let key = format!("{key}.plus.{k}");
-                    self.check_objective(&format!("{key}.objective"), level.level, term.objective)?;
-                    need(term.weight.is_finite(), &format!("{key}.weight"), term.weight, "a finite number")?;
+                    need(term.weight.is_finite(), &format!("{at}.weight"), term.weight, "a finite number")?;
                 }
             }
         }
         let log = &self.log;
         need(log.every > 0 && log.checkpoint > 0 && log.keep > 0, "log", log, "made of numbers of at least 1")?;
         self.check_evaluate()
+    }
+
+    /// Whether the path of each pair can be followed back from its points.
+    fn is_invertible(&self) -> bool {
+        !matches!(self.interpolant, InterpolantConfig::Residual { .. } | InterpolantConfig::Transport { .. })
     }
 
     /// Refuses an objective that its level or the run's models have no meaning for.
@@ -104,9 +120,16 @@ impl Config {
             let independent = self.coupling == CouplingConfig::Independent;
             need(independent, key, objective, "left to independent pairs (`coupling.name`): it needs the exact field")?;
         }
+        if let O::Straightness { .. } = objective {
+            need(self.is_invertible(), key, objective, "of an invertible path: no residual and none through a map")?;
+        }
         match objective {
-            O::Straightness { candidates: k, .. } => {
-                need(k >= 2 && k % 2 == 0, &format!("{key}.candidates"), k, "even and at least 2")
+            O::Straightness { candidates: k, times, .. } => {
+                need(k >= 2 && k % 2 == 0, &format!("{key}.candidates"), k, "even and at least 2")?;
+                need(times >= 1, &format!("{key}.times"), times, "at least 1")
+            }
+            O::Energy { acceleration: a } => {
+                need(a.is_finite() && a >= 0.0, &format!("{key}.acceleration"), a, "at least 0")
             }
             O::MarginalFlowMatching { candidates: k } => need(k >= 0, &format!("{key}.candidates"), k, "at least 0"),
             O::MarginalStraightness { step } => {
@@ -146,6 +169,8 @@ impl Config {
         let toy = data.file.is_none() && data.name != Some(DataName::Digits);
         need(data.points.is_none() || toy, "data.points", data.points, "left out for data that are not a toy")?;
         need(data.points.is_none_or(|n| n > 1), "data.points", data.points, "at least 2")?;
+        let scales = data.name != Some(DataName::Digits) || data.units == UnitsConfig::Unit;
+        need(scales, "data.units", data.units, "left out for digits")?;
         let gaussian = data.name == Some(DataName::Gaussian);
         need(
             data.dimension.is_none() || gaussian,
@@ -157,7 +182,10 @@ impl Config {
 
     fn check_evaluate(&self) -> Result<(), ConfigError> {
         let evaluate = &self.evaluate;
-        need(evaluate.samples >= 2, "evaluate.samples", evaluate.samples, "at least 2")?;
+        need(!evaluate.nfe.is_empty(), "evaluate.nfe", &evaluate.nfe, "at least one count")?;
+        // Coverage looks at the five nearest neighbours.
+        let least = if self.data.name == Some(DataName::Digits) { 7 } else { 2 };
+        need(evaluate.samples >= least, "evaluate.samples", evaluate.samples, &format!("at least {least}"))?;
         check_solver("evaluate", &evaluate.solver, &evaluate.nfe)
     }
 }
@@ -224,14 +252,34 @@ impl LevelConfig {
         need(self.clip.is_none_or(positive), &key("clip"), self.clip, "above 0")?;
         let unit = |b: f64| (0.0..1.0).contains(&b);
         need(unit(self.betas.0) && unit(self.betas.1), &key("betas"), self.betas, "a pair of numbers in [0, 1)")?;
-        Ok(())
+        let (holds, must) = match self.times {
+            Times::Uniform => (true, ""),
+            Times::LogitNormal { mean, sd } => (mean.is_finite() && positive(sd), "of a finite mean and an sd above 0"),
+            Times::UShaped { sharpness } => (positive(sharpness), "of a sharpness above 0"),
+            Times::Power { power } => (positive(power), "of a power above 0"),
+        };
+        need(holds, &key("times"), self.times, must)
     }
 
-    /// Refuses a batch or times that an objective of this level has no meaning for.
+    /// Refuses a batch, noise or times that an objective of this level has no meaning for.
     fn check_batch(&self, at: &str, objective: ObjectiveConfig) -> Result<(), ConfigError> {
-        let candidates = objective.candidates();
-        let must = format!("above the candidates of its objective, {candidates}");
-        need(self.batch > candidates, &format!("{at}.batch"), self.batch, &must)?;
+        let key = format!("{at}.batch");
+        match objective {
+            ObjectiveConfig::MarginalFlowMatching { candidates } => {
+                let must = format!("above the candidates of its objective, {candidates}");
+                need(self.batch > candidates, &key, self.batch, &must)?;
+            }
+            ObjectiveConfig::Straightness { candidates, times, .. } => {
+                let points = self.batch - candidates;
+                let must = format!("{candidates} candidates and a multiple of {times} points");
+                need(points > 0 && points % times == 0, &key, self.batch, &must)?;
+            }
+            _ => {}
+        }
+        if let ObjectiveConfig::MarginalFlowMatching { .. } | ObjectiveConfig::Straightness { .. } = objective {
+            // Both ends of a pair get the same noise, which the field's weights would take for independent ends.
+            need(self.noise == 0.0, &format!("{at}.noise"), self.noise, "0 for an objective of the exact field")?;
+        }
         let any = !matches!(objective, ObjectiveConfig::MarginalStraightness { .. });
         let must = "uniform for marginal_straightness";
         need(any || self.times == Times::Uniform, &format!("{at}.times"), self.times, must)

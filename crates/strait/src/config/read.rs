@@ -109,18 +109,25 @@ fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigErro
             return Err(ConfigError::Version { origin: origin.into(), found });
         }
     }
-    let mut config: Config = toml::from_str(text).map_err(|error| at(origin, text, &error))?;
-    for set in sets {
-        let origin = format!("--set {set}");
-        lay(&mut table, set).map_err(|problem| ConfigError::Text { origin: origin.clone(), line: None, problem })?;
-        config = Config::deserialize(table.clone()).map_err(|error| ConfigError::Text {
-            origin,
-            line: None,
-            problem: explain(error.message()),
-        })?;
-    }
+    let config = toml::from_str(text).map_err(|error| at(origin, text, &error))?;
+    let config = laid_over(config, &mut table, sets)?;
     config.check()?;
     Ok(config)
+}
+
+/// A config with settings laid over its table, one after another. Several together may make what none makes alone: a table
+/// that is no config is an error only where it is none after the last, named by the setting that began it.
+fn laid_over(mut config: Config, table: &mut Table, sets: &[String]) -> Result<Config, ConfigError> {
+    let mut refused = None;
+    for set in sets {
+        let text = |problem| ConfigError::Text { origin: format!("--set {set}"), line: None, problem };
+        lay(table, set).map_err(text)?;
+        match Config::deserialize(table.clone()) {
+            Ok(laid) => (config, refused) = (laid, None),
+            Err(error) => refused = refused.or_else(|| Some(text(explain(error.message())))),
+        }
+    }
+    refused.map_or(Ok(config), Err)
 }
 
 /// The resolved config as TOML.

@@ -2,14 +2,14 @@
 
 use super::{Headline, Method, evaluations, measured};
 use crate::ProgramError;
-use crate::measure::{Reference, conditional_paths, trajectories};
+use crate::measure::{Measured, Reference, conditional_paths, trajectories};
 use crate::report::{
     Axis, Chart, Event, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
     ScatterCell, ScatterGrid, ScatterRow, Series, Shade, Trajectories, TrajectoryPanel, Truth, significant,
 };
 use crate::scores::{Metric, Scores};
 use crate::setting::Setting;
-use crate::track::{MetricsLine, Models};
+use crate::track::MetricsLine;
 use strait_data::Image;
 use tch::{Kind, Tensor};
 
@@ -152,8 +152,8 @@ pub(super) fn flow_lines(
     methods: &[Method<'_>],
     reference: &Reference,
 ) -> Result<Figure, ProgramError> {
-    let lines = |models: &Models| {
-        let states = trajectories(models, reference, &setting.data, DRAWN)?;
+    let lines = |measured: &Measured| {
+        let states = trajectories(&measured.models, reference, &setting.data, DRAWN)?;
         Ok((0..states.size()[1]).map(|i| states.select(1, i)).collect())
     };
     let title = "Trajectories of the flow".into();
@@ -168,8 +168,8 @@ pub(super) fn path_lines(
     reference: &Reference,
 ) -> Result<Figure, ProgramError> {
     let title = "Conditional paths".into();
-    let caption = "The paths of the same twelve pairs, with the straight line between the ends of each.".into();
-    let lines = |models: &Models| conditional_paths(models, reference, &setting.data, 12);
+    let caption = "The paths of twelve pairs, with the straight line between the ends of each.".into();
+    let lines = |measured: &Measured| conditional_paths(measured, &setting.data, 12);
     let panels = line_panels(methods, reference, true, lines)?;
     Ok(Trajectories { id: "paths".into(), title, caption, panels }.draw()?)
 }
@@ -179,13 +179,13 @@ fn line_panels(
     methods: &[Method<'_>],
     reference: &Reference,
     chords: bool,
-    lines: impl Fn(&Models) -> Result<Vec<Tensor>, ProgramError>,
+    lines: impl Fn(&Measured) -> Result<Vec<Tensor>, ProgramError>,
 ) -> Result<Vec<TrajectoryPanel>, ProgramError> {
     let panel = |method: &Method<'_>| {
         Ok(TrajectoryPanel {
             title: method.name().into(),
             colour: method.colour(),
-            paths: lines(&method.measured.models)?.iter().map(|line| points(line, i64::MAX)).collect(),
+            paths: lines(method.measured)?.iter().map(|line| points(line, i64::MAX)).collect(),
             background: points(&reference.data, POINTS),
             chords,
         })

@@ -5,6 +5,7 @@ mod tables;
 
 pub(crate) use figures::{format, pixels, points};
 
+use crate::config::InterpolantConfig;
 use crate::measure::{Measured, Reference};
 use crate::report::{Colour, KeyNumber, Page, Section, significant};
 use crate::run_folder::RunFolder;
@@ -28,9 +29,9 @@ impl Method<'_> {
         &self.track.name
     }
 
-    /// Linear has one colour in every report, whatever stands beside it.
+    /// The linear path has one colour in every report, whatever its pairs and whatever stands beside it.
     fn colour(&self) -> Colour {
-        Colour::of(usize::from(self.name() != "linear"))
+        Colour::of(usize::from(self.track.config.interpolant != InterpolantConfig::Linear))
     }
 
     fn score(&self, headline: Headline, nfe: usize) -> f64 {

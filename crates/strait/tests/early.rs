@@ -1,0 +1,106 @@
+//! What cannot run is said before a run begins, by its key, and leaves nothing behind.
+
+mod common;
+
+use common::{Place, TINY, json};
+use ndarray::Array2;
+use std::fs::File;
+
+/// An archive of two arrays (rows, 2), whose rows are sorted.
+fn own_data(place: &Place, train: usize, test: usize) {
+    let array = |rows: usize| {
+        Array2::<f32>::from_shape_fn((rows, 2), |(i, j)| i as f32 / rows as f32 + (i * 7 + j) as f32 % 3.0)
+    };
+    let mut npz = ndarray_npy::NpzWriter::new(File::create(place.path("own.npz")).unwrap());
+    npz.add_array("train", &array(train)).unwrap();
+    npz.add_array("test", &array(test)).unwrap();
+    npz.finish().unwrap();
+    let text = TINY.replacen("name = \"8gaussians\"\nsd = 0.5", "file = \"own.npz\"", 1);
+    place.write("own.toml", text.replace("batch = 64", "batch = 16"));
+}
+
+#[test]
+fn what_would_stop_a_later_phase_is_refused_before_the_first() {
+    let place = Place::new();
+    let moons = "[source]\nname = \"moons\"\nnoise = 0.05\nscale = 2.0\nshift = [-1.0, 0.0]\n\n[velocity]";
+    place.write("moons.toml", TINY.replacen("[velocity]", moons, 1));
+    let linear = TINY.replacen(
+        "family = \"affine\"\nhidden = [8]\nmixing = \"triangular\"\nlog_scale_bound = 10.0",
+        "family = \"linear\"",
+        1,
+    );
+    place.write("fixed.toml", linear.replace("fresh = [\"velocity\"]", "fresh = [\"interpolant\"]"));
+    own_data(&place, 50, 1);
+    let straight = |batch: i64| {
+        let text =
+            "objective = { name = \"straightness\", candidates = 16, times = 4, until = 0.9, floor = 1.5 }\nbatch = ";
+        TINY.replacen(
+            "objective = { name = \"energy\", acceleration = 2e-3 }\nbatch = 64",
+            &format!("{text}{batch}"),
+            1,
+        )
+    };
+    place.write("few.toml", straight(16));
+    place.write("odd.toml", straight(23));
+    place.write(
+        "bent.toml",
+        straight(24).replacen(
+            "family = \"affine\"\nhidden = [8]\nmixing = \"triangular\"\nlog_scale_bound = 10.0",
+            "family = \"residual\"\nhidden = [8]\nbase = { family = \"linear\" }",
+            1,
+        ),
+    );
+    let marginal = "phase.2.level.0.objective.name=\"marginal_flow_matching\"";
+    let flow = "velocity.flow={ steps = 1, transform = \"affine\" }";
+    let cases: &[(&str, &[&str], i32, &[&str])] = &[
+        ("tiny.toml", &["data.points=40"], 1, &["64", "40"]),
+        ("tiny.toml", &["phase.2.fresh=[\"transport\"]"], 2, &["phase.2.fresh", "start from data"]),
+        ("fixed.toml", &[], 2, &["names the interpolant"]),
+        ("few.toml", &[], 2, &["phase.1.level.1.batch = 16", "16 candidates and a multiple of 4 points"]),
+        ("odd.toml", &[], 2, &["phase.1.level.1.batch = 23"]),
+        ("bent.toml", &[], 2, &["phase.1.level.1.objective", "invertible"]),
+        ("tiny.toml", &[marginal, "phase.2.level.0.noise=0.1"], 2, &["phase.2.level.0.noise = 0.1"]),
+        ("moons.toml", &["velocity.gaussian=true", "phase=[]", "interpolant={ family = \"linear\" }"], 2, &["source"]),
+        ("moons.toml", &[flow], 2, &["source"]),
+        ("tiny.toml", &["phase.0.level.0.times={ law = \"power\", power = -1.0 }"], 2, &["phase.0.level.0.times"]),
+        ("tiny.toml", &["phase.1.level.1.objective.acceleration=-1"], 2, &["phase.1.level.1.objective.acceleration"]),
+        ("tiny.toml", &["evaluate.nfe=[]"], 2, &["evaluate.nfe"]),
+        ("own.toml", &[], 2, &["own.npz", "at least 2 points"]),
+    ];
+    for (config, sets, code, words) in cases {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let arguments: Vec<&str> = ["train", config].into_iter().chain(sets).collect();
+        let (line, found) = place.refusal(&arguments);
+        assert!(found == *code && words.iter().all(|word| line.contains(word)), "{arguments:?}: {line}");
+        assert!(!place.path("runs").exists(), "{arguments:?} left something behind");
+    }
+    for arguments in [["--seeds", "0"], ["--rounds", "0"], ["--name", "../x"], ["--name", ""]] {
+        let output = place.run(&[&["compare", "tiny.toml", "--methods", "linear"], &arguments[..]].concat());
+        assert!(!output.status.success() && !place.path("runs").exists(), "{arguments:?}");
+    }
+}
+
+/// Settings are read together: the law of a table and what goes with it may come one after the other.
+#[test]
+fn settings_make_together_what_none_makes_alone() {
+    let place = Place::new();
+    let law = ["--set", "phase.2.level.0.times.law=power"];
+    let power = ["--set", "phase.2.level.0.times.power=2.0"];
+    let arguments = [&["train", "tiny.toml", "--name", "a"], &law[..], &power[..]].concat();
+    let output = place.run(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(std::fs::read_to_string(place.path("runs/a/config.toml")).unwrap().contains("power = 2.0"));
+    let (line, code) = place.refusal(&[&["train", "tiny.toml", "--set", "seed=1"], &law[..]].concat());
+    assert!(line.contains("--set phase.2.level.0.times.law=power: missing field `power`") && code == 2, "{line}");
+}
+
+/// A split that is measured may be larger than the one that is trained on.
+#[test]
+fn few_training_points_are_measured_against_as_many() {
+    let place = Place::new();
+    own_data(&place, 50, 64);
+    let output = place.run(&["train", "own.toml", "--name", "a"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary = json(&place.path("runs/a/summary.json"));
+    assert_eq!(summary["evaluations"][0]["samples"], 45, "{summary}");
+}
