@@ -30,5 +30,6 @@ pub mod stress;
 pub mod summary;
 pub mod track;
 pub mod train;
+mod whole_file;
 
 pub use error::ProgramError;

@@ -1,10 +1,9 @@
 //! The folder of a run: what lies where, and how files get there without ever being half there.
 
-use crate::ProgramError;
 use crate::config::{self, Config};
+use crate::{ProgramError, whole_file};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Where runs lie, below the current folder.
@@ -189,13 +188,5 @@ fn first_free(root: &Path, stem: &str) -> Result<PathBuf, ProgramError> {
 /// # Errors
 /// `Io` names the file.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let temporary = path.with_file_name(format!(".{name}.partial"));
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        ProgramError::io(path)(error)
-    })
+    whole_file::write(path, bytes).map_err(ProgramError::io(path))
 }

@@ -4,11 +4,12 @@ use std::{
     collections::HashSet,
     fmt::Write as _,
     fs,
-    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::whole_file;
 
 use super::{
     error::ReportError,
@@ -297,19 +298,5 @@ fn write_figure(html: &mut String, figure: &Figure) {
 
 /// Puts `bytes` in the place of the file at `path`, whole or not at all.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = write_through(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|source| {
-        // What was half written only takes room; that it cannot be removed adds nothing to say.
-        let _ = fs::remove_file(&temporary);
-        ReportError::File { path: path.into(), source }
-    })
-}
-
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    whole_file::write(path, bytes).map_err(|source| ReportError::File { path: path.into(), source })
 }
