@@ -99,15 +99,16 @@ fn alone(level: LevelConfig, name: &str, turns: u64) -> PhaseConfig {
     PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![LevelConfig { steps: 1, ..level }] }
 }
 
-/// One phase of the velocity as the last phase of a config takes its steps, on as many pairs, but by flow matching at uniform
-/// times, which is for every path and coupling: what a config asks of the velocity beside is for its own path.
+/// One phase of the velocity as the last phase of a config takes its steps, on as many pairs, but by flow matching, which is
+/// for every path and coupling. Another objective is for the config's own path, and so are the times that go with it.
 fn velocity_alone(config: &Config, name: &str, turns: u64) -> Option<PhaseConfig> {
     let last = last(config)?.clone();
+    let matching = last.objective == ObjectiveConfig::FlowMatching;
     let level = LevelConfig {
         objective: ObjectiveConfig::FlowMatching,
         plus: vec![],
         batch: last.batch - last.objective.candidates(),
-        times: Times::Uniform,
+        times: if matching { last.times } else { Times::Uniform },
         ..last
     };
     Some(alone(level, name, turns))
@@ -154,6 +155,7 @@ fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseCon
         level: LevelName::Interpolant,
         objective: ObjectiveConfig::MarginalStraightness { step: JOINT_STEP },
         rate: JOINT_RATE * velocity.rate,
+        times: Times::Uniform,
         clip: Some(1.0),
         ..velocity.clone()
     };

@@ -253,6 +253,24 @@ fn a_row_is_of_a_whole_training_measured_as_its_config_says() {
     assert_eq!(velocity(&run), trained);
 }
 
+/// Times at which a preset's last velocity matches the flow are every method's; those of another objective are its own.
+#[test]
+fn times_of_flow_matching_are_for_every_method() {
+    let place = Place::new();
+    for (objective, times) in [("flow_matching", "power = 2.0"), ("marginal_flow_matching", "law = \"uniform\"")] {
+        let objective = format!("phase.2.level.0.objective.name={objective}");
+        let more =
+            ["--set", &objective, "--set", "phase.2.level.0.times={ law = \"power\", power = 2.0 }", "--name", times];
+        let output = place.run(&[&["compare", "tiny.toml", "--methods", "linear,reflow,paper"], &more[..]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for method in ["linear", "reflow", "paper"] {
+            let config = fs::read_to_string(place.path(&format!("runs/{times}/{method}-3/config.toml"))).unwrap();
+            let (_, last) = config.rsplit_once("[[phase]]").unwrap();
+            assert!(last.contains(times), "{method}: {last}");
+        }
+    }
+}
+
 /// A method whose training fails is a line of the table, and the others go on.
 #[test]
 fn a_method_that_fails_leaves_the_others_theirs() {
