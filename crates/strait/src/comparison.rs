@@ -113,7 +113,8 @@ const OF_FLOW: [(&str, &str, usize); 4] = [
 ];
 
 impl Comparison {
-    /// Of all that is finished in a folder: its runs `METHOD-SEED` and `METHOD_same_time-SEED` with a summary.
+    /// Of all that is finished in a folder: its runs `METHOD-SEED` and `METHOD_same_time-SEED` with a summary, of the whole
+    /// training and measured as their configs say.
     ///
     /// # Errors
     /// `Io` names a summary that cannot be read.
@@ -132,7 +133,9 @@ impl Comparison {
             let mut seeds: Vec<u64> = names.iter().filter_map(seed).collect();
             seeds.sort_unstable();
             for seed in seeds {
-                if let Some(summary) = folder.read_json(&format!("{method}-{seed}/{SUMMARY}"))? {
+                let run = RunFolder::of(&folder.path().join(format!("{method}-{seed}")));
+                let Some(summary) = run.read_json::<Summary>(SUMMARY)? else { continue };
+                if summary.is_of(&run.config()?) {
                     comparison.add(&method, &summary);
                     summaries.push((method.clone(), summary));
                 }

@@ -244,6 +244,10 @@ fn a_row_is_of_a_whole_training_measured_as_its_config_says() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     evaluate(&["--solver", "heun", "--nfe", "2", "--samples", "32"]);
+    let output = place.run(&["compare", "tiny.toml", "--methods", "ot", "--name", "c"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!fs::read_to_string(place.path("runs/c/comparison.md")).unwrap().contains("heun"));
+    fs::remove_dir_all(place.path("runs/c/ot-3")).unwrap();
     assert_eq!(compare(), whole, "rows of another evaluation");
 
     let newest = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap().remove(0);
