@@ -124,19 +124,19 @@ pub fn affine_curve(
         return fault("times", 2, vec![batch], t.size());
     }
     check_numbers(numbers, batch, d)?;
-    let present: Vec<&Tensor> = numbers.present().into_iter().take(1 + order as usize).collect();
-    let all: Vec<&Tensor> = present.iter().copied().chain([y, x1, t]).collect();
+    let numbers = numbers.up_to(order);
+    let all: Vec<&Tensor> = numbers.iter().chain([y, x1, t]).collect();
     if x1.requires_grad() || t.requires_grad() || d < 1 || !serves(&all, d, bound) {
         return Ok(None);
     }
-    let (mut numbers, mut made) = ([ptr::null_mut(); 3], [ptr::null_mut(); 3]);
-    for (to, of) in numbers.iter_mut().zip(present) {
+    let (mut present, mut made) = ([ptr::null_mut(); 3], [ptr::null_mut(); 3]);
+    for (to, of) in present.iter_mut().zip(&numbers) {
         *to = ffi::handle(of);
     }
     let given = [y, x1, t].map(ffi::handle);
     // SAFETY: the handles are of borrowed tensors of checked shapes and kinds; `order + 1` results are written on success.
     ffi::check(unsafe {
-        ffi::strait_affine_curve(numbers.as_ptr(), given.as_ptr(), bound, order as i64, made.as_mut_ptr())
+        ffi::strait_affine_curve(present.as_ptr(), given.as_ptr(), bound, order as i64, made.as_mut_ptr())
     })?;
     // SAFETY: what is not null was made by `new`, and nothing else owns it.
     let [value, first, second] = unsafe { ffi::own_each(made) };

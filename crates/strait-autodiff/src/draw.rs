@@ -1,4 +1,5 @@
-//! Random tensors as pure functions of a seed: no generator is shared, so no draw can shift another.
+//! Random tensors as pure functions of a seed: no generator is shared, so no draw can shift another. On the CPU
+//! libtorch's generator takes the lower 32 bits of a seed alone.
 
 use crate::{AutodiffError, ffi};
 use std::ptr;
@@ -14,19 +15,10 @@ enum Law {
 
 fn draw(law: Law, seed: u64, shape: &[i64], high: i64, kind: Kind, device: Device) -> Result<Tensor, AutodiffError> {
     let mut result = ptr::null_mut();
-    let device = ffi::device_code(device)?;
+    let (kind, device) = (ffi::kind_code(kind)?, ffi::device_code(device)?);
     // SAFETY: `shape` is read within its length; `result` is written on success.
     ffi::check(unsafe {
-        ffi::strait_draw(
-            law as i32,
-            seed,
-            shape.as_ptr(),
-            shape.len(),
-            high,
-            ffi::kind_code(kind),
-            device,
-            &raw mut result,
-        )
+        ffi::strait_draw(law as i32, seed, shape.as_ptr(), shape.len(), high, kind, device, &raw mut result)
     })?;
     // SAFETY: on success it is a fresh tensor that nothing else owns.
     Ok(unsafe { ffi::own(result) })
@@ -35,7 +27,8 @@ fn draw(law: Law, seed: u64, shape: &[i64], high: i64, kind: Kind, device: Devic
 /// Standard normal numbers.
 ///
 /// # Errors
-/// `Device` for a device without a seeded generator; libtorch's when memory runs out or a size is negative.
+/// `Device` for a device without a seeded generator, `Kind` for a kind that is not of real numbers; libtorch's for
+/// integers, when memory runs out or a size is negative.
 ///
 /// ```
 /// use strait_autodiff::normal;

@@ -1,4 +1,4 @@
-use tch::{Device, TchError};
+use tch::{Device, Kind, TchError};
 
 /// What can go wrong while differentiating.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,12 @@ pub enum AutodiffError {
     Device {
         /// The device asked for.
         device: Device,
+    },
+    /// Draws are numbers: integers, or of a floating-point kind.
+    #[error("no draws of kind {kind:?}; ask for a floating-point kind and convert them")]
+    Kind {
+        /// The kind asked for.
+        kind: Kind,
     },
     /// Any other error of libtorch, first line only.
     #[error("libtorch: {0}")]

@@ -191,9 +191,9 @@ pub(crate) unsafe fn own_each<const N: usize>(pointers: [*mut C_tensor; N]) -> [
     pointers.map(|pointer| (!pointer.is_null()).then(|| unsafe { own(pointer) }))
 }
 
-/// The codes that libtorch gives to element kinds.
-pub(crate) fn kind_code(kind: Kind) -> c_int {
-    match kind {
+/// The codes that libtorch gives to the kinds of real numbers.
+pub(crate) fn kind_code(kind: Kind) -> Result<c_int, AutodiffError> {
+    Ok(match kind {
         Kind::Uint8 => 0,
         Kind::Int8 => 1,
         Kind::Int16 => 2,
@@ -201,9 +201,10 @@ pub(crate) fn kind_code(kind: Kind) -> c_int {
         Kind::Int64 => 4,
         Kind::Half => 5,
         Kind::Float => 6,
+        Kind::Double => 7,
         Kind::BFloat16 => 15,
-        _ => 7, // Double
-    }
+        kind => return Err(AutodiffError::Kind { kind }),
+    })
 }
 
 /// -1 for the CPU, the index of a CUDA device otherwise.

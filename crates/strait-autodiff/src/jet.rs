@@ -52,6 +52,11 @@ fn copy(d: Option<&Tensor>) -> Option<Tensor> {
     d.map(Tensor::shallow_clone)
 }
 
+/// A derivative of the shape of its value: views, which are taken of both, must mean the same of both.
+fn spread(d: Option<Tensor>, value: &Tensor) -> Option<Tensor> {
+    d.map(|d| if d.size() == value.size() { d } else { d.expand_as(value) })
+}
+
 impl Jet {
     /// Something that does not move.
     pub fn constant(value: &Tensor) -> Self {
@@ -65,9 +70,12 @@ impl Jet {
     }
 
     /// A value with a given first derivative, and a second one where the order asks for it.
+    ///
+    /// # Panics
+    /// Where a derivative cannot be broadcast to the shape of the value.
     pub fn with_derivatives(value: Tensor, first: Tensor, second: Option<Tensor>) -> Self {
         let order = if second.is_some() { Order::Second } else { Order::First };
-        Self { order, value, first: Some(first), second }
+        Self { order, first: spread(Some(first), &value), second: spread(second, &value), value }
     }
 
     /// Of an order, with the derivatives that are not zero.
@@ -173,12 +181,11 @@ impl Jet {
     /// The sum.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        Self {
-            order: self.order.max(other.order),
-            value: &self.value + &other.value,
-            first: add(copy(self.first.as_ref()), copy(other.first.as_ref())),
-            second: add(copy(self.second.as_ref()), copy(other.second.as_ref())),
-        }
+        let value = &self.value + &other.value;
+        let sum = |a: Option<&Tensor>, b: Option<&Tensor>| spread(add(copy(a), copy(b)), &value);
+        let first = sum(self.first.as_ref(), other.first.as_ref());
+        let second = sum(self.second.as_ref(), other.second.as_ref());
+        Self { order: self.order.max(other.order), first, second, value }
     }
 
     /// The product, broadcast: $(ab)'' = a''b + 2a'b' + ab''$.

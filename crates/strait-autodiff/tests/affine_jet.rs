@@ -3,7 +3,7 @@
 mod common;
 
 use common::{draw, jet, with_gradients};
-use strait_autodiff::{Jet, Order, affine_jet};
+use strait_autodiff::{AutodiffError, Graph, Jet, Order, affine_curve, affine_jet, vjp};
 use tch::{Kind, Tensor};
 
 const BOUND: f64 = 2.0;
@@ -62,4 +62,26 @@ fn the_kernel_is_the_map_with_its_first_two_derivatives() {
             }
         }
     }
+}
+
+/// Of a path's numbers, where each sample has values of its own.
+#[test]
+fn a_derivative_shared_by_all_samples_is_spread_over_them() -> Result<(), AutodiffError> {
+    let (value, y, x1) =
+        (draw(1, &[40, 2], Kind::Double), draw(2, &[40, 1], Kind::Double), draw(3, &[40, 1], Kind::Double));
+    let t = draw(4, &[40], Kind::Double).sigmoid();
+    let of = |slope: &Tensor| {
+        let numbers = Jet::variable(&value, Order::First).map(Tensor::shallow_clone, |_| slope.shallow_clone());
+        let x = affine_curve(&numbers, BOUND, &y, &x1, &t, Order::First)?.expect("a kernel");
+        Ok::<_, AutodiffError>([x.value().shallow_clone(), x.first()])
+    };
+    let one = draw(5, &[1, 2], Kind::Double).set_requires_grad(true);
+    let each = one.detach().expand([40, 2], false).contiguous().set_requires_grad(true);
+    let (shared, own) = (of(&one)?, of(&each)?);
+    assert_eq!(shared, own);
+    let w = shared.each_ref().map(Tensor::ones_like);
+    let of_one = vjp(&shared, &w, &[one], Graph::Free)?.remove(0);
+    let of_each = vjp(&own, &w, &[each], Graph::Free)?.remove(0);
+    assert!(of_one.allclose(&of_each.sum_dim_intlist([0i64].as_slice(), true, Kind::Double), 1e-12, 1e-12, false));
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Every derivative against float64 differences, and against each other.
 
 use strait_autodiff::{
-    AdamW, AdamWState, AutodiffError, Graph, clip, gradient, jvp, lerp, normal, permutation, time_derivative, uniform,
-    vjp,
+    AdamW, AdamWState, AutodiffError, Graph, Jet, Order, clip, gradient, jvp, lerp, normal, permutation,
+    time_derivative, uniform, vjp,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -253,7 +253,6 @@ fn draws_are_functions_of_their_seed() {
 
 #[test]
 fn jets_equal_forward_mode_and_differences() {
-    use strait_autodiff::{Jet, Order};
     type Case = (&'static str, fn(&Jet) -> Jet);
     let cases: [Case; 6] = [
         ("exp", |a| a.scale(0.7).exp()),
@@ -288,7 +287,6 @@ fn an_expanded_input_has_a_jvp() {
 /// The kernels of SiLU against the same of libtorch's operations: values, gradients, and gradients of gradients.
 #[test]
 fn the_kernels_of_silu_are_its_derivatives() {
-    use strait_autodiff::{Jet, Order};
     let plain = |a: &Jet| {
         let (x, s) = (a.value(), a.value().sigmoid());
         let slope: Tensor = &s + x * &s * (1.0 - &s);
@@ -331,7 +329,6 @@ fn the_kernels_of_silu_are_its_derivatives() {
 /// In single precision over all of its range, where an exponential of our own stands in for libtorch's.
 #[test]
 fn the_kernel_is_exact_over_all_of_float() {
-    use strait_autodiff::{Jet, Order};
     let x = Tensor::arange_start_step(-120.0, 120.0, 0.003, (Kind::Float, Device::Cpu));
     let jet = |x: &Tensor| Jet::variable(x, Order::Second).silu();
     let (found, exact) = (jet(&x), jet(&x.to_kind(Kind::Double)));
@@ -371,4 +368,29 @@ fn selu_is_exact_over_all_of_float_and_keeps_its_derivatives() {
     );
     let slope = vjp(&[y.sum(Kind::Float)], &[Tensor::from(1.0f32)], &[leaf], Graph::Free).unwrap().remove(0);
     assert!(difference(&moved.unwrap()[0].tangent, &slope) < 1e-6);
+}
+
+/// A view of a sum is the same view of its derivatives, also where only a smaller term moves.
+#[test]
+fn derivatives_have_the_shape_of_their_value() {
+    let column = Jet::variable(&draw(1, &[3, 1]), Order::First);
+    let sum = column.plus(&Jet::constant(&draw(2, &[3, 4])));
+    let (left, right) = sum.unzip(|x| (x.narrow(1, 0, 1), x.narrow(1, 1, 3)));
+    assert_eq!((left.first(), right.first()), (draw(1, &[3, 1]).ones_like(), draw(1, &[3, 3]).ones_like()));
+    let (slope, bend) = (draw(3, &[1, 4]), draw(4, &[3, 1]));
+    let given = Jet::with_derivatives(draw(5, &[3, 4]), slope.shallow_clone(), Some(bend.shallow_clone()));
+    let flat = given.view(|x| x.reshape([12]));
+    assert_eq!(flat.first(), slope.repeat([3, 1]).view([12]));
+    assert_eq!(flat.second(), bend.repeat([1, 4]).view([12]));
+}
+
+#[test]
+fn kinds_without_a_law_are_refused() {
+    for kind in [Kind::Bool, Kind::ComplexFloat, Kind::ComplexDouble] {
+        let found = uniform(1, &[3], kind, Device::Cpu);
+        assert!(matches!(found, Err(AutodiffError::Kind { kind: of }) if of == kind), "{kind:?}: {found:?}");
+    }
+    for kind in [Kind::Half, Kind::BFloat16, Kind::Float, Kind::Double] {
+        assert_eq!(uniform(1, &[3], kind, Device::Cpu).unwrap().kind(), kind);
+    }
 }

@@ -23,6 +23,10 @@ pub struct Seed(pub u64);
 pub struct Stream(u64);
 
 /// The draws of one stream at one step, in order. There is no other state: a resumed run needs only its step.
+///
+/// Each draw of a tensor seeds a generator of its own with 64 bits, of which libtorch's on the CPU takes the lower 32:
+/// any two draws of one law and shape are the same there with probability $2^{-32}$, and among 80,000 there are two
+/// such about every other time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draws {
     key: u64,
