@@ -21,6 +21,7 @@
 #include <torch/csrc/autograd/forward_grad.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
+#include <unordered_set>
 #include <vector>
 
 #ifdef STRAIT_KEEP_CUDA
@@ -46,11 +47,13 @@ std::vector<Tensor> list(Tensor** tensors, size_t n) {
 }
 
 // The fused kernels walk memory and never look at strides, so gradients must lie as their parameters do; autograd
-// returns those of a convolution's weights in the layout of its input.
+// returns those of a convolution's weights in the layout of its input. And they divide a gradient where it lies, but
+// autograd returns one tensor for both terms of a sum.
 std::vector<Tensor> laid_out_as(const std::vector<Tensor>& params, std::vector<Tensor> grads) {
+  std::unordered_set<const void*> seen;
   for (size_t i = 0; i < grads.size(); ++i) {
-    const bool fits = grads[i].sizes() == params[i].sizes();
-    if (fits && grads[i].strides() != params[i].strides()) grads[i] = at::empty_like(params[i]).copy_(grads[i]);
+    const bool again = !seen.insert(grads[i].const_data_ptr()).second;
+    if (again || grads[i].strides() != params[i].strides()) grads[i] = at::empty_like(params[i]).copy_(grads[i]);
   }
   return grads;
 }

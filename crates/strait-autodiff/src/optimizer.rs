@@ -77,10 +77,12 @@ impl AdamW {
     /// $$ m \leftarrow \beta_1 m + (1-\beta_1) g,\quad v \leftarrow \beta_2 v + (1-\beta_2) g^2,\quad
     ///    p \leftarrow p - \eta\lambda p - \eta\,\frac{m / (1-\beta_1^k)}{\sqrt{v / (1-\beta_2^k)} + \epsilon} $$
     ///
-    /// with $g$ divided by the clip's divisor. A step whose gradients are not finite changes nothing.
+    /// with $g$ divided by the clip's divisor. A step whose gradients are not finite changes neither parameters nor
+    /// moments. Under a clip gradients are used up: each is overwritten with what it was divided to.
     ///
     /// # Errors
-    /// `Count` when the lists differ in length, libtorch's where tensors do not fit.
+    /// `Count` when the lists differ in length, `Shape` where a tensor does not have the shape of its parameter,
+    /// libtorch's where kinds or devices do not fit.
     ///
     /// ```
     /// use strait_autodiff::{AdamW, AdamWState};
@@ -102,11 +104,16 @@ impl AdamW {
         same_count("parameters against gradients", params.len(), grads.len())?;
         same_count("parameters against moments", params.len(), state.exp_avg.len())?;
         same_count("parameters against second moments", params.len(), state.exp_avg_sq.len())?;
+        // The kernel walks memory as far as a parameter goes.
+        same_shapes("gradient", params, grads)?;
+        same_shapes("first moment", params, &state.exp_avg)?;
+        same_shapes("second moment", params, &state.exp_avg_sq)?;
         let (p, g) = (ffi::handles(params), ffi::handles(grads));
         let (m, v) = (ffi::handles(&state.exp_avg), ffi::handles(&state.exp_avg_sq));
         let (divisor, found_inf) =
             clip.map_or((ptr::null_mut(), ptr::null_mut()), |c| (ffi::handle(&c.divisor), ffi::handle(&c.found_inf)));
-        // SAFETY: four arrays of the same checked length of live tensors; null stands for "no clipping".
+        // SAFETY: four arrays of the same checked length of live tensors, of checked shapes; null stands for "no
+        // clipping".
         ffi::check(unsafe {
             ffi::strait_adamw(
                 p.as_ptr(),
@@ -140,4 +147,14 @@ pub fn lerp(averages: &[Tensor], params: &[Tensor], weight: f64) -> Result<(), A
 
 fn same_count(what: &'static str, left: usize, right: usize) -> Result<(), AutodiffError> {
     if left == right { Ok(()) } else { Err(AutodiffError::Count { what, left, right }) }
+}
+
+fn same_shapes(what: &'static str, params: &[Tensor], tensors: &[Tensor]) -> Result<(), AutodiffError> {
+    match params.iter().zip(tensors).position(|(p, x)| p.size() != x.size()) {
+        None => Ok(()),
+        Some(index) => {
+            let (expected, found) = (params[index].size(), tensors[index].size());
+            Err(AutodiffError::Shape { what, index, expected, found })
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The fused kernels against their equations.
 
-use strait_autodiff::{AdamW, AdamWState, AutodiffError};
+use strait_autodiff::{AdamW, AdamWState, AutodiffError, clip};
 use tch::{Kind, Tensor};
 
 /// Autograd returns the gradient of a convolution's weights in the layout of its input.
@@ -24,5 +24,47 @@ fn a_step_does_not_depend_on_how_a_gradient_lies_in_memory() -> Result<(), Autod
     let channels_last = run(|g| g.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]))?;
     assert_eq!(plain, channels_last);
     assert_ne!(plain, start);
+    Ok(())
+}
+
+/// Autograd hands out one tensor for both terms of a sum.
+#[test]
+fn a_gradient_that_stands_twice_is_clipped_once() -> Result<(), AutodiffError> {
+    let options = (Kind::Float, tch::Device::Cpu);
+    let adam = AdamW { lr: 0.1, betas: (0.9, 0.99), weight_decay: 0.0, eps: 1e-8 };
+    let moments = |grads: [Tensor; 2]| {
+        let p = [(); 2].map(|()| Tensor::zeros([5], options));
+        let mut state = AdamWState::new(&p)?;
+        let clipped = clip(&grads, 0.5)?;
+        adam.step(&p, &grads, &mut state, Some(&clipped))?;
+        Ok::<_, AutodiffError>(state.exp_avg)
+    };
+    let g = Tensor::full([5], 3.0, options);
+    let apart = moments([g.copy(), g.copy()])?;
+    assert_eq!(moments([g.shallow_clone(), g])?, apart);
+    assert_eq!(apart[0], apart[1]);
+    Ok(())
+}
+
+#[test]
+fn what_does_not_fit_its_parameter_is_named() -> Result<(), AutodiffError> {
+    let of = |n: i64| Tensor::zeros([n], (Kind::Float, tch::Device::Cpu));
+    let adam = AdamW { lr: 0.1, betas: (0.9, 0.99), weight_decay: 0.0, eps: 1e-8 };
+    let params = [of(3), of(400)];
+    for (wrong, grads, first, second) in [
+        ("gradient", [of(3), of(4)], [of(3), of(400)], [of(3), of(400)]),
+        ("first moment", [of(3), of(400)], [of(3), of(4)], [of(3), of(400)]),
+        ("second moment", [of(3), of(400)], [of(3), of(400)], [of(3), of(4)]),
+    ] {
+        let (exp_avg, exp_avg_sq) = (first.into(), second.into());
+        let mut state = AdamWState { exp_avg, exp_avg_sq, ..AdamWState::new(&params)? };
+        match adam.step(&params, &grads, &mut state, None).unwrap_err() {
+            AutodiffError::Shape { what, index: 1, expected, found } => {
+                assert_eq!((what, expected, found), (wrong, vec![400], vec![4]));
+            }
+            other => panic!("{other}"),
+        }
+        assert_eq!(state.step.double_value(&[]), 0.0);
+    }
     Ok(())
 }
