@@ -52,7 +52,8 @@ class ChainPaths {
       Stage s{};
       for (size_t i = 0; i < OF_STAGE; ++i) {
         s.given[i] = read<T>(in[BEFORE + l * OF_STAGE + i]);
-        s.size[i] = in[BEFORE + l * OF_STAGE + i].numel() / (timeless(layout.kinds[l], i) ? 1 : z.times);
+        const int64_t all_times = timeless(layout.kinds[l], i) ? 1 : std::max<int64_t>(z.times, 1);
+        s.size[i] = in[BEFORE + l * OF_STAGE + i].numel() / all_times;
       }
       s.linear = layout.kinds[l] == LINEAR;
       s.raw = raw;

@@ -132,7 +132,7 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
       if (l == 0) break;
       const Tensor gh = at::mm(g, weight(l)), a = saved[inputs + 2 * layers + 2 * l - 1];
       g = at::empty_like(a);
-      const int64_t given = a.size(0) / n;
+      const int64_t given = l == 1 ? layout.given() : layout.made();
       of_kind(a, [&]<typename T>(T) { silu_pull<T>(a, given, gh, layout.made(), g); });
     }
     bool wanted = false;

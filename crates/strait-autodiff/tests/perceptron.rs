@@ -124,3 +124,18 @@ fn what_the_kernel_cannot_do_is_left_to_others() -> Result<(), AutodiffError> {
     assert!(matches!(perceptron(&[], &[], Order::Value), Err(AutodiffError::Count { .. })));
     Ok(())
 }
+
+#[test]
+fn an_empty_batch_has_gradients_of_zero() {
+    let part = |n: i64, derivatives: u64| -> Vec<Tensor> {
+        (0..=derivatives).map(|k| draw(k, &[0, n], Kind::Double)).collect()
+    };
+    for (order, moves) in [(Order::Value, 0), (Order::First, 1), (Order::Second, 1), (Order::Second, 2)] {
+        for widths in [&[3i64] as &[i64], &[5, 3], &[8, 7, 2]] {
+            let parts = [part(2, 0), part(3, moves)];
+            let (ours, theirs) =
+                (everything(kernel, &parts, widths, order), everything(composed, &parts, widths, order));
+            assert_eq!(ours, theirs, "{order:?} {moves} {widths:?}");
+        }
+    }
+}
