@@ -113,7 +113,8 @@ fn average_file(level: &str, half_life: f64) -> String {
     format!("{level}.ema-{half_life}.safetensors")
 }
 
-/// Saves the whole state of a run as `DIR/step-N`, and removes all but the newest `keep` checkpoints.
+/// Saves the whole state of a run as `DIR/step-N`, and of the checkpoints up to this one removes all but the newest
+/// `keep`. Those of later steps, which a run that went back has left behind, stay and do not count.
 ///
 /// # Errors
 /// `Io` or `Checkpoint` name the file that could not be written (a full disk); the checkpoints before it stay.
@@ -132,7 +133,7 @@ pub fn save(trainer: &Trainer<'_>, dir: &Path, wall_seconds: f64, keep: usize) -
         let _ = fs::remove_dir_all(&temporary);
         return Err(error);
     }
-    for old in list(dir)?.into_iter().skip(keep.max(1)) {
+    for old in list(dir)?.into_iter().skip_while(|path| *path != target).skip(keep.max(1)) {
         fs::remove_dir_all(&old).map_err(io_error(&old))?;
     }
     Ok(target)

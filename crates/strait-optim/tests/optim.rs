@@ -312,6 +312,31 @@ fn only_the_newest_checkpoints_are_kept() {
     assert_eq!(names, ["step-9", "step-8", "step-7"]);
 }
 
+/// After a return to an older step, those of the steps that were left behind do not count, and are nobody's to remove.
+#[test]
+fn what_was_just_written_stays_and_so_does_what_is_of_later_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let phases = vec![phase(9, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
+    let mut trainer = trainer(phases, &[]).unwrap();
+    let steps = || {
+        let found = checkpoint::list(folder.path()).unwrap();
+        found.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    for _ in 0..4 {
+        trainer.turn().unwrap();
+        checkpoint::save(&trainer, folder.path(), 0.0, 3).unwrap();
+    }
+    checkpoint::open(&folder.path().join("step-2")).unwrap().restore(&mut trainer).unwrap();
+    let written = checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
+    checkpoint::open(&written).unwrap();
+    assert_eq!(steps(), ["step-4", "step-3", "step-2"]);
+    for left in [&["step-4", "step-3", "step-2"] as &[&str], &["step-4", "step-3"]] {
+        trainer.turn().unwrap();
+        checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
+        assert_eq!(steps(), left);
+    }
+}
+
 /// Pair i is (i, 10 i) in both coordinates.
 struct Tens;
 
