@@ -132,6 +132,17 @@ impl Coupling {
         Ok(Self { conditioner, transform, active, channels, gate: setting.gate })
     }
 
+    /// A network of vectors takes no images, and one of images no vectors.
+    fn check(&self, x: &Tensor) -> Result<(), Error> {
+        let weight = self.conditioner.weight();
+        check_input(x, self.channels, weight)?;
+        if x.dim() == weight.dim() {
+            return Ok(());
+        }
+        let maps = if weight.dim() == 4 { ", H, W" } else { "" };
+        Err(Error::Shape { what: "x", expected: format!("(B, {}{maps})", self.channels), found: x.size() })
+    }
+
     /// The passive and the active half.
     fn halves(&self, x: &Tensor) -> (Tensor, Tensor) {
         let passive = self.channels / 2;
@@ -153,7 +164,7 @@ impl Coupling {
     }
 
     fn apply(&self, direction: Direction, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        check_input(x, self.channels, self.conditioner.weight())?;
+        self.check(x)?;
         let gate = self.gate.factor("a coupling", x, condition)?;
         let (passive, active) = self.halves(x);
         let raw = self.conditioner.apply(&passive, condition)?;
@@ -180,7 +191,7 @@ impl Bijection for Coupling {
 
     /// For couplings of vectors, and of splines where [`spline_jet`] has a kernel.
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
-        check_input(x.value(), self.channels, self.conditioner.weight())?;
+        self.check(x.value())?;
         let (passive, active) = x.unzip(|x| self.halves(x));
         let Some(raw) = self.conditioner.push(&passive, condition)? else { return Ok(None) };
         let gate = self.gate.moving(x.value(), condition)?;
@@ -221,7 +232,7 @@ impl Layer for Coupling {
             return retrace_whole(self, at);
         }
         let output = &at.output.value;
-        check_input(output, self.channels, self.conditioner.weight())?;
+        self.check(output)?;
         let (passive, moved) = self.halves(output);
         let passive = leaf(&passive);
         let gate = self.gate.factor("a coupling", output, at.condition)?;

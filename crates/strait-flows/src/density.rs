@@ -92,7 +92,10 @@ impl<F: Layer> Density<F> {
 /// libtorch's, when memory runs out.
 pub fn dequantise(integers: &Tensor, n: i64, kind: Kind, draws: &mut Draws) -> Result<Tensor, Error> {
     let noise = draws.uniform(&integers.size(), kind, integers.device())?;
-    Ok((integers.to_kind(kind) + noise) / n as f64)
+    let k = integers.to_kind(kind);
+    let sum = &k + noise;
+    // What rounds up to the next integer goes to the first number of its bin, which else gets half of its share.
+    Ok(k.where_self(&sum.ge_tensor(&(&k + 1.0)), &sum) / n as f64)
 }
 
 /// Bits per dimension of integers $0 .. n-1$, from log-densities in nats of their [`dequantise`]d values in d

@@ -8,6 +8,7 @@ pub use exponential::Exponential;
 pub use gaussian::GaussianMap;
 pub use plu::Plu;
 
+use crate::layer::places;
 use tch::Tensor;
 
 /// One matrix (C, C) applied to the channels of every sample and place. For images a batched product is three to five
@@ -18,5 +19,5 @@ fn mix(matrix: &Tensor, x: &Tensor) -> Tensor {
     }
     let size = x.size();
     let matrices = matrix.expand([size[0], size[1], size[1]], false);
-    matrices.bmm(&x.reshape([size[0], size[1], -1])).view(size.as_slice())
+    matrices.bmm(&x.reshape([size[0], size[1], places(x)])).view(size.as_slice())
 }

@@ -1,6 +1,7 @@
 //! Parameters in safetensors files.
 
 use crate::FlowError;
+use std::fs::{self, File};
 use std::path::Path;
 use strait_core::{Error, Parameters};
 use tch::Tensor;
@@ -20,7 +21,8 @@ pub fn save(parameters: &Parameters, path: impl AsRef<Path>) -> Result<(), Error
     let named: Vec<(String, Tensor)> =
         parameters.named().into_iter().map(|(name, x)| (name, x.to_device(tch::Device::Cpu).contiguous())).collect();
     Tensor::write_safetensors(&named, &partial).map_err(|error| fault(path, error))?;
-    std::fs::rename(&partial, path).map_err(|error| fault(path, error))
+    let on_disk = File::open(&partial).and_then(|file| file.sync_all());
+    on_disk.and_then(|()| fs::rename(&partial, path)).map_err(|error| fault(path, error))
 }
 
 /// Reads what [`save`] wrote into parameters of the same architecture.

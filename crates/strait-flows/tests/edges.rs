@@ -1,6 +1,6 @@
 //! Fresh layers, closed gates, inputs far out, depth, initialisation from data, refusals.
 
-use strait_core::{Bijection, Condition, Error, Parameters, Scope, Seed};
+use strait_core::{Bijection, Condition, Error, Jet, Moving, Parameters, Scope, Seed};
 use strait_flows::{
     ActNorm, Active, Base, Chain, Coupling, Density, Exponential, FlowError, Gate, Glow, Layer, Memory, Mixing,
     Permutation, Plan, Plu, Setting, Transform, bits_per_dimension, dequantise,
@@ -238,6 +238,46 @@ fn refusals_name_what_is_wrong() {
 }
 
 #[test]
+fn a_coupling_of_vectors_takes_no_images_and_one_of_images_no_vectors() {
+    let t = Tensor::from_slice(&[0.2f32, 0.4, 0.9]);
+    for (event, other) in [(&[4i64] as &[i64], &[3i64, 4, 4, 4] as &[i64]), (&[4, 4, 4], &[3, 4])] {
+        for context in [&[] as &[i64], &[2]] {
+            let mut parameters = Parameters::new(Seed(0), Kind::Float, CPU);
+            let setting = Setting { event, context, gate: Gate::Start, hidden: &[8] };
+            let coupling = Coupling::new(&mut parameters.root(), &setting, Transform::affine(), Active::Last).unwrap();
+            let (x, c) = (normal("x", other, Kind::Float), normal("c", &[3, 2], Kind::Float));
+            let condition = Condition { context: Some(&c), t: Some(&t) };
+            let pushed = coupling.push(&Jet::constant(&x), Moving { context: Some(&c), t: &Jet::constant(&t) });
+            let found = [
+                coupling.forward(&x, condition).map(drop),
+                coupling.inverse(&x, condition).map(drop),
+                pushed.map(drop),
+            ];
+            for found in found {
+                assert!(matches!(found, Err(Error::Shape { what: "x", .. })), "{event:?}, {context:?}: {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_comes_through() {
+    for event in [&[5i64][..], &[3, 4, 4]] {
+        for gate in [Gate::Timeless, Gate::Start] {
+            let mut parameters = Parameters::new(Seed(0), Kind::Float, CPU);
+            let x = normal("x", &[&[0], event].concat(), Kind::Float);
+            let (c, t) = (normal("c", &[0, 2], Kind::Float), normal("t", &[0], Kind::Float));
+            let condition = Condition { context: Some(&c), t: Some(&t) };
+            for layer in every_layer(&mut parameters.root(), event, gate).unwrap() {
+                is_identity(layer.as_ref(), &x, condition);
+                let pushed = layer.push(&Jet::constant(&x), Moving { context: Some(&c), t: &Jet::constant(&t) });
+                assert!(pushed.unwrap().is_none_or(|y| y.value().size() == x.size()), "{layer}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_density_integrates_to_one_and_its_samples_carry_it() {
     let mut parameters = Parameters::new(Seed(0), Kind::Double, CPU);
     let plan = Plan { steps: 3, hidden: &[8], transform: Transform::spline(), ..Plan::default() };
@@ -267,6 +307,17 @@ fn bits_per_dimension_of_a_known_law() {
     assert_eq!(bits_per_dimension(&log_density, 3, 256), log_density + 8.0);
     let doubled = bits_per_dimension(&Tensor::from_slice(&[3.0 * std::f64::consts::LN_2]), 3, 2);
     assert!(doubled.double_value(&[0]).abs() < 1e-15);
+}
+
+/// Also where k + u rounds to k + 1: of so many numbers a few in single precision, half of them in sixteen bits.
+#[test]
+fn noise_does_not_carry_an_integer_into_the_next_bin() {
+    let k = Tensor::full([1 << 20], 255, (Kind::Int64, CPU));
+    for kind in [Kind::Float, Kind::BFloat16, Kind::Half] {
+        let x = dequantise(&k, 256, kind, &mut Seed(0).stream("u").at(0)).unwrap();
+        assert!(x.max().double_value(&[]) < 1.0, "{kind:?}");
+        assert!(x.min().double_value(&[]) >= 255.0 / 256.0, "{kind:?}");
+    }
 }
 
 #[test]

@@ -21,17 +21,20 @@ fn normal(seed: u64, shape: &[i64], kind: Kind) -> Tensor {
     Seed(seed).stream("x").at(0).normal(shape, Kind::Double, Device::Cpu).unwrap().to_kind(kind)
 }
 
-/// A whole Glow, with a permutation; couplings alone, of both halves; couplings that are not gated or see no time.
+/// A whole Glow, with a permutation, that sees the end or not; couplings alone, of both halves; couplings that are not
+/// gated or see no time.
 #[derive(Debug, Clone, Copy)]
 enum Flow {
     Glow,
+    Blind,
     Couplings(Gate),
 }
 
 fn build(flow: Flow, d: i64, scope: &mut Scope<'_>) -> Result<Box<dyn flows::Layer>, Error> {
     Ok(match flow {
-        Flow::Glow => {
-            let plan = Plan { steps: 2, hidden: &[5], context: &[d], gate: Gate::Start, ..Plan::default() };
+        Flow::Glow | Flow::Blind => {
+            let context: &[i64] = if matches!(flow, Flow::Glow) { &[d] } else { &[] };
+            let plan = Plan { steps: 2, hidden: &[5], context, gate: Gate::Start, ..Plan::default() };
             let glow = flows::Glow::vector(scope, d, &plan)?;
             Box::new(Chain::new().then(glow).then(Permutation::reverse(d)))
         }
@@ -107,8 +110,9 @@ fn apart(a: &Tensor, b: &Tensor) -> f64 {
     (a - b).abs().max().double_value(&[]) / scale
 }
 
-const FLOWS: [Flow; 5] = [
+const FLOWS: [Flow; 6] = [
     Flow::Glow,
+    Flow::Blind,
     Flow::Couplings(Gate::Start),
     Flow::Couplings(Gate::Ends),
     Flow::Couplings(Gate::Open),
