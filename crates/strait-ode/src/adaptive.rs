@@ -101,6 +101,11 @@ impl DormandPrince {
     }
 }
 
+/// What the times in $[0, 1]$ of a kind resolve.
+fn least_step(kind: Kind) -> f64 {
+    4.0 * if kind == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) }
+}
+
 /// A part of the batch on its way. Times are counted from the start, in float64: each sample has gone `gone` of
 /// `span` and will try a step of `h`.
 struct Running<'a> {
@@ -161,7 +166,7 @@ impl<'a> Running<'a> {
             return Err(OdeError::NonFinite { what: "velocity", step: 0, t: grid.start(), sample, count, of });
         }
         let h = controller
-            .first_step(&x, &slope, span, |h| {
+            .first_step(&x, &slope, (least_step(x.kind()), span), |h| {
                 let moved = x.f_addcmul(&slope, &per_sample(&(h * sign).to_kind(x.kind()), &x))?;
                 evaluate(field, &moved, &at(h))
             })
@@ -175,7 +180,7 @@ impl<'a> Running<'a> {
 
     fn run(mut self, out: &mut Output<'_>) -> Result<(), OdeError> {
         let mut target = self.part.of(&out.x, 0)?;
-        let least = 4.0 * if self.x.kind() == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) };
+        let least = least_step(self.x.kind());
         for step in 0..self.method.max_steps {
             let report = self.step(step, out)?;
             if let Some(progress) = out.progress {

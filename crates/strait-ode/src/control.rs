@@ -32,9 +32,11 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    /// The root mean square of `y` in units of the tolerance at `x`, `atol + rtol |x|`.
+    /// The root mean square of `y` in units of the tolerance at `x`, `atol + rtol |x|`. Where that is 0, a `y` of 0 is
+    /// within it and no other.
     pub(crate) fn norm(&self, y: &Tensor, x: &Tensor) -> Result<Tensor, Error> {
         let scale = x.f_abs()?.f_mul_scalar(self.rtol)?.f_add_scalar(self.atol)?;
+        let scale = scale.f_clamp_min(f64::from(f32::MIN_POSITIVE))?;
         let squares = y.f_div(&scale)?.f_square()?;
         let mean = sum_per_sample(&squares).f_to_kind(Kind::Double)?.f_div_scalar(event_size(x).max(1))?;
         match self.control {
@@ -43,24 +45,25 @@ impl Controller {
         }
     }
 
-    /// A first step within `span` (Hairer, Norsett and Wanner, II.4), from the state, its slope, and the slope after
-    /// an Euler step, which `slope_after` finds.
+    /// A first step from `least` to `span` (Hairer, Norsett and Wanner, II.4), from the state, its slope, and the slope
+    /// after an Euler step, which `slope_after` finds.
     pub(crate) fn first_step(
         &self,
         x: &Tensor,
         slope: &Tensor,
-        span: f64,
+        (least, span): (f64, f64),
         slope_after: impl FnOnce(&Tensor) -> Result<Tensor, Error>,
     ) -> Result<Tensor, Error> {
         let (size, speed) = (self.norm(x, x)?, self.norm(slope, x)?);
         let tiny = size.lt(1e-5).logical_or(&speed.lt(1e-5));
-        let euler = (size / &speed * 0.01).masked_fill(&tiny, 1e-6).clamp_max(span);
+        let euler = (size / &speed * 0.01).masked_fill(&tiny, 1e-6).clamp(least, span);
         let change = slope_after(&euler)?.f_sub(slope)?;
         let fastest = (self.norm(&change, x)? / &euler).maximum(&speed);
         let by_change = (fastest.reciprocal() * 0.01).pow_tensor_scalar(0.2);
         let guess = (&euler * 1e-3).clamp_min(1e-6);
         let step = by_change.where_self(&fastest.gt(1e-15), &guess).minimum(&(&euler * 100.0));
-        Ok(step.where_self(&step.isfinite(), &euler).clamp_max(span))
+        // Near the origin, and without a tolerance there, the guess may be far below what a step can be.
+        Ok(step.where_self(&step.isfinite(), &euler).clamp(least, span))
     }
 
     /// The next step size after one of size `h` with error `error`: grown or shrunk where it was accepted, shrunk

@@ -267,3 +267,34 @@ fn tolerances_must_make_sense() {
     let none = Tensor::zeros([0, 2], (Kind::Double, Device::Cpu));
     assert_eq!(method.solve(&Sine, &none, &ends(), Options::default()).unwrap().x.size(), [0, 2]);
 }
+
+/// One sample rests in a coordinate at 0, both leave such a coordinate under the spiral.
+#[test]
+fn a_coordinate_at_zero_needs_no_absolute_tolerance() {
+    let x = Tensor::from_slice2(&[[0.0f64, 1.0], [0.7, 0.0]]);
+    for control in CONTROLS {
+        for (field, exact) in [(&Sine as &dyn VelocityField, Sine::flow(&x, 1.0)), (&Linear, Linear::flow(&x, 1.0))] {
+            let method = DormandPrince { atol: 0.0, ..to(1e-7, control) };
+            let solution = method.solve(field, &x, &ends(), Options::default()).unwrap();
+            assert!(distance(&solution.x, &exact) < 1e-6, "{control:?}");
+            assert!(solution.nfe < 400, "{control:?}: {} evaluations", solution.nfe);
+        }
+    }
+}
+
+/// There the first step is a part of the time in which the state doubles, and below what float32 resolves beside 1.
+#[test]
+fn float32_starts_near_the_origin() {
+    struct Rise;
+    impl VelocityField for Rise {
+        fn velocity(&self, x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
+            Ok(x * 0.5 + 1.0)
+        }
+    }
+    let x = (points(8) * 1e-9).to_kind(Kind::Float);
+    for control in CONTROLS {
+        let solution = to(1e-5, control).solve(&Rise, &x, &ends(), Options::default()).unwrap();
+        let off = (solution.x - ((&x + 2.0) * 0.5f64.exp() - 2.0)).abs().max().double_value(&[]);
+        assert!(off < 1e-4, "{control:?}: {off:e}");
+    }
+}
