@@ -19,13 +19,16 @@ impl Points<'_> {
     /// The shape of a value for each time, end and point: (T, K, Q, ...).
     ///
     /// # Errors
-    /// `Shape` where the three do not fit.
+    /// `Shape` where the three do not fit, or there is no end.
     pub fn check(&self) -> Result<Vec<i64>, Error> {
         check_batch(self.x_t, self.t)?;
         let (points, ends) = (self.x_t.size(), self.x1.size());
         if points.len() < 3 || ends.len() + 1 != points.len() || points[2..] != ends[1..] {
             let expected = format!("(T, Q, ...) with samples of the shape of x1 (K, ...), {ends:?}");
             return Err(Error::Shape { what: "x_t", expected, found: points });
+        }
+        if ends[0] < 1 {
+            return Err(Error::Shape { what: "x1", expected: "(K, ...) with K at least 1".into(), found: ends });
         }
         let mut size = vec![points[0], ends[0]];
         size.extend(&points[1..]);
@@ -118,7 +121,7 @@ impl MovingMarginal {
 }
 
 impl Marginal {
-    /// From log-weights (T, K, Q) and velocities (T, K, Q, ...).
+    /// From log-weights (T, K, Q) and velocities (T, K, Q, ...), of one end at least.
     pub fn over(log_weight: &Tensor, velocity: &Tensor) -> Self {
         let top = log_weight.amax([1i64].as_slice(), true).detach();
         let weight = weights(&(log_weight - &top));

@@ -71,11 +71,15 @@ impl<F: TimeFunction> Affine<F> {
     /// From a network whose result has `config.outputs()` numbers for each sample.
     ///
     /// # Errors
-    /// `Shape` for a dimension below 1.
+    /// `Shape` for a dimension below 1; `Setting` for a bound that is not positive and finite.
     pub fn new(network: F, config: AffineConfig) -> Result<Self, Error> {
         if config.dimensions < 1 {
             let found = vec![config.dimensions];
             return Err(Error::Shape { what: "affine path", expected: "at least one dimension".into(), found });
+        }
+        let value = config.log_scale_bound;
+        if !(value > 0.0 && value.is_finite()) {
+            return Err(Error::Setting { what: "the bound of log-scales", value, must: "positive and finite" });
         }
         let below = (config.mixing == Mixing::Triangular && config.dimensions > 1).then(|| {
             let d = config.dimensions;

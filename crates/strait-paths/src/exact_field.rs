@@ -118,7 +118,7 @@ impl<'a> ExactField<'a> {
     pub fn at(&self, x: &Tensor, t: &Tensor) -> Result<Exact, Error> {
         check_batch(x, t)?;
         // Points of one time (a step of a solver) share what is computed of it, unless a derivative in each is wanted.
-        let shared = !t.requires_grad() && !inside_jvp() && t.f_min()? == t.f_max()?;
+        let shared = !t.requires_grad() && !inside_jvp() && t.numel() > 0 && t.f_min()? == t.f_max()?;
         let (axis, t) = if shared { (0, t.narrow(0, 0, 1)) } else { (1, t.shallow_clone()) };
         let Exact { velocity, effective, log_density } = self.at_times(&x.unsqueeze(axis), &t)?;
         Ok(Exact {
@@ -199,7 +199,7 @@ impl<'a> ExactField<'a> {
         let size = at.check()?;
         let [times, k, q] = [size[0], size[1], size[2]];
         let k_part = k.min(self.pairs_at_once);
-        let q_part = q.min(self.pairs_at_once / k_part);
+        let q_part = q.min(self.pairs_at_once / k_part).max(1);
         let times_part = times.min(self.pairs_at_once / (k_part * q_part));
         in_parts(0, times, times_part, |from, n| {
             let (x_t, t) = (at.x_t.narrow(0, from, n), at.t.narrow(0, from, n));

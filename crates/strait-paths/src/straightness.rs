@@ -12,7 +12,8 @@ pub enum Along {
     /// By double reverse mode: exact, for any field.
     Reverse,
     /// By a central difference along the flow, $\bigl(v(x + hv, t + h) - v(x - hv, t - h)\bigr)/2h$, to the order
-    /// $h^2$; the step is shorter at both ends of [0, 1]. For any field, and the cheapest.
+    /// $h^2$ from $t = h$ to $t = 1 - 2h$. Nearer to the ends of [0, 1] one of its sides is shorter, down to nothing,
+    /// and the order is h. For any field, and the cheapest.
     Difference {
         /// h.
         step: f64,
@@ -70,6 +71,9 @@ pub fn material_derivative(
                 |x: &Tensor| if x.requires_grad() { x.shallow_clone() } else { x.detach().set_requires_grad(true) };
             let (x, t) = (leaf(x), leaf(t));
             let velocity = field(&x, &t)?;
+            if !velocity.requires_grad() {
+                return Ok(Moving { derivative: velocity.zeros_like(), velocity }); // nothing moves it
+            }
             // The pull-back is linear in its cotangent, so its own pull-back is the push-forward.
             let cotangent = velocity.zeros_like().set_requires_grad(true);
             let at = [x, t.shallow_clone()];

@@ -2,16 +2,18 @@
 
 mod common;
 
-use common::{Independent, affine};
+use common::{Independent, affine, glow_path};
 use std::cell::Cell;
 use strait_core::{
-    Bijection, Condition, Dataset, Draws, Error, Interpolant, InvertibleInterpolant, Parameters, PathSample, Seed,
-    Source, Split, StandardNormal, Stream, Transformed, VelocityField, sum_per_sample,
+    Bijection, Condition, Dataset, Draws, Error, Interpolant, InvertibleInterpolant, Parameters, PathSample, Points,
+    Seed, Source, Split, StandardNormal, Stream, Transformed, VelocityField, sum_per_sample,
 };
+use strait_flows::Plan;
 use strait_laws::interpolant::Case;
 use strait_paths::gaussian::{LinearPathField, StraightField};
 use strait_paths::{
-    Along, Candidates, ExactField, Linear, Mixing, Schedule, Transport, curvature, material_derivative,
+    Along, Candidates, Exact, ExactField, Linear, Mixing, MovingExact, Schedule, Transport, curvature,
+    material_derivative,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -327,4 +329,48 @@ fn it_refuses_pairs_that_are_not_independent_and_the_end() {
     let end = Tensor::from_slice(&[1.0f64]);
     assert!(matches!(field.velocity(&x, &end), Err(Error::Time { .. })));
     assert!(field.velocity(&x.narrow(1, 0, 1), &end).is_err());
+}
+
+/// Everything of no points is empty; a marginal over no ends is nothing at all.
+#[test]
+fn no_points_have_a_field_and_no_ends_have_none() {
+    let source = StandardNormal::new(&[2]);
+    let case = Case { batch: 1, event: vec![2], seed: 0 };
+    let mut parameters = Parameters::new(Seed(2), DOUBLE.0, DOUBLE.1);
+    let affine = affine(Mixing::Triangular)(&case, &mut parameters.root().sub("affine")).unwrap();
+    let glow = glow_path(Plan::default())(&case, &mut parameters.root().sub("glow")).unwrap();
+    let zeros = |shape: &[i64]| Tensor::zeros(shape, DOUBLE);
+    for (name, path) in [
+        ("linear", &Linear as &dyn InvertibleInterpolant),
+        ("trigonometric", &Schedule::Trigonometric),
+        ("affine", &affine),
+        ("glow", &glow),
+    ] {
+        let field = ExactField::new(path, &source, &Independent(true), target(5, 3), 3).unwrap();
+        for (times, points) in [(2, 0), (0, 3)] {
+            let (x, t) = (zeros(&[times, points, 2]), zeros(&[times]));
+            let Exact { velocity, effective, log_density } = field.at_times(&x, &t).unwrap();
+            assert_eq!([velocity.size(), effective.size()], [vec![times, points, 2], vec![times, points]], "{name}");
+            assert_eq!(log_density.size(), [times, points], "{name}");
+            for along in [Along::Forward, Along::Reverse, Along::Difference { step: 1e-3 }] {
+                let MovingExact { derivative, .. } = field.moving(&x, &t, along).unwrap();
+                assert_eq!(derivative.size(), [times, points, 2], "{name}, {along:?}");
+            }
+        }
+        assert_eq!(field.velocity(&zeros(&[0, 2]), &zeros(&[0])).unwrap().size(), [0, 2], "{name}");
+        let (x, x1, t) = (zeros(&[2, 3, 2]), zeros(&[0, 2]), zeros(&[2]));
+        let refused = path.marginal(&source, Points { x_t: &x, x1: &x1, t: &t }).unwrap_err();
+        assert!(matches!(refused, Error::Shape { what: "x1", .. }), "{name}: {refused}");
+    }
+}
+
+/// A velocity without a graph, which reverse mode finds nothing in.
+#[test]
+fn a_constant_field_does_not_bend() {
+    let field = |x: &Tensor, _: &Tensor| Ok::<_, Error>(x.ones_like());
+    let (x, t) = (normal(&[4, 2], 1), Tensor::from_slice(&[0.0f64, 0.3, 0.6, 1.0]));
+    for along in [Along::Forward, Along::Reverse, Along::Difference { step: 1e-3 }] {
+        let moving = material_derivative(&field, &x, &t, along).unwrap();
+        assert_eq!((moving.velocity, moving.derivative), (x.ones_like(), x.zeros_like()), "{along:?}");
+    }
 }

@@ -12,7 +12,7 @@ use strait_core::{
 use strait_flows::{self as flows, Plan, Transform};
 use strait_laws::interpolant::{Case, Suite, check, check_invertible};
 use strait_paths::gaussian::{LinearPathField, StraightField};
-use strait_paths::{Affine, Linear, Mixing, Monotone, Schedule, differentiate, differentiate_twice};
+use strait_paths::{Affine, AffineConfig, Linear, Mixing, Monotone, Schedule, differentiate, differentiate_twice};
 use tch::{Device, Kind, Tensor};
 
 #[test]
@@ -150,4 +150,15 @@ fn closed_forms_hold_at_their_ends_and_along_trajectories() {
     let later = straight.velocity(&(&x + &v0 * 0.7), &(&zero + 0.7)).unwrap();
     assert!(later.allclose(&v0, 1e-10, 1e-12, false));
     assert!(StraightField::new(&mean, &(&covariance - 1.0)).is_err());
+}
+
+#[test]
+fn a_bound_that_makes_no_path_is_refused() {
+    let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+    for (i, log_scale_bound) in [0.0, -1.0, f64::NAN, f64::INFINITY].into_iter().enumerate() {
+        let config = AffineConfig { dimensions: 2, mixing: Mixing::Diagonal, log_scale_bound };
+        let network = Net::new(&mut parameters.root().sub(&i.to_string()), 2, config.outputs()).unwrap();
+        let found = Affine::new(network, config).err();
+        assert!(matches!(found, Some(Error::Setting { .. })), "{log_scale_bound}: {found:?}");
+    }
 }

@@ -77,7 +77,8 @@ pub(super) fn marginal<F: TimeFunction>(
         return Ok(done);
     }
     // (outputs, T, 1, K) from here on.
-    let numbers = numbers.view(|x| x.view([times, ends, -1]).permute([2, 0, 1]).contiguous().unsqueeze(2));
+    let numbers =
+        numbers.view(|x| x.view([times, ends, path.config.outputs()]).permute([2, 0, 1]).contiguous().unsqueeze(2));
     let time = Jet::variable(&at.t.view([1, -1, 1, 1]), Order::Second);
     let rest = time.map(|t| 1f64 - t, Tensor::neg);
     let parts = path.parts_of(&numbers, 0, &time);
