@@ -28,16 +28,17 @@ pub struct Coverage {
 /// ```
 ///
 /// # Errors
-/// `Setting` where k is not between 1 and N - 1; `Shape` where the two do not fit; `NonFinite`.
+/// `Setting` where k is not between 1 and N - 1; `Shape` where the two do not fit, or there is no sample; `NonFinite`.
 pub fn coverage(real: &Tensor, samples: &Tensor, k: i64) -> Result<Coverage, MetricError> {
+    let (real, samples) = (flat(real)?, flat(samples)?);
     let (n, m) = (real.size()[0], samples.size()[0]);
     if k < 1 || k >= n {
         let must = "at least 1 and below the number of real points";
         return Err(Error::Setting { what: "the neighbours of a coverage", value: k as f64, must }.into());
     }
     // A point is its own nearest.
-    let (radii, _) = distances_between(real, real)?.kthvalue(k + 1, 1, true);
-    let inside = distances_between(real, samples)?.le_tensor(&radii);
+    let (radii, _) = distances_between(&real, &real)?.kthvalue(k + 1, 1, true);
+    let inside = distances_between(&real, &samples)?.le_tensor(&radii);
     let sum = |x: &Tensor| x.sum(Kind::Double).double_value(&[]);
     Ok(Coverage { density: sum(&inside) / (k * m) as f64, coverage: sum(&inside.any_dim(1, false)) / n as f64 })
 }
@@ -45,17 +46,27 @@ pub fn coverage(real: &Tensor, samples: &Tensor, k: i64) -> Result<Coverage, Met
 /// The Euclidean distance of each point (n, ...) to the nearest of others (m, ...), (n,), in double precision.
 ///
 /// # Errors
-/// `Shape` where the two do not fit; `NonFinite`.
+/// `Shape` where the two do not fit, or there are no others; `NonFinite`.
 pub fn nearest(points: &Tensor, others: &Tensor) -> Result<Tensor, MetricError> {
-    Ok(distances_between(points, others)?.amin([1i64].as_slice(), false))
+    Ok(distances_between(&flat(points)?, &flat(others)?)?.amin([1i64].as_slice(), false))
 }
 
-/// (n, m), from differences: a point that lies on another is at distance 0.
+/// (n, d) in double precision.
+fn flat(x: &Tensor) -> Result<Tensor, Error> {
+    if x.dim() < 2 {
+        return Err(Error::Shape { what: "points", expected: "(n, ...)".into(), found: x.size() });
+    }
+    check_finite("a point", x, String::new)?;
+    Ok(x.detach().f_flatten(1, -1)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?)
+}
+
+/// (n, m) between (n, d) and (m, d), from differences: a point that lies on another is at distance 0.
 fn distances_between(x: &Tensor, y: &Tensor) -> Result<Tensor, Error> {
-    let flat = |x: &Tensor| -> Result<Tensor, Error> {
-        check_finite("a point", x, String::new)?;
-        Ok(x.detach().f_flatten(1, -1)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?)
-    };
+    let d = x.size()[1];
+    if y.size()[0] < 1 || y.size()[1] != d {
+        let expected = format!("(m, {d}) with m at least 1");
+        return Err(Error::Shape { what: "points", expected, found: y.size() });
+    }
     let by_differences = 2;
-    Ok(Tensor::f_cdist(&flat(x)?, &flat(y)?, 2.0, by_differences)?)
+    Ok(Tensor::f_cdist(x, y, 2.0, by_differences)?)
 }

@@ -18,7 +18,8 @@ pub struct Distances {
 /// Distances between samples (n, ...) and reference points (n, ...), flattened.
 ///
 /// # Errors
-/// `NonFinite` where a sample is not finite; `Transport` where the sets do not fit.
+/// `NonFinite` where a sample is not finite; `Shape` where there is no dimension beside the batch; `Transport` where
+/// the sets do not fit.
 ///
 /// ```
 /// use tch::{Device, Kind, Tensor};
@@ -29,7 +30,7 @@ pub struct Distances {
 /// ```
 pub fn distances(x: &Tensor, y: &Tensor) -> Result<Distances, MetricError> {
     check_finite("a sample", x, String::new)?;
-    let (x, y) = (to_array(&x.flatten(1, -1))?, to_array(&y.flatten(1, -1))?);
+    let (x, y) = (to_array(x)?, to_array(y)?);
     let mut draws = Seed(0).stream("directions").at(0);
     let sliced_w2 = sliced_wasserstein2(x.view(), y.view(), DIRECTIONS, &mut draws)?;
     Ok(Distances { w2: wasserstein2(x.view(), y.view())?, sliced_w2 })

@@ -1,9 +1,9 @@
 //! Distances in features against closed forms and brute force, and a classifier on classes that can be told apart.
 
-use strait_core::{Dataset, Seed, Split};
+use strait_core::{Dataset, Error, Seed, Split};
 use strait_data::{ArrayDataset, Scaling, Splits};
 use strait_metrics::features::{Classifier, ClassifierShape, FeatureMap, Fit, feature_distances};
-use strait_metrics::{coverage, frechet, moments, nearest};
+use strait_metrics::{MetricError, coverage, distances, frechet, moments, nearest};
 use tch::{Device, Kind, Tensor};
 
 fn normal(name: &str, shape: &[i64]) -> Tensor {
@@ -79,6 +79,25 @@ fn coverage_and_the_nearest_point_by_brute_force() {
     }
     assert_eq!(sum(&nearest(&real.narrow(0, 3, 9), &real).unwrap()), 0.0);
     assert!(coverage(&real, &samples, 40).is_err());
+}
+
+#[test]
+fn sets_without_points_and_points_without_coordinates_are_refused() {
+    let (points, none, numbers) = (normal("points", &[6, 3]), normal("none", &[0, 3]), normal("numbers", &[6]));
+    let refused = [
+        nearest(&points, &none).map(drop),
+        nearest(&points, &numbers).map(drop),
+        nearest(&numbers.get(0), &points).map(drop),
+        coverage(&points, &none, 2).map(drop),
+        coverage(&numbers, &points, 2).map(drop),
+        coverage(&numbers.get(0), &points, 2).map(drop),
+        distances(&numbers, &numbers).map(drop),
+    ];
+    for (i, found) in refused.into_iter().enumerate() {
+        assert!(matches!(found, Err(MetricError::Core(Error::Shape { .. }))), "{i}: {found:?}");
+    }
+    assert!(matches!(distances(&none, &none), Err(MetricError::Transport(_))));
+    assert_eq!(nearest(&none, &points).unwrap().size(), [0]);
 }
 
 /// Three classes of 12 numbers in [0, 1], told apart by which third of them is large.
