@@ -6,10 +6,11 @@ use crate::config::{self, Config};
 use crate::measure::{Reference, measure};
 use crate::methods::{Budget, Method, gradient_steps, stress as stress_config};
 use crate::run_folder::RunFolder;
+use crate::session::Session;
 use crate::setting::Setting;
 use crate::stress::stress;
-use crate::summary::{SUMMARY, Summary};
-use crate::track::{Session, Track};
+use crate::summary::Summary;
+use crate::track::Track;
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
@@ -123,7 +124,7 @@ impl Contender<'_> {
         }
         let took = |method| {
             let run = RunFolder::of(&self.folder(method, Budget::Steps, seed));
-            Ok::<_, ProgramError>(run.read_json::<Summary>(SUMMARY)?.map(|summary| summary.method))
+            Ok::<_, ProgramError>(Summary::finished(&run)?.map(|summary| summary.method))
         };
         let (Some(learned), Some(own)) = (took(Method::Learned)?, took(self.method)?) else {
             return Ok(Err("learned was not trained, so that it has no time to be trained for".into()));
@@ -152,8 +153,7 @@ impl Contender<'_> {
         if folder.is_dir() {
             let run = RunFolder::at(&folder, &config)?;
             let stressed = |summary: &Summary| summary.method.stress.is_some() || stress_config(&config).is_none();
-            let done = |summary: Summary| summary.is_of(&config) && (!self.args.stress || stressed(&summary));
-            if run.read_json::<Summary>(SUMMARY)?.is_some_and(done) {
+            if Summary::finished(&run)?.is_some_and(|summary| !self.args.stress || stressed(&summary)) {
                 return Ok(Ok(()));
             }
         }

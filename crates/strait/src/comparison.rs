@@ -6,7 +6,7 @@ use crate::methods::{Budget, Method};
 use crate::report::{Axis, Chart, Colour, Panel, Reference as Line, Series};
 use crate::run_folder::{RunFolder, write_whole};
 use crate::scores::Metric;
-use crate::summary::{Evaluation, Field, SUMMARY, Summary};
+use crate::summary::{Evaluation, Field, Summary};
 use clap::ValueEnum as _;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -134,8 +134,7 @@ impl Comparison {
             seeds.sort_unstable();
             for seed in seeds {
                 let run = RunFolder::of(&folder.path().join(format!("{method}-{seed}")));
-                let Some(summary) = run.read_json::<Summary>(SUMMARY)? else { continue };
-                if summary.is_of(&run.config()?) {
+                if let Some(summary) = Summary::finished(&run)? {
                     comparison.add(&method, &summary);
                     summaries.push((method.clone(), summary));
                 }

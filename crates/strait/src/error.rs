@@ -90,7 +90,13 @@ impl ProgramError {
 
     /// Whether it is about the training of one method with one seed, so that others can still be had.
     pub(crate) fn is_of_one_training(&self) -> bool {
-        matches!(self, Self::Optim(OptimError::NonFinite { .. }) | Self::Ode(_) | Self::Metric(_) | Self::Core(_))
+        matches!(
+            self,
+            Self::Optim(OptimError::NonFinite { .. } | OptimError::Core(_))
+                | Self::Ode(_)
+                | Self::Metric(_)
+                | Self::Core(_)
+        )
     }
 
     /// The exit code: 2 for a config or an argument, 66 for data that can be fetched, 130 for Ctrl-C, 1 otherwise.

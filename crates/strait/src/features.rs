@@ -2,6 +2,7 @@
 //! data.
 
 use crate::ProgramError;
+use crate::run_folder::write_whole;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -138,13 +139,12 @@ impl Place {
     /// Keeps a classifier; what stood here before stays until the new one is whole.
     fn keep(&self, map: &Classifier, record: &Record) -> Result<(), ProgramError> {
         // Two processes may fit at once: each has names of its own until it is done.
-        let own = |path: &Path| path.with_added_extension(format!("{}.partial", std::process::id()));
-        let (weights, text) = (own(&self.weights), own(&self.record));
-        let written = serde_json::to_string_pretty(record).map_err(|error| ProgramError::io(&text)(error.into()))?;
+        let weights = self.weights.with_added_extension(format!("{}.partial", std::process::id()));
+        let text =
+            serde_json::to_string_pretty(record).map_err(|error| ProgramError::io(&self.record)(error.into()))?;
         Tensor::write_safetensors(&map.parameters().named(), &weights)?;
-        fs::write(&text, written).map_err(ProgramError::io(&text))?;
         fs::rename(&weights, &self.weights).map_err(ProgramError::io(&self.weights))?;
-        fs::rename(&text, &self.record).map_err(ProgramError::io(&self.record))
+        write_whole(&self.record, text.as_bytes())
     }
 }
 

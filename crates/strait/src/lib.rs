@@ -25,6 +25,7 @@ pub mod report;
 pub mod run_folder;
 pub mod sample;
 pub mod scores;
+pub mod session;
 pub mod setting;
 pub mod stress;
 pub mod summary;

@@ -1,7 +1,7 @@
 //! What a trained method is worth: samples at each count of evaluations, distances beside their floor, straightness.
 
 use crate::build::Data;
-use crate::config::{Config, SplitConfig};
+use crate::config::Config;
 use crate::likelihood::likelihood;
 use crate::scores::{Metric, Scores, Yardstick, scores};
 use crate::setting::Setting;
@@ -67,10 +67,7 @@ impl Reference {
     /// # Errors
     /// Those of the data and the distances.
     pub fn new(config: &Config, data: &Data, source: &dyn Source, device: Device) -> Result<Self, ProgramError> {
-        let split = match config.evaluate.split {
-            SplitConfig::Validation => Split::Validation,
-            SplitConfig::Test => Split::Test,
-        };
+        let split = config.evaluate.split.split();
         let set = &*data.points;
         let stream = Seed(config.seed).stream("evaluation");
         // The floor is of as many training points.
@@ -228,8 +225,8 @@ fn dynamics(models: &Models, x0: &Tensor) -> Result<(Straightness, Residual), Pr
     Ok((straightness(field, x0, DYNAMICS_STEPS)?, residual(field, &few, 10, 10, Along::Forward)?))
 }
 
-/// Pairs as a training is given them: those that its teacher made, or the reference's points, paired as many at a time as in
-/// its last phase.
+/// Pairs as a training is given them, before any noise: those that its teacher made, or the reference's points, paired at
+/// most as many at a time as in its last phase.
 fn pairs(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) -> Result<Pairs, ProgramError> {
     let stream = Seed(setting.config.seed).stream("evaluation");
     let (x0, x1) = (reference.sources(), &reference.points);
@@ -237,7 +234,7 @@ fn pairs(setting: &Setting<'_>, track: &Track<'_>, reference: &Reference) -> Res
     if let Some(stored) = reflow::stored(track.config, &track.folder, setting.device)? {
         return Ok(stored.minibatch(n, 0, stream.stream("pairs"))?);
     }
-    let batch = methods::last(track.config).map_or(n, |level| level.batch - level.objective.candidates());
+    let batch = methods::last(track.config).map_or(n, |level| level.batch);
     let (mut sources, mut points, mut draws) = (vec![], vec![], stream.stream("coupling").at(0));
     for (x0, x1) in x0.f_split(batch, 0)?.into_iter().zip(x1.f_split(batch, 0)?) {
         let Pairs { x0, x1, .. } = setting.coupling.couple(x0, x1, &mut draws)?;

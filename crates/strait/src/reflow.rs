@@ -3,8 +3,9 @@
 use crate::ProgramError;
 use crate::config::{Config, CouplingConfig};
 use crate::run_folder::write_whole;
+use crate::session::Session;
 use crate::setting::Setting;
-use crate::track::{Session, Spent, Track};
+use crate::track::{Spent, Track};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;

@@ -1,13 +1,13 @@
 //! What the trainings and measurements of one run share.
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::diagnostics::warnings;
 use crate::measure::Measured;
 use crate::run_folder::RunFolder;
 use crate::scores::Metric;
 use crate::summary::{SUMMARY, Summary, versions};
 use crate::{ProgramError, build};
-use strait_core::{Coupling, Seed, Source};
+use strait_core::{Coupling, Seed, Source, Split};
 use strait_optim::Pairing;
 use tch::Device;
 
@@ -35,6 +35,13 @@ impl<'a> Setting<'a> {
     pub fn new(config: &'a Config, device_name: &str) -> Result<Self, ProgramError> {
         let device = build::device(device_name)?;
         let data = build::data(&config.data, Seed(config.seed), device)?;
+        for split in [Split::Train, config.evaluate.split.split()] {
+            // A spread is of at least two.
+            if data.points.len(split).is_some_and(|held| held < 2) {
+                let must = format!("of at least 2 {} points", split.name());
+                return Err(ConfigError::Value { key: format!("data = {:?}", data.points.name()), must }.into());
+            }
+        }
         let source = build::source(config.source, &data)?;
         let coupling = build::coupling(&config.coupling);
         Ok(Self { config, data, source, coupling, device, device_name: device_name.to_owned() })

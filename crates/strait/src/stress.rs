@@ -4,9 +4,10 @@
 
 use crate::measure::{Reference, evaluations, samples, straightness_of};
 use crate::run_folder::RunFolder;
+use crate::session::Session;
 use crate::setting::Setting;
 use crate::summary::StressSummary;
-use crate::track::{Session, Track};
+use crate::track::Track;
 use crate::{ProgramError, exact, methods};
 use tracing::info;
 

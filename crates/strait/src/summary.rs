@@ -1,6 +1,8 @@
 //! `summary.json`: the numbers of a run, for scripts.
 
+use crate::ProgramError;
 use crate::config::{Config, EvaluateConfig};
+use crate::run_folder::RunFolder;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strait_optim::LevelName;
@@ -288,8 +290,16 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whether it is of the whole training of a config, measured as the config says.
-    pub fn is_of(&self, config: &Config) -> bool {
+    /// That of a run whose training is whole, measured as its config says; None where it is not there or of something else.
+    ///
+    /// # Errors
+    /// `Io` names a file that cannot be read.
+    pub fn finished(run: &RunFolder) -> Result<Option<Self>, ProgramError> {
+        let Some(summary) = run.read_json::<Self>(SUMMARY)? else { return Ok(None) };
+        Ok(run.config().is_ok_and(|config| summary.is_of(&config)).then_some(summary))
+    }
+
+    fn is_of(&self, config: &Config) -> bool {
         let turns: u64 = config.phase.iter().map(|phase| phase.turns).sum();
         self.method.steps == turns && self.evaluate.as_ref().is_none_or(|evaluate| *evaluate == config.evaluate)
     }

@@ -5,15 +5,15 @@ use crate::build::{Path as BuiltPath, Plans, Velocity};
 use crate::config::{self, Config};
 use crate::one_step::OneStep;
 use crate::run_folder::RunFolder;
+use crate::session::Session;
 use crate::setting::Setting;
 use crate::summary::AverageSummary;
 use crate::{ProgramError, averages, build, gaussian, methods, reflow};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use strait_core::{Dataset, Interpolant, Parameters, Seed, Split, VelocityField};
 use strait_optim::checkpoint::{self, Checkpoint};
@@ -62,16 +62,6 @@ impl From<LevelLog> for LevelLine {
             seconds: log.elapsed.as_secs_f64(),
         }
     }
-}
-
-/// What ends trainings early, what shows them, and how the command goes on.
-pub struct Session<'a> {
-    /// Set by Ctrl-C.
-    pub stop: &'a AtomicBool,
-    /// The progress bars.
-    pub bars: &'a MultiProgress,
-    /// The command that goes on after an interruption.
-    pub again: String,
 }
 
 /// What a training took.
@@ -365,34 +355,6 @@ fn json_line(path: &Path, line: &MetricsLine) -> Result<String, ProgramError> {
     Ok(text + "\n")
 }
 
-/// Words of a command as a shell reads them.
-pub(crate) fn shell_words(words: impl IntoIterator<Item = String>) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:+".contains(c);
-    let quoted = |word: String| {
-        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
-    };
-    words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
-}
-
-impl Session<'_> {
-    /// The command that is running, through the runner.
-    pub(crate) fn this_command() -> String {
-        format!("cargo xtask {}", shell_words(std::env::args().skip(1)))
-    }
-
-    /// A progress bar.
-    pub fn bar(&self, name: &str, total: u64, done: u64) -> ProgressBar {
-        let style =
-            ProgressStyle::with_template("{prefix:>8} {bar:30} {human_pos}/{human_len} {per_sec:.0} eta {eta} {msg}");
-        let bar = self.bars.add(ProgressBar::new(total).with_position(done).with_prefix(name.to_owned()));
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
-        bar.reset_eta();
-        bar
-    }
-}
-
 fn message(line: &MetricsLine) -> String {
     let mut text = line.phase.clone();
     for level in &line.levels {
@@ -410,15 +372,4 @@ fn message(line: &MetricsLine) -> String {
 pub fn write_config(folder: &Path, config: &Config) -> Result<(), ProgramError> {
     fs::create_dir_all(folder).map_err(ProgramError::io(folder))?;
     crate::run_folder::write_whole(&folder.join("config.toml"), config::write(config)?.as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shell_words;
-
-    #[test]
-    fn words_are_quoted_as_a_shell_reads_them() {
-        let words = ["train", "--set", "a={ law = \"power\" }", "it's", ""].map(String::from);
-        assert_eq!(shell_words(words), r#"train --set 'a={ law = "power" }' 'it'\''s' ''"#);
-    }
 }

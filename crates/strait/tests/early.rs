@@ -1,4 +1,4 @@
-//! What cannot run is said before a run begins, by its key, and leaves nothing behind.
+//! What cannot run is said before a run begins, and leaves nothing behind.
 
 mod common;
 
@@ -29,7 +29,10 @@ fn what_would_stop_a_later_phase_is_refused_before_the_first() {
         "family = \"linear\"",
         1,
     );
-    place.write("fixed.toml", linear.replace("fresh = [\"velocity\"]", "fresh = [\"interpolant\"]"));
+    let (before, path) = linear.split_once("[[phase.level]]\nlevel = \"interpolant\"").unwrap();
+    let after = path.split_once("[[phase]]").unwrap().1;
+    let fixed = format!("{before}[[phase]]{after}");
+    place.write("fixed.toml", fixed.replace("fresh = [\"velocity\"]", "fresh = [\"interpolant\"]"));
     own_data(&place, 50, 1);
     let straight = |batch: i64| {
         let text =
@@ -65,7 +68,7 @@ fn what_would_stop_a_later_phase_is_refused_before_the_first() {
         ("tiny.toml", &["phase.0.level.0.times={ law = \"power\", power = -1.0 }"], 2, &["phase.0.level.0.times"]),
         ("tiny.toml", &["phase.1.level.1.objective.acceleration=-1"], 2, &["phase.1.level.1.objective.acceleration"]),
         ("tiny.toml", &["evaluate.nfe=[]"], 2, &["evaluate.nfe"]),
-        ("own.toml", &[], 2, &["own.npz", "at least 2 points"]),
+        ("own.toml", &[], 2, &["own.npz", "at least 2 test points"]),
     ];
     for (config, sets, code, words) in cases {
         let sets = sets.iter().flat_map(|set| ["--set", set]);

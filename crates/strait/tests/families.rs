@@ -53,6 +53,7 @@ fn each_is_built_for_vectors_and_for_images_and_keeps_its_ends() {
             let parameters = map.map_or(0, |(_, parameters)| parameters.count()) + parameters.count();
             assert_eq!(parameters > 0, learns, "{text}");
             assert_eq!(path.as_invertible().is_some(), invertible, "{text}");
+            assert_eq!(config.interpolant.is_invertible(), invertible, "{text}");
             let shape = [&[3], event].concat();
             let x = |seed| Seed(seed).stream("x").at(0).normal(&shape, Kind::Float, Device::Cpu).unwrap();
             let ends = [0.0, 1.0].map(|t| {

@@ -40,13 +40,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         UnitsConfig::Own => Scaling::Own,
     };
     if let Some(path) = &config.file {
-        let points = from_file(path, scaling, seed, KIND, device)?;
-        // A spread is of at least two.
-        if [Split::Train, Split::Validation, Split::Test].into_iter().any(|split| points.len(split) < Some(2)) {
-            let key = format!("data.file = {:?}", points.name());
-            return Err(ConfigError::Value { key, must: "of at least 2 points in each split".into() }.into());
-        }
-        return Data::of(points, device);
+        return Data::of(from_file(path, scaling, seed, KIND, device)?, device);
     }
     let toy: Box<dyn Toy> = match config.name {
         Some(DataName::Digits) => return Data::of(digits(&data_dir()?, KIND, device)?, device),

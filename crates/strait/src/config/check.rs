@@ -42,8 +42,9 @@ impl Config {
         let gaussian = self.velocity.gaussian;
         let must = "given, unless velocity.gaussian is, and only then";
         need(self.phase.is_empty() == gaussian, "phase", self.phase.len(), must)?;
-        let alone = flow.is_none() && self.interpolant == InterpolantConfig::Linear;
-        need(alone || !gaussian, "velocity.gaussian", gaussian, "alone, on the linear path")?;
+        let drawn = !matches!(self.coupling, CouplingConfig::Reflow { .. });
+        let alone = flow.is_none() && drawn && self.interpolant == InterpolantConfig::Linear;
+        need(alone || !gaussian, "velocity.gaussian", gaussian, "alone, on the linear path between drawn pairs")?;
         let normal = self.source == SourceConfig::Normal || (flow.is_none() && !gaussian);
         need(normal, "source", self.source, "the normal one where velocity.flow or velocity.gaussian is given")?;
         for (i, phase) in self.phase.iter().enumerate() {
@@ -73,11 +74,6 @@ impl Config {
         let log = &self.log;
         need(log.every > 0 && log.checkpoint > 0 && log.keep > 0, "log", log, "made of numbers of at least 1")?;
         self.check_evaluate()
-    }
-
-    /// Whether the path of each pair can be followed back from its points.
-    fn is_invertible(&self) -> bool {
-        !matches!(self.interpolant, InterpolantConfig::Residual { .. } | InterpolantConfig::Transport { .. })
     }
 
     /// Refuses an objective that its level or the run's models have no meaning for.
@@ -121,12 +117,20 @@ impl Config {
             need(independent, key, objective, "left to independent pairs (`coupling.name`): it needs the exact field")?;
         }
         if let O::Straightness { .. } = objective {
-            need(self.is_invertible(), key, objective, "of an invertible path: no residual and none through a map")?;
+            need(
+                self.interpolant.is_invertible(),
+                key,
+                objective,
+                "of an invertible path: no residual and none through a map",
+            )?;
         }
         match objective {
-            O::Straightness { candidates: k, times, .. } => {
+            O::Straightness { candidates: k, times, until, floor, .. } => {
                 need(k >= 2 && k % 2 == 0, &format!("{key}.candidates"), k, "even and at least 2")?;
-                need(times >= 1, &format!("{key}.times"), times, "at least 1")
+                need(times >= 1, &format!("{key}.times"), times, "at least 1")?;
+                need(until > 0.0 && until < 1.0, &format!("{key}.until"), until, "above 0 and below 1")?;
+                let reached = floor >= 1.0 && floor <= k as f64;
+                need(reached, &format!("{key}.floor"), floor, "at least 1 and at most the candidates")
             }
             O::Energy { acceleration: a } => {
                 need(a.is_finite() && a >= 0.0, &format!("{key}.acceleration"), a, "at least 0")

@@ -72,6 +72,21 @@ impl InterpolantConfig {
             _ => None,
         }
     }
+
+    /// Whether $x_0$ can be had back from $x_t$, $x_1$ and t, which the exact field asks for.
+    pub fn is_invertible(&self) -> bool {
+        match self {
+            Self::Residual { .. } | Self::Transport { .. } => false,
+            Self::Linear
+            | Self::Trigonometric
+            | Self::VariancePreserving { .. }
+            | Self::Power { .. }
+            | Self::Monotone { .. }
+            | Self::Affine(_)
+            | Self::Glow(_)
+            | Self::Warped { .. } => true,
+        }
+    }
 }
 
 /// A path that is affine in $x_0$.

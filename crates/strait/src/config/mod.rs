@@ -11,6 +11,7 @@ pub use read::{ConfigError, PRESETS, load, preset, write};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use strait_core::Split;
 use strait_optim::{Decay, Times};
 
 /// The version of the format that this program reads.
@@ -314,6 +315,16 @@ pub enum SplitConfig {
     Test,
 }
 
+impl SplitConfig {
+    /// The split.
+    pub fn split(self) -> Split {
+        match self {
+            Self::Validation => Split::Validation,
+            Self::Test => Split::Test,
+        }
+    }
+}
+
 /// The times between which a solver with fixed steps takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -337,7 +348,7 @@ pub struct EvaluateConfig {
     pub solver: String,
     /// Its times.
     pub grid: GridConfig,
-    /// Samples (fewer where the split holds fewer).
+    /// Samples (fewer where the split, or the training split that the floor is of, holds fewer).
     pub samples: i64,
     /// What they are compared with.
     pub split: SplitConfig,

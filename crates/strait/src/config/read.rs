@@ -116,18 +116,24 @@ fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigErro
 }
 
 /// A config with settings laid over its table, one after another. Several together may make what none makes alone: a table
-/// that is no config is an error only where it is none after the last, named by the setting that began it.
+/// that is no config is an error only where it is none after the last, and named by the setting that began it.
 fn laid_over(mut config: Config, table: &mut Table, sets: &[String]) -> Result<Config, ConfigError> {
     let mut refused = None;
     for set in sets {
-        let text = |problem| ConfigError::Text { origin: format!("--set {set}"), line: None, problem };
-        lay(table, set).map_err(text)?;
+        let origin = format!("--set {set}");
+        lay(table, set).map_err(|problem| ConfigError::Text { origin: origin.clone(), line: None, problem })?;
         match Config::deserialize(table.clone()) {
             Ok(laid) => (config, refused) = (laid, None),
-            Err(error) => refused = refused.or_else(|| Some(text(explain(error.message())))),
+            Err(error) => {
+                let began = refused.map_or(origin, |(began, _)| began);
+                refused = Some((began, explain(error.message())));
+            }
         }
     }
-    refused.map_or(Ok(config), Err)
+    match refused {
+        None => Ok(config),
+        Some((origin, problem)) => Err(ConfigError::Text { origin, line: None, problem }),
+    }
 }
 
 /// The resolved config as TOML.

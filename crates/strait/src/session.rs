@@ -1,0 +1,53 @@
+//! One command at work: what stops it, what shows it, and how it goes on.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::sync::atomic::AtomicBool;
+
+/// What ends trainings early, what shows them, and how the command goes on.
+pub struct Session<'a> {
+    /// Set by Ctrl-C.
+    pub stop: &'a AtomicBool,
+    /// The progress bars.
+    pub bars: &'a MultiProgress,
+    /// The command that goes on after an interruption.
+    pub again: String,
+}
+
+impl Session<'_> {
+    /// The command that is running, through the runner.
+    pub(crate) fn this_command() -> String {
+        format!("cargo xtask {}", shell_words(std::env::args().skip(1)))
+    }
+
+    /// A progress bar.
+    pub fn bar(&self, name: &str, total: u64, done: u64) -> ProgressBar {
+        let style =
+            ProgressStyle::with_template("{prefix:>8} {bar:30} {human_pos}/{human_len} {per_sec:.0} eta {eta} {msg}");
+        let bar = self.bars.add(ProgressBar::new(total).with_position(done).with_prefix(name.to_owned()));
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.reset_eta();
+        bar
+    }
+}
+
+/// Words of a command as a shell reads them.
+pub(crate) fn shell_words(words: impl IntoIterator<Item = String>) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:+".contains(c);
+    let quoted = |word: String| {
+        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_words;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_reads_them() {
+        let words = ["train", "--set", "a={ law = \"power\" }", "it's", ""].map(String::from);
+        assert_eq!(shell_words(words), r#"train --set 'a={ law = "power" }' 'it'\''s' ''"#);
+    }
+}
