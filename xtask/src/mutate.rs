@@ -9,6 +9,7 @@ mod autodiff;
 mod flows;
 mod optim;
 mod paths;
+mod program;
 mod transport;
 
 use std::collections::BTreeSet;
@@ -52,7 +53,13 @@ enum Verdict {
 }
 
 fn all() -> impl Iterator<Item = &'static Fault> {
-    autodiff::FAULTS.iter().chain(&flows::FAULTS).chain(&paths::FAULTS).chain(&transport::FAULTS).chain(&optim::FAULTS)
+    autodiff::FAULTS
+        .iter()
+        .chain(&flows::FAULTS)
+        .chain(&paths::FAULTS)
+        .chain(&transport::FAULTS)
+        .chain(&optim::FAULTS)
+        .chain(&program::FAULTS)
 }
 
 /// `cargo xtask mutate [FILTER]`: the faults whose file or name contains the filter.
