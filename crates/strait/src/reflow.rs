@@ -116,5 +116,5 @@ pub fn pairs(
     })?;
     bar.finish_and_clear();
     info!("{pairs} pairs of round {rounds} in {}", folder.join("pairs").display());
-    Ok(Some(store.open(Kind::Float, setting.device)?))
+    stored(config, folder, setting.device)
 }

@@ -14,9 +14,14 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// The command that is running, through the runner.
+    /// A command of these words, through the runner.
+    pub(crate) fn command(words: impl IntoIterator<Item = String>) -> String {
+        format!("cargo xtask {}", shell_words(words))
+    }
+
+    /// The command that is running.
     pub(crate) fn this_command() -> String {
-        format!("cargo xtask {}", shell_words(std::env::args().skip(1)))
+        Self::command(std::env::args().skip(1))
     }
 
     /// A progress bar.
@@ -33,7 +38,7 @@ impl Session<'_> {
 }
 
 /// Words of a command as a shell reads them.
-pub(crate) fn shell_words(words: impl IntoIterator<Item = String>) -> String {
+fn shell_words(words: impl IntoIterator<Item = String>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:+".contains(c);
     let quoted = |word: String| {
         if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }

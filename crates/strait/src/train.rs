@@ -4,7 +4,7 @@ use crate::config;
 use crate::measure::{Reference, measure};
 use crate::methods::baseline;
 use crate::run_folder::RunFolder;
-use crate::session::{Session, shell_words};
+use crate::session::Session;
 use crate::setting::Setting;
 use crate::track::{Track, write_config};
 use crate::{ProgramError, page};
@@ -65,12 +65,11 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
             RunFolder::create(args.name.as_deref(), &stem, &config)?
         }
     };
-    let path = folder.path().display().to_string();
-    let mut words = vec!["cargo".into(), "xtask".into(), "train".into(), "--resume".into(), path];
+    let mut words = vec!["train".into(), "--resume".into(), folder.path().display().to_string()];
     if args.device != "cpu" {
         words.extend(["--device".into(), args.device.clone()]);
     }
-    let again = shell_words(words);
+    let again = Session::command(words);
     run(&setting, &folder, &Session { stop, bars, again }).map(Some)
 }
 
