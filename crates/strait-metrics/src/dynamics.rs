@@ -2,7 +2,7 @@
 
 use crate::MetricError;
 use std::cell::RefCell;
-use strait_core::{Error, VelocityField, sum_per_sample};
+use strait_core::{Error, VelocityField, check_finite, sum_per_sample};
 use strait_ode::{Options, RungeKutta, TimeGrid, solve};
 use strait_paths::{Along, material_derivative};
 use tch::{Kind, Tensor};
@@ -42,7 +42,7 @@ impl VelocityField for Meter<'_> {
 /// $S = \sum_i h\,E|v_i|^2 - E|x_1 - x_0|^2$ exactly: S is the energy beyond that of the straight lines.
 ///
 /// # Errors
-/// Those of the field and of the solver.
+/// Those of the field and of the solver; `NonFinite` where it overflows.
 ///
 /// ```
 /// use strait_core::{Error, VelocityField};
@@ -61,7 +61,9 @@ impl VelocityField for Meter<'_> {
 pub fn straightness(field: &dyn VelocityField, x0: &Tensor, steps: usize) -> Result<Straightness, MetricError> {
     let meter = Meter { field, total: RefCell::new(None) };
     let solution = solve(&meter, x0, &TimeGrid::uniform(steps)?, &mut RungeKutta::euler(), Options::default())?;
-    let total = meter.total.into_inner().map_or(0.0, |sum| sum.double_value(&[]));
+    let total = meter.total.into_inner().unwrap_or_else(|| Tensor::from(0.0));
+    check_finite("the path energy", &total, String::new)?;
+    let total = total.double_value(&[]);
     let displacement = sum_per_sample(&(solution.x - x0).square()).mean(Kind::Double).double_value(&[]);
     let path_energy = total / steps as f64;
     Ok(Straightness { path_energy, s: path_energy - displacement })
@@ -88,7 +90,7 @@ impl Residual {
 /// each, the material derivative taken as `along` says.
 ///
 /// # Errors
-/// Those of the field and of the solver.
+/// Those of the field and of the solver; `NonFinite` where it overflows.
 pub fn residual(
     field: &dyn VelocityField,
     x0: &Tensor,
@@ -106,7 +108,9 @@ pub fn residual(
         let t = Tensor::full([x.size()[0]], to, (x.kind(), x.device()));
         let velocity = |x: &Tensor, t: &Tensor| field.velocity(x, t);
         let bend = tch::no_grad(|| material_derivative(&velocity, &x, &t, along))?.derivative;
-        profile.push(sum_per_sample(&bend.square()).mean(Kind::Double).double_value(&[]));
+        let bent = sum_per_sample(&bend.square()).mean(Kind::Double);
+        check_finite("the residual", &bent, || format!(" at t = {to}"))?;
+        profile.push(bent.double_value(&[]));
     }
     Ok(Residual { times, profile })
 }

@@ -70,3 +70,19 @@ fn a_field_that_is_not_finite_is_reported() {
     let message = straightness(&Broken, &source(3), 5).unwrap_err().to_string();
     assert!(message.contains("t = 0") && message.contains("finite"), "{message}");
 }
+
+/// A field so fast that its square is no number is an error, and not a number that no file can hold.
+#[test]
+fn what_overflows_is_said() {
+    struct Fast;
+    impl VelocityField for Fast {
+        fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+            Ok(x.ones_like() * 1e25 * (t.unsqueeze(1) + 1.0))
+        }
+    }
+    let x0 = Tensor::zeros([4, 2], (Kind::Float, Device::Cpu));
+    let said = straightness(&Fast, &x0, 4).unwrap_err().to_string();
+    assert!(said.contains("path energy"), "{said}");
+    let said = residual(&Fast, &x0, 2, 2, Along::Forward).unwrap_err().to_string();
+    assert!(said.contains("residual") && said.contains("t = "), "{said}");
+}

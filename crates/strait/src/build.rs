@@ -4,7 +4,7 @@ mod data;
 mod interpolant;
 mod plan;
 
-pub use data::{Data, data, features, source};
+pub use data::{Data, Picture, data, features, source};
 pub use interpolant::{Path, interpolant};
 pub use plan::Plans;
 

@@ -1,7 +1,6 @@
 //! `compare`: methods side by side, with the same data, network, optimizer and budget, and one evaluation.
 
-use crate::ProgramError;
-use crate::comparison::Comparison;
+use crate::comparison::{Comparison, LeftOut};
 use crate::config::{self, Config};
 use crate::measure::{Reference, measure};
 use crate::methods::{Budget, Method, gradient_steps, stress as stress_config};
@@ -11,6 +10,7 @@ use crate::setting::Setting;
 use crate::stress::stress;
 use crate::summary::Summary;
 use crate::track::Track;
+use crate::{ProgramError, begun};
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
@@ -59,8 +59,9 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
     let name = args.name.clone().unwrap_or_else(|| format!("compare-{stem}"));
     let path = RunFolder::below_runs(&name)?;
     let session = Session { stop, bars, again: Session::this_command() };
-    let mut left_out = vec![];
-    let gather = |left_out: &[String]| {
+    let digest = begun::digest(&config.data)?;
+    let mut left_out: Vec<LeftOut> = vec![];
+    let gather = |left_out: &[LeftOut]| {
         let folder = RunFolder::at(&path, &config)?;
         let comparison = Comparison::of(&folder, &session.again, left_out)?;
         comparison.write(&folder).map(|()| comparison)
@@ -72,14 +73,14 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
         let timed = args.methods.iter().filter(|method| args.same_time && method.is_scalable());
         let timed = timed.map(|method| (*method, Budget::Time));
         for (method, budget) in args.methods.iter().map(|method| (*method, Budget::Steps)).chain(timed) {
-            let contender = Contender { method, budget, path: &path, args };
+            let contender = Contender { method, budget, path: &path, args, digest: digest.as_deref() };
             let done = contender.run(&preset, &mut reference, &session, || RunFolder::at(&path, &config));
-            let done = match done {
-                Err(error) if error.is_of_one_training() => Ok(Err(format!("with seed {seed}, {error}"))),
-                done => done,
+            let (done, of) = match done {
+                Err(error) if error.is_of_one_training() => (Err(error.to_string()), Some(seed)),
+                done => (done?, None),
             };
-            if let Err(why) = done? {
-                let line = format!("{} is left out: {why}", method.row(budget));
+            if let Err(why) = done {
+                let line = LeftOut { method: method.row(budget), seed: of, why };
                 if !left_out.contains(&line) {
                     left_out.push(line);
                 }
@@ -90,7 +91,7 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
         }
     }
     if !any {
-        let problem = left_out.join("; ");
+        let problem = left_out.iter().map(LeftOut::to_string).collect::<Vec<_>>().join("; ");
         return Err(ProgramError::Argument { argument: format!("compare {}", args.config), problem });
     }
     left_out.iter().for_each(|line| warn!("{line}"));
@@ -105,6 +106,8 @@ struct Contender<'a> {
     /// Where the comparison lies.
     path: &'a Path,
     args: &'a CompareArgs,
+    /// The SHA-256 of the data, where they are a file.
+    digest: Option<&'a str>,
 }
 
 /// In words, why a method does not fit a preset.
@@ -154,6 +157,7 @@ impl Contender<'_> {
             let run = RunFolder::at(&folder, &config)?;
             let stressed = |summary: &Summary| summary.method.stress.is_some() || stress_config(&config).is_none();
             if Summary::finished(&run)?.is_some_and(|summary| !self.args.stress || stressed(&summary)) {
+                begun::check(&run, &config, self.digest)?;
                 return Ok(Ok(()));
             }
         }

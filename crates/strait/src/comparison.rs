@@ -1,16 +1,21 @@
-//! The table and the plot of methods side by side.
+//! Methods side by side: what was measured of each, gathered for the tables and the plot.
+
+mod plot;
+mod tables;
 
 use crate::ProgramError;
 use crate::diagnostics::warnings;
 use crate::methods::{Budget, Method};
-use crate::report::{Axis, Chart, Colour, Panel, Reference as Line, Series};
 use crate::run_folder::{RunFolder, write_whole};
 use crate::scores::Metric;
 use crate::summary::{Evaluation, Field, Summary};
 use clap::ValueEnum as _;
-use serde::Serialize;
-use std::fmt::Write as _;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::fs;
+
+/// The tables, for scripts.
+pub(crate) const FILE: &str = "comparison.json";
 
 /// One measured number of one method with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,21 +64,48 @@ impl<'a> At<'a> {
     }
 }
 
+/// A method, or one seed of it, that is not in the tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The method, as its rows are called.
+    pub method: String,
+    /// Which seed; None: all.
+    pub seed: Option<u64>,
+    /// Why.
+    pub why: String,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seed = self.seed.map(|seed| format!(" with seed {seed}")).unwrap_or_default();
+        write!(f, "{}{seed} is left out: {}", self.method, self.why)
+    }
+}
+
+/// What a comparison that is added to has said before. What cannot be read of it is not gone on from.
+#[derive(Default, Deserialize)]
+struct Before {
+    #[serde(default)]
+    commands: Vec<String>,
+    #[serde(default)]
+    left_out: Vec<LeftOut>,
+}
+
 /// All rows, in the order of their making.
 #[derive(Debug, Serialize)]
 pub struct Comparison {
     /// The folder's name.
     pub run: String,
-    /// The command.
-    pub command: String,
+    /// The commands that made it, one after another.
+    pub commands: Vec<String>,
     /// The data set, named in full.
     pub dataset: String,
     /// What samples were compared with.
     pub reference: String,
     /// The rows.
     pub rows: Vec<Row>,
-    /// Why a method is not among them.
-    pub left_out: Vec<String>,
+    /// What is not among them.
+    pub left_out: Vec<LeftOut>,
     /// What numbers say against a method, beside the linear path with the same seed.
     pub warnings: Vec<String>,
 }
@@ -104,25 +136,24 @@ impl Spread {
     }
 }
 
-/// Metrics of a whole flow.
-const OF_FLOW: [(&str, &str, usize); 4] = [
-    ("normalised_path_energy", "normalised path energy", 3),
-    ("straightness", "S", 4),
-    ("residual", "residual", 2),
-    ("bits_per_dimension", "bits per dimension", 3),
-];
-
 impl Comparison {
     /// Of all that is finished in a folder: its runs `METHOD-SEED` and `METHOD_same_time-SEED` with a summary, of the whole
-    /// training and measured as their configs say.
+    /// training and measured as their configs say, on the data and in the features of the first of them. What was left out
+    /// before, and is still not there, stays said.
     ///
     /// # Errors
     /// `Io` names a summary that cannot be read.
-    pub fn of(folder: &RunFolder, command: &str, left_out: &[String]) -> Result<Self, ProgramError> {
-        let (run, command, left_out) = (folder.name(), command.into(), left_out.to_vec());
-        let (dataset, reference) = (String::new(), String::new());
-        let (rows, said) = (vec![], vec![]);
-        let mut comparison = Self { run, command, dataset, reference, rows, left_out, warnings: said };
+    pub fn of(folder: &RunFolder, command: &str, left_out: &[LeftOut]) -> Result<Self, ProgramError> {
+        let before = folder.read_json::<Before>(FILE).ok().flatten().unwrap_or_default();
+        let mut comparison = Self {
+            run: folder.name(),
+            commands: distinct(before.commands.into_iter().chain([command.to_owned()])),
+            dataset: String::new(),
+            reference: String::new(),
+            rows: vec![],
+            left_out: left_out.to_vec(),
+            warnings: vec![],
+        };
         let mut summaries: Vec<(String, Summary)> = vec![];
         let io = ProgramError::io(folder.path());
         let names = fs::read_dir(folder.path()).map_err(io)?.flatten().filter_map(|e| e.file_name().into_string().ok());
@@ -134,10 +165,21 @@ impl Comparison {
             seeds.sort_unstable();
             for seed in seeds {
                 let run = RunFolder::of(&folder.path().join(format!("{method}-{seed}")));
-                if let Some(summary) = Summary::finished(&run)? {
-                    comparison.add(&method, &summary);
-                    summaries.push((method.clone(), summary));
+                let Some(summary) = Summary::finished(&run)? else { continue };
+                match comparison.is_of_others(&summary) {
+                    Some(why) => comparison.left_out.push(LeftOut { method: method.clone(), seed: Some(seed), why }),
+                    None => {
+                        comparison.add(&method, &summary);
+                        summaries.push((method.clone(), summary));
+                    }
                 }
+            }
+        }
+        for old in before.left_out {
+            let made = |row: &Row| row.method == old.method && old.seed.is_none_or(|seed| row.seed == seed);
+            let said = |new: &LeftOut| new.method == old.method && new.seed == old.seed;
+            if !comparison.rows.iter().any(made) && !comparison.left_out.iter().any(said) {
+                comparison.left_out.push(old);
             }
         }
         for (method, summary) in &summaries {
@@ -153,10 +195,19 @@ impl Comparison {
         Ok(comparison)
     }
 
+    /// Why a summary cannot stand beside those that are there: it is of other data, or of other features.
+    fn is_of_others(&self, summary: &Summary) -> Option<String> {
+        let reference = &summary.method.evaluations.first()?.reference;
+        let same = self.rows.is_empty() || (summary.dataset == self.dataset && *reference == self.reference);
+        let why = || format!("it is against {reference}; remove its summary.json and repeat the command");
+        (!same).then(why)
+    }
+
     /// Adds what a method reached with one seed.
     fn add(&mut self, method: &str, summary: &Summary) {
         let own = &summary.method;
         self.dataset.clone_from(&summary.dataset);
+        self.reference = own.evaluations.first().map(|e| e.reference.clone()).unwrap_or_default();
         let stress = own.stress.as_ref();
         let row = |field, solver: &str, nfe, metric: &str, value, floor| {
             // The exact field costs no training beyond its path's.
@@ -167,8 +218,7 @@ impl Comparison {
             Row { method, seed, solver, nfe, metric, value, floor, steps, wall_seconds, field }
         };
         for (field, evaluations) in own.by_field() {
-            for Evaluation { solver, nfe, metric, value, floor, reference, .. } in evaluations {
-                self.reference.clone_from(reference);
+            for Evaluation { solver, nfe, metric, value, floor, .. } in evaluations {
                 self.rows.push(row(field, solver, *nfe, metric, *value, Some(*floor)));
             }
         }
@@ -184,7 +234,9 @@ impl Comparison {
             }
         }
         if let Some(found) = &own.likelihood {
-            self.rows.push(row(Field::Own, "rk4", found.nfe, "bits_per_dimension", found.bits_per_dimension, None));
+            // A flow of one step has its density exactly, any other by an ODE.
+            let solver = if found.nfe > 1 { "rk4" } else { "euler" };
+            self.rows.push(row(Field::Own, solver, found.nfe, "bits_per_dimension", found.bits_per_dimension, None));
         }
     }
 
@@ -193,7 +245,7 @@ impl Comparison {
     /// # Errors
     /// Those of drawing and of files.
     pub fn write(&self, folder: &RunFolder) -> Result<(), ProgramError> {
-        folder.write_json("comparison.json", self)?;
+        folder.write_json(FILE, self)?;
         folder.write("comparison.md", &self.markdown())?;
         folder.write("comparison.csv", &self.csv())?;
         let figure = self.chart().draw()?;
@@ -237,144 +289,11 @@ impl Comparison {
         Spread::of(&self.rows.iter().filter(|row| at.holds(row)).filter_map(ratio).collect::<Vec<_>>())
     }
 
-    /// The mean floor of a metric: it is the same at every count of evaluations.
-    fn floor(&self, metric: &str) -> Option<Spread> {
-        let rows = self.rows.iter().filter(|row| row.metric == metric);
+    /// The mean floor of a metric, over the seeds that a field was measured with: it is the same at every count.
+    fn floor(&self, field: Field, metric: &str) -> Option<Spread> {
+        let rows = self.rows.iter().filter(|row| row.field == field && row.metric == metric);
         let floors = distinct(rows.filter_map(|row| Some((row.seed, row.floor?.to_bits()))));
         Spread::of(&floors.into_iter().map(|(_, bits)| f64::from_bits(bits)).collect::<Vec<_>>())
-    }
-
-    /// The tables in words.
-    pub fn markdown(&self) -> String {
-        let seeds =
-            |method: &str| distinct(self.rows.iter().filter(|row| row.method == method).map(|row| row.seed)).len();
-        let seeds: Vec<String> = self.methods(Field::Own).into_iter().map(|m| format!("{m} {}", seeds(m))).collect();
-        let (run, dataset, reference) = (&self.run, &self.dataset, &self.reference);
-        let mut text = format!("# {run}\n\n{dataset}; against {reference}.\n");
-        let _ = writeln!(text, "Means and, of more than one seed, standard deviations; seeds: {}.\n", seeds.join(", "));
-        let _ = writeln!(text, "    {}\n", self.command);
-        for field in self.fields() {
-            let _ = writeln!(text, "## {}\n", heading(field));
-            for metric in self.metrics() {
-                self.quality(&mut text, field, metric);
-            }
-            if matches!(field, Field::Own | Field::Stress) {
-                self.of_flow(&mut text, field);
-            }
-        }
-        text.push_str("Steps and seconds are of everything a method trained or made: a teacher and its pairs too.\n");
-        for line in &self.left_out {
-            let _ = writeln!(text, "\n{line}.");
-        }
-        if !self.warnings.is_empty() {
-            text.push_str("\n## What speaks against a number\n\n");
-            self.warnings.iter().for_each(|line| text.push_str(&format!("- {line}\n")));
-        }
-        text
-    }
-
-    /// A metric at each count, and what a distance is of the linear path's.
-    fn quality(&self, text: &mut String, field: Field, metric: Metric) {
-        let (counts, methods) = (self.counts(field), self.methods(field));
-        let lines = |cell: &dyn Fn(&str, usize) -> String| -> Vec<(&str, Vec<String>)> {
-            methods.iter().map(|&method| (method, counts.iter().map(|&nfe| cell(method, nfe)).collect())).collect()
-        };
-        let head: Vec<String> = counts.iter().map(|nfe| format!("{} at {nfe}", metric.heading())).collect();
-        let shown = |spread: Option<Spread>| written(spread.map(|spread| spread.shown(metric)), 3);
-        let value = |method: &str, nfe| shown(self.spread(At::count(field, method, metric, nfe), |row| row.value));
-        let mut values = lines(&value);
-        let floor = if metric.is_distance() { "sampling floor" } else { "real points" };
-        values.push((floor, counts.iter().map(|_| shown(self.floor(metric.name()))).collect()));
-        table(text, &head, &values);
-        let linear = Budget::ALL.map(|budget| Method::Linear.row(budget));
-        for to in linear.iter().filter(|to| metric.is_distance() && methods.len() > 1 && methods.contains(&to.as_str()))
-        {
-            let head: Vec<String> = counts.iter().map(|nfe| format!("of {to}'s at {nfe}")).collect();
-            table(
-                text,
-                &head,
-                &lines(&|method, nfe| written(self.ratios(At::count(field, method, metric, nfe), to), 3)),
-            );
-        }
-    }
-
-    /// What is measured of a whole flow, and what it took.
-    fn of_flow(&self, text: &mut String, field: Field) {
-        let mut head: Vec<String> = OF_FLOW.map(|(_, name, _)| name.to_owned()).into();
-        head.extend(["gradient steps".into(), "seconds".into()]);
-        let line = |method| {
-            let at = |metric| At { field, method, metric, nfe: None };
-            let value = |(metric, _, digits)| written(self.spread(at(metric), |row| row.value), digits);
-            let mut cells: Vec<String> = OF_FLOW.map(value).into();
-            cells.push(written(self.spread(at("path_energy"), |row| row.steps as f64), 0));
-            cells.push(written(self.spread(at("path_energy"), |row| row.wall_seconds), 1));
-            (method, cells)
-        };
-        table(text, &head, &self.methods(field).into_iter().map(line).collect::<Vec<_>>());
-    }
-
-    fn csv(&self) -> String {
-        let mut text = String::from("method,seed,solver,nfe,metric,value,floor,steps,wall_seconds,field\n");
-        for row in &self.rows {
-            let floor = row.floor.map(|floor| floor.to_string()).unwrap_or_default();
-            let Row { method, seed, solver, nfe, metric, value, steps, wall_seconds, field, .. } = row;
-            let _ = write!(text, "{method},{seed},{solver},{nfe},{metric},{value},{floor},{steps},{wall_seconds}");
-            let _ = writeln!(text, ",{}", field.name());
-        }
-        text
-    }
-
-    fn chart(&self) -> Chart {
-        let fields = self.fields().filter(|field| matches!(field, Field::Own | Field::Stress));
-        let metrics: Vec<Metric> = self.metrics().into_iter().filter(|metric| metric.is_distance()).collect();
-        Chart {
-            id: "comparison".into(),
-            title: format!("Methods on {}", self.dataset),
-            caption: format!("Against {}.", self.reference),
-            panels: fields.flat_map(|field| metrics.iter().map(move |metric| self.panel(field, *metric))).collect(),
-        }
-    }
-
-    fn panel(&self, field: Field, metric: Metric) -> Panel {
-        let counts = self.counts(field);
-        let shown = |spread: Option<Spread>| spread.map(|spread| spread.shown(metric));
-        let series = |(i, method): (usize, &str)| {
-            let at = |&nfe: &usize| {
-                let values = self.spread(At::count(field, method, metric, nfe), |row| row.value);
-                Some((nfe as f64, shown(values)?))
-            };
-            let found: Vec<(f64, Spread)> = counts.iter().filter_map(at).collect();
-            let line = found.iter().map(|(nfe, spread)| (*nfe, spread.mean)).collect();
-            let line = Series::line(method, Colour::of(i), line);
-            let edges = |s: &Spread| s.sd.map(|sd| ((s.mean - sd).max(0.5 * s.mean), s.mean + sd));
-            let band: Option<Vec<_>> = found.iter().map(|(_, spread)| edges(spread)).collect();
-            // A band needs two points to lie between.
-            line.with_band(band.filter(|band| band.len() > 1).unwrap_or_default())
-        };
-        let measured = |(_, method): &(usize, &str)| self.methods(field).contains(method);
-        let floor = shown(self.floor(metric.name()));
-        let of = if field == Field::Stress { ", larger velocity" } else { "" };
-        Panel {
-            title: format!("{}{of}", metric.heading()),
-            x: Axis::evaluations(&counts.iter().map(|&nfe| nfe as u32).collect::<Vec<_>>()),
-            y: Axis::log(format!("{} to the data, lower is better", metric.in_words())),
-            // A method has one colour in all panels.
-            series: self.methods(Field::Own).into_iter().enumerate().filter(measured).map(series).collect(),
-            references: floor
-                .map(|floor| Line { label: "sampling floor".into(), value: floor.mean })
-                .into_iter()
-                .collect(),
-            ..Panel::default()
-        }
-    }
-}
-
-fn heading(field: Field) -> &'static str {
-    match field {
-        Field::Own => "With the velocity that each method trains",
-        Field::Stress => "With a larger velocity, trained afresh on each method's path",
-        Field::Exact => "With the exact field of each method's path, by Euler steps",
-        Field::Map => "With the map alone that a method's path goes through",
     }
 }
 
@@ -388,14 +307,55 @@ fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     found
 }
 
-fn written(spread: Option<Spread>, digits: usize) -> String {
-    spread.map_or_else(|| "-".into(), |spread| spread.write(digits))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Colour, LineStyle};
 
-fn table(text: &mut String, head: &[String], lines: &[(&str, Vec<String>)]) {
-    let _ = writeln!(text, "| | {} |\n| --- |{}", head.join(" | "), " --- |".repeat(head.len()));
-    for (name, cells) in lines {
-        let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
+    fn comparison(rows: impl IntoIterator<Item = (&'static str, u64, Field)>) -> Comparison {
+        let row = |(method, seed, field): (&str, u64, Field)| Row {
+            method: method.into(),
+            seed,
+            solver: "euler".into(),
+            nfe: 1,
+            metric: "w2".into(),
+            value: 2.0 + seed as f64,
+            floor: Some(0.5 * seed as f64),
+            steps: 10,
+            wall_seconds: 1.0,
+            field,
+        };
+        Comparison {
+            run: "c".into(),
+            commands: vec!["cargo xtask compare".into()],
+            dataset: "points".into(),
+            reference: "10 of them".into(),
+            rows: rows.into_iter().map(row).collect(),
+            left_out: vec![],
+            warnings: vec![],
+        }
     }
-    text.push('\n');
+
+    /// Each table says how many seeds it is of, and its floor is of those.
+    #[test]
+    fn each_field_has_its_own_seeds() {
+        let rows = [("linear", 1, Field::Own), ("linear", 3, Field::Own), ("linear", 1, Field::Stress)];
+        let text = comparison(rows).markdown();
+        let (own, stress) = text.split_once("## With a larger velocity").unwrap();
+        assert!(own.contains("Seeds: linear 2.") && own.contains("| sampling floor | 1.000 (0.707) |"), "{own}");
+        assert!(stress.contains("Seeds: linear 1.") && stress.contains("| sampling floor | 0.500 |"), "{stress}");
+    }
+
+    /// No two lines of a plot are drawn alike, and a method has one colour at equal steps and at equal time.
+    #[test]
+    fn lines_are_told_apart() {
+        let methods =
+            ["linear", "ot", "reflow", "reflow_longer", "likelihood", "gaussian_fit", "learned", "linear_same_time"];
+        let chart = comparison(methods.map(|method| (method, 1, Field::Own))).chart();
+        let drawn: Vec<_> = chart.panels[0].series.iter().map(|line| (line.colour, line.style)).collect();
+        for (i, line) in drawn.iter().enumerate() {
+            assert!(!drawn[..i].contains(line), "{} is drawn as another: {drawn:?}", methods[i]);
+        }
+        assert_eq!((drawn[0].0, drawn[7]), (drawn[7].0, (Colour::of(0), LineStyle::Dashed)));
+    }
 }

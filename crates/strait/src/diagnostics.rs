@@ -51,7 +51,7 @@ fn worse_than_linear(own: &MethodSummary, linear: &MethodSummary, metric: Metric
         (mine.value > TOLERANCE * theirs).then(|| {
             format!(
                 "At {} it is worse than the linear path: {} {:.3} against {:.3} (limit {TOLERANCE} times).",
-                times(mine.nfe),
+                evaluations(mine.nfe),
                 metric.in_words(),
                 metric.shown(mine.value),
                 metric.shown(theirs)
@@ -125,7 +125,7 @@ fn hidden(own: &MethodSummary, metric: Metric) -> Vec<String> {
                     format!(
                         "The path hides curvature that its own velocity does not resolve: at {} {field} has {} {:.3} on \
                          it, its own {:.3} (limit {HIDDEN} times).",
-                        times(mine.nfe),
+                        evaluations(mine.nfe),
                         metric.in_words(),
                         metric.shown(theirs),
                         metric.shown(mine.value)
@@ -160,7 +160,7 @@ fn copies(own: &MethodSummary) -> Vec<String> {
         lines.push(format!(
             "Samples leave out kinds of images: coverage {:.3} at {}, of real ones {:.3} (limit {COVERAGE} times).",
             e.value,
-            times(e.nfe),
+            evaluations(e.nfe),
             e.floor
         ));
     }
@@ -175,7 +175,8 @@ fn value(evaluations: &[Evaluation], metric: Metric, nfe: usize) -> Option<f64> 
     of(evaluations, metric).find(|e| e.nfe == nfe).map(|e| e.value)
 }
 
-fn times(nfe: usize) -> String {
+/// A count of evaluations in words.
+pub(crate) fn evaluations(nfe: usize) -> String {
     if nfe == 1 { "1 evaluation".into() } else { format!("{nfe} evaluations") }
 }
 

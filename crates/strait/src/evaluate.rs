@@ -47,7 +47,9 @@ pub struct EvaluateArgs {
 /// Each one line.
 pub fn evaluate(args: &EvaluateArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
     let folder = RunFolder::open(&args.run)?;
-    let mut config = folder.config()?;
+    // What it was trained as, its moving averages' choice with it, is not for this command to say.
+    let trained = folder.config()?;
+    let mut config = trained.clone();
     if !args.nfe.is_empty() {
         config.evaluate.nfe.clone_from(&args.nfe);
     }
@@ -71,11 +73,15 @@ pub fn evaluate(args: &EvaluateArgs, stop: &AtomicBool, bars: &MultiProgress) ->
         }
         Ok::<_, ProgramError>(measured)
     };
-    let track = Track::new(&config, folder.path());
+    let track = Track::new(&trained, folder.path());
     let own = measured(&track)?;
     let below = folder.path().join("baseline");
-    let other_config = baseline(&config).filter(|_| below.join("checkpoints").is_dir());
+    let other_config = baseline(&trained);
     let other_track = other_config.as_ref().map(|config| Track::new(config, &below));
+    let other_track = match other_track {
+        Some(track) if track.is_finished()? => Some(track),
+        _ => None,
+    };
     let other = other_track.as_ref().map(measured).transpose()?;
     let summary = setting.write_summary(&folder, &own, other.as_ref(), reference.leading())?;
     let own = page::Method { track: &track, measured: &own };

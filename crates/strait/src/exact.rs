@@ -20,8 +20,8 @@ const SAMPLED: i64 = 2048;
 const QUERIES: i64 = 64;
 const TRAJECTORIES: i64 = 256;
 const PAIRS_AT_ONCE: i64 = 1 << 16;
-/// The most steps that samples take: with more the field leads ever nearer to its own candidates.
-const MOST_STEPS: usize = 8;
+/// The most evaluations of a sample: with more the field leads ever nearer to its own candidates.
+const MOST: usize = 8;
 /// The step of the difference that its residual is taken by.
 const STEP: f64 = 5e-3;
 /// The most dimensions that it is sampled in: above, few candidates carry all the weight.
@@ -70,7 +70,7 @@ fn ess(field: &ExactField<'_>, candidates: i64, reference: &Reference) -> Result
     Ok(EssSummary { candidates, times, effective })
 }
 
-/// Its samples by few Euler steps, and how far its own trajectories bend. None where it is not defined, or has too many dimensions.
+/// Its samples at few evaluations, by the solver of the config on uniform times, and how far its own trajectories bend. None where it is not defined, or has too many dimensions.
 ///
 /// # Errors
 /// Those of sampling and of the metrics.
@@ -84,8 +84,9 @@ pub fn evaluate(
         return Ok(None);
     }
     let Some((field, candidates)) = field(setting, track, models, SAMPLED)? else { return Ok(None) };
-    let counts = setting.config.evaluate.nfe.iter().filter(|&&nfe| nfe <= MOST_STEPS);
-    let at = |&nfe: &usize| sample(setting, &field, Method::Euler, &TimeGrid::uniform(nfe)?, reference);
+    let method: Method = setting.config.evaluate.solver.parse()?;
+    let counts = setting.config.evaluate.nfe.iter().filter(|&&nfe| nfe <= MOST);
+    let at = |&nfe: &usize| sample(setting, &field, method, &TimeGrid::uniform(method.steps(nfe)?)?, reference);
     let samples = counts.map(at).collect::<Result<Vec<_>, _>>()?;
     let ess = ess(&field, candidates, reference)?;
     let few = reference.x0.narrow(0, 0, TRAJECTORIES.min(reference.x0.size()[0]));

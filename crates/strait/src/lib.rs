@@ -4,6 +4,7 @@
 //! [`report`], and a [`run_folder`] holds it all.
 
 pub mod averages;
+mod begun;
 pub mod build;
 pub mod compare;
 pub mod comparison;

@@ -21,6 +21,9 @@ const JOINT_STEP: f64 = 0.1;
 const JOINT_RATE: f64 = 0.1;
 const JOINT_TURN: u32 = 3;
 
+/// What the row of a method that was trained for as long as `learned` is called, behind its name.
+pub(crate) const SAME_TIME: &str = "_same_time";
+
 /// A method of `compare`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Method {
@@ -188,7 +191,7 @@ impl Method {
     pub fn row(self, budget: Budget) -> String {
         match budget {
             Budget::Steps => self.name().into(),
-            Budget::Time => format!("{}_same_time", self.name()),
+            Budget::Time => format!("{}{SAME_TIME}", self.name()),
         }
     }
 

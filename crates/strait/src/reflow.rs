@@ -2,12 +2,11 @@
 
 use crate::ProgramError;
 use crate::config::{Config, CouplingConfig};
-use crate::run_folder::write_whole;
+use crate::run_folder::RunFolder;
 use crate::session::Session;
 use crate::setting::Setting;
 use crate::track::{Spent, Track};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -59,11 +58,11 @@ fn teacher_folder(folder: &Path) -> std::path::PathBuf {
 pub fn spent(config: &Config, folder: &Path) -> Result<Spent, ProgramError> {
     let Some(config) = teacher(config) else { return Ok(Spent::default()) };
     let before = Track::new(&config, &teacher_folder(folder)).spent()?;
-    Ok(Spent { wall_seconds: before.wall_seconds + record(folder).wall_seconds, ..before })
+    Ok(Spent { wall_seconds: before.wall_seconds + record(folder)?.wall_seconds, ..before })
 }
 
-fn record(folder: &Path) -> Record {
-    fs::read_to_string(folder.join(RECORD)).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+fn record(folder: &Path) -> Result<Record, ProgramError> {
+    Ok(RunFolder::of(folder).read_json(RECORD)?.unwrap_or_default())
 }
 
 /// The pairs that the run in `folder` was trained on. None where its pairs are drawn.
@@ -107,10 +106,8 @@ pub fn pairs(
         let begun = Instant::now();
         let x0 = setting.source.sample(n, &mut stream.at(shard), Kind::Float, setting.device)?;
         let x1 = method.solve(&*models.velocity, &x0, &grid, Options::default())?.x;
-        let record = Record { wall_seconds: record(folder).wall_seconds + begun.elapsed().as_secs_f64() };
-        let path = folder.join(RECORD);
-        let text = serde_json::to_string(&record).map_err(|error| ProgramError::io(&path)(error.into()))?;
-        write_whole(&path, text.as_bytes())?;
+        let record = Record { wall_seconds: record(folder)?.wall_seconds + begun.elapsed().as_secs_f64() };
+        RunFolder::of(folder).write_json(RECORD, &record)?;
         bar.inc(1);
         Ok::<_, ProgramError>(Generated { x0, x1, labels: None })
     })?;

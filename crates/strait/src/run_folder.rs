@@ -1,7 +1,7 @@
 //! The folder of a run: what lies where, and how files get there without ever being half there.
 
 use crate::config::{self, Config};
-use crate::{ProgramError, whole_file};
+use crate::{ProgramError, comparison, whole_file};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -38,7 +38,13 @@ impl RunFolder {
             None => first_free(root, stem)?,
         };
         let folder = Self { path };
-        folder.write("config.toml", &config::write(config)?)?;
+        if let Err(error) =
+            config::write(config).map_err(Into::into).and_then(|text| folder.write("config.toml", &text))
+        {
+            // A folder without a config is no run, and would only stand in the way of the next try.
+            let _ = fs::remove_dir(&folder.path);
+            return Err(error);
+        }
         Ok(folder)
     }
 
@@ -82,6 +88,10 @@ impl RunFolder {
     /// `Run` where there is none.
     pub fn open(name: &str) -> Result<Self, ProgramError> {
         for path in [Path::new(RUNS).join(name), PathBuf::from(name)] {
+            if path.join(comparison::FILE).is_file() {
+                let problem = "it is a comparison; repeat its command, or name one of its runs, as in NAME/METHOD-SEED";
+                return Err(ProgramError::Run { path, problem: problem.into() });
+            }
             if path.join("config.toml").is_file() {
                 return Ok(Self { path });
             }

@@ -1,5 +1,6 @@
 //! `sample`: new samples of a trained run, to an array or a picture.
 
+use crate::build::Picture;
 use crate::config::GridConfig;
 use crate::report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
 use crate::run_folder::{RunFolder, write_whole};
@@ -13,7 +14,6 @@ use ndarray_npy::NpzWriter;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use strait_core::Seed;
-use strait_data::Image;
 use strait_ode::{Method, OdeError, Options};
 use tch::{Kind, Tensor};
 
@@ -63,6 +63,11 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
             return Err(ProgramError::Argument { argument: format!("--out {}", args.out.display()), problem });
         }
     };
+    let below = args.out.parent().filter(|below| !below.as_os_str().is_empty());
+    if let Some(below) = below.filter(|below| !below.is_dir()) {
+        let problem = format!("{} is no folder", below.display());
+        return Err(ProgramError::Argument { argument: format!("--out {}", args.out.display()), problem });
+    }
     if args.count < 1 {
         let problem = "at least 1".into();
         return Err(ProgramError::Argument { argument: format!("--count {}", args.count), problem });
@@ -92,7 +97,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     let x = setting.data.points.denormalise(&solution.x)?;
     match format {
         Format::Npz => write_npz(&args.out, &x)?,
-        Format::Png => write_png(&args.out, folder.name(), setting.data.image, &x)?,
+        Format::Png => write_png(&args.out, folder.name(), setting.data.picture, &x)?,
     }
     tracing::info!("{} samples, {}, {} evaluations each", args.count, method, solution.nfe);
     Ok(args.out.clone())
@@ -110,16 +115,16 @@ fn write_npz(path: &Path, x: &Tensor) -> Result<(), ProgramError> {
     write_whole(path, &bytes)
 }
 
-fn write_png(path: &Path, title: String, image: Option<Image>, x: &Tensor) -> Result<(), ProgramError> {
+fn write_png(path: &Path, title: String, picture: Option<Picture>, x: &Tensor) -> Result<(), ProgramError> {
     let (id, caption, colour) = ("samples".to_owned(), String::new(), Colour::of(1));
-    let figure = match image {
-        Some(image) => {
-            let cell = ImageCell { values: page::pixels(x, i64::MAX), note: String::new() };
+    let figure = match picture {
+        Some(picture) => {
+            let cell = ImageCell { values: picture.values(x, i64::MAX), note: String::new() };
             ImageGrid {
                 id,
                 title,
                 caption,
-                format: page::format(image),
+                format: picture.format,
                 columns: vec![String::new()],
                 last_is_truth: false,
                 rows: vec![ImageRow { label: String::new(), colour, cells: vec![cell] }],

@@ -6,7 +6,7 @@ use crate::measure::Measured;
 use crate::run_folder::RunFolder;
 use crate::scores::Metric;
 use crate::summary::{SUMMARY, Summary, versions};
-use crate::{ProgramError, build};
+use crate::{ProgramError, begun, build};
 use strait_core::{Coupling, Seed, Source, Split};
 use strait_optim::Pairing;
 use tch::Device;
@@ -17,6 +17,8 @@ pub struct Setting<'a> {
     pub config: &'a Config,
     /// Its data.
     pub data: build::Data,
+    /// The SHA-256 of its data, where they are a file.
+    pub digest: Option<String>,
     /// Its source.
     pub source: Box<dyn Source>,
     /// Its coupling.
@@ -42,9 +44,10 @@ impl<'a> Setting<'a> {
                 return Err(ConfigError::Value { key: format!("data = {:?}", data.points.name()), must }.into());
             }
         }
+        let digest = begun::digest(&config.data)?;
         let source = build::source(config.source, &data)?;
         let coupling = build::coupling(&config.coupling);
-        Ok(Self { config, data, source, coupling, device, device_name: device_name.to_owned() })
+        Ok(Self { config, data, digest, source, coupling, device, device_name: device_name.to_owned() })
     }
 
     /// Where training pairs come from that are drawn for their batch.
@@ -63,6 +66,14 @@ impl<'a> Setting<'a> {
         other: Option<&Measured>,
         metric: Metric,
     ) -> Result<Summary, ProgramError> {
+        let mut said = warnings(&own.summary, other.map(|measured| &measured.summary), metric);
+        let (taken, turns) = (own.summary.steps, self.config.turns());
+        if taken < turns {
+            said.insert(
+                0,
+                format!("Its training stands at turn {taken} of {turns}: nothing here is of the finished one."),
+            );
+        }
         let summary = Summary {
             run: folder.name(),
             dataset: self.data.points.name().into(),
@@ -73,7 +84,7 @@ impl<'a> Setting<'a> {
             baseline: other.map(|measured| measured.summary.clone()),
             evaluate: Some(self.config.evaluate.clone()),
             judged_by: metric.name().into(),
-            warnings: warnings(&own.summary, other.map(|measured| &measured.summary), metric),
+            warnings: said,
             versions: versions(),
         };
         folder.write_json(SUMMARY, &summary)?;

@@ -23,11 +23,11 @@ pub fn stress(
     session: &Session<'_>,
 ) -> Result<Option<StressSummary>, ProgramError> {
     let Some(config) = methods::stress(track.config) else { return Ok(None) };
-    let own = track.models(setting)?;
-    if own.state.position.phase < track.config.phase.len() {
-        let problem = "its training is not finished; go on with `cargo xtask train --resume`".into();
+    if !track.is_finished()? {
+        let problem = "its training is not finished; go on with `train --resume`, or repeat its `compare`".into();
         return Err(ProgramError::Run { path: track.folder.clone(), problem });
     }
+    let own = track.models(setting)?;
     let folder = RunFolder::at(&track.folder.join("stress"), &config)?;
     let name = format!("{} stress", track.name);
     let larger = Track { name, on: Some(track), ..Track::new(&config, folder.path()) };

@@ -300,8 +300,8 @@ impl Summary {
     }
 
     fn is_of(&self, config: &Config) -> bool {
-        let turns: u64 = config.phase.iter().map(|phase| phase.turns).sum();
-        self.method.steps == turns && self.evaluate.as_ref().is_none_or(|evaluate| *evaluate == config.evaluate)
+        self.method.steps == config.turns()
+            && self.evaluate.as_ref().is_none_or(|evaluate| *evaluate == config.evaluate)
     }
 
     /// Prints what speaks against the run, a line each.

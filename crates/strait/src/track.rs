@@ -8,7 +8,7 @@ use crate::run_folder::RunFolder;
 use crate::session::Session;
 use crate::setting::Setting;
 use crate::summary::AverageSummary;
-use crate::{ProgramError, averages, build, gaussian, methods, reflow};
+use crate::{ProgramError, averages, begun, build, gaussian, methods, reflow};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -110,10 +110,11 @@ impl<'a> Track<'a> {
     /// `Interrupted` after `stop` was set and a checkpoint written; `Run` where another process trains in this folder; those of
     /// training and of files.
     pub fn train(&self, setting: &Setting<'_>, session: &Session<'_>) -> Result<(), ProgramError> {
+        let _held = self.run().hold()?;
+        begun::begin(&self.run(), self.config, setting.digest.as_deref())?;
         if self.config.velocity.gaussian {
             return Ok(()); // fitted in closed form, whenever it is asked for
         }
-        let _held = self.run().hold()?;
         let of = self.on.unwrap_or(self);
         let stored = reflow::pairs(of.config, &of.folder, setting, session)?;
         let pairing = stored.as_ref().map_or_else(|| setting.pairing(), |pairs| Pairing::Stored(pairs));
@@ -226,6 +227,15 @@ impl<'a> Track<'a> {
         Ok(newest)
     }
 
+    /// Whether it took all its turns.
+    ///
+    /// # Errors
+    /// Those of reading checkpoints.
+    pub fn is_finished(&self) -> Result<bool, ProgramError> {
+        let newest = if self.config.velocity.gaussian { None } else { self.newest()? };
+        Ok(newest.map_or(0, |found| found.state.position.step) >= self.config.turns())
+    }
+
     /// Puts the trainer where the newest whole checkpoint was taken; returns the seconds spent up to there.
     fn restore(&self, trainer: &mut Trainer<'_>) -> Result<f64, ProgramError> {
         let Some(found) = self.newest()? else { return Ok(0.0) };
@@ -276,6 +286,7 @@ impl<'a> Track<'a> {
     /// # Errors
     /// `Run` where there is no checkpoint; those of reading it.
     pub fn models(&self, setting: &Setting<'_>) -> Result<Models, ProgramError> {
+        begun::check(&self.run(), self.config, setting.digest.as_deref())?;
         if self.config.velocity.gaussian {
             return gaussian::fit(setting);
         }

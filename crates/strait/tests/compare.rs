@@ -91,7 +91,22 @@ fn seeds_and_methods_are_added_and_what_does_not_fit_is_a_line() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     let table = fs::read_to_string(place.path("runs/compare-linear/comparison.md")).unwrap();
-    assert!(table.contains("seeds: linear 2"), "{table}");
+    assert!(table.contains("Seeds: linear 2."), "{table}");
+    for arguments in ["compare linear.toml --methods learned,linear", "compare linear.toml --methods linear --seeds 2"]
+    {
+        assert!(table.contains(&format!("    cargo xtask {arguments}\n")), "{table}");
+    }
+    // It is no run, though each row of it is one.
+    let (line, code) = place.refusal(&["train", "--resume", "compare-linear"]);
+    assert!(line.contains("it is a comparison") && code == 1, "{line}");
+    // A row against other features, or of other data, is none of this table.
+    let summary = place.path("runs/compare-linear/linear-4/summary.json");
+    fs::write(&summary, fs::read_to_string(&summary).unwrap().replace("64 test points", "64 other points")).unwrap();
+    let output = place.run(&["compare", "linear.toml", "--methods", "linear"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = fs::read_to_string(place.path("runs/compare-linear/comparison.md")).unwrap();
+    let told = "linear with seed 4 is left out: it is against 64 other points";
+    assert!(table.contains("Seeds: linear 1.") && table.contains(told), "{table}");
     // Other settings never mix with what is there.
     let (line, code) = place.refusal(&["compare", "linear.toml", "--set", "seed=9"]);
     assert!(line.contains("other settings") && code == 1, "{line}");
@@ -290,10 +305,20 @@ fn a_method_that_fails_leaves_the_others_theirs() {
         let rows = comparison["rows"].as_array().unwrap();
         let seeds: BTreeSet<_> = rows.iter().map(|row| (row["method"].as_str(), row["seed"].as_u64())).collect();
         assert_eq!(seeds, BTreeSet::from([(Some("linear"), Some(3)), (Some("linear"), Some(4))]));
-        for seed in ["with seed 3, ", "with seed 4, "] {
-            let told = |line: &serde_json::Value| line.as_str().is_some_and(|l| l.contains(seed) && l.contains(said));
-            assert!(comparison["left_out"].as_array().unwrap().iter().any(told), "{comparison}");
-        }
+        let left_out = |comparison: &serde_json::Value| -> Vec<(u64, String)> {
+            let of = |out: &serde_json::Value| {
+                assert_eq!(out["method"], "learned");
+                (out["seed"].as_u64().unwrap(), out["why"].as_str().unwrap().to_owned())
+            };
+            comparison["left_out"].as_array().unwrap().iter().map(of).collect()
+        };
+        let found = left_out(&comparison);
+        assert!(found.iter().map(|(seed, _)| *seed).eq([3, 4]), "{found:?}");
+        assert!(found.iter().all(|(_, why)| why.contains(said)), "{found:?}");
+        // A later command that does not ask for it does not forget it.
+        let output = place.run(&[&["compare", "tiny.toml", "--methods", "linear"], &more[..2], &more[4..]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(left_out(&json(&place.path("runs/c/comparison.json"))), found);
     }
 }
 

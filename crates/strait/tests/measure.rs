@@ -33,6 +33,32 @@ fn all_points_of_a_split_come_in_no_order() {
     assert!((sorted - Tensor::arange(100, tch::kind::FLOAT_CPU)).abs().max().double_value(&[]) < 1e-3, "not each once");
 }
 
+/// Images of one's own are shown as images, from their darkest number to their brightest.
+#[test]
+fn images_of_a_file_are_shown_as_images() {
+    let place = Place::new();
+    let bytes =
+        ndarray::Array3::<f32>::from_shape_fn((200, 3, 4), |(i, j, k)| ((i * 7 + j * 5 + k) % 11) as f32 * 20.0);
+    let mut npz = ndarray_npy::NpzWriter::new(fs::File::create(place.path("own.npz")).unwrap());
+    npz.add_array("data", &bytes).unwrap();
+    npz.finish().unwrap();
+    let file = format!("data={{ file = {:?}, image = [1, 3, 4] }}", place.path("own.npz"));
+    let more = ["--set", &file, "--set", "phase.0.level.0.batch=32"];
+    let batches = ["phase.1.level.0.batch=32", "phase.1.level.1.batch=32", "phase.2.level.0.batch=32"];
+    let batches: Vec<&str> = batches.iter().flat_map(|set| ["--set", set]).collect();
+    let config = config::load(place.path("tiny.toml").to_str().unwrap(), std::slice::from_ref(&file)).unwrap();
+    let picture = Setting::new(&config, "cpu").unwrap().data.picture.unwrap();
+    assert_eq!((picture.format.height, picture.format.width, picture.range), (3, 4, (0.0, 200.0)));
+    assert_eq!(picture.values(&Tensor::from_slice(&[0.0f32, 50.0, 200.0]).view([3, 1]), 2), [0.0, 0.25]);
+    let output = place.run(&[&["train", "tiny.toml", "--name", "a"], &more[..], &batches].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(fs::read_to_string(place.path("runs/a/report/index.html")).unwrap().contains("real images"));
+    for (image, said) in [("[1, 5, 4]", "of as many numbers as a sample"), ("[2, 3, 2]", "1 or 3 channels")] {
+        let (line, code) = place.refusal(&["train", "tiny.toml", "--set", &file.replace("[1, 3, 4]", image)]);
+        assert!(line.contains("data.image") && line.contains(said) && code == 2, "{line}");
+    }
+}
+
 /// A learned path and the linear one have a colour each, whatever pairs both are trained on.
 #[test]
 fn a_report_tells_the_methods_of_a_run_apart() {

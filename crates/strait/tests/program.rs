@@ -322,6 +322,7 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
         (&["sample", "nobody"], 1, &["nobody", "no such run"]),
         (&["evaluate", "nobody"], 1, &["nobody", "no such run"]),
         (&["sample", "nobody", "--out", "x.gif"], 2, &["x.gif", ".npz or .png"]),
+        (&["sample", "nobody", "--out", "nowhere/x.png"], 2, &["nowhere/x.png", "nowhere is no folder"]),
     ];
     for (arguments, code, words) in cases {
         let (line, found) = place.refusal(arguments);
@@ -351,8 +352,8 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
 fn a_full_disk_is_one_line_and_the_last_checkpoint_stays() {
     let place = Place::new();
     let strait = env!("CARGO_BIN_EXE_strait");
-    let run = |limit: &str| {
-        let script = format!("trap '' XFSZ; ulimit -f {limit}; exec {strait} train --resume a");
+    let run = |limit: &str, arguments: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f {limit}; exec {strait} train {arguments}");
         let mut command = place.command(&[]);
         let mut shell = Command::new("bash");
         shell.arg("-c").arg(script).current_dir(place.0.path());
@@ -371,7 +372,12 @@ fn a_full_disk_is_one_line_and_the_last_checkpoint_stays() {
     let _ = child.kill();
     let _ = child.wait();
     let before = strait_optim::checkpoint::list(&place.path("runs/a/checkpoints")).unwrap();
-    let output = run("1");
+    // What could not begin leaves its name free.
+    let output = run("0", "tiny.toml --name b");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && text.lines().count() == 1, "{text}");
+    assert!(!place.path("runs/b").exists(), "{text}");
+    let output = run("1", "--resume a");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -379,6 +385,6 @@ fn a_full_disk_is_one_line_and_the_last_checkpoint_stays() {
     for path in &before {
         strait_optim::checkpoint::open(path).unwrap();
     }
-    let output = run("unlimited");
+    let output = run("unlimited", "--resume a");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -96,10 +96,14 @@ fn a_run_is_measured_by_a_larger_velocity_and_by_the_exact_field_on_its_own_path
 
     // Again, at other counts: nothing is trained, and what was not asked for is not there.
     let before = tensors(&stress, "velocity");
-    let output = place.run(&["evaluate", "a", "--stress", "--nfe", "4"]);
+    let output = place.run(&["evaluate", "a", "--stress", "--nfe", "4", "--solver", "heun"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(before == tensors(&stress, "velocity"));
-    assert_eq!(counts(&json(&run.join("summary.json"))["stress"]["evaluations"]), [4]);
+    let again = &json(&run.join("summary.json"))["stress"];
+    for evaluations in [&again["evaluations"], &again["exact_field"]["evaluations"]] {
+        assert_eq!(counts(evaluations), [4]);
+        assert_eq!(evaluations[0]["solver"], "heun", "fields by two solvers are no comparison");
+    }
     assert!(place.run(&["evaluate", "a"]).status.success());
     assert!(json(&run.join("summary.json"))["stress"].is_null());
 

@@ -3,30 +3,69 @@
 use crate::ProgramError;
 use crate::config::{ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};
 use crate::features::{self, Features};
+use crate::report::{ImageFormat, Shade};
 use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
 use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, Pinwheel, Rings, SCurve, TwoSpirals};
 use strait_data::{
     ArrayDataset, DataError, Image, Normalise, NormalisedToy, Scaling, Splits, Toy, ToyDataset, data_dir, digits,
     from_file,
 };
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 const KIND: Kind = Kind::Float;
+
+/// How samples are shown as images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Picture {
+    /// What their numbers are.
+    pub format: ImageFormat,
+    /// The numbers, in the data's own units, that are the ends of its scale.
+    pub range: (f64, f64),
+}
 
 /// A data set, how its samples are shown, and its units.
 pub struct Data {
     /// The points.
     pub points: Box<dyn Dataset>,
-    /// The shape of an image, where samples are images.
-    pub image: Option<Image>,
+    /// How samples are shown, where they are images.
+    pub picture: Option<Picture>,
     /// From the data's own units to those of `points`.
     pub units: Normalise,
 }
 
 impl Data {
-    fn of(points: ArrayDataset, device: Device) -> Result<Self, ProgramError> {
-        let (image, units) = (points.image(), points.units().to(KIND, device)?);
-        Ok(Self { points: Box::new(points), image, units })
+    fn of(points: ArrayDataset, picture: Option<Picture>, device: Device) -> Result<Self, ProgramError> {
+        let units = points.units().to(KIND, device)?;
+        Ok(Self { points: Box::new(points), picture, units })
+    }
+}
+
+impl Picture {
+    fn new(shade: Shade, height: i64, width: i64, range: (f64, f64)) -> Self {
+        Self { format: ImageFormat { shade, height: height as usize, width: width as usize }, range }
+    }
+
+    /// Of a file's samples, channels, height and width; its range is that of its training points.
+    fn of(image: [i64; 3], points: &ArrayDataset) -> Result<Self, ProgramError> {
+        let [channels, height, width] = image;
+        let event = points.event_shape();
+        if channels * height * width != event.iter().product::<i64>() {
+            let must = format!("of as many numbers as a sample, which is {event:?}");
+            return Err(ConfigError::Value { key: format!("data.image = {image:?}"), must }.into());
+        }
+        let all = points.len(Split::Train).unwrap_or(1);
+        let own = points.denormalise(&points.points(Split::Train, all, &mut Seed(0).stream("range").at(0))?)?;
+        let range = (own.min().double_value(&[]), own.max().double_value(&[]));
+        let shade = if channels == 3 { Shade::Rgb } else { Shade::Light };
+        Ok(Self::new(shade, height, width, range))
+    }
+
+    /// The first samples (n, ...) of the data's own units, one after the other, on the scale from 0 to 1.
+    pub fn values(&self, x: &Tensor, most: i64) -> Vec<f32> {
+        let (low, high) = self.range;
+        let x = x.narrow(0, 0, most.min(x.size()[0])).to_kind(Kind::Float).to_device(Device::Cpu);
+        let x = (x - low) / if high > low { high - low } else { 1.0 };
+        Vec::<f32>::try_from(x.contiguous().view([-1])).unwrap_or_default()
     }
 }
 
@@ -40,10 +79,17 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         UnitsConfig::Own => Scaling::Own,
     };
     if let Some(path) = &config.file {
-        return Data::of(from_file(path, scaling, seed, KIND, device)?, device);
+        let points = from_file(path, scaling, seed, KIND, device)?;
+        let picture = config.image.map(|image| Picture::of(image, &points)).transpose()?;
+        return Data::of(points, picture, device);
     }
     let toy: Box<dyn Toy> = match config.name {
-        Some(DataName::Digits) => return Data::of(digits(&data_dir()?, KIND, device)?, device),
+        Some(DataName::Digits) => {
+            let points = digits(&data_dir()?, KIND, device)?;
+            let ink = |image: Image| Picture::new(Shade::Ink, image.height, image.width, (0.0, 1.0));
+            let picture = points.image().map(ink);
+            return Data::of(points, picture, device);
+        }
         Some(DataName::EightGaussians) => {
             Box::new(Mixture::eight_gaussians(config.radius.unwrap_or(5.0), config.sd.unwrap_or(0.316))?)
         }
@@ -64,11 +110,11 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         }
     };
     if let Some(n) = config.points {
-        return Data::of(drawn_once(&*toy, n, scaling, seed, device)?, device);
+        return Data::of(drawn_once(&*toy, n, scaling, seed, device)?, None, device);
     }
     let points = ToyDataset::of(NormalisedToy::scaled(toy, scaling)?, KIND, device)?;
     let units = points.law().units().to(KIND, device)?;
-    Ok(Data { points: Box::new(points), image: None, units })
+    Ok(Data { points: Box::new(points), picture: None, units })
 }
 
 /// The feature map that samples of `[data]` are compared in, where they have one.

@@ -167,6 +167,14 @@ impl Config {
         let data = &self.data;
         need(data.name.is_some() || data.file.is_some(), "data.name", data.name, "given, or a `file`")?;
         need(data.name.is_none() || data.file.is_none(), "data.file", &data.file, "left out where `name` is given")?;
+        need(
+            data.image.is_none() || data.file.is_some(),
+            "data.image",
+            data.image,
+            "left out where there is no `file`",
+        )?;
+        let image = data.image.is_none_or(|[c, h, w]| [1, 3].contains(&c) && h > 0 && w > 0);
+        need(image, "data.image", data.image, "1 or 3 channels, a height and a width")?;
         let eight = data.name == Some(DataName::EightGaussians);
         need(data.sd.is_none() || eight, "data.sd", data.sd, "left out for all data but 8gaussians")?;
         need(data.radius.is_none() || eight, "data.radius", data.radius, "left out for all data but 8gaussians")?;

@@ -49,6 +49,13 @@ pub struct Config {
     pub log: LogConfig,
 }
 
+impl Config {
+    /// Turns of all phases.
+    pub fn turns(&self) -> u64 {
+        self.phase.iter().map(|phase| phase.turns).sum()
+    }
+}
+
 /// The named data sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -83,9 +90,13 @@ pub struct DataConfig {
     /// A named data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<DataName>,
-    /// An `.npz` (arrays `train` and `test`, or `data`) or `.npy` file; the first axis is the sample.
+    /// An `.npz` (arrays `train` and `test`, and `validation` where it is given; or `data`) or `.npy` file; the first axis is the sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// Channels (1 or 3), height and width of the image that a sample of `file` is, in the order of its numbers: samples are
+    /// then shown as images, from the least to the largest number of the training points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<[i64; 3]>,
     /// Standard deviation of each of the eight Gaussians.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,

@@ -2,15 +2,15 @@
 
 use super::{Headline, Method, evaluations, measured};
 use crate::ProgramError;
+use crate::build::Picture;
 use crate::measure::{Measured, Reference, conditional_paths, trajectories};
 use crate::report::{
-    Axis, Chart, Event, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
-    ScatterCell, ScatterGrid, ScatterRow, Series, Shade, Trajectories, TrajectoryPanel, Truth, significant,
+    Axis, Chart, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError, ScatterCell,
+    ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
 };
 use crate::scores::{Metric, Scores};
 use crate::setting::Setting;
 use crate::track::MetricsLine;
-use strait_data::Image;
 use tch::{Kind, Tensor};
 
 /// Points of a scatter cell and images of a grid cell.
@@ -27,25 +27,13 @@ pub(crate) fn points(x: &Tensor, most: i64) -> Vec<[f64; 2]> {
     flat(0).into_iter().zip(flat(last)).map(|(a, b)| [a, b]).collect()
 }
 
-/// All numbers of the first images, one after the other.
-pub(crate) fn pixels(x: &Tensor, most: i64) -> Vec<f32> {
-    let x = x.narrow(0, 0, most.min(x.size()[0])).to_kind(Kind::Float).to_device(tch::Device::Cpu);
-    Vec::<f32>::try_from(x.contiguous().view([-1])).unwrap_or_default()
-}
-
-/// How such numbers are an image.
-pub(crate) fn format(image: Image) -> ImageFormat {
-    let shade = if image.channels == 3 { Shade::Rgb } else { Shade::Ink };
-    ImageFormat { shade, height: image.height as usize, width: image.width as usize }
-}
-
 pub(super) fn samples(
     setting: &Setting<'_>,
     methods: &[Method<'_>],
     reference: &Reference,
 ) -> Result<Figure, ReportError> {
-    match setting.data.image {
-        Some(image) => images(image, methods, reference).draw(),
+    match setting.data.picture {
+        Some(picture) => images(picture, methods, reference).draw(),
         None => scatter(methods, reference).draw(),
     }
 }
@@ -77,8 +65,8 @@ fn scatter(methods: &[Method<'_>], reference: &Reference) -> ScatterGrid {
     }
 }
 
-fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageGrid {
-    let cell = |x: &Tensor, note: String| ImageCell { values: pixels(x, TILES), note };
+fn images(picture: Picture, methods: &[Method<'_>], reference: &Reference) -> ImageGrid {
+    let cell = |x: &Tensor, note: String| ImageCell { values: picture.values(x, TILES), note };
     let headline = Headline::new(reference);
     let row = |method: &Method<'_>| {
         let samples = &method.measured.samples;
@@ -94,7 +82,7 @@ fn images(image: Image, methods: &[Method<'_>], reference: &Reference) -> ImageG
         caption: "The first 25 samples from the same source points in every cell, none chosen; the real images are of \
                   the split that the numbers are measured on."
             .into(),
-        format: format(image),
+        format: picture.format,
         columns,
         last_is_truth: true,
         rows: methods.iter().map(row).collect(),

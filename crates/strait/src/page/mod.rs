@@ -3,13 +3,15 @@
 mod figures;
 mod tables;
 
-pub(crate) use figures::{format, pixels, points};
+pub(crate) use figures::points;
 
-use crate::config::InterpolantConfig;
+use crate::config::{InterpolantConfig, UnitsConfig};
+use crate::diagnostics::evaluations;
 use crate::measure::{Measured, Reference};
 use crate::report::{Colour, KeyNumber, Page, Section, significant};
 use crate::run_folder::RunFolder;
 use crate::scores::{Metric, Scores};
+use crate::session::Session;
 use crate::setting::Setting;
 use crate::summary::Summary;
 use crate::track::Track;
@@ -78,12 +80,16 @@ pub fn write(
     methods: &[Method<'_>],
     reference: &Reference,
 ) -> Result<PathBuf, ProgramError> {
+    let units = match setting.config.data.units {
+        UnitsConfig::Unit => "in units in which the data have variance 1",
+        UnitsConfig::Own => "in the data's own units",
+    };
     let mut quality = vec![figures::quality(methods, reference).draw()?.into()];
     quality.extend(measured(reference).map(|metric| tables::quality(metric, methods, reference).into()));
-    quality.push(tables::straightness(methods).into());
+    quality.push(tables::straightness(methods, units).into());
     quality.extend(tables::stress(reference.leading(), methods, reference).map(Into::into));
     quality.extend(tables::averages(methods).map(Into::into));
-    quality.push(tables::diagnostics(methods).into());
+    quality.push(tables::diagnostics(methods, units).into());
     quality.extend(tables::likelihood(methods, reference).map(Into::into));
     let mut sections = vec![
         Section { heading: "Samples".into(), content: vec![figures::samples(setting, methods, reference)?.into()] },
@@ -126,11 +132,12 @@ pub fn write(
         key_numbers: key_numbers(methods, reference),
         sections,
         facts: facts(summary, reference),
-        command: format!(
-            "cargo xtask train {} --device {}",
-            folder.path().join("config.toml").display(),
-            summary.device
-        ),
+        command: Session::command([
+            "train".into(),
+            folder.path().join("config.toml").display().to_string(),
+            "--device".into(),
+            summary.device.clone(),
+        ]),
         settings: config::write(setting.config)?,
     };
     Ok(page.write(&folder.path().join("report"))?)
@@ -213,8 +220,4 @@ fn facts(summary: &Summary, reference: &Reference) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
-}
-
-fn evaluations(nfe: usize) -> String {
-    if nfe == 1 { "1 evaluation".into() } else { format!("{nfe} evaluations") }
 }

@@ -52,7 +52,7 @@ pub(super) fn likelihood(methods: &[Method<'_>], reference: &Reference) -> Optio
     })
 }
 
-pub(super) fn straightness(methods: &[Method<'_>]) -> Table {
+pub(super) fn straightness(methods: &[Method<'_>], units: &str) -> Table {
     let heads = [
         ("S", Better::Lower),
         ("path energy", Better::Neither),
@@ -75,17 +75,14 @@ pub(super) fn straightness(methods: &[Method<'_>]) -> Table {
     };
     Table {
         title: "Straightness and cost".into(),
-        note:
-            "S and the path energy over 100 Euler steps, the residual E|Dv/Dt|² over all of t, in units in which the \
-               data have variance 1."
-                .into(),
+        note: format!("S and the path energy over 100 Euler steps, the residual E|Dv/Dt|² over all of t, {units}."),
         columns: heads.map(|(label, better)| Column { label: label.into(), better }).into(),
         rows: methods.iter().map(row).collect(),
     }
 }
 
 /// What could be wrong with a flow although its samples are good.
-pub(super) fn diagnostics(methods: &[Method<'_>]) -> Table {
+pub(super) fn diagnostics(methods: &[Method<'_>], units: &str) -> Table {
     let heads = [
         "path energy",
         "its lower bound",
@@ -97,6 +94,7 @@ pub(super) fn diagnostics(methods: &[Method<'_>]) -> Table {
         "least log-det",
         "largest log-det",
         "least ESS",
+        "of candidates",
     ];
     let row = |method: &Method<'_>| {
         let summary = &method.measured.summary;
@@ -113,17 +111,18 @@ pub(super) fn diagnostics(methods: &[Method<'_>]) -> Table {
             log_det.map(|(low, _)| low),
             log_det.map(|(_, high)| high),
             summary.ess.effective.iter().copied().reduce(f64::min),
+            (summary.ess.candidates > 0).then_some(summary.ess.candidates as f64),
         ];
         let cells = cells.map(|value| value.map_or(Cell::Missing, Cell::value));
         Row::method(method.name(), method.colour(), cells.into())
     };
     Table {
         title: "What the paths do".into(),
-        note:
-            "In units in which the data have variance 1. The lower bound is W2² between source and data, estimated too \
-               high in many dimensions; the log-determinants are of a dimension and less those of the linear path; the \
-               effective sample size is the least over t of 1,024 candidates of the exact field."
-                .into(),
+        note: format!(
+            "All {units}. The lower bound is W2² between source and data, estimated too high in many dimensions; the \
+             log-determinants are of a dimension and less those of the linear path; the effective sample size is the \
+             least over t of the exact field's candidates."
+        ),
         columns: heads.map(|label| Column { label: label.into(), better: Better::Neither }).into(),
         rows: methods.iter().map(row).collect(),
     }
@@ -190,8 +189,7 @@ pub(super) fn stress(metric: Metric, methods: &[Method<'_>], reference: &Referen
     Some(Table {
         title: format!("{} on the same paths by other fields", metric.heading()),
         note: format!(
-            "A larger velocity, trained afresh on each path as it is, and the exact field over training points, by Euler \
-             steps; against {}.",
+            "A larger velocity, trained afresh on each path as it is, and the exact field over training points; against {}.",
             reference.name
         ),
         columns: columns(methods).into_iter().map(|label| Column { label, better: Better::Neither }).collect(),

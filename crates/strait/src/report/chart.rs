@@ -91,6 +91,8 @@ pub enum LineStyle {
     Solid,
     /// A dashed line, for the second quantity of a method.
     Dashed,
+    /// A dotted line, for methods beyond those that have a colour of their own.
+    Dotted,
     /// A thin pale line, for raw values behind a smoothed line.
     Faint,
 }

@@ -28,6 +28,9 @@ impl Colour {
     /// Real data, baselines that are no method, and floors.
     pub const NEUTRAL: Self = Self(SERIES.len());
 
+    /// How many methods have one of their own.
+    pub const COUNT: usize = SERIES.len();
+
     /// The colour of the method with this place in the report's list of methods. They repeat after
     /// six.
     #[must_use]

@@ -81,6 +81,7 @@ impl LineStyle {
         match self {
             Self::Solid => Stroke::new(ink, 2.0),
             Self::Dashed => Stroke::new(ink, 2.0).dashed(6.0, 5.0),
+            Self::Dotted => Stroke::new(ink, 2.0).dashed(2.0, 3.0),
             Self::Faint => Stroke::new(ink, 1.0).opacity(0.25),
         }
     }

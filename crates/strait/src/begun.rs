@@ -1,0 +1,82 @@
+//! What a training was begun with, so that nothing goes on from it, or is measured of it, that is of something else.
+
+use crate::ProgramError;
+use crate::config::{Config, DataConfig, EvaluateConfig, LogConfig};
+use crate::run_folder::RunFolder;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use std::fs;
+use std::path::Path;
+
+/// The file, in the folder of a training.
+const FILE: &str = "begun.json";
+
+/// What decides what a training becomes.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Begun {
+    /// Its settings. How it is logged and measured, and where its data lie, are as nobody set them.
+    config: Config,
+    /// The SHA-256 of its data, where they are a file.
+    data: Option<String>,
+}
+
+impl Begun {
+    fn of(config: &Config, data: Option<&str>) -> Self {
+        let mut config = config.clone();
+        (config.evaluate, config.log, config.data.file) = (EvaluateConfig::default(), LogConfig::default(), None);
+        Self { config, data: data.map(Into::into) }
+    }
+
+    /// The sections of the settings that are not the same.
+    fn changed(&self, now: &Self) -> Vec<String> {
+        let sections = |begun: &Self| match serde_json::to_value(&begun.config) {
+            Ok(Value::Object(sections)) => sections,
+            _ => Map::new(),
+        };
+        let (then, now) = (sections(self), sections(now));
+        now.into_iter().filter(|(key, value)| then.get(key) != Some(value)).map(|(key, _)| key).collect()
+    }
+}
+
+/// Refuses to go on from a training of other settings or data, or to measure it with them.
+///
+/// # Errors
+/// `Run` names what was changed; `Io` where the record cannot be read.
+pub(crate) fn check(folder: &RunFolder, config: &Config, data: Option<&str>) -> Result<(), ProgramError> {
+    let Some(then) = folder.read_json::<Begun>(FILE)? else { return Ok(()) };
+    let now = Begun::of(config, data);
+    if then == now {
+        return Ok(());
+    }
+    let problem = if then.data == now.data {
+        let changed = then.changed(&now).join("`, `");
+        format!("its training began with other settings (`{changed}`); put them back, or train another run with these")
+    } else {
+        let file = config.data.file.as_deref().unwrap_or(Path::new("")).display();
+        format!("{file} is not what its training began with (another SHA-256); put that back, or train another run")
+    };
+    Err(ProgramError::Run { path: folder.path().to_owned(), problem })
+}
+
+/// As `check`, and keeps what a training begins with.
+///
+/// # Errors
+/// As `check`; `Io` where the record cannot be written.
+pub(crate) fn begin(folder: &RunFolder, config: &Config, data: Option<&str>) -> Result<(), ProgramError> {
+    check(folder, config, data)?;
+    if !folder.path().join(FILE).is_file() {
+        folder.write_json(FILE, &Begun::of(config, data))?;
+    }
+    Ok(())
+}
+
+/// The SHA-256 of the file that data are read from; None of data with a name.
+///
+/// # Errors
+/// `Io` where it cannot be read.
+pub(crate) fn digest(data: &DataConfig) -> Result<Option<String>, ProgramError> {
+    let Some(path) = &data.file else { return Ok(None) };
+    let bytes = fs::read(path).map_err(ProgramError::io(path))?;
+    Ok(Some(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()))
+}

@@ -1,0 +1,104 @@
+//! A training is of its own settings and data, whole or said not to be.
+
+mod common;
+
+use common::{Place, TINY, json};
+use ndarray::Array2;
+use std::fs::{self, File};
+use std::path::Path;
+
+fn newest(run: &Path) -> std::path::PathBuf {
+    strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap().remove(0)
+}
+
+fn save(path: &Path, scale: f32) {
+    let array = Array2::<f32>::from_shape_fn((200, 2), |(i, j)| scale * ((i * 7 + j * 3) % 19) as f32);
+    let mut npz = ndarray_npy::NpzWriter::new(File::create(path).unwrap());
+    npz.add_array("data", &array).unwrap();
+    npz.finish().unwrap();
+}
+
+/// Half a training is never set against a whole one, and never goes without saying.
+#[test]
+fn what_is_measured_of_half_a_training_says_so() {
+    let place = Place::new();
+    place.train("a");
+    let run = place.path("runs/a");
+    let evaluated = || {
+        let output = place.run(&["evaluate", "a"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        json(&run.join("summary.json"))
+    };
+    assert!(!evaluated()["baseline"].is_null());
+    fs::remove_dir_all(newest(&run.join("baseline"))).unwrap();
+    let summary = evaluated();
+    assert!(summary["baseline"].is_null(), "{summary}");
+    // Killed before its first checkpoint was whole.
+    for checkpoint in strait_optim::checkpoint::list(&run.join("baseline/checkpoints")).unwrap() {
+        fs::remove_dir_all(checkpoint).unwrap();
+    }
+    let summary = evaluated();
+    let stands = |summary: &serde_json::Value| summary["warnings"].to_string().contains("stands at turn");
+    assert!(!stands(&summary), "{summary}");
+    fs::remove_dir_all(newest(&run)).unwrap();
+    let summary = evaluated();
+    let first = summary["warnings"][0].as_str().unwrap();
+    assert!(first.contains("turn 130 of 140"), "{first}");
+    assert!(fs::read_to_string(run.join("report/index.html")).unwrap().contains(first));
+}
+
+/// How a run is looked at is no part of what it is: its moving average is chosen as its config says.
+#[test]
+fn a_look_at_a_run_chooses_nothing_for_it() {
+    let place = Place::new();
+    place.train("a");
+    let averages = place.path("runs/a/averages.json");
+    let chosen = fs::read(&averages).unwrap();
+    fs::remove_file(&averages).unwrap();
+    let output = place.run(&["evaluate", "a", "--nfe", "3", "--samples", "16", "--solver", "euler"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(chosen), String::from_utf8(fs::read(&averages).unwrap()));
+}
+
+#[test]
+fn a_training_does_not_go_on_with_other_settings() {
+    let place = Place::new();
+    place.train("a");
+    let path = place.path("runs/a/config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let (before, last) = config.rsplit_once("turns = 60").unwrap();
+    fs::write(&path, format!("{before}turns = 90{last}")).unwrap();
+    for arguments in [&["train", "--resume", "a"][..], &["sample", "a"], &["evaluate", "a"]] {
+        let (line, code) = place.refusal(arguments);
+        assert!(line.contains("runs/a") && line.contains("other settings (`phase`)") && code == 1, "{line}");
+    }
+    // What is measured and logged is no such setting.
+    fs::write(&path, config.replace("nfe = [1, 4]", "nfe = [2]").replacen("every = 5", "every = 7", 1)).unwrap();
+    let output = place.run(&["train", "--resume", "a"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(json(&place.path("runs/a/summary.json"))["evaluations"][0]["nfe"], 2);
+}
+
+#[test]
+fn a_training_does_not_go_on_with_other_data() {
+    let place = Place::new();
+    let text = TINY.replacen("name = \"8gaussians\"\nsd = 0.5", "file = \"own.npz\"", 1);
+    place.write("own.toml", text.replace("batch = 64", "batch = 16"));
+    save(&place.path("own.npz"), 1.0);
+    let compare = ["compare", "own.toml", "--methods", "linear,gaussian_fit", "--name", "c"];
+    for arguments in [&["train", "own.toml", "--name", "a"][..], &compare] {
+        let output = place.run(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    save(&place.path("own.npz"), 2.0);
+    for arguments in [&["train", "--resume", "a"][..], &["sample", "a"], &["evaluate", "a"], &compare] {
+        let (line, code) = place.refusal(arguments);
+        assert!(line.contains("own.npz") && line.contains("SHA-256") && code == 1, "{line}");
+    }
+    // The same data elsewhere are the same data.
+    save(&place.path("moved.npz"), 1.0);
+    let path = place.path("runs/a/config.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("own.npz", "moved.npz")).unwrap();
+    let output = place.run(&["sample", "a", "--count", "5"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
