@@ -1,8 +1,9 @@
 //! A peer in Python that works on request, and the words for what was timed beside it.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::thread::{self, JoinHandle};
 
 /// Why there is no comparison.
 pub enum Failure {
@@ -42,6 +43,7 @@ pub struct Peer {
     child: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
+    errors: Option<JoinHandle<io::Result<u64>>>,
 }
 
 impl Peer {
@@ -54,17 +56,24 @@ impl Peer {
         let python = std::env::var("STRAIT_PYTHON").unwrap_or_else(|_| "python3".into());
         let script = format!("{}/peers/{script}", env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(&python);
-        command.arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(&script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| Failure::NoPeer(format!("{python}: {error}")))?;
-        let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Failure::NoPeer(format!("{python} has no standard input or output")));
+        let (Some(to), Some(from), Some(mut errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(Failure::NoPeer(format!("{python} has no standard input, output or error")));
         };
-        let mut peer = Self { child, to, from: BufReader::new(from) };
-        let version = peer.line().map_err(|_| {
-            Failure::NoPeer(format!(
-                "{python} cannot import torch: set STRAIT_PYTHON to a Python with `pip install torch==2.13.0 numpy`"
-            ))
-        })?;
+        let mut peer = Self { child, to, from: BufReader::new(from), errors: None };
+        let Ok(version) = peer.line() else {
+            drop(peer);
+            let said = io::read_to_string(errors).unwrap_or_default();
+            let error = said.trim_end().lines().next_back().unwrap_or("it said nothing");
+            return Err(Failure::NoPeer(format!(
+                "{python} cannot run {script} ({error}): `pip install` what its first lines name, or set STRAIT_PYTHON to a \
+                 Python that has it"
+            )));
+        };
+        // What it says later is for the reader.
+        peer.errors = Some(thread::spawn(move || io::copy(&mut errors, &mut io::stderr())));
         Ok((peer, version))
     }
 
@@ -88,6 +97,7 @@ impl Drop for Peer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = self.errors.take().map(JoinHandle::join);
     }
 }
 

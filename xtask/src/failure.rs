@@ -39,8 +39,8 @@ pub(crate) enum Failure {
     StillMissing { name: String, folder: PathBuf },
     /// The mutation check's tests fail before anything was changed.
     FailsUnmutated { suite: String, test: String },
-    /// The mutation check let faults through, or holds some that no longer apply.
-    Mutants { missed: usize, stale: usize },
+    /// The mutation check let faults through, or holds some that no longer apply or whose tests did not run to an end.
+    Mutants { missed: usize, stale: usize, undecided: usize },
     /// `doctor` found something needed missing.
     Unwell { missing: usize },
 }
@@ -113,9 +113,9 @@ impl fmt::Display for Failure {
             Failure::FailsUnmutated { suite, test } => {
                 write!(f, "{suite} fails without any fault ({test}): mend that first")
             }
-            Failure::Mutants { missed, stale } => {
+            Failure::Mutants { missed, stale, undecided } => {
                 let faults = if *missed == 1 { "fault" } else { "faults" };
-                write!(f, "{missed} {faults} missed, {stale} that no longer apply")
+                write!(f, "{missed} {faults} missed, {stale} that no longer apply, {undecided} undecided")
             }
             Failure::Unwell { missing } => {
                 write!(f, "{missing} needed {} missing", if *missing == 1 { "thing is" } else { "things are" })

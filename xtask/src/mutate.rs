@@ -2,8 +2,9 @@
 //! are there for them must fail.
 //!
 //! It works on a copy of the workspace in a temporary folder, which shares the target folder, so that only what a
-//! fault touches is built again. A fault is *caught* when it builds and a test of its suite fails, *missed* when all
-//! pass, *stale* when it no longer applies: its text is not found exactly once, or it does not build.
+//! fault touches is built again. A fault is *caught* when it builds and a test of its suite fails or crashes, *missed* when
+//! all pass, *stale* when it no longer applies: its text is not found exactly once, or it does not build. It is *undecided*
+//! when something else failed.
 
 mod autodiff;
 mod flows;
@@ -17,7 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::cache::{Cache, sha256};
+use crate::cache::{Cache, Lock, sha256};
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
@@ -44,12 +45,40 @@ struct Tests {
 /// How many cases a law suite draws here, unless PROPTEST_CASES says otherwise: these faults are not subtle.
 const CASES: &str = "32";
 
-/// What became of a fault; a test that failed, or why it is stale.
+/// What became of a fault; what failed, why it is stale, or what was printed.
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Caught(String),
     Missed,
     Stale(String),
+    Undecided(String),
+}
+
+/// What failed where no test did.
+const OTHER: &str = "something other than a test";
+
+impl Verdict {
+    /// Of tests that were run with a fault in the source.
+    fn of(output: &Output) -> Verdict {
+        if output.status.success() {
+            return Verdict::Missed;
+        }
+        let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        let failed = stdout.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+        match failed.or_else(|| crash(&stderr)) {
+            Some(by) => Verdict::Caught(by.to_owned()),
+            None => Verdict::Undecided(format!("{stdout}{stderr}")),
+        }
+    }
+}
+
+/// The signal by which the test process itself came to its end, in cargo's words; one sent from outside, such as SIGKILL
+/// where memory runs out, says nothing of the fault.
+fn crash(stderr: &str) -> Option<&'static str> {
+    let (_, cause) = stderr.split_once("test failed, to rerun")?;
+    let (_, signal) = cause.split_once("(signal: ")?;
+    let crashes = ["SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP"];
+    crashes.into_iter().find(|name| signal.contains(name))
 }
 
 fn all() -> impl Iterator<Item = &'static Fault> {
@@ -70,23 +99,30 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
         _ => return Err(Failure::Usage { usage: "mutate [FILTER]" }),
     };
     let workspace = Workspace::of_cargo();
-    libtorch::ensure(&workspace, &Cache::of_user()?, false)?;
+    let cache = Cache::of_user()?;
+    libtorch::ensure(&workspace, &cache, false)?;
     let chosen: Vec<&Fault> =
         all().filter(|fault| fault.name.contains(filter) || fault.file.contains(filter)).collect();
-    check(&workspace, &chosen)
+    check(&workspace, &cache, &chosen)
 }
 
-fn check(workspace: &Workspace, faults: &[&Fault]) -> Result<()> {
-    let copy = Copy::of(workspace)?;
+fn check(workspace: &Workspace, cache: &Cache, faults: &[&Fault]) -> Result<()> {
+    let copy = Copy::of(workspace, cache)?;
     let suites: BTreeSet<Tests> = faults.iter().map(|fault| fault.tests).collect();
     eprintln!("== without a fault, {} suites", suites.len());
     for tests in &suites {
-        if let Some(test) = copy.failing(*tests)?.err() {
-            return Err(Failure::FailsUnmutated { suite: format!("{} of {}", tests.target, tests.package), test });
-        }
+        let test = match Verdict::of(&copy.cargo(*tests, &[])?) {
+            Verdict::Caught(test) => test,
+            Verdict::Undecided(printed) => {
+                eprintln!("{printed}");
+                OTHER.to_owned()
+            }
+            Verdict::Missed | Verdict::Stale(_) => continue,
+        };
+        return Err(Failure::FailsUnmutated { suite: format!("{} of {}", tests.target, tests.package), test });
     }
     eprintln!("== {} faults", faults.len());
-    let (mut missed, mut stale) = (0, 0);
+    let (mut missed, mut stale, mut undecided) = (0, 0, 0);
     for fault in faults {
         let (word, detail) = match copy.verdict(fault)? {
             Verdict::Caught(test) => ("caught", format!("by {test}")),
@@ -98,11 +134,17 @@ fn check(workspace: &Workspace, faults: &[&Fault]) -> Result<()> {
                 stale += 1;
                 ("STALE", why)
             }
+            Verdict::Undecided(printed) => {
+                undecided += 1;
+                eprintln!("{printed}");
+                ("UNDECIDED", format!("{OTHER} failed"))
+            }
         };
-        println!("{word:7} {}: {} ({detail})", fault.file, fault.name);
+        println!("{word:9} {}: {} ({detail})", fault.file, fault.name);
     }
-    println!("{} of {} caught", faults.len() - missed - stale, faults.len());
-    if missed + stale == 0 { Ok(()) } else { Err(Failure::Mutants { missed, stale }) }
+    let others = missed + stale + undecided;
+    println!("{} of {} caught", faults.len() - others, faults.len());
+    if others == 0 { Ok(()) } else { Err(Failure::Mutants { missed, stale, undecided }) }
 }
 
 impl Fault {
@@ -119,14 +161,16 @@ impl Fault {
 struct Copy<'a> {
     workspace: &'a Workspace,
     folder: PathBuf,
+    /// Released after the folder is deleted: a second check of this workspace would work in the same one.
+    _lock: Lock,
 }
 
 impl<'a> Copy<'a> {
     /// In a place that is the same in every call for this workspace, so that cargo takes it for the same packages.
-    fn of(workspace: &'a Workspace) -> Result<Self> {
-        let name = sha256(workspace.root().as_os_str().as_encoded_bytes());
-        let folder = std::env::temp_dir().join(format!("strait-mutate-{}", &name[..12]));
-        let copy = Self { workspace, folder };
+    fn of(workspace: &'a Workspace, cache: &Cache) -> Result<Self> {
+        let name = format!("mutants-{}", &sha256(workspace.root().as_os_str().as_encoded_bytes())[..12]);
+        let folder = std::env::temp_dir().join(format!("strait-{name}"));
+        let copy = Self { workspace, folder, _lock: cache.lock(&name)? };
         copy.delete();
         copy_sources(workspace.root(), &copy.folder)?;
         #[cfg(unix)]
@@ -149,32 +193,15 @@ impl<'a> Copy<'a> {
         };
         fs::write(&path, faulty).map_err(Failure::file("write", &path))?;
         let built = self.cargo(fault.tests, &["--no-run"])?.status.success();
-        let failing = if built { Some(self.failing(fault.tests)?) } else { None };
+        let verdict = match built {
+            true => Verdict::of(&self.cargo(fault.tests, &[])?),
+            false => Verdict::Stale("it does not build".into()),
+        };
         fs::write(&path, source).map_err(Failure::file("write", &path))?;
-        Ok(match failing {
-            Some(Err(test)) => Verdict::Caught(test),
-            Some(Ok(())) => Verdict::Missed,
-            None => Verdict::Stale("it does not build".into()),
-        })
+        Ok(verdict)
     }
 
-    /// Runs tests; `Err` names the first that fails.
-    fn failing(&self, tests: Tests) -> Result<Result<(), String>> {
-        let output = self.cargo(tests, &[])?;
-        if output.status.success() {
-            return Ok(Ok(()));
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        let failed = text.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-        match failed {
-            Some(test) => Ok(Err(test.to_owned())),
-            None => {
-                eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-                Ok(Err("something other than a test".into()))
-            }
-        }
-    }
-
+    /// The tests, run in the copy.
     fn cargo(&self, tests: Tests, more: &[&str]) -> Result<Output> {
         let mut command = self.workspace.cargo(&["test", "--package", tests.package, "--test", tests.target]);
         command.args(more).arg(tests.filter).current_dir(&self.folder);
@@ -245,20 +272,36 @@ mod tests {
     const TESTS: Tests = Tests { package: "p", target: "laws", filter: "" };
     const FAULT: Fault = Fault { name: "n", file: "law.rs", find: "good", put: "bad", tests: TESTS };
 
-    /// A cargo whose tests fail exactly where `law.rs` holds the word bad, and whose build fails at worse.
+    /// A cargo whose build fails where `law.rs` holds the word worse; whose tests fail at bad, end by SIGABRT at crash, by
+    /// SIGKILL at killed and with exit code 3 at exit.
     fn sandbox() -> Sandbox {
         let sandbox = Sandbox::new();
         fs::write(sandbox.workspace.root().join("law.rs"), "all is good\n").unwrap();
-        let fails = "case \"$*\" in *--no-run*) exit 0;; esac; grep -q bad law.rs || exit 0; \
-                     echo \"test a_law ... FAILED\"; exit 101";
-        script(&sandbox.path("cargo"), &format!("grep -q worse law.rs && exit 101; {fails}"));
+        let ends = |word: &str, how: &str| {
+            let said = format!("error: test failed, to rerun pass\nprocess did not exit successfully ({how})");
+            format!("grep -q {word} law.rs && {{ echo \"{said}\" >&2; exit 101; }}")
+        };
+        let lines = [
+            "grep -q worse law.rs && exit 101".to_owned(),
+            "case \"$*\" in *--no-run*) exit 0;; esac".to_owned(),
+            "grep -q bad law.rs && { echo \"test a_law ... FAILED\"; exit 101; }".to_owned(),
+            ends("crash", "signal: 6, SIGABRT: process abort signal"),
+            ends("killed", "signal: 9, SIGKILL: kill"),
+            ends("exit", "exit status: 3"),
+            "exit 0".to_owned(),
+        ];
+        script(&sandbox.path("cargo"), &lines.join("\n"));
         sandbox
+    }
+
+    fn cache(sandbox: &Sandbox) -> Cache {
+        Cache::at(sandbox.path("cache"))
     }
 
     #[test]
     fn a_fault_is_caught_missed_or_stale() {
         let sandbox = sandbox();
-        let copy = Copy::of(&sandbox.workspace).unwrap();
+        let copy = Copy::of(&sandbox.workspace, &cache(&sandbox)).unwrap();
         let verdict = |fault: Fault| copy.verdict(&fault).unwrap();
         assert_eq!(verdict(FAULT), Verdict::Caught("a_law".into()));
         assert_eq!(verdict(Fault { put: "fine", ..FAULT }), Verdict::Missed);
@@ -272,13 +315,53 @@ mod tests {
     }
 
     #[test]
+    fn a_test_process_that_crashes_has_caught_it_and_one_that_ends_otherwise_has_not() {
+        let sandbox = sandbox();
+        let copy = Copy::of(&sandbox.workspace, &cache(&sandbox)).unwrap();
+        let verdict = |put| copy.verdict(&Fault { put, ..FAULT }).unwrap();
+        assert_eq!(verdict("crash"), Verdict::Caught("SIGABRT".into()));
+        for (put, how) in [("killed", "SIGKILL"), ("exit", "exit status: 3")] {
+            let Verdict::Undecided(printed) = verdict(put) else { panic!("{put} is decided") };
+            assert!(printed.contains(how), "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_build_that_a_signal_ends_is_no_test_that_fails() {
+        let stderr = "error: could not compile `p`\nprocess did not exit successfully (signal: 6, SIGABRT: abort)";
+        let output = |stderr: &str| Output {
+            status: std::os::unix::process::ExitStatusExt::from_raw(101 << 8),
+            stdout: Vec::new(),
+            stderr: stderr.into(),
+        };
+        assert_eq!(Verdict::of(&output(stderr)), Verdict::Undecided(stderr.into()));
+    }
+
+    #[test]
+    fn a_second_check_leaves_the_copy_of_the_first_alone() {
+        let sandbox = sandbox();
+        let copy = || Copy::of(&sandbox.workspace, &cache(&sandbox)).unwrap();
+        let first = copy();
+        let mark = first.folder.join("mark");
+        fs::write(&mark, "").unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| copy().folder.join("law.rs").exists());
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            assert!(mark.exists() && !second.is_finished());
+            drop(first);
+            assert!(second.join().unwrap() && !mark.exists());
+        });
+    }
+
+    #[test]
     fn one_that_is_missed_fails_the_command_and_so_does_a_broken_start() {
         let sandbox = sandbox();
-        assert!(check(&sandbox.workspace, &[&FAULT]).is_ok());
-        let missed = check(&sandbox.workspace, &[&FAULT, &Fault { put: "fine", ..FAULT }]);
-        assert_eq!(missed.unwrap_err().to_string(), "1 fault missed, 0 that no longer apply");
+        let check = |faults: &[&Fault]| check(&sandbox.workspace, &cache(&sandbox), faults);
+        assert!(check(&[&FAULT, &Fault { put: "crash", ..FAULT }]).is_ok());
+        let missed = check(&[&FAULT, &Fault { put: "fine", ..FAULT }, &Fault { put: "exit", ..FAULT }]);
+        assert_eq!(missed.unwrap_err().to_string(), "1 fault missed, 0 that no longer apply, 1 undecided");
         fs::write(sandbox.workspace.root().join("law.rs"), "bad from the start\n").unwrap();
-        let broken = check(&sandbox.workspace, &[&FAULT]).unwrap_err().to_string();
+        let broken = check(&[&FAULT]).unwrap_err().to_string();
         assert_eq!(broken, "laws of p fails without any fault (a_law): mend that first");
     }
 }

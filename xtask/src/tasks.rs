@@ -1,5 +1,6 @@
 //! What a developer runs: tests, benches, documentation, and all that must hold before a change goes in.
 
+use std::ffi::OsString;
 use std::process::Command;
 
 use crate::cache::Cache;
@@ -12,10 +13,18 @@ use crate::workspace::Workspace;
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
     let folder = digits()?;
-    let mut tests = workspace.cargo(&["test", "--workspace"]);
+    let mut tests = workspace.cargo(&["test"]);
+    tests.args(scope(arguments));
     // Tests run side by side already: more threads within each would fight over the cores.
     tests.args(arguments).env("OMP_NUM_THREADS", "1").env("STRAIT_DATA", folder);
     workspace.step("cargo test", tests)
+}
+
+/// The whole workspace, unless the arguments choose packages: beside `--workspace` cargo would ignore the choice.
+fn scope(arguments: &[String]) -> Option<&'static str> {
+    let mut of_cargo = arguments.iter().take_while(|word| *word != "--");
+    let chooses = |word: &String| ["-p", "--package", "--manifest-path"].iter().any(|option| word.starts_with(option));
+    (!of_cargo.any(chooses)).then_some("--workspace")
 }
 
 /// `cargo xtask bench [FILTER]`
@@ -36,7 +45,11 @@ pub(crate) fn docs() -> Result<()> {
 
 fn documentation(workspace: &Workspace) -> Command {
     let mut documentation = workspace.cargo(&["doc", "--no-deps", "--workspace"]);
-    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    // In place of the rustdocflags of .cargo/config.toml, which only documentation tests need; encoded, because a path
+    // may hold spaces.
+    let mut flags = OsString::from("-D\x1fwarnings\x1f--html-in-header\x1f");
+    flags.push(workspace.root().join("docs/theme/head.hbs"));
+    documentation.env("CARGO_ENCODED_RUSTDOCFLAGS", flags);
     documentation
 }
 
@@ -74,4 +87,41 @@ fn digits() -> Result<std::path::PathBuf> {
     let folder = data::folder(&cache);
     DataSet::named("digits")?.ensure(&cache, &folder)?;
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::tests::Sandbox;
+
+    #[test]
+    fn packages_that_the_user_chooses_are_not_joined_by_the_whole_workspace() {
+        let scope = |words: &str| scope(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        for all in ["", "euler --release", "--exclude xtask", "--profile release", "-- -p", "-- --package x"] {
+            assert_eq!(scope(all), Some("--workspace"), "{all}");
+        }
+        for some in [
+            "-p xtask",
+            "-pxtask",
+            "--release --package xtask",
+            "--package=xtask -- cache",
+            "--manifest-path xtask/Cargo.toml",
+            "--manifest-path=xtask/Cargo.toml",
+        ] {
+            assert_eq!(scope(some), None, "{some}");
+        }
+    }
+
+    #[test]
+    fn the_documentation_is_built_strictly_and_with_its_mathematics_rendered() {
+        let sandbox = Sandbox::new();
+        let documentation = documentation(&sandbox.workspace);
+        let value = |name: &str| documentation.get_envs().find(|(key, _)| *key == name)?.1?.to_str();
+        let header = sandbox.workspace.root().join("docs/theme/head.hbs");
+        let flags = value("CARGO_ENCODED_RUSTDOCFLAGS").unwrap();
+        assert_eq!(
+            flags.split('\x1f').collect::<Vec<_>>(),
+            ["-D", "warnings", "--html-in-header", header.to_str().unwrap()]
+        );
+    }
 }

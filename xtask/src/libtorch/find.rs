@@ -42,8 +42,19 @@ fn settled(workspace: &Workspace, cuda: bool) -> Result<Option<Libtorch>> {
             None => Ok(Some(note_cuda(libtorch, cuda))),
         };
     }
-    let usable = linked(workspace).filter(|libtorch| libtorch.flaw().is_none() && intact(libtorch));
+    let usable = linked(workspace).filter(|libtorch| match unusable(libtorch) {
+        Some(flaw) => {
+            eprintln!("note: .libtorch leads to {}, which is passed over: {flaw}", libtorch.root().display());
+            false
+        }
+        None => true,
+    });
     Ok(usable.filter(|libtorch| !cuda || libtorch.has_cuda() || !libtorch.is_ours()).map(|own| note_cuda(own, cuda)))
+}
+
+/// What keeps the choice of an earlier run from being kept.
+fn unusable(linked: &Libtorch) -> Option<String> {
+    linked.flaw().or_else(|| (!intact(linked)).then(|| "it is not as it was unpacked".to_owned()))
 }
 
 fn note_cuda(libtorch: Libtorch, cuda: bool) -> Libtorch {

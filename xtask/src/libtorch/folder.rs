@@ -7,7 +7,7 @@ use super::table::PAIRED;
 
 /// Written last into a folder that xtask unpacked: the wheels it came from and the size of each library.
 pub(super) const STAMP: &str = "strait-stamp";
-/// Written into a folder that xtask made of links into an installed PyTorch.
+/// Written into a folder that xtask made of links into an installed PyTorch: the folder of its package.
 pub(super) const INSTALLED: &str = "strait-installed";
 
 /// A folder that holds, or should hold, libtorch.
@@ -45,9 +45,13 @@ impl Libtorch {
 
     /// From `build-version`, or from the `version.py` of a PyTorch package, without its local part (`+cpu`).
     pub(crate) fn version(&self) -> Option<String> {
-        let text = fs::read_to_string(self.root.join("build-version"))
-            .ok()
-            .or_else(|| python_version(&fs::read_to_string(self.root.join("version.py")).ok()?))?;
+        let read = |path: PathBuf| fs::read_to_string(path).ok();
+        let package_version = |package: &Path| python_version(&read(package.join("version.py"))?);
+        let text = match read(self.root.join(INSTALLED)) {
+            // Pip may have put another version there since the links were made.
+            Some(package) => package_version(&self.root.join(package)),
+            None => read(self.root.join("build-version")).or_else(|| package_version(&self.root)),
+        }?;
         let version = text.trim().split('+').next()?;
         Some(version.to_owned())
     }

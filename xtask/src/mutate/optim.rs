@@ -1,4 +1,4 @@
-//! Faults of the objectives that make a marginal field straight.
+//! Faults of the objectives: their values, and the gradients that a path follows.
 
 use super::{Fault, Tests};
 
@@ -6,11 +6,15 @@ const MARGINAL: &str = "crates/strait-optim/src/objectives/marginal_straightness
 
 const STRAIGHTNESS: &str = "crates/strait-optim/src/objectives/straightness.rs";
 
+const ENERGY: &str = "crates/strait-optim/src/objectives/energy.rs";
+
 const VALUE: Tests = Tests { package: "strait-optim", target: "objectives", filter: "tenth_of_its_estimates_variance" };
 
 const GRADIENT: Tests = Tests { package: "strait-optim", target: "marginal_straightness", filter: "" };
 
-pub(super) static FAULTS: [Fault; 5] = [
+const SLOPES: Tests = Tests { package: "strait-optim", target: "objectives", filter: "slopes_of_values" };
+
+pub(super) static FAULTS: [Fault; 8] = [
     Fault {
         name: "straightness of a field that does not answer to its paths",
         file: MARGINAL,
@@ -45,5 +49,26 @@ pub(super) static FAULTS: [Fault; 5] = [
         find: "(over(0)?, over(half)?)",
         put: "(over(half)?, over(half)?)",
         tests: VALUE,
+    },
+    Fault {
+        name: "straightness at points that are held",
+        file: STRAIGHTNESS,
+        find: "x_t: x_t.view(",
+        put: "x_t: x_t.detach().view(",
+        tests: SLOPES,
+    },
+    Fault {
+        name: "energy at points that are held",
+        file: ENERGY,
+        find: "velocity(&x_t, t)",
+        put: "velocity(&x_t.detach(), t)",
+        tests: SLOPES,
+    },
+    Fault {
+        name: "a penalty on acceleration that is held",
+        file: ENERGY,
+        find: "mean_square_norm(&acceleration)",
+        put: "mean_square_norm(&acceleration.detach())",
+        tests: SLOPES,
     },
 ];

@@ -24,8 +24,8 @@ pub(super) static FAULTS: [Fault; 6] = [
     Fault {
         name: "a row of half a training",
         file: "crates/strait/src/summary.rs",
-        find: "self.method.steps == turns && ",
-        put: "turns < u64::MAX && ",
+        find: "self.method.steps == config.turns()",
+        put: "config.turns() < u64::MAX",
         tests: of("compare", "whole_training"),
     },
     Fault {

@@ -75,6 +75,25 @@ fn an_installed_pytorch_of_the_paired_version_is_linked_to() {
     assert!(found.is_ours() && found.flaw().is_none());
 }
 
+#[test]
+fn an_adopted_pytorch_that_pip_has_upgraded_is_no_longer_used_until_it_is_paired_again() {
+    let sandbox = Sandbox::new();
+    let package = pytorch(&sandbox, "2.13.0+cpu", false);
+    let python = with_pytorch(&sandbox, &package, "True");
+    let choose = || choose(&sandbox.workspace, &cache(&sandbox), false, || Some(python.clone()));
+    let adopted = choose().unwrap();
+    point(&sandbox.workspace, &adopted).unwrap();
+    assert!(settled(&sandbox.workspace, false).unwrap().is_some());
+
+    pytorch(&sandbox, "2.14.0+cpu", false);
+    assert_eq!(unusable(&adopted).unwrap(), "it is libtorch 2.14.0, and tch pairs with 2.13.0");
+    assert_eq!(settled(&sandbox.workspace, false).unwrap(), None);
+    assert!(choose().is_err(), "it would fetch the wheels, and there is no network");
+
+    pytorch(&sandbox, "2.13.0", false);
+    assert_eq!(choose().unwrap().root(), fs::canonicalize(adopted.root()).unwrap());
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_installed_pytorch_that_does_not_serve_is_passed_over() {
@@ -113,6 +132,7 @@ fn a_link_to_a_damaged_folder_of_ours_is_not_kept() {
     assert!(settled(&sandbox.workspace, false).unwrap().is_some());
     fs::write(linked.root().join(STAMP), "of other wheels, or of libraries of another size\n").unwrap();
     assert!(settled(&sandbox.workspace, false).unwrap().is_none());
+    assert_eq!(unusable(&linked).unwrap(), "it is not as it was unpacked");
 }
 
 #[test]
