@@ -131,7 +131,7 @@ class Affine : public torch::autograd::Function<Affine> {
     const bool inverse = ctx->saved_data["inverse"].toBool();
     const Tensor gy = grads[0].defined() ? grads[0] : at::zeros_like(x);
     const Tensor gl = grads[1].defined() ? grads[1] : at::zeros({x.size(0)}, x.options());
-    if (at::GradMode::is_enabled()) {
+    if (strait::differentiated(grads)) {
       auto out = strait::pull_again([&](const variable_list& own) { return plain(own, f, bound, inverse); }, {x, raw},
                                     {gy, gl});
       out.resize(5);

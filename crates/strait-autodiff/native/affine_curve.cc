@@ -109,7 +109,7 @@ class AffineCurve : public torch::autograd::Function<AffineCurve> {
     const double bound = ctx->saved_data["bound"].toDouble();
     for (auto& g : grads) g = g.defined() ? g.contiguous() : at::zeros_like(in[3]);
     variable_list out(8);
-    if (at::GradMode::is_enabled()) {
+    if (differentiated(grads)) {
       auto found = pull_again([&](const variable_list& own) { return plain(own, bound, grads.size()); }, in, grads);
       std::copy(found.begin(), found.end(), out.begin());
       return out;

@@ -111,7 +111,7 @@ class AffineJet : public torch::autograd::Function<AffineJet> {
     const double bound = ctx->saved_data["bound"].toDouble();
     for (auto& g : grads) g = g.defined() ? g.contiguous() : at::zeros_like(all[0]).contiguous();
     variable_list out;
-    if (at::GradMode::is_enabled()) {
+    if (strait::differentiated(grads)) {
       out = strait::pull_again([&](const variable_list& own) { return plain(moving, bound, own); }, all, grads);
     } else {
       variable_list in;

@@ -165,7 +165,7 @@ class Diagonal : public torch::autograd::Function<Diagonal> {
     const Extent z(x);
     const Tensor g = grads[0].defined() ? grads[0] : at::zeros_like(y);
     const Tensor gl = grads[1].defined() ? grads[1] : at::zeros({}, s.options());
-    if (at::GradMode::is_enabled()) {
+    if (strait::differentiated(grads)) {
       auto out = strait::pull_again([&](const variable_list& own) { return plain(z, own, inverse); }, {x, s, b}, {g, gl});
       out.emplace_back();
       return out;

@@ -10,6 +10,7 @@
 //
 // where what is the same for all ends drops out of weights and slopes: powers of 1 - t.
 #pragma once
+#include "again.h"
 #include "pack.h"
 
 #include <ATen/Parallel.h>
@@ -164,6 +165,8 @@ inline std::vector<at::Tensor> room_for_field(const at::Tensor& x) {
 // The cotangents of these four, zero where they are absent.
 inline std::vector<at::Tensor> cotangents_of_field(const std::vector<at::Tensor>& grads, const at::Tensor& x) {
   TORCH_CHECK(!at::GradMode::is_enabled(), "the kernel of a path's marginal field has no second derivative");
+  // In libtorch's words for what has no forward derivative.
+  TORCH_CHECK(!differentiated(grads), "forward AD with the gradient of a path's marginal field that does not support it");
   std::vector<at::Tensor> all;
   for (size_t i = 0; i < 4; ++i) {
     const auto shape = i < 2 ? x.sizes() : x.sizes().slice(0, 2);

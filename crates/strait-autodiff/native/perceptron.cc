@@ -123,7 +123,7 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
     const auto weight = [&](int64_t l) { return saved[inputs + 2 * l]; };
     const auto seen = [&](int64_t l) { return saved[inputs + 2 * layers + 2 * l]; };
     for (auto& g : grads) g = g.defined() ? g : at::zeros({n, weight(layers - 1).size(0)}, saved[0].options());
-    if (at::GradMode::is_enabled()) return differentiable(layout, saved, layers, grads);
+    if (strait::differentiated(grads)) return differentiable(layout, saved, layers, grads);
     variable_list result(inputs + 2 * layers + 1);
     Tensor g = at::cat(grads, 0);
     for (int64_t l = layers - 1; l >= 0; --l) {

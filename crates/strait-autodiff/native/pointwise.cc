@@ -151,7 +151,7 @@ class SiluJet : public torch::autograd::Function<SiluJet> {
     const Tensor x = saved[0], d = saved[1], dd = saved[2];
     const bool second = ctx->saved_data["second"].toBool();
     for (auto& g : grads) g = g.defined() ? g : at::zeros_like(x);
-    if (at::GradMode::is_enabled()) return differentiable(x, d, dd, grads, second);
+    if (strait::differentiated(grads)) return differentiable(x, d, dd, grads, second);
     const Tensor a = x.contiguous(), b = d.contiguous(), c = dd.defined() ? dd.contiguous() : dd;
     const Tensor g = grads[0].contiguous(), dg = grads[1].contiguous(), ddg = second ? grads[2].contiguous() : Tensor();
     Tensor gx = like(a), gd = like(a), gdd = second && dd.defined() ? like(a) : Tensor();
@@ -197,7 +197,7 @@ class SiluValue : public torch::autograd::Function<SiluValue> {
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const Tensor x = ctx->get_saved_variables()[0], given = grads[0].defined() ? grads[0] : at::zeros_like(x);
-    if (at::GradMode::is_enabled()) {
+    if (strait::differentiated(grads)) {
       return strait::pull_again([](const variable_list& own) { return variable_list{own[0] * own[0].sigmoid()}; }, {x},
                                 {given});
     }

@@ -521,7 +521,7 @@ class Map : public torch::autograd::Function<Map> {
     const Tensor gy = grads[0].defined() ? grads[0] : at::zeros_like(saved[0]);
     const Tensor gl = grads[1].defined() ? grads[1] : at::zeros({saved[0].size(0)}, saved[0].options());
     variable_list out;
-    if (at::GradMode::is_enabled()) {
+    if (strait::differentiated(grads)) {
       out = strait::pull_again(
           [&](const variable_list& own) { return composed(own[0], own[1], inverse, bins, bound); }, saved, {gy, gl});
     } else {
@@ -567,7 +567,7 @@ class Jet : public torch::autograd::Function<Jet> {
     const double bound = ctx->saved_data["bound"].toDouble();
     for (auto& g : grads) g = g.defined() ? g.contiguous() : at::zeros_like(all[0]).contiguous();
     variable_list out;
-    if (at::GradMode::is_enabled()) {
+    if (strait::differentiated(grads)) {
       out = strait::pull_again([&](const variable_list& own) { return composed_jet(moving, own, bins, bound); }, all,
                                grads);
     } else {

@@ -155,7 +155,7 @@ class Triangular : public torch::autograd::Function<Triangular> {
     const bool inverse = ctx->saved_data["inverse"].toBool();
     const Tensor g = grads[0].defined() ? grads[0] : at::zeros_like(weight);
     const Tensor l = grads[1].defined() ? grads[1] : at::zeros({}, weight.options());
-    if (at::GradMode::is_enabled()) {
+    if (strait::differentiated(grads)) {
       return {strait::pull_again([&](const variable_list& own) { return plain(own[0], inverse); }, {weight}, {g, l})[0],
               Tensor()};
     }

@@ -1,6 +1,6 @@
 //! The tail of an affine coupling in a single pass over memory, on the CPU.
 
-use crate::kernel::{GREATEST_BOUND, serves};
+use crate::kernel::{GREATEST_BOUND, check_bound, serves};
 use crate::{AutodiffError, Jet, Order, ffi};
 use std::ptr;
 use tch::Tensor;
@@ -16,7 +16,8 @@ use tch::Tensor;
 /// where $\beta$ is above 80, where a derivative in the gate is wanted, where many numbers meet many threads.
 ///
 /// # Errors
-/// `Shape` where `raw` or the gate does not fit `x`; libtorch's, when memory runs out.
+/// `Shape` where `raw` or the gate does not fit `x`; `Bound` where $\beta$ is not positive and finite; libtorch's, when
+/// memory runs out.
 ///
 /// ```
 /// use strait_autodiff::{AutodiffError, affine};
@@ -35,7 +36,7 @@ pub fn affine(
     bound: f64,
     inverse: bool,
 ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
-    check(x, raw, gate)?;
+    check(x, raw, gate, bound)?;
     let all: Vec<&Tensor> = [x, raw].into_iter().chain(gate).collect();
     if bound > GREATEST_BOUND || gate.is_some_and(Tensor::requires_grad) || !serves(&all) {
         return Ok(None);
@@ -60,7 +61,7 @@ pub fn affine(
 /// [`affine`], and where a derivative in the gate is wanted.
 ///
 /// # Errors
-/// `Shape` where the tensors do not fit; libtorch's, when memory runs out.
+/// As [`affine`].
 ///
 /// ```
 /// use strait_autodiff::{AutodiffError, Jet, Order, affine_jet};
@@ -79,7 +80,7 @@ pub fn affine_jet(
     bound: f64,
     order: Order,
 ) -> Result<Option<Jet>, AutodiffError> {
-    check(x.value(), raw.value(), gate.map(Jet::value))?;
+    check(x.value(), raw.value(), gate.map(Jet::value), bound)?;
     let (x, raw) = (x.up_to(order), raw.up_to(order));
     let gate = gate.map(|gate| gate.up_to(order)).unwrap_or_default();
     let all: Vec<&Tensor> = x.iter().chain(&raw).chain(&gate).collect();
@@ -99,7 +100,8 @@ pub fn affine_jet(
     Ok(value.map(|value| Jet::of(order, value, first, second)))
 }
 
-fn check(x: &Tensor, raw: &Tensor, gate: Option<&Tensor>) -> Result<(), AutodiffError> {
+fn check(x: &Tensor, raw: &Tensor, gate: Option<&Tensor>, bound: f64) -> Result<(), AutodiffError> {
+    check_bound(bound)?;
     let fault = |what, index, expected, found| Err(AutodiffError::Shape { what, index, expected, found });
     let mut expected = x.size();
     if let Some(channels) = expected.get_mut(1) {

@@ -1,6 +1,6 @@
 //! Affine paths in a single pass, on the CPU: the curves themselves, and the marginal field of many.
 
-use crate::kernel::{GREATEST_BOUND, MOST_DIMENSIONS, understood};
+use crate::kernel::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, understood};
 use crate::marginal_field::check_points;
 use crate::{AutodiffError, Jet, MarginalField, Order, ffi};
 use std::ptr;
@@ -24,6 +24,7 @@ pub struct AffinePaths<'a> {
 
 impl AffinePaths<'_> {
     fn check(&self) -> Result<i64, AutodiffError> {
+        check_bound(self.bound)?;
         let [times, ends, d] = check_points(self.x, self.x1, self.t)?;
         check_numbers(self.numbers, times * ends, d)?;
         Ok(d)
@@ -38,8 +39,8 @@ impl AffinePaths<'_> {
     /// above eight dimensions, for $\beta$ above 80, where the derivative in an end or a time is wanted.
     ///
     /// # Errors
-    /// `Shape` where the tensors do not fit; libtorch's, when memory runs out. A derivative of a gradient of the result
-    /// is refused, as `NoSecondDerivative`, when it is taken.
+    /// `Shape` where the tensors do not fit; `Bound` where $\beta$ is not positive and finite; libtorch's, when memory
+    /// runs out. A derivative of a gradient of the result is refused, as `NoSecondDerivative`, when it is taken.
     ///
     /// ```
     /// use strait_autodiff::{AffinePaths, AutodiffError, Jet};
@@ -94,7 +95,8 @@ fn serves(all: &[&Tensor], d: i64, bound: f64) -> bool {
 /// where a derivative in $x_1$ or t is wanted.
 ///
 /// # Errors
-/// `Shape` where the tensors do not fit; libtorch's, when memory runs out.
+/// `Shape` where the tensors do not fit; `Bound` where $\beta$ is not positive and finite; libtorch's, when memory runs
+/// out.
 ///
 /// ```
 /// use strait_autodiff::{AutodiffError, Jet, Order, affine_curve};
@@ -114,6 +116,7 @@ pub fn affine_curve(
     t: &Tensor,
     order: Order,
 ) -> Result<Option<Jet>, AutodiffError> {
+    check_bound(bound)?;
     let size = y.size();
     let fault = |what, index, expected, found| Err(AutodiffError::Shape { what, index, expected, found });
     let [batch, d] = size[..] else { return fault("y", 0, vec![0, 0], size) };

@@ -1,6 +1,6 @@
 //! Paths through a chain of bijections in a single pass, on the CPU: the marginal field of many.
 
-use crate::kernel::{GREATEST_BOUND, MOST_DIMENSIONS, understood};
+use crate::kernel::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, understood};
 use crate::marginal_field::check_points;
 use crate::{AutodiffError, Jet, MarginalField, ffi};
 use std::ptr;
@@ -70,6 +70,21 @@ struct Given {
 }
 
 impl Stage {
+    /// Refuses what [`given`](Self::given) and the shapes of the kernel's tensors do not show.
+    fn check(&self, index: usize, times: i64) -> Result<(), AutodiffError> {
+        let (what, of_times) = match self {
+            Self::Linear { log_det, .. } => ("a stage's log-determinant", log_det),
+            Self::Coupling { gate, bound, .. } => {
+                check_bound(*bound)?;
+                ("a stage's gate", gate.value())
+            }
+        };
+        if of_times.size() == [times] {
+            return Ok(());
+        }
+        Err(AutodiffError::Shape { what, index, expected: vec![times], found: of_times.size() })
+    }
+
     fn given(&self) -> Given {
         let clone = Tensor::shallow_clone;
         match self {
@@ -122,8 +137,8 @@ impl ChainPaths<'_> {
     /// above eight dimensions, for $\beta$ above 80, where the derivative in an end, a time or a gate is wanted.
     ///
     /// # Errors
-    /// `Shape` where the tensors do not fit; libtorch's, when memory runs out. A derivative of a gradient of the result
-    /// is refused, as `NoSecondDerivative`, when it is taken.
+    /// `Shape` where the tensors do not fit; `Bound` where a $\beta$ is not positive and finite; libtorch's, when memory
+    /// runs out. A derivative of a gradient of the result is refused, as `NoSecondDerivative`, when it is taken.
     ///
     /// ```
     /// use strait_autodiff::{AutodiffError, ChainPaths};
@@ -136,7 +151,8 @@ impl ChainPaths<'_> {
     /// # Ok::<(), AutodiffError>(())
     /// ```
     pub fn field(&self) -> Result<Option<MarginalField>, AutodiffError> {
-        let sizes @ [_, _, d] = check_points(self.x, self.x1, self.t)?;
+        let sizes @ [times, _, d] = check_points(self.x, self.x1, self.t)?;
+        self.stages.iter().enumerate().try_for_each(|(i, stage)| stage.check(i, times))?;
         let given: Vec<Given> = self.stages.iter().map(Stage::given).collect();
         for (i, (stage, given)) in self.stages.iter().zip(&given).enumerate() {
             for (expected, x) in stage.shapes(sizes).into_iter().zip(&given.tensors) {

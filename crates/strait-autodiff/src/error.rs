@@ -42,6 +42,25 @@ pub enum AutodiffError {
         /// The shape given.
         found: Vec<i64>,
     },
+    /// A tensor does not lie in memory as a kernel walks it: it overlaps itself, leaves gaps, or has its axes in another
+    /// order than what it belongs to.
+    #[error("{what} number {index} lies in memory with strides {found:?}, where {expected:?} would do")]
+    Strides {
+        /// What the tensor is.
+        what: &'static str,
+        /// Position in its list.
+        index: usize,
+        /// Strides that would do: those of what it belongs to, or row by row.
+        expected: Vec<i64>,
+        /// Its strides.
+        found: Vec<i64>,
+    },
+    /// The bound of a bounded map is no bound.
+    #[error("a bound is {value}, and must be positive and finite")]
+    Bound {
+        /// The bound given.
+        value: f64,
+    },
     /// Draws are made on CPU and CUDA devices only.
     #[error("no seeded generator for device {device:?}; use the CPU or a CUDA device")]
     Device {

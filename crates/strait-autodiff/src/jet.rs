@@ -21,6 +21,8 @@ pub enum Order {
 
 /// A tensor with its derivatives along one scalar. A derivative that is absent is zero.
 ///
+/// What is made of several has the lowest of the orders of those that move: a constant has any.
+///
 /// ```
 /// use strait_autodiff::{Jet, Order};
 /// use tch::Tensor;
@@ -31,10 +33,19 @@ pub enum Order {
 /// ```
 #[derive(Debug)]
 pub struct Jet {
-    order: Order,
+    /// None of a constant, all derivatives of which are known.
+    order: Option<Order>,
     value: Tensor,
     first: Option<Tensor>,
     second: Option<Tensor>,
+}
+
+/// The order of what is made of two.
+fn lower(a: Option<Order>, b: Option<Order>) -> Option<Order> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
 }
 
 fn add(a: Option<Tensor>, b: Option<Tensor>) -> Option<Tensor> {
@@ -60,13 +71,13 @@ fn spread(d: Option<Tensor>, value: &Tensor) -> Option<Tensor> {
 impl Jet {
     /// Something that does not move.
     pub fn constant(value: &Tensor) -> Self {
-        Self { order: Order::Value, value: value.shallow_clone(), first: None, second: None }
+        Self { order: None, value: value.shallow_clone(), first: None, second: None }
     }
 
     /// The scalar itself: its first derivative is 1.
     pub fn variable(t: &Tensor, order: Order) -> Self {
         let first = (order >= Order::First).then(|| t.ones_like());
-        Self { order, value: t.shallow_clone(), first, second: None }
+        Self { order: Some(order), value: t.shallow_clone(), first, second: None }
     }
 
     /// A value with a given first derivative, and a second one where the order asks for it.
@@ -75,12 +86,24 @@ impl Jet {
     /// Where a derivative cannot be broadcast to the shape of the value.
     pub fn with_derivatives(value: Tensor, first: Tensor, second: Option<Tensor>) -> Self {
         let order = if second.is_some() { Order::Second } else { Order::First };
-        Self { order, first: spread(Some(first), &value), second: spread(second, &value), value }
+        Self { order: Some(order), first: spread(Some(first), &value), second: spread(second, &value), value }
     }
 
     /// Of an order, with the derivatives that are not zero.
     pub(crate) fn of(order: Order, value: Tensor, first: Option<Tensor>, second: Option<Tensor>) -> Self {
-        Self { order, value, first, second }
+        Self { order: Some(order), value, first, second }
+    }
+
+    /// A value that was made of some, without derivatives: a constant where they are.
+    pub(crate) fn value_of<'a>(parts: impl IntoIterator<Item = &'a Self>, value: Tensor) -> Self {
+        let order = parts.into_iter().any(|part| part.order.is_some()).then_some(Order::Value);
+        Self { order, value, first: None, second: None }
+    }
+
+    /// Without the derivatives that its order has not.
+    fn cut(self) -> Self {
+        let known = |order: Order, d: Option<Tensor>| d.filter(|_| self.order.is_none_or(|own| own >= order));
+        Self { first: known(Order::First, self.first), second: known(Order::Second, self.second), ..self }
     }
 
     /// The value, and the derivatives up to the last that is not zero.
@@ -93,9 +116,23 @@ impl Jet {
         self.present().into_iter().take(1 + order as usize).map(|d| d.expand_as(&self.value)).collect()
     }
 
-    /// How many derivatives it carries.
+    /// How many derivatives it carries: of a constant none, as there is nothing to carry.
     pub fn order(&self) -> Order {
-        self.order
+        self.order.unwrap_or(Order::Value)
+    }
+
+    /// The order of what is made of these: the lowest of those that move.
+    ///
+    /// ```
+    /// use strait_autodiff::{Jet, Order};
+    /// use tch::Tensor;
+    /// let x = Tensor::from_slice(&[0.5f64]);
+    /// let (still, once, twice) = (Jet::constant(&x), Jet::variable(&x, Order::First), Jet::variable(&x, Order::Second));
+    /// assert_eq!(Jet::order_of([&twice, &still]), Order::Second);
+    /// assert_eq!(Jet::order_of([&twice, &still, &once]), Order::First);
+    /// ```
+    pub fn order_of<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Order {
+        parts.into_iter().fold(None, |order, part| lower(order, part.order)).unwrap_or(Order::Value)
     }
 
     /// The value.
@@ -165,11 +202,12 @@ impl Jet {
             (a, b) => Some(f(&self.derivative(a), &other.derivative(b))),
         };
         Self {
-            order: self.order.max(other.order),
+            order: lower(self.order, other.order),
             value: f(&self.value, &other.value),
             first: both(self.first.as_ref(), other.first.as_ref()),
             second: both(self.second.as_ref(), other.second.as_ref()),
         }
+        .cut()
     }
 
     /// The product with a number.
@@ -185,7 +223,7 @@ impl Jet {
         let sum = |a: Option<&Tensor>, b: Option<&Tensor>| spread(add(copy(a), copy(b)), &value);
         let first = sum(self.first.as_ref(), other.first.as_ref());
         let second = sum(self.second.as_ref(), other.second.as_ref());
-        Self { order: self.order.max(other.order), first, second, value }
+        Self { order: lower(self.order, other.order), first, second, value }.cut()
     }
 
     /// The product, broadcast: $(ab)'' = a''b + 2a'b' + ab''$.
@@ -197,7 +235,7 @@ impl Jet {
     /// Any bilinear map, by the same rule: a matrix product, for one.
     #[must_use]
     pub fn bilinear(&self, other: &Self, f: impl Fn(&Tensor, &Tensor) -> Tensor) -> Self {
-        let order = self.order.max(other.order);
+        let order = lower(self.order, other.order);
         let apply = |a: Option<&Tensor>, b: Option<&Tensor>| Some(f(a?, b?));
         let (a, b) = (Some(&self.value), Some(&other.value));
         let (da, db) = (self.first.as_ref(), other.first.as_ref());
@@ -209,8 +247,9 @@ impl Jet {
             order,
             value: f(&self.value, &other.value),
             first: add(apply(da, b), apply(a, db)),
-            second: if order == Order::Second { second() } else { None },
+            second: if order == Some(Order::Second) { second() } else { None },
         }
+        .cut()
     }
 
     /// $f(a)$ for a function applied entry by entry, given $f$, $f'$ and $f''$ at the value:
@@ -221,7 +260,7 @@ impl Jet {
     pub fn compose(&self, f: Tensor, df: impl FnOnce() -> Tensor, ddf: impl FnOnce(&Tensor) -> Tensor) -> Self {
         let Some(da) = &self.first else { return Self { order: self.order, value: f, first: None, second: None } };
         let slope = df();
-        let second = (self.order == Order::Second)
+        let second = (self.order == Some(Order::Second))
             .then(|| add(Some(ddf(&slope) * da.square()), product(Some(&slope), self.second.as_ref())));
         Self { order: self.order, value: f, first: Some(slope * da), second: second.flatten() }
     }
@@ -266,7 +305,7 @@ impl Jet {
     pub fn silu(&self) -> Self {
         if let Some(first) = &self.first
             && let Some([Some(value), first, second]) =
-                pointwise::silu_jet(&self.value, first, self.second.as_ref(), self.order)
+                pointwise::silu_jet(&self.value, first, self.second.as_ref(), self.order())
         {
             return Self { order: self.order, value, first, second };
         }

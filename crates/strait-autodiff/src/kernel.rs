@@ -1,6 +1,6 @@
 //! Where the native kernels are used.
 
-use crate::inside_jvp;
+use crate::{AutodiffError, inside_jvp};
 use tch::{Device, Kind, Tensor};
 
 /// From here on libtorch's own operations use several threads, where it has them, and a kernel would not.
@@ -14,6 +14,11 @@ pub(crate) const MOST_DIMENSIONS: i64 = 8;
 
 /// Beyond it that of splines keeps none.
 pub(crate) const MOST_BINS: i64 = 16;
+
+/// Refuses a bound that is not positive and finite.
+pub(crate) fn check_bound(bound: f64) -> Result<(), AutodiffError> {
+    if bound > 0.0 && bound.is_finite() { Ok(()) } else { Err(AutodiffError::Bound { value: bound }) }
+}
 
 /// Whether kernels know tensors like these: on the CPU, all float or all double, and not inside the function of a JVP,
 /// since forward mode knows nothing of kernels.

@@ -77,12 +77,14 @@ impl AdamW {
     /// $$ m \leftarrow \beta_1 m + (1-\beta_1) g,\quad v \leftarrow \beta_2 v + (1-\beta_2) g^2,\quad
     ///    p \leftarrow p - \eta\lambda p - \eta\,\frac{m / (1-\beta_1^k)}{\sqrt{v / (1-\beta_2^k)} + \epsilon} $$
     ///
-    /// with $g$ divided by the clip's divisor. A step whose gradients are not finite changes neither parameters nor
-    /// moments. Under a clip gradients are used up: each is overwritten with what it was divided to.
+    /// with $g$ divided by the clip's divisor. Under a clip a step whose gradients are not finite changes neither
+    /// parameters nor moments, and gradients are used up: each is overwritten with what it was divided to. Without one
+    /// gradients are taken as they are, finite or not.
     ///
     /// # Errors
     /// `Count` when the lists differ in length, `Shape` where a tensor does not have the shape of its parameter,
-    /// libtorch's where kinds or devices do not fit.
+    /// `Strides` where a parameter overlaps itself or leaves gaps in memory, or a moment does not lie as its parameter
+    /// does; libtorch's where kinds or devices do not fit.
     ///
     /// ```
     /// use strait_autodiff::{AdamW, AdamWState};
@@ -104,10 +106,13 @@ impl AdamW {
         same_count("parameters against gradients", params.len(), grads.len())?;
         same_count("parameters against moments", params.len(), state.exp_avg.len())?;
         same_count("parameters against second moments", params.len(), state.exp_avg_sq.len())?;
-        // The kernel walks memory as far as a parameter goes.
+        // The kernel walks memory as far as a parameter goes, and never looks at strides but at those of gradients.
         same_shapes("gradient", params, grads)?;
         same_shapes("first moment", params, &state.exp_avg)?;
         same_shapes("second moment", params, &state.exp_avg_sq)?;
+        fill_memory(params)?;
+        lie_alike("first moment", params, &state.exp_avg)?;
+        lie_alike("second moment", params, &state.exp_avg_sq)?;
         let (p, g) = (ffi::handles(params), ffi::handles(grads));
         let (m, v) = (ffi::handles(&state.exp_avg), ffi::handles(&state.exp_avg_sq));
         let (divisor, found_inf) =
@@ -157,4 +162,40 @@ fn same_shapes(what: &'static str, params: &[Tensor], tensors: &[Tensor]) -> Res
             Err(AutodiffError::Shape { what, index, expected, found })
         }
     }
+}
+
+/// Refuses a parameter whose entries are not side by side in memory, in whatever order of its axes.
+fn fill_memory(params: &[Tensor]) -> Result<(), AutodiffError> {
+    for (index, p) in params.iter().enumerate() {
+        let mut axes = steps(p);
+        axes.sort_unstable();
+        let side_by_side = axes.iter().try_fold(1, |next, &(stride, n)| (stride == next).then_some(next * n));
+        if side_by_side.is_none() {
+            let mut expected = vec![1; p.dim()];
+            for (i, n) in p.size().iter().enumerate().skip(1).rev() {
+                expected[i - 1] = expected[i] * n;
+            }
+            return Err(AutodiffError::Strides { what: "parameter", index, expected, found: p.stride() });
+        }
+    }
+    Ok(())
+}
+
+fn lie_alike(what: &'static str, params: &[Tensor], tensors: &[Tensor]) -> Result<(), AutodiffError> {
+    match params.iter().zip(tensors).position(|(p, x)| steps(p) != steps(x)) {
+        None => Ok(()),
+        Some(index) => {
+            let (expected, found) = (params[index].stride(), tensors[index].stride());
+            Err(AutodiffError::Strides { what, index, expected, found })
+        }
+    }
+}
+
+/// Stride and length of each axis along which there is a step to take.
+fn steps(x: &Tensor) -> Vec<(i64, i64)> {
+    let size = x.size();
+    if size.contains(&0) {
+        return vec![];
+    }
+    x.stride().into_iter().zip(size).filter(|&(_, n)| n > 1).collect()
 }

@@ -53,7 +53,10 @@ pub fn perceptron(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> 
     })?;
     // SAFETY: what is not null was made by `new`, and nothing else owns it.
     let [value, first, second] = unsafe { ffi::own_each(made) };
-    Ok(value.map(|value| Jet::of(order, value, first, second)))
+    Ok(value.map(|value| match order {
+        Order::Value => Jet::value_of(parts.iter().copied(), value),
+        _ => Jet::of(order, value, first, second),
+    }))
 }
 
 fn check(parts: &[&Jet], layers: &[(Tensor, Tensor)]) -> Result<(), AutodiffError> {

@@ -1,6 +1,6 @@
 //! Monotone rational-quadratic splines, in a single pass over memory on the CPU.
 
-use crate::kernel::{MOST_BINS, understood};
+use crate::kernel::{MOST_BINS, check_bound, understood};
 use crate::{AutodiffError, Jet, Order, ffi};
 use std::ptr;
 use tch::Tensor;
@@ -25,7 +25,8 @@ use tch::Tensor;
 /// number of times, and in forward mode.
 ///
 /// # Errors
-/// `Shape` where `raw` does not fit `x` or there is no bin; libtorch's, when memory runs out.
+/// `Shape` where `raw` does not fit `x` or there is no bin; `Bound` where B is not positive and finite; libtorch's, when
+/// memory runs out.
 ///
 /// ```
 /// use strait_autodiff::{AutodiffError, spline};
@@ -45,7 +46,7 @@ pub fn spline(
     bound: f64,
     inverse: bool,
 ) -> Result<(Tensor, Tensor), AutodiffError> {
-    check(x, raw, bins)?;
+    check(x, raw, bins, bound)?;
     let kernel = bins <= MOST_BINS && understood(&[x, raw]);
     let (mut y, mut log_det) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: the handles are of borrowed tensors of checked shapes and, for the kernel, kinds; both results are written on
@@ -75,9 +76,9 @@ pub fn spline(
 /// # Ok::<(), AutodiffError>(())
 /// ```
 pub fn spline_jet(x: &Jet, raw: &Jet, bins: i64, bound: f64, order: Order) -> Result<Option<Jet>, AutodiffError> {
-    check(x.value(), raw.value(), bins)?;
+    check(x.value(), raw.value(), bins, bound)?;
     if order == Order::Value {
-        return Ok(Some(Jet::constant(&spline(x.value(), raw.value(), bins, bound, false)?.0)));
+        return Ok(Some(Jet::value_of([x, raw], spline(x.value(), raw.value(), bins, bound, false)?.0)));
     }
     let (x, raw) = (x.up_to(order), raw.up_to(order));
     let all: Vec<&Tensor> = x.iter().chain(&raw).collect();
@@ -96,7 +97,8 @@ pub fn spline_jet(x: &Jet, raw: &Jet, bins: i64, bound: f64, order: Order) -> Re
     Ok(value.map(|value| Jet::of(order, value, first, second)))
 }
 
-fn check(x: &Tensor, raw: &Tensor, bins: i64) -> Result<(), AutodiffError> {
+fn check(x: &Tensor, raw: &Tensor, bins: i64, bound: f64) -> Result<(), AutodiffError> {
+    check_bound(bound)?;
     let mut expected = x.size();
     if let Some(channels) = expected.get_mut(1) {
         *channels *= 3 * bins - 1;

@@ -384,6 +384,51 @@ fn derivatives_have_the_shape_of_their_value() {
     assert_eq!(flat.second(), bend.repeat([1, 4]).view([12]));
 }
 
+/// What is combined of a jet with two derivatives and one with one has one; a constant has all.
+#[test]
+fn a_combination_has_the_lower_order_of_what_moves() {
+    let t = draw(6, &[5]);
+    let still = Jet::constant(&draw(7, &[5]));
+    let of = |order| Jet::variable(&t, order).scale(2.0).exp();
+    let (first, second) = (of(Order::First), of(Order::Second));
+    type Combination = (&'static str, fn(&Jet, &Jet) -> Jet);
+    let combinations: [Combination; 4] = [
+        ("sum", |a, b| a.plus(b)),
+        ("product", |a, b| a.times(b)),
+        ("bilinear", |a, b| a.bilinear(b, |x, y| x * y)),
+        ("zip", |a, b| a.zip(b, |x, y| Tensor::cat(&[x, y], 0))),
+    ];
+    for (name, combine) in combinations {
+        for (a, b, order) in [
+            (&first, &second, Order::First),
+            (&second, &first, Order::First),
+            (&of(Order::Value), &second, Order::Value),
+            (&second, &of(Order::Value), Order::Value),
+            (&second, &second, Order::Second),
+            (&still, &first, Order::First),
+            (&second, &still, Order::Second),
+            (&still, &still, Order::Value),
+        ] {
+            let found = combine(a, b);
+            assert_eq!((found.order(), Jet::order_of([a, b])), (order, order), "{name}");
+            // What it has is what both of the second order have; what it has not is zero, as everywhere.
+            let full = |x: &Jet| {
+                if x.value() == still.value() { still.view(Tensor::shallow_clone) } else { of(Order::Second) }
+            };
+            let whole = combine(&full(a), &full(b));
+            let upto = |d: Tensor, least: Order| if order >= least { d } else { d.zeros_like() };
+            assert_eq!(found.value(), whole.value(), "{name}");
+            assert_eq!(found.first(), upto(whole.first(), Order::First), "{name} {order:?}");
+            assert_eq!(found.second(), upto(whole.second(), Order::Second), "{name} {order:?}");
+            // And it stays so in what is made of it.
+            assert_eq!(combine(&found, &combine(&second, &second)).order(), Jet::order_of([&found, &second]), "{name}");
+        }
+    }
+    // What was combined of constants is one.
+    let sum = still.plus(&still).exp();
+    assert_eq!((sum.order(), sum.times(&second).order()), (Order::Value, Order::Second));
+}
+
 #[test]
 fn kinds_without_a_law_are_refused() {
     for kind in [Kind::Bool, Kind::ComplexFloat, Kind::ComplexDouble] {

@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::draw;
+use common::{along, draw};
 use strait_autodiff::{
-    AutodiffError, Dual, Graph, Posterior, affine, diagonal, jvp, posterior, silu, spline, triangular, vjp,
+    Active, AffinePaths, AutodiffError, ChainPaths, Dual, Graph, Jet, Order, Posterior, Stage, affine, affine_curve,
+    affine_jet, diagonal, jvp, posterior, silu, spline, spline_jet, triangular, vjp,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -187,6 +188,37 @@ fn a_kernel_is_its_map_with_the_first_two_derivatives() {
     }
 }
 
+/// $J^\top J v$, where the Jacobian's transpose is taken in forward mode through the pull-back: no kernel may lose the
+/// tangents of its cotangents.
+#[test]
+fn a_gauss_newton_product_through_a_kernel_is_that_of_its_map() {
+    for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 1e-4)] {
+        for (number, Case { kernel, composed, inputs }) in cases(kind).iter().enumerate() {
+            for inverse in [false, true] {
+                let leaves: Vec<Tensor> = inputs.iter().map(|x| x.detach().set_requires_grad(true)).collect();
+                let v: Vec<Tensor> = inputs.iter().zip(40..).map(|(x, seed)| draw(seed, &x.size(), kind)).collect();
+                let forward = |x: &[Tensor]| Ok::<_, AutodiffError>(composed(x, inverse).into());
+                let (y, jv): (Vec<Tensor>, Vec<Tensor>) = tch::no_grad(|| jvp(forward, inputs, &v).unwrap())
+                    .into_iter()
+                    .map(|dual| (dual.value, dual.tangent))
+                    .unzip();
+                let exact = vjp(&composed(&leaves, inverse), &jv, &leaves, Graph::Free).unwrap();
+                let outputs = kernel(&leaves, inverse);
+                let found = along(&outputs, &y, &jv, &leaves);
+                for (i, (pair, exact)) in found.chunks(2).zip(&exact).enumerate() {
+                    let off = if exact.numel() == 0 {
+                        0.0
+                    } else {
+                        (&pair[1] - exact).abs().max().double_value(&[]) / (1.0 + exact.abs().max().double_value(&[]))
+                    };
+                    assert!(off < tolerance, "{kind:?} case {number}, inverse {inverse}, input {i}: {off:e}");
+                    assert!(!pair[1].requires_grad());
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_gradient_is_differentiated_where_not_all_inputs_are() -> Result<(), AutodiffError> {
     // The log-determinant then depends on nothing that moves.
@@ -296,4 +328,82 @@ fn the_posterior_is_a_softmax_of_squares() -> Result<(), AutodiffError> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn a_bound_is_positive_and_finite() -> Result<(), AutodiffError> {
+    let of = |seed: u64, shape: &[i64]| draw(seed, shape, Kind::Double);
+    let (x, two, bins) = (of(0, &[3, 2]), of(1, &[3, 4]), of(2, &[3, 10]));
+    let moving = |x: &Tensor| Jet::variable(x, Order::First);
+    let t = Tensor::full([3], 0.5, (Kind::Double, Device::Cpu));
+    for bound in [0.0, -2.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let paths =
+            AffinePaths { numbers: &Jet::constant(&of(3, &[9, 4])), bound, x: &of(4, &[3, 1, 2]), x1: &x, t: &t };
+        let coupling = Stage::Coupling {
+            active: Active::First,
+            offset: Jet::constant(&of(5, &[9, 4])),
+            inner: of(6, &[4, 1]),
+            outer: of(7, &[2, 4]),
+            bias: of(8, &[2]),
+            gate: Jet::constant(&t),
+            bound,
+        };
+        let chain = ChainPaths { stages: &[coupling], x: paths.x, x1: &x, t: &t };
+        let found = [
+            spline(&x, &bins, 2, bound, false).err(),
+            spline(&x, &of(9, &[3, 100]), 17, bound, false).err(), // no kernel
+            spline_jet(&moving(&x), &moving(&bins), 2, bound, Order::First).err(),
+            spline_jet(&moving(&x), &moving(&bins), 2, bound, Order::Value).err(),
+            affine(&x, &two, None, bound, false).err(),
+            affine_jet(&moving(&x), &moving(&two), None, bound, Order::First).err(),
+            affine_curve(&Jet::constant(&two), bound, &x, &x, &t, Order::First).err(),
+            paths.field().err(),
+            chain.field().err(),
+        ];
+        for (i, found) in found.into_iter().enumerate() {
+            match found {
+                Some(AutodiffError::Bound { value }) => assert_eq!(value.to_bits(), bound.to_bits()),
+                other => panic!("{i}, {bound}: {other:?}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Shapes that broadcast, or that have no axis at all, are faults like others.
+#[test]
+fn a_stage_with_a_gate_or_a_log_determinant_that_does_not_fit_is_named() {
+    let of = |seed: u64, shape: &[i64]| draw(seed, shape, Kind::Double);
+    let t = Tensor::full([3], 0.5, (Kind::Double, Device::Cpu));
+    let (x, x1) = (of(0, &[3, 4, 2]), of(1, &[2, 2]));
+    let check = |stage: Stage, what: &str| {
+        let first = Stage::Linear {
+            matrix: Jet::constant(&Tensor::eye(2, (Kind::Double, Device::Cpu)).repeat([3, 1, 1])),
+            inverse: Tensor::eye(2, (Kind::Double, Device::Cpu)).repeat([3, 1, 1]),
+            log_det: t.zeros_like(),
+            shift: Jet::constant(&of(2, &[3, 2])),
+        };
+        match (ChainPaths { stages: &[first, stage], x: &x, x1: &x1, t: &t }).field() {
+            Err(AutodiffError::Shape { what: named, index: 1, expected, .. }) => {
+                assert_eq!((named, expected), (what, vec![3]));
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+    };
+    for wrong in [&[][..], &[1], &[4], &[3, 1]] {
+        let eye = Tensor::eye(2, (Kind::Double, Device::Cpu)).repeat([3, 1, 1]);
+        let shift = Jet::constant(&of(2, &[3, 2]));
+        let linear = Stage::Linear { matrix: Jet::constant(&eye), inverse: eye, log_det: of(3, wrong), shift };
+        check(linear, "a stage's log-determinant");
+        let coupling = Stage::Coupling {
+            active: Active::Last,
+            offset: Jet::constant(&of(5, &[6, 4])),
+            inner: of(6, &[4, 1]),
+            outer: of(7, &[2, 4]),
+            bias: of(8, &[2]),
+            gate: Jet::constant(&of(9, wrong)),
+            bound: 2.0,
+        };
+        check(coupling, "a stage's gate");
+    }
 }

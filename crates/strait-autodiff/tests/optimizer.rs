@@ -68,3 +68,66 @@ fn what_does_not_fit_its_parameter_is_named() -> Result<(), AutodiffError> {
     }
     Ok(())
 }
+
+/// The kernel walks memory from a tensor's first entry on, as many as there are.
+#[test]
+fn what_does_not_fill_its_memory_or_lie_as_its_parameter_is_refused_and_nothing_changes() -> Result<(), AutodiffError> {
+    let of = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, tch::Device::Cpu));
+    let adam = AdamW { lr: 0.1, betas: (0.9, 0.99), weight_decay: 0.0, eps: 1e-8 };
+    // Each in memory that is wide enough for what the kernel would walk.
+    let spread = of(&[400]).narrow(0, 0, 1).expand([400], false);
+    let apart = of(&[4, 4]).narrow(1, 0, 2);
+    let folded = of(&[40]).as_strided([4, 3], [1, 1], 0);
+    let turned = of(&[3, 2]).tr();
+    for (what, parameter, first, second, strides) in [
+        ("parameter", &spread, of(&[400]), of(&[400]), vec![0]),
+        ("parameter", &apart, of(&[4, 2]), of(&[4, 2]), vec![4, 1]),
+        ("parameter", &folded, of(&[4, 3]), of(&[4, 3]), vec![1, 1]),
+        ("first moment", &turned, of(&[2, 3]), turned.zeros_like(), vec![3, 1]),
+        ("second moment", &turned, turned.zeros_like(), of(&[2, 3]), vec![3, 1]),
+    ] {
+        let params = [of(&[3]), parameter.shallow_clone()];
+        let mut state = AdamWState {
+            exp_avg: vec![of(&[3]), first],
+            exp_avg_sq: vec![of(&[3]), second],
+            ..AdamWState::new(&params)?
+        };
+        let grads = [&params[0], &params[1]].map(|p| Tensor::ones(p.size(), (Kind::Float, tch::Device::Cpu)));
+        match adam.step(&params, &grads, &mut state, None) {
+            Err(AutodiffError::Strides { what: named, index: 1, found, .. }) => {
+                assert_eq!((named, found), (what, strides));
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+        assert_eq!(state.step.double_value(&[]), 0.0);
+        assert_eq!(params[0], of(&[3]));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_parameter_in_any_order_that_fills_memory_is_stepped_as_another() -> Result<(), AutodiffError> {
+    let adam = AdamW { lr: 0.1, betas: (0.9, 0.99), weight_decay: 0.01, eps: 1e-8 };
+    let values = Tensor::arange(6, (Kind::Float, tch::Device::Cpu)).view([2, 3]);
+    let run = |p: Tensor| {
+        let p = [p];
+        let mut state = AdamWState::new(&p)?;
+        for k in 1..4 {
+            adam.step(&p, &[&values * f64::from(k) - 2.0], &mut state, None)?;
+        }
+        let [p] = p;
+        Ok::<_, AutodiffError>(p)
+    };
+    let plain = run(values.copy())?;
+    assert_eq!(plain, run(values.tr().contiguous().tr())?);
+    // An axis of one entry may have any stride.
+    let column = Tensor::zeros([6], (Kind::Float, tch::Device::Cpu)).as_strided([2, 1, 3], [3, 100, 1], 0);
+    column.shallow_clone().copy_(&values.unsqueeze(1));
+    let p = [column];
+    let mut state = AdamWState::new(&p)?;
+    for k in 1..4 {
+        adam.step(&p, &[(&values * f64::from(k) - 2.0).unsqueeze(1)], &mut state, None)?;
+    }
+    assert_eq!(p[0].squeeze_dim(1), plain);
+    Ok(())
+}

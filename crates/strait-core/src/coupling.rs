@@ -17,6 +17,9 @@ pub struct Pairs {
 pub trait Coupling {
     /// Pairs up a batch of source points with a batch of data points.
     ///
+    /// The source stays as it is, row by row, and only the data are chosen for it: training joins row i with the i-th
+    /// of its stratified times, so a coupling that sorted the source would give each of its parts a time of its own.
+    ///
     /// # Errors
     /// `Shape` where the two do not fit; the implementor's own.
     fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error>;
@@ -48,7 +51,8 @@ pub trait PairedDataset {
     fn count(&self) -> i64;
 
     /// `n` pairs for training step `step` of a stream, a function of the three alone. `target_rows` says which of the
-    /// pairs they are.
+    /// pairs they are. The order of the rows must mean nothing, as in
+    /// [`Dataset::minibatch`](crate::Dataset::minibatch).
     ///
     /// # Errors
     /// libtorch's, when memory runs out.

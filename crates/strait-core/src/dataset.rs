@@ -35,7 +35,8 @@ pub trait Dataset {
     fn len(&self, split: Split) -> Option<i64>;
 
     /// `n` points for training step `step` of a stream, (n, ...), normalised: a function of the two alone, so that a
-    /// resumed run needs no cursor but its step.
+    /// resumed run needs no cursor but its step. The order of the rows must mean nothing (no sorting, no runs of one
+    /// class): training joins row i with the i-th of its times, which rise with i.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.

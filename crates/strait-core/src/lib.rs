@@ -1,5 +1,4 @@
-//! The vocabulary of Strait: what an invertible layer, an interpolant, a velocity field, a source, a coupling, a
-//! data set and an objective are, the records they exchange, their errors and their seeds.
+#![doc = include_str!("../README.md")]
 //!
 //! Tensors are batch first. $x_0 \sim p_0$ is the source, $x_1 \sim p_1$ the data, $t \in [0, 1]$; the flow runs from
 //! $t = 0$ to $t = 1$, and "forward" always means from source to data.
@@ -18,6 +17,7 @@ mod shape;
 mod source;
 mod stepper;
 mod time_function;
+mod whole_file;
 
 pub use bijection::{Bijection, Condition, Moving, Transformed};
 pub use coupling::{Coupling, PairedDataset, Pairs, check_independent};
@@ -34,3 +34,4 @@ pub use source::{Source, StandardNormal};
 pub use stepper::Stepper;
 pub use strait_autodiff::{Jet, Order};
 pub use time_function::TimeFunction;
+pub use whole_file::write_whole;

@@ -54,4 +54,10 @@ pub trait Objective {
     fn times(&self, pairs: i64) -> i64 {
         pairs
     }
+
+    /// Whether it rests on the exact marginal field (Proposition 1), which is that of pairs whose two points are
+    /// independent. Whoever trains by it makes sure that they are.
+    fn needs_independent_pairs(&self) -> bool {
+        false
+    }
 }

@@ -57,6 +57,22 @@ pub struct Scope<'a> {
 
 impl Parameters {
     /// An empty set whose tensors will be of this kind, on this device.
+    ///
+    /// Two models of one seed start as the same model where their tensors have the same names and shapes;
+    /// [`Seed::below`] gives each a seed of its own:
+    ///
+    /// ```
+    /// use strait_core::{Error, Init, Parameters, Seed};
+    /// use tch::{Device, Kind, Tensor};
+    /// let network = |seed: Seed| {
+    ///     let mut parameters = Parameters::new(seed, Kind::Float, Device::Cpu);
+    ///     parameters.root().sub("layer0").tensor("weight", &[3, 2], Init::Uniform(0.5))
+    /// };
+    /// let seed = Seed(0);
+    /// assert_eq!(network(seed)?, network(seed)?); // one network, twice
+    /// assert_ne!(network(seed.below("path"))?, network(seed.below("velocity"))?);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn new(seed: Seed, kind: Kind, device: Device) -> Self {
         Self { names: vec![], tensors: vec![], inits: vec![], seed, kind, device }
     }

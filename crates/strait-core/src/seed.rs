@@ -51,6 +51,19 @@ impl Seed {
     pub fn stream(self, name: &str) -> Stream {
         Stream(name.bytes().fold(mix(self.0), |key, byte| mix(key ^ NAME ^ u64::from(byte))))
     }
+
+    /// The seed called `name` below this one, for a part with streams or tensors of its own: parts of one seed that call
+    /// theirs alike would draw the same numbers.
+    ///
+    /// ```
+    /// use strait_core::Seed;
+    /// let seed = Seed(0);
+    /// assert_ne!(seed.below("path"), seed.below("velocity"));
+    /// assert_eq!(seed.below("path"), seed.below("path"));
+    /// ```
+    pub fn below(self, name: &str) -> Seed {
+        self.stream(name).at(0).seed()
+    }
 }
 
 impl Stream {
@@ -70,6 +83,11 @@ impl Draws {
     pub fn bits(&mut self) -> u64 {
         self.drawn += 1;
         mix(self.key ^ DRAW ^ self.drawn)
+    }
+
+    /// A seed, of the next raw 64 bits.
+    pub fn seed(&mut self) -> Seed {
+        Seed(self.bits())
     }
 
     /// Standard normal numbers of a shape.
@@ -122,6 +140,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What runs start from must stay what it is.
+    #[test]
+    fn a_seed_below_is_the_first_draw_of_its_stream() {
+        let seed = Seed(3);
+        assert_eq!(seed.below("map"), Seed(seed.stream("map").at(0).bits()));
+        assert_eq!(seed.below("map"), Seed(0xed3d_9304_3d70_2f80));
     }
 
     #[test]

@@ -265,7 +265,7 @@ impl Dataset for ArrayDataset {
         let all = self.points.get(split);
         let of = all.size()[0];
         let x = if n >= of {
-            all.shallow_clone()
+            all.f_detach_copy()? // what is handed out is the caller's to change
         } else {
             let rows = draws.permutation(of, Device::Cpu)?.f_narrow(0, 0, n)?;
             all.f_index_select(0, &rows.f_to_device(all.device())?)?

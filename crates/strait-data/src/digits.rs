@@ -1,8 +1,8 @@
 use crate::array_dataset::Splits;
+use crate::location::open;
 use crate::{ArrayDataset, DataError, Image, Scaling};
 use flate2::read::GzDecoder;
-use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 use strait_core::Seed;
 use tch::{Device, Kind, Tensor};
@@ -48,11 +48,7 @@ pub fn digits(root: &Path, kind: Kind, device: Device) -> Result<ArrayDataset, D
 /// Levels, row after row, and classes.
 fn read(path: &Path) -> Result<(Vec<f64>, Vec<i64>), DataError> {
     let damaged = |problem: String| DataError::Damaged { path: path.to_owned(), problem, remedy: REMEDY };
-    let file = File::open(path).map_err(|source| match source.kind() {
-        ErrorKind::NotFound => DataError::Missing { name: "digits".into(), path: path.to_owned() },
-        _ => DataError::Io { path: path.to_owned(), source },
-    })?;
-    let text = GzDecoder::new(BufReader::new(file));
+    let text = GzDecoder::new(open("digits", path)?);
     let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
     let (mut levels, mut classes) = (vec![], vec![]);
     let mut row = csv::StringRecord::new();

@@ -46,6 +46,18 @@ pub enum DataError {
         /// The arrays that are there.
         present: Vec<String>,
     },
+    /// An archive with an array that is to be split at random beside arrays that are parts of a split.
+    #[error(
+        "{} holds `data`, which is split at random, beside `{}`: name it `train`, or leave the others out",
+        path.display(),
+        beside.join("` and `")
+    )]
+    MixedArrays {
+        /// The file.
+        path: PathBuf,
+        /// The arrays beside `data`.
+        beside: Vec<&'static str>,
+    },
     /// An array of numbers of a type that is not read.
     #[error("array `{array}` of {} has type {found}: convert it with .astype(\"float32\")", path.display())]
     ElementType {

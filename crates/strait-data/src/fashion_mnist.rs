@@ -1,8 +1,8 @@
 use crate::array_dataset::Splits;
+use crate::location::open;
 use crate::{ArrayDataset, DataError, Image, Scaling};
 use flate2::read::GzDecoder;
-use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use strait_core::Seed;
 use tch::{Device, Kind, Tensor};
@@ -68,12 +68,8 @@ fn pair(folder: &Path, part: &str) -> Result<(Tensor, Tensor), DataError> {
 /// A compressed idx file of unsigned bytes: how many samples, of the given shape, and their bytes.
 fn idx(path: &Path, event: &[i64]) -> Result<(i64, Vec<u8>), DataError> {
     let damaged = |problem: String| DataError::Damaged { path: path.to_owned(), problem, remedy: REMEDY };
-    let file = File::open(path).map_err(|source| match source.kind() {
-        ErrorKind::NotFound => DataError::Missing { name: "fashion-mnist".into(), path: path.to_owned() },
-        _ => DataError::Io { path: path.to_owned(), source },
-    })?;
     let mut bytes = vec![];
-    GzDecoder::new(BufReader::new(file)).read_to_end(&mut bytes).map_err(|error| match error.kind() {
+    GzDecoder::new(open("fashion-mnist", path)?).read_to_end(&mut bytes).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => damaged("the file is cut short".into()),
         _ => damaged(error.to_string()),
     })?;

@@ -1,4 +1,5 @@
 use crate::array_dataset::{Splits, check_same_samples, check_samples};
+use crate::location::open;
 use crate::npy::{self, NpyError};
 use crate::{ArrayDataset, DataError, Scaling};
 use std::fs::File;
@@ -17,15 +18,17 @@ const REMEDY: &str = "copy it again from its source, or save it anew with numpy"
 /// | --- | --- |
 /// | `.npz` with arrays `train`, `validation` and `test` | as they are |
 /// | `.npz` with arrays `train` and `test` | a tenth of `train` at random is held out for validation |
-/// | `.npz` with one array `data`; any `.npy` | eight tenths, one tenth, one tenth at random |
+/// | `.npz` with an array `data`; any `.npy` | eight tenths, one tenth, one tenth at random |
 ///
-/// `seed` decides what is held out. Numbers may be floats of 2, 4 or 8 bytes, signed integers of 1 to 8 bytes, bytes
-/// or booleans, of either byte order, row- or column-major, compressed or not. A coordinate that is constant over the
-/// training split becomes 0 and comes back as its constant ([`Scaling`], [`crate::Normalise`]).
+/// Arrays of other names are passed over, and so is `data` beside `train`; `data` beside `validation` or `test` alone is
+/// refused, as it would be split and they forgotten. `seed` decides what is held out. Numbers may be floats of 2, 4 or 8
+/// bytes, signed integers of 1 to 8 bytes, bytes or booleans, of either byte order, row- or column-major, compressed or
+/// not. A coordinate that is constant over the training split becomes 0 and comes back as its constant ([`Scaling`],
+/// [`crate::Normalise`]).
 ///
 /// # Errors
-/// `Missing`, `Io`, `NotNumpy`, `Damaged`, `MissingArray` or `ElementType` for the file; `NotFinite` (it names array
-/// and row), `TooFewRows`, `NotABatch` or `ShapesDiffer` for what is in it.
+/// `Missing`, `Io`, `NotNumpy`, `Damaged`, `MissingArray`, `MixedArrays` or `ElementType` for the file; `NotFinite` (it
+/// names array and row), `TooFewRows`, `NotABatch` or `ShapesDiffer` for what is in it.
 ///
 /// ```no_run
 /// use strait_core::Seed;
@@ -42,10 +45,7 @@ pub fn from_file(
     device: Device,
 ) -> Result<ArrayDataset, DataError> {
     let io = |source| DataError::Io { path: path.to_owned(), source };
-    let mut file = BufReader::new(File::open(path).map_err(|source| match source.kind() {
-        ErrorKind::NotFound => DataError::Missing { name: file_name(path), path: path.to_owned() },
-        _ => io(source),
-    })?);
+    let mut file = open(&file_name(path), path)?;
     let mut start = vec![];
     file.by_ref().take(npy::MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
     file.rewind().map_err(io)?;
@@ -65,6 +65,10 @@ pub fn from_file(
 
 fn split_archive(archive: &mut Archive<'_>, draws: &mut Draws) -> Result<(Splits<Tensor>, &'static str), DataError> {
     if archive.holds("data") && !archive.holds("train") {
+        let beside: Vec<&'static str> = ["validation", "test"].into_iter().filter(|name| archive.holds(name)).collect();
+        if !beside.is_empty() {
+            return Err(DataError::MixedArrays { path: archive.path.to_owned(), beside });
+        }
         return Ok((split_data("data", &archive.read("data")?, draws)?, "split 80/10/10"));
     }
     let (train, test) = (archive.read("train")?, archive.read("test")?);

@@ -1,8 +1,4 @@
-//! Data sets: named toys with known densities, digits, Fashion-MNIST, and your own npy or npz files.
-//!
-//! Everything here is a [`strait_core::Dataset`] (points, normalised, with the way back) or a [`strait_core::Source`]
-//! (samples and, where there is one, the log-density). Files are read, never fetched: what is missing is an error
-//! that says where it was looked for.
+#![doc = include_str!("../README.md")]
 
 mod array_dataset;
 mod digits;

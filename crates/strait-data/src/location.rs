@@ -1,7 +1,9 @@
 use crate::DataError;
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
 
 /// The folder that data sets are looked for in: `$STRAIT_DATA`, else `strait/data` in the user's cache, which is
 /// `$XDG_CACHE_HOME`, else `~/Library/Caches` on macOS and `~/.cache` elsewhere.
@@ -26,6 +28,17 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, macos: bool) -> Result<Pa
     let caches = if macos { "Library/Caches" } else { ".cache" };
     let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(caches)));
     Ok(cache.ok_or(DataError::NoFolder)?.join("strait").join("data"))
+}
+
+/// A file of the data set `name`, to be read.
+pub(crate) fn open(name: &str, path: &Path) -> Result<BufReader<File>, DataError> {
+    match File::open(path) {
+        Ok(file) => Ok(BufReader::new(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(DataError::Missing { name: name.to_owned(), path: path.to_owned() })
+        }
+        Err(source) => Err(DataError::Io { path: path.to_owned(), source }),
+    }
 }
 
 #[cfg(test)]

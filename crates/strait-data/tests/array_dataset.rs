@@ -108,6 +108,19 @@ fn points_are_distinct_and_of_their_split() {
 }
 
 #[test]
+fn points_are_the_callers_to_change() {
+    let data = dataset(50);
+    for (split, of) in [(Split::Train, 50), (Split::Test, 15)] {
+        let points = |n| data.points(split, n, &mut stream().at(0)).unwrap();
+        let before = points(of).copy();
+        for n in [3, of, of + 1] {
+            let _ = points(n).zero_();
+        }
+        assert_eq!(points(of), before);
+    }
+}
+
+#[test]
 fn units_are_those_of_the_training_split_alone() {
     let data = dataset(50);
     let z = data.points(Split::Train, 50, &mut stream().at(0)).unwrap();

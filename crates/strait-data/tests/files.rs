@@ -236,6 +236,23 @@ fn arrays_that_are_missing_are_asked_for_beside_those_that_are_there() {
     assert!(error.contains("no array `test` (it holds [\"train\"])"), "{error}");
 }
 
+/// What was given as a test set must not be passed over.
+#[test]
+fn an_array_to_be_split_beside_arrays_of_a_split_is_refused() {
+    let (data, part) = (("data", points(30, 0.0)), || points(5, 0.0));
+    for (arrays, beside) in [
+        (vec![data.clone(), ("test", part())], "`test`"),
+        (vec![("validation", part()), data.clone()], "`validation`"),
+        (vec![("test", part()), data, ("validation", part())], "`validation` and `test`"),
+    ] {
+        let expected = format!(
+            "FOLDER/mine.npz holds `data`, which is split at random, beside {beside}: name it `train`, or leave the \
+             others out"
+        );
+        assert_eq!(load(&stored(&arrays)).map(|data| data.name().to_owned()).unwrap_err(), expected);
+    }
+}
+
 #[test]
 fn types_that_are_not_read_are_named() {
     for (descr, width) in [("<c8", 8), ("<u4", 4), ("<U5", 20), ("|O", 8), ("<f16", 16)] {

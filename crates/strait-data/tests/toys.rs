@@ -233,6 +233,32 @@ fn log_densities_have_finite_gradients_and_agree_across_kinds() {
 }
 
 #[test]
+fn rings_have_a_score_at_their_very_centre() {
+    let toy = Rings::new(0.4).unwrap();
+    for kind in [Kind::Float, Kind::Double] {
+        let x = Tensor::from_slice(&[0.0, 0.0, 1e-12, -1e-12, 1e-3, 0.0]).view([3, 2]).to_kind(kind);
+        let x = x.set_requires_grad(true);
+        let log_p = toy.log_density(&x).unwrap();
+        assert!(log_p.allclose(&log_p.get(0).expand([3], false), 0.0, 1e-4, false), "{log_p}");
+        let score = Tensor::run_backward(&[log_p.sum(kind)], &[&x], false, false).remove(0);
+        assert!(score.abs().max().double_value(&[]) < 0.02, "{kind:?} {score}");
+        assert_eq!(score.get(0), Tensor::zeros([2], (kind, Device::Cpu)));
+    }
+}
+
+/// Where no mode has a density that is a number, nor has their sum.
+#[test]
+fn a_density_far_away_is_zero_and_not_undefined() {
+    let toys: [Box<dyn Toy>; 2] =
+        [Box::new(Mixture::eight_gaussians(5.0, 1.0).unwrap()), Box::new(Rings::new(0.08).unwrap())];
+    for toy in toys {
+        let x = Tensor::from_slice(&[1e200, 0.0, 0.5, 0.5]).view([2, 2]);
+        let found = Vec::<f64>::try_from(toy.log_density(&x).unwrap()).unwrap();
+        assert!(found[0] == f64::NEG_INFINITY && found[1].is_finite(), "{}: {found:?}", toy.name());
+    }
+}
+
+#[test]
 fn what_has_no_density_says_so() {
     for toy in all().into_iter().filter(|toy| !has_density(&**toy)) {
         let error = toy.log_density(&draw(&*toy, 3)).unwrap_err();

@@ -140,7 +140,7 @@ impl Conditioner {
             let _fits = time("a coupling", seen.value(), still)?;
             parts.extend(moving_features(condition.t).map(|of_t| of_t.view(|x| self.spread(x, seen.value()))));
         }
-        let order = seen.order().max(condition.t.order());
+        let order = Jet::order_of([seen, condition.t]);
         let parts: Vec<&Jet> = parts.iter().collect();
         if !self.image
             && let Some(numbers) = perceptron(&parts, &self.layers, order)?

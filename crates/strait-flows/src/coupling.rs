@@ -204,7 +204,7 @@ impl Bijection for Coupling {
             Transform::Affine { bound } => affine::push(&active, &raw, gate.as_ref(), bound)?,
             Transform::Spline { bins, bound } => {
                 let raw = gated(&raw);
-                let order = active.order().max(raw.order());
+                let order = Jet::order_of([&active, &raw]);
                 let Some(moved) = spline_jet(&active, &raw, bins, bound, order)? else { return Ok(None) };
                 moved
             }
@@ -265,5 +265,43 @@ impl fmt::Display for Coupling {
             write!(f, ", context {:?}", self.conditioner.context())?;
         }
         write!(f, "{})", self.gate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strait_core::{Parameters, Seed};
+    use tch::{Device, Kind};
+
+    /// Of a point and a time one of which moves with fewer derivatives, so many are known of the image.
+    #[test]
+    fn an_image_has_no_derivative_that_what_moves_has_not() -> Result<(), Error> {
+        tch::manual_seed(0);
+        let draw = || Tensor::randn([5, 3], (Kind::Double, Device::Cpu));
+        let (x, dx, ddx, t) = (draw(), draw(), draw(), draw().select(1, 0).sigmoid());
+        let point = |order| {
+            let second = (order == Order::Second).then(|| ddx.shallow_clone());
+            Jet::with_derivatives(x.shallow_clone(), dx.shallow_clone(), second)
+        };
+        for transform in [Transform::Additive, Transform::affine(), Transform::spline()] {
+            for (gate, hidden) in [(Gate::Open, &[8i64] as &[i64]), (Gate::Start, &[8, 8])] {
+                let mut parameters = Parameters::new(Seed(0), Kind::Double, Device::Cpu);
+                let setting = Setting { event: &[3], context: &[], gate, hidden };
+                let layer = Coupling::new(&mut parameters.root(), &setting, transform, Active::Last)?;
+                tch::no_grad(|| parameters.tensors().iter().for_each(|p| drop(p.shallow_clone().normal_(0.0, 0.5))));
+                let push = |of_x, of_t| {
+                    let condition = Moving { context: None, t: &Jet::variable(&t, of_t) };
+                    Ok::<_, Error>(layer.push(&point(of_x), condition)?.expect("a closed form"))
+                };
+                let exact = push(Order::First, Order::First)?;
+                for found in [push(Order::First, Order::Second)?, push(Order::Second, Order::First)?] {
+                    assert_eq!(found.order(), Order::First, "{transform}{gate}");
+                    assert_eq!((found.value(), found.first()), (exact.value(), exact.first()), "{transform}{gate}");
+                    assert_eq!(found.second(), x.zeros_like(), "{transform}{gate}");
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -1,9 +1,8 @@
 //! Parameters in safetensors files.
 
 use crate::FlowError;
-use std::fs::{self, File};
 use std::path::Path;
-use strait_core::{Error, Parameters};
+use strait_core::{Error, Parameters, write_whole};
 use tch::Tensor;
 
 fn fault(path: &Path, problem: impl std::fmt::Display) -> Error {
@@ -16,13 +15,9 @@ fn fault(path: &Path, problem: impl std::fmt::Display) -> Error {
 /// `FlowError::File` in the system's words.
 pub fn save(parameters: &Parameters, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
     let named: Vec<(String, Tensor)> =
         parameters.named().into_iter().map(|(name, x)| (name, x.to_device(tch::Device::Cpu).contiguous())).collect();
-    Tensor::write_safetensors(&named, &partial).map_err(|error| fault(path, error))?;
-    let on_disk = File::open(&partial).and_then(|file| file.sync_all());
-    on_disk.and_then(|()| fs::rename(&partial, path)).map_err(|error| fault(path, error))
+    write_whole(path, |to| Tensor::write_safetensors(&named, to)).map_err(|error| fault(path, error))
 }
 
 /// Reads what [`save`] wrote into parameters of the same architecture.

@@ -3,7 +3,7 @@
 use crate::scratch::copy;
 use crate::watch::{Watch, first_bad_sample};
 use crate::{OdeError, TimeGrid};
-use strait_core::{Stepper, VelocityField};
+use strait_core::{Stepper, VelocityField, check_same};
 use tch::Tensor;
 
 /// How a trajectory is computed, beside the method and the grid.
@@ -40,7 +40,8 @@ pub struct Solution {
 /// # Errors
 /// `NonFinite` says at which step, t and sample a velocity or the state stopped being finite (it is looked for
 /// afterwards, by a second pass, only if the result is not finite); `Field` wraps the field's own error;
-/// `Option` for a chunk below 1; `Kind` for integers; `Core` for an x that is not a batch or not finite.
+/// `Option` for a chunk below 1; `Kind` for integers; `Core` for an x that is not a batch or not finite, and for a
+/// stepper that changes the state's shape.
 ///
 /// ```
 /// use strait_core::{Error, VelocityField};
@@ -73,7 +74,8 @@ pub fn solve(
     let mut out = Output::new(x, grid, options)?;
     for part in parts(x, options)? {
         let watch = Watch::new(field);
-        let mut state = part.of(&out.x, 0)?;
+        let mut place = part.of(&out.x, 0)?;
+        let mut state = place.shallow_clone();
         carry(&watch, &mut state, grid, stepper, |i, state| out.after_step(i, state, &part, grid))?;
         if let Some((sample, count)) = first_bad_sample(&state)? {
             return Err(locate(field, &part.of(x, 0)?, grid, stepper, part.start)?.unwrap_or(OdeError::NonFinite {
@@ -85,6 +87,9 @@ pub fn solve(
                 of: part.length,
             }));
         }
+        // A stepper may have put a tensor of its own in the place of the state.
+        check_same(&place, "the state", &state)?;
+        place.f_copy_(&state)?;
         nfe = nfe.max(watch.calls());
     }
     Ok(Solution { x: out.x, nfe, trajectory: out.trajectory, nfe_of_each: None })

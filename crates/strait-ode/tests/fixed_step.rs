@@ -4,8 +4,8 @@ mod common;
 
 use common::{Counting, Driven, Linear, Sine, distance, points};
 use std::cell::{Cell, RefCell};
-use strait_core::{Error, VelocityField};
-use strait_ode::{Method, OdeError, Options, TimeGrid};
+use strait_core::{Error, Stepper, VelocityField};
+use strait_ode::{Method, OdeError, Options, TimeGrid, solve};
 use tch::{Device, Kind, Tensor};
 
 const METHODS: [(Method, f64, usize); 6] = [
@@ -115,6 +115,51 @@ fn parts_and_whole_agree_bit_for_bit_and_the_input_is_left_alone() {
         }
     }
     assert_eq!(x, before);
+}
+
+/// Euler's rule, written without care for where the state lies; it may also cut it to the first rows.
+struct Rebinding(Option<i64>);
+
+impl Stepper for Rebinding {
+    fn order(&self) -> u32 {
+        1
+    }
+
+    fn evaluations(&self, steps: usize) -> usize {
+        steps
+    }
+
+    fn start(&mut self) {}
+
+    fn step(&mut self, field: &dyn VelocityField, x: &mut Tensor, from: f64, to: f64) -> Result<(), Error> {
+        let t = Tensor::full([x.size()[0]], from, (x.kind(), x.device()));
+        *x = &*x + field.velocity(x, &t)? * (to - from);
+        if let Some(rows) = self.0 {
+            *x = x.narrow(0, 0, rows);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stepper_may_put_a_tensor_of_its_own_in_the_place_of_the_state() {
+    let (x, before) = (points(7), points(7));
+    let grid = TimeGrid::uniform(5).unwrap();
+    let expected = Method::Euler.solve(&Driven, &x, &grid, Options::default()).unwrap().x;
+    for chunk in [None, Some(3)] {
+        let options = Options { chunk, trajectory: true, ..Options::default() };
+        let found = solve(&Driven, &x, &grid, &mut Rebinding(None), options).unwrap();
+        assert!(distance(&found.x, &expected) < 1e-12);
+        assert_eq!(found.trajectory.unwrap().select(0, 5), found.x);
+    }
+    assert_eq!(x, before);
+    // A row would spread over the batch.
+    match solve(&Driven, &x, &grid, &mut Rebinding(Some(1)), Options::default()) {
+        Err(OdeError::Core(Error::Shape { what: "the state", expected, found })) => {
+            assert_eq!((expected.as_str(), found), ("[7, 2]", vec![1, 2]));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -1,10 +1,4 @@
-//! Couplings of noise and data, exact optimal assignment, and distances between clouds of points.
-//!
-//! - [`assignment`]: the linear assignment problem, exactly and fast; usable alone.
-//! - [`wasserstein2`], [`sliced_wasserstein2`], [`Sinkhorn::divergence`], [`energy_distance`], [`mmd`]: distances between
-//!   two clouds of points, (n, d) and (m, d) arrays in single or double precision.
-//! - [`Independent`], [`ExactOt`], [`Sinkhorn`]: couplings of a minibatch, which carry the rows of the data along.
-//! - [`PairStore`]: rectified pairs (reflow), streamed to disk in shards and read back as pairs that stay together.
+#![doc = include_str!("../README.md")]
 
 pub mod assignment;
 mod couplings;

@@ -4,9 +4,9 @@ use crate::error::PairsError;
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use strait_core::{Error, PairedDataset, Pairs, Stream};
+use strait_core::{Error, PairedDataset, Pairs, Stream, write_whole};
 use tch::{Device, Kind, Tensor};
 
 /// A folder of pairs in shards, `pairs-00003-of-00016.npy` and so on, each an array (n, 2, ...) in single precision:
@@ -149,17 +149,17 @@ fn write_array<T: WritableElement + tch::kind::Element + Clone + Default>(
     tensor: &Tensor,
     kind: Kind,
 ) -> Result<(), PairsError> {
-    let io = |source: std::io::Error| PairsError::Io { path: path.to_owned(), source };
     let shape: Vec<usize> = tensor.size().iter().map(|&n| n as usize).collect();
     let mut values = vec![T::default(); tensor.numel()];
     let host = tensor.f_detach().and_then(|x| x.f_to_kind(kind)?.f_to_device(Device::Cpu)?.f_contiguous());
     host.and_then(|x| x.f_copy_data(&mut values, tensor.numel())).map_err(Error::from)?;
     let array = ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(Error::other)?;
-    let partial = path.with_extension("partial");
-    let mut file = BufWriter::new(File::create(&partial).map_err(io)?);
-    array.write_npy(&mut file).map_err(|error| io(std::io::Error::other(error)))?;
-    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(io)?;
-    fs::rename(&partial, path).map_err(io)
+    let write = |to: &Path| {
+        let mut file = BufWriter::new(File::create(to)?);
+        array.write_npy(&mut file).map_err(io::Error::other)?;
+        file.flush()
+    };
+    write_whole(path, write).map_err(|source| PairsError::Io { path: path.to_owned(), source })
 }
 
 fn read_array<T: ReadableElement + tch::kind::Element>(path: &Path) -> Result<Tensor, PairsError> {

@@ -85,6 +85,20 @@ fn sinkhorn_pairs_tend_to_the_optimal_ones() {
     assert!(cost(&x0, &x1) > 1.2 * least);
 }
 
+/// In units of their own, with a mean of ten thousand.
+#[test]
+fn clouds_far_from_each_other_are_paired_as_in_double_precision() {
+    let (near, wide) = (normal("x0", &[64, 2]), normal("x1", &[64, 2]) * 2.0);
+    for (x0, x1) in [(near.copy(), &wide + 1e4), (&near - 1e4, wide.copy()), (&near + 1e4, &wide + 1e4)] {
+        let double = |x: &Tensor| x.to_kind(Kind::Double);
+        for coupling in [&ExactOt as &dyn Coupling, &Sinkhorn::new(1.0)] {
+            let found = coupling.couple(x0.copy(), x1.copy(), &mut draws(0)).unwrap();
+            let exact = coupling.couple(double(&x0), double(&x1), &mut draws(0)).unwrap();
+            assert_eq!(rows(&found), rows(&exact), "{}", coupling.name());
+        }
+    }
+}
+
 #[test]
 fn bad_batches_are_refused() {
     let (x0, x1) = (normal("x0", &[4, 2]), normal("x1", &[4, 2]));

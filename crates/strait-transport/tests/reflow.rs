@@ -67,3 +67,20 @@ fn damage_is_named_and_pairs_that_do_not_fit_are_refused() {
     assert!(matches!(store.fill(crooked), Err(PairsError::Core(_))));
     assert!(!path.exists());
 }
+
+#[test]
+fn two_generations_at_once_leave_every_shard_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let store = PairStore::new(folder.path(), 320, 4);
+                store.fill(|index, n| Ok::<_, PairsError>(shard(index as i64 * 4, n))).unwrap();
+            });
+        }
+    });
+    let pairs = PairStore::new(folder.path(), 320, 4).open(Kind::Float, Device::Cpu).unwrap();
+    assert_eq!(pairs.x0().view([-1]), Tensor::arange(320, (Kind::Float, Device::Cpu)));
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 160, "files beside the shards and their labels");
+}

@@ -12,7 +12,7 @@ use strait_core::{Dataset as _, Seed, Split};
 use strait_data::data_dir;
 use strait_metrics::features::{Classifier, ClassifierShape, Fit};
 use strait_optim::checkpoint::read_tensors;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 use tracing::{info, warn};
 
 const SEED: u64 = 0;
@@ -138,12 +138,13 @@ impl Place {
 
     /// Keeps a classifier; what stood here before stays until the new one is whole.
     fn keep(&self, map: &Classifier, record: &Record) -> Result<(), ProgramError> {
-        // Two processes may fit at once: each has names of its own until it is done.
-        let weights = self.weights.with_added_extension(format!("{}.partial", std::process::id()));
         let text =
             serde_json::to_string_pretty(record).map_err(|error| ProgramError::io(&self.record)(error.into()))?;
-        Tensor::write_safetensors(&map.parameters().named(), &weights)?;
-        fs::rename(&weights, &self.weights).map_err(ProgramError::io(&self.weights))?;
+        let io = |error: TchError| std::io::Error::other(error.to_string());
+        strait_core::write_whole(&self.weights, |to| {
+            Tensor::write_safetensors(&map.parameters().named(), to).map_err(io)
+        })
+        .map_err(ProgramError::io(&self.weights))?;
         write_whole(&self.record, text.as_bytes())
     }
 }

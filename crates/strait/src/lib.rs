@@ -32,6 +32,5 @@ pub mod stress;
 pub mod summary;
 pub mod track;
 pub mod train;
-mod whole_file;
 
 pub use error::ProgramError;

@@ -1,7 +1,7 @@
 //! The folder of a run: what lies where, and how files get there without ever being half there.
 
 use crate::config::{self, Config};
-use crate::{ProgramError, comparison, whole_file};
+use crate::{ProgramError, comparison};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -198,5 +198,5 @@ fn first_free(root: &Path, stem: &str) -> Result<PathBuf, ProgramError> {
 /// # Errors
 /// `Io` names the file.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {
-    whole_file::write(path, bytes).map_err(ProgramError::io(path))
+    strait_core::write_whole(path, |to| fs::write(to, bytes)).map_err(ProgramError::io(path))
 }

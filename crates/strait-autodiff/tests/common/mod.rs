@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "not every test needs all of it")]
 
-use strait_autodiff::{Graph, Jet, Order, normal, vjp};
+use strait_autodiff::{Graph, Jet, Order, jvp, normal, vjp};
 use tch::{Device, Kind, Tensor};
 
 pub(crate) fn draw(seed: u64, shape: &[i64], kind: Kind) -> Tensor {
@@ -18,15 +18,25 @@ pub(crate) fn jet(of: &[Tensor], order: Order) -> Jet {
     }
 }
 
-/// Outputs, their gradients in the leaves, and the gradients of these.
+/// The gradients in the leaves and their tangents, where the cotangents move and nothing else.
+pub(crate) fn along(outputs: &[Tensor], w: &[Tensor], dw: &[Tensor], leaves: &[Tensor]) -> Vec<Tensor> {
+    let duals = jvp(|w| vjp(outputs, w, leaves, Graph::Keep), w, dw).unwrap();
+    duals.into_iter().flat_map(|dual| [dual.value, dual.tangent]).collect()
+}
+
+/// Outputs, their gradients in the leaves, and the gradients of these, in reverse and in forward mode.
 pub(crate) fn with_gradients(outputs: &[Tensor], leaves: &[Tensor]) -> Vec<Tensor> {
-    let w: Vec<Tensor> = outputs.iter().zip(30u64..).map(|(y, seed)| draw(seed, &y.size(), y.kind())).collect();
+    let of = |from: u64| -> Vec<Tensor> {
+        outputs.iter().zip(from..).map(|(y, seed)| draw(seed, &y.size(), y.kind())).collect()
+    };
+    let w = of(30);
     let plain = vjp(outputs, &w, leaves, Graph::Keep).unwrap();
+    let moved = along(outputs, &w, &of(50), leaves);
     let first = vjp(outputs, &w, leaves, Graph::Record).unwrap();
     let (ends, v): (Vec<_>, Vec<_>) = (first.iter().zip(40u64..))
         .filter(|(g, _)| g.requires_grad())
         .map(|(g, seed)| (g.shallow_clone(), draw(seed, &g.size(), g.kind())))
         .unzip();
     let second = if ends.is_empty() { vec![] } else { vjp(&ends, &v, leaves, Graph::Free).unwrap() };
-    outputs.iter().chain(&plain).chain(&first).map(Tensor::detach).chain(second).collect()
+    outputs.iter().chain(&plain).chain(&moved).chain(&first).map(Tensor::detach).chain(second).collect()
 }

@@ -46,6 +46,8 @@ fn check_event(x: &Tensor, event: &[i64]) -> Result<(), Error> {
 /// $\log \sum_k e^{a_{ik}}$ over the last dimension, from operations whose forward derivative has a gradient.
 fn log_sum_exp(a: &Tensor) -> Result<Tensor, Error> {
     let top = a.f_detach()?.f_amax([-1i64].as_slice(), true)?;
+    // Of nothing but zeros the sum is zero.
+    let top = top.f_masked_fill(&top.f_eq(f64::NEG_INFINITY)?, 0.0)?;
     let sum = a.f_sub(&top)?.f_exp()?.f_sum_dim_intlist([-1i64].as_slice(), false, a.kind())?;
     Ok(sum.f_log()?.f_add(&top.f_squeeze_dim(-1)?)?)
 }

@@ -52,7 +52,10 @@ impl Source for Rings {
     fn log_density(&self, x: &Tensor) -> Result<Tensor, Error> {
         check_event(x, &[2])?;
         let precision = self.noise.powi(-2);
-        let distance = x.f_square()?.f_sum_dim_intlist([1i64].as_slice(), true, x.kind())?.f_sqrt()?;
+        let square = x.f_square()?.f_sum_dim_intlist([1i64].as_slice(), true, x.kind())?;
+        // The root has no slope at 0, where the density is flat.
+        let centre = square.f_eq(0.0)?;
+        let distance = square.f_masked_fill(&centre, 1.0)?.f_sqrt()?.f_masked_fill(&centre, 0.0)?;
         let radii = Tensor::f_from_slice(&RADII)?.f_to_kind(x.kind())?.f_to_device(x.device())?;
         // e^{-z} I_0(z) does not overflow, and completes the square.
         let scaled_bessel = (&distance * &radii * precision).f_special_i0e()?;

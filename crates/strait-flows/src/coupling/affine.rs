@@ -36,7 +36,7 @@ pub(super) fn apply(
 
 /// $y = e^{g s} x + g m$ for what moves.
 pub(super) fn push(x: &Jet, raw: &Jet, gate: Option<&Jet>, bound: f64) -> Result<Jet, Error> {
-    let order = x.order().max(raw.order()).max(gate.map_or(x.order(), Jet::order));
+    let order = Jet::order_of([x, raw].into_iter().chain(gate));
     if let Some(done) = affine_jet(x, raw, gate, bound, order)? {
         return Ok(done);
     }

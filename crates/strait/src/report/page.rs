@@ -9,8 +9,6 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::whole_file;
-
 use super::{
     error::ReportError,
     figure::{Figure, check_id},
@@ -298,5 +296,6 @@ fn write_figure(html: &mut String, figure: &Figure) {
 
 /// Puts `bytes` in the place of the file at `path`, whole or not at all.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    whole_file::write(path, bytes).map_err(|source| ReportError::File { path: path.into(), source })
+    let written = strait_core::write_whole(path, |to| fs::write(to, bytes));
+    written.map_err(|source| ReportError::File { path: path.into(), source })
 }

@@ -1,0 +1,108 @@
+//! Files that are whole or as they were before, whenever a program is killed.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Puts what `write` writes in the place of the file at `path`: it is given a file of its own beside it, which takes the
+/// name only when all is on disk. Several that do so at once, processes or threads, leave what one of them wrote.
+///
+/// # Errors
+/// Those of `write` and the system's; the file is then as it was.
+///
+/// ```
+/// use std::fs;
+/// let path = std::env::temp_dir().join(format!("strait-{}.txt", std::process::id()));
+/// strait_core::write_whole(&path, |to| fs::write(to, "all of it"))?;
+/// assert_eq!(fs::read_to_string(&path)?, "all of it");
+/// # fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn write_whole<E: From<io::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    let temporary = temporary(path);
+    let written = write(&temporary).and_then(|()| Ok(settle(&temporary, path)?));
+    if written.is_err() {
+        // What was half written only takes room; that it cannot be removed adds nothing to say.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A name beside `path` that no other process or thread has.
+fn temporary(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    path.with_file_name(format!(".{name}.{}-{count}.partial", process::id()))
+}
+
+fn settle(temporary: &Path, path: &Path) -> io::Result<()> {
+    // A file that is open for reading only cannot be flushed everywhere.
+    OpenOptions::new().append(true).open(temporary)?.sync_all()?;
+    fs::rename(temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// An empty folder, which goes with what is in it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("strait-core-{name}-{}", process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn names(&self) -> Vec<String> {
+            fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn what_fails_leaves_the_file_as_it_was_and_nothing_beside_it() {
+        let folder = Folder::new("fails");
+        let path = folder.0.join("a.txt");
+        write_whole(&path, |to| fs::write(to, "before")).unwrap();
+        let half = |to: &Path| fs::write(to, "ha").and(Err(io::Error::other("the disk is full")));
+        assert_eq!(write_whole(&path, half).unwrap_err().to_string(), "the disk is full");
+        let nothing = |_: &Path| Ok::<_, io::Error>(());
+        assert_eq!(write_whole(&path, nothing).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+        assert_eq!(folder.names(), ["a.txt"]);
+        let nowhere = folder.0.join("none").join("a.txt");
+        assert_eq!(write_whole(&nowhere, |to| fs::write(to, "")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn of_several_at_once_one_is_left_whole() {
+        let folder = Folder::new("race");
+        let path = folder.0.join("a.txt");
+        let whole = |letter: &str| letter.repeat(10_000);
+        thread::scope(|scope| {
+            for letter in ["a", "b", "c", "d"] {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        write_whole(path, |to| fs::write(to, whole(letter))).unwrap();
+                    }
+                });
+            }
+        });
+        let found = fs::read_to_string(&path).unwrap();
+        assert_eq!(found, whole(&found[..1]));
+        assert_eq!(folder.names(), ["a.txt"]);
+    }
+}
