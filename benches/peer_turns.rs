@@ -74,8 +74,7 @@ impl Turn {
             Self::Straightness => {
                 let (candidates, along) = (64, Along::Forward);
                 let config = StraightnessConfig { candidates, times: 8, until: 0.9, floor: 1.0, along };
-                let source = Box::new(StandardNormal::new(&[2]));
-                let objective = Straightness::new(source, Box::new(Independent), config)?;
+                let objective = Straightness::new(Box::new(StandardNormal::new(&[2])), config)?;
                 vec![plan(LevelName::Interpolant, 128 + candidates, objective)]
             }
         })
@@ -84,7 +83,7 @@ impl Turn {
 
 /// Turns of one kind over a path of two layers of `width`.
 fn turns(turn: Turn, width: i64, pairing: Pairing<'_>) -> Result<Trainer<'_>, Failure> {
-    let mut path = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+    let mut path = Parameters::new(Seed(0).below("path"), Kind::Float, Device::Cpu);
     let config = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 50.0 };
     let interpolant: Box<dyn Interpolant> = match turn {
         Turn::Linear => Box::new(Linear),

@@ -80,7 +80,7 @@ fn couplings(d: i64, context: &[i64], gate: Gate, scope: &mut Scope<'_>) -> Outc
 /// Turns of steps of one level over a path of a family.
 fn turns<'a>(family: Family, level: LevelPlan, pairing: Pairing<'a>) -> Outcome<Trainer<'a>> {
     let seed = Seed(0);
-    let mut path = Parameters::new(seed, Kind::Float, Device::Cpu);
+    let mut path = Parameters::new(seed.below("path"), Kind::Float, Device::Cpu);
     let interpolant: Box<dyn Interpolant> = family.build(2, &mut path)?;
     // Away from its start, where much of the work would be on zeros.
     for p in path.tensors() {
@@ -104,7 +104,7 @@ fn table() -> Outcome<()> {
             ("central difference", Along::Difference { step: 5e-3 }),
         ] {
             let config = StraightnessConfig { candidates: 64, times: 8, until: 0.9, floor: 1.0, along };
-            let objective = Straightness::new(Box::new(source.clone()), Box::new(Independent), config)?;
+            let objective = Straightness::new(Box::new(source.clone()), config)?;
             let mut ours = turns(family, plan(LevelName::Interpolant, 192, objective), pairing)?;
             milliseconds(&mut ours, 20)?;
             let mut rounds = vec![];

@@ -41,7 +41,7 @@ pub fn trainer<'a>(
     pairing: Pairing<'a>,
 ) -> Result<Trainer<'a>, OptimError> {
     let seed = Seed(0);
-    let mut field = Parameters::new(seed, Kind::Float, Device::Cpu);
+    let mut field = Parameters::new(seed.below("velocity"), Kind::Float, Device::Cpu);
     let velocity = Box::new(Mlp::new(&mlp(2, vec![64; 3], 2), &mut field.root())?);
     let mut learned = vec![Level::new(LevelName::Velocity, field, &[])?];
     if path.count() > 0 {

@@ -2,6 +2,8 @@
 
 Reads a count of points and a count of repeats on each line of standard input, and answers with the seconds that they
 took.
+
+    pip install torch==2.13.0
 """
 import sys
 import time

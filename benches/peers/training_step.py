@@ -1,6 +1,8 @@
 """A flow-matching training step in eager PyTorch: the peer of benches/peer_training_step.rs.
 
 Reads a count of steps on each line of standard input, and answers with the seconds that they took.
+
+    pip install torch==2.13.0
 """
 import sys
 import time

@@ -2,6 +2,8 @@
 
 Takes the width of the path's network. Reads `TURN COUNT` on each line of standard input, and answers with the seconds that
 so many turns took.
+
+    pip install torch==2.13.0
 """
 import math
 import sys

@@ -1,4 +1,4 @@
-//! How good samples are, and how straight a flow is.
+#![doc = include_str!("../README.md")]
 
 mod conditional;
 mod coverage;

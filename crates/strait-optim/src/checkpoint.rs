@@ -237,13 +237,17 @@ impl Checkpoint {
     /// Puts a trainer where this checkpoint was taken.
     ///
     /// # Errors
-    /// `Checkpoint` or `Parameter` name the tensor that is missing, has another shape or is unknown: a checkpoint of
-    /// another model.
+    /// `OtherPhases` where that is no place in the trainer's phases, and nothing is changed then; `Checkpoint` or
+    /// `Parameter` name the tensor that is missing, has another shape or is unknown: a checkpoint of another model.
     pub fn restore(&self, trainer: &mut Trainer<'_>) -> Result<(), OptimError> {
+        let position = self.state.position;
+        if !trainer.has(position) {
+            return Err(OptimError::OtherPhases { path: self.path.clone(), position });
+        }
         for level in &mut trainer.system.levels {
             self.restore_level(level)?;
         }
-        trainer.set_position(self.state.position);
+        trainer.set_position(position);
         Ok(())
     }
 

@@ -1,3 +1,4 @@
+use crate::Position;
 use std::path::PathBuf;
 
 /// What can go wrong while optimising, saving or restoring.
@@ -23,6 +24,29 @@ pub enum OptimError {
     Plan {
         /// What is wrong, and what to change.
         problem: String,
+    },
+    /// An objective of the exact marginal field on pairs that it is not right of.
+    #[error("phase `{phase}`, level {level}: {objective} needs independent pairs, and {pairs}")]
+    NotIndependent {
+        /// The phase.
+        phase: String,
+        /// The level.
+        level: &'static str,
+        /// The objective.
+        objective: &'static str,
+        /// What the pairs are in place of it, in words.
+        pairs: String,
+    },
+    /// A checkpoint of other phases than those it is to go on in.
+    #[error(
+        "checkpoint {}: it is of another list of phases ({} turns, {} of them in phase {})",
+        path.display(), position.step, position.turn, position.phase
+    )]
+    OtherPhases {
+        /// Its folder.
+        path: PathBuf,
+        /// Where it stands.
+        position: Position,
     },
     /// A checkpoint that is damaged or belongs to another model.
     #[error("checkpoint {}: {problem}", path.display())]

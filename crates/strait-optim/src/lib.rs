@@ -1,9 +1,4 @@
-//! The multi-level optimizer: levels (which parameters), objectives (what is lowered), phases (who steps how often),
-//! with all optimizer state in plain tensors, so that a run resumes to the bit.
-//!
-//! A run is a list of [`Phase`]s. In each, every level named takes its steps in turn; the last phase always fits a
-//! velocity on a frozen interpolant. [`Trainer`] takes turns; the caller owns the loop, the log and the
-//! [`checkpoint`]s.
+#![doc = include_str!("../README.md")]
 
 pub mod checkpoint;
 mod ema;

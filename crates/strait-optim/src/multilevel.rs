@@ -106,9 +106,11 @@ impl<'a> Trainer<'a> {
     /// At the start of the first phase.
     ///
     /// # Errors
-    /// `Plan` where the phases cannot end in a trained flow, or step or start over a level that does not exist.
+    /// `Plan` where the phases cannot end in a trained flow, or step or start over a level that does not exist;
+    /// `NotIndependent` where an objective needs independent pairs and these are not.
     pub fn new(system: System, phases: Vec<Phase>, pairing: Pairing<'a>, seed: Seed) -> Result<Self, OptimError> {
         check_plan(&phases)?;
+        phases.iter().try_for_each(|phase| pairing.check(phase))?;
         let mut trainer = Self { system, phases, pairing, seed, position: Position::default(), pending: vec![] };
         for phase in 0..trainer.phases.len() {
             let Phase { levels, fresh, .. } = &trainer.phases[phase];
@@ -137,6 +139,14 @@ impl<'a> Trainer<'a> {
         self.position
     }
 
+    /// Whether a position is one that these phases come by, their end among them.
+    pub(crate) fn has(&self, position: Position) -> bool {
+        let Position { step, phase, turn, .. } = position;
+        let Some(before) = self.phases.get(..phase) else { return false };
+        let fits = self.phases.get(phase).map_or(turn == 0, |phase| turn < phase.turns);
+        fits && step.checked_sub(before.iter().map(|phase| phase.turns).sum()) == Some(turn)
+    }
+
     /// Continues from a restored position; the levels are restored by the checkpoint.
     pub(crate) fn set_position(&mut self, position: Position) {
         self.position = position;
@@ -155,7 +165,9 @@ impl<'a> Trainer<'a> {
 
     /// One turn: every level of the current phase takes its steps.
     ///
-    /// Nothing here waits for the device. A step whose gradient is not finite changes nothing, and `log` reports it.
+    /// The optimizer does not wait for the device. What it calls may: the exact marginal field looks at its latest time,
+    /// and a coupling may be solved on the host. A step whose gradient is not finite changes neither parameters nor
+    /// moments (averages take in the same parameters once more), and `log` reports it.
     ///
     /// # Errors
     /// Those of the models, the coupling and the data.
@@ -186,8 +198,8 @@ impl<'a> Trainer<'a> {
     fn begin(&mut self, index: usize) -> Result<(), OptimError> {
         let phase = &self.phases[index];
         for &name in &phase.fresh {
-            let bits = self.seed.stream("fresh").stream(name.name()).at(index as u64).bits();
-            self.system.level_mut(name)?.restart(Seed(bits))?;
+            let seed = self.seed.stream("fresh").stream(name.name()).at(index as u64).seed();
+            self.system.level_mut(name)?.restart(seed)?;
         }
         for plan in &phase.levels {
             self.system.level_mut(plan.level)?.forget()?;
@@ -275,6 +287,33 @@ fn fetch(pending: &[Pending]) -> Result<Vec<f64>, OptimError> {
 }
 
 impl Pairing<'_> {
+    /// Refuses a phase with an objective that needs independent pairs, where these are not.
+    fn check(&self, phase: &Phase) -> Result<(), OptimError> {
+        for plan in &phase.levels {
+            let mut terms = plan.terms.iter().map(|term| &term.objective);
+            let Some(objective) = terms.find(|objective| objective.needs_independent_pairs()) else { continue };
+            if let Some(pairs) = self.dependence(plan) {
+                let (phase, level, objective) = (phase.name.clone(), plan.level.name(), objective.name());
+                return Err(OptimError::NotIndependent { phase, level, objective, pairs });
+            }
+        }
+        Ok(())
+    }
+
+    /// What makes the two points of a plan's pairs dependent, in words; None where they are independent.
+    fn dependence(&self, plan: &LevelPlan) -> Option<String> {
+        match self {
+            Self::Stored(_) => Some("these were made before and stored".into()),
+            Self::Drawn { coupling, .. } if !coupling.is_independent() => {
+                Some(format!("these come from {}", coupling.name()))
+            }
+            Self::Drawn { .. } if plan.noise > 0.0 => {
+                Some(format!("both points of one get the same noise, of {}", plan.noise))
+            }
+            Self::Drawn { .. } => None,
+        }
+    }
+
     /// Batch number `number` for a plan: a function of the seed and the number alone.
     fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64) -> Result<Batch, OptimError> {
         let at = |name: &str| seed.stream(name).at(number);

@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::Independent;
+use common::{Bent, Independent, Turning, normal};
 use std::cell::RefCell;
 use std::rc::Rc;
 use strait_core::{
-    Batch, Bijection, Condition, Error, Interpolant, Loss, Models, Objective, Pairs, PathCurve, PathSample, Seed,
-    StandardNormal, Transformed, VelocityField, per_sample,
+    Batch, Bijection, Condition, Coupling, Dataset, Draws, Error, Interpolant, Loss, Models, Objective, PairedDataset,
+    Pairs, Seed, Source, Split, StandardNormal, Stream, Transformed, per_sample,
 };
 use strait_optim::objectives::{
     ConditionalVariance, Energy, FieldStraightness, FlowMatching, MarginalFlowMatching, SquaredVelocity, Straightness,
@@ -20,44 +20,6 @@ use strait_paths::{Along, Linear};
 use tch::{Device, Kind, Tensor};
 
 const CPU: Device = Device::Cpu;
-
-/// $v(x, t) = t A x$: along its own flow $Dv/Dt = A x + t^2 A^2 x$.
-struct Turning;
-
-impl Turning {
-    fn times(x: &Tensor) -> Tensor {
-        x.roll([1], [1]) * Tensor::from_slice(&[-1.0f64, 1.0])
-    }
-}
-
-impl VelocityField for Turning {
-    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        Ok(Self::times(x) * per_sample(t, x))
-    }
-}
-
-/// $(1-t)x_0 + t x_1 + t(1-t)c$.
-struct Bent(Tensor);
-
-impl Interpolant for Bent {
-    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        let PathCurve { x_t, velocity, .. } = self.curve(x0, x1, t)?;
-        Ok(PathSample { x_t, velocity })
-    }
-    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
-        let s = per_sample(t, x0);
-        let rest = 1f64 - &s;
-        Ok(PathCurve {
-            x_t: &rest * x0 + &s * x1 + &s * &rest * &self.0,
-            velocity: x1 - x0 + (rest - s) * &self.0,
-            acceleration: (&self.0 * -2.0).expand_as(x0),
-        })
-    }
-}
-
-fn normal(name: &str, shape: &[i64]) -> Tensor {
-    Seed(9).stream(name).at(0).normal(shape, Kind::Double, CPU).unwrap()
-}
 
 fn batch(n: i64) -> Batch {
     let t = Times::Uniform.draw(n, &mut Seed(9).stream("t").at(0), Kind::Double, CPU).unwrap();
@@ -82,28 +44,6 @@ fn what_does_not_fit_the_field_is_what_the_energy_leaves_of_the_squared_velocity
     assert!((squared - mean_square(&u)).abs() < 1e-5, "{squared}");
     assert!((variance - (squared - energy)).abs() < 1e-5, "{variance} in place of {squared} - {energy}");
     assert!((variance - value(&FlowMatching, &path, &batch)).abs() < 1e-5);
-}
-
-#[test]
-fn only_the_conditional_variance_pulls_on_the_path() {
-    let c = Tensor::from_slice(&[0.3f64, -0.7]).set_requires_grad(true);
-    let (path, batch) = (Bent(c.shallow_clone()), batch(512));
-    let models = Models { interpolant: &path, velocity: &Turning };
-    let pulls = |objective: &dyn Objective| objective.loss(models, &batch).unwrap().total.requires_grad();
-    assert!(pulls(&ConditionalVariance) && !pulls(&FlowMatching));
-    // Its gradient against a central difference.
-    let total = ConditionalVariance.loss(models, &batch).unwrap().total;
-    let gradient = Tensor::run_backward(&[total], &[&c], false, false).remove(0);
-    for i in 0..2 {
-        let moved = |by: f64| {
-            let at = c.detach().copy();
-            let _ = at.get(i).fill_(c.double_value(&[i]) + by);
-            let PathSample { x_t, velocity } = Bent(at).at(&batch.x0, &batch.x1, &batch.t).unwrap();
-            mean_square(&(Turning.velocity(&x_t, &batch.t).unwrap() - velocity))
-        };
-        let slope = (moved(1e-4) - moved(-1e-4)) / 2e-4;
-        assert!((gradient.double_value(&[i]) - slope).abs() < 1e-6 * (1.0 + slope.abs()), "{i}");
-    }
 }
 
 #[test]
@@ -149,20 +89,69 @@ impl Objective for Weighs {
     }
 }
 
-/// Pairs of normal numbers.
-struct Stored(i64);
+/// Standard normal numbers, as data and as stored pairs.
+struct Normal {
+    event: [i64; 1],
+    source: StandardNormal,
+}
 
-impl strait_core::PairedDataset for Stored {
+impl Normal {
+    fn new(d: i64) -> Self {
+        Self { event: [d], source: StandardNormal::new(&[d]) }
+    }
+
+    fn drawn<'a>(&'a self, coupling: &'a dyn Coupling) -> Pairing<'a> {
+        Pairing::Drawn { source: &self.source, data: self, coupling }
+    }
+}
+
+impl Dataset for Normal {
+    fn name(&self) -> &str {
+        "normal numbers"
+    }
     fn event_shape(&self) -> &[i64] {
-        std::slice::from_ref(&self.0)
+        &self.event
+    }
+    fn len(&self, _: Split) -> Option<i64> {
+        None
+    }
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error> {
+        self.points(Split::Train, n, &mut stream.at(step))
+    }
+    fn points(&self, _: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
+        self.source.sample(n, draws, Kind::Double, CPU)
+    }
+    fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
+        Ok(x.shallow_clone())
+    }
+}
+
+impl PairedDataset for Normal {
+    fn event_shape(&self) -> &[i64] {
+        &self.event
     }
     fn count(&self) -> i64 {
         i64::MAX
     }
-    fn minibatch(&self, n: i64, step: u64, stream: strait_core::Stream) -> Result<Pairs, Error> {
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Pairs, Error> {
         let mut draws = stream.at(step);
-        let x0 = draws.normal(&[n, self.0], Kind::Double, CPU)?;
-        Ok(Pairs { x0, x1: draws.normal(&[n, self.0], Kind::Double, CPU)?, target_rows: None })
+        let mut points = || self.points(Split::Train, n, &mut draws);
+        Ok(Pairs { x0: points()?, x1: points()?, target_rows: None })
+    }
+}
+
+/// A coupling that says that its pairs are not independent.
+struct Dependent;
+
+impl Coupling for Dependent {
+    fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error> {
+        Independent.couple(x0, x1, draws)
+    }
+    fn is_independent(&self) -> bool {
+        false
+    }
+    fn name(&self) -> &str {
+        "dependent"
     }
 }
 
@@ -182,7 +171,7 @@ fn plan(terms: Vec<Term>, level: LevelName) -> LevelPlan {
 }
 
 /// A trainer of a velocity of one number on a few phases.
-fn trainer<'a>(plans: impl FnOnce(&Tensor) -> Vec<LevelPlan>, pairs: &'a Stored) -> Result<Trainer<'a>, OptimError> {
+fn trainer(plans: impl FnOnce(&Tensor) -> Vec<LevelPlan>, pairing: Pairing<'_>) -> Result<Trainer<'_>, OptimError> {
     let mut parameters = strait_core::Parameters::new(Seed(1), Kind::Double, CPU);
     let c = parameters.root().tensor("c", &[], strait_core::Init::Constant(1.0)).unwrap();
     let plans = plans(&c);
@@ -194,17 +183,17 @@ fn trainer<'a>(plans: impl FnOnce(&Tensor) -> Vec<LevelPlan>, pairs: &'a Stored)
     let phase = |levels| Phase { name: "p".into(), turns: 4, levels, fresh: vec![] };
     let mut phases: Vec<_> = plans.into_iter().map(|plan| phase(vec![plan])).collect();
     phases.push(phase(vec![plan(vec![Term::of(Weighs(0.0, c))], LevelName::Velocity)]));
-    Trainer::new(system, phases, Pairing::Stored(pairs), Seed(2))
+    Trainer::new(system, phases, pairing, Seed(2))
 }
 
 #[test]
 fn a_sum_weighs_its_terms_and_ramps_them() {
-    let pairs = Stored(2);
+    let pairs = Normal::new(2);
     let weighed = |c: &Tensor| {
         let term = |k, weight, ramp| Term { weight, ramp, ..Term::of(Weighs(k, c.shallow_clone())) };
         vec![plan(vec![term(2.0, 1.0, 0), term(10.0, 0.5, 0), term(8.0, 1.0, 4)], LevelName::Velocity)]
     };
-    let mut trainer = trainer(weighed, &pairs).unwrap();
+    let mut trainer = trainer(weighed, Pairing::Stored(&pairs)).unwrap();
     for turn in 0..4 {
         trainer.turn().unwrap();
         let log = trainer.log().unwrap().remove(0);
@@ -218,7 +207,7 @@ fn a_sum_weighs_its_terms_and_ramps_them() {
 /// their ends alone.
 #[test]
 fn marginal_flow_matching_is_flow_matching_less_its_noise() {
-    let with = |candidates| MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), &Independent, candidates);
+    let with = |candidates| MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), candidates);
     let objective = with(0).unwrap();
     let mut draws = Seed(3).stream("batch").at(0);
     let mut normal = || draws.normal(&[4000, 2], Kind::Double, CPU).unwrap();
@@ -251,7 +240,7 @@ fn marginal_flow_matching_is_flow_matching_less_its_noise() {
 fn straightness(d: i64, candidates: i64, floor: f64) -> Straightness {
     let config =
         StraightnessConfig { candidates, times: 4, until: 0.9, floor, along: Along::Difference { step: 5e-3 } };
-    Straightness::new(Box::new(StandardNormal::new(&[d])), Box::new(Independent), config).unwrap()
+    Straightness::new(Box::new(StandardNormal::new(&[d])), config).unwrap()
 }
 
 /// Between $N(0, 1)$ and $N(0, 4)$ the linear path's field is $g x$ with $g = (5t - 1)/C$, $C = (1-t)^2 + 4t^2$, and
@@ -266,7 +255,7 @@ fn the_straightness_is_that_of_the_field_and_a_tenth_of_its_estimates_variance()
     });
     let truth = truth.sum::<f64>() / 3.0;
     let config = StraightnessConfig { candidates: 256, times: 3, until: 0.9, floor: 1.0, along: Along::Forward };
-    let objective = Straightness::new(Box::new(StandardNormal::new(&[1])), Box::new(Independent), config).unwrap();
+    let objective = Straightness::new(Box::new(StandardNormal::new(&[1])), config).unwrap();
     let (mut means, batches) = ([0.0; 3], 400);
     for step in 0..batches {
         let mut draws = Seed(4).stream("batch").at(step);
@@ -286,10 +275,43 @@ fn the_straightness_is_that_of_the_field_and_a_tenth_of_its_estimates_variance()
 
 #[test]
 fn terms_that_want_other_times_are_refused() {
-    let pairs = Stored(2);
+    let pairs = Normal::new(2);
     let both = vec![Term::of(straightness(2, 32, 1.0)), Term::of(Energy { acceleration: 0.0 })];
-    let error = trainer(|_| vec![plan(both, LevelName::Interpolant)], &pairs).err().unwrap().to_string();
+    let both = trainer(|_| vec![plan(both, LevelName::Interpolant)], pairs.drawn(&Independent));
+    let error = both.err().unwrap().to_string();
     assert!(error.contains("straightness wants 4 times of a batch of 96 and energy wants 96"), "{error}");
+}
+
+/// What the exact field is right of is asked of the pairs that are trained on, not of those that an objective was told of.
+#[test]
+fn an_objective_of_the_exact_field_is_refused_pairs_that_are_not_independent() {
+    let pairs = Normal::new(2);
+    let cases: [(Pairing<'_>, f64, Option<&str>); 4] = [
+        (pairs.drawn(&Independent), 0.0, None),
+        (pairs.drawn(&Dependent), 0.0, Some("these come from dependent")),
+        (Pairing::Stored(&pairs), 0.0, Some("these were made before and stored")),
+        (pairs.drawn(&Independent), 0.1, Some("both points of one get the same noise, of 0.1")),
+    ];
+    for (pairing, noise, refused) in cases {
+        let marginal = MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), 0).unwrap();
+        for (level, terms) in [
+            (LevelName::Velocity, vec![Term::of(FlowMatching), Term::of(marginal)]),
+            (LevelName::Interpolant, vec![Term::of(straightness(2, 32, 1.0))]),
+        ] {
+            let wanted = terms.last().unwrap().objective.name();
+            let level_plan = LevelPlan { noise, ..plan(terms, level) };
+            match (trainer(|_| vec![level_plan], pairing).err(), refused) {
+                (None, None) => {}
+                (Some(OptimError::NotIndependent { phase, level: of, objective, pairs }), Some(why)) => {
+                    assert_eq!((phase.as_str(), of, objective, pairs.as_str()), ("p", level.name(), wanted, why));
+                }
+                (found, _) => panic!("{wanted} with noise {noise} and {refused:?}: {found:?}"),
+            }
+        }
+        // Others are right of any pairs.
+        let plain = LevelPlan { noise, ..plan(vec![Term::of(FlowMatching)], LevelName::Velocity) };
+        assert!(trainer(|_| vec![plain], pairing).is_ok());
+    }
 }
 
 /// The exact field rests on a handful of candidates in 2 dimensions and on one in 512: there its straightness begins no
@@ -298,9 +320,9 @@ fn terms_that_want_other_times_are_refused() {
 fn straightness_is_refused_where_its_field_rests_on_too_few() {
     let begin = |d: i64, floor: f64| {
         let objective = straightness(d, 64, floor);
-        let pairs = Stored(d);
+        let pairs = Normal::new(d);
         let straightness = |_: &Tensor| vec![plan(vec![Term::of(objective)], LevelName::Interpolant)];
-        ready(&mut trainer(straightness, &pairs).unwrap())
+        ready(&mut trainer(straightness, pairs.drawn(&Independent)).unwrap())
     };
     begin(2, 2.0).unwrap();
     begin(512, 1.0).unwrap();
@@ -342,9 +364,9 @@ impl Objective for Looks {
 
 #[test]
 fn an_objective_looks_before_its_phase_begins() {
-    let (pairs, seen) = (Stored(2), Rc::new(RefCell::new(vec![])));
+    let (pairs, seen) = (Normal::new(2), Rc::new(RefCell::new(vec![])));
     let looks = |c: &Tensor| vec![plan(vec![Term::of(Looks(seen.clone(), c.shallow_clone()))], LevelName::Velocity)];
-    let mut trainer = trainer(looks, &pairs).unwrap();
+    let mut trainer = trainer(looks, Pairing::Stored(&pairs)).unwrap();
     trainer.turn().unwrap();
     trainer.turn().unwrap();
     assert_eq!(*seen.borrow(), ["ready", "loss", "loss"]);

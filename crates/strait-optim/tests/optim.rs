@@ -3,129 +3,16 @@
 mod common;
 
 use common::Independent;
+use common::line::{Point, numbers, phase, plan, run, system, trainer};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use strait_core::{
-    Batch, Dataset, Draws, Error, Init, Interpolant, Loss, Models, Objective, PairedDataset, Pairs, Parameters,
-    PathCurve, PathSample, Seed, Source, Split, StandardNormal, Stream, VelocityField, per_sample,
+    Batch, Draws, Error, Init, Loss, Models, Objective, PairedDataset, Pairs, Parameters, Seed, Source, StandardNormal,
+    Stream,
 };
 use strait_optim::objectives::{Energy, FlowMatching, Likelihood};
-use strait_optim::{
-    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Term, Times, Trainer,
-    checkpoint,
-};
+use strait_optim::{Level, LevelName, LevelPlan, OptimError, Pairing, Phase, Trainer};
 use tch::{Device, Kind, Tensor};
-
-/// Data at one point, (3, -1).
-struct Point;
-
-impl Dataset for Point {
-    fn name(&self) -> &str {
-        "a point"
-    }
-    fn event_shape(&self) -> &[i64] {
-        &[2]
-    }
-    fn len(&self, _split: Split) -> Option<i64> {
-        None
-    }
-    fn minibatch(&self, n: i64, _step: u64, _stream: Stream) -> Result<Tensor, Error> {
-        Ok(Tensor::from_slice(&[3.0f32, -1.0]).repeat([n, 1]))
-    }
-    fn points(&self, _split: Split, n: i64, _draws: &mut Draws) -> Result<Tensor, Error> {
-        self.minibatch(n, 0, Seed(0).stream(""))
-    }
-    fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
-        Ok(x.shallow_clone())
-    }
-}
-
-/// $v(x, t) = a + t b$: with data at one point m and times uniform, the best a and b are known.
-struct Line {
-    a: Tensor,
-    b: Tensor,
-}
-
-impl VelocityField for Line {
-    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        Ok((&self.a + t.unsqueeze(1) * &self.b).expand_as(x))
-    }
-}
-
-/// The linear path bent by a learned amount: $x_t + t(1-t) c$.
-struct Bent(Tensor);
-
-impl Interpolant for Bent {
-    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        let PathCurve { x_t, velocity, .. } = self.curve(x0, x1, t)?;
-        Ok(PathSample { x_t, velocity })
-    }
-    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
-        let s = per_sample(t, x0);
-        let rest = 1f64 - &s;
-        let x_t = &rest * x0 + &s * x1 + &s * &rest * &self.0;
-        let velocity = x1 - x0 + (rest - s) * &self.0;
-        Ok(PathCurve { x_t, velocity, acceleration: (&self.0 * -2.0).expand_as(x0) })
-    }
-}
-
-fn system(half_lives: &[f64]) -> System {
-    let mut velocity = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
-    let a = velocity.root().tensor("a", &[2], Init::Normal(1.0)).unwrap();
-    let b = velocity.root().tensor("b", &[2], Init::Normal(1.0)).unwrap();
-    let mut path = Parameters::new(Seed(2), Kind::Float, Device::Cpu);
-    let c = path.root().tensor("c", &[2], Init::Constant(1.0)).unwrap();
-    System {
-        interpolant: Box::new(Bent(c)),
-        velocity: Box::new(Line { a, b }),
-        levels: vec![
-            Level::new(LevelName::Interpolant, path, &[]).unwrap(),
-            Level::new(LevelName::Velocity, velocity, half_lives).unwrap(),
-        ],
-    }
-}
-
-fn plan(level: LevelName, objective: impl Objective + 'static, steps: u32, rate: f64) -> LevelPlan {
-    LevelPlan {
-        level,
-        terms: vec![Term::of(objective)],
-        steps,
-        batch: 256,
-        times: Times::Uniform,
-        noise: 0.0,
-        rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
-        betas: (0.9, 0.99),
-        weight_decay: 0.0,
-        clip: f64::INFINITY,
-    }
-}
-
-fn phase(turns: u64, levels: Vec<LevelPlan>, fresh: Vec<LevelName>) -> Phase {
-    Phase { name: format!("{turns} turns"), turns, levels, fresh }
-}
-
-fn trainer(phases: Vec<Phase>, half_lives: &[f64]) -> Result<Trainer<'static>, OptimError> {
-    let source: &'static dyn Source = Box::leak(Box::new(StandardNormal::new(&[2])));
-    let pairing = Pairing::Drawn { source, data: &Point, coupling: &Independent };
-    Trainer::new(system(half_lives), phases, pairing, Seed(5))
-}
-
-fn numbers(trainer: &Trainer<'_>, level: LevelName) -> Vec<f64> {
-    let tensors = trainer.system.level(level).unwrap().parameters.tensors().iter().map(|t| t.view([-1]));
-    Vec::<f64>::try_from(Tensor::cat(&tensors.collect::<Vec<_>>(), 0).to_kind(Kind::Double)).unwrap()
-}
-
-/// Each moving average of the velocity.
-fn averages(trainer: &Trainer<'_>) -> Vec<Vec<Tensor>> {
-    let averages = trainer.system.level(LevelName::Velocity).unwrap().averages();
-    averages.iter().map(|average| average.averages().iter().map(Tensor::copy).collect()).collect()
-}
-
-fn run(trainer: &mut Trainer<'_>) {
-    while trainer.phase().is_some() {
-        trainer.turn().unwrap();
-    }
-}
 
 #[test]
 fn flow_matching_finds_the_mean_velocity() {
@@ -157,7 +44,7 @@ fn energy_straightens_what_was_bent() {
 }
 
 #[test]
-fn the_energy_has_its_value_and_its_gradient() {
+fn the_energy_has_its_value() {
     let system = system(&[]);
     let models = Models { interpolant: &*system.interpolant, velocity: &*system.velocity };
     let x = |seed| Seed(seed).stream("x").at(0).normal(&[64, 2], Kind::Float, Device::Cpu).unwrap();
@@ -191,7 +78,7 @@ impl Objective for Breaks {
 }
 
 #[test]
-fn what_is_not_finite_is_named_and_changes_nothing() {
+fn what_is_not_finite_is_named_and_changes_no_parameter() {
     let velocity = plan(LevelName::Velocity, Breaks(Cell::new(7)), 1, 0.05);
     let mut trainer = trainer(vec![phase(100, vec![velocity], vec![])], &[10.0]).unwrap();
     for _ in 0..7 {
@@ -220,121 +107,6 @@ fn plans_that_end_untrained_are_refused() {
     assert!(refused(vec![phase(5, vec![], vec![]), phase(5, vec![flow()], vec![])]).contains("steps no level"));
     assert!(refused(vec![phase(0, vec![flow()], vec![]), phase(5, vec![flow()], vec![])]).contains("steps no level"));
     assert!(refused(vec![phase(5, vec![flow()], vec![LevelName::Transport])]).contains("names the transport"));
-}
-
-#[test]
-fn a_restored_trainer_goes_on_to_the_bit_through_every_phase() {
-    let phases = || {
-        let both = vec![
-            plan(LevelName::Velocity, FlowMatching, 2, 0.05),
-            plan(LevelName::Interpolant, Energy { acceleration: 1e-3 }, 1, 0.02),
-        ];
-        let last = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
-        vec![phase(6, both, vec![]), phase(6, vec![last], vec![LevelName::Velocity])]
-    };
-    let mut whole = trainer(phases(), &[3.0, 0.7]).unwrap();
-    run(&mut whole);
-    for stop in 1..12 {
-        let folder = tempfile::tempdir().unwrap();
-        let mut first = trainer(phases(), &[3.0, 0.7]).unwrap();
-        for _ in 0..stop {
-            first.turn().unwrap();
-        }
-        checkpoint::save(&first, folder.path(), 1.5, 2).unwrap();
-        let mut second = trainer(phases(), &[3.0, 0.7]).unwrap();
-        let (found, refused) = checkpoint::newest(folder.path()).unwrap();
-        assert!(refused.is_empty());
-        found.unwrap().restore(&mut second).unwrap();
-        assert_eq!(second.position(), first.position());
-        run(&mut second);
-        for level in [LevelName::Interpolant, LevelName::Velocity] {
-            assert_eq!(numbers(&whole, level), numbers(&second, level), "{level:?} after a stop at {stop}");
-        }
-        assert_eq!(averages(&whole), averages(&second));
-        assert!(averages(&whole)[0] != averages(&whole)[1], "two half-lives, one average");
-    }
-}
-
-#[test]
-fn every_flipped_bit_and_every_cut_is_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let velocity = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
-    let trainer = trainer(vec![phase(3, vec![velocity], vec![])], &[3.0, 0.7]).unwrap();
-    let path = checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
-    checkpoint::open(&path).unwrap();
-    let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()).collect();
-    files.sort();
-    assert_eq!(files.len(), 8, "{files:?}");
-    for file in files {
-        let bytes = std::fs::read(&file).unwrap();
-        let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        for at in (0..bytes.len()).step_by(13) {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 1 << (at % 8);
-            std::fs::write(&file, &damaged).unwrap();
-            let error = checkpoint::open(&path).expect_err(&format!("{name}, byte {at}"));
-            let named = name == "SHA256SUMS" || error.to_string().contains(&name);
-            assert!(named, "{name}, byte {at}: {error}");
-            std::fs::write(&file, &bytes[..at]).unwrap();
-            assert!(checkpoint::open(&path).is_err(), "{name} cut at {at}");
-        }
-        std::fs::write(&file, &bytes).unwrap();
-        checkpoint::open(&path).unwrap();
-    }
-}
-
-#[test]
-fn a_checkpoint_of_another_model_says_which_tensor_differs() {
-    let folder = tempfile::tempdir().unwrap();
-    let phases = || vec![phase(3, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
-    let path = checkpoint::save(&trainer(phases(), &[]).unwrap(), folder.path(), 0.0, 2).unwrap();
-    let mut other = trainer(phases(), &[]).unwrap();
-    let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
-    for name in ["a", "b"] {
-        let _ = parameters.root().tensor(name, &[3], Init::Constant(0.0)).unwrap();
-    }
-    other.system.levels[1] = Level::new(LevelName::Velocity, parameters, &[]).unwrap();
-    let error = checkpoint::open(&path).unwrap().restore(&mut other).unwrap_err().to_string();
-    assert_eq!(error, "tensor `a`: shape [2] in the file, [3] here");
-}
-
-#[test]
-fn only_the_newest_checkpoints_are_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let phases = vec![phase(9, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
-    let mut trainer = trainer(phases, &[]).unwrap();
-    while trainer.phase().is_some() {
-        trainer.turn().unwrap();
-        checkpoint::save(&trainer, folder.path(), 0.0, 3).unwrap();
-    }
-    let names: Vec<_> = checkpoint::list(folder.path()).unwrap();
-    let names: Vec<_> = names.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect();
-    assert_eq!(names, ["step-9", "step-8", "step-7"]);
-}
-
-/// After a return to an older step, those of the steps that were left behind do not count, and are nobody's to remove.
-#[test]
-fn what_was_just_written_stays_and_so_does_what_is_of_later_steps() {
-    let folder = tempfile::tempdir().unwrap();
-    let phases = vec![phase(9, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
-    let mut trainer = trainer(phases, &[]).unwrap();
-    let steps = || {
-        let found = checkpoint::list(folder.path()).unwrap();
-        found.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>()
-    };
-    for _ in 0..4 {
-        trainer.turn().unwrap();
-        checkpoint::save(&trainer, folder.path(), 0.0, 3).unwrap();
-    }
-    checkpoint::open(&folder.path().join("step-2")).unwrap().restore(&mut trainer).unwrap();
-    let written = checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
-    checkpoint::open(&written).unwrap();
-    assert_eq!(steps(), ["step-4", "step-3", "step-2"]);
-    for left in [&["step-4", "step-3", "step-2"] as &[&str], &["step-4", "step-3"]] {
-        trainer.turn().unwrap();
-        checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
-        assert_eq!(steps(), left);
-    }
 }
 
 /// Pair i is (i, 10 i) in both coordinates.

@@ -2,8 +2,8 @@ use crate::straightness::{Along, Moving, material_derivative};
 use std::cell::Cell;
 use strait_autodiff::inside_jvp;
 use strait_core::{
-    Coupling, Dataset, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, Points, Source,
-    Stream, VelocityField, check_batch, check_independent,
+    Coupling, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, Points, Source,
+    VelocityField, check_batch, check_independent,
 };
 use tch::{Kind, Tensor};
 
@@ -22,44 +22,8 @@ use tch::{Kind, Tensor};
 pub struct ExactField<'a> {
     path: &'a dyn InvertibleInterpolant,
     source: &'a dyn Source,
-    candidates: Candidates<'a>,
+    candidates: Tensor,
     pairs_at_once: i64,
-}
-
-/// Where the candidates come from.
-pub enum Candidates<'a> {
-    /// The same ones at every call, (K, ...).
-    Fixed(Tensor),
-    /// A fresh minibatch at every call: the field is then a random one, right on average as K grows.
-    Drawn {
-        /// The data.
-        data: &'a dyn Dataset,
-        /// K.
-        count: i64,
-        /// The stream that they are drawn from, and how many calls there were.
-        stream: Stream,
-        /// The number of the next call.
-        call: Cell<u64>,
-    },
-}
-
-impl Candidates<'_> {
-    fn next(&self) -> Result<Tensor, Error> {
-        match self {
-            Self::Fixed(points) => Ok(points.shallow_clone()),
-            Self::Drawn { data, count, stream, call } => {
-                let step = call.get();
-                call.set(step + 1);
-                data.minibatch(*count, step, *stream)
-            }
-        }
-    }
-}
-
-impl From<Tensor> for Candidates<'_> {
-    fn from(points: Tensor) -> Self {
-        Self::Fixed(points)
-    }
 }
 
 /// The exact field at some points, with how many candidates it rests on.
@@ -85,7 +49,7 @@ pub struct MovingExact {
 }
 
 impl<'a> ExactField<'a> {
-    /// Over `candidates`, in parts of at most `pairs_at_once` pairs of a point and a candidate.
+    /// Over `candidates` (K, ...), in parts of at most `pairs_at_once` pairs of a point and a candidate.
     ///
     /// # Errors
     /// `NotIndependent` for a coupling whose pairs are not; `NoDensity` for a source without one; `Shape` for an empty
@@ -94,20 +58,28 @@ impl<'a> ExactField<'a> {
         path: &'a dyn InvertibleInterpolant,
         source: &'a dyn Source,
         coupling: &dyn Coupling,
-        candidates: impl Into<Candidates<'a>>,
+        candidates: Tensor,
         pairs_at_once: i64,
     ) -> Result<Self, Error> {
         check_independent("the exact field", coupling)?;
-        let candidates = candidates.into();
-        let first = match &candidates {
-            Candidates::Fixed(points) => points.shallow_clone(),
-            Candidates::Drawn { data, count, stream, .. } => data.minibatch((*count).min(1), 0, *stream)?,
-        };
-        if first.dim() < 2 || first.size()[0] == 0 {
+        Self::of_independent_pairs(path, source, candidates, pairs_at_once)
+    }
+
+    /// As `new`, where it is known that pairs are independent.
+    ///
+    /// # Errors
+    /// As `new`, but for the coupling.
+    pub fn of_independent_pairs(
+        path: &'a dyn InvertibleInterpolant,
+        source: &'a dyn Source,
+        candidates: Tensor,
+        pairs_at_once: i64,
+    ) -> Result<Self, Error> {
+        if candidates.dim() < 2 || candidates.size()[0] == 0 {
             let expected = "(K, ...) with K at least 1".into();
-            return Err(Error::Shape { what: "candidates", expected, found: first.size() });
+            return Err(Error::Shape { what: "candidates", expected, found: candidates.size() });
         }
-        let _has_density = source.log_density(&first.narrow(0, 0, 1))?;
+        let _has_density = source.log_density(&candidates.narrow(0, 0, 1))?;
         Ok(Self { path, source, candidates, pairs_at_once: pairs_at_once.max(1) })
     }
 
@@ -134,12 +106,11 @@ impl<'a> ExactField<'a> {
     /// # Errors
     /// As `at`.
     pub fn at_times(&self, x: &Tensor, t: &Tensor) -> Result<Exact, Error> {
-        let candidates = self.candidates.next()?;
         let marginal = |at: Points<'_>| self.path.marginal(self.source, at);
-        let whole = self.over(Points { x_t: x, x1: &candidates, t }, &marginal)?;
+        let whole = self.over(Points { x_t: x, x1: &self.candidates, t }, &marginal)?;
         Ok(Exact {
             effective: whole.effective(),
-            log_density: whole.log_weight - (candidates.size()[0] as f64).ln(),
+            log_density: whole.log_weight - (self.candidates.size()[0] as f64).ln(),
             velocity: whole.velocity,
         })
     }
@@ -152,17 +123,14 @@ impl<'a> ExactField<'a> {
     /// As `at`, and as `material_derivative`.
     pub fn moving(&self, x: &Tensor, t: &Tensor, along: Along) -> Result<MovingExact, Error> {
         if along == Along::Forward {
-            let candidates = self.candidates.next()?;
-            let at = Points { x_t: x, x1: &candidates, t };
+            let at = Points { x_t: x, x1: &self.candidates, t };
             if let Some(MovingMarginal { marginal, derivative }) = self.path.moving_marginal(self.source, at)? {
                 return Ok(MovingExact { effective: marginal.effective(), velocity: marginal.velocity, derivative });
             }
         }
-        // The candidates stay the same while a derivative is taken over them.
-        let fixed = self.fixed()?;
         let effective = Cell::new(None);
         let velocity = |x: &Tensor, t: &Tensor| {
-            let exact = fixed.at_times(x, t)?;
+            let exact = self.at_times(x, t)?;
             effective.set(effective.take().or_else(|| Some(exact.effective.detach())));
             Ok(exact.velocity)
         };
@@ -171,18 +139,11 @@ impl<'a> ExactField<'a> {
         Ok(MovingExact { velocity, derivative, effective })
     }
 
-    /// The field over the candidates of one call.
-    pub(crate) fn fixed(&self) -> Result<ExactField<'_>, Error> {
-        let candidates = Candidates::Fixed(self.candidates.next()?);
-        Ok(ExactField { path: self.path, source: self.source, candidates, pairs_at_once: self.pairs_at_once })
-    }
-
     /// The mean acceleration of the paths through points, $E[x_{tt} \mid x_t = x]$: x (T, Q, ...), t (T,).
     ///
     /// # Errors
     /// As `at`.
     pub fn acceleration(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let candidates = self.candidates.next()?;
         let marginal = |at: Points<'_>| {
             let size = at.check()?;
             let (x_t, x1, t) = at.rows();
@@ -191,7 +152,7 @@ impl<'a> ExactField<'a> {
             let acceleration = self.path.curve(&x0, &x1, &t)?.acceleration;
             Ok(Marginal::over(&log_weight.view(&size[..3]), &acceleration.view(size.as_slice())))
         };
-        Ok(self.over(Points { x_t: x, x1: &candidates, t }, &marginal)?.velocity)
+        Ok(self.over(Points { x_t: x, x1: &self.candidates, t }, &marginal)?.velocity)
     }
 
     /// A marginal in parts of at most `pairs_at_once` pairs, over times, points and ends.

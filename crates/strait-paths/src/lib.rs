@@ -1,4 +1,6 @@
-//! Interpolants $x_t = \varphi_t(x_0; x_1)$ between source and data, with exact velocities and accelerations.
+#![doc = include_str!("../README.md")]
+//!
+//! ## The families
 //!
 //! | family | $x_t$ | invertible in $x_0$ | $\log\lvert\det \partial\varphi/\partial x_0\rvert$ |
 //! | --- | --- | --- | --- |
@@ -11,9 +13,7 @@
 //! | [`Residual`] | $(1-t)x_0 + t x_1 + t(1-t)R(x_0, x_1, t)$, R any network | - | - |
 //!
 //! Every family keeps $\varphi_0 = x_0$ and $\varphi_1 = x_1$ for every value of its parameters, and a learned family
-//! starts as the linear path ([`Transport`] as [`Schedule::Resting`]). [`ExactField`] is the exact marginal field of the
-//! invertible ones, [`material_derivative`] how far a field is from straight; [`gaussian`] has closed-form fields to check
-//! everything against.
+//! starts as the linear path ([`Transport`] as [`Schedule::Resting`]).
 
 mod affine;
 mod exact_field;
@@ -30,7 +30,7 @@ mod velocity;
 mod warped;
 
 pub use affine::{Affine, AffineConfig, Mixing};
-pub use exact_field::{Candidates, Exact, ExactField, MovingExact};
+pub use exact_field::{Exact, ExactField, MovingExact};
 pub use glow::Glow;
 pub use linear::Linear;
 pub use monotone::Monotone;

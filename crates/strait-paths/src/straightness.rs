@@ -128,8 +128,6 @@ impl Curvature {
 /// # Errors
 /// Those of the field, of its path's acceleration, and of the material derivative.
 pub fn curvature(field: &ExactField<'_>, x: &Tensor, t: &Tensor, along: Along) -> Result<Curvature, Error> {
-    // Both parts over the same candidates, also where they are drawn.
-    let field = field.fixed()?;
     let bend = field.moving(x, t, along)?.derivative.detach();
     let acceleration = field.acceleration(x, t)?.detach();
     let mean_square = |x: &Tensor| sum_per_sample(&x.flatten(0, 1).square()).mean(Kind::Double).double_value(&[]);

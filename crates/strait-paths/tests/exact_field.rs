@@ -3,17 +3,15 @@
 mod common;
 
 use common::{Independent, affine, glow_path};
-use std::cell::Cell;
 use strait_core::{
-    Bijection, Condition, Dataset, Draws, Error, Interpolant, InvertibleInterpolant, Parameters, PathSample, Points,
-    Seed, Source, Split, StandardNormal, Stream, Transformed, VelocityField, sum_per_sample,
+    Bijection, Condition, Error, Interpolant, InvertibleInterpolant, Parameters, PathSample, Points, Seed, Source,
+    StandardNormal, Transformed, VelocityField, sum_per_sample,
 };
 use strait_flows::Plan;
 use strait_laws::interpolant::Case;
 use strait_paths::gaussian::{LinearPathField, StraightField};
 use strait_paths::{
-    Along, Candidates, Exact, ExactField, Linear, Mixing, MovingExact, Schedule, Transport, curvature,
-    material_derivative,
+    Along, Exact, ExactField, Linear, Mixing, MovingExact, Schedule, Transport, curvature, material_derivative,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -262,42 +260,6 @@ fn what_bends_the_field_is_the_spread_of_velocities_less_the_paths_acceleration(
     let linear = ExactField::new(&Linear, &source, &Independent(true), candidates, 1 << 16).unwrap();
     let parts = curvature(&linear, &x, &t, Along::Forward).unwrap();
     assert!(parts.acceleration == 0.0 && parts.cancelled().abs() < 1e-12 && parts.residual > 0.1, "{parts:?}");
-}
-
-/// An endless data set.
-struct Endless;
-
-impl Dataset for Endless {
-    fn name(&self) -> &str {
-        "a test"
-    }
-    fn event_shape(&self) -> &[i64] {
-        &[2]
-    }
-    fn len(&self, _: Split) -> Option<i64> {
-        None
-    }
-    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error> {
-        stream.at(step).normal(&[n, 2], DOUBLE.0, DOUBLE.1)
-    }
-    fn points(&self, _: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
-        draws.normal(&[n, 2], DOUBLE.0, DOUBLE.1)
-    }
-    fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
-        Ok(x.shallow_clone())
-    }
-}
-
-#[test]
-fn candidates_may_be_drawn_anew_at_every_call() {
-    let source = StandardNormal::new(&[2]);
-    let drawn = || Candidates::Drawn { data: &Endless, count: 50, stream: Seed(1).stream("c"), call: Cell::new(0) };
-    let field = ExactField::new(&Linear, &source, &Independent(true), drawn(), 1000).unwrap();
-    let again = ExactField::new(&Linear, &source, &Independent(true), drawn(), 1000).unwrap();
-    let (x, t) = (normal(&[3, 2], 1), Tensor::full([3], 0.5, DOUBLE));
-    let [first, second] = [(); 2].map(|()| field.velocity(&x, &t).unwrap());
-    assert_ne!(first, second);
-    assert_eq!([first, second], [(); 2].map(|()| again.velocity(&x, &t).unwrap()));
 }
 
 #[test]

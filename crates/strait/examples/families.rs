@@ -66,7 +66,7 @@ fn trained(config: &InterpolantConfig, pairing: Pairing<'_>) -> Outcome<System> 
         Some((_, map)) => (LevelName::Transport, map),
         None => (LevelName::Interpolant, parameters),
     };
-    let mut field = Parameters::new(SEED, FLOAT.0, FLOAT.1);
+    let mut field = Parameters::new(SEED.below("velocity"), FLOAT.0, FLOAT.1);
     let network = MlpConfig {
         input: 2,
         hidden: vec![64; 3],

@@ -48,7 +48,7 @@ fn trained(data: &ToyDataset, seed: Seed) -> Outcome<System> {
     let affine = AffineConfig { hidden: vec![64, 64], mixing: MixingConfig::Triangular, log_scale_bound: 2.0 };
     let path = build::interpolant(&InterpolantConfig::Affine(affine), &[2], seed, FLOAT.1)?;
     // A plan ends on a velocity. This one is not looked at.
-    let mut field = Parameters::new(seed, FLOAT.0, FLOAT.1);
+    let mut field = Parameters::new(seed.below("velocity"), FLOAT.0, FLOAT.1);
     let (activation, time) = (Activation::Silu, TimeFeatures::Raw);
     let network = MlpConfig { input: 2, hidden: vec![8], output: 2, activation, time, zero_last: false };
     let velocity = Box::new(Mlp::new(&network, &mut field.root())?);
@@ -56,7 +56,7 @@ fn trained(data: &ToyDataset, seed: Seed) -> Outcome<System> {
         vec![Level::new(LevelName::Velocity, field, &[])?, Level::new(LevelName::Interpolant, path.parameters, &[])?];
     let config =
         StraightnessConfig { candidates: CANDIDATES, times: TIMES, until: UNTIL, floor: 1.0, along: Along::Forward };
-    let objective = Straightness::new(Box::new(source.clone()), Box::new(Independent), config)?;
+    let objective = Straightness::new(Box::new(source.clone()), config)?;
     let first = vec![common::plan(LevelName::Interpolant, Term::of(objective), 1, CANDIDATES + QUERIES, RATE)];
     let last = vec![common::plan(LevelName::Velocity, Term::of(FlowMatching), 1, 16, 1e-3)];
     let phases = vec![

@@ -47,7 +47,7 @@ pub fn warnings(own: &MethodSummary, baseline: Option<&MethodSummary>, metric: M
 
 fn worse_than_linear(own: &MethodSummary, linear: &MethodSummary, metric: Metric) -> Vec<String> {
     let worse = |mine: &Evaluation| {
-        let theirs = value(&linear.evaluations, metric, mine.nfe)?;
+        let theirs = beside(mine, &linear.evaluations)?;
         (mine.value > TOLERANCE * theirs).then(|| {
             format!(
                 "At {} it is worse than the linear path: {} {:.3} against {:.3} (limit {TOLERANCE} times).",
@@ -120,7 +120,7 @@ fn hidden(own: &MethodSummary, metric: Metric) -> Vec<String> {
         .iter()
         .flat_map(|mine| {
             others.iter().filter_map(move |(field, found)| {
-                let theirs = value(found.as_ref()?, metric, mine.nfe)?;
+                let theirs = beside(mine, found.as_ref()?)?;
                 (theirs > HIDDEN * mine.value).then(|| {
                     format!(
                         "The path hides curvature that its own velocity does not resolve: at {} {field} has {} {:.3} on \
@@ -171,8 +171,10 @@ fn of(evaluations: &[Evaluation], metric: Metric) -> impl Iterator<Item = &Evalu
     evaluations.iter().filter(move |e| e.metric == metric.name())
 }
 
-fn value(evaluations: &[Evaluation], metric: Metric, nfe: usize) -> Option<f64> {
-    of(evaluations, metric).find(|e| e.nfe == nfe).map(|e| e.value)
+/// What stands beside a value: of the same metric, by the same solver, at as many evaluations.
+fn beside(mine: &Evaluation, theirs: &[Evaluation]) -> Option<f64> {
+    let same = |e: &&Evaluation| (&e.metric, &e.solver, e.nfe) == (&mine.metric, &mine.solver, mine.nfe);
+    theirs.iter().find(same).map(|e| e.value)
 }
 
 /// A count of evaluations in words.
@@ -323,6 +325,16 @@ mod tests {
         check(with(Metric::NearestTrain), 0.8, 0.2, &["copies", "0.200 away", "1.000"]);
         check(with(Metric::Coverage), 0.9, 0.5, &["coverage 0.500 at 100 evaluations"]);
         check(|own, x| own.path = own.path.filter(|_| x < 1.0), 0.0, 2.0, &["not finite"]);
+    }
+
+    /// Two solvers are no comparison: the exact field is followed by Euler steps, whatever the velocity is followed by.
+    #[test]
+    fn what_another_solver_gives_speaks_against_nothing() {
+        let mut own = sound();
+        own.stress = Some(stress([1.2, 0.3], 2.4, 9.0));
+        assert_eq!(warnings(&own, None, Metric::W2).len(), 1);
+        own.evaluations.iter_mut().for_each(|e| e.solver = "rk4".into());
+        assert_eq!(warnings(&own, None, Metric::W2), Vec::<String>::new());
     }
 
     #[test]

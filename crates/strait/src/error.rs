@@ -102,7 +102,9 @@ impl ProgramError {
     /// The exit code: 2 for a config or an argument, 66 for data that can be fetched, 130 for Ctrl-C, 1 otherwise.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Config(_) | Self::Argument { .. } | Self::Optim(OptimError::Plan { .. }) => 2,
+            Self::Config(_)
+            | Self::Argument { .. }
+            | Self::Optim(OptimError::Plan { .. } | OptimError::NotIndependent { .. }) => 2,
             Self::MissingData { .. } => 66,
             Self::Interrupted { .. } => 130,
             _ => 1,

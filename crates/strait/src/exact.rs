@@ -70,7 +70,7 @@ fn ess(field: &ExactField<'_>, candidates: i64, reference: &Reference) -> Result
     Ok(EssSummary { candidates, times, effective })
 }
 
-/// Its samples at few evaluations, by the solver of the config on uniform times, and how far its own trajectories bend. None where it is not defined, or has too many dimensions.
+/// Its samples by few Euler steps, and how far its own trajectories bend. None where it is not defined, or has too many dimensions.
 ///
 /// # Errors
 /// Those of sampling and of the metrics.
@@ -84,9 +84,9 @@ pub fn evaluate(
         return Ok(None);
     }
     let Some((field, candidates)) = field(setting, track, models, SAMPLED)? else { return Ok(None) };
-    let method: Method = setting.config.evaluate.solver.parse()?;
+    // Euler never looks at t = 1, where the field is not defined.
     let counts = setting.config.evaluate.nfe.iter().filter(|&&nfe| nfe <= MOST);
-    let at = |&nfe: &usize| sample(setting, &field, method, &TimeGrid::uniform(method.steps(nfe)?)?, reference);
+    let at = |&nfe: &usize| sample(setting, &field, Method::Euler, &TimeGrid::uniform(nfe)?, reference);
     let samples = counts.map(at).collect::<Result<Vec<_>, _>>()?;
     let ess = ess(&field, candidates, reference)?;
     let few = reference.x0.narrow(0, 0, TRAJECTORIES.min(reference.x0.size()[0]));

@@ -177,7 +177,7 @@ impl<'a> Track<'a> {
         let event = data.event_shape();
         let d = event.iter().product();
         let seed = Seed(self.config.seed);
-        let start = |name: &str| Seed(seed.stream("start").stream(name).at(0).bits());
+        let start = |name: &str| seed.stream("start").stream(name).at(0).seed();
         let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, event, start("interpolant"), device)?;
         let Velocity { field: velocity, parameters, flow } =

@@ -83,6 +83,18 @@ fn what_would_stop_a_later_phase_is_refused_before_the_first() {
     }
 }
 
+/// The config that the docs show is one.
+#[test]
+fn the_config_of_the_docs_is_one() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/run.md");
+    let text = std::fs::read_to_string(docs).unwrap();
+    let (_, rest) = text.split_once("```toml\n").unwrap();
+    let place = Place::new();
+    place.write("docs.toml", rest.split_once("```").unwrap().0);
+    let config = strait::config::load(place.path("docs.toml").to_str().unwrap(), &[]).unwrap();
+    assert!(config.data.file.is_some() && config.phase.len() == 2);
+}
+
 /// Settings are read together: the law of a table and what goes with it may come one after the other.
 #[test]
 fn settings_make_together_what_none_makes_alone() {

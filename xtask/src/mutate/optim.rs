@@ -12,7 +12,7 @@ const VALUE: Tests = Tests { package: "strait-optim", target: "objectives", filt
 
 const GRADIENT: Tests = Tests { package: "strait-optim", target: "marginal_straightness", filter: "" };
 
-const SLOPES: Tests = Tests { package: "strait-optim", target: "objectives", filter: "slopes_of_values" };
+const SLOPES: Tests = Tests { package: "strait-optim", target: "gradients", filter: "slopes_of_values" };
 
 pub(super) static FAULTS: [Fault; 8] = [
     Fault {

@@ -1,5 +1,5 @@
 use super::mean_square_norm;
-use strait_core::{Batch, Coupling, Error, Loss, Models, Objective, PathSample, Source, check_independent};
+use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Source};
 
 /// Flow matching towards the marginal field over the data points of the batch (Xu et al., arXiv 2302.00670), for the
 /// velocity:
@@ -24,12 +24,20 @@ impl MarginalFlowMatching {
     /// The last time.
     pub const LAST: f64 = 0.999;
 
-    /// Under a source and a coupling, with `candidates` of each batch that lend their data points alone.
+    /// Under a source, with `candidates` of each batch that lend their data points alone.
     ///
     /// # Errors
-    /// `NotIndependent` for a coupling whose pairs are not; `Setting` for candidates below 0.
-    pub fn new(source: Box<dyn Source>, coupling: &dyn Coupling, candidates: i64) -> Result<Self, Error> {
-        check_independent("the marginal field over a batch", coupling)?;
+    /// `Setting` for candidates below 0.
+    ///
+    /// ```
+    /// use strait_core::{Error, Objective, StandardNormal};
+    /// use strait_optim::objectives::MarginalFlowMatching;
+    /// let objective = MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), 192)?;
+    /// assert_eq!(objective.times(256), 64); // the points that it steps on
+    /// assert!(objective.needs_independent_pairs());
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn new(source: Box<dyn Source>, candidates: i64) -> Result<Self, Error> {
         if candidates < 0 {
             let what = "candidates of marginal flow matching";
             return Err(Error::Setting { what, value: candidates as f64, must: "at least 0" });
@@ -55,6 +63,10 @@ impl Objective for MarginalFlowMatching {
 
     fn times(&self, pairs: i64) -> i64 {
         pairs - self.candidates
+    }
+
+    fn needs_independent_pairs(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &'static str {

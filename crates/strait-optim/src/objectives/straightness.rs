@@ -1,5 +1,5 @@
 use super::mean_square_norm;
-use strait_core::{Batch, Coupling, Error, InvertibleInterpolant, Loss, Models, Objective, Source, check_independent};
+use strait_core::{Batch, Error, InvertibleInterpolant, Loss, Models, Objective, Source};
 use strait_paths::{Along, ExactField};
 use tch::{Kind, Tensor};
 
@@ -43,7 +43,6 @@ pub struct StraightnessConfig {
 /// clipping that keeps it from rising near $t = 1$.
 pub struct Straightness {
     source: Box<dyn Source>,
-    coupling: Box<dyn Coupling>,
     config: StraightnessConfig,
 }
 
@@ -51,17 +50,12 @@ impl Straightness {
     /// The share of the estimate's variance that stays in what is lowered.
     const VARIANCE: f64 = 0.1;
 
-    /// Under a source and a coupling.
+    /// Under a source.
     ///
     /// # Errors
-    /// `NotIndependent` for a coupling whose pairs are not; `Setting` for a number of candidates that has no halves, or of
-    /// times below 1, and for a floor or a last time out of reach.
-    pub fn new(
-        source: Box<dyn Source>,
-        coupling: Box<dyn Coupling>,
-        config: StraightnessConfig,
-    ) -> Result<Self, Error> {
-        check_independent("the straightness of the exact field", &*coupling)?;
+    /// `Setting` for a number of candidates that has no halves, or of times below 1, and for a floor or a last time out of
+    /// reach.
+    pub fn new(source: Box<dyn Source>, config: StraightnessConfig) -> Result<Self, Error> {
         let (what, value) = ("candidates of the straightness", config.candidates);
         if value < 2 || value % 2 != 0 {
             return Err(Error::Setting { what, value: value as f64, must: "even and at least 2" });
@@ -78,7 +72,7 @@ impl Straightness {
         if !(value > 0.0 && value < 1.0) {
             return Err(Error::Setting { what, value, must: "above 0 and below 1" });
         }
-        Ok(Self { source, coupling, config })
+        Ok(Self { source, config })
     }
 }
 
@@ -111,7 +105,7 @@ impl Straightness {
     }
 
     fn field<'a>(&'a self, path: &'a dyn InvertibleInterpolant, candidates: Tensor) -> Result<ExactField<'a>, Error> {
-        ExactField::new(path, &*self.source, &*self.coupling, candidates, i64::MAX)
+        ExactField::of_independent_pairs(path, &*self.source, candidates, i64::MAX)
     }
 }
 
@@ -158,5 +152,9 @@ impl Objective for Straightness {
 
     fn times(&self, _pairs: i64) -> i64 {
         self.config.times
+    }
+
+    fn needs_independent_pairs(&self) -> bool {
+        true
     }
 }

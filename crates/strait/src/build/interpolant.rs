@@ -74,7 +74,7 @@ fn transport_map(
     seed: Seed,
     device: Device,
 ) -> Result<(OneStep, Parameters), ProgramError> {
-    let mut parameters = Parameters::new(Seed(seed.stream("map").at(0).bits()), Kind::Float, device);
+    let mut parameters = Parameters::new(seed.below("map"), Kind::Float, device);
     let scope = &mut parameters.root();
     let d: i64 = event.iter().product();
     let map = match config {

@@ -1,6 +1,6 @@
 //! `[[phase]]`.
 
-use super::{Data, coupling, source};
+use super::{Data, source};
 use crate::ProgramError;
 use crate::config::{Config, DerivativeConfig, InterpolantConfig, LevelConfig, ObjectiveConfig, PhaseConfig};
 use crate::one_step::OneStep;
@@ -72,7 +72,7 @@ impl Plans<'_> {
             ObjectiveConfig::FlowMatching => Box::new(FlowMatching),
             ObjectiveConfig::MarginalFlowMatching { candidates } => {
                 let source = self.source_of("marginal_flow_matching")?;
-                Box::new(MarginalFlowMatching::new(source, &*coupling(&self.config.coupling), candidates)?)
+                Box::new(MarginalFlowMatching::new(source, candidates)?)
             }
             ObjectiveConfig::Likelihood if level == LevelName::Transport => {
                 Box::new(Likelihood { law: Rc::new(map()?) })
@@ -90,9 +90,8 @@ impl Plans<'_> {
                     DerivativeConfig::Exact => Along::Reverse,
                     DerivativeConfig::Difference => Along::Difference { step: STEP },
                 };
-                let (source, coupling) = (self.source_of("straightness")?, coupling(&self.config.coupling));
                 let config = StraightnessConfig { candidates, times, until, floor, along };
-                Box::new(Straightness::new(source, coupling, config)?)
+                Box::new(Straightness::new(self.source_of("straightness")?, config)?)
             }
             ObjectiveConfig::FieldStraightness { derivative } => Box::new(FieldStraightness {
                 along: match derivative {

@@ -107,7 +107,7 @@ fn heading(field: Field) -> &'static str {
     match field {
         Field::Own => "With the velocity that each method trains",
         Field::Stress => "With a larger velocity, trained afresh on each method's path",
-        Field::Exact => "With the exact field of each method's path",
+        Field::Exact => "With the exact field of each method's path, by Euler steps",
         Field::Map => "With the map alone that a method's path goes through",
     }
 }

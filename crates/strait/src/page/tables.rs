@@ -189,7 +189,8 @@ pub(super) fn stress(metric: Metric, methods: &[Method<'_>], reference: &Referen
     Some(Table {
         title: format!("{} on the same paths by other fields", metric.heading()),
         note: format!(
-            "A larger velocity, trained afresh on each path as it is, and the exact field over training points; against {}.",
+            "A larger velocity, trained afresh on each path as it is, and the exact field over training points, by Euler \
+             steps; against {}.",
             reference.name
         ),
         columns: columns(methods).into_iter().map(|label| Column { label, better: Better::Neither }).collect(),
