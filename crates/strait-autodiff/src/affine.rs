@@ -9,7 +9,7 @@ use tch::Tensor;
 ///
 /// $$ s = \beta \tanh(r / \beta), \qquad y = e^{g s} x + g m, \qquad \log|\det| = g \sum s $$
 ///
-/// or, where `inverse`, $y = (x - g m)\,e^{-g s}$ with $-g \sum s$. `x` is (B, C, ...); `raw` holds $r$ and then $m$ along
+/// or, where `inverse`, $y = (x - g m) e^{-g s}$ with $-g \sum s$. `x` is (B, C, ...); `raw` holds $r$ and then $m$ along
 /// the channels, (B, 2C, ...); the gate is (B,) in [0, 1], 1 where there is none. The result, (B, C, ...) and (B,), can
 /// be differentiated in reverse any number of times, but not in the gate. None where no kernel serves, and the map is to
 /// be made of libtorch's operations: inside the function of a JVP, off the CPU, for other kinds than float and double,

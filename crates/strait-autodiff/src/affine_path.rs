@@ -31,7 +31,7 @@ impl AffinePaths<'_> {
     }
 
     /// The marginal field under a standard normal source, differentiable once in the numbers and the points. With
-    /// $A$ lower triangular of diagonal $(1-t) e^{t s}$ and other entries $t(1-t)\,n$, and $b = t x_1 + t(1-t) m$, the
+    /// $A$ lower triangular of diagonal $(1-t) e^{t s}$ and other entries $t(1-t) n$, and $b = t x_1 + t(1-t) m$, the
     /// path to an end is $x = A y + b$ with velocity $u = A'y + b'$, and its weight
     /// $w \propto e^{-|y|^2/2} / \det A$; weights below $10^{-20}$ of their sum are nothing.
     ///
@@ -85,9 +85,9 @@ fn serves(all: &[&Tensor], d: i64, bound: f64) -> bool {
 
 /// The points at t of affine paths with their derivatives in t, each sample at its own time:
 ///
-/// $$ x = (1-t)\,L\,y + t\,x_1 + t(1-t)\,m $$
+/// $$ x = (1-t) L y + t x_1 + t(1-t) m $$
 ///
-/// with $L$ lower triangular, of diagonal $e^{t s}$, $s = \beta \tanh(r / \beta)$, and other entries $t\,n$.
+/// with $L$ lower triangular, of diagonal $e^{t s}$, $s = \beta \tanh(r / \beta)$, and other entries $t n$.
 ///
 /// `numbers` is (B, n) with its derivatives in t: d of $r$, d of $m$, and, or not, the $n$ row by row; y and $x_1$ are
 /// (B, d), t is (B,). It can be differentiated in numbers and y, any number of times. None where no kernel serves: inside

@@ -130,7 +130,7 @@ impl Stage {
 
 impl ChainPaths<'_> {
     /// The marginal field under a standard normal source, differentiable once in the stages' tensors, but for gates, and
-    /// in the points. An end's weight is $w \propto e^{-|y|^2/2}\,|\det \partial y / \partial x|$; weights below
+    /// in the points. An end's weight is $w \propto e^{-|y|^2/2} |\det \partial y / \partial x|$; weights below
     /// $10^{-20}$ of their sum are nothing.
     ///
     /// None where no kernel serves: inside the function of a JVP, off the CPU, for other kinds than float and double,

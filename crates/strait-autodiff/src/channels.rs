@@ -12,7 +12,7 @@ const FEW_CHANNELS: i64 = 32;
 ///
 /// $$ y = e^{s} x + b, \qquad \log|\det| = H W \sum_c s_c $$
 ///
-/// or, where `inverse`, $y = (x - b)\,e^{-s}$ with the opposite sign. `x` is (B, C, ...), `log_scale` and `shift` are
+/// or, where `inverse`, $y = (x - b) e^{-s}$ with the opposite sign. `x` is (B, C, ...), `log_scale` and `shift` are
 /// (C,). The result, of the shape of x and (), can be differentiated in reverse any number of times. None where no kernel
 /// serves, as for [`affine`](crate::affine).
 ///
@@ -57,7 +57,7 @@ pub fn diagonal(
 
 /// A matrix from its triangular factors, and its log-determinant:
 ///
-/// $$ M = (I + L)\,(\operatorname{diag} e^{s} + U), \qquad \log|\det| = \sum_c s_c $$
+/// $$ M = (I + L) (\operatorname{diag} e^{s} + U), \qquad \log|\det| = \sum_c s_c $$
 ///
 /// or, where `inverse`, $M^{-1}$ with the opposite sign. `weight` (C, C) holds $L$ below its diagonal, $s$ on it and $U$
 /// above. The result, (C, C) and (), can be differentiated in reverse any number of times. None where no kernel serves:

@@ -60,7 +60,7 @@ impl Drop for Level {
 
 /// The Jacobian-vector product of `f` at `inputs` along `tangents`, by forward mode.
 ///
-/// $$ (f(x),\ \partial f(x)\,\dot x) $$
+/// $$ (f(x),\ \partial f(x) \dot x) $$
 ///
 /// The result can be differentiated in reverse mode (`vjp`), with respect to anything that `f` used, except
 /// through operations whose forward derivative libtorch does not make differentiable. Where an output does not

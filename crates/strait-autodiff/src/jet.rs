@@ -300,7 +300,7 @@ impl Jet {
         self.compose(f.shallow_clone(), || 1.0 - f.square(), |slope| &f * slope * -2.0)
     }
 
-    /// $a\,\sigma(a)$ with the logistic $\sigma$.
+    /// $a \sigma(a)$ with the logistic $\sigma$.
     #[must_use]
     pub fn silu(&self) -> Self {
         if let Some(first) = &self.first

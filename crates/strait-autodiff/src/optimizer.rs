@@ -75,7 +75,7 @@ impl AdamW {
     /// One fused step over all parameters:
     ///
     /// $$ m \leftarrow \beta_1 m + (1-\beta_1) g,\quad v \leftarrow \beta_2 v + (1-\beta_2) g^2,\quad
-    ///    p \leftarrow p - \eta\lambda p - \eta\,\frac{m / (1-\beta_1^k)}{\sqrt{v / (1-\beta_2^k)} + \epsilon} $$
+    ///    p \leftarrow p - \eta\lambda p - \eta \frac{m / (1-\beta_1^k)}{\sqrt{v / (1-\beta_2^k)} + \epsilon} $$
     ///
     /// with $g$ divided by the clip's divisor. Under a clip a step whose gradients are not finite changes neither
     /// parameters nor moments, and gradients are used up: each is overwritten with what it was divided to. Without one

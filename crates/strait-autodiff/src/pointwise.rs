@@ -5,7 +5,7 @@ use crate::{AutodiffError, Order, ffi};
 use std::ptr;
 use tch::Tensor;
 
-/// The value and the derivatives of $x\,\sigma(x)$ along a scalar, an absent `second` being zero; None where no kernel
+/// The value and the derivatives of $x \sigma(x)$ along a scalar, an absent `second` being zero; None where no kernel
 /// serves.
 ///
 /// # Panics
@@ -34,7 +34,7 @@ pub(crate) fn silu_jet(
     Some(unsafe { ffi::own_each(results) })
 }
 
-/// $x\,\sigma(x)$ with the logistic $\sigma$ (Hendrycks and Gimpel, arXiv 1606.08415), entry by entry; it can be
+/// $x \sigma(x)$ with the logistic $\sigma$ (Hendrycks and Gimpel, arXiv 1606.08415), entry by entry; it can be
 /// differentiated in reverse any number of times, and in forward mode.
 ///
 /// # Errors

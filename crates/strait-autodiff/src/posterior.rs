@@ -5,7 +5,7 @@ use tch::Tensor;
 
 /// Of equally likely ends of which points show one each, scaled and under Gaussian noise:
 ///
-/// $$ w_j = e^{-|x - b\,e_j|^2 / 2a^2} $$
+/// $$ w_j = e^{-|x - b e_j|^2 / 2a^2} $$
 #[derive(Debug)]
 pub struct Posterior {
     /// $\sum_j w_j e_j / \sum_j w_j$, (R, d).

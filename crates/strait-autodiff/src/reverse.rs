@@ -15,7 +15,7 @@ pub enum Graph {
     Record,
 }
 
-/// The vector-Jacobian product: $\sum_k \bar y_k^\top\, \partial y_k / \partial x_i$ for every input $x_i$.
+/// The vector-Jacobian product: $\sum_k \bar y_k^\top \partial y_k / \partial x_i$ for every input $x_i$.
 ///
 /// `outputs` were computed from `inputs`, which require gradients; each cotangent has the shape of its output.
 /// Only the part of the graph between `inputs` and `outputs` is walked. An input that no output depends on has

@@ -16,10 +16,10 @@ use tch::Tensor;
 /// In a bin from $(x_k, y_k)$ of width $w$, height $h$ and end slopes $1 + e_0$, $1 + e_1$, with $\xi = (x - x_k)/w$,
 /// $1 + \sigma = h / w$ and $\epsilon = e_0 + e_1 - 2\sigma$,
 ///
-/// $$ y - x = (y_k - x_k) + w\,\xi\,\frac{(1+\sigma)\,(\sigma \xi + e_0 (1-\xi)) - \epsilon\,\xi(1-\xi)}
-///                                       {1 + \sigma + \epsilon\,\xi(1-\xi)} $$
-/// $$ y' = (1+\sigma)^2\, \frac{1 + e_1 \xi^2 + 2\sigma\, \xi(1-\xi) + e_0 (1-\xi)^2}
-///                             {(1 + \sigma + \epsilon\,\xi(1-\xi))^2} $$
+/// $$ y - x = (y_k - x_k) + w \xi \frac{(1+\sigma) (\sigma \xi + e_0 (1-\xi)) - \epsilon \xi(1-\xi)}
+///                                       {1 + \sigma + \epsilon \xi(1-\xi)} $$
+/// $$ y' = (1+\sigma)^2 \frac{1 + e_1 \xi^2 + 2\sigma \xi(1-\xi) + e_0 (1-\xi)^2}
+///                             {(1 + \sigma + \epsilon \xi(1-\xi))^2} $$
 ///
 /// `x` is (B, C, ...), `raw` (B, (3K - 1) C, ...), the result (B, C, ...) and (B,). It can be differentiated in reverse any
 /// number of times, and in forward mode.

@@ -46,7 +46,7 @@ pub struct Moving<'a> {
 pub struct Transformed {
     /// The image.
     pub value: Tensor,
-    /// $\log|\det \partial\,\text{value} / \partial\,\text{input}|$ of each sample, (B,).
+    /// $\log|\det \partial \text{value} / \partial \text{input}|$ of each sample, (B,).
     pub log_det: Tensor,
 }
 

@@ -141,7 +141,7 @@ pub trait InvertibleInterpolant: Interpolant {
     /// The marginal over the K ends, equally likely and independent of the source point (Proposition 1):
     ///
     /// $$ \log w_j = \log p_0(y_j) + \log|\det \partial y_j/\partial x|, \qquad
-    ///    v(x, t) = \frac{\sum_j w_j\, u_t(y_j; x_1^{(j)})}{\sum_j w_j}, \qquad
+    ///    v(x, t) = \frac{\sum_j w_j u_t(y_j; x_1^{(j)})}{\sum_j w_j}, \qquad
     ///    y_j = \varphi_t^{-1}(x; x_1^{(j)}) $$
     ///
     /// # Errors

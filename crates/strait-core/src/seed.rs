@@ -106,7 +106,7 @@ impl Draws {
         Ok(draw::uniform(self.bits(), shape, kind, device)?)
     }
 
-    /// Integers uniform on $\{0, \dots, \text{high} - 1\}$.
+    /// Integers uniform on $\lbrace 0, \dots, \text{high} - 1 \rbrace$.
     ///
     /// # Errors
     /// As `normal`; also when `high` is below 1.

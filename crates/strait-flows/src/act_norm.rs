@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 /// A scale and a shift for each channel: activation normalisation (Kingma and Dhariwal, arXiv 1807.03039).
 ///
-/// $$ y = e^{g s} \odot x + g\, b, \qquad \log|\det| = g\, H W \sum_c s_c $$
+/// $$ y = e^{g s} \odot x + g b, \qquad \log|\det| = g H W \sum_c s_c $$
 ///
 /// with the gate $g$. A fresh layer is the identity. [`Layer::initialise`] sets $b$ and $s$ to the mean and the
 /// logarithm of the standard deviation of each channel of a data batch, so that at an open gate ($g = 1$) the

@@ -7,10 +7,10 @@ use tch::{Device, Kind, Tensor};
 /// Density and coverage (Naeem et al., arXiv 2002.09797).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coverage {
-    /// $\frac{1}{kM} \sum_{j=1}^{M} \sum_i [\,x_j \in B_i\,]$: how many neighbourhoods of real points a sample lies in,
+    /// $\frac{1}{kM} \sum_{j=1}^{M} \sum_i [ x_j \in B_i ]$: how many neighbourhoods of real points a sample lies in,
     /// about 1 for the real law, more where samples keep to its middle.
     pub density: f64,
-    /// $\frac1N \sum_{i=1}^{N} [\,\exists j: x_j \in B_i\,]$: the share of real points whose neighbourhood holds a
+    /// $\frac1N \sum_{i=1}^{N} [ \exists j: x_j \in B_i ]$: the share of real points whose neighbourhood holds a
     /// sample, at most 1.
     pub coverage: f64,
 }

@@ -10,9 +10,9 @@ use tch::{Kind, Tensor};
 /// How far the trajectories of a field are from straight lines at constant speed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Straightness {
-    /// Path energy $\int_0^1 E|v(x_t, t)|^2\,dt$ along the field's own trajectories.
+    /// Path energy $\int_0^1 E|v(x_t, t)|^2 dt$ along the field's own trajectories.
     pub path_energy: f64,
-    /// $S = \int_0^1 E|v(x_t, t) - (x_1 - x_0)|^2\,dt$ (Liu et al., arXiv 2209.03003): zero exactly where every
+    /// $S = \int_0^1 E|v(x_t, t) - (x_1 - x_0)|^2 dt$ (Liu et al., arXiv 2209.03003): zero exactly where every
     /// trajectory is a straight line at constant speed.
     pub s: f64,
 }
@@ -39,7 +39,7 @@ impl VelocityField for Meter<'_> {
 /// Path energy and straightness over `steps` Euler steps from `x0` (B, ...).
 ///
 /// With Euler steps of length h, $x_1 - x_0 = \sum_i h v_i$, so that
-/// $S = \sum_i h\,E|v_i|^2 - E|x_1 - x_0|^2$ exactly: S is the energy beyond that of the straight lines.
+/// $S = \sum_i h E|v_i|^2 - E|x_1 - x_0|^2$ exactly: S is the energy beyond that of the straight lines.
 ///
 /// # Errors
 /// Those of the field and of the solver; `NonFinite` where it overflows.

@@ -25,7 +25,7 @@ pub fn moments(x: &Tensor) -> Result<(Tensor, Tensor), MetricError> {
 /// The Frechet distance, squared, of the Gaussians fitted to two sets of features, (n, f) and (m, f) (Dowson and Landau,
 /// 1982; Heusel et al., arXiv 1706.08500, as FID is stated):
 ///
-/// $$ |m_1 - m_2|^2 + \operatorname{tr}\bigl(S_1 + S_2 - 2\,(S_1^{1/2} S_2\,S_1^{1/2})^{1/2}\bigr) $$
+/// $$ |m_1 - m_2|^2 + \operatorname{tr}\bigl(S_1 + S_2 - 2 (S_1^{1/2} S_2 S_1^{1/2})^{1/2}\bigr) $$
 ///
 /// The roots are those of symmetric matrices, by eigenvalues, so that singular covariances (fewer points than features)
 /// are no exception. It knows a law by its first two moments alone, and it is biased upwards, by about

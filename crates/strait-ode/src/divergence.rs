@@ -4,7 +4,7 @@ use strait_autodiff::{Graph, jvp, vjp};
 use strait_core::{Draws, Error, VelocityField};
 use tch::{Device, Kind, Tensor};
 
-/// How $w^\top \partial_x v\, w$ is had for a direction w.
+/// How $w^\top \partial_x v w$ is had for a direction w.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// One push-forward a direction, `at_once` directions in one call of the field on that many copies of the
@@ -23,7 +23,7 @@ pub enum Mode {
 pub enum Divergence {
     /// All d directions of the axes.
     Exact(Mode),
-    /// Hutchinson's estimate $w^\top \partial_x v\, w$, with entries of w that are $\pm 1$, the same ones along a
+    /// Hutchinson's estimate $w^\top \partial_x v w$, with entries of w that are $\pm 1$, the same ones along a
     /// whole trajectory, so that the estimate of the log-density is unbiased but for the solver's error.
     ///
     /// The probes come in antithetic pairs: the partner of w has a random half of the signs turned. (To turn all of
@@ -96,7 +96,7 @@ impl Directions {
         }
     }
 
-    /// The velocity with $w^\top \partial_x v\, w$ for every direction, (k, n).
+    /// The velocity with $w^\top \partial_x v w$ for every direction, (k, n).
     pub(crate) fn quadratic_forms(
         &self,
         mode: Mode,

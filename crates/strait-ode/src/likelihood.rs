@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 /// The law that a field makes of a source, with its log-density by the instantaneous change of variables
 /// (Chen et al., 2018; Grathwohl et al., 2019):
 ///
-/// $$ \log p_1(x_1) = \log p_0(x_0) - \int_0^1 \nabla \cdot v(x_t, t)\, dt . $$
+/// $$ \log p_1(x_1) = \log p_0(x_0) - \int_0^1 \nabla \cdot v(x_t, t) dt . $$
 ///
 /// ```
 /// use strait_core::{Error, Source, StandardNormal, VelocityField};

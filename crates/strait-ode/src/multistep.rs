@@ -7,7 +7,7 @@ use tch::Tensor;
 /// The two-step rule of Adams and Bashforth, order 2 with one evaluation a step. With $r = h_n / h_{n-1}$, so that
 /// steps may differ:
 ///
-/// $$ x_{n+1} = x_n + h_n \Bigl[ \bigl(1 + \tfrac r2\bigr) v_n - \tfrac r2\, v_{n-1} \Bigr], \qquad v_n = v(x_n, t_n). $$
+/// $$ x_{n+1} = x_n + h_n \Bigl[ \bigl(1 + \tfrac r2\bigr) v_n - \tfrac r2 v_{n-1} \Bigr], \qquad v_n = v(x_n, t_n). $$
 ///
 /// The first step is Euler's, whose local error $O(h^2)$ happens once and leaves the order at 2.
 ///

@@ -58,7 +58,7 @@ pub struct RungeKutta {
 }
 
 impl RungeKutta {
-    /// $x + h\,v(x, t)$: order 1, one evaluation.
+    /// $x + h v(x, t)$: order 1, one evaluation.
     pub fn euler() -> Self {
         Self::new(&EULER)
     }

@@ -47,9 +47,9 @@ impl AffineConfig {
 
 /// A learned path, affine in $x_0$:
 ///
-/// $$ x_t = (1-t)\,L(x_1, t)\,x_0 + t x_1 + t(1-t)\,m(x_1, t) $$
+/// $$ x_t = (1-t) L(x_1, t) x_0 + t x_1 + t(1-t) m(x_1, t) $$
 ///
-/// L is lower triangular with diagonal $\exp(t\,s(x_1, t))$ and its other entries multiplied by t, so that $L = I$ at
+/// L is lower triangular with diagonal $\exp(t s(x_1, t))$ and its other entries multiplied by t, so that $L = I$ at
 /// $t = 0$; $s$, the other entries and $m$ come from one network of $(x_1, t)$. A network that is zero makes the
 /// linear path, bit for bit. Derivatives in t are exact, by Taylor mode.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 /// The exact marginal field of an invertible path under independent coupling (Proposition 1), over K candidates
 /// $x_1^{(j)}$ drawn from the data:
 ///
-/// $$ v^*(x, t) = \sum_j w_j\, u_t(y_j; x_1^{(j)}), \qquad y_j = \varphi_t^{-1}(x; x_1^{(j)}), \qquad
+/// $$ v^\ast(x, t) = \sum_j w_j u_t(y_j; x_1^{(j)}), \qquad y_j = \varphi_t^{-1}(x; x_1^{(j)}), \qquad
 ///    w_j = \operatorname{softmax}_j\bigl(\log p_0(y_j) + \log|\det \partial y_j/\partial x|\bigr) $$
 ///
 /// Over all points of a finite data set it is that data set's own field, exactly. Over a sample of a distribution its
@@ -29,7 +29,7 @@ pub struct ExactField<'a> {
 /// The exact field at some points, with how many candidates it rests on.
 #[derive(Debug)]
 pub struct Exact {
-    /// $v^*(x, t)$, of the shape of the points.
+    /// $v^\ast(x, t)$, of the shape of the points.
     pub velocity: Tensor,
     /// Effective sample size of each point, between 1 and K.
     pub effective: Tensor,
@@ -40,9 +40,9 @@ pub struct Exact {
 /// The exact field with its derivative along its own flow.
 #[derive(Debug)]
 pub struct MovingExact {
-    /// $v^*(x, t)$.
+    /// $v^\ast(x, t)$.
     pub velocity: Tensor,
-    /// $Dv^*/Dt$, of the same shape.
+    /// $Dv^\ast/Dt$, of the same shape.
     pub derivative: Tensor,
     /// Effective sample size of each point.
     pub effective: Tensor,

@@ -42,7 +42,7 @@ impl Target {
 
 /// The marginal field of the linear path with independent coupling, $C_t = (1-t)^2 I + t^2 S$:
 ///
-/// $$ v^*(x, t) = m + (t S - (1-t) I)\, C_t^{-1} (x - t m) $$
+/// $$ v^\ast(x, t) = m + (t S - (1-t) I) C_t^{-1} (x - t m) $$
 #[derive(Debug)]
 pub struct LinearPathField(Target);
 
@@ -72,7 +72,7 @@ impl VelocityField for LinearPathField {
 /// The exactly straight field between the two Gaussians (their optimal transport), $R = S^{1/2}$,
 /// $S_t = (1-t) I + t R$:
 ///
-/// $$ v^*(x, t) = m + (R - I)\, S_t^{-1} (x - t m) $$
+/// $$ v^\ast(x, t) = m + (R - I) S_t^{-1} (x - t m) $$
 ///
 /// Its trajectories are straight lines at constant speed; one Euler step is exact.
 ///

@@ -10,7 +10,7 @@ use tch::Tensor;
 /// A learned path with any invertible map of the source point, conditioned on the data point and on time: the paper's
 /// family, where the map is a Glow.
 ///
-/// $$ x_t = t x_1 + (1-t)\,F_t(x_0; x_1), \qquad F_0 = \mathrm{id} $$
+/// $$ x_t = t x_1 + (1-t) F_t(x_0; x_1), \qquad F_0 = \mathrm{id} $$
 ///
 /// The bijection gets $x_1$ as its context and t as its time. That it is the identity at $t = 0$, for every value of
 /// its parameters, is its own promise (a gate of t on all that moves it), and a fresh one, which is the identity, makes

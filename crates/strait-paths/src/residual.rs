@@ -5,7 +5,7 @@ use tch::Tensor;
 
 /// A path bent by any network at all:
 ///
-/// $$ x_t = \varphi_t(x_0; x_1) + t(1-t)\,R(x_0, x_1, t) $$
+/// $$ x_t = \varphi_t(x_0; x_1) + t(1-t) R(x_0, x_1, t) $$
 ///
 /// with $\varphi$ the base path, the linear one unless another is given. The network's context is $x_0$ and $x_1$ joined
 /// along their first dimension after the batch: (B, 2d) for vectors, (B, 2c, h, w) for images. It is not invertible in

@@ -26,7 +26,7 @@ use tch::{Kind, Tensor};
 pub enum Schedule {
     /// $a = \cos(\pi t/2),\ b = \sin(\pi t/2)$: $a^2 + b^2 = 1$ keeps the variance of independent unit-variance pairs.
     Trigonometric,
-    /// The trigonometric path re-timed by $1 - (1-t)^4(1+4t)$, whose rate is $20\,t(1-t)^3$: at rest at both ends, $u = 0$
+    /// The trigonometric path re-timed by $1 - (1-t)^4(1+4t)$, whose rate is $20 t(1-t)^3$: at rest at both ends, $u = 0$
     /// at $t = 0$ and at $t = 1$, and nearly so over the last quarter.
     Resting,
     /// The variance-preserving diffusion (Song et al., arXiv 2011.13456) run from noise to data, its rate growing

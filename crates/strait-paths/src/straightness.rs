@@ -31,7 +31,7 @@ pub struct Moving {
 
 /// The material derivative of a field, its derivative along its own trajectories:
 ///
-/// $$ \frac{D v}{D t} = \partial_t v + (\nabla_x v)\,v $$
+/// $$ \frac{D v}{D t} = \partial_t v + (\nabla_x v) v $$
 ///
 /// Zero everywhere exactly where trajectories are straight lines at constant speed. `field` maps points x (B, ...) and
 /// times (B,) to velocities of the shape of x, or points (T, Q, ...) and times (T,) alike, samples apart. The result
@@ -100,14 +100,14 @@ pub fn material_derivative(
 
 /// What bends an exact marginal field, at some points on its paths: the two parts of
 ///
-/// $$ \frac{Dv^*}{Dt} = E[x_{tt} \mid x_t = x] - \frac1{p_t} \nabla \cdot \bigl(p_t \operatorname{Cov}(u \mid x)\bigr) $$
+/// $$ \frac{Dv^\ast}{Dt} = E[x_{tt} \mid x_t = x] - \frac1{p_t} \nabla \cdot \bigl(p_t \operatorname{Cov}(u \mid x)\bigr) $$
 ///
 /// the path's own acceleration, and the spread of the velocities that meet at x. The second is zero only where no two
 /// paths meet; a path that does not accelerate (the linear one) cannot cancel it, so under independent coupling its
 /// field is never straight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Curvature {
-    /// $E|Dv^*/Dt|^2$.
+    /// $E|Dv^\ast/Dt|^2$.
     pub residual: f64,
     /// $E|E[x_{tt} \mid x]|^2$.
     pub acceleration: f64,

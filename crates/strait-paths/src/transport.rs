@@ -7,8 +7,8 @@ use tch::Tensor;
 
 /// A path through the latent space of a map T that carries the source to the data:
 ///
-/// $$ x_t = T_t\bigl(\cos\theta_t\,x_0 + \sin\theta_t\,T^{-1}(x_1)\bigr), \qquad
-///    T_t = (1-t)\,\mathrm{id} + t\,T, \qquad \theta_t = \tfrac\pi2\,\bigl(1 - (1-t)^4(1+4t)\bigr) $$
+/// $$ x_t = T_t\bigl(\cos\theta_t x_0 + \sin\theta_t T^{-1}(x_1)\bigr), \qquad
+///    T_t = (1-t) \mathrm{id} + t T, \qquad \theta_t = \tfrac\pi2 \bigl(1 - (1-t)^4(1+4t)\bigr) $$
 ///
 /// Where $T(x_0)$ has the law of the data, the latent stays standard normal at every t and the marginal field is
 /// $T(z) - z$ along straight lines at constant speed: one Euler step is exact. Where it has not, the flow still ends in

@@ -14,7 +14,7 @@ use tch::Tensor;
 /// through one and the same map, so the marginal field is the base's, carried along (the effective sample size
 /// is the base's too):
 ///
-/// $$ v^*(x, t) = \partial_t \Psi_t(z) + \partial_z \Psi_t(z)\, v^*_{\text{base}}(z, t), \qquad z = \Psi_t^{-1}(x) $$
+/// $$ v^\ast(x, t) = \partial_t \Psi_t(z) + \partial_z \Psi_t(z) v^\ast_{\text{base}}(z, t), \qquad z = \Psi_t^{-1}(x) $$
 #[derive(Debug)]
 pub struct Warped<P, F> {
     base: P,

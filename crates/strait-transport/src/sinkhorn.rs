@@ -10,7 +10,7 @@ const NEGLIGIBLE: f64 = -40.0;
 
 /// Entropic optimal transport between uniform weights (Cuturi, 2013), by Sinkhorn's iteration in the log domain:
 ///
-/// $$\min_P \sum_{ij} P_{ij} c_{ij} + \varepsilon\, \mathrm{KL}(P \,\|\, a \otimes b), \qquad a_i = \frac1n,\; b_j = \frac1m,$$
+/// $$\min_P \sum_{ij} P_{ij} c_{ij} + \varepsilon \mathrm{KL}(P \| a \otimes b), \qquad a_i = \frac1n, b_j = \frac1m,$$
 ///
 /// whose solution is $P_{ij} = a_i b_j \exp((f_i + g_j - c_{ij}) / \varepsilon)$. The regularisation is lowered from
 /// the range of the costs to $\varepsilon$ by halves, one iteration each; then the iteration goes on until the rows of

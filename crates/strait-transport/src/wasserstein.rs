@@ -41,7 +41,7 @@ pub fn wasserstein2<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_,
 /// The sliced Wasserstein-2 distance (Rabin et al., 2011; Bonneel et al., 2015), over `projections` directions drawn
 /// uniformly from the sphere:
 ///
-/// $$SW_2(x, y) = \Bigl( \frac1L \sum_{l=1}^{L} W_2^2(\theta_l \cdot x,\; \theta_l \cdot y) \Bigr)^{1/2},
+/// $$SW_2(x, y) = \Bigl( \frac1L \sum_{l=1}^{L} W_2^2(\theta_l \cdot x, \theta_l \cdot y) \Bigr)^{1/2},
 /// \qquad W_2^2(a, b) = \int_0^1 \bigl( F_a^{-1}(q) - F_b^{-1}(q) \bigr)^2 dq.$$
 ///
 /// `x` is (n, d) and `y` (m, d); the quantile form is exact for unequal counts too.

@@ -160,7 +160,7 @@ pub struct ExactFieldSummary {
     pub evaluations: Vec<Evaluation>,
     /// Its candidates, and how many of them carry weight.
     pub ess: EssSummary,
-    /// $E|Dv^*/Dt|^2$ on its own trajectories, the mean over all t. Where few candidates carry weight, near t = 1, it is
+    /// $E|Dv^\ast/Dt|^2$ on its own trajectories, the mean over all t. Where few candidates carry weight, near t = 1, it is
     /// that of a field that leads to them.
     #[serde(default)]
     pub residual: f64,

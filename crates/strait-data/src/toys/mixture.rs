@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 /// A mixture of isotropic Gaussians of equal weight,
 ///
-/// $$p(x) = \frac1K \sum_{k=1}^K N(x;\, c_k,\, s^2 I).$$
+/// $$p(x) = \frac1K \sum_{k=1}^K N(x; c_k, s^2 I).$$
 ///
 /// ```
 /// use strait_core::{Seed, Source};

@@ -14,7 +14,7 @@ use tch::{Device, Kind, Tensor};
 /// form.
 ///
 /// Variants in use: noise .05, times 2, plus (-1, 0) is that of the published 2-D table of OT-CFM.
-/// `sample_moons` of torchcfm is times 3, plus (-1, -1), with another noise ($.2\,U[0, 1]$, the same in both
+/// `sample_moons` of torchcfm is times 3, plus (-1, -1), with another noise ($.2 U[0, 1]$, the same in both
 /// coordinates, of standard deviation .058); this project's 2-D prototype most likely used that scale, for its
 /// distance after one step of the linear flow, 2.8 to 2.9, is the spread of that variant about its mean (2.99) and
 /// far above the published one's (1.99).

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 ///
 /// $$x = 2 \begin{pmatrix}\cos\alpha & \sin\alpha\\\\ -\sin\alpha & \cos\alpha\end{pmatrix} f, \quad
 ///   f \sim N\big((1, 0), \operatorname{diag}(.3^2, .1^2)\big),\
-///   \alpha = \tfrac{2\pi k}5 + \tfrac14 e^{f_1},\ k \sim U\\{0, \dots, 4\\}.$$
+///   \alpha = \tfrac{2\pi k}5 + \tfrac14 e^{f_1},\ k \sim U\lbrace 0, \dots, 4 \rbrace.$$
 ///
 /// The twist is not one to one, and there is no density in closed form.
 ///

@@ -12,7 +12,7 @@ const RADII: [f64; 4] = [0.75, 1.5, 2.25, 3.0];
 ///
 /// A circle of radius R under such noise has the density, at distance r from the origin,
 ///
-/// $$\frac{1}{2\pi s^2}\, e^{-(r^2 + R^2) / 2 s^2}\, I_0\!\left(\frac{rR}{s^2}\right),$$
+/// $$\frac{1}{2\pi s^2} e^{-(r^2 + R^2) / 2 s^2} I_0\left(\frac{rR}{s^2}\right),$$
 ///
 /// with the modified Bessel function $I_0$ (Rice, 1945); the rings are the mixture of four.
 ///

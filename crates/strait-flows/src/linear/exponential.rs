@@ -8,7 +8,7 @@ use tch::Tensor;
 /// A linear map of the channels as a matrix exponential: every map reached is invertible, both directions cost the
 /// same, and no order of channels is singled out.
 ///
-/// $$ y = e^{g A} x, \qquad \log|\det| = g\, H W \operatorname{tr} A $$
+/// $$ y = e^{g A} x, \qquad \log|\det| = g H W \operatorname{tr} A $$
 ///
 /// with the gate $g$ (Hoogeboom and others, arXiv 2006.01910). Under the gate $t$ it is the flow of the linear
 /// equation $\dot y = A y$ from time 0 to t. A fresh layer is the identity.

@@ -8,7 +8,7 @@ use tch::Tensor;
 
 /// A linear map of the channels as a product of triangular factors, its log-determinant O(C).
 ///
-/// $$ y = (I + g L)\,(\operatorname{diag} e^{g s} + g U)\, x, \qquad \log|\det| = g\, H W \sum_c s_c $$
+/// $$ y = (I + g L) (\operatorname{diag} e^{g s} + g U) x, \qquad \log|\det| = g H W \sum_c s_c $$
 ///
 /// with $L$ strictly lower and $U$ strictly upper triangular, and the gate $g$. For images it is the invertible 1x1
 /// convolution in its LU form (Kingma and Dhariwal, arXiv 1807.03039, section 3.2); the permutation of that form is

@@ -3,7 +3,7 @@ use strait_core::{Batch, Error, Loss, Models, Objective, PathSample};
 
 /// Conditional flow matching (Lipman et al., arXiv 2210.02747), for the velocity:
 ///
-/// $$ E\,|v(x_t, t) - u|^2, \qquad u \text{ and } x_t \text{ without gradient} $$
+/// $$ E |v(x_t, t) - u|^2, \qquad u \text{ and } x_t \text{ without gradient} $$
 ///
 /// Its minimiser is the marginal field $E[u \mid x_t]$ for any interpolant and any coupling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Source};
 /// Flow matching towards the marginal field over the data points of the batch (Xu et al., arXiv 2302.00670), for the
 /// velocity:
 ///
-/// $$ E\,|v(x_t, t) - \hat v(x_t, t)|^2, \qquad
-///    \hat v(x, t) = \sum_j w_j\, u_t(y_j; x_1^{(j)}) \quad\text{of Proposition 1 over all } x_1^{(j)} \text{ of the batch} $$
+/// $$ E |v(x_t, t) - \hat v(x_t, t)|^2, \qquad
+///    \hat v(x, t) = \sum_j w_j u_t(y_j; x_1^{(j)}) \quad\text{of Proposition 1 over all } x_1^{(j)} \text{ of the batch} $$
 ///
 /// The target of flow matching is u of one pair, whose mean at $x_t$ is the field and whose spread is noise. Given $x_t$ and
 /// all ends of the batch, the pair's own end is the j-th with probability $w_j$, so that $\hat v = E[u \mid x_t, \text{ends}]$:

@@ -3,7 +3,7 @@ use strait_core::{Batch, Error, Loss, Models, Objective};
 
 /// The mean square of the conditional paths' velocities, for the interpolant and the transport:
 ///
-/// $$ E\,|u|^2 $$
+/// $$ E |u|^2 $$
 ///
 /// A heavy tail of u is what a regression suffers from: between separated modes a transport path moves as fast as the
 /// Jacobian of its map is large.

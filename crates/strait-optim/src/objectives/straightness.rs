@@ -24,16 +24,16 @@ pub struct StraightnessConfig {
 
 /// How far the exact marginal field is from straight, for the interpolant:
 ///
-/// $$ E\left|\frac{D v^*}{D t}(x_t, t)\right|^2 $$
+/// $$ E\left|\frac{D v^\ast}{D t}(x_t, t)\right|^2 $$
 ///
-/// with $v^*$ of Proposition 1 over candidates that are drawn apart from the points. Everything is differentiated: the
+/// with $v^\ast$ of Proposition 1 over candidates that are drawn apart from the points. Everything is differentiated: the
 /// weights, the points and the direction.
 ///
 /// The square of an estimate is too large by its variance, and a path lowers that near $t = 1$ by widening its
 /// conditional laws there, while its true residual rises. So there are two estimates a and b, over halves of the
 /// candidates: $\tfrac14|a + b|^2$ is too large by as much as $\tfrac14|a - b|^2$ is on average, and what is lowered is
 ///
-/// $$ E\,\tfrac14|a + b|^2 - (1 - \epsilon)\,E\,\tfrac14|a - b|^2, \qquad \epsilon = \tfrac1{10} $$
+/// $$ E \tfrac14|a + b|^2 - (1 - \epsilon) E \tfrac14|a - b|^2, \qquad \epsilon = \tfrac1{10} $$
 ///
 /// which is too large by a tenth of the variance of the mean of both. (With nothing of the variance left, the product
 /// $a \cdot b$, nothing keeps the variance itself from growing, and the path diverges.)

@@ -4,7 +4,7 @@ use strait_core::{Batch, Bijection, Condition, Error, Loss, Models, Objective};
 
 /// How far a map carries the source points, for the transport:
 ///
-/// $$ E\,|T(x_0) - x_0|^2 $$
+/// $$ E |T(x_0) - x_0|^2 $$
 ///
 /// Of the many maps with one image it prefers the near ones; beside the likelihood it is the regularised transport of
 /// Onken et al. (arXiv 2006.00104).

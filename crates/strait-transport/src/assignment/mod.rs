@@ -83,7 +83,7 @@ pub enum AssignmentError {
 impl Assignment {
     /// The largest amount by which the potentials fail to prove this assignment optimal for `costs`:
     ///
-    /// $$\max\Bigl( \max_{ij}\, (u_i + v_j - c_{ij}),\; \max_i |c_{i \sigma(i)} - u_i - v_{\sigma(i)}| \Bigr).$$
+    /// $$\max\Bigl( \max_{ij} (u_i + v_j - c_{ij}), \max_i |c_{i \sigma(i)} - u_i - v_{\sigma(i)}| \Bigr).$$
     ///
     /// The cost is within $2n$ times this of the optimum, whatever algorithm found it. It is rounding: about
     /// $10^{-15}$ of the largest cost.

@@ -25,7 +25,7 @@ pub enum ObjectiveConfig {
         /// $\lambda$.
         acceleration: f64,
     },
-    /// $E|Dv^*/Dt|^2$ of the exact field, for the interpolant.
+    /// $E|Dv^\ast/Dt|^2$ of the exact field, for the interpolant.
     Straightness {
         /// Pairs of each batch whose data points are the exact field's candidates; the others are its points.
         candidates: i64,
@@ -45,7 +45,7 @@ pub enum ObjectiveConfig {
         #[serde(default)]
         derivative: DerivativeConfig,
     },
-    /// $E|Dv^*/Dt|^2$ by the learned field and its response to the paths, for the interpolant.
+    /// $E|Dv^\ast/Dt|^2$ by the learned field and its response to the paths, for the interpolant.
     MarginalStraightness {
         /// The step along the flow.
         step: f64,
