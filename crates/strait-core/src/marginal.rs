@@ -104,7 +104,7 @@ pub struct Marginal {
 /// A marginal with the derivative of its velocity along its own flow.
 #[derive(Debug)]
 pub struct MovingMarginal {
-    /// The marginal.
+    /// The marginal. Where a kernel made it, the gradient of its `log_square` is that of twice its `log_weight`.
     pub marginal: Marginal,
     /// $Dv/Dt = \partial_t v + (\nabla_x v) v$, (T, Q, ...).
     pub derivative: Tensor,

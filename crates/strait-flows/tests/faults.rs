@@ -2,8 +2,8 @@
 //! that it breaks. (`cargo test -p strait-flows --test faults`; run with `-- --nocapture` for the table.)
 
 use std::cell::Cell;
-use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, event_size};
+use strait_autodiff::{Jet, inside_jvp};
+use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, event_size, sum_per_sample};
 use strait_flows::{ActNorm, Active, Coupling, Exponential, Gate, Glow, Layer, Plan, Plu, Setting, Transform};
 use strait_laws::bijection::{Case, Domain, Law, check};
 use tch::{Kind, Tensor};
@@ -19,6 +19,8 @@ enum Fault {
     LogDetSummedOverTheBatch,
     LogDetAveragedOverTheBatch,
     LogDetScalar,
+    LogDetDetached,
+    LogDetStillInForwardMode,
     InverseIgnoresTheContext,
     InverseIgnoresTheTime,
     InverseOffByALittle,
@@ -30,6 +32,7 @@ enum Fault {
     TimeDetached,
     ValueDetached,
     NotFinite,
+    DoubleInside,
 }
 
 struct Faulty<B> {
@@ -68,9 +71,11 @@ impl<B: Bijection> Faulty<B> {
             Fault::LogDetWrongSign => -log_det,
             Fault::LogDetZero => log_det.zeros_like(),
             Fault::LogDetOfInverseAsForward if !forward => -log_det,
-            Fault::LogDetSummedOverTheBatch => log_det.sum(Kind::Double).expand_as(log_det),
-            Fault::LogDetAveragedOverTheBatch => log_det.mean(Kind::Double).expand_as(log_det),
-            Fault::LogDetScalar => log_det.sum(Kind::Double),
+            Fault::LogDetSummedOverTheBatch => log_det.sum(log_det.kind()).expand_as(log_det),
+            Fault::LogDetAveragedOverTheBatch => log_det.mean(log_det.kind()).expand_as(log_det),
+            Fault::LogDetScalar => log_det.sum(log_det.kind()),
+            Fault::LogDetDetached => log_det.detach(),
+            Fault::LogDetStillInForwardMode if inside_jvp() => log_det.detach(),
             _ => log_det.shallow_clone(),
         }
     }
@@ -80,6 +85,7 @@ impl<B: Bijection> Faulty<B> {
             Fault::GradientNotFinite => value + (&self.idle * 0.0).abs().sqrt(),
             Fault::ValueDetached => value.detach() + x * 0.0,
             Fault::NotFinite => value + f64::NAN,
+            Fault::DoubleInside => value.to_kind(Kind::Double),
             _ => value,
         }
     }
@@ -92,7 +98,7 @@ impl<B: Bijection> Bijection for Faulty<B> {
         let y = self.inner.forward(x, Condition { t: detached.as_ref(), ..condition })?;
         let mut value = self.value(y.value, x) + self.offset(x);
         if self.fault == Fault::ForwardNormalisesTheBatch {
-            value -= x.mean_dim([0i64].as_slice(), true, Kind::Double);
+            value -= x.mean_dim([0i64].as_slice(), true, x.kind());
         }
         Ok(Transformed { value, log_det: self.log_det(&y.log_det, x, true) })
     }
@@ -137,7 +143,7 @@ const LAYERS: [(&str, Build); 6] = [
 ];
 
 /// Each fault, with the laws that may be the first to break.
-const FAULTS: [(Fault, &[Law]); 19] = [
+const FAULTS: [(Fault, &[Law]); 22] = [
     (Fault::LogDetDoubled, &[Law::LogDet]),
     (Fault::LogDetWithoutPlaces, &[Law::LogDet]),
     (Fault::LogDetWrongSign, &[Law::LogDet]),
@@ -146,6 +152,8 @@ const FAULTS: [(Fault, &[Law]); 19] = [
     (Fault::LogDetSummedOverTheBatch, &[Law::BatchSplit]),
     (Fault::LogDetAveragedOverTheBatch, &[Law::BatchSplit]),
     (Fault::LogDetScalar, &[Law::Shape]),
+    (Fault::LogDetDetached, &[Law::Gradient]),
+    (Fault::LogDetStillInForwardMode, &[Law::ForwardMode]),
     (Fault::InverseIgnoresTheContext, &[Law::RoundTrip]),
     (Fault::InverseIgnoresTheTime, &[Law::RoundTrip]),
     (Fault::InverseOffByALittle, &[Law::RoundTrip]),
@@ -154,9 +162,10 @@ const FAULTS: [(Fault, &[Law]); 19] = [
     (Fault::ParameterOutsideTheSet, &[Law::Restore]),
     (Fault::RandomAtEachCall, &[Law::Pure]),
     (Fault::GradientNotFinite, &[Law::Gradient]),
-    (Fault::TimeDetached, &[Law::ForwardMode]),
+    (Fault::TimeDetached, &[Law::Gradient]),
     (Fault::ValueDetached, &[Law::LogDet]),
     (Fault::NotFinite, &[Law::Finite]),
+    (Fault::DoubleInside, &[Law::SinglePrecision]),
 ];
 
 /// A coupling that moves points as if time stood still.
@@ -181,6 +190,28 @@ fn the_suite_reports_a_push_that_holds_time() {
         Ok(HoldsTime(Coupling::new(scope, &setting(case), Transform::affine(), Active::Last)?))
     };
     assert_eq!(check("a coupling that holds time", &domain, build).unwrap_err().law, Law::Push);
+}
+
+/// $y = e^s x$, whose log-scale learns from the log-determinant alone.
+struct ParameterDetached(Tensor);
+
+impl Bijection for ParameterDetached {
+    fn forward(&self, x: &Tensor, _: Condition<'_>) -> Result<Transformed, Error> {
+        Ok(Transformed { value: x * self.0.detach().exp(), log_det: sum_per_sample(&self.0.expand_as(x)) })
+    }
+    fn inverse(&self, y: &Tensor, _: Condition<'_>) -> Result<Transformed, Error> {
+        Ok(Transformed { value: y * (-self.0.detach()).exp(), log_det: -sum_per_sample(&self.0.expand_as(y)) })
+    }
+}
+
+#[test]
+fn the_suite_reports_a_parameter_that_no_gradient_reaches() {
+    let build = |case: &Case, scope: &mut Scope<'_>| {
+        Ok(ParameterDetached(scope.tensor("log_scale", &case.event, Init::Constant(0.0))?))
+    };
+    let broken = check("a detached scale", &Domain::vectors(1..=3), build).unwrap_err();
+    assert_eq!(broken.law, Law::Gradient);
+    assert!(broken.detail.contains("log_scale"), "{broken}");
 }
 
 fn domain() -> Domain {

@@ -1,4 +1,5 @@
-//! The laws of [`Bijection`], in float64, on perturbed parameters, over generated shapes, contexts, times and inputs.
+//! The laws of [`Bijection`], in float64 and once in float32, on perturbed parameters, over generated shapes, contexts,
+//! times and inputs.
 //!
 //! [`check`] builds the layer afresh for every case, moves each of its parameters by normal noise (at initialisation
 //! most log-determinants are zero, and a wrong one would pass), and holds it to every [`Law`]. It reports the first
@@ -59,19 +60,25 @@ pub enum Law {
     Opposite,
     /// The log-determinant of each sample is that of the autograd Jacobian, within $10^{-8}$, in both directions.
     LogDet,
-    /// Gradients with respect to the input, the condition and all parameters are finite, in both directions.
+    /// Along one random direction in the input, the condition and all parameters at once, the gradients of value and
+    /// log-determinant are their central difference, in both directions. At a time of 0 or 1 that in t need only be
+    /// finite.
     Gradient,
-    /// The forward-mode derivative along $(\dot x, \dot t)$ is the reverse-mode one, and can itself be differentiated.
+    /// The forward-mode derivatives of value and log-determinant along $(\dot x, \dot t)$ are the reverse-mode ones,
+    /// and that of the value can itself be differentiated.
     ForwardMode,
     /// `push`, where a layer has it, is the image of a point that moves with two derivatives: those of libtorch.
     Push,
     /// Another instance that is given the same parameters by name has the same output to the bit.
     Restore,
+    /// Another one in float32, with the same parameters and inputs, has outputs of its own kind, those of float64
+    /// within 0.05: as many of its digits as `RoundTrip` asks for.
+    SinglePrecision,
 }
 
 impl Law {
     /// Every law, in the order in which they are held against a case.
-    pub const ALL: [Law; 12] = [
+    pub const ALL: [Law; 13] = [
         Law::Runs,
         Law::Shape,
         Law::Finite,
@@ -84,6 +91,7 @@ impl Law {
         Law::ForwardMode,
         Law::Push,
         Law::Restore,
+        Law::SinglePrecision,
     ];
 }
 

@@ -44,7 +44,7 @@ pub enum Law {
     Runs,
     /// Both sides have the shape of what was given.
     Shape,
-    /// The source rows are those that were given, each once.
+    /// The source is as it was given, row by row: training has a time for each of its rows already.
     Source,
     /// The data rows are those that were given: each once, or each once on average over draws.
     Target,
@@ -170,7 +170,7 @@ fn pairing_laws(
             format!("the {what} is {:?} {:?} for {:?} {:?}", found.kind(), found.size(), given.kind(), given.size())
         })?;
     }
-    ensure(sorted(&pairs.x0)? == sorted(x0)?, Law::Source, || "the rows are others than were given".into())?;
+    ensure(pairs.x0 == *x0, Law::Source, || "the rows are not those that were given, in their order".into())?;
     let rows = rows_of(&pairs, case.batch)?;
     let named = x1.index_select(0, &Tensor::from_slice(&rows));
     ensure(pairs.x1 == named, Law::TargetRows, || format!("the data rows are not {rows:?} of the given ones"))?;

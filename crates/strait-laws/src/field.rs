@@ -19,14 +19,15 @@
 //! check_differentiable("swirl", |_, _| Ok(Swirl)).unwrap();
 //! ```
 
+use crate::gradient::{self, Leaf};
 use crate::samples::{Events, Perturbed};
 use crate::suite::{self, hold};
 use std::fmt;
 use strait_autodiff::{Graph, jvp, vjp};
-use strait_core::{Error, Scope, VelocityField};
+use strait_core::{Draws, Error, Parameters, Scope, VelocityField};
 use tch::{Device, Kind, Tensor};
 
-/// What every velocity field must satisfy; the last two hold of differentiable ones.
+/// What every velocity field must satisfy; the last three hold of differentiable ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
@@ -45,6 +46,8 @@ pub enum Law {
     MaterialDerivative,
     /// Forward and reverse mode agree: $w \cdot (J \dot x) = (J^\top w) \cdot \dot x$ for every sample.
     Transpose,
+    /// Along one random direction in all parameters, the gradient of the velocity is its central difference.
+    Gradient,
 }
 
 pub use crate::samples::Case;
@@ -136,20 +139,23 @@ impl<'a> Suite<'a> {
 /// A field for a case, the same in single precision, and points and times to try both on.
 struct Trial<F> {
     field: F,
+    parameters: Parameters,
     single: F,
     x: Tensor,
     t: Tensor,
     /// A tangent and a cotangent.
     directions: [Tensor; 2],
+    /// Of the check of gradients.
+    draws: Draws,
 }
 
 fn trial<F>(case: &Case, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>) -> Result<Trial<F>, Fault> {
-    let Perturbed { double: field, single } = Perturbed::new(case, build).map_err(runs)?;
+    let Perturbed { double: field, parameters, single } = Perturbed::new(case, build).map_err(runs)?;
     let mut draws = case.stream().at(0);
     let mut normal = || draws.normal(&case.shape(), Kind::Double, Device::Cpu).map_err(runs);
     let (x, directions) = (normal()?, [normal()?, normal()?]);
     let t = case.stream().at(1).uniform(&[case.batch], Kind::Double, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
-    Ok(Trial { field, single, x, t, directions })
+    Ok(Trial { field, parameters, single, x, t, directions, draws: case.stream().at(2) })
 }
 
 fn value_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {
@@ -176,7 +182,7 @@ fn value_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {
 }
 
 fn derivative_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {
-    let Trial { field, x, t, directions: [tangent, cotangent], .. } = trial;
+    let Trial { field, parameters, x, t, directions: [tangent, cotangent], draws, .. } = trial;
     let push = |x: &Tensor, t: &Tensor, dx: &Tensor, dt: &Tensor| -> Result<Tensor, Fault> {
         let inputs = [x.shallow_clone(), t.shallow_clone()];
         let tangents = [dx.shallow_clone(), dt.shallow_clone()];
@@ -194,15 +200,19 @@ fn derivative_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {
     hold(Law::MaterialDerivative, "the derivative along the flow", &exact, &numeric, 1e-5)?;
 
     let forward = push(x, t, tangent, &t.zeros_like())?;
-    let x = x.detach().set_requires_grad(true);
-    let v = field.velocity(&x, t).map_err(runs)?;
+    let leaf = x.detach().set_requires_grad(true);
+    let v = field.velocity(&leaf, t).map_err(runs)?;
     let back = if v.requires_grad() {
-        vjp(&[v], &[cotangent.shallow_clone()], &[x], Graph::Free).map_err(runs)?.remove(0)
+        vjp(&[v], &[cotangent.shallow_clone()], &[leaf], Graph::Free).map_err(runs)?.remove(0)
     } else {
         cotangent.zeros_like()
     };
     let inner = |a: &Tensor, b: &Tensor| strait_core::sum_per_sample(&(a * b));
-    hold(Law::Transpose, "the pull-back", &inner(&back, tangent), &inner(cotangent, &forward), 1e-9)
+    hold(Law::Transpose, "the pull-back", &inner(&back, tangent), &inner(cotangent, &forward), 1e-9)?;
+
+    let leaves: Vec<_> = Leaf::parameters(parameters).collect();
+    let velocity = || Ok(vec![field.velocity(x, t)?]);
+    gradient::hold(Law::Gradient, "the velocity", &leaves, &mut draws.clone(), velocity)
 }
 
 /// One classical Runge-Kutta step.

@@ -1,9 +1,9 @@
-//! The laws of [`Interpolant`] and [`InvertibleInterpolant`], in float64, on perturbed parameters.
+//! The laws of [`Interpolant`] and [`InvertibleInterpolant`], in float64 and float32, on perturbed parameters.
 //!
 //! [`check`] builds the path afresh for every case, moves each of its parameters by normal noise (a learned family
 //! starts as a known path, where a wrong derivative would pass), and holds it to every [`Law`];
 //! [`check_invertible`] adds the laws of the inverse. Both report the first broken law in a line, on a case shrunk
-//! as far as it goes.
+//! as far as it goes. Gradients, a batch of several ends and a second source are looked at in one case of eight.
 //!
 //! ```
 //! use strait_core::{Error, Interpolant, PathCurve, PathSample, per_sample};
@@ -25,17 +25,18 @@
 //! check("line", |_, _| Ok(Line)).unwrap();
 //! ```
 
+use crate::gradient::{self, Leaf};
 use crate::samples::{Events, Perturbed};
 use crate::suite::{self, hold};
 use std::fmt;
 use strait_autodiff::{Graph, vjp};
 use strait_core::{
-    Error, Interpolant, InvertibleInterpolant, Marginal, MovingMarginal, PathSample, Points, Scope, Source,
-    StandardNormal, event_size,
+    Draws, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, Parameters, PathCurve,
+    PathSample, Points, Scope, Source, StandardNormal, event_size,
 };
 use tch::{Device, Kind, Tensor};
 
-/// What every interpolant must satisfy; the last four hold of invertible ones.
+/// What every interpolant must satisfy; the last five hold of invertible ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
@@ -43,7 +44,8 @@ pub enum Law {
     Runs,
     /// Position, velocity and acceleration have the shape of $x_0$ and are finite.
     Shape,
-    /// $\varphi_0 = x_0$ and $\varphi_1 = x_1$ to the bit, in float64 and float32.
+    /// $\varphi_0 = x_0$ and $\varphi_1 = x_1$ to the bit, by `at` and by `position`, with finite velocities there, in
+    /// float64 and float32.
     Endpoints,
     /// `position` is the position of `at`.
     Position,
@@ -57,12 +59,19 @@ pub enum Law {
     OneEnd,
     /// With the same parameters and inputs in float32, position and velocity are those of float64 within $10^{-3}$.
     SinglePrecision,
+    /// Along one random direction in all parameters, the gradient of what `position`, `at` and `curve` give is its
+    /// central difference; of an invertible path, also that of `invert`, `marginal` and `moving_marginal` (but for the
+    /// `log_square` of the last).
+    Gradient,
     /// $\varphi_t^{-1}(\varphi_t(x_0; x_1); x_1) = x_0$ within $10^{-9}$ for $t \le 0.95$.
     RoundTrip,
     /// The inverse's log-determinant is that of the autograd Jacobian of its own map, for every sample.
     LogDet,
-    /// `through` and `marginal` are what `invert` and `at` make of every pair by itself.
+    /// `through` and `marginal` are what `invert` and `at` make of every pair by itself, under $N(0, I)$ and
+    /// $N(0, 4I)$.
     Through,
+    /// `marginal_at`, where a path has it, has over any ends the velocity of `marginal` at its own position.
+    ManyEnds,
     /// `moving_marginal`, where a path has it, is `marginal` with its difference along the flow, within $10^{-5}$.
     Moving,
 }
@@ -156,7 +165,11 @@ impl<'a> Suite<'a> {
         &self,
         build: impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>,
     ) -> Result<(), Broken> {
-        self.run(|case| self.path_laws(&trial(case, &build)?))
+        self.run(|case| {
+            let trial = trial(case, &build)?;
+            self.path_laws(&trial)?;
+            if in_full(case) { path_gradients(&trial) } else { Ok(()) }
+        })
     }
 
     /// As [`check_invertible`].
@@ -168,9 +181,19 @@ impl<'a> Suite<'a> {
         build: impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>,
     ) -> Result<(), Broken> {
         self.run(|case| {
-            let trial = trial(case, &build)?;
+            let (trial, normal) = (trial(case, &build)?, StandardNormal::new(&case.event));
             self.path_laws(&trial)?;
-            inverse_laws(&trial)
+            inverse_laws(&trial)?;
+            passage_laws(&trial, &normal)?;
+            if !in_full(case) {
+                return Ok(());
+            }
+            path_gradients(&trial)?;
+            inverse_gradients(&trial, &normal)?;
+            many_ends(&trial, &normal)?;
+            let wide = Wide(normal);
+            passage_laws(&trial, &wide)?;
+            many_ends(&trial, &wide)
         })
     }
 
@@ -179,27 +202,44 @@ impl<'a> Suite<'a> {
     }
 }
 
+/// Whether a case, one in eight, is also held to what takes longer than all else: gradients, batches of several ends,
+/// and a second source.
+fn in_full(case: &Case) -> bool {
+    case.seed.is_multiple_of(8)
+}
+
 /// A path for a case with perturbed parameters, the same in single precision, and pairs and times to try both on.
 struct Trial<I> {
     path: I,
+    parameters: Parameters,
     single: I,
     x0: Tensor,
     x1: Tensor,
     t: Tensor,
+    /// Of the checks of gradients.
+    draws: Draws,
+}
+
+impl<I> Trial<I> {
+    /// Holds the gradient in the parameters of what a path gives to differences.
+    fn gradient(&self, what: &str, given: impl Fn() -> Result<Vec<Tensor>, Error>) -> Result<(), Fault> {
+        let leaves: Vec<_> = Leaf::parameters(&self.parameters).collect();
+        gradient::hold(Law::Gradient, what, &leaves, &mut self.draws.clone(), given)
+    }
 }
 
 fn trial<I>(case: &Case, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>) -> Result<Trial<I>, Fault> {
-    let Perturbed { double: path, single } = Perturbed::new(case, build).map_err(runs)?;
+    let Perturbed { double: path, parameters, single } = Perturbed::new(case, build).map_err(runs)?;
     let mut draws = case.stream().at(0);
     let mut normal = || draws.normal(&case.shape(), Kind::Double, Device::Cpu).map_err(runs);
     let (x0, x1) = (normal()?, normal()? * 2.0);
     let t = case.stream().at(1).uniform(&[case.batch], Kind::Double, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
-    Ok(Trial { path, single, x0, x1, t })
+    Ok(Trial { path, parameters, single, x0, x1, t, draws: case.stream().at(2) })
 }
 
 impl Suite<'_> {
     fn path_laws<I: Interpolant>(&self, trial: &Trial<I>) -> Result<(), Fault> {
-        let Trial { path, single, x0, x1, t } = trial;
+        let Trial { path, single, x0, x1, t, .. } = trial;
         let sample = path.at(x0, x1, t).map_err(runs)?;
         let curve = path.curve(x0, x1, t).map_err(runs)?;
         for (what, part) in [
@@ -241,14 +281,10 @@ impl Suite<'_> {
 
         let (end, early) = (x1.narrow(0, 0, 1).expand_as(x1), t * 0.95);
         let ends = Tensor::cat(&[&end, &end], 0);
-        let source = StandardNormal::new(&x0.size()[1..]);
-        match path.marginal_at(&source, x0, &ends, &early) {
-            Err(Error::NotInvertible { .. }) => {}
-            found => {
-                let (found, wanted) = (found.map_err(runs)?, path.at(x0, &end, &early).map_err(runs)?);
-                hold(Law::OneEnd, "the position of `marginal_at`", &found.x_t, &wanted.x_t, 1e-6)?;
-                hold(Law::OneEnd, "the velocity of `marginal_at`", &found.velocity, &wanted.velocity, 1e-6)?;
-            }
+        if let Some(found) = marginal_at(path, &StandardNormal::new(&x0.size()[1..]), x0, &ends, &early)? {
+            let wanted = path.at(x0, &end, &early).map_err(runs)?;
+            hold(Law::OneEnd, "the position of `marginal_at`", &found.x_t, &wanted.x_t, 1e-6)?;
+            hold(Law::OneEnd, "the velocity of `marginal_at`", &found.velocity, &wanted.velocity, 1e-6)?;
         }
 
         let in_single = single.at(&float(x0), &float(x1), &float(t)).map_err(runs)?;
@@ -266,12 +302,42 @@ impl Suite<'_> {
     }
 }
 
+fn path_gradients<I: Interpolant>(trial: &Trial<I>) -> Result<(), Fault> {
+    let Trial { path, x0, x1, t, .. } = trial;
+    trial.gradient("`at`", || {
+        let PathSample { x_t, velocity } = path.at(x0, x1, t)?;
+        Ok(vec![path.position(x0, x1, t)?, x_t, velocity])
+    })?;
+    trial.gradient("`curve`", || {
+        let PathCurve { x_t, velocity, acceleration } = path.curve(x0, x1, t)?;
+        Ok(vec![x_t, velocity, acceleration])
+    })
+}
+
+/// `marginal_at`, of a path that has it.
+fn marginal_at(
+    path: &impl Interpolant,
+    source: &dyn Source,
+    x0: &Tensor,
+    ends: &Tensor,
+    t: &Tensor,
+) -> Result<Option<PathSample>, Fault> {
+    match path.marginal_at(source, x0, ends, t) {
+        Err(Error::NotInvertible { .. }) => Ok(None),
+        found => found.map(Some).map_err(runs),
+    }
+}
+
 fn ends(path: &impl Interpolant, x0: &Tensor, x1: &Tensor, at_end: f64) -> Result<(), Fault> {
     let batch = x0.size()[0];
     for (end, wanted, tolerance) in [(0.0, x0, 0.0), (1.0, x1, at_end)] {
         let t = Tensor::full([batch], end, (x0.kind(), x0.device()));
-        let found = path.at(x0, x1, &t).map_err(runs)?.x_t;
-        hold(Law::Endpoints, &format!("the path at t = {end} ({:?})", x0.kind()), &found, wanted, tolerance)?;
+        let PathSample { x_t, velocity } = path.at(x0, x1, &t).map_err(runs)?;
+        let position = path.position(x0, x1, &t).map_err(runs)?;
+        let words = |what: &str| format!("{what} at t = {end} ({:?})", x0.kind());
+        hold(Law::Endpoints, &words("the path"), &x_t, wanted, tolerance)?;
+        hold(Law::Endpoints, &words("the position alone"), &position, wanted, tolerance)?;
+        hold(Law::Endpoints, &words("the velocity"), &velocity, &velocity.detach(), 0.0)?; // that it is finite
     }
     Ok(())
 }
@@ -293,15 +359,57 @@ fn inverse_laws<I: InvertibleInterpolant>(trial: &Trial<I>) -> Result<(), Fault>
         .collect::<Result<Vec<_>, _>>()
         .map_err(runs)?;
     let (_, log_det) = Tensor::stack(&rows, 1).slogdet();
-    hold(Law::LogDet, "the inverse's log-determinant", &inverted.log_det, &log_det, 1e-8)?;
-    passage_laws(trial)
+    hold(Law::LogDet, "the inverse's log-determinant", &inverted.log_det, &log_det, 1e-8)
+}
+
+/// $N(0, 4I)$: what a path makes of a source that is not the standard one.
+struct Wide(StandardNormal);
+
+impl Source for Wide {
+    fn event_shape(&self) -> &[i64] {
+        self.0.event_shape()
+    }
+
+    fn sample(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
+        Ok(self.0.sample(n, draws, kind, device)? * 2.0)
+    }
+
+    fn log_density(&self, x: &Tensor) -> Result<Tensor, Error> {
+        Ok(self.0.log_density(&(x / 2.0))? - event_size(x) as f64 * 2f64.ln())
+    }
+}
+
+/// Points at two times.
+fn points<I>(Trial { x0, t, .. }: &Trial<I>) -> [Tensor; 2] {
+    let two = Tensor::cat(&[t.narrow(0, 0, 1), 1f64 - t.narrow(0, 0, 1)], 0) * 0.9;
+    [Tensor::stack(&[x0, &(x0 * 0.5 + 0.1)], 0), two]
+}
+
+fn inverse_gradients<I: InvertibleInterpolant>(trial: &Trial<I>, source: &StandardNormal) -> Result<(), Fault> {
+    let Trial { path, x0, x1, t, .. } = trial;
+    let x_t = path.position(x0, x1, t).map_err(runs)?.detach();
+    trial.gradient("`invert`", || {
+        let Inverted { x0, log_det } = path.invert(&x_t, x1, t)?;
+        Ok(vec![x0, log_det])
+    })?;
+    let [x_t, two] = points(trial);
+    let at = Points { x_t: &x_t, x1, t: &two };
+    trial.gradient("`marginal`", || {
+        let Marginal { velocity, log_weight, log_square } = path.marginal(source, at)?;
+        Ok(vec![velocity, log_weight, log_square])
+    })?;
+    trial.gradient("`moving_marginal`", || match path.moving_marginal(source, at)? {
+        Some(MovingMarginal { marginal: Marginal { velocity, log_weight, .. }, derivative }) => {
+            Ok(vec![velocity, log_weight, derivative])
+        }
+        None => Ok(vec![]),
+    })
 }
 
 /// At two times, the paths from each of the ends through each of the points, against one pair at a time.
-fn passage_laws<I: InvertibleInterpolant>(trial: &Trial<I>) -> Result<(), Fault> {
-    let Trial { path, x0, x1, t, .. } = trial;
-    let two = Tensor::cat(&[t.narrow(0, 0, 1), 1f64 - t.narrow(0, 0, 1)], 0) * 0.9;
-    let x_t = Tensor::stack(&[x0, &(x0 * 0.5 + 0.1)], 0);
+fn passage_laws<I: InvertibleInterpolant>(trial: &Trial<I>, source: &dyn Source) -> Result<(), Fault> {
+    let Trial { path, x1, .. } = trial;
+    let [x_t, two] = points(trial);
     let at = Points { x_t: &x_t, x1, t: &two };
     let (found, size) = (path.through(at).map_err(runs)?, at.check().map_err(runs)?);
     let (x_t, x1, t) = at.rows();
@@ -312,15 +420,14 @@ fn passage_laws<I: InvertibleInterpolant>(trial: &Trial<I>) -> Result<(), Fault>
     hold(Law::Through, "a log-determinant", &found.log_det, &inverted.log_det.view(&size[..3]), 1e-9)?;
     hold(Law::Through, "a velocity through a point", &found.velocity, &velocity.view(wide), 1e-9)?;
 
-    let source = StandardNormal::new(&size[3..]);
-    let whole = path.marginal(&source, at).map_err(runs)?;
+    let whole = path.marginal(source, at).map_err(runs)?;
     let log_weight = source.log_density(&inverted.x0).map_err(runs)? + inverted.log_det;
     let wanted = Marginal::over(&log_weight.view(&size[..3]), &velocity.view(wide));
     hold(Law::Through, "the marginal velocity", &whole.velocity, &wanted.velocity, 1e-8)?;
     hold(Law::Through, "the marginal log-weight", &whole.log_weight, &wanted.log_weight, 1e-8)?;
     hold(Law::Through, "the marginal's effective size", &whole.effective(), &wanted.effective(), 1e-8)?;
 
-    let Some(MovingMarginal { marginal, derivative }) = path.moving_marginal(&source, at).map_err(runs)? else {
+    let Some(MovingMarginal { marginal, derivative }) = path.moving_marginal(source, at).map_err(runs)? else {
         return Ok(());
     };
     hold(Law::Moving, "the moving marginal's velocity", &marginal.velocity, &whole.velocity, 1e-8)?;
@@ -330,8 +437,20 @@ fn passage_laws<I: InvertibleInterpolant>(trial: &Trial<I>) -> Result<(), Fault>
     let h = 2e-6;
     let moved = |steps: f64| {
         let (x_t, t) = (at.x_t + &whole.velocity * (steps * h), at.t + steps * h);
-        path.marginal(&source, Points { x_t: &x_t, t: &t, ..at }).map(|marginal| marginal.velocity).map_err(runs)
+        path.marginal(source, Points { x_t: &x_t, t: &t, ..at }).map(|marginal| marginal.velocity).map_err(runs)
     };
     let numeric = ((moved(1.0)? - moved(-1.0)?) * 8.0 - (moved(2.0)? - moved(-2.0)?)) / (12.0 * h);
     hold(Law::Moving, "the derivative along the flow", &derivative, &numeric, 1e-5)
+}
+
+/// `marginal_at`, where a path has it, against `marginal` at the same points.
+fn many_ends<I: InvertibleInterpolant>(trial: &Trial<I>, source: &dyn Source) -> Result<(), Fault> {
+    let Trial { path, x0, x1, t, .. } = trial;
+    let (ends, early) = (Tensor::cat(&[x1, &(x0 * 1.5 - 0.3)], 0), t * 0.95);
+    let Some(found) = marginal_at(path, source, x0, &ends, &early)? else { return Ok(()) };
+    let x_t = path.position(x0, x1, &early).map_err(runs)?;
+    let at = Points { x_t: &x_t.unsqueeze(1), x1: &ends, t: &early };
+    let wanted = path.marginal(source, at).map_err(runs)?.velocity.squeeze_dim(1);
+    hold(Law::ManyEnds, "the position of `marginal_at`", &found.x_t, &x_t, 1e-9)?;
+    hold(Law::ManyEnds, "the velocity of `marginal_at`", &found.velocity, &wanted, 1e-9)
 }

@@ -1,11 +1,9 @@
-//! One law suite per Strait trait, for Strait's implementors and for your own.
-//!
-//! Each suite is a function for your tests: it generates cases, holds the implementor to every law of its trait, and
-//! reports the first broken law in one line, on a case shrunk as far as it goes.
+#![doc = include_str!("../README.md")]
 
 pub mod bijection;
 pub mod coupling;
 pub mod field;
+mod gradient;
 pub mod interpolant;
 mod samples;
 pub mod stepper;

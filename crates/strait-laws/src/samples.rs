@@ -64,6 +64,8 @@ impl Events {
 /// pass), in double and in single precision.
 pub(crate) struct Perturbed<M> {
     pub(crate) double: M,
+    /// Those of the model in double precision.
+    pub(crate) parameters: Parameters,
     pub(crate) single: M,
 }
 
@@ -82,7 +84,7 @@ impl<M> Perturbed<M> {
         }
         let values: Vec<_> = parameters.named().into_iter().map(|(n, v)| (n, v.to_kind(Kind::Float))).collect();
         same.assign(&values)?;
-        Ok(Self { double, single })
+        Ok(Self { double, parameters, single })
     }
 }
 

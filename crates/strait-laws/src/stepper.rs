@@ -1,4 +1,4 @@
-//! The laws of [`Stepper`], in float64, on fields whose flow is known in closed form.
+//! The laws of [`Stepper`], in float64 and once in float32, on fields whose flow is known in closed form.
 //!
 //! [`check`] runs a rule over generated trajectories, forward and backward, over even and uneven steps, and holds it to
 //! every [`Law`]. It reports the first broken law in a line.
@@ -32,7 +32,7 @@
 use crate::suite;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::Config;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use strait_core::{Error, Seed, Stepper, VelocityField, per_sample};
 use tch::{Device, Kind, Tensor};
@@ -57,6 +57,8 @@ pub enum Law {
     BatchSplit,
     /// A field may hand back the very tensors it was given, or views of them.
     Sharing,
+    /// A trajectory in float32 stays there, asks at times of that kind, and is that of float64 within $10^{-4}$.
+    SinglePrecision,
     /// A velocity of another shape than the state is an error.
     Shape,
 }
@@ -69,7 +71,7 @@ pub enum Known {
     Linear,
     /// $\dot x = \sin x$: $\tan(x/2)$ grows like $e^t$.
     Nonlinear,
-    /// $\dot x = (x + 1)\,[\cos 2t,\ 2/(1+t)]$: $x + 1$ grows like $[e^{\sin(2t)/2},\ (1+t)^2]$.
+    /// $\dot x = (x + 1) [\cos 2t,\ 2/(1+t)]$: $x + 1$ grows like $[e^{\sin(2t)/2},\ (1+t)^2]$.
     TimeDependent,
 }
 
@@ -169,6 +171,21 @@ impl<F: VelocityField> VelocityField for Noted<F> {
     }
 }
 
+/// A field that notes a time of another kind than the state's, which a network would refuse.
+struct Kinds {
+    field: Known,
+    of_time: Cell<Kind>,
+}
+
+impl VelocityField for Kinds {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        if t.kind() != x.kind() {
+            self.of_time.set(t.kind());
+        }
+        self.field.velocity(x, t)
+    }
+}
+
 /// A field that hands back what it was given.
 enum Handed {
     /// The state itself: $\dot x = x$.
@@ -240,11 +257,26 @@ fn laws(case: &Case, stepper: &mut impl Stepper) -> Result<(), Fault> {
     counts(case, stepper, &x)?;
     orders(case, stepper, &x)?;
     state_of_the_rule(case, stepper, &x)?;
+    single_precision(case, stepper, &x)?;
     let refused = stepper.step(&Short, &mut x.copy(), 0.0, 0.5);
     if refused.is_ok() {
         return Err(Fault::new(Law::Shape, "a velocity of shape [16, 1] moved a state of shape [16, 2]"));
     }
     Ok(())
+}
+
+fn single_precision(case: &Case, stepper: &mut impl Stepper, x: &Tensor) -> Result<(), Fault> {
+    let (law, times) = (Law::SinglePrecision, times(case, 5));
+    let double = walk(stepper, &case.field, x, &times)?;
+    let field = Kinds { field: case.field, of_time: Cell::new(Kind::Float) };
+    let single =
+        walk(stepper, &field, &x.to_kind(Kind::Float), &times).map_err(|fault| Fault::new(law, fault.detail))?;
+    for (what, kind) in [("the state", single.kind()), ("a time", field.of_time.get())] {
+        if kind != Kind::Float {
+            return Err(Fault::new(law, format!("{what} is {kind:?} in a trajectory in float32")));
+        }
+    }
+    suite::hold(law, "a trajectory in float32", &single.to_kind(Kind::Double), &double, 1e-4)
 }
 
 fn counts(case: &Case, stepper: &mut impl Stepper, x: &Tensor) -> Result<(), Fault> {

@@ -52,6 +52,25 @@ pub(crate) fn config() -> Config {
     Config { failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
 }
 
+/// One thread for libtorch as long as it lives: the tensors of cases are small, and a second thread only costs.
+struct OneThread {
+    before: i32,
+}
+
+impl OneThread {
+    fn start() -> Self {
+        let before = tch::get_num_threads();
+        tch::set_num_threads(1);
+        Self { before }
+    }
+}
+
+impl Drop for OneThread {
+    fn drop(&mut self) {
+        tch::set_num_threads(self.before);
+    }
+}
+
 /// Examines cases, the same in every run. A panic, and whatever else no law accounts for, is reported under `runs`.
 pub(crate) fn run<Law: Debug, Case: Debug + Display + Default>(
     subject: &str,
@@ -60,6 +79,7 @@ pub(crate) fn run<Law: Debug, Case: Debug + Display + Default>(
     cases: &impl Strategy<Value = Case>,
     examine: impl Fn(&Case) -> Result<(), Fault<Law>>,
 ) -> Result<(), Broken<Law, Case>> {
+    let _one_thread = OneThread::start();
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let outcome = runner.run(cases, |case| examine(&case).map_err(|fault| TestCaseError::fail(fault.detail)));
     let (fault, case) = match outcome {

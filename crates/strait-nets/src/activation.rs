@@ -5,7 +5,7 @@ use tch::Tensor;
 /// The nonlinearity between two layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// $x\,\sigma(x)$ (Elfwing et al., arXiv 1702.03118).
+    /// $x \sigma(x)$ (Elfwing et al., arXiv 1702.03118).
     Silu,
     /// Self-normalising exponential units (Klambauer et al., arXiv 1706.02515).
     Selu,

@@ -1,5 +1,4 @@
-//! Networks over a sample and a time: an MLP that is a velocity field, and a time function with exact derivatives
-//! in t for learned interpolants.
+#![doc = include_str!("../README.md")]
 
 mod activation;
 mod mlp;

@@ -4,9 +4,10 @@ mod common;
 
 use common::{Net, affine};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Scope, Source, event_size, per_sample,
+    Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, PathCurve, PathSample, Points, Scope, Source,
+    StandardNormal, event_size, own_ends, per_sample,
 };
-use strait_laws::interpolant::{Case, Law, check_invertible};
+use strait_laws::interpolant::{Case, Law, check, check_invertible};
 use strait_paths::{Affine, Mixing};
 use tch::{Kind, Tensor};
 
@@ -17,9 +18,16 @@ enum Fault {
     VelocityByFloatDifference,
     SwappedEndpoints,
     PositionElsewhere,
+    PositionMissesTheEnd,
     AccelerationIsZero,
     BatchLeaks,
+    PathWithoutGradients,
+    CurveWithoutGradients,
     MarginalOfNothing,
+    MarginalWeighsEndsAlike,
+    MarginalIgnoresTheSource,
+    MarginalWithoutGradients,
+    LogDetDetached,
     LogDetWithoutTime,
     LogDetDoubled,
     InverseIgnoresShift,
@@ -38,6 +46,7 @@ impl Interpolant for Faulty {
         let s = per_sample(t, x0);
         let PathSample { x_t, velocity } = match self.0 {
             Fault::SwappedEndpoints => self.1.at(x1, x0, t)?,
+            Fault::PathWithoutGradients => tch::no_grad(|| self.1.at(x0, x1, t))?,
             _ => self.1.at(x0, x1, t)?,
         };
         let sum = |axis: i64| velocity.sum_dim_intlist([axis].as_slice(), true, velocity.kind()).expand_as(&x_t);
@@ -58,12 +67,20 @@ impl Interpolant for Faulty {
         Ok(PathSample { x_t, velocity })
     }
     fn position(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let late = if matches!(self.0, Fault::PositionElsewhere) { 0.99 } else { 1.0 };
-        Ok(self.at(x0, x1, &(t * late))?.x_t)
+        let t = match self.0 {
+            Fault::PositionElsewhere => t - t * (1f64 - t) * 0.01,
+            Fault::PositionMissesTheEnd => t.clamp_max(0.999),
+            _ => t.shallow_clone(),
+        };
+        Ok(self.at(x0, x1, &t)?.x_t)
     }
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
         let PathSample { x_t, velocity } = self.at(x0, x1, t)?;
         let acceleration = self.1.curve(x0, x1, t)?.acceleration;
+        if matches!(self.0, Fault::CurveWithoutGradients) {
+            let [x_t, velocity, acceleration] = [x_t, velocity, acceleration].map(|x| x.detach());
+            return Ok(PathCurve { x_t, velocity, acceleration });
+        }
         let acceleration = match self.0 {
             Fault::AccelerationIsZero => x_t.zeros_like(),
             Fault::BatchLeaks => acceleration - others(x0) * 2.0,
@@ -72,9 +89,17 @@ impl Interpolant for Faulty {
         Ok(PathCurve { x_t, velocity, acceleration })
     }
     fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        let Fault::MarginalOfNothing = self.0 else { return Err(Error::NotInvertible { what: "a faulty path" }) };
         let PathSample { x_t, velocity } = self.1.marginal_at(source, x0, x1, t)?;
-        Ok(PathSample { x_t, velocity: velocity * 0.0 })
+        match self.0 {
+            Fault::MarginalOfNothing => Ok(PathSample { x_t, velocity: velocity * 0.0 }),
+            Fault::MarginalWeighsEndsAlike => {
+                let x_t = self.1.position(x0, &own_ends(x0, x1)?, t)?;
+                let paths = self.1.through(Points { x_t: &x_t.unsqueeze(1), x1, t })?;
+                let mean = paths.velocity.mean_dim([1i64].as_slice(), false, x_t.kind());
+                Ok(PathSample { x_t, velocity: mean.squeeze_dim(1) })
+            }
+            _ => Err(Error::NotInvertible { what: "a faulty path" }),
+        }
     }
 }
 
@@ -84,19 +109,50 @@ impl InvertibleInterpolant for Faulty {
         let log_det = match self.0 {
             Fault::LogDetWithoutTime => log_det + (1f64 - t).log() * event_size(x_t) as f64,
             Fault::LogDetDoubled => log_det * 2.0,
+            Fault::LogDetDetached => log_det.detach(),
             _ => log_det,
         };
         let x0 = if matches!(self.0, Fault::InverseIgnoresShift) { x0 + per_sample(t, x_t) } else { x0 };
         Ok(Inverted { x0, log_det })
     }
+    fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
+        match self.0 {
+            Fault::MarginalIgnoresTheSource => self.through(at)?.marginal(&StandardNormal::new(source.event_shape())),
+            Fault::MarginalWithoutGradients => tch::no_grad(|| self.through(at)?.marginal(source)),
+            _ => self.through(at)?.marginal(source),
+        }
+    }
+}
+
+/// $x_t = \sqrt{1 - t^2}\,x_0 + t\,x_1$: at $t = 1$ a root of nothing.
+struct Circle;
+
+impl Interpolant for Circle {
+    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        let b = per_sample(t, x0);
+        let a = (1f64 - b.square()).sqrt();
+        Ok(PathSample { velocity: x1 - &b / &a * x0, x_t: a * x0 + b * x1 })
+    }
+    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
+        let PathSample { x_t, velocity } = self.at(x0, x1, t)?;
+        let rest = 1f64 - per_sample(t, x0).square();
+        Ok(PathCurve { x_t, velocity, acceleration: -x0 / (rest.sqrt() * rest) })
+    }
+}
+
+#[test]
+fn the_suite_catches_a_velocity_that_is_not_finite_at_an_end() {
+    let broken = check("circle", |_, _| Ok(Circle)).expect_err("the circle was not caught");
+    assert_eq!(broken.law, Law::Endpoints, "{broken}");
 }
 
 #[test]
 fn the_suites_catch_planted_faults() {
     use Fault::{
-        AccelerationIsZero, BatchLeaks, InverseIgnoresShift, LogDetDoubled, LogDetWithoutTime, MarginalOfNothing,
-        PositionElsewhere, SwappedEndpoints, VelocityByFloatDifference, VelocitySummedOverBatch,
-        VelocitySummedOverDimensions,
+        AccelerationIsZero, BatchLeaks, CurveWithoutGradients, InverseIgnoresShift, LogDetDetached, LogDetDoubled,
+        LogDetWithoutTime, MarginalIgnoresTheSource, MarginalOfNothing, MarginalWeighsEndsAlike,
+        MarginalWithoutGradients, PathWithoutGradients, PositionElsewhere, PositionMissesTheEnd, SwappedEndpoints,
+        VelocityByFloatDifference, VelocitySummedOverBatch, VelocitySummedOverDimensions,
     };
     let expected = [
         (VelocitySummedOverBatch, Law::Velocity),
@@ -104,16 +160,28 @@ fn the_suites_catch_planted_faults() {
         (VelocityByFloatDifference, Law::Velocity),
         (SwappedEndpoints, Law::Endpoints),
         (PositionElsewhere, Law::Position),
+        (PositionMissesTheEnd, Law::Endpoints),
         (AccelerationIsZero, Law::Acceleration),
         (BatchLeaks, Law::BatchSplit),
+        (PathWithoutGradients, Law::Gradient),
+        (CurveWithoutGradients, Law::Gradient),
         (MarginalOfNothing, Law::OneEnd),
+        (MarginalWeighsEndsAlike, Law::ManyEnds),
+        (MarginalIgnoresTheSource, Law::Through),
+        (MarginalWithoutGradients, Law::Gradient),
+        (LogDetDetached, Law::Gradient),
         (LogDetWithoutTime, Law::LogDet),
         (LogDetDoubled, Law::LogDet),
         (InverseIgnoresShift, Law::RoundTrip),
     ];
+    let mut escaped = vec![];
     for (fault, law) in expected {
         let build = |case: &Case, scope: &mut Scope<'_>| Ok(Faulty(fault, affine(Mixing::Triangular)(case, scope)?));
-        let broken = check_invertible(&format!("{fault:?}"), build).expect_err(&format!("{fault:?} was not caught"));
-        assert_eq!(broken.law, law, "{broken}");
+        match check_invertible(&format!("{fault:?}"), build) {
+            Err(broken) if broken.law == law => {}
+            Err(broken) => escaped.push(format!("not under {law:?}: {broken}")),
+            Ok(()) => escaped.push(format!("{fault:?} was not caught")),
+        }
     }
+    assert!(escaped.is_empty(), "{escaped:#?}");
 }

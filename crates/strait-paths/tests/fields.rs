@@ -5,7 +5,7 @@ mod common;
 use common::{Independent, VECTORS, affine, coupled_glow_path, glow_path, warped, warped_by_couplings};
 use strait_autodiff::{Graph, gradient};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Points, Scope, Seed, Source,
+    Error, Init, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Points, Scope, Seed, Source,
     StandardNormal, VelocityField,
 };
 use strait_flows::Plan;
@@ -141,6 +141,22 @@ fn the_suite_catches_planted_faults() {
             check_differentiable(&format!("{fault:?}"), build).expect_err(&format!("{fault:?} was not caught"));
         assert_eq!(broken.law, law, "{broken}");
     }
+}
+
+/// A field whose rate no gradient reaches.
+struct Frozen(Tensor);
+
+impl VelocityField for Frozen {
+    fn velocity(&self, x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
+        Ok(x * tch::no_grad(|| self.0.exp()))
+    }
+}
+
+#[test]
+fn the_suite_catches_a_parameter_that_no_gradient_reaches() {
+    let build = |_: &Case, scope: &mut Scope<'_>| Ok(Frozen(scope.tensor("rate", &[1], Init::Constant(0.0))?));
+    let broken = check_differentiable("frozen", build).expect_err("a frozen field was not caught");
+    assert_eq!(broken.law, Law::Gradient, "{broken}");
 }
 
 /// An affine path whose log-determinant forgets something: a path that is right in all else.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::fmt;
 use std::ops::RangeInclusive;
-use strait_core::{Condition, Error, Seed};
+use strait_core::{Condition, Draws, Error, Seed};
 use tch::{Device, Kind, Tensor};
 
 /// One generated case: everything that `check` needs to build a layer and its inputs again.
@@ -41,9 +41,14 @@ impl fmt::Display for Case {
 }
 
 impl Case {
+    /// Draws of this case, under a name.
+    pub(super) fn draws(&self, name: &str) -> Draws {
+        Seed(self.seed).stream("case").stream(name).at(0)
+    }
+
     /// A tensor of standard normal numbers for this case, under a name.
     pub(super) fn normal(&self, name: &str, shape: &[i64]) -> Result<Tensor, Error> {
-        Seed(self.seed).stream("case").stream(name).at(0).normal(shape, Kind::Double, Device::Cpu)
+        self.draws(name).normal(shape, Kind::Double, Device::Cpu)
     }
 
     /// The input, (B, ...).

@@ -3,8 +3,9 @@
 use super::Law;
 use super::case::Given;
 use super::trial::{Direction, Side, Trial, Verdict, broken, near, under};
+use crate::gradient::{self, Leaf};
 use strait_autodiff::{Dual, Graph, Jet, Order, jvp, time_derivative, vjp};
-use strait_core::{Bijection, Error, Moving, per_sample};
+use strait_core::{Bijection, Error, Moving, Transformed, per_sample, sum_per_sample};
 use tch::{Device, Kind, Tensor};
 
 impl<B: Bijection> Trial<'_, B> {
@@ -32,26 +33,18 @@ impl<B: Bijection> Trial<'_, B> {
 
     pub(super) fn gradient(&self, side: &Side) -> Verdict {
         let direction = side.direction;
-        let leaf = |tensor: &Tensor| tensor.detach().set_requires_grad(true);
+        let leaf = |tensor: &Tensor| tensor.detach().copy().set_requires_grad(true);
         let (x, given) = (leaf(&side.x), self.given.map(leaf));
-        let out = under(Law::Gradient, direction.apply(&self.layer, &x, &given))?;
-        let mut names = vec!["the input"];
-        let mut inputs = vec![x];
-        for (name, tensor) in [("the context", given.context), ("t", given.t)] {
-            if let Some(tensor) = tensor {
-                names.push(name);
-                inputs.push(tensor);
-            }
-        }
-        names.extend(self.parameters.names());
-        inputs.extend(self.parameters.tensors().iter().map(Tensor::shallow_clone));
-        let weights = under(Law::Gradient, self.case.normal("weights", &out.value.size()))?;
-        let ones = out.log_det.ones_like();
-        // A log-determinant that is a constant of the parameters has no graph.
-        let (outputs, cotangents): (Vec<_>, Vec<_>) =
-            [(out.value, weights), (out.log_det, ones)].into_iter().filter(|(y, _)| y.requires_grad()).unzip();
-        let gradients = under(Law::Gradient, vjp(&outputs, &cotangents, &inputs, Graph::Free))?;
-        all_finite(Law::Gradient, direction, "gradient", &names, &gradients)
+        let input = Leaf { name: "the input", tensor: &x, inside: true };
+        let context = given.context.iter().map(|tensor| Leaf { name: "the context", tensor, inside: true });
+        // A layer need not be defined outside of [0, 1].
+        let t = given.t.iter().map(|tensor| Leaf { name: "t", tensor, inside: !self.case.edges });
+        let leaves: Vec<_> =
+            [input].into_iter().chain(context).chain(t).chain(Leaf::parameters(&self.parameters)).collect();
+        gradient::hold(Law::Gradient, direction.name(), &leaves, &mut self.case.draws("gradient"), || {
+            let out = direction.apply(&self.layer, &x, &given)?;
+            Ok(vec![out.value, out.log_det])
+        })
     }
 
     pub(super) fn forward_mode(&self, side: &Side) -> Verdict {
@@ -65,14 +58,19 @@ impl<B: Bijection> Trial<'_, B> {
             let jacobian = under(law, self.jacobian(side))?;
             jacobian.matmul(&dx.flatten(1, -1).unsqueeze(-1)).squeeze_dim(-1)
         };
+        let Transformed { value: y, log_det } = under(law, direction.apply(&self.layer, &x, &given))?;
         if let Some(t) = &given.t {
             let dt = under(law, self.case.normal("dt", &t.size()))?;
-            let y = under(law, direction.apply(&self.layer, &x, &given))?.value;
             let slope = under(law, time_derivative(&y, t))?.detach();
-            self.slope_by_differences(side, &slope)?;
             expected += slope.flatten(1, -1) * dt.unsqueeze(-1);
             primals.push(t.shallow_clone());
             tangents.push(dt);
+        }
+        let mut turning = log_det.zeros_like();
+        if log_det.requires_grad() {
+            // Samples do not see each other.
+            let pulled = under(law, vjp(&[log_det], &[turning.ones_like()], &primals, Graph::Free))?;
+            turning = pulled.iter().zip(&tangents).fold(turning, |sum, (g, dx)| sum + sum_per_sample(&(g * dx)));
         }
         let push = |duals: &[Tensor]| {
             let context = given.context.as_ref().map(Tensor::shallow_clone);
@@ -83,6 +81,9 @@ impl<B: Bijection> Trial<'_, B> {
         let pushed = under(law, jvp(push, &primals, &tangents))?;
         near(law, 1e-8, &pushed[0].tangent.flatten(1, -1), &expected, || {
             format!("{} derivative in forward mode, against reverse mode", direction.name())
+        })?;
+        near(law, 1e-8, &pushed[1].tangent, &turning, || {
+            format!("{} derivative of log_det in forward mode, against reverse mode", direction.name())
         })?;
         let tangent = pushed[0].tangent.shallow_clone();
         if !tangent.requires_grad() {
@@ -96,7 +97,13 @@ impl<B: Bijection> Trial<'_, B> {
         }
         names.extend(self.parameters.names());
         let gradients = under(law, vjp(&[tangent], &[weights], &primals, Graph::Free))?;
-        all_finite(law, direction, "gradient of the forward-mode derivative", &names, &gradients)
+        for (name, gradient) in names.iter().zip(gradients) {
+            if gradient.isfinite().all().int64_value(&[]) == 0 {
+                let detail = format!("the gradient of the forward-mode derivative for {name} is not finite");
+                return Err(broken(law, format!("{}: {detail}", direction.name())));
+            }
+        }
+        Ok(())
     }
 
     /// Where a layer has it: the image of a moving point against forward mode along the movement, and against double reverse
@@ -128,32 +135,4 @@ impl<B: Bijection> Trial<'_, B> {
         near(law, 1e-8, &image.first(), &tangent, || "its velocity, against forward mode".into())?;
         near(law, 1e-8, &image.second(), &second, || "its acceleration, against reverse over forward mode".into())
     }
-
-    /// Reverse and forward mode would agree on a time that was detached; differences do not.
-    fn slope_by_differences(&self, side: &Side, slope: &Tensor) -> Verdict {
-        if self.case.edges {
-            return Ok(()); // a layer need not be defined outside of [0, 1]
-        }
-        let (law, h) = (Law::ForwardMode, 1e-5);
-        let at = |h: f64| {
-            let given = Given {
-                context: self.given.context.as_ref().map(Tensor::shallow_clone),
-                t: self.given.t.as_ref().map(|t| t + h),
-            };
-            under(law, side.direction.apply(&self.layer, &side.x, &given))
-        };
-        let difference = (at(h)?.value - at(-h)?.value) / (2.0 * h);
-        near(law, 1e-5, slope, &difference, || {
-            format!("{} derivative in t, against central differences", side.direction.name())
-        })
-    }
-}
-
-fn all_finite(law: Law, direction: Direction, what: &str, names: &[&str], gradients: &[Tensor]) -> Verdict {
-    for (name, gradient) in names.iter().zip(gradients) {
-        if gradient.isfinite().all().int64_value(&[]) == 0 {
-            return Err(broken(law, format!("{}: the {what} for {name} is not finite", direction.name())));
-        }
-    }
-    Ok(())
 }

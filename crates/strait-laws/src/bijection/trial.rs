@@ -19,6 +19,9 @@ pub(super) fn under<T>(law: Law, result: Result<T, impl Into<Error>>) -> Result<
     result.map_err(|error| broken(law, error.into().to_string()))
 }
 
+/// What is to float32 as the tolerance of a round trip is to float64.
+const SINGLE: f64 = 0.05;
+
 #[derive(Clone, Copy)]
 pub(super) enum Direction {
     Forward,
@@ -86,7 +89,8 @@ pub(super) fn examine<B: Bijection>(
             law(&trial, side)?;
         }
     }
-    trial.restore(build)
+    trial.restore(build)?;
+    trial.single_precision(build)
 }
 
 impl<'a, B: Bijection> Trial<'a, B> {
@@ -169,11 +173,22 @@ impl<'a, B: Bijection> Trial<'a, B> {
         })
     }
 
-    fn restore(&self, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<B, Error>) -> Verdict {
-        let law = Law::Restore;
-        let mut parameters = Parameters::new(Seed(self.case.seed + 1), Kind::Double, Device::Cpu);
+    /// Another instance, given the same parameters by name.
+    fn twin(
+        &self,
+        law: Law,
+        kind: Kind,
+        build: &impl Fn(&Case, &mut Scope<'_>) -> Result<B, Error>,
+    ) -> Result<B, Fault> {
+        let mut parameters = Parameters::new(Seed(self.case.seed + 1), kind, Device::Cpu);
         let twin = under(law, build(self.case, &mut parameters.root()))?;
         under(law, parameters.assign(&self.parameters.named()))?;
+        Ok(twin)
+    }
+
+    fn restore(&self, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<B, Error>) -> Verdict {
+        let law = Law::Restore;
+        let twin = self.twin(law, Kind::Double, build)?;
         // The other way round, so that a layer which initialises itself in its first call meets another first call.
         for Side { direction, x, out: ours, .. } in self.sides.iter().rev() {
             let theirs = under(law, direction.apply(&twin, x, &self.given))?;
@@ -184,9 +199,27 @@ impl<'a, B: Bijection> Trial<'a, B> {
         }
         Ok(())
     }
+
+    fn single_precision(&self, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<B, Error>) -> Verdict {
+        let (law, float) = (Law::SinglePrecision, |x: &Tensor| x.to_kind(Kind::Float));
+        let (twin, given) = (self.twin(law, Kind::Float, build)?, self.given.map(float));
+        for Side { direction, x, out: double, .. } in &self.sides {
+            let single = under(law, direction.apply(&twin, &float(x), &given))?;
+            for (what, found, expected) in
+                [("value", &single.value, &double.value), ("log_det", &single.log_det, &double.log_det)]
+            {
+                let name = format!("{} {what} in float32", direction.name());
+                if found.kind() != Kind::Float {
+                    return Err(broken(law, format!("{name} is {:?}", found.kind())));
+                }
+                near(law, SINGLE, &found.to_kind(Kind::Double), expected, || name)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Entry by entry $|a - b| \le \epsilon\,(1 + |b|)$; the worst one is named.
+/// Entry by entry $|a - b| \le \epsilon (1 + |b|)$; the worst one is named.
 pub(super) fn near(
     law: Law,
     epsilon: f64,
