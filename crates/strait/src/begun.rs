@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::fs;
-use std::path::Path;
 
 /// The file, in the folder of a training.
 const FILE: &str = "begun.json";
@@ -49,26 +48,28 @@ pub(crate) fn check(folder: &RunFolder, config: &Config, data: Option<&str>) -> 
     if then == now {
         return Ok(());
     }
-    let problem = if then.data == now.data {
-        let changed = then.changed(&now).join("`, `");
-        format!("its training began with other settings (`{changed}`); put them back, or train another run with these")
-    } else {
-        let file = config.data.file.as_deref().unwrap_or(Path::new("")).display();
-        format!("{file} is not what its training began with (another SHA-256); put that back, or train another run")
+    let changed = then.changed(&now);
+    let problem = match &config.data.file {
+        Some(file) if changed.is_empty() => {
+            let file = file.display();
+            format!("{file} is not what its training began with (another SHA-256); put that back, or train another run")
+        }
+        _ => {
+            let changed = changed.join("`, `");
+            format!(
+                "its training began with other settings (`{changed}`); put them back, or train another run with these"
+            )
+        }
     };
     Err(ProgramError::Run { path: folder.path().to_owned(), problem })
 }
 
-/// As `check`, and keeps what a training begins with.
+/// Keeps what a training begins with, in the place of one that left nothing to go on from.
 ///
 /// # Errors
-/// As `check`; `Io` where the record cannot be written.
+/// `Io` where the record cannot be written.
 pub(crate) fn begin(folder: &RunFolder, config: &Config, data: Option<&str>) -> Result<(), ProgramError> {
-    check(folder, config, data)?;
-    if !folder.path().join(FILE).is_file() {
-        folder.write_json(FILE, &Begun::of(config, data))?;
-    }
-    Ok(())
+    folder.write_json(FILE, &Begun::of(config, data)).map(|_| ())
 }
 
 /// The SHA-256 of the file that data are read from; None of data with a name.

@@ -199,7 +199,14 @@ impl Comparison {
     fn is_of_others(&self, summary: &Summary) -> Option<String> {
         let reference = &summary.method.evaluations.first()?.reference;
         let same = self.rows.is_empty() || (summary.dataset == self.dataset && *reference == self.reference);
-        let why = || format!("it is against {reference}; remove its summary.json and repeat the command");
+        let why = || {
+            let first = &self.reference;
+            format!(
+                "it is of {}, against {reference}, and the first row of {}, against {first}; remove the summary.json of \
+                 each that is out of date, and repeat the command",
+                summary.dataset, self.dataset
+            )
+        };
         (!same).then(why)
     }
 

@@ -111,7 +111,12 @@ impl<'a> Track<'a> {
     /// training and of files.
     pub fn train(&self, setting: &Setting<'_>, session: &Session<'_>) -> Result<(), ProgramError> {
         let _held = self.run().hold()?;
-        begun::begin(&self.run(), self.config, setting.digest.as_deref())?;
+        let (run, digest) = (self.run(), setting.digest.as_deref());
+        if checkpoint::list(&self.checkpoints())?.is_empty() {
+            begun::begin(&run, self.config, digest)?;
+        } else {
+            begun::check(&run, self.config, digest)?;
+        }
         if self.config.velocity.gaussian {
             return Ok(()); // fitted in closed form, whenever it is asked for
         }

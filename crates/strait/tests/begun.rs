@@ -72,6 +72,14 @@ fn a_training_does_not_go_on_with_other_settings() {
         let (line, code) = place.refusal(arguments);
         assert!(line.contains("runs/a") && line.contains("other settings (`phase`)") && code == 1, "{line}");
     }
+    // Where nothing is there to go on from, it begins with what the config says now.
+    fs::write(&path, &config).unwrap();
+    fs::remove_dir_all(place.path("runs/a/checkpoints")).unwrap();
+    fs::write(&path, config.replacen("rate = 0.004", "rate = 0.002", 1)).unwrap();
+    let output = place.run(&["train", "--resume", "a"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(config.contains("rate = 0.004"));
+    let config = fs::read_to_string(&path).unwrap();
     // What is measured and logged is no such setting.
     fs::write(&path, config.replace("nfe = [1, 4]", "nfe = [2]").replacen("every = 5", "every = 7", 1)).unwrap();
     let output = place.run(&["train", "--resume", "a"]);
@@ -95,9 +103,14 @@ fn a_training_does_not_go_on_with_other_data() {
         let (line, code) = place.refusal(arguments);
         assert!(line.contains("own.npz") && line.contains("SHA-256") && code == 1, "{line}");
     }
+    let path = place.path("runs/a/config.toml");
+    let own = fs::read_to_string(&path).unwrap();
+    fs::write(&path, own.replace("file = \"own.npz\"", "name = \"moons\"")).unwrap();
+    let (line, code) = place.refusal(&["sample", "a"]);
+    assert!(line.contains("other settings (`data`)") && code == 1, "{line}");
+    fs::write(&path, own).unwrap();
     // The same data elsewhere are the same data.
     save(&place.path("moved.npz"), 1.0);
-    let path = place.path("runs/a/config.toml");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("own.npz", "moved.npz")).unwrap();
     let output = place.run(&["sample", "a", "--count", "5"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
