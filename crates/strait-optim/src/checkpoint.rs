@@ -57,7 +57,11 @@ fn damaged(path: &Path, problem: impl Into<String>) -> OptimError {
     OptimError::Checkpoint { path: path.to_owned(), problem: problem.into() }
 }
 
-fn sha256(path: &Path) -> Result<String, OptimError> {
+/// The SHA-256 of a file, in hexadecimal digits.
+///
+/// # Errors
+/// `Io` where it cannot be read.
+pub fn sha256(path: &Path) -> Result<String, OptimError> {
     let bytes = fs::read(path).map_err(io_error(path))?;
     Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }

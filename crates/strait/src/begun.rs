@@ -5,8 +5,7 @@ use crate::config::{Config, DataConfig, EvaluateConfig, LogConfig};
 use crate::run_folder::RunFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
-use std::fs;
+use strait_optim::checkpoint;
 
 /// The file, in the folder of a training.
 const FILE: &str = "begun.json";
@@ -77,7 +76,5 @@ pub(crate) fn begin(folder: &RunFolder, config: &Config, data: Option<&str>) -> 
 /// # Errors
 /// `Io` where it cannot be read.
 pub(crate) fn digest(data: &DataConfig) -> Result<Option<String>, ProgramError> {
-    let Some(path) = &data.file else { return Ok(None) };
-    let bytes = fs::read(path).map_err(ProgramError::io(path))?;
-    Ok(Some(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok(data.file.as_deref().map(checkpoint::sha256).transpose()?)
 }

@@ -90,7 +90,8 @@ pub struct DataConfig {
     /// A named data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<DataName>,
-    /// An `.npz` (arrays `train` and `test`, and `validation` where it is given; or `data`) or `.npy` file; the first axis is the sample.
+    /// An `.npz` (arrays `train` and `test`, and `validation` where it is given; or `data`) or `.npy` file; the first axis
+    /// is the sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Channels (1 or 3), height and width of the image that a sample of `file` is, in the order of its numbers: samples are
