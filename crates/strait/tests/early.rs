@@ -86,7 +86,7 @@ fn what_would_stop_a_later_phase_is_refused_before_the_first() {
 /// The config that the docs show is one.
 #[test]
 fn the_config_of_the_docs_is_one() {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/run.md");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/run.md");
     let text = std::fs::read_to_string(docs).unwrap();
     let (_, rest) = text.split_once("```toml\n").unwrap();
     let place = Place::new();
