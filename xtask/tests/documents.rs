@@ -82,8 +82,7 @@ fn documents() -> Vec<PathBuf> {
 fn each_link_leads_somewhere() {
     let documents = documents();
     assert!(documents.len() > 8, "the walk finds the documents");
-    let dead: Vec<String> =
-        documents.iter().flat_map(|page| dead(page, &fs::read_to_string(page).unwrap())).collect();
+    let dead: Vec<String> = documents.iter().flat_map(|page| dead(page, &fs::read_to_string(page).unwrap())).collect();
     assert!(dead.is_empty(), "\n{}", dead.join("\n"));
 }
 

@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Crates of one floor never import each other.
 const FLOORS: [&[&str]; 5] = [
-    &["strait-autodiff"],
+    &["strait-autodiff", "strait-io"],
     &["strait-core"],
     &["strait-laws", "strait-flows", "strait-paths", "strait-transport", "strait-nets", "strait-ode", "strait-data"],
     &["strait-metrics", "strait-optim"],

@@ -17,7 +17,6 @@ mod shape;
 mod source;
 mod stepper;
 mod time_function;
-mod whole_file;
 
 pub use bijection::{Bijection, Condition, Moving, Transformed};
 pub use coupling::{Coupling, PairedDataset, Pairs, check_independent};
@@ -34,4 +33,3 @@ pub use source::{Source, StandardNormal};
 pub use stepper::Stepper;
 pub use strait_autodiff::{Jet, Order};
 pub use time_function::TimeFunction;
-pub use whole_file::write_whole;

@@ -42,10 +42,13 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
         /// The array that is missing.
-        wanted: &'static str,
+        wanted: String,
         /// The arrays that are there.
         present: Vec<String>,
     },
+    /// A file whose arrays cannot be used as they are.
+    #[error(transparent)]
+    File(strait_io::IoError),
     /// An archive with an array that is to be split at random beside arrays that are parts of a split.
     #[error(
         "{} holds `data`, which is split at random, beside `{}`: name it `train`, or leave the others out",
@@ -57,16 +60,6 @@ pub enum DataError {
         path: PathBuf,
         /// The arrays beside `data`.
         beside: Vec<&'static str>,
-    },
-    /// An array of numbers of a type that is not read.
-    #[error("array `{array}` of {} has type {found}: convert it with .astype(\"float32\")", path.display())]
-    ElementType {
-        /// The file.
-        path: PathBuf,
-        /// The array.
-        array: String,
-        /// Its type as NumPy writes it.
-        found: String,
     },
     /// There is no folder to look for data in.
     #[error("no folder for data: set STRAIT_DATA to one (neither XDG_CACHE_HOME nor HOME is set)")]

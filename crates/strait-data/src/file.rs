@@ -1,14 +1,10 @@
 use crate::array_dataset::{Splits, check_same_samples, check_samples};
-use crate::location::open;
-use crate::npy::{self, NpyError};
 use crate::{ArrayDataset, DataError, Scaling};
-use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read, Seek};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use strait_core::{Draws, Seed};
+use strait_io::{IoError, npy, npz};
 use tch::{Device, Kind, Tensor};
-use zip::ZipArchive;
-use zip::result::ZipError;
 
 const REMEDY: &str = "copy it again from its source, or save it anew with numpy";
 
@@ -44,30 +40,38 @@ pub fn from_file(
     kind: Kind,
     device: Device,
 ) -> Result<ArrayDataset, DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
-    let mut file = open(&file_name(path), path)?;
-    let mut start = vec![];
-    file.by_ref().take(npy::MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
-    file.rewind().map_err(io)?;
     let mut draws = seed.stream("split of a file").at(0);
-    let (splits, origin) = if start == npy::MAGIC {
-        let data = npy::read(file).map_err(|error| refused(path, "data", error))?;
-        (split_data("data", &data, &mut draws)?, "split 80/10/10")
-    } else if start.starts_with(b"PK") {
-        split_archive(&mut Archive::open(path, file)?, &mut draws)?
-    } else {
-        return Err(DataError::NotNumpy { path: path.to_owned() });
+    let (splits, origin) = match format(path)? {
+        Format::Npy => (split_data("data", &npy::read(path).map_err(refused)?.values, &mut draws)?, "split 80/10/10"),
+        Format::Npz => split_archive(&mut Archive(npz::Archive::open(path).map_err(refused)?), &mut draws)?,
     };
     let [train, validation, test] = [&splits.train, &splits.validation, &splits.test].map(|x| x.size()[0]);
     let name = format!("{} ({origin}: {train} train, {validation} validation, {test} test)", file_name(path));
     ArrayDataset::new(&name, &splits, scaling, kind, device)
 }
 
-fn split_archive(archive: &mut Archive<'_>, draws: &mut Draws) -> Result<(Splits<Tensor>, &'static str), DataError> {
+enum Format {
+    Npy,
+    Npz,
+}
+
+/// By its first bytes, whatever its name.
+fn format(path: &Path) -> Result<Format, DataError> {
+    let mut start = vec![];
+    let file = strait_io::open(path).map_err(refused)?;
+    file.take(6).read_to_end(&mut start).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+    match &start[..] {
+        b"\x93NUMPY" => Ok(Format::Npy),
+        [b'P', b'K', ..] => Ok(Format::Npz),
+        _ => Err(DataError::NotNumpy { path: path.to_owned() }),
+    }
+}
+
+fn split_archive(archive: &mut Archive, draws: &mut Draws) -> Result<(Splits<Tensor>, &'static str), DataError> {
     if archive.holds("data") && !archive.holds("train") {
         let beside: Vec<&'static str> = ["validation", "test"].into_iter().filter(|name| archive.holds(name)).collect();
         if !beside.is_empty() {
-            return Err(DataError::MixedArrays { path: archive.path.to_owned(), beside });
+            return Err(DataError::MixedArrays { path: archive.0.path().to_owned(), beside });
         }
         return Ok((split_data("data", &archive.read("data")?, draws)?, "split 80/10/10"));
     }
@@ -91,30 +95,16 @@ fn tenth(x: &Tensor) -> i64 {
     (x.size()[0] / 10).max(1)
 }
 
-/// An `.npz` file: a zip archive of `.npy` files.
-struct Archive<'a> {
-    path: &'a Path,
-    zip: ZipArchive<BufReader<File>>,
-}
+/// An archive whose arrays have known names.
+struct Archive(npz::Archive);
 
-impl<'a> Archive<'a> {
-    fn open(path: &'a Path, file: BufReader<File>) -> Result<Self, DataError> {
-        Ok(Self { path, zip: ZipArchive::new(file).map_err(|error| damaged(path, "", error))? })
-    }
-
+impl Archive {
     fn holds(&self, array: &str) -> bool {
-        self.zip.index_for_name(&format!("{array}.npy")).is_some()
+        self.0.holds(array)
     }
 
     fn read(&mut self, array: &'static str) -> Result<Tensor, DataError> {
-        if !self.holds(array) {
-            let mut present: Vec<String> =
-                self.zip.file_names().map(|name| name.trim_end_matches(".npy").to_owned()).collect();
-            present.sort();
-            return Err(DataError::MissingArray { path: self.path.to_owned(), wanted: array, present });
-        }
-        let member = self.zip.by_name(&format!("{array}.npy")).map_err(|error| damaged(self.path, array, error))?;
-        npy::read(member).map_err(|error| refused(self.path, array, error))
+        Ok(self.0.read(array).map_err(refused)?.values)
     }
 }
 
@@ -122,24 +112,14 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-fn damaged(path: &Path, array: &str, error: ZipError) -> DataError {
-    let of = if array.is_empty() { String::new() } else { format!("array `{array}`: ") };
+fn refused(error: IoError) -> DataError {
     match error {
-        ZipError::Io(source) if source.kind() != ErrorKind::UnexpectedEof => {
-            DataError::Io { path: path.to_owned(), source }
+        IoError::System { path, source } if source.kind() == ErrorKind::NotFound => {
+            DataError::Missing { name: file_name(&path), path }
         }
-        error => DataError::Damaged { path: path.to_owned(), problem: format!("{of}{error}"), remedy: REMEDY },
-    }
-}
-
-fn refused(path: &Path, array: &str, error: NpyError) -> DataError {
-    let path = path.to_owned();
-    match error {
-        NpyError::Io(source) => DataError::Io { path, source },
-        NpyError::Damaged(problem) => {
-            DataError::Damaged { path, problem: format!("array `{array}`: {problem}"), remedy: REMEDY }
-        }
-        NpyError::ElementType(found) => DataError::ElementType { path, array: array.to_owned(), found },
-        NpyError::Tensor(error) => error.into(),
+        IoError::System { path, source } => DataError::Io { path, source },
+        IoError::Damaged { path, problem } => DataError::Damaged { path, problem, remedy: REMEDY },
+        IoError::MissingArray { path, wanted, present } => DataError::MissingArray { path, wanted, present },
+        error => DataError::File(error),
     }
 }

@@ -7,7 +7,6 @@ mod fashion_mnist;
 mod file;
 mod location;
 mod normalise;
-mod npy;
 mod toy_dataset;
 pub mod toys;
 

@@ -52,11 +52,9 @@ pub enum FlowError {
         found_device: Device,
     },
     /// A file could not be read or written.
-    #[error("{path}: {problem}")]
+    #[error("{problem}")]
     File {
-        /// The file.
-        path: String,
-        /// In the words of whoever failed.
+        /// The file and what is wrong, in the words of whoever failed.
         problem: String,
     },
 }

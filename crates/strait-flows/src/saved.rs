@@ -2,11 +2,11 @@
 
 use crate::FlowError;
 use std::path::Path;
-use strait_core::{Error, Parameters, write_whole};
-use tch::Tensor;
+use strait_core::{Error, Parameters};
+use strait_io::{IoError, tensors};
 
-fn fault(path: &Path, problem: impl std::fmt::Display) -> Error {
-    FlowError::File { path: path.display().to_string(), problem: problem.to_string() }.into()
+fn fault(error: IoError) -> Error {
+    FlowError::File { problem: error.to_string() }.into()
 }
 
 /// Writes the tensors by name. The file appears whole or not at all.
@@ -14,10 +14,7 @@ fn fault(path: &Path, problem: impl std::fmt::Display) -> Error {
 /// # Errors
 /// `FlowError::File` in the system's words.
 pub fn save(parameters: &Parameters, path: impl AsRef<Path>) -> Result<(), Error> {
-    let path = path.as_ref();
-    let named: Vec<(String, Tensor)> =
-        parameters.named().into_iter().map(|(name, x)| (name, x.to_device(tch::Device::Cpu).contiguous())).collect();
-    write_whole(path, |to| Tensor::write_safetensors(&named, to)).map_err(|error| fault(path, error))
+    tensors::write(path.as_ref(), &parameters.named()).map_err(fault)
 }
 
 /// Reads what [`save`] wrote into parameters of the same architecture.
@@ -26,7 +23,5 @@ pub fn save(parameters: &Parameters, path: impl AsRef<Path>) -> Result<(), Error
 /// `FlowError::File` where there is no such file, or it is damaged; `Parameter` names the tensor that differs from
 /// this architecture, and nothing is changed then.
 pub fn load(parameters: &Parameters, path: impl AsRef<Path>) -> Result<(), Error> {
-    let path = path.as_ref();
-    let values = Tensor::read_safetensors(path).map_err(|error| fault(path, error))?;
-    parameters.assign(&values)
+    parameters.assign(&tensors::read(path.as_ref()).map_err(fault)?)
 }

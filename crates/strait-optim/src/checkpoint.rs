@@ -6,12 +6,11 @@
 //! and renamed, so that a kill at any moment leaves the ones before it untouched.
 
 use crate::{Level, LevelName, OptimError, Position, Trainer};
-use safetensors::SafeTensorError;
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use tch::{TchError, Tensor};
+use strait_io::{IoError, sha256, tensors};
+use tch::Tensor;
 
 const SUMS: &str = "SHA256SUMS";
 const STATE: &str = "state.json";
@@ -57,38 +56,19 @@ fn damaged(path: &Path, problem: impl Into<String>) -> OptimError {
     OptimError::Checkpoint { path: path.to_owned(), problem: problem.into() }
 }
 
-/// The SHA-256 of a file, in hexadecimal digits.
-///
-/// # Errors
-/// `Io` where it cannot be read.
-pub fn sha256(path: &Path) -> Result<String, OptimError> {
-    let bytes = fs::read(path).map_err(io_error(path))?;
-    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Writes tensors under their names. A full disk is an error here, not a surprise later.
-fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), OptimError> {
-    let tensors: Vec<_> =
-        tensors.iter().map(|(name, t)| (name.clone(), t.to_device(tch::Device::Cpu).contiguous())).collect();
-    Tensor::write_safetensors(&tensors, path).map_err(|error| file_error(path, error))?;
-    File::open(path).and_then(|file| file.sync_all()).map_err(io_error(path))
-}
-
 /// Reads the tensors of a safetensors file.
 ///
 /// # Errors
 /// `Checkpoint` names a file that is missing or not a safetensors file.
 pub fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>, OptimError> {
-    Tensor::read_safetensors(path).map_err(|error| file_error(path, error))
+    tensors::read(path).map_err(file_error)
 }
 
-/// The system's own error where there is one (a full disk), else the first line of tch's.
-fn file_error(path: &Path, error: TchError) -> OptimError {
+fn file_error(error: IoError) -> OptimError {
     match error {
-        TchError::Io(source) | TchError::SafeTensorError { err: SafeTensorError::IoError(source), .. } => {
-            io_error(path)(source)
-        }
-        error => damaged(path, error.to_string().lines().next().unwrap_or_default()),
+        IoError::System { path, source } => OptimError::Io { path, source },
+        IoError::Damaged { path, problem } => OptimError::Checkpoint { path, problem },
+        error => OptimError::Checkpoint { path: error.path().to_owned(), problem: error.to_string() },
     }
 }
 
@@ -147,7 +127,7 @@ fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<
     let mut names = vec![];
     for level in &trainer.system.levels {
         for (name, tensors) in level_files(level) {
-            write_tensors(&folder.join(&name), &tensors)?;
+            tensors::write(&folder.join(&name), &tensors).map_err(file_error)?;
             names.push(name);
         }
     }
@@ -158,7 +138,7 @@ fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<
     names.push(STATE.into());
     let mut sums = String::new();
     for name in names {
-        sums.push_str(&format!("{}  {name}\n", sha256(&folder.join(&name))?));
+        sums.push_str(&format!("{}  {name}\n", sha256(&folder.join(&name)).map_err(file_error)?));
     }
     write_synced(&folder.join(SUMS), &sums)
 }
@@ -206,7 +186,7 @@ pub fn open(path: &Path) -> Result<Checkpoint, OptimError> {
         if !file.is_file() {
             return Err(damaged(path, format!("{name} is missing")));
         }
-        if sha256(&file)? != sum {
+        if sha256(&file).map_err(file_error)? != sum {
             return Err(damaged(path, format!("{name} was truncated or altered (its SHA-256 differs)")));
         }
         seen_state |= name == STATE;

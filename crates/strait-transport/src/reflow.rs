@@ -1,12 +1,11 @@
 //! Rectified pairs (reflow) on disk: each source point with the point that a flow carries it to, kept together.
 
 use crate::error::PairsError;
-use ndarray::{ArrayD, IxDyn};
-use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
-use strait_core::{Error, PairedDataset, Pairs, Stream, write_whole};
+use strait_core::{Error, PairedDataset, Pairs, Stream};
+use strait_io::npy::{self, Array};
+use strait_io::{Element, IoError};
 use tch::{Device, Kind, Tensor};
 
 /// A folder of pairs in shards, `pairs-00003-of-00016.npy` and so on, each an array (n, 2, ...) in single precision:
@@ -101,10 +100,10 @@ impl PairStore {
             if labels.size() != [n] {
                 return Err(Error::Shape { what: "labels", expected: format!("({n},)"), found: labels.size() }.into());
             }
-            write_array::<i64>(&self.path("labels", index), labels, Kind::Int64)?;
+            npy::write(&self.path("labels", index), labels, Element::I64).map_err(file_error)?;
         }
         let pairs = Tensor::f_stack(&[x0, x1], 1).map_err(Error::from)?;
-        write_array::<f32>(&self.path("pairs", index), &pairs, Kind::Float)
+        npy::write(&self.path("pairs", index), &pairs, Element::F32).map_err(file_error)
     }
 
     /// All pairs, in memory.
@@ -115,7 +114,7 @@ impl PairStore {
         let (mut pairs, mut labels) = (vec![], vec![]);
         for index in 0..self.shards() {
             let path = self.path("pairs", index);
-            let shard = read_array::<f32>(&path)?;
+            let shard = read(&path, Element::F32)?;
             let found = shard.size();
             if found.len() < 3 || found[0] != self.size(index) || found[1] != 2 {
                 let problem = format!("it is {found:?} and should be [{}, 2, ...]", self.size(index));
@@ -124,7 +123,7 @@ impl PairStore {
             pairs.push(shard);
             let path = self.path("labels", index);
             if path.is_file() {
-                labels.push(read_array::<i64>(&path)?);
+                labels.push(read(&path, Element::I64)?);
             }
         }
         let joined = |parts: &[Tensor], kind: Kind| -> Result<Tensor, Error> {
@@ -144,31 +143,22 @@ impl PairStore {
     }
 }
 
-fn write_array<T: WritableElement + tch::kind::Element + Clone + Default>(
-    path: &Path,
-    tensor: &Tensor,
-    kind: Kind,
-) -> Result<(), PairsError> {
-    let shape: Vec<usize> = tensor.size().iter().map(|&n| n as usize).collect();
-    let mut values = vec![T::default(); tensor.numel()];
-    let host = tensor.f_detach().and_then(|x| x.f_to_kind(kind)?.f_to_device(Device::Cpu)?.f_contiguous());
-    host.and_then(|x| x.f_copy_data(&mut values, tensor.numel())).map_err(Error::from)?;
-    let array = ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(Error::other)?;
-    let write = |to: &Path| {
-        let mut file = BufWriter::new(File::create(to)?);
-        array.write_npy(&mut file).map_err(io::Error::other)?;
-        file.flush()
-    };
-    write_whole(path, write).map_err(|source| PairsError::Io { path: path.to_owned(), source })
+/// The files' errors, with what mends a damaged one.
+fn file_error(error: IoError) -> PairsError {
+    match error {
+        IoError::System { path, source } => PairsError::Io { path, source },
+        IoError::Damaged { path, problem } => PairsError::Damaged { path, problem },
+        error => PairsError::Damaged { path: error.path().to_owned(), problem: error.to_string() },
+    }
 }
 
-fn read_array<T: ReadableElement + tch::kind::Element>(path: &Path) -> Result<Tensor, PairsError> {
-    let file = File::open(path).map_err(|source| PairsError::Io { path: path.to_owned(), source })?;
-    let array = ArrayD::<T>::read_npy(BufReader::new(file))
-        .map_err(|error| PairsError::Damaged { path: path.to_owned(), problem: error.to_string() })?;
-    let shape: Vec<i64> = array.shape().iter().map(|&n| n as i64).collect();
-    let values: Vec<T> = array.into_iter().collect();
-    Ok(Tensor::f_from_slice(&values).and_then(|x| x.f_view(shape.as_slice())).map_err(Error::from)?)
+fn read(path: &Path, element: Element) -> Result<Tensor, PairsError> {
+    let Array { values, element: found } = npy::read(path).map_err(file_error)?;
+    if found == element {
+        return Ok(values);
+    }
+    let problem = format!("it holds numbers of type {} in place of {}", found.descr(), element.descr());
+    Err(PairsError::Damaged { path: path.to_owned(), problem })
 }
 
 /// Pairs read back from a [`PairStore`].

@@ -5,7 +5,6 @@ use crate::config::{Config, DataConfig, EvaluateConfig, LogConfig};
 use crate::run_folder::RunFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use strait_optim::checkpoint;
 
 /// The file, in the folder of a training.
 const FILE: &str = "begun.json";
@@ -76,5 +75,5 @@ pub(crate) fn begin(folder: &RunFolder, config: &Config, data: Option<&str>) -> 
 /// # Errors
 /// `Io` where it cannot be read.
 pub(crate) fn digest(data: &DataConfig) -> Result<Option<String>, ProgramError> {
-    Ok(data.file.as_deref().map(checkpoint::sha256).transpose()?)
+    Ok(data.file.as_deref().map(strait_io::sha256).transpose()?)
 }

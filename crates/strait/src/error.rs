@@ -46,6 +46,9 @@ pub enum ProgramError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// An array or a checkpoint's file.
+    #[error(transparent)]
+    File(#[from] strait_io::IoError),
     /// An argument that cannot be used.
     #[error("{argument}: {problem}")]
     Argument {

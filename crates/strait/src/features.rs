@@ -5,14 +5,13 @@ use crate::ProgramError;
 use crate::run_folder::write_whole;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use strait_core::{Dataset as _, Seed, Split};
 use strait_data::data_dir;
+use strait_io::{sha256_of, tensors};
 use strait_metrics::features::{Classifier, ClassifierShape, Fit};
-use strait_optim::checkpoint::read_tensors;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Kind};
 use tracing::{info, warn};
 
 const SEED: u64 = 0;
@@ -105,13 +104,11 @@ impl Record {
 
 /// SHA-256 of the weights, in the order of their making.
 fn digest(map: &Classifier) -> Result<String, ProgramError> {
-    let mut sha256 = Sha256::new();
+    let mut bytes = vec![];
     for (_, tensor) in map.parameters().named() {
-        for value in Vec::<f32>::try_from(tensor.flatten(0, -1))? {
-            sha256.update(value.to_le_bytes());
-        }
+        bytes.extend(Vec::<f32>::try_from(tensor.flatten(0, -1))?.into_iter().flat_map(f32::to_le_bytes));
     }
-    Ok(sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256_of(&bytes))
 }
 
 /// Where the classifier lies.
@@ -131,7 +128,7 @@ impl Place {
     fn kept(&self) -> Option<(Classifier, Record)> {
         let record: Record = serde_json::from_str(&fs::read_to_string(&self.record).ok()?).ok()?;
         let map = Classifier::new("digits", &shape(), Seed(SEED)).ok()?;
-        map.parameters().assign(&read_tensors(&self.weights).ok()?).ok()?;
+        map.parameters().assign(&tensors::read(&self.weights).ok()?).ok()?;
         let same = record == Record::new(&record.data, record.test_accuracy, &map).ok()?;
         same.then_some((map, record))
     }
@@ -140,11 +137,7 @@ impl Place {
     fn keep(&self, map: &Classifier, record: &Record) -> Result<(), ProgramError> {
         let text =
             serde_json::to_string_pretty(record).map_err(|error| ProgramError::io(&self.record)(error.into()))?;
-        let io = |error: TchError| std::io::Error::other(error.to_string());
-        strait_core::write_whole(&self.weights, |to| {
-            Tensor::write_safetensors(&map.parameters().named(), to).map_err(io)
-        })
-        .map_err(ProgramError::io(&self.weights))?;
+        tensors::write(&self.weights, &map.parameters().named())?;
         write_whole(&self.record, text.as_bytes())
     }
 }

@@ -198,5 +198,5 @@ fn first_free(root: &Path, stem: &str) -> Result<PathBuf, ProgramError> {
 /// # Errors
 /// `Io` names the file.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {
-    strait_core::write_whole(path, |to| fs::write(to, bytes)).map_err(ProgramError::io(path))
+    strait_io::write_whole(path, |to| fs::write(to, bytes)).map_err(ProgramError::io(path))
 }

@@ -9,11 +9,9 @@ use crate::track::Track;
 use crate::{ProgramError, grids, page};
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar};
-use ndarray::{ArrayD, IxDyn};
-use ndarray_npy::NpzWriter;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use strait_core::Seed;
+use strait_io::{Element, npz};
 use strait_ode::{Method, OdeError, Options};
 use tch::{Kind, Tensor};
 
@@ -96,23 +94,11 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     bar.finish_and_clear();
     let x = setting.data.points.denormalise(&solution.x)?;
     match format {
-        Format::Npz => write_npz(&args.out, &x)?,
+        Format::Npz => npz::write(&args.out, &[("samples", &x, Element::F32)])?,
         Format::Png => write_png(&args.out, folder.name(), setting.data.picture, &x)?,
     }
     tracing::info!("{} samples, {}, {} evaluations each", args.count, method, solution.nfe);
     Ok(args.out.clone())
-}
-
-fn write_npz(path: &Path, x: &Tensor) -> Result<(), ProgramError> {
-    let shape: Vec<usize> = x.size().iter().map(|&n| n as usize).collect();
-    let flat = x.to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous().view([-1]);
-    let values = Vec::<f32>::try_from(flat)?;
-    let bad = |problem: String| ProgramError::Io { path: path.to_owned(), source: std::io::Error::other(problem) };
-    let array = ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|error| bad(error.to_string()))?;
-    let mut writer = NpzWriter::new(Cursor::new(vec![]));
-    writer.add_array("samples", &array).map_err(|error| bad(error.to_string()))?;
-    let bytes = writer.finish().map_err(|error| bad(error.to_string()))?.into_inner();
-    write_whole(path, &bytes)
 }
 
 fn write_png(path: &Path, title: String, picture: Option<Picture>, x: &Tensor) -> Result<(), ProgramError> {

@@ -296,6 +296,6 @@ fn write_figure(html: &mut String, figure: &Figure) {
 
 /// Puts `bytes` in the place of the file at `path`, whole or not at all.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    let written = strait_core::write_whole(path, |to| fs::write(to, bytes));
+    let written = strait_io::write_whole(path, |to| fs::write(to, bytes));
     written.map_err(|source| ReportError::File { path: path.into(), source })
 }

@@ -15,14 +15,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// ```
 /// use std::fs;
 /// let path = std::env::temp_dir().join(format!("strait-{}.txt", std::process::id()));
-/// strait_core::write_whole(&path, |to| fs::write(to, "all of it"))?;
+/// strait_io::write_whole(&path, |to| fs::write(to, "all of it"))?;
 /// assert_eq!(fs::read_to_string(&path)?, "all of it");
 /// # fs::remove_file(&path)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn write_whole<E: From<io::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    put(path, write, E::from)
+}
+
+/// As [`write_whole`], with another way from the system's errors.
+pub(crate) fn put<E>(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), E>,
+    error: impl FnOnce(io::Error) -> E,
+) -> Result<(), E> {
     let temporary = temporary(path);
-    let written = write(&temporary).and_then(|()| Ok(settle(&temporary, path)?));
+    let written = write(&temporary).and_then(|()| settle(&temporary, path).map_err(error));
     if written.is_err() {
         // What was half written only takes room; that it cannot be removed adds nothing to say.
         let _ = fs::remove_file(&temporary);
@@ -54,7 +63,7 @@ mod tests {
 
     impl Folder {
         fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("strait-core-{name}-{}", process::id()));
+            let folder = std::env::temp_dir().join(format!("strait-io-{name}-{}", process::id()));
             let _ = fs::remove_dir_all(&folder);
             fs::create_dir_all(&folder).unwrap();
             Self(folder)

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod digest;
+mod element;
+mod error;
+pub mod npy;
+pub mod npz;
+mod open;
+pub mod tensors;
+mod whole_file;
+
+pub use digest::{sha256, sha256_of};
+pub use element::Element;
+pub use error::IoError;
+pub use open::open;
+pub use whole_file::write_whole;

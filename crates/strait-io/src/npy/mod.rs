@@ -1,0 +1,191 @@
+//! One array in NumPy's format (numpy.lib.format, versions 1 to 3): a header that says type, order and shape, and the
+//! numbers. Written here because `tch::Tensor::read_npy` trusts the header: on a file that is cut short it reads past
+//! the end of its buffer.
+
+mod header;
+mod rows;
+
+pub use rows::Rows;
+
+use crate::whole_file::put;
+use crate::{Element, IoError, open};
+use header::Header;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::path::Path;
+use tch::{Device, TchError, Tensor};
+
+/// Numbers written at a time.
+const CHUNK: i64 = 1 << 16;
+
+/// An array with the type that it has on disk.
+#[derive(Debug)]
+pub struct Array {
+    /// Its numbers, of the kind [`Element::kind`], on the CPU, row after row.
+    pub values: Tensor,
+    /// Their type in the file.
+    pub element: Element,
+}
+
+/// What is wrong with an array, without its file.
+pub(crate) enum Problem {
+    Io(io::Error),
+    Damaged(String),
+    ElementType(String),
+    Range(String),
+    Tensor(TchError),
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Self::Damaged("it is cut short".into()),
+            // What the decompression and its checksum find.
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other => Self::Damaged(error.to_string()),
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl From<TchError> for Problem {
+    fn from(error: TchError) -> Self {
+        Self::Tensor(error)
+    }
+}
+
+impl Problem {
+    /// In a file, of one of its arrays; a file of one array has none by name.
+    pub(crate) fn of(self, path: &Path, array: &str) -> IoError {
+        let path = path.to_owned();
+        let of = if array.is_empty() { String::new() } else { format!("array `{array}`: ") };
+        match self {
+            Self::Io(source) => IoError::System { path, source },
+            Self::Damaged(problem) => IoError::Damaged { path, problem: format!("{of}{problem}") },
+            Self::Range(problem) => IoError::Range { path, problem: format!("{of}{problem}") },
+            Self::Tensor(source) => IoError::Tensor { path, source },
+            Self::ElementType(found) => {
+                let array = if array.is_empty() { "data" } else { array }.to_owned();
+                let remedy = remedy(&found);
+                IoError::ElementType { path, array, found, remedy }
+            }
+        }
+    }
+}
+
+fn remedy(descr: &str) -> &'static str {
+    let name = descr.trim_start_matches(['<', '>', '|', '=']);
+    match name.as_bytes().first() {
+        Some(b'[') => "make columns of its fields with numpy.lib.recfunctions.structured_to_unstructured",
+        Some(b'c') => "make two columns of each number with .view(\"float64\"), or take its absolute value",
+        Some(b'U' | b'S' | b'O') => "give each text or object a number first",
+        Some(b'M' | b'm') => "convert it with .astype(\"int64\")",
+        _ => "convert it with .astype(\"float64\")",
+    }
+}
+
+/// Reads a file of one array.
+///
+/// # Errors
+/// `System`, `Damaged`, `ElementType`, `Range` for unsigned integers from 2^63 on, `Tensor`.
+pub fn read(path: &Path) -> Result<Array, IoError> {
+    read_from(BufReader::new(open(path)?)).map_err(|problem| problem.of(path, ""))
+}
+
+/// Reads an array to the end of what it is in.
+pub(crate) fn read_from(mut reader: impl Read) -> Result<Array, Problem> {
+    let (header, _) = Header::read(&mut reader)?;
+    let length = header.bytes()?;
+    let mut bytes = vec![];
+    // Grows with what is there, not with what the header promises.
+    reader.take(length.saturating_add(1)).read_to_end(&mut bytes)?;
+    match (bytes.len() as u64).cmp(&length) {
+        std::cmp::Ordering::Less => return Err(Problem::Damaged("it is cut short".into())),
+        std::cmp::Ordering::Greater => return Err(Problem::Damaged("it is longer than its header says".into())),
+        std::cmp::Ordering::Equal => {}
+    }
+    let Header { element, big_endian, fortran_order, shape } = header;
+    if !fortran_order {
+        return Ok(Array { values: decode(bytes, element, big_endian, &shape)?, element });
+    }
+    let reversed: Vec<i64> = shape.iter().rev().copied().collect();
+    let axes: Vec<i64> = (0..shape.len() as i64).rev().collect();
+    let values = decode(bytes, element, big_endian, &reversed)?.f_permute(axes)?.f_contiguous()?;
+    Ok(Array { values, element })
+}
+
+/// Numbers of a type from their bytes.
+fn decode(mut bytes: Vec<u8>, element: Element, big_endian: bool, shape: &[i64]) -> Result<Tensor, Problem> {
+    let width = element.width();
+    if big_endian {
+        bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+    }
+    let wide = |to: usize| -> Vec<u8> {
+        let mut wide = vec![0; bytes.len() / width * to];
+        wide.chunks_exact_mut(to)
+            .zip(bytes.chunks_exact(width))
+            .for_each(|(to, from)| to[..width].copy_from_slice(from));
+        wide
+    };
+    let bytes = match element {
+        Element::U16 => wide(4),
+        Element::U32 => wide(8),
+        Element::U64 if bytes.chunks_exact(8).any(|number| number[7] >= 128) => {
+            return Err(Problem::Range(
+                "it holds integers of 2^63 and more: convert it with .astype(\"float64\")".into(),
+            ));
+        }
+        // NumPy takes any byte but 0 for true; libtorch computes with the byte.
+        Element::Bool => bytes.into_iter().map(|byte| u8::from(byte != 0)).collect(),
+        _ => bytes,
+    };
+    Ok(Tensor::f_from_data_size(&bytes, shape, element.kind())?)
+}
+
+/// Writes a file of one array: numbers of any kind as `element`. The file appears whole or not at all.
+///
+/// # Errors
+/// `System`, as for a full disk; `Range` where an integer type cannot hold a number.
+pub fn write(path: &Path, values: &Tensor, element: Element) -> Result<(), IoError> {
+    let whole = |to: &Path| {
+        let mut file = BufWriter::new(File::create(to).map_err(IoError::system(path))?);
+        write_to(&mut file, values, element).map_err(|problem| problem.of(path, ""))?;
+        file.flush().map_err(IoError::system(path))
+    };
+    put(path, whole, IoError::system(path))
+}
+
+/// The bytes of a whole file of one array.
+pub(crate) fn write_to(file: &mut impl Write, values: &Tensor, element: Element) -> Result<(), Problem> {
+    file.write_all(&Header::write(element, &values.size())).map_err(Problem::Io)?;
+    let flat = values.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?.f_view([-1])?;
+    let n = flat.size()[0];
+    for start in (0..n).step_by(CHUNK as usize) {
+        let part = flat.f_narrow(0, start, CHUNK.min(n - start))?;
+        file.write_all(&encode(&part, element)?).map_err(Problem::Io)?;
+    }
+    Ok(())
+}
+
+/// The bytes of numbers of a type.
+fn encode(part: &Tensor, element: Element) -> Result<Vec<u8>, Problem> {
+    if let Some((low, high)) = element.range()
+        && part.kind() != element.kind()
+    {
+        let outside = part.f_lt(low)?.f_logical_or(&part.f_gt(high)?)?.f_logical_or(&part.f_isnan()?)?;
+        if let Ok(at) = i64::try_from(outside.f_to_kind(tch::Kind::Int64)?.f_argmax(0, false)?)
+            && outside.int64_value(&[at]) == 1
+        {
+            let value = part.double_value(&[at]);
+            return Err(Problem::Range(format!("{value} is no number of type {}", element.descr())));
+        }
+    }
+    let held = part.f_to_kind(element.kind())?;
+    let mut bytes = vec![0; held.numel() * element.kind().elt_size_in_bytes()];
+    held.f_copy_data_u8(&mut bytes, held.numel())?;
+    let narrow = |from: usize, to: usize| bytes.chunks_exact(from).flat_map(|number| number[..to].to_vec()).collect();
+    Ok(match element {
+        Element::U16 => narrow(4, 2),
+        Element::U32 => narrow(8, 4),
+        _ => bytes,
+    })
+}

@@ -1,0 +1,138 @@
+use super::header::Header;
+use super::{Array, Problem, decode};
+use crate::{Element, IoError, open};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use tch::Tensor;
+
+/// A file of one array (n, ...) of which rows are read by their numbers: for more rows than memory holds.
+///
+/// Each row is read at its place in the file, so that what is read often stays in the system's page cache; a file that
+/// is cut short meanwhile is an error, where a mapping of it would end the process.
+///
+/// ```
+/// use strait_io::{Element, npy};
+/// use tch::{Device, Kind, Tensor};
+/// let path = std::env::temp_dir().join(format!("strait-rows-{}.npy", std::process::id()));
+/// npy::write(&path, &Tensor::arange(12, (Kind::Double, Device::Cpu)).view([4, 3]), Element::F64)?;
+/// let rows = npy::Rows::open(&path)?;
+/// assert_eq!((rows.count(), rows.event()), (4, &[3][..]));
+/// assert_eq!(rows.read(&[2, 0])?, Tensor::from_slice2(&[[6.0, 7.0, 8.0], [0.0, 1.0, 2.0]]));
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), strait_io::IoError>(())
+/// ```
+#[derive(Debug)]
+pub struct Rows {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    /// Where the numbers begin.
+    start: u64,
+    /// Bytes of a row.
+    row: usize,
+}
+
+impl Rows {
+    /// Opens a file; its length is checked against its header, and no number is read.
+    ///
+    /// # Errors
+    /// As [`super::read`]; `Damaged` also for an array that is stored column by column, of which no row lies together.
+    pub fn open(path: &Path) -> Result<Self, IoError> {
+        let file = open(path)?;
+        let found = file.metadata().map_err(IoError::system(path))?.len();
+        let checked = || -> Result<(Header, u64, usize), Problem> {
+            let (header, start) = Header::read(&mut BufReader::new(&file))?;
+            let bytes = header.bytes()?;
+            let short = if found < start + bytes { "it is cut short" } else { "it is longer than its header says" };
+            if found != start + bytes {
+                return Err(Problem::Damaged(short.into()));
+            }
+            if header.shape.is_empty() || header.fortran_order && header.shape.len() > 1 {
+                let problem = "it is stored column by column: save it with numpy.ascontiguousarray first";
+                return Err(Problem::Damaged(problem.into()));
+            }
+            let row = header.element.width() as i64 * header.shape[1..].iter().product::<i64>();
+            Ok((header, start, row as usize))
+        };
+        let (header, start, row) = checked().map_err(|problem| problem.of(path, ""))?;
+        Ok(Self { path: path.to_owned(), file, header, start, row })
+    }
+
+    /// How many rows there are.
+    pub fn count(&self) -> i64 {
+        self.header.shape[0]
+    }
+
+    /// The shape of one row.
+    pub fn event(&self) -> &[i64] {
+        &self.header.shape[1..]
+    }
+
+    /// The type of the numbers.
+    pub fn element(&self) -> Element {
+        self.header.element
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Rows by their numbers, (rows, ...), of the kind of [`Element::kind`].
+    ///
+    /// # Errors
+    /// `Range` for a row that is not there, `System` where the file can no longer be read.
+    pub fn read(&self, rows: &[i64]) -> Result<Tensor, IoError> {
+        let mut bytes = vec![0; rows.len() * self.row];
+        for (&row, to) in rows.iter().zip(bytes.chunks_exact_mut(self.row.max(1))) {
+            if !(0..self.count()).contains(&row) {
+                let problem = format!("row {row} of {}", self.count());
+                return Err(IoError::Range { path: self.path.clone(), problem });
+            }
+            self.read_at(to, self.start + row as u64 * self.row as u64)?;
+        }
+        self.decoded(bytes, rows.len() as i64)
+    }
+
+    /// The rows from `start` on, `n` of them.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn range(&self, start: i64, n: i64) -> Result<Tensor, IoError> {
+        if start < 0 || n < 0 || start.saturating_add(n) > self.count() {
+            let problem = format!("rows {start} to {} of {}", start.saturating_add(n), self.count());
+            return Err(IoError::Range { path: self.path.clone(), problem });
+        }
+        let mut bytes = vec![0; n as usize * self.row];
+        self.read_at(&mut bytes, self.start + start as u64 * self.row as u64)?;
+        self.decoded(bytes, n)
+    }
+
+    /// The whole array.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn all(&self) -> Result<Array, IoError> {
+        Ok(Array { values: self.range(0, self.count())?, element: self.element() })
+    }
+
+    fn decoded(&self, bytes: Vec<u8>, n: i64) -> Result<Tensor, IoError> {
+        let shape: Vec<i64> = std::iter::once(n).chain(self.event().iter().copied()).collect();
+        let Header { element, big_endian, .. } = self.header;
+        decode(bytes, element, big_endian, &shape).map_err(|problem| problem.of(&self.path, ""))
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, to: &mut [u8], at: u64) -> Result<(), IoError> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, to, at).map_err(IoError::system(&self.path))
+    }
+
+    #[cfg(not(unix))]
+    fn read_at(&self, to: &mut [u8], at: u64) -> Result<(), IoError> {
+        use std::io::{Read, Seek, SeekFrom};
+        // A handle of its own, for the place in the file is the handle's.
+        let mut file = open(&self.path)?;
+        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(to)).map_err(IoError::system(&self.path))
+    }
+}
