@@ -35,6 +35,12 @@ pub enum Error {
         /// "a context" or "a time".
         missing: &'static str,
     },
+    /// A method needs a flow map, and the field is no map's diagonal.
+    #[error("{what} needs a flow map, a network of two times, and this velocity has one time")]
+    NotFlowMap {
+        /// The method.
+        what: &'static str,
+    },
     /// A log-density was asked of a distribution that has none in closed form.
     #[error("{what} has no log-density in closed form")]
     NoDensity {

@@ -1,4 +1,4 @@
-use crate::{Error, Interpolant, VelocityField};
+use crate::{Error, FlowMap, Interpolant, VelocityField};
 use tch::Tensor;
 
 /// What an objective is evaluated on: coupled pairs and times.
@@ -10,6 +10,20 @@ pub struct Batch {
     pub x1: Tensor,
     /// Times in $[0, 1]$: one for each pair, (B,), or as many as the objective asks for.
     pub t: Tensor,
+    /// For flow maps, the later of two times, (n,), of the last n pairs: each is at least the pair's `t`. The pairs before
+    /// them are on the diagonal, where both times are one. None where no pair has two times.
+    pub later: Option<Tensor>,
+}
+
+/// What an objective's batches are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampling {
+    /// Pairs, with times.
+    Times,
+    /// Pairs, with times and, for some of them, later times: what a flow map is trained on.
+    Spans,
+    /// Two points of one stored trajectory in place of a pair: `x0` where it is at `t`, and `x1` where it is at `later`.
+    Segments,
 }
 
 /// The models that an objective may read. Which of them learns is the optimizer's business: it pulls the loss
@@ -18,8 +32,18 @@ pub struct Batch {
 pub struct Models<'a> {
     /// Level 1.
     pub interpolant: &'a dyn Interpolant,
-    /// Level 2.
+    /// Level 2; the diagonal of a flow map, where that is what is trained.
     pub velocity: &'a dyn VelocityField,
+}
+
+impl<'a> Models<'a> {
+    /// The flow map that the velocity is the diagonal of.
+    ///
+    /// # Errors
+    /// `NotFlowMap` names what needs one, where it is none.
+    pub fn flow_map(&self, what: &'static str) -> Result<&'a dyn FlowMap, Error> {
+        self.velocity.as_flow_map().ok_or(Error::NotFlowMap { what })
+    }
 }
 
 /// A scalar to minimise, with the named terms that it is made of (detached, for the log).
@@ -53,6 +77,11 @@ pub trait Objective {
     /// How many times it wants for so many pairs: one for each, unless pairs share theirs.
     fn times(&self, pairs: i64) -> i64 {
         pairs
+    }
+
+    /// What its batches are made of.
+    fn sampling(&self) -> Sampling {
+        Sampling::Times
     }
 
     /// Whether it rests on the exact marginal field (Proposition 1), which is that of pairs whose two points are

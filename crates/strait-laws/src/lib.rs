@@ -3,6 +3,7 @@
 pub mod bijection;
 pub mod coupling;
 pub mod field;
+pub mod flow_map;
 mod gradient;
 pub mod interpolant;
 mod samples;

@@ -26,6 +26,11 @@ impl Activation {
         })
     }
 
+    /// Whether it is twice differentiable everywhere.
+    pub fn is_smooth(self) -> bool {
+        self != Self::Selu
+    }
+
     /// Applied to a jet; `None` where the activation is not twice differentiable everywhere.
     pub fn jet(self, x: &Jet) -> Option<Jet> {
         match self {

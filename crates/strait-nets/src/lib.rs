@@ -4,4 +4,4 @@ mod activation;
 mod mlp;
 
 pub use activation::Activation;
-pub use mlp::{Mlp, MlpConfig, TimeFeatures};
+pub use mlp::{Mlp, MlpConfig, MlpFlowMap, TimeFeatures};

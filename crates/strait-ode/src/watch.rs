@@ -1,7 +1,7 @@
 //! A field that counts its evaluations, and looks for values that are not finite where that was asked for.
 
 use std::cell::Cell;
-use strait_core::{Error, VelocityField};
+use strait_core::{Error, FlowMap, VelocityField};
 use tch::{Kind, Tensor};
 
 /// The first sample with a value that is not finite, and how many samples have one.
@@ -34,18 +34,35 @@ impl<'a> Watch<'a> {
     }
 }
 
-impl VelocityField for Watch<'_> {
-    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+impl Watch<'_> {
+    /// Counts an evaluation at a time, and looks at what it gave.
+    fn seen(&self, velocity: Tensor, t: &Tensor) -> Result<Tensor, Error> {
         self.calls.set(self.calls.get() + 1);
-        let velocity = self.field.velocity(x, t)?;
         if self.check
             && let Some((sample, count)) = first_bad_sample(&velocity)?
         {
-            let t = t.f_double_value(&[sample])?;
+            let (t, of) = (t.f_double_value(&[sample])?, velocity.size()[0]);
             self.found.set(Some((t, (sample, count))));
-            return Err(Error::NonFinite { what: "velocity", count, of: x.size()[0], at: format!(" at t = {t}") });
+            return Err(Error::NonFinite { what: "velocity", count, of, at: format!(" at t = {t}") });
         }
         Ok(velocity)
+    }
+}
+
+impl VelocityField for Watch<'_> {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        self.seen(self.field.velocity(x, t)?, t)
+    }
+
+    fn as_flow_map(&self) -> Option<&dyn FlowMap> {
+        self.field.as_flow_map().map(|_| self as &dyn FlowMap)
+    }
+}
+
+impl FlowMap for Watch<'_> {
+    fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        let map = self.field.as_flow_map().ok_or(Error::NotFlowMap { what: "an average velocity" })?;
+        self.seen(map.average_velocity(x, s, t)?, s)
     }
 }
 

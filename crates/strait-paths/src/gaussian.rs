@@ -1,6 +1,6 @@
 //! Closed-form velocity fields between $N(0, I)$ and $N(m, S)$: what everything else is checked against.
 
-use strait_core::{Error, VelocityField, check_batch, event_size};
+use strait_core::{Error, FlowMap, VelocityField, check_batch, check_times, event_size};
 use tch::Tensor;
 
 /// The mean m (d,) and covariance S (d, d) of the data, with the factors that both fields need.
@@ -40,6 +40,16 @@ impl Target {
     }
 }
 
+/// A flow map whose matrix $M_t M_s^{-1}$ has the eigenvectors of R, by the eigenvalues of $M_t$ and their difference
+/// quotient $q(s, t) = (M_t - M_s) / (t - s)$, each (B, d):
+///
+/// $$ X_{s,t}(x) = t m + M_t M_s^{-1} (x - s m), \qquad u = m + q(s, t)\, M_s^{-1} (x - s m) $$
+fn average(target: &Target, x: &Tensor, s: &Tensor, quotient: &Tensor, at_s: &Tensor) -> Result<Tensor, Error> {
+    let Target { mean, vectors, .. } = target;
+    let u = (target.centred(x, s)?.matmul(vectors) * quotient / at_s).matmul(&vectors.tr()) + mean;
+    Ok(u.f_to_kind(x.kind())?.f_view_as(x)?)
+}
+
 /// The marginal field of the linear path with independent coupling, $C_t = (1-t)^2 I + t^2 S$:
 ///
 /// $$ v^\ast(x, t) = m + (t S - (1-t) I) C_t^{-1} (x - t m) $$
@@ -66,6 +76,27 @@ impl VelocityField for LinearPathField {
         let slope = &t * &self.0.covariance - rest * &identity;
         let v = slope.matmul(&Tensor::f_linalg_solve(&c, &y, true)?).squeeze_dim(2) + &self.0.mean;
         Ok(v.f_view_as(x)?)
+    }
+
+    fn as_flow_map(&self) -> Option<&dyn FlowMap> {
+        Some(self)
+    }
+}
+
+/// Its flow map, as $C_t^{1/2}$ for all t has the eigenvectors of S:
+///
+/// $$ X_{s,t}(x) = t m + C_t^{1/2} C_s^{-1/2} (x - s m) $$
+impl FlowMap for LinearPathField {
+    fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        check_times(x, s, t)?;
+        let (s1, t1) = (s.unsqueeze(1), t.unsqueeze(1));
+        let variances = self.0.roots.square();
+        let scale = |t: &Tensor| ((1f64 - t).square() + t.square() * &variances).sqrt();
+        let (at_s, at_t) = (scale(&s1), scale(&t1));
+        // (a - b) / (t - s) = (a^2 - b^2) / ((a + b) (t - s)), whose square difference is divisible by t - s.
+        let sum = &s1 + &t1;
+        let quotient = (&sum * &variances + &sum - 2.0) / (&at_s + at_t);
+        average(&self.0, x, s, &quotient, &at_s)
     }
 }
 
@@ -108,5 +139,19 @@ impl VelocityField for StraightField {
         let slopes = (roots - 1.0) / (1f64 - &t1 + &t1 * roots);
         let v = (self.0.centred(x, t)?.matmul(vectors) * slopes).matmul(&vectors.tr()) + mean;
         Ok(v.f_to_kind(x.kind())?.f_view_as(x)?)
+    }
+
+    fn as_flow_map(&self) -> Option<&dyn FlowMap> {
+        Some(self)
+    }
+}
+
+/// Its flow map, whose average velocity is that of a straight line:
+///
+/// $$ X_{s,t}(x) = t m + S_t S_s^{-1} (x - s m), \qquad u(x, s, t) = v^\ast(x, s) $$
+impl FlowMap for StraightField {
+    fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        check_times(x, s, t)?;
+        self.velocity(x, s)
     }
 }
