@@ -8,12 +8,14 @@ mod error;
 mod reflow;
 mod sinkhorn;
 mod tensors;
+mod trajectories;
 mod wasserstein;
 
-pub use couplings::{ExactOt, Independent};
+pub use couplings::{ExactOt, Independent, Led};
 pub use discrepancy::{Bandwidth, Mmd, energy_distance, mmd};
 pub use error::{Cloud, PairsError, PointsError, TransportError};
 pub use reflow::{Generated, PairStore, StoredPairs};
 pub use sinkhorn::{EntropicPlan, Sinkhorn, SinkhornError};
 pub use tensors::to_array;
+pub use trajectories::StoredTrajectories;
 pub use wasserstein::{sliced_wasserstein2, wasserstein2};
