@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 use strait_core::{Interpolant, Objective, Parameters, Seed};
-use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+use strait_nets::{Activation, Mlp, MlpConfig, MlpFlowMap, TimeFeatures};
 use strait_optim::objectives::FlowMatching;
 use strait_optim::{
-    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Term, Times, Trainer,
+    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, Spans, System, Term, Times, Trainer,
 };
+use strait_paths::Linear;
 use tch::{Device, Kind};
 
 /// A network of points of `input` dimensions and of time.
@@ -22,6 +23,7 @@ pub fn plan(level: LevelName, batch: i64, objective: impl Objective + 'static) -
         steps: 1,
         batch,
         times: Times::Uniform,
+        spans: Spans::default(),
         noise: 0.0,
         rate: LearningRate { peak: 1e-4, warm_up: 0, decay: Decay::Constant },
         betas: (0.9, 0.999),
@@ -40,18 +42,36 @@ pub fn trainer<'a>(
     levels: Vec<LevelPlan>,
     pairing: Pairing<'a>,
 ) -> Result<Trainer<'a>, OptimError> {
-    let seed = Seed(0);
-    let mut field = Parameters::new(seed.below("velocity"), Kind::Float, Device::Cpu);
+    let mut field = fresh();
     let velocity = Box::new(Mlp::new(&mlp(2, vec![64; 3], 2), &mut field.root())?);
     let mut learned = vec![Level::new(LevelName::Velocity, field, &[])?];
     if path.count() > 0 {
         learned.push(Level::new(LevelName::Interpolant, path, &[])?);
     }
+    endless(System { interpolant, velocity, levels: learned }, levels, pairing)
+}
+
+/// Turns of one plan of a 3x64 flow map of points in the plane without end, over the linear path.
+///
+/// # Errors
+/// Those of the trainer.
+pub fn flow_map_trainer(plan: LevelPlan, pairing: Pairing<'_>) -> Result<Trainer<'_>, OptimError> {
+    let mut field = fresh();
+    let velocity = Box::new(MlpFlowMap::new(&mlp(2, vec![64; 3], 2), &mut field.root())?);
+    let levels = vec![Level::new(LevelName::Velocity, field, &[])?];
+    endless(System { interpolant: Box::new(Linear), velocity, levels }, vec![plan], pairing)
+}
+
+fn fresh() -> Parameters {
+    Parameters::new(Seed(0).below("velocity"), Kind::Float, Device::Cpu)
+}
+
+fn endless(system: System, levels: Vec<LevelPlan>, pairing: Pairing<'_>) -> Result<Trainer<'_>, OptimError> {
     let phase = |name: &str, turns, levels| Phase { name: name.into(), turns, levels, fresh: vec![] };
     // A plan ends with a fitted velocity; that phase is never reached.
     let fit = plan(LevelName::Velocity, 1, FlowMatching);
     let phases = vec![phase("bench", u64::MAX / 2, levels), phase("fit", 1, vec![fit])];
-    Trainer::new(System { interpolant, velocity, levels: learned }, phases, pairing, seed)
+    Trainer::new(system, phases, pairing, Seed(0))
 }
 
 /// Milliseconds of each of some turns.

@@ -7,6 +7,7 @@
 //! when something else failed.
 
 mod autodiff;
+mod flow_map;
 mod flows;
 mod optim;
 mod paths;
@@ -88,6 +89,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&paths::FAULTS)
         .chain(&transport::FAULTS)
         .chain(&optim::FAULTS)
+        .chain(&flow_map::FAULTS)
         .chain(&program::FAULTS)
 }
 

@@ -101,11 +101,15 @@ fn average_file(level: &str, half_life: f64) -> String {
 /// `keep`. Those of later steps, which a run that went back has left behind, stay and do not count.
 ///
 /// # Errors
-/// `Io` or `Checkpoint` name the file that could not be written (a full disk); the checkpoints before it stay.
+/// `Io` or `Checkpoint` name the file that could not be written (a full disk), or the first tensor that is not finite, from
+/// which nothing could go on; the checkpoints before it stay.
 pub fn save(trainer: &Trainer<'_>, dir: &Path, wall_seconds: f64, keep: usize) -> Result<PathBuf, OptimError> {
     let position = trainer.position();
     let target = dir.join(format!("step-{}", position.step));
     let temporary = dir.join(format!(".step-{}.partial", position.step));
+    for (name, tensors) in trainer.system.levels.iter().flat_map(level_files) {
+        check_finite(&target, &name, &tensors)?;
+    }
     let _ = fs::remove_dir_all(&temporary);
     fs::create_dir_all(&temporary).map_err(io_error(&temporary))?;
     let written = write_all(trainer, &temporary, wall_seconds).and_then(|()| {
@@ -121,6 +125,18 @@ pub fn save(trainer: &Trainer<'_>, dir: &Path, wall_seconds: f64, keep: usize) -
         fs::remove_dir_all(&old).map_err(io_error(&old))?;
     }
     Ok(target)
+}
+
+/// Refuses tensors of a file of a checkpoint that are not all finite.
+fn check_finite(checkpoint: &Path, file: &str, tensors: &[(String, Tensor)]) -> Result<(), OptimError> {
+    for (name, tensor) in tensors {
+        if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            let problem =
+                format!("`{name}` in {file} is not finite; go on from one before it with a lower learning rate");
+            return Err(damaged(checkpoint, problem));
+        }
+    }
+    Ok(())
 }
 
 fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<(), OptimError> {
@@ -202,19 +218,31 @@ pub fn open(path: &Path) -> Result<Checkpoint, OptimError> {
     Ok(Checkpoint { path: path.to_owned(), state })
 }
 
-/// The newest checkpoint that is whole, with those that were passed over.
+/// The newest checkpoint that is whole and finite, with those that were passed over.
 ///
 /// # Errors
 /// `Io` where the folder cannot be read.
 pub fn newest(dir: &Path) -> Result<(Option<Checkpoint>, Vec<Refused>), OptimError> {
     let mut refused = vec![];
     for path in list(dir)? {
-        match open(&path) {
+        match open(&path).and_then(|checkpoint| finite(&path).map(|()| checkpoint)) {
             Ok(checkpoint) => return Ok((Some(checkpoint), refused)),
             Err(error) => refused.push(Refused { path, error }),
         }
     }
     Ok((None, refused))
+}
+
+/// Refuses a checkpoint with a tensor that is not finite, as an earlier program could write.
+fn finite(checkpoint: &Path) -> Result<(), OptimError> {
+    for entry in fs::read_dir(checkpoint).map_err(io_error(checkpoint))? {
+        let path = entry.map_err(io_error(checkpoint))?.path();
+        if path.extension().is_some_and(|extension| extension == "safetensors") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            check_finite(checkpoint, &name, &read_tensors(&path)?)?;
+        }
+    }
+    Ok(())
 }
 
 impl Checkpoint {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptimError {
-    /// A loss or a gradient became NaN or infinite. The step that met it changed no parameter.
+    /// A loss or a gradient was NaN or infinite for many steps in a row. They changed no parameter.
     #[error(
-        "step {step}: {term} of level {level} ({objective}) is not finite; lower its learning rate or clip its gradient"
+        "step {step}: {term} of level {level} ({objective}) is not finite, nor is any of the {count} steps from there on; \
+         {}", remedy(*.rate, *.clip)
     )]
     NonFinite {
-        /// The turn, counted over all phases.
+        /// The turn of the first of them, counted over all phases.
         step: u64,
         /// The level that was being stepped.
         level: &'static str,
@@ -18,6 +19,12 @@ pub enum OptimError {
         objective: &'static str,
         /// The term of the loss, or "the gradient".
         term: &'static str,
+        /// How many steps in a row.
+        count: u64,
+        /// The learning rate of the last of them.
+        rate: f64,
+        /// The gradient norm that is clipped to; infinity: none.
+        clip: f64,
     },
     /// A plan that cannot give a trained flow.
     #[error("phase plan: {problem}")]
@@ -67,6 +74,16 @@ pub enum OptimError {
     /// An error of a model, a coupling or a data set.
     #[error(transparent)]
     Core(#[from] strait_core::Error),
+}
+
+/// What can be done that was not done already.
+fn remedy(rate: f64, clip: f64) -> String {
+    if clip.is_finite() {
+        return format!(
+            "go on from a checkpoint before it with a learning rate below {rate:e}, or a clip below {clip}"
+        );
+    }
+    format!("go on from a checkpoint before it with its gradient clipped, or a learning rate below {rate:e}")
 }
 
 impl From<tch::TchError> for OptimError {

@@ -1,26 +1,8 @@
-use crate::{Level, LevelName, LevelPlan, OptimError, Phase, check_plan, term};
+use crate::{Level, LevelName, OptimError, Pairing, Phase, check_plan, term};
 use std::time::{Duration, Instant};
-use strait_autodiff::{AdamW, Graph, clip, gradient};
-use strait_core::{
-    Batch, Coupling, Dataset, Interpolant, Loss, Models, PairedDataset, Pairs, Seed, Source, VelocityField,
-};
+use strait_autodiff::{AdamW, Clip, Graph, clip, gradient};
+use strait_core::{Interpolant, Loss, Models, Seed, VelocityField};
 use tch::{Kind, Tensor};
-
-/// Where the pairs come from.
-#[derive(Clone, Copy)]
-pub enum Pairing<'a> {
-    /// Source and data points, drawn for each batch and paired there.
-    Drawn {
-        /// $p_0$.
-        source: &'a dyn Source,
-        /// $p_1$.
-        data: &'a dyn Dataset,
-        /// Which source point goes with which data point.
-        coupling: &'a dyn Coupling,
-    },
-    /// Pairs that were made before, such as rectified ones.
-    Stored(&'a dyn PairedDataset),
-}
 
 /// The models with their levels. The models hold the tensors that the levels' parameters name.
 pub struct System {
@@ -69,10 +51,12 @@ pub struct LevelLog {
     pub level: LevelName,
     /// Its objective's name.
     pub objective: &'static str,
-    /// The mean of each term of its loss.
+    /// The mean of each term of its loss, over the steps that were not skipped.
     pub terms: Vec<(&'static str, f64)>,
-    /// The mean gradient norm, before clipping.
+    /// The mean gradient norm, before clipping, over the same.
     pub gradient_norm: f64,
+    /// Steps that were skipped, as a term or the gradient was not finite.
+    pub skipped: u64,
     /// The learning rate of the last step.
     pub rate: f64,
     /// Time spent on it.
@@ -86,8 +70,20 @@ struct Pending {
     objective: &'static str,
     terms: Vec<(&'static str, Tensor)>,
     norm: Tensor,
+    /// 1 where the optimizer skipped the step, else 0.
+    skipped: Tensor,
     rate: f64,
+    clip: f64,
     elapsed: Duration,
+}
+
+/// The steps of a level that were skipped since the last that was not.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    level: LevelName,
+    /// The first of them.
+    first: u64,
+    count: u64,
 }
 
 /// The multi-level optimizer: takes turns through the phases. The caller owns the loop, and decides when to log and
@@ -100,9 +96,13 @@ pub struct Trainer<'a> {
     seed: Seed,
     position: Position,
     pending: Vec<Pending>,
+    skipped: Vec<Run>,
 }
 
 impl<'a> Trainer<'a> {
+    /// How many steps of a level in a row may be skipped before the training is given up.
+    pub const PATIENCE: u64 = 100;
+
     /// At the start of the first phase.
     ///
     /// # Errors
@@ -111,7 +111,8 @@ impl<'a> Trainer<'a> {
     pub fn new(system: System, phases: Vec<Phase>, pairing: Pairing<'a>, seed: Seed) -> Result<Self, OptimError> {
         check_plan(&phases)?;
         phases.iter().try_for_each(|phase| pairing.check(phase))?;
-        let mut trainer = Self { system, phases, pairing, seed, position: Position::default(), pending: vec![] };
+        let mut trainer =
+            Self { system, phases, pairing, seed, position: Position::default(), pending: vec![], skipped: vec![] };
         for phase in 0..trainer.phases.len() {
             let Phase { levels, fresh, .. } = &trainer.phases[phase];
             let names: Vec<_> = levels.iter().map(|plan| plan.level).chain(fresh.iter().copied()).collect();
@@ -151,11 +152,12 @@ impl<'a> Trainer<'a> {
     pub(crate) fn set_position(&mut self, position: Position) {
         self.position = position;
         self.pending.clear();
+        self.skipped.clear();
     }
 
     /// Turns in all phases together.
     pub fn total(&self) -> u64 {
-        self.phases.iter().map(|phase| phase.turns).sum()
+        self.phases.iter().fold(0, |sum: u64, phase| sum.saturating_add(phase.turns))
     }
 
     /// The phase of the next turn; None at the end.
@@ -166,8 +168,8 @@ impl<'a> Trainer<'a> {
     /// One turn: every level of the current phase takes its steps.
     ///
     /// The optimizer does not wait for the device. What it calls may: the exact marginal field looks at its latest time,
-    /// and a coupling may be solved on the host. A step whose gradient is not finite changes neither parameters nor
-    /// moments (averages take in the same parameters once more), and `log` reports it.
+    /// and a coupling may be solved on the host. A step whose gradient is not finite is skipped: it changes neither
+    /// parameters nor moments (averages take in the same parameters once more), and `log` counts it.
     ///
     /// # Errors
     /// Those of the models, the coupling and the data.
@@ -229,26 +231,34 @@ impl<'a> Trainer<'a> {
         for average in &mut level.averages {
             average.update(&level.parameters)?;
         }
-        let (level, norm) = (level.name, clipped.norm);
-        let step = self.position.step;
-        self.pending.push(Pending { step, level, objective, terms, norm, rate, elapsed: begun.elapsed() });
+        let (step, level, clip) = (self.position.step, level.name, max_norm);
+        let Clip { norm, found_inf: skipped, .. } = clipped;
+        self.pending.push(Pending {
+            step,
+            level,
+            objective,
+            terms,
+            norm,
+            skipped,
+            rate,
+            clip,
+            elapsed: begun.elapsed(),
+        });
         Ok(())
     }
 
     /// What each level did since the last call, averaged. This waits for the device once.
     ///
     /// # Errors
-    /// `NonFinite` names the first step, level and term that was not finite since the last call.
+    /// `NonFinite` where a level has skipped [`PATIENCE`](Self::PATIENCE) steps in a row, with the first of them and what
+    /// was not finite there.
     pub fn log(&mut self) -> Result<Vec<LevelLog>, OptimError> {
         let pending = std::mem::take(&mut self.pending);
         let mut numbers = fetch(&pending)?.into_iter();
         let mut logs: Vec<(LevelLog, f64)> = vec![];
-        for Pending { step, level, objective, terms, rate, elapsed, .. } in pending {
-            let names = terms.iter().map(|(name, _)| *name).chain(["the gradient"]);
+        for Pending { step, level, objective, terms, rate, clip, elapsed, .. } in pending {
+            let names = terms.iter().map(|(name, _)| *name).chain(["the gradient", "skipped"]);
             let values: Vec<_> = names.zip(numbers.by_ref()).collect();
-            if let Some((term, _)) = values.iter().find(|(_, value)| !value.is_finite()) {
-                return Err(OptimError::NonFinite { step, level: level.name(), objective, term });
-            }
             let same = |log: &LevelLog| {
                 let names = log.terms.iter().map(|(name, _)| name);
                 log.level == level && log.objective == objective && names.eq(terms.iter().map(|(name, _)| name))
@@ -257,80 +267,58 @@ impl<'a> Trainer<'a> {
                 Some(found) => found,
                 None => {
                     let terms = terms.iter().map(|(name, _)| (*name, 0.0)).collect();
-                    let log = LevelLog { level, objective, terms, gradient_norm: 0.0, rate, elapsed: Duration::ZERO };
+                    let (gradient_norm, elapsed) = (0.0, Duration::ZERO);
+                    let log = LevelLog { level, objective, terms, gradient_norm, skipped: 0, rate, elapsed };
                     logs.push((log, 0.0));
                     let last = logs.len() - 1;
                     &mut logs[last]
                 }
             };
-            *count += 1.0;
-            let mean = |mean: &mut f64, value: f64| *mean += (value - *mean) / *count;
-            for ((_, into), (_, value)) in log.terms.iter_mut().zip(&values) {
-                mean(into, *value);
-            }
-            mean(&mut log.gradient_norm, values.last().map_or(0.0, |(_, norm)| *norm));
             log.rate = rate;
             log.elapsed += elapsed;
+            let (parts, skip) = values.split_at(terms.len() + 1);
+            // A gradient too large for the moments is skipped as well, and is finite.
+            let bad = parts.iter().find(|(_, value)| !value.is_finite()).or_else(|| {
+                let skipped = skip.iter().any(|(_, skipped)| *skipped != 0.0);
+                if skipped { parts.last() } else { None }
+            });
+            if let Some((term, _)) = bad {
+                log.skipped += 1;
+                let (first, count) = count_skipped(&mut self.skipped, level, step);
+                if count >= Self::PATIENCE {
+                    let (step, level) = (first, level.name());
+                    return Err(OptimError::NonFinite { step, level, objective, term, count, rate, clip });
+                }
+                continue;
+            }
+            self.skipped.retain(|run| run.level != level);
+            *count += 1.0;
+            let mean = |mean: &mut f64, value: f64| *mean += (value - *mean) / *count;
+            for ((_, into), (_, value)) in log.terms.iter_mut().zip(parts) {
+                mean(into, *value);
+            }
+            mean(&mut log.gradient_norm, parts.last().map_or(0.0, |(_, norm)| *norm));
         }
         Ok(logs.into_iter().map(|(log, _)| log).collect())
     }
 }
 
-/// The terms and the gradient norm of each pending step, in order, in one transfer from the device.
+/// One more skipped step of a level: the first of the run that it belongs to, and how many there are.
+fn count_skipped(runs: &mut Vec<Run>, level: LevelName, step: u64) -> (u64, u64) {
+    if let Some(run) = runs.iter_mut().find(|run| run.level == level) {
+        run.count += 1;
+        return (run.first, run.count);
+    }
+    runs.push(Run { level, first: step, count: 1 });
+    (step, 1)
+}
+
+/// The terms, the gradient norm and whether it was skipped, of each pending step, in order, in one transfer from the device.
 fn fetch(pending: &[Pending]) -> Result<Vec<f64>, OptimError> {
-    let scalars = pending.iter().flat_map(|p| p.terms.iter().map(|(_, term)| term).chain([&p.norm]));
+    let scalars = pending.iter().flat_map(|p| p.terms.iter().map(|(_, term)| term).chain([&p.norm, &p.skipped]));
     let scalars = scalars.map(|x| Ok(x.f_to_kind(Kind::Double)?)).collect::<Result<Vec<_>, OptimError>>()?;
     if scalars.is_empty() {
         return Ok(vec![]);
     }
     Ok(Vec::<f64>::try_from(Tensor::f_stack(&scalars, 0)?)?)
-}
-
-impl Pairing<'_> {
-    /// Refuses a phase with an objective that needs independent pairs, where these are not.
-    fn check(&self, phase: &Phase) -> Result<(), OptimError> {
-        for plan in &phase.levels {
-            let mut terms = plan.terms.iter().map(|term| &term.objective);
-            let Some(objective) = terms.find(|objective| objective.needs_independent_pairs()) else { continue };
-            if let Some(pairs) = self.dependence(plan) {
-                let (phase, level, objective) = (phase.name.clone(), plan.level.name(), objective.name());
-                return Err(OptimError::NotIndependent { phase, level, objective, pairs });
-            }
-        }
-        Ok(())
-    }
-
-    /// What makes the two points of a plan's pairs dependent, in words; None where they are independent.
-    fn dependence(&self, plan: &LevelPlan) -> Option<String> {
-        match self {
-            Self::Stored(_) => Some("these were made before and stored".into()),
-            Self::Drawn { coupling, .. } if !coupling.is_independent() => {
-                Some(format!("these come from {}", coupling.name()))
-            }
-            Self::Drawn { .. } if plan.noise > 0.0 => {
-                Some(format!("both points of one get the same noise, of {}", plan.noise))
-            }
-            Self::Drawn { .. } => None,
-        }
-    }
-
-    /// Batch number `number` for a plan: a function of the seed and the number alone.
-    fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64) -> Result<Batch, OptimError> {
-        let at = |name: &str| seed.stream(name).at(number);
-        let Pairs { mut x0, mut x1, .. } = match self {
-            Self::Drawn { source, data, coupling } => {
-                let x1 = data.minibatch(plan.batch, number, seed.stream("data"))?;
-                let x0 = source.sample(plan.batch, &mut at("source"), x1.kind(), x1.device())?;
-                coupling.couple(x0, x1, &mut at("coupling"))?
-            }
-            Self::Stored(pairs) => pairs.minibatch(plan.batch, number, seed.stream("pairs"))?,
-        };
-        let (kind, device) = (x1.kind(), x1.device());
-        if plan.noise > 0.0 {
-            let noise = at("noise").normal(&x1.size(), kind, device)? * plan.noise;
-            (x0, x1) = (x0 + &noise, x1 + noise);
-        }
-        let t = plan.times.draw(term::times(&plan.terms, plan.batch)?, &mut at("time"), kind, device)?;
-        Ok(Batch { x0, x1, t })
-    }
 }

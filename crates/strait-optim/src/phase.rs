@@ -1,4 +1,5 @@
-use crate::{LearningRate, LevelName, OptimError, Term, Times, term};
+use crate::{LearningRate, LevelName, OptimError, Spans, Term, Times, term};
+use strait_core::Sampling;
 
 /// What one level does in every turn of a phase.
 pub struct LevelPlan {
@@ -12,6 +13,8 @@ pub struct LevelPlan {
     pub batch: i64,
     /// The law of t.
     pub times: Times,
+    /// The law of the two times of a flow map; `Spans::default()`, none, for objectives of one time.
+    pub spans: Spans,
     /// Standard deviation $\sigma$ of one normal number for each coordinate that is added to both points of a pair:
     /// a linear path then has $x_t = (1-t)x_0 + t x_1 + \sigma\varepsilon$ and $u = x_1 - x_0$, the conditional flow
     /// matching of Tong et al. (arXiv 2302.00482). 0: none.
@@ -60,6 +63,9 @@ pub fn check_plan(phases: &[Phase]) -> Result<(), OptimError> {
             return plan(format!("phase `{}` steps no level", phase.name));
         }
     }
+    if phases.iter().try_fold(0u64, |sum, phase| sum.checked_add(phase.turns)).is_none() {
+        return plan(format!("all phases together have more turns than {}", u64::MAX));
+    }
     let stepped = |level: LevelName| last.levels.iter().any(|plan| plan.level == level && plan.steps > 0);
     if !stepped(LevelName::Velocity) {
         let problem = format!("the last phase (`{}`) does not fit the velocity; end with one that does", last.name);
@@ -75,6 +81,34 @@ pub fn check_plan(phases: &[Phase]) -> Result<(), OptimError> {
     }
     for plan in phases.iter().flat_map(|phase| &phase.levels) {
         term::times(&plan.terms, plan.batch)?;
+        check_spans(plan)?;
     }
     Ok(())
+}
+
+/// Refuses a law of two times that is none, or that an objective of flow maps cannot be trained at.
+fn check_spans(plan: &LevelPlan) -> Result<(), OptimError> {
+    let refuse = |problem: String| Err(OptimError::Plan { problem });
+    let Spans { off_diagonal, from_start } = plan.spans;
+    if !(0.0..1.0).contains(&off_diagonal) {
+        return refuse(format!(
+            "the share of times off the diagonal is {off_diagonal}, and must be at least 0 and below 1: without a diagonal \
+             a flow map has no velocity"
+        ));
+    }
+    if !(0.0..=1.0).contains(&from_start) {
+        return refuse(format!("the share of spans that start at 0 is {from_start}, and must be between 0 and 1"));
+    }
+    let spans = plan.terms.iter().find(|term| term.objective.sampling() == Sampling::Spans);
+    match spans {
+        Some(term) if off_diagonal == 0.0 || plan.batch < 2 => refuse(format!(
+            "{} trains at pairs of times, and none are off the diagonal; give them a share above 0 of at least 2 pairs",
+            term.objective.name()
+        )),
+        None if off_diagonal > 0.0 => refuse(format!(
+            "{off_diagonal} of the times are off the diagonal, and {} trains at one time; leave the share out",
+            plan.objective()
+        )),
+        _ => Ok(()),
+    }
 }

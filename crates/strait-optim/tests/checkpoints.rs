@@ -177,3 +177,44 @@ fn what_was_just_written_stays_and_so_does_what_is_of_later_steps() {
         assert_eq!(steps(), left);
     }
 }
+
+/// The seal of a checkpoint's files, anew after an edit.
+fn seal(path: &std::path::Path) {
+    let sums = std::fs::read_to_string(path.join("SHA256SUMS")).unwrap();
+    let line = |line: &str| {
+        let name = line.split_once("  ").unwrap().1;
+        format!("{}  {name}\n", strait_io::sha256(&path.join(name)).unwrap())
+    };
+    std::fs::write(path.join("SHA256SUMS"), sums.lines().map(line).collect::<String>()).unwrap();
+}
+
+#[test]
+fn what_is_not_finite_is_not_saved_and_does_not_hide_the_checkpoint_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let phases = vec![phase(9, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
+    let mut trainer = trainer(phases, &[3.0]).unwrap();
+    let good = checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
+    trainer.turn().unwrap();
+    let parameter = trainer.system.level(LevelName::Velocity).unwrap().parameters.tensors()[0].detach();
+    let value = parameter.copy();
+    for bad in [f64::NAN, f64::INFINITY] {
+        let _ = tch::no_grad(|| parameter.get(0).fill_(bad));
+        let error = checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap_err().to_string();
+        assert!(error.contains("`a` in velocity.safetensors is not finite"), "{error}");
+        assert_eq!(checkpoint::list(folder.path()).unwrap(), std::slice::from_ref(&good));
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 1, "nothing is left of it");
+    }
+    // One that an earlier program wrote is passed over.
+    tch::no_grad(|| parameter.shallow_clone().copy_(&value));
+    let newer = checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
+    let file = newer.join("velocity.safetensors");
+    let mut tensors = checkpoint::read_tensors(&file).unwrap();
+    tensors[0].1 = &tensors[0].1 * f64::NAN;
+    strait_io::tensors::write(&file, &tensors).unwrap();
+    seal(&newer);
+    checkpoint::open(&newer).unwrap();
+    let (found, refused) = checkpoint::newest(folder.path()).unwrap();
+    assert_eq!((found.unwrap().path, refused.len()), (good, 1));
+    assert!(refused[0].error.to_string().contains("is not finite"), "{}", refused[0].error);
+}

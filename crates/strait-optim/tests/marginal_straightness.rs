@@ -4,56 +4,12 @@
 //! $v^* = G_t x$ with $G = (\dot A A^\top + t S) C^{-1}$, $C = A A^\top + t^2 S$, and
 //! $Dv^* = (\dot G + G^2)\,x$, so that $E|Dv^*|^2 = \int \operatorname{tr}\bigl(K C K^\top\bigr)\,dt$, $K = \dot G + G^2$.
 
-use strait_core::{Batch, Error, Interpolant, Models, Objective, PathCurve, PathSample, VelocityField, per_sample};
+mod common;
+
+use common::sheared::{Sheared, field, pairs};
+use strait_core::{Error, Models, Objective, VelocityField};
 use strait_optim::objectives::MarginalStraightness;
-use tch::{Device, Kind, Tensor};
-
-const OPTIONS: (Kind, Device) = (Kind::Double, Device::Cpu);
-
-/// $A_t = (1-t) I + c\,t(1-t) M$, with a matrix M that turns and shears.
-struct Sheared {
-    c: Tensor,
-    m: Tensor,
-}
-
-impl Sheared {
-    fn new(c: f64) -> Self {
-        Self { c: Tensor::from(c), m: Tensor::from_slice2(&[[0.4f64, 1.1], [-0.7, 0.2]]) }
-    }
-
-    /// A and its derivative, at a number t.
-    fn matrix(&self, t: f64) -> (Tensor, Tensor) {
-        let eye = Tensor::eye(2, OPTIONS);
-        let a = &eye * (1.0 - t) + &self.m * (&self.c * (t * (1.0 - t)));
-        let slope = &self.m * (&self.c * (1.0 - 2.0 * t)) - eye;
-        (a, slope)
-    }
-}
-
-impl Interpolant for Sheared {
-    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        let s = per_sample(t, x0);
-        let turned = x0.matmul(&self.m.tr()) * &self.c;
-        let rest = 1f64 - &s;
-        Ok(PathSample { x_t: &rest * x0 + &s * &rest * &turned + &s * x1, velocity: x1 - x0 + (rest - s) * turned })
-    }
-    fn curve(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> Result<PathCurve, Error> {
-        unreachable!("the straightness does not ask for it")
-    }
-}
-
-/// S, with eigenvalues .5 and 3.
-fn covariance() -> Tensor {
-    Tensor::from_slice2(&[[1.2f64, 1.1], [1.1, 2.3]])
-}
-
-/// $G_t$ and $C_t$.
-fn field(path: &Sheared, t: f64) -> (Tensor, Tensor) {
-    let (a, slope) = path.matrix(t);
-    let s = covariance();
-    let c = a.matmul(&a.tr()) + &s * (t * t);
-    ((slope.matmul(&a.tr()) + s * t).matmul(&c.inverse()), c)
-}
+use tch::Tensor;
 
 /// The field of a path, held.
 struct Held(Sheared);
@@ -78,17 +34,6 @@ fn straightness(path: &Sheared) -> f64 {
     };
     let n = 400;
     (0..=n).map(|i| at(f64::from(i) / f64::from(n)) * if i % n == 0 { 0.5 } else { 1.0 }).sum::<f64>() / f64::from(n)
-}
-
-/// Pairs whose means and covariances are those of the laws exactly, at each of `times`: all sixteen signs of two
-/// independent whitened points. What is quadratic in a pair is averaged without error.
-fn pairs(times: i64) -> Batch {
-    let sign = || Tensor::from_slice(&[-1.0f64, 1.0]);
-    let signs = Tensor::cartesian_prod(&[sign(), sign(), sign(), sign()]);
-    let root = covariance().linalg_cholesky(false);
-    let (x0, x1) = (signs.narrow(1, 0, 2), signs.narrow(1, 2, 2).matmul(&root.tr()));
-    let t = (Tensor::arange(times, OPTIONS) + 0.5) / times as f64;
-    Batch { x0: x0.repeat([times, 1]), x1: x1.repeat([times, 1]), t: t.repeat_interleave_self_int(16, 0, None) }
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn the_energy_has_its_value() {
     let models = Models { interpolant: &*system.interpolant, velocity: &*system.velocity };
     let x = |seed| Seed(seed).stream("x").at(0).normal(&[64, 2], Kind::Float, Device::Cpu).unwrap();
     let t = Seed(3).stream("t").at(0).uniform(&[64], Kind::Float, Device::Cpu).unwrap();
-    let batch = Batch { x0: x(1), x1: x(2), t };
+    let batch = Batch { x0: x(1), x1: x(2), t, later: None };
     let Loss { total, terms } = Energy { acceleration: 0.5 }.loss(models, &batch).unwrap();
     let curve = models.interpolant.curve(&batch.x0, &batch.x1, &batch.t).unwrap();
     let v = models.velocity.velocity(&curve.x_t, &batch.t).unwrap();
@@ -61,14 +61,14 @@ fn the_energy_has_its_value() {
     assert!((terms[1].1.double_value(&[]) - penalty).abs() < 1e-4);
 }
 
-/// NaN from the n-th call on.
-struct Breaks(Cell<u32>);
+/// NaN at calls whose numbers are named.
+struct Breaks(Cell<u64>, Box<dyn Fn(u64) -> bool>);
 
 impl Objective for Breaks {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        let left = self.0.get();
-        self.0.set(left.saturating_sub(1));
-        let factor = if left == 0 { f64::NAN } else { 1.0 };
+        let call = self.0.get();
+        self.0.set(call + 1);
+        let factor = if (self.1)(call) { f64::NAN } else { 1.0 };
         let total = FlowMatching.loss(models, batch)?.total * factor;
         Ok(Loss { terms: vec![("broken", total.detach())], total })
     }
@@ -77,21 +77,96 @@ impl Objective for Breaks {
     }
 }
 
+fn breaking(when: impl Fn(u64) -> bool + 'static) -> Trainer<'static> {
+    let velocity = plan(LevelName::Velocity, Breaks(Cell::new(0), Box::new(when)), 1, 0.05);
+    trainer(vec![phase(1000, vec![velocity], vec![])], &[10.0]).unwrap()
+}
+
+fn turns(trainer: &mut Trainer<'_>, turns: u64) {
+    (0..turns).for_each(|_| trainer.turn().unwrap());
+}
+
+/// A skipped step changes nothing, is counted, and is in no mean; so does one step fewer than are borne.
 #[test]
-fn what_is_not_finite_is_named_and_changes_no_parameter() {
-    let velocity = plan(LevelName::Velocity, Breaks(Cell::new(7)), 1, 0.05);
-    let mut trainer = trainer(vec![phase(100, vec![velocity], vec![])], &[10.0]).unwrap();
-    for _ in 0..7 {
-        trainer.turn().unwrap();
-    }
+fn what_is_not_finite_is_skipped_and_counted() {
+    let last = 7 + Trainer::PATIENCE - 1;
+    let mut trainer = breaking(move |call| (7..last).contains(&call));
+    turns(&mut trainer, 7);
     let before = numbers(&trainer, LevelName::Velocity);
-    for _ in 0..3 {
-        trainer.turn().unwrap();
-    }
+    let whole = trainer.log().unwrap().remove(0);
+    turns(&mut trainer, 3);
     assert_eq!(before, numbers(&trainer, LevelName::Velocity));
+    assert_eq!((whole.skipped, trainer.log().unwrap().remove(0).skipped), (0, 3));
+    turns(&mut trainer, last - 10);
+    assert_eq!(before, numbers(&trainer, LevelName::Velocity));
+    turns(&mut trainer, 5);
+    assert_ne!(before, numbers(&trainer, LevelName::Velocity));
+    let log = trainer.log().unwrap().remove(0);
+    assert_eq!(log.skipped, last - 10);
+    assert!(log.terms[0].1.is_finite() && log.terms[0].1 > 0.0 && log.gradient_norm > 0.0, "{log:?}");
+}
+
+/// Only those in a row count.
+#[test]
+fn a_step_that_is_taken_ends_a_run_of_skipped_ones() {
+    let mut trainer = breaking(|call| call % 70 != 0);
+    turns(&mut trainer, 700);
+    assert_eq!(trainer.log().unwrap().remove(0).skipped, 690);
+}
+
+#[test]
+fn a_level_that_skips_all_its_steps_is_given_up_by_name() {
+    let mut trainer = breaking(|call| call >= 7);
+    for _ in 0..4 {
+        turns(&mut trainer, 25);
+        trainer.log().unwrap();
+    }
+    turns(&mut trainer, 7);
     let error = trainer.log().unwrap_err();
-    assert!(matches!(error, OptimError::NonFinite { step: 7, level: "velocity", term: "broken", .. }), "{error}");
-    assert!(error.to_string().starts_with("step 7: broken of level velocity (breaks) is not finite"), "{error}");
+    assert!(
+        matches!(error, OptimError::NonFinite { step: 7, level: "velocity", term: "broken", count: 100, .. }),
+        "{error}"
+    );
+    let text = error.to_string();
+    assert!(text.starts_with("step 7: broken of level velocity (breaks) is not finite"), "{text}");
+    assert!(text.contains("with its gradient clipped"), "{text}");
+}
+
+/// What was done already is no remedy.
+#[test]
+fn the_remedy_is_one_that_was_not_tried() {
+    let velocity =
+        LevelPlan { clip: 0.5, ..plan(LevelName::Velocity, Breaks(Cell::new(0), Box::new(|_| true)), 1, 0.05) };
+    let mut trainer = trainer(vec![phase(1000, vec![velocity], vec![])], &[]).unwrap();
+    turns(&mut trainer, 100);
+    let text = trainer.log().unwrap_err().to_string();
+    assert!(text.contains("a learning rate below") && text.contains("or a clip below 0.5"), "{text}");
+}
+
+/// An objective whose totals are known: k at the k-th call.
+struct Counts(Cell<u32>);
+
+impl Objective for Counts {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let k = self.0.get() + 1;
+        self.0.set(k);
+        let total = FlowMatching.loss(models, batch)?.total;
+        Ok(Loss { terms: vec![("k", Tensor::from(f64::from(k)))], total })
+    }
+    fn name(&self) -> &'static str {
+        "counts"
+    }
+}
+
+#[test]
+fn a_log_line_is_the_mean_of_the_steps_since_the_last() {
+    let velocity = plan(LevelName::Velocity, Counts(Cell::new(0)), 1, 0.05);
+    let mut trainer = trainer(vec![phase(100, vec![velocity], vec![])], &[]).unwrap();
+    for (steps, mean) in [(4, 2.5), (3, 6.0), (1, 8.0)] {
+        turns(&mut trainer, steps);
+        let norms = trainer.log().unwrap().remove(0);
+        assert_eq!(norms.terms, [("k", mean)]);
+    }
 }
 
 #[test]

@@ -14,7 +14,15 @@ const GRADIENT: Tests = Tests { package: "strait-optim", target: "marginal_strai
 
 const SLOPES: Tests = Tests { package: "strait-optim", target: "gradients", filter: "slopes_of_values" };
 
-pub(super) static FAULTS: [Fault; 8] = [
+const AVERAGES: Tests = Tests { package: "strait-optim", target: "averages", filter: "" };
+
+const TURNS: Tests = Tests { package: "strait-optim", target: "optim", filter: "" };
+
+const EMA: &str = "crates/strait-optim/src/ema.rs";
+
+const TRAINER: &str = "crates/strait-optim/src/multilevel.rs";
+
+pub(super) static FAULTS: [Fault; 13] = [
     Fault {
         name: "straightness of a field that does not answer to its paths",
         file: MARGINAL,
@@ -70,5 +78,40 @@ pub(super) static FAULTS: [Fault; 8] = [
         find: "mean_square_norm(&acceleration)",
         put: "mean_square_norm(&acceleration.detach())",
         tests: SLOPES,
+    },
+    Fault {
+        name: "a moving average without its start-up weight",
+        file: EMA,
+        find: ".max(1.0 / (self.steps + 1) as f64)",
+        put: "",
+        tests: AVERAGES,
+    },
+    Fault {
+        name: "a moving average with a time constant for a half-life",
+        file: EMA,
+        find: "(-std::f64::consts::LN_2 / self.half_life)",
+        put: "(-1.0 / self.half_life)",
+        tests: AVERAGES,
+    },
+    Fault {
+        name: "log lines that keep the last value in place of the mean",
+        file: TRAINER,
+        find: "*mean += (value - *mean) / *count",
+        put: "*mean = value + 0.0 * *count",
+        tests: TURNS,
+    },
+    Fault {
+        name: "skipped steps that are counted over those between them",
+        file: TRAINER,
+        find: "self.skipped.retain(|run| run.level != level);",
+        put: "",
+        tests: TURNS,
+    },
+    Fault {
+        name: "skipped steps in the means of a log line",
+        file: TRAINER,
+        find: "                continue;\n            }\n            self.skipped",
+        put: "            }\n            self.skipped",
+        tests: TURNS,
     },
 ];

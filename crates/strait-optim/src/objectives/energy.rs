@@ -1,6 +1,5 @@
 use super::mean_square_norm;
 use strait_core::{Batch, Error, Loss, Models, Objective, PathCurve, PathSample, sum_per_sample};
-use tch::Kind;
 
 /// The kinetic energy of the marginal field (Benamou and Brenier, 2000) with a penalty on acceleration, for the
 /// interpolant:
@@ -19,7 +18,7 @@ pub struct Energy {
 
 impl Objective for Energy {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        let Batch { x0, x1, t } = batch;
+        let Batch { x0, x1, t, .. } = batch;
         let (x_t, u, penalty) = if self.acceleration > 0.0 {
             let PathCurve { x_t, velocity, acceleration } = models.interpolant.curve(x0, x1, t)?;
             (x_t, velocity, Some(mean_square_norm(&acceleration)))
@@ -28,7 +27,7 @@ impl Objective for Energy {
             (x_t, velocity, None)
         };
         let v = models.velocity.velocity(&x_t, t)?;
-        let energy = sum_per_sample(&(&v * (u * 2.0 - &v))).mean(Kind::Float);
+        let energy = sum_per_sample(&(&v * (u * 2.0 - &v))).mean(v.kind());
         let mut terms = vec![("energy", energy.detach())];
         let total = match penalty {
             Some(penalty) => {

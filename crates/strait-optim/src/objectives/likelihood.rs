@@ -1,6 +1,5 @@
 use std::rc::Rc;
 use strait_core::{Batch, Error, Loss, Models, Objective, Source};
-use tch::Kind;
 
 /// Maximum likelihood of the data under a law with parameters, in nats:
 ///
@@ -14,7 +13,8 @@ pub struct Likelihood {
 
 impl Objective for Likelihood {
     fn loss(&self, _: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        let total = -self.law.log_density(&batch.x1)?.mean(Kind::Float);
+        let log_density = self.law.log_density(&batch.x1)?;
+        let total = -log_density.mean(log_density.kind());
         Ok(Loss { terms: vec![("nats", total.detach())], total })
     }
 

@@ -1,7 +1,7 @@
 use super::mean_square_norm;
 use strait_autodiff::{Graph, vjp};
 use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, per_sample, sum_per_sample};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// How far the paths' marginal field is from straight, for the interpolant, in any dimension and without a density: the
 /// learned field stands for the marginal one, and is taken to follow it as the paths change.
@@ -34,7 +34,7 @@ pub struct MarginalStraightness {
 impl Objective for MarginalStraightness {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
         let h = self.step;
-        let Batch { x0, x1, t } = batch;
+        let Batch { x0, x1, t, .. } = batch;
         let PathSample { x_t, velocity: u } = models.interpolant.at(x0, x1, t)?;
         tch::with_grad(|| {
             let v = models.velocity.velocity(&x_t, t)?;
@@ -51,7 +51,7 @@ impl Objective for MarginalStraightness {
             let pulled = vjp(&[after], &[a.shallow_clone()], &[next], Graph::Record)?.remove(0);
             let g = (pulled + (a_before - &a) / h) * 2.0;
             let straightness = mean_square_norm(&a);
-            let response = sum_per_sample(&(g * (u - v))).mean(Kind::Float);
+            let response = sum_per_sample(&(g * (u - v))).mean(x_t.kind());
             let terms = vec![("marginal_straightness", straightness.detach()), ("response", response.detach())];
             Ok(Loss { total: straightness + response, terms })
         })

@@ -4,28 +4,81 @@ mod conditional_variance;
 mod energy;
 mod field_straightness;
 mod flow_matching;
+mod lagrangian_distillation;
 mod likelihood;
+mod map_residual;
 mod marginal_flow_matching;
 mod marginal_straightness;
+mod mean_flow;
 mod squared_velocity;
 mod straightness;
+mod trajectory_regression;
 mod transport_cost;
 
 pub use conditional_variance::ConditionalVariance;
 pub use energy::Energy;
 pub use field_straightness::FieldStraightness;
 pub use flow_matching::FlowMatching;
+pub use lagrangian_distillation::LagrangianDistillation;
 pub use likelihood::Likelihood;
+pub use map_residual::MapResidual;
 pub use marginal_flow_matching::MarginalFlowMatching;
 pub use marginal_straightness::MarginalStraightness;
+pub use mean_flow::MeanFlow;
 pub use squared_velocity::SquaredVelocity;
 pub use straightness::{Straightness, StraightnessConfig};
+pub use trajectory_regression::TrajectoryRegression;
 pub use transport_cost::TransportCost;
 
-use strait_core::sum_per_sample;
-use tch::{Kind, Tensor};
+use strait_core::{Batch, Error, sum_per_sample};
+use tch::Tensor;
 
 /// $E|x|^2$: the squared norm of each sample, averaged over the batch.
 pub(crate) fn mean_square_norm(x: &Tensor) -> Tensor {
-    sum_per_sample(&x.square()).mean(Kind::Float)
+    sum_per_sample(&x.square()).mean(x.kind())
+}
+
+/// The last pairs of a batch, those off the diagonal of two times, apart from those before them.
+pub(crate) struct Spans {
+    diagonal: i64,
+    off: i64,
+    /// The earlier times of those off the diagonal, (n,).
+    pub(crate) s: Tensor,
+    /// Their later times, (n,).
+    pub(crate) t: Tensor,
+}
+
+impl Spans {
+    pub(crate) fn of(batch: &Batch, what: &'static str) -> Result<Self, Error> {
+        let (pairs, found) = (batch.t.size(), batch.later.as_ref().map_or(vec![], Tensor::size));
+        let off = found.first().copied().unwrap_or(0);
+        let Some(later) = batch.later.as_ref().filter(|_| off > 0 && pairs.len() == 1 && off <= pairs[0]) else {
+            return Err(Error::Shape { what, expected: "a batch with later times, of 1 pair to all".into(), found });
+        };
+        let diagonal = pairs[0] - off;
+        Ok(Self { diagonal, off, s: batch.t.narrow(0, diagonal, off), t: later.shallow_clone() })
+    }
+
+    /// Of all pairs, those on the diagonal and those off it.
+    pub(crate) fn split(&self, x: &Tensor) -> (Tensor, Tensor) {
+        (x.narrow(0, 0, self.diagonal), self.off(x))
+    }
+
+    /// Of all pairs, those off the diagonal.
+    pub(crate) fn off(&self, x: &Tensor) -> Tensor {
+        x.narrow(0, self.diagonal, self.off)
+    }
+
+    /// The means over the pairs on the diagonal, where there are some, and over those off it.
+    pub(crate) fn terms(&self, of_each: &Tensor, off: &'static str) -> Vec<(&'static str, Tensor)> {
+        let parts = self.split(&of_each.detach());
+        let mean = |x: &Tensor| x.mean(x.kind());
+        let diagonal = (self.diagonal > 0).then(|| ("diagonal", mean(&parts.0)));
+        diagonal.into_iter().chain([(off, mean(&parts.1))]).collect()
+    }
+
+    /// The later time of every pair: on the diagonal, its only one.
+    pub(crate) fn all_t(&self, batch: &Batch) -> Result<Tensor, Error> {
+        Ok(Tensor::f_cat(&[&batch.t.narrow(0, 0, self.diagonal), &self.t], 0)?)
+    }
 }

@@ -1,7 +1,7 @@
 use super::mean_square_norm;
 use strait_core::{Batch, Error, InvertibleInterpolant, Loss, Models, Objective, Source};
 use strait_paths::{Along, ExactField};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// How many points the straightness is taken at, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -125,7 +125,7 @@ impl Objective for Straightness {
         let whole = square(&a.derivative + &b.derivative);
         let variance = square(&a.derivative - &b.derivative);
         let total = &whole - &variance * (1.0 - Self::VARIANCE);
-        let effective = (a.effective + b.effective).detach().mean(Kind::Float);
+        let effective = (a.effective + b.effective).detach().mean(x_t.kind());
         let terms = vec![
             ("straightness", (whole - &variance).detach()),
             ("variance", variance.detach()),

@@ -5,7 +5,7 @@ use strait_core::{
     Dataset, Draws, Error, Init, Objective, Parameters, Seed, Source, Split, StandardNormal, Stream, VelocityField,
 };
 use strait_optim::{
-    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Term, Times, Trainer,
+    Decay, LearningRate, Level, LevelName, LevelPlan, OptimError, Pairing, Phase, Spans, System, Term, Times, Trainer,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -68,6 +68,7 @@ pub(crate) fn plan(level: LevelName, objective: impl Objective + 'static, steps:
         steps,
         batch: 256,
         times: Times::Uniform,
+        spans: Spans::default(),
         noise: 0.0,
         rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
         betas: (0.9, 0.99),

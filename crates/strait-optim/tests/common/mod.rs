@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 
 pub(crate) mod line;
+pub(crate) mod sheared;
 
 use strait_core::{Coupling, Draws, Error, Interpolant, Pairs, PathCurve, PathSample, Seed, VelocityField, per_sample};
 use tch::{Device, Kind, Tensor};

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use strait_core::Seed;
-use strait_optim::{Decay, LearningRate, LevelName, LevelPlan, Pairing, Phase, System, Term, Times, Trainer};
+use strait_optim::{Decay, LearningRate, LevelName, LevelPlan, Pairing, Phase, Spans, System, Term, Times, Trainer};
 
 /// One objective, at a rate that falls to 0 as a cosine does.
 pub(crate) fn plan(level: LevelName, term: Term, steps: u32, batch: i64, rate: f64) -> LevelPlan {
@@ -12,6 +12,7 @@ pub(crate) fn plan(level: LevelName, term: Term, steps: u32, batch: i64, rate: f
         steps,
         batch,
         times: Times::Uniform,
+        spans: Spans::default(),
         noise: 0.0,
         rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
         betas: (0.9, 0.999),

@@ -10,7 +10,7 @@ use strait_optim::objectives::{
     ConditionalVariance, Energy, FieldStraightness, FlowMatching, Likelihood, MarginalFlowMatching,
     MarginalStraightness, SquaredVelocity, Straightness, StraightnessConfig, TransportCost,
 };
-use strait_optim::{LearningRate, LevelName, LevelPlan, OptimError, Phase, Term};
+use strait_optim::{LearningRate, LevelName, LevelPlan, OptimError, Phase, Spans, Term};
 use strait_paths::Along;
 
 /// The step of central differences along a flow.
@@ -58,6 +58,7 @@ impl Plans<'_> {
             steps: config.steps,
             batch: config.batch,
             times: config.times,
+            spans: Spans::default(),
             noise: config.noise,
             rate: LearningRate { peak: config.rate, warm_up: config.warm_up, decay: config.decay },
             betas: config.betas,

@@ -1,0 +1,45 @@
+use super::Spans;
+use strait_autodiff::{Jet, Order};
+use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Sampling, per_sample, sum_per_sample};
+use tch::Tensor;
+
+/// Lagrangian self-distillation (Boffi et al., arXiv 2505.18825), for a flow map along any paths of any coupling: flow
+/// matching on the diagonal, and off it the map's own equation of motion,
+///
+/// $$ E\,|u(x_t, t, t) - x'_t|^2, \qquad
+///    E\,\bigl|\partial_t X_{s,t}(x_s) - \operatorname{sg}\,v(X_{s,t}(x_s), t)\bigr|^2, \qquad
+///    \partial_t X_{s,t} = u + (t - s)\,\partial_t u $$
+///
+/// averaged over the batch, each pair being on one side. The gradient is stopped at the field that teaches, and at
+/// the point where it is asked; the derivative is in t alone. Its value bounds the error of one step:
+/// $W_2^2$ of the law of $X_{0,1}(x_0)$ to the flow's is at most a constant, of the field's Lipschitz bound, times it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LagrangianDistillation;
+
+impl Objective for LagrangianDistillation {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let map = models.flow_map(self.name())?;
+        let PathSample { x_t, velocity } = tch::no_grad(|| models.interpolant.at(&batch.x0, &batch.x1, &batch.t))?;
+        let spans = Spans::of(batch, self.name())?;
+        let (on, x) = spans.split(&x_t);
+        let at = spans.split(&batch.t).0;
+        let diagonal = sum_per_sample(&(models.velocity.velocity(&on, &at)? - spans.split(&velocity).0).square());
+
+        let end = Jet::variable(&spans.t, Order::First);
+        let u = map.average_velocity_jet(&Jet::constant(&x), &Jet::constant(&spans.s), &end)?;
+        let h = per_sample(&(&spans.t - &spans.s), &x);
+        let taught = tch::no_grad(|| models.velocity.velocity(&(&x + &h * u.value()), &spans.t))?;
+        let off = sum_per_sample(&(u.value() + h * u.first() - taught).square());
+
+        let squares = Tensor::f_cat(&[diagonal, off], 0)?;
+        Ok(Loss { terms: spans.terms(&squares, "distillation"), total: squares.mean(squares.kind()) })
+    }
+
+    fn name(&self) -> &'static str {
+        "lagrangian_distillation"
+    }
+
+    fn sampling(&self) -> Sampling {
+        Sampling::Spans
+    }
+}

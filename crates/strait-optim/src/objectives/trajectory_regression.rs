@@ -1,0 +1,35 @@
+use super::mean_square_norm;
+use strait_core::{Batch, Error, Loss, Models, Objective, Sampling, per_sample};
+
+/// Regression on stored trajectories (consistency mid-training, Hu et al., arXiv 2509.24526), for a flow map: of a
+/// trajectory that is at $x_i$ at $t_i$ and at $x_j$ at $t_j > t_i$,
+///
+/// $$ E\,\Bigl|u(x_i, t_i, t_j) - \frac{x_j - x_i}{t_j - t_i}\Bigr|^2 $$
+///
+/// Nothing is differentiated but the map. Its error is that of the trajectories' solver, and the diagonal is what the
+/// shortest segments say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrajectoryRegression;
+
+impl Objective for TrajectoryRegression {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let map = models.flow_map(self.name())?;
+        let Batch { x0: from, x1: to, t: s, later } = batch;
+        let t = later.as_ref().ok_or(Error::Shape {
+            what: "a batch for trajectory regression",
+            expected: "two times of each segment".into(),
+            found: s.size(),
+        })?;
+        let slope = (to - from) / per_sample(&(t - s), to);
+        let total = mean_square_norm(&(map.average_velocity(from, s, t)? - slope));
+        Ok(Loss { terms: vec![("trajectory_regression", total.detach())], total })
+    }
+
+    fn name(&self) -> &'static str {
+        "trajectory_regression"
+    }
+
+    fn sampling(&self) -> Sampling {
+        Sampling::Segments
+    }
+}

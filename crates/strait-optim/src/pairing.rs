@@ -1,0 +1,101 @@
+use crate::{LevelPlan, OptimError, Phase, term};
+use strait_core::{
+    Batch, Coupling, Dataset, PairedDataset, Pairs, Sampling, Seed, Segments, Source, TrajectoryDataset,
+};
+use tch::Tensor;
+
+/// Where the pairs come from.
+#[derive(Clone, Copy)]
+pub enum Pairing<'a> {
+    /// Source and data points, drawn for each batch and paired there.
+    Drawn {
+        /// $p_0$.
+        source: &'a dyn Source,
+        /// $p_1$.
+        data: &'a dyn Dataset,
+        /// Which source point goes with which data point.
+        coupling: &'a dyn Coupling,
+    },
+    /// Pairs that were made before, such as rectified ones.
+    Stored(&'a dyn PairedDataset),
+    /// Segments of trajectories that were integrated before.
+    Trajectories(&'a dyn TrajectoryDataset),
+}
+
+impl Pairing<'_> {
+    /// Refuses a phase with an objective that is not right of these pairs: one of the exact marginal field where they are
+    /// not independent, one of segments where there are none, and the other way round.
+    pub(crate) fn check(&self, phase: &Phase) -> Result<(), OptimError> {
+        for plan in &phase.levels {
+            for objective in plan.terms.iter().map(|term| &term.objective) {
+                let segments = matches!(self, Self::Trajectories(_));
+                if segments && plan.noise > 0.0 {
+                    let problem = format!("`{}` adds noise to pairs, and stored trajectories have none", phase.name);
+                    return Err(OptimError::Plan { problem });
+                }
+                if segments != (objective.sampling() == Sampling::Segments) {
+                    let (phase, name) = (&phase.name, objective.name());
+                    let problem = if segments {
+                        format!(
+                            "`{phase}` trains on stored trajectories, of which {name} has no use; pair points for it"
+                        )
+                    } else {
+                        format!("`{phase}` trains by {name}, which needs stored trajectories; integrate some first")
+                    };
+                    return Err(OptimError::Plan { problem });
+                }
+                if objective.needs_independent_pairs()
+                    && let Some(pairs) = self.dependence(plan)
+                {
+                    let (phase, level, objective) = (phase.name.clone(), plan.level.name(), objective.name());
+                    return Err(OptimError::NotIndependent { phase, level, objective, pairs });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What makes the two points of a plan's pairs dependent, in words; None where they are independent.
+    fn dependence(&self, plan: &LevelPlan) -> Option<String> {
+        match self {
+            Self::Stored(_) | Self::Trajectories(_) => Some("these were made before and stored".into()),
+            Self::Drawn { coupling, .. } if !coupling.is_independent() => {
+                Some(format!("these come from {}", coupling.name()))
+            }
+            Self::Drawn { .. } if plan.noise > 0.0 => {
+                Some(format!("both points of one get the same noise, of {}", plan.noise))
+            }
+            Self::Drawn { .. } => None,
+        }
+    }
+
+    /// Batch number `number` for a plan: a function of the seed and the number alone.
+    pub(crate) fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64) -> Result<Batch, OptimError> {
+        let at = |name: &str| seed.stream(name).at(number);
+        let Pairs { mut x0, mut x1, .. } = match self {
+            Self::Drawn { source, data, coupling } => {
+                let x1 = data.minibatch(plan.batch, number, seed.stream("data"))?;
+                let x0 = source.sample(plan.batch, &mut at("source"), x1.kind(), x1.device())?;
+                coupling.couple(x0, x1, &mut at("coupling"))?
+            }
+            Self::Stored(pairs) => pairs.minibatch(plan.batch, number, seed.stream("pairs"))?,
+            Self::Trajectories(stored) => {
+                let Segments { from, s, to, t } = stored.segments(plan.batch, number, seed.stream("segments"))?;
+                return Ok(Batch { x0: from, x1: to, t: s, later: Some(t) });
+            }
+        };
+        let (kind, device) = (x1.kind(), x1.device());
+        if plan.noise > 0.0 {
+            let noise = at("noise").normal(&x1.size(), kind, device)? * plan.noise;
+            (x0, x1) = (x0 + &noise, x1 + noise);
+        }
+        let (off, mut draws) = (plan.spans.count(plan.batch), at("time"));
+        if off == 0 {
+            let t = plan.times.draw(term::times(&plan.terms, plan.batch)?, &mut draws, kind, device)?;
+            return Ok(Batch { x0, x1, t, later: None });
+        }
+        let diagonal = plan.times.draw(plan.batch - off, &mut draws, kind, device)?;
+        let (s, t) = plan.spans.draw(plan.times, off, &mut draws, kind, device)?;
+        Ok(Batch { x0, x1, t: Tensor::f_cat(&[diagonal, s], 0)?, later: Some(t) })
+    }
+}
