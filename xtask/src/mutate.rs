@@ -7,6 +7,7 @@
 //! when something else failed.
 
 mod autodiff;
+mod data;
 mod flow_map;
 mod flows;
 mod optim;
@@ -90,6 +91,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&transport::FAULTS)
         .chain(&optim::FAULTS)
         .chain(&flow_map::FAULTS)
+        .chain(&data::FAULTS)
         .chain(&program::FAULTS)
 }
 

@@ -1,7 +1,12 @@
-use crate::normalise::{CHUNK, moments, move_to};
-use crate::{DataError, Normalise, Scaling};
+use crate::file_form::FileForm;
+use crate::images::Layout;
+use crate::moments::{Moments, moments, moments_of};
+use crate::normalise::move_to;
+use crate::points::{OnDisk, Points, normalised};
+use crate::{DataError, Image, Normalise, Scaling};
 use std::cell::RefCell;
 use strait_core::{Dataset, Draws, Error, Split, Stream};
+use strait_io::Element;
 use tch::{Device, Kind, Tensor};
 
 /// One value for each part of a data set.
@@ -25,7 +30,7 @@ impl<T> Splits<T> {
         }
     }
 
-    fn try_map<U, E>(&self, f: impl Fn(Split, &T) -> Result<U, E>) -> Result<Splits<U>, E> {
+    pub(crate) fn try_map<U, E>(&self, f: impl Fn(Split, &T) -> Result<U, E>) -> Result<Splits<U>, E> {
         Ok(Splits {
             train: f(Split::Train, &self.train)?,
             validation: f(Split::Validation, &self.validation)?,
@@ -49,18 +54,7 @@ impl Splits<Tensor> {
     }
 }
 
-/// How a flat sample is to be shown as an image, row by row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Image {
-    /// 1 for grey, 3 for red, green and blue.
-    pub channels: i64,
-    /// Rows of pixels.
-    pub height: i64,
-    /// Columns of pixels.
-    pub width: i64,
-}
-
-/// A finite data set in memory, in units of unit variance over its training split.
+/// A finite data set in memory or in a file, in units with the statistics of its training split.
 ///
 /// Minibatches run through the training points in epochs: each epoch in a random order of its own, every point once,
 /// and a batch that an epoch's end cuts short is completed from the next. Which rows a step gets is a function of the
@@ -82,13 +76,18 @@ pub struct Image {
 pub struct ArrayDataset {
     name: String,
     event: Vec<i64>,
-    /// In the data set's units, at the lower end of their quantisation bin.
-    points: Splits<Tensor>,
+    /// At the lower end of their quantisation bin.
+    points: Splits<Points>,
     labels: Option<Splits<Tensor>>,
     image: Option<Image>,
     units: Normalise,
     /// The width of a quantisation bin in the data set's units.
     bin: Option<Tensor>,
+    /// Where a coordinate never changes, and the value that it has.
+    constant: Option<(Tensor, Tensor)>,
+    form: FileForm,
+    kind: Kind,
+    device: Device,
     /// The epoch that was used last, of which stream, and its order.
     epoch: RefCell<Option<(Stream, u64, Tensor)>>,
 }
@@ -105,7 +104,7 @@ impl ArrayDataset {
         kind: Kind,
         device: Device,
     ) -> Result<Self, DataError> {
-        Self::build(name, arrays, None, scaling, kind, device)
+        Self::of_bins(name, arrays, None, scaling, (kind, device))
     }
 
     /// Of arrays whose numbers were rounded down to multiples of `bin`. Each time that a point is taken, noise uniform
@@ -125,36 +124,73 @@ impl ArrayDataset {
             let value = bin.to_string();
             return Err(DataError::Parameter { of: "a quantised array", parameter: "bin", value, must: "positive" });
         }
-        Self::build(name, arrays, Some(bin), scaling, kind, device)
+        check(arrays)?;
+        let bin = Tensor::f_full(&arrays.train.size()[1..], bin, (Kind::Double, Device::Cpu))?;
+        let mut data = Self::of_bins(name, arrays, Some(bin), scaling, (kind, device))?;
+        // Levels of a few bits: single precision holds them.
+        data.form.element = Element::F32;
+        Ok(data)
     }
 
-    fn build(
+    /// With a bin of each coordinate: 0 for one that is not quantised.
+    pub(crate) fn of_bins(
         name: &str,
         arrays: &Splits<Tensor>,
-        bin: Option<f64>,
+        bin: Option<Tensor>,
         scaling: Scaling,
-        kind: Kind,
-        device: Device,
+        place: (Kind, Device),
     ) -> Result<Self, DataError> {
-        arrays.try_map(|split, x| check_samples(split.name(), x, 1))?;
-        for (second, x) in [("validation", &arrays.validation), ("test", &arrays.test)] {
-            check_same_samples(("train", &arrays.train), (second, x))?;
-        }
-        let mut train = moments(&arrays.train)?;
-        if let Some(bin) = bin {
-            // Of a sum with an independent uniform number.
-            train.mean += 0.5 * bin;
-            train.variance += bin * bin / 12.0;
-        }
-        let units = Normalise::from_moments(train, scaling)?;
-        let points = arrays.try_map(|_, x| normalised(x, &units, kind, device))?;
-        let bin = match bin {
+        check(arrays)?;
+        let moments = moments(&arrays.train, scaling)?;
+        let element = Element::of(arrays.train.kind()).unwrap_or(Element::F32);
+        let held = |units: &Normalise, (kind, device)| -> Result<_, DataError> {
+            arrays.try_map(|_, x| Ok(Points::Held(normalised(x, units, kind, device)?)))
+        };
+        Self::in_units(name, moments, bin, scaling, place, element, held)
+    }
+
+    /// Of rows of a file that stay there.
+    pub(crate) fn on_disk(
+        name: &str,
+        rows: &Splits<OnDisk>,
+        bin: Option<Tensor>,
+        scaling: Scaling,
+        place: (Kind, Device),
+    ) -> Result<Self, DataError> {
+        let train = &rows.train;
+        let read = |start: i64, n: i64| train.read(&(start..start + n).collect::<Vec<_>>());
+        let moments = moments_of(train.len(), scaling, &read)?;
+        let element = train.file.element();
+        let held = |_: &Normalise, _| rows.try_map(|_, x| Ok(Points::OnDisk(x.clone())));
+        Self::in_units(name, moments, bin, scaling, place, element, held)
+    }
+
+    fn in_units(
+        name: &str,
+        moments: Moments,
+        bin: Option<Tensor>,
+        scaling: Scaling,
+        (kind, device): (Kind, Device),
+        element: Element,
+        points: impl FnOnce(&Normalise, (Kind, Device)) -> Result<Splits<Points>, DataError>,
+    ) -> Result<Self, DataError> {
+        let moments = match &bin {
+            Some(bin) => moments.dequantised(bin)?,
+            None => moments,
+        };
+        let event = moments.mean.size();
+        let units = Normalise::from_moments(&moments, scaling)?;
+        let points = points(&units, (kind, device))?;
+        let varies = moments.constant.f_any()?.int64_value(&[]) == 0;
+        let constant = (!varies).then(|| (moments.constant.shallow_clone(), moments.mean.shallow_clone()));
+        let width = match &bin {
             Some(bin) => Some(move_to(&(units.scale().f_reciprocal()? * bin), kind, device)?),
             None => None,
         };
-        let event = arrays.train.size()[1..].to_vec();
+        let form = FileForm { element, layout: Layout::Same, bin };
         let (labels, image, epoch) = (None, None, RefCell::new(None));
-        Ok(Self { name: name.to_owned(), event, points, labels, image, units, bin, epoch })
+        let name = name.to_owned();
+        Ok(Self { name, event, points, labels, image, units, bin: width, constant, form, kind, device, epoch })
     }
 
     /// With a class for each point, (n,) of integers for each split.
@@ -162,9 +198,9 @@ impl ArrayDataset {
     /// # Errors
     /// `Shape` where there is not one for each point.
     pub fn with_labels(mut self, labels: &Splits<Tensor>) -> Result<Self, DataError> {
-        let device = self.points.train.device();
+        let device = self.device;
         let check = |split, labels: &Tensor| -> Result<Tensor, DataError> {
-            let n = self.points.get(split).size()[0];
+            let n = self.points.get(split).len();
             if labels.size() != [n] {
                 let expected = format!("[{n}], one for each {} point", split.name());
                 return Err(Error::Shape { what: "labels", expected, found: labels.size() }.into());
@@ -198,6 +234,26 @@ impl ArrayDataset {
         self.image
     }
 
+    /// How the data's file holds its samples.
+    pub fn form(&self) -> &FileForm {
+        &self.form
+    }
+
+    pub(crate) fn with_form(mut self, form: FileForm) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// Whether every coordinate is whole numbers and none was dequantised: a law on points alone, which has no density, so
+    /// that a likelihood of it has no lower bound and means nothing.
+    pub fn is_discrete(&self) -> bool {
+        self.form.element.is_integer() && self.bin.is_none()
+    }
+
+    fn select(&self, split: Split, rows: &Tensor) -> Result<Tensor, Error> {
+        self.points.get(split).select(rows, &self.units, self.kind, self.device)
+    }
+
     /// The change from the data's own units to the data set's, with the statistics of the training split.
     pub fn units(&self) -> &Normalise {
         &self.units
@@ -208,7 +264,7 @@ impl ArrayDataset {
     /// # Errors
     /// `Minibatch` where n is not between 1 and the number of training points.
     pub fn rows(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, DataError> {
-        let of = self.points.train.size()[0];
+        let of = self.points.train.len();
         if n < 1 || n > of {
             return Err(DataError::Minibatch { data: self.name.clone(), n, of });
         }
@@ -229,10 +285,9 @@ impl ArrayDataset {
         {
             return Ok(order.shallow_clone());
         }
-        let train = &self.points.train;
         // On the CPU, so that every device sees the same order.
         let mut draws = stream.stream("epochs").at(epoch);
-        let order = draws.permutation(train.size()[0], Device::Cpu)?.f_to_device(train.device())?;
+        let order = draws.permutation(self.points.train.len(), Device::Cpu)?.f_to_device(self.device)?;
         *self.epoch.borrow_mut() = Some((stream, epoch, order.shallow_clone()));
         Ok(order)
     }
@@ -253,40 +308,45 @@ impl Dataset for ArrayDataset {
     }
 
     fn len(&self, split: Split) -> Option<i64> {
-        Some(self.points.get(split).size()[0])
+        Some(self.points.get(split).len())
     }
 
     fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error> {
-        let x = self.points.train.f_index_select(0, &self.rows(n, step, stream)?)?;
+        let x = self.select(Split::Train, &self.rows(n, step, stream)?)?;
         self.dequantised(x, &mut stream.stream("dequantisation").at(step))
     }
 
     fn points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
-        let all = self.points.get(split);
-        let of = all.size()[0];
-        let x = if n >= of {
-            all.f_detach_copy()? // what is handed out is the caller's to change
+        let of = self.points.get(split).len();
+        let rows = if n >= of {
+            Tensor::f_arange(of, (Kind::Int64, Device::Cpu))?
         } else {
-            let rows = draws.permutation(of, Device::Cpu)?.f_narrow(0, 0, n)?;
-            all.f_index_select(0, &rows.f_to_device(all.device())?)?
+            draws.permutation(of, Device::Cpu)?.f_narrow(0, 0, n)?
         };
+        let x = self.select(split, &rows)?;
         self.dequantised(x, draws)
     }
 
     fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
-        self.units.invert(x)
+        let own = self.units.invert(&move_to(x, Kind::Double, x.device())?)?;
+        let own = match &self.constant {
+            // Whatever a model made of it.
+            Some((constant, value)) => {
+                value.f_to_device(x.device())?.f_where_self(&constant.f_to_device(x.device())?, &own)?
+            }
+            None => own,
+        };
+        Ok(own.f_to_kind(self.form.kind())?)
     }
 }
 
-/// In double precision, some rows at a time.
-fn normalised(x: &Tensor, units: &Normalise, kind: Kind, device: Device) -> Result<Tensor, Error> {
-    let n = x.size()[0];
-    let chunk = |start| -> Result<Tensor, Error> {
-        let rows = move_to(&x.f_narrow(0, start, CHUNK.min(n - start))?, Kind::Double, Device::Cpu)?;
-        move_to(&units.apply(&rows)?, kind, device)
-    };
-    let chunks: Vec<Tensor> = (0..n).step_by(CHUNK as usize).map(chunk).collect::<Result<_, _>>()?;
-    Ok(Tensor::f_cat(&chunks, 0)?)
+/// Refuses arrays that are no parts of one data set.
+fn check(arrays: &Splits<Tensor>) -> Result<(), DataError> {
+    arrays.try_map(|split, x| check_samples(split.name(), x, 1))?;
+    for (second, x) in [("validation", &arrays.validation), ("test", &arrays.test)] {
+        check_same_samples(("train", &arrays.train), (second, x))?;
+    }
+    Ok(())
 }
 
 /// Refuses an array that is not (n, ...) with at least `needed` rows of finite numbers.

@@ -37,7 +37,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// An archive without the arrays that are looked for.
-    #[error("{} holds no array `{wanted}` (it holds {present:?}): name its arrays `train` and `test`, or `data`", path.display())]
+    #[error("{} holds no array `{wanted}` (it holds {present:?}): name its arrays `train` and `test`, or `data`, or say which are which", path.display())]
     MissingArray {
         /// The file.
         path: PathBuf,
@@ -51,15 +51,17 @@ pub enum DataError {
     File(strait_io::IoError),
     /// An archive with an array that is to be split at random beside arrays that are parts of a split.
     #[error(
-        "{} holds `data`, which is split at random, beside `{}`: name it `train`, or leave the others out",
+        "{} holds `{data}`, which is split at random, beside `{}`: name it `train`, or leave the others out",
         path.display(),
         beside.join("` and `")
     )]
     MixedArrays {
         /// The file.
         path: PathBuf,
-        /// The arrays beside `data`.
-        beside: Vec<&'static str>,
+        /// The array that is to be split.
+        data: String,
+        /// The arrays beside it.
+        beside: Vec<String>,
     },
     /// There is no folder to look for data in.
     #[error("no folder for data: set STRAIT_DATA to one (neither XDG_CACHE_HOME nor HOME is set)")]
@@ -106,6 +108,47 @@ pub enum DataError {
         array: String,
         /// Its shape.
         shape: Vec<i64>,
+    },
+    /// A single row that makes the scale of a column.
+    #[error(
+        "array `{array}`: row {row} alone makes the scale of column {column}, {spreads:.3e} spreads from its median (both \
+         counted from 0): remove or repair that sample"
+    )]
+    OneRow {
+        /// The array.
+        array: String,
+        /// The column.
+        column: usize,
+        /// The row.
+        row: i64,
+        /// Its distance from the median, in spreads of the column.
+        spreads: f64,
+    },
+    /// A column that single precision cannot hold in the units that were chosen.
+    #[error(
+        "array `{array}`: column {column} (counted from 0) is {problem} for single precision in these units: set \
+         units = \"column\", or rescale it"
+    )]
+    Precision {
+        /// The array.
+        array: String,
+        /// The column.
+        column: usize,
+        /// What it is.
+        problem: &'static str,
+    },
+    /// Samples that are not the image that they were said to be.
+    #[error(
+        "samples of `{array}` have shape {event:?}, which is no image of channels, height, width {image:?}: they may be flat, \
+         channels first, or channels last"
+    )]
+    NotAnImage {
+        /// The array.
+        array: String,
+        /// The shape of its samples.
+        event: Vec<i64>,
+        /// Channels, height and width.
+        image: [i64; 3],
     },
     /// Two arrays whose samples have different shapes.
     #[error("samples of `{first}` have shape {first_shape:?}, those of `{second}` {second_shape:?}: they must agree")]

@@ -1,12 +1,42 @@
 use crate::array_dataset::{Splits, check_same_samples, check_samples};
-use crate::{ArrayDataset, DataError, Scaling};
+use crate::arrays::Found;
+use crate::columns::Look;
+use crate::images::Layout;
+use crate::points::OnDisk;
+use crate::{ArrayDataset, Arrays, DataError, FileForm, Image, Scaling};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
+use std::sync::Arc;
 use strait_core::{Draws, Seed};
-use strait_io::{IoError, npy, npz};
+use strait_io::npy::{self, Array};
+use strait_io::{Element, IoError, npz};
 use tch::{Device, Kind, Tensor};
 
 const REMEDY: &str = "copy it again from its source, or save it anew with numpy";
+
+/// Rows of a larger file that are looked at before training.
+const LOOKED_AT: i64 = 16_384;
+
+/// How a file is to be read.
+#[derive(Debug, Clone)]
+pub struct FileOptions {
+    /// The units that networks see; None for those that a look at the columns proposes ([`Look::scaling`]).
+    pub scaling: Option<Scaling>,
+    /// The names of its arrays.
+    pub arrays: Arrays,
+    /// That a sample is this image: flat, channels first, or channels last, which is turned.
+    pub image: Option<Image>,
+    /// Whether whole numbers k become uniform on [k, k + 1), so that they have a density; columns that are not whole stay.
+    pub dequantise: bool,
+    /// The bytes up to which an `.npy` file is read into memory; of a larger one rows are read when they are drawn.
+    pub resident: u64,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        Self { scaling: None, arrays: Arrays::default(), image: None, dequantise: false, resident: 4 << 30 }
+    }
+}
 
 /// A data set from your own `.npy` or `.npz` file; the first axis is the sample, the rest may be any shape.
 ///
@@ -14,41 +44,76 @@ const REMEDY: &str = "copy it again from its source, or save it anew with numpy"
 /// | --- | --- |
 /// | `.npz` with arrays `train`, `validation` and `test` | as they are |
 /// | `.npz` with arrays `train` and `test` | a tenth of `train` at random is held out for validation |
-/// | `.npz` with an array `data`; any `.npy` | eight tenths, one tenth, one tenth at random |
+/// | `.npz` with an array `data`, or a single one; any `.npy` | eight tenths, one tenth, one tenth at random |
 ///
-/// Arrays of other names are passed over, and so is `data` beside `train`; `data` beside `validation` or `test` alone is
-/// refused, as it would be split and they forgotten. `seed` decides what is held out. Numbers may be floats of 2, 4 or 8
-/// bytes, signed integers of 1 to 8 bytes, bytes or booleans, of either byte order, row- or column-major, compressed or
-/// not. A coordinate that is constant over the training split becomes 0 and comes back as its constant ([`Scaling`],
-/// [`crate::Normalise`]).
+/// Other usual names serve as well (`x_train`, `train_images`, `arr_0`, ...), or those of [`Arrays`]; labels beside them
+/// become the points' classes. Arrays of other names are passed over, and so is `data` beside `train`; `data` beside
+/// `validation` or `test` alone is refused, as it would be split and they forgotten. `seed` decides what is held out.
+/// Numbers may be of any real type that NumPy has, of either byte order, row- or column-major, compressed or not. A column
+/// that is constant over the training split becomes 0 and comes back as its constant. Columns that cannot be trained on in
+/// the units are refused by name.
 ///
 /// # Errors
-/// `Missing`, `Io`, `NotNumpy`, `Damaged`, `MissingArray`, `MixedArrays` or `ElementType` for the file; `NotFinite` (it
-/// names array and row), `TooFewRows`, `NotABatch` or `ShapesDiffer` for what is in it.
+/// `Missing`, `Io`, `NotNumpy`, `Damaged`, `MissingArray`, `MixedArrays` or `File` for the file; `NotFinite` (it names array
+/// and row), `OneRow`, `Precision`, `TooFewRows`, `NotABatch`, `NotAnImage` or `ShapesDiffer` for what is in it.
 ///
 /// ```no_run
 /// use strait_core::Seed;
-/// use strait_data::{Scaling, from_file};
+/// use strait_data::{FileOptions, Scaling, from_file};
 /// use tch::{Device, Kind};
-/// let data = from_file("mine.npz".as_ref(), Scaling::PerCoordinate, Seed(0), Kind::Float, Device::Cpu)?;
+/// let options = FileOptions { scaling: Some(Scaling::PerCoordinate), ..FileOptions::default() };
+/// let data = from_file("mine.npz".as_ref(), &options, Seed(0), Kind::Float, Device::Cpu)?;
 /// # Ok::<(), strait_data::DataError>(())
 /// ```
 pub fn from_file(
     path: &Path,
-    scaling: Scaling,
+    options: &FileOptions,
     seed: Seed,
     kind: Kind,
     device: Device,
 ) -> Result<ArrayDataset, DataError> {
     let mut draws = seed.stream("split of a file").at(0);
-    let (splits, origin) = match format(path)? {
-        Format::Npy => (split_data("data", &npy::read(path).map_err(refused)?.values, &mut draws)?, "split 80/10/10"),
-        Format::Npz => split_archive(&mut Archive(npz::Archive::open(path).map_err(refused)?), &mut draws)?,
+    let held = match format(path)? {
+        Format::Npy if std::fs::metadata(path).is_ok_and(|file| file.len() > options.resident) => {
+            return on_disk(path, options, &mut draws, (kind, device));
+        }
+        Format::Npy => {
+            let Array { values, element } = npy::read(path).map_err(refused)?;
+            Held { splits: split_data("data", &values, &mut draws)?, element, labels: None, origin: WHOLE }
+        }
+        Format::Npz => from_archive(&mut npz::Archive::open(path).map_err(refused)?, &options.arrays, &mut draws)?,
     };
-    let [train, validation, test] = [&splits.train, &splits.validation, &splits.test].map(|x| x.size()[0]);
-    let name = format!("{} ({origin}: {train} train, {validation} validation, {test} test)", file_name(path));
-    ArrayDataset::new(&name, &splits, scaling, kind, device)
+    held.build(path, options, (kind, device))
 }
+
+/// A look at the columns of a file's training points, or of all where it is to be split.
+///
+/// # Errors
+/// Those of [`from_file`] for the file.
+pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
+    match format(path)? {
+        Format::Npy => {
+            let rows = npy::Rows::open(path);
+            let array = match rows {
+                Ok(rows) => Array { values: spread_rows(&rows)?, element: rows.element() },
+                // Stored column by column: whole.
+                Err(_) => npy::read(path).map_err(refused)?,
+            };
+            Look::of(&array.values, array.element)
+        }
+        Format::Npz => {
+            let mut archive = npz::Archive::open(path).map_err(refused)?;
+            let name = match arrays.find(&archive)? {
+                Found::Whole { data, .. } => data,
+                Found::Parts { train, .. } => train,
+            };
+            let array = archive.read(&name).map_err(refused)?;
+            Look::of(&array.values, array.element)
+        }
+    }
+}
+
+const WHOLE: &str = "split 80/10/10";
 
 enum Format {
     Npy,
@@ -67,23 +132,158 @@ fn format(path: &Path) -> Result<Format, DataError> {
     }
 }
 
-fn split_archive(archive: &mut Archive, draws: &mut Draws) -> Result<(Splits<Tensor>, &'static str), DataError> {
-    if archive.holds("data") && !archive.holds("train") {
-        let beside: Vec<&'static str> = ["validation", "test"].into_iter().filter(|name| archive.holds(name)).collect();
-        if !beside.is_empty() {
-            return Err(DataError::MixedArrays { path: archive.0.path().to_owned(), beside });
+/// The arrays of a file in memory.
+struct Held {
+    splits: Splits<Tensor>,
+    element: Element,
+    labels: Option<Splits<Tensor>>,
+    origin: &'static str,
+}
+
+impl Held {
+    fn build(self, path: &Path, options: &FileOptions, place: (Kind, Device)) -> Result<ArrayDataset, DataError> {
+        let Self { splits, element, labels, origin } = self;
+        let layout = layout(options, &splits.train)?;
+        let splits = splits.try_map(|_, x| layout.load(x))?;
+        splits.try_map(|split, x| check_samples(split.name(), x, 1))?;
+        let look = Look::of(&splits.train, element)?;
+        let scaling = options.scaling.unwrap_or_else(|| look.scaling());
+        look.check("train", scaling)?;
+        let sizes = [&splits.train, &splits.validation, &splits.test].map(|x| x.size()[0]);
+        let bin = bins(options, &look)?;
+        let form = FileForm { element, layout, bin: bin.as_ref().map(Tensor::shallow_clone) };
+        let data = ArrayDataset::of_bins(&named(path, origin, sizes), &splits, bin, scaling, place)?.with_form(form);
+        let data = match options.image {
+            Some(image) => data.with_image(image)?,
+            None => data,
+        };
+        match labels {
+            Some(labels) => data.with_labels(&labels),
+            None => Ok(data),
         }
-        return Ok((split_data("data", &archive.read("data")?, draws)?, "split 80/10/10"));
     }
-    let (train, test) = (archive.read("train")?, archive.read("test")?);
-    check_samples("test", &test, 1)?;
-    if archive.holds("validation") {
-        return Ok((Splits { train, validation: archive.read("validation")?, test }, "its own split"));
+}
+
+fn named(path: &Path, origin: &str, [train, validation, test]: [i64; 3]) -> String {
+    format!("{} ({origin}: {train} train, {validation} validation, {test} test)", file_name(path))
+}
+
+fn layout(options: &FileOptions, train: &Tensor) -> Result<Layout, DataError> {
+    match options.image {
+        Some(image) if train.dim() > 1 => image.layout("train", &train.size()[1..]),
+        _ => Ok(Layout::Same),
     }
-    check_samples("train", &train, 2)?;
-    check_same_samples(("train", &train), ("test", &test))?;
-    let Splits { train, validation, .. } = Splits::of(&train, tenth(&train), 0, draws)?;
-    Ok((Splits { train, validation, test }, "its own test split"))
+}
+
+/// 1 for each column of whole numbers, where they are to be dequantised.
+fn bins(options: &FileOptions, look: &Look) -> Result<Option<Tensor>, DataError> {
+    if !options.dequantise {
+        return Ok(None);
+    }
+    let bins: Vec<f64> = look.columns.iter().map(|column| f64::from(u8::from(column.whole))).collect();
+    Ok(Some(Tensor::f_from_slice(&bins)?.f_view(&look.event[..])?))
+}
+
+/// A file whose rows stay there.
+fn on_disk(
+    path: &Path,
+    options: &FileOptions,
+    draws: &mut Draws,
+    place: (Kind, Device),
+) -> Result<ArrayDataset, DataError> {
+    let file = Arc::new(npy::Rows::open(path).map_err(refused)?);
+    let n = file.count();
+    if n < 3 {
+        return Err(DataError::TooFewRows { array: "data".into(), rows: n, needed: 3 });
+    }
+    let some = spread_rows(&file)?;
+    let layout = layout(options, &some)?;
+    let some = layout.load(&some)?;
+    check_samples("data", &some, 1)?;
+    let look = Look::of(&some, file.element())?;
+    let scaling = options.scaling.unwrap_or_else(|| look.scaling());
+    look.check("data", scaling)?;
+    let order = Vec::<i64>::try_from(draws.permutation(n, Device::Cpu)?)?;
+    let tenth = (n / 10).max(1) as usize;
+    let part = |rows: &[i64]| OnDisk { file: file.clone(), rows: rows.to_vec(), layout };
+    let rows = Splits {
+        train: part(&order[2 * tenth..]),
+        validation: part(&order[..tenth]),
+        test: part(&order[tenth..2 * tenth]),
+    };
+    let bin = bins(options, &look)?;
+    let form = FileForm { element: file.element(), layout, bin: bin.as_ref().map(Tensor::shallow_clone) };
+    let sizes = [rows.train.len(), rows.validation.len(), rows.test.len()];
+    let name = named(path, "read as it is drawn, split 80/10/10", sizes);
+    let data = ArrayDataset::on_disk(&name, &rows, bin, scaling, place)?.with_form(form);
+    match options.image {
+        Some(image) => data.with_image(image),
+        None => Ok(data),
+    }
+}
+
+/// Evenly spaced rows of a file, at most twice as many as are looked at.
+fn spread_rows(file: &npy::Rows) -> Result<Tensor, DataError> {
+    let every = (file.count() / LOOKED_AT).max(1);
+    let rows: Vec<i64> = (0..file.count()).step_by(every as usize).collect();
+    file.read(&rows).map_err(refused)
+}
+
+fn from_archive(archive: &mut npz::Archive, arrays: &Arrays, draws: &mut Draws) -> Result<Held, DataError> {
+    let found = arrays.find(archive)?;
+    let mut read = |name: &str| archive.read(name).map_err(refused);
+    match found {
+        Found::Whole { data, labels } => {
+            // Two streams with the same draws: the same rows of both.
+            let (mut same, Array { values, element }) = (draws.clone(), read(&data)?);
+            let splits = split_data(&data, &values, draws)?;
+            let labels = labels.map(|name| read(&name)).transpose()?;
+            let labels = match labels.map(|labels| labels.values).filter(|labels| are_classes(labels, &values)) {
+                Some(labels) => Some(Splits::of(&labels, tenth(&values), tenth(&values), &mut same)?),
+                None => None,
+            };
+            Ok(Held { splits, element, labels, origin: WHOLE })
+        }
+        Found::Parts { train, validation, test, labels: [train_labels, validation_labels, test_labels] } => {
+            let (Array { values: train, element }, test) = (read(&train)?, read(&test)?.values);
+            check_samples("test", &test, 1)?;
+            let mut classes = |name: Option<String>, of: &Tensor| -> Result<Option<Tensor>, DataError> {
+                let labels = name.map(|name| read(&name)).transpose()?;
+                Ok(labels.map(|labels| labels.values).filter(|labels| are_classes(labels, of)))
+            };
+            let (train_labels, test_labels) = (classes(train_labels, &train)?, classes(test_labels, &test)?);
+            if let Some(validation) = validation {
+                let validation = read(&validation)?.values;
+                let own = validation_labels.map(|name| read(&name)).transpose()?.map(|labels| labels.values);
+                let own = own.filter(|labels| are_classes(labels, &validation));
+                let labels = all(train_labels, own, test_labels);
+                let splits = Splits { train, validation, test };
+                return Ok(Held { splits, element, labels, origin: "its own split" });
+            }
+            check_samples("train", &train, 2)?;
+            check_same_samples(("train", &train), ("test", &test))?;
+            let mut same = draws.clone();
+            let held_out = tenth(&train);
+            let Splits { train, validation, .. } = Splits::of(&train, held_out, 0, draws)?;
+            let labels = match train_labels {
+                Some(labels) => {
+                    let Splits { train, validation, .. } = Splits::of(&labels, held_out, 0, &mut same)?;
+                    all(Some(train), Some(validation), test_labels)
+                }
+                None => None,
+            };
+            Ok(Held { splits: Splits { train, validation, test }, element, labels, origin: "its own test split" })
+        }
+    }
+}
+
+fn all(train: Option<Tensor>, validation: Option<Tensor>, test: Option<Tensor>) -> Option<Splits<Tensor>> {
+    Some(Splits { train: train?, validation: validation?, test: test? })
+}
+
+/// Whole numbers, one for each point.
+fn are_classes(labels: &Tensor, of: &Tensor) -> bool {
+    !labels.is_floating_point() && labels.size() == [of.size()[0]]
 }
 
 fn split_data(array: &str, data: &Tensor, draws: &mut Draws) -> Result<Splits<Tensor>, DataError> {
@@ -93,19 +293,6 @@ fn split_data(array: &str, data: &Tensor, draws: &mut Draws) -> Result<Splits<Te
 
 fn tenth(x: &Tensor) -> i64 {
     (x.size()[0] / 10).max(1)
-}
-
-/// An archive whose arrays have known names.
-struct Archive(npz::Archive);
-
-impl Archive {
-    fn holds(&self, array: &str) -> bool {
-        self.0.holds(array)
-    }
-
-    fn read(&mut self, array: &'static str) -> Result<Tensor, DataError> {
-        Ok(self.0.read(array).map_err(refused)?.values)
-    }
 }
 
 fn file_name(path: &Path) -> String {

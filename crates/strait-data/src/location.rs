@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
+use strait_io::IoError;
 
 /// The folder that data sets are looked for in: `$STRAIT_DATA`, else `strait/data` in the user's cache, which is
 /// `$XDG_CACHE_HOME`, else `~/Library/Caches` on macOS and `~/.cache` elsewhere.
@@ -32,12 +33,12 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, macos: bool) -> Result<Pa
 
 /// A file of the data set `name`, to be read.
 pub(crate) fn open(name: &str, path: &Path) -> Result<BufReader<File>, DataError> {
-    match File::open(path) {
+    match strait_io::open(path) {
         Ok(file) => Ok(BufReader::new(file)),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(DataError::Missing { name: name.to_owned(), path: path.to_owned() })
+        Err(IoError::System { source, .. }) if source.kind() != ErrorKind::NotFound => {
+            Err(DataError::Io { path: path.to_owned(), source })
         }
-        Err(source) => Err(DataError::Io { path: path.to_owned(), source }),
+        Err(_) => Err(DataError::Missing { name: name.to_owned(), path: path.to_owned() }),
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::normalise::moments;
+use crate::moments::moments;
 use crate::{Normalise, Scaling, Toy};
 use strait_core::{Dataset, Draws, Error, Seed, Source, Split, Stream};
 use tch::{Device, Kind, Tensor};
@@ -28,8 +28,8 @@ impl NormalisedToy {
     /// The toy's.
     pub fn scaled(toy: Box<dyn Toy>, scaling: Scaling) -> Result<Self, Error> {
         let mut draws = Seed(0).stream("statistics of a toy").at(0);
-        let statistics = moments(&toy.sample(STATISTICS, &mut draws, Kind::Double, Device::Cpu)?)?;
-        Ok(Self { toy, units: Normalise::from_moments(statistics, scaling)? })
+        let statistics = moments(&toy.sample(STATISTICS, &mut draws, Kind::Double, Device::Cpu)?, scaling)?;
+        Ok(Self { toy, units: Normalise::from_moments(&statistics, scaling)? })
     }
 
     /// In given units: for a source that shall live in those of its target.

@@ -4,7 +4,11 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
 use strait_core::{Dataset, Seed, Split};
-use strait_data::{ArrayDataset, DataError, Scaling, from_file};
+use strait_data::{ArrayDataset, DataError, FileOptions, Scaling, from_file};
+
+fn options(scaling: Scaling) -> FileOptions {
+    FileOptions { scaling: Some(scaling), ..FileOptions::default() }
+}
 use tch::{Device, Kind, Tensor};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
@@ -50,14 +54,15 @@ fn load(bytes: &[u8]) -> Result<ArrayDataset, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.npz");
     fs::write(&path, bytes).unwrap();
-    from_file(&path, Scaling::PerCoordinate, Seed(0), CPU.0, CPU.1)
+    from_file(&path, &options(Scaling::PerCoordinate), Seed(0), CPU.0, CPU.1)
         .map_err(|error| error.to_string().replace(&folder.path().display().to_string(), "FOLDER"))
 }
 
 /// All points of a split in the file's own units.
 fn all(data: &ArrayDataset, split: Split) -> Tensor {
     let n = data.len(split).unwrap();
-    data.denormalise(&data.points(split, n, &mut Seed(0).stream("x").at(0)).unwrap()).unwrap()
+    let z = data.points(split, n, &mut Seed(0).stream("x").at(0)).unwrap();
+    data.denormalise(&z).unwrap().to_kind(Kind::Double)
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn one_array_is_split_by_the_seed_into_parts_that_do_not_meet() {
     let path = folder.path().join("mine.npy");
     fs::write(&path, points(57, 0.0)).unwrap();
     let test = |seed| {
-        let data = from_file(&path, Scaling::Overall, Seed(seed), Kind::Float, Device::Cpu).unwrap();
+        let data = from_file(&path, &options(Scaling::Overall), Seed(seed), Kind::Float, Device::Cpu).unwrap();
         all(&data, Split::Test)
     };
     assert_eq!(test(1), test(1));
@@ -160,7 +165,7 @@ fn a_constant_column_becomes_zero_and_comes_back() {
 
 #[test]
 fn a_file_that_is_missing_or_nothing_of_the_kind() {
-    let make = |path: &str| from_file(Path::new(path), Scaling::Overall, Seed(0), CPU.0, CPU.1).unwrap_err();
+    let make = |path: &str| from_file(Path::new(path), &options(Scaling::Overall), Seed(0), CPU.0, CPU.1).unwrap_err();
     let error = make("no/such/file.npz");
     assert_eq!(error.to_string(), "data set `file.npz`: there is no file no/such/file.npz");
     assert!(matches!(error, DataError::Missing { .. }));
@@ -223,11 +228,11 @@ fn a_header_that_lies_costs_no_memory() {
 
 #[test]
 fn arrays_that_are_missing_are_asked_for_beside_those_that_are_there() {
-    let error = load(&stored(&[("x_train", points(9, 0.0)), ("test", points(9, 0.0))])).unwrap_err();
+    let error = load(&stored(&[("learn", points(9, 0.0)), ("test", points(9, 0.0))])).unwrap_err();
     assert_eq!(
         error,
-        "FOLDER/mine.npz holds no array `train` (it holds [\"test\", \"x_train\"]): name its arrays `train` and \
-         `test`, or `data`"
+        "FOLDER/mine.npz holds no array `train` (it holds [\"learn\", \"test\"]): name its arrays `train` and \
+         `test`, or `data`, or say which are which"
     );
     let error = load(&stored(&[("train", points(9, 0.0))])).unwrap_err();
     assert!(error.contains("no array `test` (it holds [\"train\"])"), "{error}");

@@ -94,7 +94,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     bar.finish_and_clear();
     let x = setting.data.points.denormalise(&solution.x)?;
     match format {
-        Format::Npz => npz::write(&args.out, &[("samples", &x, Element::F32)])?,
+        Format::Npz => npz::write(&args.out, &[("samples", &x, Element::of(x.kind()).unwrap_or(Element::F32))])?,
         Format::Png => write_png(&args.out, folder.name(), setting.data.picture, &x)?,
     }
     tracing::info!("{} samples, {}, {} evaluations each", args.count, method, solution.nfe);

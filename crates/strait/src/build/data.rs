@@ -7,8 +7,8 @@ use crate::report::{ImageFormat, Shade};
 use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
 use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, Pinwheel, Rings, SCurve, TwoSpirals};
 use strait_data::{
-    ArrayDataset, DataError, Image, Normalise, NormalisedToy, Scaling, Splits, Toy, ToyDataset, data_dir, digits,
-    from_file,
+    ArrayDataset, DataError, FileOptions, Image, Normalise, NormalisedToy, Scaling, Splits, Toy, ToyDataset, data_dir,
+    digits, from_file,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -79,7 +79,12 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         UnitsConfig::Own => Scaling::Own,
     };
     if let Some(path) = &config.file {
-        let points = from_file(path, scaling, seed, KIND, device)?;
+        let options = FileOptions {
+            scaling: Some(scaling),
+            image: config.image.map(|[channels, height, width]| Image { channels, height, width }),
+            ..FileOptions::default()
+        };
+        let points = from_file(path, &options, seed, KIND, device)?;
         let picture = config.image.map(|image| Picture::of(image, &points)).transpose()?;
         return Data::of(points, picture, device);
     }

@@ -1,0 +1,359 @@
+//! A look at the columns of an array before anything is trained on it: what each holds, what would be refused, and the
+//! settings that fit it.
+
+mod show;
+
+use crate::normalise::{CHUNK, move_to};
+use crate::{DataError, Scaling};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use strait_core::Error;
+use strait_io::Element;
+use tch::{Device, Kind, Tensor};
+
+/// Rows that quartiles, shares and copies are counted over; more are looked at evenly spaced.
+const LOOKED_AT: i64 = 16_384;
+
+/// A row farther from the median than this, in spreads, that holds more than half of its column's variance makes the
+/// scale of the column.
+const FAR: f64 = 100.0;
+
+/// What one column holds. Numbers of rows are of all rows; quartiles, shares and distinct values of at most 16,384.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its place in a sample, counted row by row from 0.
+    pub index: usize,
+    /// Entries that are NaN.
+    pub missing: i64,
+    /// Entries that are infinite.
+    pub infinite: i64,
+    /// The least finite number.
+    pub least: f64,
+    /// The greatest finite number.
+    pub greatest: f64,
+    /// The mean of the finite numbers.
+    pub mean: f64,
+    /// Their standard deviation.
+    pub sd: f64,
+    /// Their median.
+    pub median: f64,
+    /// The distance of their quartiles over 1.349: the standard deviation of a normal law with these quartiles.
+    pub spread: f64,
+    /// The share of the most frequent value.
+    pub commonest: f64,
+    /// Whether all finite numbers are whole.
+    pub whole: bool,
+    /// How many distinct values there are.
+    pub distinct: usize,
+    /// An earlier column with the same numbers.
+    pub copy_of: Option<usize>,
+    /// The row farthest from the median.
+    pub farthest: i64,
+}
+
+/// Something to know about a column before training on it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Finding {
+    /// So many entries are NaN or infinite; it is refused.
+    NotFinite(i64),
+    /// One value throughout. It is trained as 0 and comes back as that value.
+    Constant,
+    /// The same numbers as an earlier column.
+    CopyOf(usize),
+    /// Two values, 0 and 1.
+    Boolean,
+    /// Whole numbers alone: they have no density, so that a likelihood of them means nothing without dequantisation.
+    Whole,
+    /// One value in more than this share of the rows (above .99); a batch may hold no other.
+    Rare(f64),
+    /// This row alone makes the column's scale: it lies so many spreads from the median.
+    OneRow {
+        /// The row, counted from 0.
+        row: i64,
+        /// Its distance from the median in spreads.
+        spreads: f64,
+    },
+}
+
+impl Column {
+    /// All that is worth knowing of it.
+    pub fn findings(&self, rows: i64) -> Vec<Finding> {
+        let mut found = vec![];
+        if self.missing + self.infinite > 0 {
+            found.push(Finding::NotFinite(self.missing + self.infinite));
+        }
+        if self.least == self.greatest {
+            found.push(Finding::Constant);
+        } else if self.whole && self.least == 0.0 && self.greatest == 1.0 {
+            found.push(Finding::Boolean);
+        } else if self.whole {
+            found.push(Finding::Whole);
+        }
+        if self.least < self.greatest && self.commonest > 0.99 {
+            found.push(Finding::Rare(self.commonest));
+        }
+        if let Some(of) = self.copy_of {
+            found.push(Finding::CopyOf(of));
+        }
+        found.extend(self.one_row(rows));
+        found
+    }
+
+    fn one_row(&self, rows: i64) -> Option<Finding> {
+        if self.spread == 0.0 || rows == 0 {
+            return None;
+        }
+        let far = (self.greatest - self.median).max(self.median - self.least);
+        let (spreads, share) = (far / self.spread, (far / self.sd).powi(2) / rows as f64);
+        (spreads > FAR && share > 0.5).then_some(Finding::OneRow { row: self.farthest, spreads })
+    }
+}
+
+/// What an array (n, ...) holds, column by column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// Rows.
+    pub rows: i64,
+    /// The shape of one sample.
+    pub event: Vec<i64>,
+    /// The type of the numbers in their file.
+    pub element: Element,
+    /// Each column.
+    pub columns: Vec<Column>,
+    /// Rows that repeat an earlier one, of those looked at.
+    pub repeated_rows: i64,
+}
+
+impl Look {
+    /// Looks at an array whose file holds numbers of a type.
+    ///
+    /// # Errors
+    /// `NotABatch` or `TooFewRows` for what is no batch of samples; libtorch's, when memory runs out.
+    ///
+    /// ```
+    /// use strait_data::columns::{Finding, Look};
+    /// use strait_data::Scaling;
+    /// use strait_io::Element;
+    /// use tch::Tensor;
+    /// let x = Tensor::from_slice2(&[[1.0, 7.0, 1e5], [2.0, 7.0, -2e5], [4.0, 7.0, 3e5]]);
+    /// let look = Look::of(&x, Element::F64)?;
+    /// assert_eq!(look.columns[1].findings(look.rows), [Finding::Constant]);
+    /// assert!(look.scale_ratio() > 1e5);
+    /// assert_eq!(look.scaling(), Scaling::PerCoordinate); // what it proposes
+    /// println!("{look}"); // a table
+    /// # Ok::<(), strait_data::DataError>(())
+    /// ```
+    pub fn of(x: &Tensor, element: Element) -> Result<Self, DataError> {
+        let shape = x.size();
+        if shape.len() < 2 || shape[1..].contains(&0) {
+            return Err(DataError::NotABatch { array: "data".into(), shape });
+        }
+        if shape[0] < 1 {
+            return Err(DataError::TooFewRows { array: "data".into(), rows: 0, needed: 1 });
+        }
+        let flat = x.f_detach()?.f_flatten(1, -1)?;
+        let (rows, width) = (shape[0], flat.size()[1]);
+        let every = (rows - 1) / LOOKED_AT + 1;
+        let mut columns = Vec::with_capacity(width as usize);
+        for start in (0..width).step_by(CHUNK as usize) {
+            let part = flat.f_narrow(1, start, CHUNK.min(width - start))?;
+            columns.extend(look_at(&part, start as usize, every)?);
+        }
+        mark_copies(&flat, &mut columns, every)?;
+        let repeated_rows = repeated(&flat, every)?;
+        Ok(Self { rows, event: shape[1..].to_vec(), element, columns, repeated_rows })
+    }
+
+    /// The largest standard deviation of a column over the smallest that is not 0; 1 where no column varies.
+    pub fn scale_ratio(&self) -> f64 {
+        let varying = || self.columns.iter().filter(|column| column.least < column.greatest).map(|column| column.sd);
+        let (least, most) = (varying().fold(f64::INFINITY, f64::min), varying().fold(0.0, f64::max));
+        if most > 0.0 { most / least } else { 1.0 }
+    }
+
+    /// The units that it proposes: those of each column where their scales differ tenfold, and robust ones where single
+    /// rows weigh; else one scale for all, so that distances keep their proportions. A sample of two axes or more shares
+    /// its unit, as pixels do.
+    pub fn scaling(&self) -> Scaling {
+        let heavy = |column: &Column| column.spread > 0.0 && column.sd > 3.0 * column.spread;
+        if self.columns.iter().any(heavy) && self.event.len() == 1 {
+            Scaling::Robust
+        } else if self.event.len() == 1 && self.scale_ratio() > 10.0 {
+            Scaling::PerCoordinate
+        } else {
+            Scaling::Overall
+        }
+    }
+
+    /// Whether all of it is whole numbers: such data have no density until they are dequantised.
+    pub fn is_whole(&self) -> bool {
+        self.columns.iter().all(|column| column.whole)
+    }
+
+    /// Refuses what cannot be trained on in these units, by its column and row.
+    ///
+    /// # Errors
+    /// `OneRow` where a single row makes the scale of a column; `Precision` where single precision cannot hold one.
+    pub fn check(&self, array: &str, scaling: Scaling) -> Result<(), DataError> {
+        let array = || array.to_owned();
+        for column in &self.columns {
+            if let Some(Finding::OneRow { row, spreads }) = column.one_row(self.rows) {
+                return Err(DataError::OneRow { array: array(), column: column.index, row, spreads });
+            }
+        }
+        let overall = (self.columns.iter().map(|c| (c.sd / self.largest_sd()).powi(2)).sum::<f64>()
+            / self.columns.len() as f64)
+            .sqrt()
+            * self.largest_sd();
+        for column in self.columns.iter().filter(|column| column.least < column.greatest) {
+            let scale = match scaling {
+                Scaling::Own => 1.0,
+                Scaling::Overall => overall,
+                Scaling::PerCoordinate => column.sd,
+                Scaling::Robust if column.spread > 0.0 => column.spread,
+                Scaling::Robust => column.sd,
+            };
+            let (sd, offset) = (column.sd / scale, if scaling == Scaling::Own { column.mean.abs() } else { 0.0 });
+            let far = (column.greatest / scale).abs().max((column.least / scale).abs());
+            let (column, problem) = (
+                column.index,
+                if sd < SMALLEST || column.sd < f64::MIN_POSITIVE {
+                    "too small"
+                } else if sd * DIGITS < offset {
+                    "too far from 0 for its spread"
+                } else if scaling == Scaling::Own && far > LARGEST || sd > LARGEST {
+                    "too large"
+                } else {
+                    continue;
+                },
+            );
+            return Err(DataError::Precision { array: array(), column, problem });
+        }
+        Ok(())
+    }
+
+    fn largest_sd(&self) -> f64 {
+        self.columns.iter().map(|column| column.sd).fold(f64::MIN_POSITIVE, f64::max)
+    }
+}
+
+/// Standard deviations below this are lost beside weights and noise of size 1 in single precision.
+const SMALLEST: f64 = 1e-30;
+/// What is larger overflows in single precision when it is squared.
+const LARGEST: f64 = 1e18;
+/// The ratio of offset to spread that leaves three digits of the spread in single precision.
+const DIGITS: f64 = 1e4;
+
+/// Columns of (n, width).
+fn look_at(x: &Tensor, first: usize, every: i64) -> Result<Vec<Column>, Error> {
+    let x = move_to(x, Kind::Double, Device::Cpu)?;
+    let rows = x.size()[0];
+    let finite = x.f_isfinite()?;
+    let count = |mask: &Tensor| -> Result<Vec<i64>, Error> {
+        Ok(Vec::<i64>::try_from(mask.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Int64)?)?)
+    };
+    let (missing, finites) = (count(&x.f_isnan()?)?, count(&finite)?);
+    let whole = count(&x.f_eq_tensor(&x.f_round()?)?.f_logical_and(&finite)?)?;
+    let mut columns = vec![];
+    for at in 0..x.size()[1] {
+        let column = x.f_select(1, at)?;
+        let n = finites[at as usize];
+        let held = if n == rows { column.shallow_clone() } else { column.f_masked_select(&finite.f_select(1, at)?)? };
+        let infinite = rows - n - missing[at as usize];
+        let mut found = Column {
+            index: first + at as usize,
+            missing: missing[at as usize],
+            infinite,
+            least: f64::NAN,
+            greatest: f64::NAN,
+            mean: f64::NAN,
+            sd: f64::NAN,
+            median: f64::NAN,
+            spread: f64::NAN,
+            commonest: 0.0,
+            whole: whole[at as usize] == n,
+            distinct: 0,
+            copy_of: None,
+            farthest: 0,
+        };
+        if n > 0 {
+            let mut some: Vec<f64> = Vec::try_from(held.f_slice(0, None, None, every)?.f_contiguous()?)?;
+            some.sort_by(f64::total_cmp);
+            (found.least, found.greatest) = (held.f_min()?.double_value(&[]), held.f_max()?.double_value(&[]));
+            // In units of the column, so that neither squares nor their sum leave the range of a double.
+            let centre = found.least / 2.0 + found.greatest / 2.0;
+            let half = found.greatest / 2.0 - found.least / 2.0;
+            let unit = if half > 0.0 { half } else { 1.0 };
+            let z = held.f_sub_scalar(centre)?.f_div_scalar(unit)?;
+            let mean = z.f_mean(Kind::Double)?.double_value(&[]);
+            found.mean = centre + unit * mean;
+            found.sd = unit * z.f_sub_scalar(mean)?.f_square()?.f_mean(Kind::Double)?.double_value(&[]).sqrt();
+            found.median = quantile(&some, 0.5);
+            found.spread = (quantile(&some, 0.75) - quantile(&some, 0.25)) / 1.349;
+            (found.distinct, found.commonest) = shares(&some);
+            let distance = column.f_sub_scalar(found.median)?.f_abs()?.f_nan_to_num(0.0, 0.0, 0.0)?;
+            found.farthest = distance.f_argmax(0, false)?.int64_value(&[]);
+        }
+        columns.push(found);
+    }
+    Ok(columns)
+}
+
+/// Between the two sorted values that enclose it.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let at = share * (sorted.len() - 1) as f64;
+    let (below, rest) = (sorted[at as usize], at.fract());
+    let above = sorted[(at as usize + 1).min(sorted.len() - 1)];
+    if rest == 0.0 { below } else { below + rest * (above - below) }
+}
+
+/// How many distinct values sorted ones have, and the share of the most frequent.
+fn shares(sorted: &[f64]) -> (usize, f64) {
+    let (mut distinct, mut run, mut longest) = (0, 0, 0);
+    for (at, value) in sorted.iter().enumerate() {
+        let new = at == 0 || *value != sorted[at - 1];
+        (distinct, run) = if new { (distinct + 1, 1) } else { (distinct, run + 1) };
+        longest = longest.max(run);
+    }
+    (distinct, f64::from(longest) / sorted.len() as f64)
+}
+
+fn hash_of(values: &[f64]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // -0 and 0 are one number.
+    values.iter().for_each(|value| (value + 0.0).to_bits().hash(&mut hasher));
+    hasher.finish()
+}
+
+fn mark_copies(flat: &Tensor, columns: &mut [Column], every: i64) -> Result<(), Error> {
+    let mut seen: HashMap<u64, usize> = HashMap::new();
+    for column in columns.iter_mut().filter(|column| column.least < column.greatest) {
+        let at = column.index;
+        let read = |at: usize| -> Result<Vec<f64>, Error> {
+            let some = flat.f_select(1, at as i64)?.f_slice(0, None, None, every)?;
+            Ok(Vec::try_from(move_to(&some, Kind::Double, Device::Cpu)?.f_contiguous()?)?)
+        };
+        let values = read(at)?;
+        match seen.get(&hash_of(&values)) {
+            Some(&of) if read(of)? == values => column.copy_of = Some(of),
+            Some(_) => {}
+            None => drop(seen.insert(hash_of(&values), at)),
+        }
+    }
+    Ok(())
+}
+
+fn repeated(flat: &Tensor, every: i64) -> Result<i64, Error> {
+    let mut seen = std::collections::HashSet::new();
+    let rows = flat.f_slice(0, None, None, every)?;
+    let n = rows.size()[0];
+    let mut repeated = 0;
+    for start in (0..n).step_by(CHUNK as usize) {
+        let part =
+            move_to(&rows.f_narrow(0, start, CHUNK.min(n - start))?, Kind::Double, Device::Cpu)?.f_contiguous()?;
+        let width = part.size()[1] as usize;
+        let values: Vec<f64> = Vec::try_from(part.f_view([-1])?)?;
+        repeated += values.chunks(width).filter(|row| !seen.insert(hash_of(row))).count() as i64;
+    }
+    Ok(repeated)
+}

@@ -1,0 +1,75 @@
+use super::{Column, Finding, Look};
+use crate::Scaling;
+use std::fmt;
+
+/// Columns shown one by one; of more, those with the most to say.
+const SHOWN: usize = 24;
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinite(n) => write!(f, "{n} entries NaN or infinite (refused)"),
+            Self::Constant => f.write_str("constant"),
+            Self::CopyOf(of) => write!(f, "the same as column {of}"),
+            Self::Boolean => f.write_str("0 or 1"),
+            Self::Whole => f.write_str("whole numbers"),
+            Self::Rare(share) => write!(f, "one value in {:.2}% of the rows", 100.0 * share),
+            Self::OneRow { row, spreads } => {
+                write!(f, "row {row} makes its scale, {spreads:.3e} spreads away (refused)")
+            }
+        }
+    }
+}
+
+/// A number in at most ten characters.
+fn number(x: f64) -> String {
+    let size = x.abs();
+    if x == 0.0 || (1e-3..1e6).contains(&size) { format!("{x:.4}") } else { format!("{x:.3e}") }
+}
+
+impl Scaling {
+    /// Its name in a config, `units = "..."`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overall => "overall",
+            Self::PerCoordinate => "column",
+            Self::Robust => "robust",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// Shape and type, a line for each column, what is refused, and the settings that it proposes.
+impl fmt::Display for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rows, event, element, columns, repeated_rows } = self;
+        writeln!(f, "{rows} rows of shape {event:?}, numbers of type {}", element.descr())?;
+        let findings: Vec<Vec<Finding>> = columns.iter().map(|column| column.findings(*rows)).collect();
+        let mut shown: Vec<usize> = (0..columns.len()).collect();
+        if columns.len() > SHOWN {
+            shown.sort_by_key(|&at| std::cmp::Reverse(findings[at].len()));
+            shown.truncate(SHOWN);
+            shown.sort_unstable();
+        }
+        writeln!(f, "{:>8} {:>11} {:>11} {:>11} {:>11}  notes", "column", "least", "mean", "greatest", "sd")?;
+        for at in shown {
+            let Column { index, least, mean, greatest, sd, .. } = columns[at];
+            let notes: Vec<String> = findings[at].iter().map(Finding::to_string).collect();
+            let [least, mean, greatest, sd] = [least, mean, greatest, sd].map(number);
+            let line = format!("{index:>8} {least:>11} {mean:>11} {greatest:>11} {sd:>11}  {}", notes.join(", "));
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        if columns.len() > SHOWN {
+            writeln!(f, "... and {} more columns", columns.len() - SHOWN)?;
+        }
+        if *repeated_rows > 0 {
+            writeln!(f, "{repeated_rows} rows repeat an earlier one")?;
+        }
+        writeln!(f, "scales of columns differ by a factor of {}", number(self.scale_ratio()))?;
+        if let Err(error) = self.check("data", self.scaling()) {
+            writeln!(f, "refused: {error}")?;
+        }
+        let dequantise = if self.is_whole() { ", dequantise = true" } else { "" };
+        write!(f, "proposed: units = \"{}\"{dequantise}", self.scaling().name())
+    }
+}

@@ -1,0 +1,139 @@
+use crate::Scaling;
+use crate::normalise::CHUNK;
+use strait_core::Error;
+use tch::{Device, Kind, Tensor};
+
+/// Rows that quartiles are taken over; of more, evenly spaced ones.
+const QUARTILES: i64 = 16_384;
+
+/// Sizes between which squares and their sums stay within the range of a double.
+const ORDINARY: std::ops::RangeInclusive<f64> = 1e-90..=1e90;
+
+/// The statistics of each coordinate, in double precision on the CPU.
+pub(crate) struct Moments {
+    pub(crate) mean: Tensor,
+    /// Of the coordinate times `factor`, a power of two, so that it neither overflows nor is lost.
+    variance: Tensor,
+    factor: Tensor,
+    /// The median, and the quartiles' distance over 1.349, where they were asked for.
+    quartiles: Option<(Tensor, Tensor)>,
+    /// Where the coordinate never changes.
+    pub(crate) constant: Tensor,
+}
+
+impl Moments {
+    /// Of each coordinate plus a number uniform on $[0, \text{bin})$ of its own; bins of 0 change nothing.
+    pub(crate) fn dequantised(self, bin: &Tensor) -> Result<Self, Error> {
+        let varied = bin.f_gt(0.0)?;
+        let wide = bin.f_mul(&self.factor)?;
+        Ok(Self {
+            mean: self.mean.f_add(&(bin * 0.5))?,
+            quartiles: match self.quartiles {
+                Some((median, spread)) => Some((median.f_add(&(bin * 0.5))?, spread)),
+                None => None,
+            },
+            variance: self.variance.f_add(&(wide.f_square()? / 12.0))?,
+            constant: self.constant.f_logical_and(&varied.f_logical_not()?)?,
+            ..self
+        })
+    }
+
+    /// The square root of the mean variance; 1 where nothing changes.
+    pub(crate) fn overall(&self) -> Result<Tensor, Error> {
+        let common = self.factor.f_min()?;
+        let sd = (&self.variance * (&common / &self.factor).f_square()?).f_mean(Kind::Double)?.f_sqrt()? / common;
+        Ok(if self.constant.f_all()?.int64_value(&[]) == 1 { sd.f_ones_like()? } else { sd })
+    }
+
+    /// The standard deviation of each coordinate; 1 for one that never changes.
+    pub(crate) fn deviations(&self) -> Result<Tensor, Error> {
+        Ok((self.variance.f_sqrt()? / &self.factor).f_masked_fill(&self.constant, 1.0)?)
+    }
+
+    /// The median of each coordinate and its spread: its standard deviation where a half of the points are equal. Mean and
+    /// standard deviation where no quartiles were taken.
+    pub(crate) fn robust(&self) -> Result<(Tensor, Tensor), Error> {
+        let deviations = self.deviations()?;
+        Ok(match &self.quartiles {
+            Some((median, spread)) => (median.shallow_clone(), spread.f_where_self(&spread.f_gt(0.0)?, &deviations)?),
+            None => (self.mean.shallow_clone(), deviations),
+        })
+    }
+}
+
+/// Of (n, ...) in memory.
+pub(crate) fn moments(x: &Tensor, scaling: Scaling) -> Result<Moments, Error> {
+    let size = x.size();
+    if size.len() < 2 || x.numel() == 0 {
+        return Err(Error::Shape { what: "x", expected: "(n, ...) with at least one point".into(), found: size });
+    }
+    moments_of(size[0], scaling, &|start, n| Ok(x.f_narrow(0, start, n)?.f_detach()?.f_to_device(Device::Cpu)?))
+}
+
+/// Of n rows that are had some at a time, in two passes.
+pub(crate) fn moments_of(
+    n: i64,
+    scaling: Scaling,
+    rows: &dyn Fn(i64, i64) -> Result<Tensor, Error>,
+) -> Result<Moments, Error> {
+    let part =
+        |start: i64| -> Result<Tensor, Error> { Ok(rows(start, CHUNK.min(n - start))?.f_to_kind(Kind::Double)?) };
+    let parts = || (0..n).step_by(CHUNK as usize);
+    let first = part(0)?;
+    let axis: &[i64] = &[0];
+    let (mut least, mut greatest) = (first.f_amin(axis, false)?, first.f_amax(axis, false)?);
+    let every = (n - 1) / QUARTILES + 1;
+    let mut some = vec![];
+    for start in parts() {
+        let x = part(start)?;
+        least = least.f_minimum(&x.f_amin(axis, false)?)?;
+        greatest = greatest.f_maximum(&x.f_amax(axis, false)?)?;
+        let skipped = (every - start % every) % every;
+        if scaling == Scaling::Robust && skipped < x.size()[0] {
+            some.push(x.f_slice(0, skipped, None, every)?.f_contiguous()?);
+        }
+    }
+    let factor = factors(&least, &greatest)?;
+    let sum = |term: &dyn Fn(Tensor) -> Result<Tensor, Error>| -> Result<Tensor, Error> {
+        let mut total = Tensor::f_zeros_like(&least)?;
+        for start in parts() {
+            total += term(part(start)?.f_mul(&factor)?)?.f_sum_dim_intlist(axis, false, Kind::Double)?;
+        }
+        Ok(total)
+    };
+    let mean = sum(&Ok)? / n as f64;
+    let variance = sum(&|rows| Ok(rows.f_sub(&mean)?.f_square()?))? / n as f64;
+    let constant = least.f_eq_tensor(&greatest)?;
+    let quartiles = if some.is_empty() { None } else { Some(quartiles(&Tensor::f_cat(&some, 0)?)?) };
+    Ok(Moments {
+        mean: least.f_where_self(&constant, &(mean / &factor))?,
+        variance: variance.f_masked_fill(&constant, 0.0)?,
+        quartiles,
+        factor,
+        constant,
+    })
+}
+
+/// 1 for coordinates of ordinary size, else the power of two that makes their greatest number about 1.
+fn factors(least: &Tensor, greatest: &Tensor) -> Result<Tensor, Error> {
+    let size = least.f_abs()?.f_maximum(&greatest.f_abs()?)?;
+    let factor =
+        |size: f64| if size == 0.0 || ORDINARY.contains(&size) { 1.0 } else { size.log2().floor().exp2().recip() };
+    let flat = Vec::<f64>::try_from(size.f_contiguous()?.f_view([-1])?)?;
+    let factors: Vec<f64> = flat.into_iter().map(factor).collect();
+    Ok(Tensor::f_from_slice(&factors)?.f_view(&size.size()[..])?)
+}
+
+/// Median and quartiles' distance over 1.349 of each coordinate.
+fn quartiles(x: &Tensor) -> Result<(Tensor, Tensor), Error> {
+    let (sorted, _) = x.f_sort(0, false)?;
+    let last = (x.size()[0] - 1) as f64;
+    let at = |share: f64| -> Result<Tensor, Error> {
+        let (below, rest) = ((share * last).floor(), (share * last).fract());
+        let low = sorted.f_select(0, below as i64)?;
+        let high = sorted.f_select(0, ((below + 1.0).min(last)) as i64)?;
+        // Halves, for the difference of the two may be more than a double holds.
+        Ok(&low * (1.0 - rest) + &high * rest)
+    };
+    Ok((at(0.5)?, (at(0.75)? - at(0.25)?) / 1.349))
+}

@@ -1,0 +1,105 @@
+//! Faults of reading, writing and normalising anybody's data.
+
+use super::{Fault, Tests};
+
+const fn data(filter: &'static str) -> Tests {
+    Tests { package: "strait-data", target: "own", filter }
+}
+
+const fn io(target: &'static str, filter: &'static str) -> Tests {
+    Tests { package: "strait-io", target, filter }
+}
+
+pub(super) static FAULTS: [Fault; 13] = [
+    Fault {
+        name: "data put back in single precision",
+        file: "crates/strait-data/src/array_dataset.rs",
+        find: "self.units.invert(&move_to(x, Kind::Double, x.device())?)?",
+        put: "self.units.invert(&move_to(x, Kind::Float, x.device())?)?",
+        tests: data("far_from_zero"),
+    },
+    Fault {
+        name: "squares of what is small or large",
+        file: "crates/strait-data/src/moments.rs",
+        find: "if size == 0.0 || ORDINARY.contains(&size) {",
+        put: "if size.is_finite() {",
+        tests: data("far_from_zero"),
+    },
+    Fault {
+        name: "columns that single precision cannot hold are let pass",
+        file: "crates/strait-data/src/columns/mod.rs",
+        find: "return Err(DataError::Precision { array: array(), column, problem });",
+        put: "drop((array(), column, problem));",
+        tests: data("cannot_hold"),
+    },
+    Fault {
+        name: "a scale of quartiles without what they are of a normal law",
+        file: "crates/strait-data/src/moments.rs",
+        find: "/ 1.349))",
+        put: "/ 2.0))",
+        tests: data("robust_units"),
+    },
+    Fault {
+        name: "a row that makes the scale is let pass",
+        file: "crates/strait-data/src/columns/mod.rs",
+        find: "(spreads > FAR && share > 0.5)",
+        put: "(spreads > 1e30 && share > 0.5)",
+        tests: data("one_row"),
+    },
+    Fault {
+        name: "a constant column comes back as what a model made of it",
+        file: "crates/strait-data/src/array_dataset.rs",
+        find: "let constant = (!varies).then(",
+        put: "let constant = varies.then(",
+        tests: data("constant_column"),
+    },
+    Fault {
+        name: "stripes for an image",
+        file: "crates/strait-data/src/images.rs",
+        find: "event == [h, w, c]",
+        put: "event.iter().product::<i64>() == c * h * w",
+        tests: data("an_image"),
+    },
+    Fault {
+        name: "labels of other rows than the points",
+        file: "crates/strait-data/src/file.rs",
+        find: "Splits::of(&labels, held_out, 0, &mut same)?",
+        put: "Splits::of(&labels, held_out, 0, draws)?",
+        tests: data("usual_names"),
+    },
+    Fault {
+        name: "whole numbers that are dequantised and rounded to the nearest",
+        file: "crates/strait-data/src/file_form.rs",
+        find: "Some(bin) => x.f_floor()?",
+        put: "Some(bin) => x.f_round()?",
+        tests: data("whole_numbers"),
+    },
+    Fault {
+        name: "rows of a file in the order of the file",
+        file: "crates/strait-data/src/points.rs",
+        find: "self.rows[place as usize]",
+        put: "place",
+        tests: data("rows_that_stay"),
+    },
+    Fault {
+        name: "unsigned numbers taken for signed ones",
+        file: "crates/strait-io/src/npy/mod.rs",
+        find: "Element::U16 => wide(4),",
+        put: "Element::U16 => wide(4).into_iter().map(|byte| byte & 127).collect(),",
+        tests: io("arrays", "unsigned"),
+    },
+    Fault {
+        name: "sizes of 32 bits in an archive",
+        file: "crates/strait-io/src/npz.rs",
+        find: ".large_file(true)",
+        put: ".large_file(false)",
+        tests: io("arrays", "64_bit_sizes"),
+    },
+    Fault {
+        name: "tensors that lie where others do",
+        file: "crates/strait-io/src/tensors.rs",
+        find: "if start != end || stop < start || stop > data_length {",
+        put: "if stop < start || stop > data_length {",
+        tests: io("tensors", "header_that_does_not_fit"),
+    },
+];
