@@ -8,7 +8,16 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const FLOORS: [&[&str]; 5] = [
     &["strait-autodiff", "strait-io"],
     &["strait-core"],
-    &["strait-laws", "strait-flows", "strait-paths", "strait-transport", "strait-nets", "strait-ode", "strait-data"],
+    &[
+        "strait-laws",
+        "strait-flows",
+        "strait-paths",
+        "strait-transport",
+        "strait-nets",
+        "strait-ode",
+        "strait-data",
+        "strait-report",
+    ],
     &["strait-metrics", "strait-optim"],
     &["strait"],
 ];

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use strait::build;
 use strait::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig, TransformConfig};
-use strait::report::{
+use strait_report::{
     Axis, Chart, Colour, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Series, Shade, Trajectories,
     TrajectoryPanel,
 };

@@ -317,7 +317,7 @@ fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Colour, LineStyle};
+    use strait_report::{Colour, LineStyle};
 
     fn comparison(rows: impl IntoIterator<Item = (&'static str, u64, Field)>) -> Comparison {
         let row = |(method, seed, field): (&str, u64, Field)| Row {

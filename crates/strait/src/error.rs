@@ -79,7 +79,7 @@ pub enum ProgramError {
     Metric(#[from] strait_metrics::MetricError),
     /// The report could not be made.
     #[error(transparent)]
-    Report(#[from] crate::report::ReportError),
+    Report(#[from] strait_report::ReportError),
     /// A model failed.
     #[error(transparent)]
     Core(#[from] strait_core::Error),

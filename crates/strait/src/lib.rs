@@ -1,7 +1,7 @@
 //! The Strait program: train, sample, evaluate and report flows with learned interpolants.
 //!
 //! `config` says what a run is, [`build`] makes its objects, [`track`] trains, [`measure`] measures, [`page`] fills the
-//! [`report`], and a [`run_folder`] holds it all.
+//! report, and a [`run_folder`] holds it all.
 
 pub mod averages;
 mod begun;
@@ -22,7 +22,6 @@ pub mod methods;
 pub mod one_step;
 pub mod page;
 pub mod reflow;
-pub mod report;
 pub mod run_folder;
 pub mod sample;
 pub mod scores;

@@ -2,7 +2,7 @@
 
 use crate::build::Picture;
 use crate::config::GridConfig;
-use crate::report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
+use strait_report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
 use crate::run_folder::{RunFolder, write_whole};
 use crate::setting::Setting;
 use crate::track::Track;

@@ -3,7 +3,7 @@
 use crate::ProgramError;
 use crate::build::Data;
 use crate::features::Features;
-use crate::report::Better;
+use strait_report::Better;
 use strait_core::{Seed, Split};
 use strait_metrics::features::{FeatureDistances, FeatureMap as _, feature_distances};
 use strait_metrics::{Distances, distances, nearest};

@@ -3,7 +3,7 @@
 use crate::ProgramError;
 use crate::config::{ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};
 use crate::features::{self, Features};
-use crate::report::{ImageFormat, Shade};
+use strait_report::{ImageFormat, Shade};
 use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
 use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, Pinwheel, Rings, SCurve, TwoSpirals};
 use strait_data::{

@@ -2,7 +2,7 @@
 
 use super::{At, Comparison, Spread};
 use crate::methods::SAME_TIME;
-use crate::report::{Axis, Chart, Colour, LineStyle, Panel, Reference as Line, Series};
+use strait_report::{Axis, Chart, Colour, LineStyle, Panel, Reference as Line, Series};
 use crate::scores::Metric;
 use crate::summary::Field;
 

@@ -4,7 +4,7 @@ use super::{Headline, Method, evaluations, measured};
 use crate::ProgramError;
 use crate::build::Picture;
 use crate::measure::{Measured, Reference, conditional_paths, trajectories};
-use crate::report::{
+use strait_report::{
     Axis, Chart, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError, ScatterCell,
     ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
 };

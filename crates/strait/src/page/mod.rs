@@ -8,7 +8,7 @@ pub(crate) use figures::points;
 use crate::config::{InterpolantConfig, UnitsConfig};
 use crate::diagnostics::evaluations;
 use crate::measure::{Measured, Reference};
-use crate::report::{Colour, KeyNumber, Page, Section, significant};
+use strait_report::{Colour, KeyNumber, Page, Section, significant};
 use crate::run_folder::RunFolder;
 use crate::scores::{Metric, Scores};
 use crate::session::Session;

@@ -3,7 +3,7 @@
 use super::Method;
 use super::figures::columns;
 use crate::measure::Reference;
-use crate::report::{Better, Cell, Column, Row, Table};
+use strait_report::{Better, Cell, Column, Row, Table};
 use crate::scores::{Metric, Scores};
 use crate::summary::{Evaluation, Field, LevelSummary};
 

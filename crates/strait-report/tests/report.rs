@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, error::Error, fs, path::Path};
 
-use strait::report::{
+use strait_report::{
     Axis, Better, Cell, Chart, Colour, Column, Content, Event, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow,
     KeyNumber, Page, Panel, Reference, ReportError, Row, ScatterCell, ScatterGrid, ScatterRow, Section, Series, Shade,
     Table, Trajectories, TrajectoryPanel, Truth,

@@ -17,7 +17,7 @@ use super::{
 /// caption.
 ///
 /// ```
-/// use strait::report::{Axis, Chart, Colour, Panel, Reference, Series};
+/// use strait_report::{Axis, Chart, Colour, Panel, Reference, Series};
 ///
 /// let chart = Chart {
 ///     id: "quality".into(),
@@ -37,7 +37,7 @@ use super::{
 /// let figure = chart.draw()?;
 /// assert!(figure.svg().starts_with("<svg"));
 /// assert!(figure.caption.ends_with("1 point is not finite and is left out."));
-/// # Ok::<(), strait::report::ReportError>(())
+/// # Ok::<(), strait_report::ReportError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
@@ -126,7 +126,7 @@ impl Series {
     /// points (values that are not finite count in no mean).
     ///
     /// ```
-    /// use strait::report::{Colour, LineStyle, Series};
+    /// use strait_report::{Colour, LineStyle, Series};
     ///
     /// let raw = vec![(0.0, 1.0), (1.0, 5.0), (2.0, f64::NAN), (3.0, 3.0)];
     /// let [faint, smooth] = Series::smoothed("loss", Colour::of(0), raw, 3);

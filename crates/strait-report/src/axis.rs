@@ -31,7 +31,7 @@ impl Scale {
 /// The description of an axis.
 ///
 /// ```
-/// use strait::report::{Axis, Scale};
+/// use strait_report::{Axis, Scale};
 ///
 /// let steps = Axis::linear("gradient step");
 /// let quality = Axis::log("W2");

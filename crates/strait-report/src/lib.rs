@@ -35,7 +35,7 @@ pub use colour::Colour;
 pub use error::ReportError;
 pub use figure::Figure;
 pub use image_grid::{ImageCell, ImageFormat, ImageGrid, ImageRow, Shade};
-pub(crate) use number::significant;
+pub use number::significant;
 pub use page::{Content, KeyNumber, Page, Section};
 pub use scatter::{ScatterCell, ScatterGrid, ScatterRow, Truth};
 pub use table::{Better, Cell, Column, Row, Table};

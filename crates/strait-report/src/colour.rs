@@ -14,7 +14,7 @@ pub(super) const PAPER: Rgb = [0xff, 0xff, 0xff];
 /// depends on colour alone.
 ///
 /// ```
-/// use strait::report::Colour;
+/// use strait_report::Colour;
 ///
 /// let methods = ["linear", "learned", "ot"];
 /// let colours: Vec<Colour> = (0..methods.len()).map(Colour::of).collect();

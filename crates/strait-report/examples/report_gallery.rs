@@ -2,7 +2,7 @@
 
 use std::{error::Error, f64::consts::TAU, path::PathBuf};
 
-use strait::report::{
+use strait_report::{
     Axis, Better, Cell, Chart, Colour, Column, Event, ImageCell, ImageFormat, ImageGrid, ImageRow, KeyNumber, Page,
     Panel, Reference, Row, ScatterCell, ScatterGrid, ScatterRow, Section, Series, Shade, Table, Trajectories,
     TrajectoryPanel, Truth,

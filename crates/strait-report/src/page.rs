@@ -22,7 +22,7 @@ use super::{
 /// All text is plain text: it is escaped, and a blank line in a paragraph starts a new one.
 ///
 /// ```
-/// use strait::report::{Axis, Chart, Colour, KeyNumber, Page, Panel, Section, Series};
+/// use strait_report::{Axis, Chart, Colour, KeyNumber, Page, Panel, Section, Series};
 ///
 /// let chart = Chart {
 ///     id: "loss".into(),
@@ -47,7 +47,7 @@ use super::{
 /// let index = page.write(&folder.path().join("report"))?;
 /// assert!(index.ends_with("report/index.html"));
 /// assert!(folder.path().join("report/loss.png").exists());
-/// # Ok::<(), strait::report::ReportError>(())
+/// # Ok::<(), strait_report::ReportError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Page {

@@ -27,7 +27,7 @@ pub(super) fn fixed(value: f64, decimals: usize) -> String {
 }
 
 /// Three significant digits; powers of ten below a thousandth and from a million on.
-pub(crate) fn significant(value: f64) -> String {
+pub fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return fixed(value, 0);
     }

@@ -14,7 +14,7 @@ use super::{
 /// each cell a square of tiles, pixels kept crisp.
 ///
 /// ```
-/// use strait::report::{Colour, ImageCell, ImageFormat, ImageGrid, ImageRow, Shade};
+/// use strait_report::{Colour, ImageCell, ImageFormat, ImageGrid, ImageRow, Shade};
 ///
 /// let tile = [0.0, 0.5, 0.5, 1.0]; // 2 x 2, one channel
 /// let cell = |note: &str| ImageCell { values: tile.repeat(9), note: note.into() };
@@ -32,7 +32,7 @@ use super::{
 ///     }],
 /// };
 /// assert!(grid.draw()?.png.starts_with(b"\x89PNG"));
-/// # Ok::<(), strait::report::ReportError>(())
+/// # Ok::<(), strait_report::ReportError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ImageGrid {

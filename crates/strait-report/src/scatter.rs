@@ -18,7 +18,7 @@ use super::{
 /// points costs about the same, for they are drawn as pixels.
 ///
 /// ```
-/// use strait::report::{Colour, ScatterCell, ScatterGrid, ScatterRow, Truth};
+/// use strait_report::{Colour, ScatterCell, ScatterGrid, ScatterRow, Truth};
 ///
 /// let grid = ScatterGrid {
 ///     id: "samples".into(),
@@ -33,7 +33,7 @@ use super::{
 ///     ..ScatterGrid::default()
 /// };
 /// assert!(grid.draw()?.alt.contains("linear at 1 evaluation: W2 4.39"));
-/// # Ok::<(), strait::report::ReportError>(())
+/// # Ok::<(), strait_report::ReportError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ScatterGrid {

@@ -17,7 +17,7 @@ use super::{
 /// [`ScatterGrid`](super::ScatterGrid); a path is cut where it leaves it.
 ///
 /// ```
-/// use strait::report::{Colour, Trajectories, TrajectoryPanel};
+/// use strait_report::{Colour, Trajectories, TrajectoryPanel};
 ///
 /// let figure = Trajectories {
 ///     id: "trajectories".into(),
@@ -33,7 +33,7 @@ use super::{
 /// }
 /// .draw()?;
 /// assert_eq!(figure.id, "trajectories");
-/// # Ok::<(), strait::report::ReportError>(())
+/// # Ok::<(), strait_report::ReportError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Trajectories {

@@ -15,7 +15,7 @@ use super::{
 /// column prints all its values with the same decimals, chosen from their spreads.
 ///
 /// ```
-/// use strait::report::{Better, Cell, Colour, Column, Row, Table};
+/// use strait_report::{Better, Cell, Colour, Column, Row, Table};
 ///
 /// let table = Table {
 ///     title: "W2 on the test split".into(),
