@@ -1,13 +1,4 @@
-//! The report of a run: one page that opens without a network, and each figure as SVG and PNG.
-//!
-//! A figure begins as a plain record ([`Chart`], [`ScatterGrid`], [`Trajectories`],
-//! [`ImageGrid`]), is drawn to a [`Figure`], and is placed with [`Table`]s and text into the
-//! [`Section`]s of a [`Page`]. Nothing here knows tensors or runs: the records hold vectors of
-//! numbers, and any number may be non-finite. Such values leave a gap and are counted in the
-//! caption.
-//!
-//! A method has one [`Colour`] in the whole report. Text is set in an embedded face (Inter, SIL
-//! Open Font License), so a PNG is the same on a machine without fonts.
+#![doc = include_str!("../README.md")]
 
 mod axis;
 mod bitmap;

@@ -12,10 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use strait::build;
 use strait::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig, TransformConfig};
-use strait_report::{
-    Axis, Chart, Colour, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Series, Shade, Trajectories,
-    TrajectoryPanel,
-};
 use strait_core::{Dataset, Parameters, Seed, Source, Split, StandardNormal, VelocityField};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
@@ -25,6 +21,10 @@ use strait_ode::{Method, Options, TimeGrid};
 use strait_optim::objectives::{Energy, FlowMatching};
 use strait_optim::{Level, LevelName, LevelPlan, Pairing, Phase, System, Term};
 use strait_paths::{Along, ExactField, along_time, material_derivative};
+use strait_report::{
+    Axis, Chart, Colour, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow, Panel, Series, Shade, Trajectories,
+    TrajectoryPanel,
+};
 use strait_transport::Independent;
 use tch::{Device, Kind, Tensor};
 

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait::ProgramError;
-use strait::compare::{CompareArgs, compare};
-use strait::evaluate::{EvaluateArgs, evaluate};
-use strait::features::{FeaturesArgs, features};
-use strait::sample::{SampleArgs, sample};
-use strait::train::{TrainArgs, train};
+use strait::cli::compare::{CompareArgs, compare};
+use strait::cli::evaluate::{EvaluateArgs, evaluate};
+use strait::cli::sample::{SampleArgs, sample};
+use strait::cli::train::{TrainArgs, train};
+use strait::evaluation::features::{FeaturesArgs, features};
 use tracing_subscriber::EnvFilter;
 
 /// Learns curved interpolants so that generative flows become straight.

@@ -6,8 +6,8 @@ use common::{Place, TINY};
 use std::collections::BTreeMap;
 use std::fs;
 use strait::config;
-use strait::measure::Reference;
-use strait::setting::Setting;
+use strait::evaluation::measure::Reference;
+use strait::training::context::Setting;
 use tch::Tensor;
 
 /// A split that is stored by class is looked at in no order: what takes the first few of it shall see any.

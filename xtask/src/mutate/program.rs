@@ -9,7 +9,7 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
 pub(super) static FAULTS: [Fault; 6] = [
     Fault {
         name: "the teacher of a rectified flow on pairs that are not its own",
-        file: "crates/strait/src/build.rs",
+        file: "crates/strait/src/build/mod.rs",
         find: "CouplingConfig::Reflow { teacher: Some(teacher), .. } => coupling(&teacher.coupling),",
         put: "CouplingConfig::Reflow { teacher: Some(_), .. } => Box::new(Independent),",
         tests: of("compare", "learned_teacher"),
@@ -23,28 +23,28 @@ pub(super) static FAULTS: [Fault; 6] = [
     },
     Fault {
         name: "a row of half a training",
-        file: "crates/strait/src/summary.rs",
+        file: "crates/strait/src/run/summary.rs",
         find: "self.method.steps == config.turns()",
         put: "config.turns() < u64::MAX",
         tests: of("compare", "whole_training"),
     },
     Fault {
         name: "drawn pairs measured in place of rectified ones",
-        file: "crates/strait/src/measure.rs",
+        file: "crates/strait/src/evaluation/measure.rs",
         find: "return Ok(stored.minibatch(n, 0, stream.stream(\"pairs\"))?);",
         put: "drop(stored);",
         tests: of("compare", "pairs_that_are_measured"),
     },
     Fault {
         name: "the first rows of a sorted split",
-        file: "crates/strait/src/measure.rs",
+        file: "crates/strait/src/evaluation/measure.rs",
         find: "if set.len(split) == Some(n) {",
         put: "if set.len(split) == Some(-n) {",
         tests: of("measure", "in_no_order"),
     },
     Fault {
         name: "a batch that its phase cannot draw",
-        file: "crates/strait/src/track.rs",
+        file: "crates/strait/src/training/training_run.rs",
         find: "None => Ok(trainer.rehearse()?),",
         put: "None => Ok(drop(trainer)),",
         tests: of("early", "refused_before_the_first"),

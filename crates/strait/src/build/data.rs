@@ -2,14 +2,14 @@
 
 use crate::ProgramError;
 use crate::config::{ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};
-use crate::features::{self, Features};
-use strait_report::{ImageFormat, Shade};
+use crate::evaluation::features::{self, Features};
 use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
 use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, Pinwheel, Rings, SCurve, TwoSpirals};
 use strait_data::{
     ArrayDataset, DataError, FileOptions, Image, Normalise, NormalisedToy, Scaling, Splits, Toy, ToyDataset, data_dir,
     digits, from_file,
 };
+use strait_report::{ImageFormat, Shade};
 use tch::{Device, Kind, Tensor};
 
 const KIND: Kind = Kind::Float;

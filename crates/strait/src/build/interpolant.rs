@@ -2,8 +2,8 @@
 
 use super::transform;
 use crate::ProgramError;
+use crate::build::one_step::OneStep;
 use crate::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig};
-use crate::one_step::OneStep;
 use strait_core::{Interpolant, Parameters, Scope, Seed};
 use strait_flows::{Gate, GaussianMap, Glow, Plan};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};

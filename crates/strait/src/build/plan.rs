@@ -2,8 +2,8 @@
 
 use super::{Data, source};
 use crate::ProgramError;
+use crate::build::one_step::OneStep;
 use crate::config::{Config, DerivativeConfig, InterpolantConfig, LevelConfig, ObjectiveConfig, PhaseConfig};
-use crate::one_step::OneStep;
 use std::rc::Rc;
 use strait_core::{Error, Objective, Seed, Source, Split};
 use strait_optim::objectives::{

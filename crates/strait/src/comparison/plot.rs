@@ -1,10 +1,10 @@
 //! The plot of a comparison.
 
 use super::{At, Comparison, Spread};
-use crate::methods::SAME_TIME;
+use crate::comparison::methods::SAME_TIME;
+use crate::evaluation::scores::Metric;
+use crate::run::summary::Field;
 use strait_report::{Axis, Chart, Colour, LineStyle, Panel, Reference as Line, Series};
-use crate::scores::Metric;
-use crate::summary::Field;
 
 impl Comparison {
     /// Distances against evaluations, a panel for each field and metric.

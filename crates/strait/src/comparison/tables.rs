@@ -1,9 +1,9 @@
 //! The tables of a comparison.
 
 use super::{At, Comparison, Row, Spread, distinct};
-use crate::methods::{Budget, Method};
-use crate::scores::Metric;
-use crate::summary::Field;
+use crate::comparison::methods::{Budget, Method};
+use crate::evaluation::scores::Metric;
+use crate::run::summary::Field;
 use std::fmt::Write as _;
 
 /// Metrics of a whole flow.

@@ -4,7 +4,7 @@ use super::{
     AffineConfig, Config, ConfigError, CouplingConfig, DataName, GlowConfig, InterpolantConfig, LevelConfig, MapConfig,
     ObjectiveConfig, SourceConfig, TeacherConfig, UnitsConfig,
 };
-use crate::reflow::teacher;
+use crate::training::reflow::teacher;
 use strait_ode::Method;
 use strait_optim::{LevelName, Times};
 

@@ -3,14 +3,14 @@
 use super::{Headline, Method, evaluations, measured};
 use crate::ProgramError;
 use crate::build::Picture;
-use crate::measure::{Measured, Reference, conditional_paths, trajectories};
+use crate::evaluation::measure::{Measured, Reference, conditional_paths, trajectories};
+use crate::evaluation::scores::{Metric, Scores};
+use crate::training::context::Setting;
+use crate::training::training_run::MetricsLine;
 use strait_report::{
     Axis, Chart, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError, ScatterCell,
     ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
 };
-use crate::scores::{Metric, Scores};
-use crate::setting::Setting;
-use crate::track::MetricsLine;
 use tch::{Kind, Tensor};
 
 /// Points of a scatter cell and images of a grid cell.

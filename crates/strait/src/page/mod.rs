@@ -6,17 +6,17 @@ mod tables;
 pub(crate) use figures::points;
 
 use crate::config::{InterpolantConfig, UnitsConfig};
-use crate::diagnostics::evaluations;
-use crate::measure::{Measured, Reference};
-use strait_report::{Colour, KeyNumber, Page, Section, significant};
-use crate::run_folder::RunFolder;
-use crate::scores::{Metric, Scores};
-use crate::session::Session;
-use crate::setting::Setting;
-use crate::summary::Summary;
-use crate::track::Track;
+use crate::evaluation::diagnostics::evaluations;
+use crate::evaluation::measure::{Measured, Reference};
+use crate::evaluation::scores::{Metric, Scores};
+use crate::run::command::Session;
+use crate::run::folder::RunFolder;
+use crate::run::summary::Summary;
+use crate::training::context::Setting;
+use crate::training::training_run::Track;
 use crate::{ProgramError, config};
 use std::path::PathBuf;
+use strait_report::{Colour, KeyNumber, Page, Section, significant};
 
 /// One method of the report, the run's own first.
 pub struct Method<'a> {

@@ -2,10 +2,10 @@
 
 use super::Method;
 use super::figures::columns;
-use crate::measure::Reference;
+use crate::evaluation::measure::Reference;
+use crate::evaluation::scores::{Metric, Scores};
+use crate::run::summary::{Evaluation, Field, LevelSummary};
 use strait_report::{Better, Cell, Column, Row, Table};
-use crate::scores::{Metric, Scores};
-use crate::summary::{Evaluation, Field, LevelSummary};
 
 pub(super) fn quality(metric: Metric, methods: &[Method<'_>], reference: &Reference) -> Table {
     let cell = |scores: &Scores| metric.of(scores).map_or(Cell::Missing, |(value, _)| Cell::value(metric.shown(value)));

@@ -1,12 +1,13 @@
 //! What the trainings and measurements of one run share.
 
 use crate::config::{Config, ConfigError};
-use crate::diagnostics::warnings;
-use crate::measure::Measured;
-use crate::run_folder::RunFolder;
-use crate::scores::Metric;
-use crate::summary::{SUMMARY, Summary, versions};
-use crate::{ProgramError, begun, build};
+use crate::evaluation::diagnostics::warnings;
+use crate::evaluation::measure::Measured;
+use crate::evaluation::scores::Metric;
+use crate::run::folder::RunFolder;
+use crate::run::provenance;
+use crate::run::summary::{SUMMARY, Summary, versions};
+use crate::{ProgramError, build};
 use strait_core::{Coupling, Seed, Source, Split};
 use strait_optim::Pairing;
 use tch::Device;
@@ -44,7 +45,7 @@ impl<'a> Setting<'a> {
                 return Err(ConfigError::Value { key: format!("data = {:?}", data.points.name()), must }.into());
             }
         }
-        let digest = begun::digest(&config.data)?;
+        let digest = provenance::digest(&config.data)?;
         let source = build::source(config.source, &data)?;
         let coupling = build::coupling(&config.coupling);
         Ok(Self { config, data, digest, source, coupling, device, device_name: device_name.to_owned() })

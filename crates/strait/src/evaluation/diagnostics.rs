@@ -1,7 +1,7 @@
 //! What a run's numbers say against it: signs that a path won its objective and not what the objective stands for.
 
-use crate::scores::Metric;
-use crate::summary::{Evaluation, MethodSummary};
+use crate::evaluation::scores::Metric;
+use crate::run::summary::{Evaluation, MethodSummary};
 
 /// How much worse than the linear path is still no warning.
 const TOLERANCE: f64 = 1.1;
@@ -185,7 +185,7 @@ pub(crate) fn evaluations(nfe: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summary::{EssSummary, ExactFieldSummary, PathSummary, StraightnessSummary, StressSummary};
+    use crate::run::summary::{EssSummary, ExactFieldSummary, PathSummary, StraightnessSummary, StressSummary};
 
     fn evaluation(metric: Metric, nfe: usize, value: f64, floor: f64) -> Evaluation {
         let (solver, metric, reference) = ("euler".into(), metric.name().into(), "points".into());

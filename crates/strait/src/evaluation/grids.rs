@@ -2,9 +2,9 @@
 
 use crate::ProgramError;
 use crate::config::GridConfig;
-use crate::run_folder::RunFolder;
-use crate::setting::Setting;
-use crate::track::Models;
+use crate::run::folder::RunFolder;
+use crate::training::context::Setting;
+use crate::training::training_run::Models;
 use serde::{Deserialize, Serialize};
 use strait_core::Seed;
 use strait_ode::{GridSearch, Method, TimeGrid};

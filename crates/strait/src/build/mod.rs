@@ -2,6 +2,7 @@
 
 mod data;
 mod interpolant;
+pub mod one_step;
 mod plan;
 
 pub use data::{Data, Picture, data, features, source};
@@ -9,8 +10,8 @@ pub use interpolant::{Path, interpolant};
 pub use plan::Plans;
 
 use crate::ProgramError;
+use crate::build::one_step::OneStep;
 use crate::config::{ActivationConfig, Config, CouplingConfig, TransformConfig, VelocityConfig};
-use crate::one_step::OneStep;
 use strait_core::{Coupling, Parameters, Seed, VelocityField};
 use strait_flows::{Glow, Plan, Transform};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};

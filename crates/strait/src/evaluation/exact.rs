@@ -1,12 +1,12 @@
 //! The exact marginal field (Proposition 1) on a trained path, where it is defined.
 
 use crate::ProgramError;
-use crate::likelihood::has_density;
-use crate::measure::{Reference, evaluations, sample};
-use crate::reflow;
-use crate::setting::Setting;
-use crate::summary::{EssSummary, ExactFieldSummary};
-use crate::track::{Models, Track};
+use crate::evaluation::likelihood::has_density;
+use crate::evaluation::measure::{Reference, evaluations, sample};
+use crate::run::summary::{EssSummary, ExactFieldSummary};
+use crate::training::context::Setting;
+use crate::training::reflow;
+use crate::training::training_run::{Models, Track};
 use strait_core::{Seed, Split, event_size};
 use strait_metrics::residual;
 use strait_ode::{Method, TimeGrid};

@@ -2,7 +2,7 @@
 //! data.
 
 use crate::ProgramError;
-use crate::run_folder::write_whole;
+use crate::run::folder::write_whole;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::fs;

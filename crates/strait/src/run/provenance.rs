@@ -2,7 +2,7 @@
 
 use crate::ProgramError;
 use crate::config::{Config, DataConfig, EvaluateConfig, LogConfig};
-use crate::run_folder::RunFolder;
+use crate::run::folder::RunFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

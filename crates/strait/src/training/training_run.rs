@@ -1,14 +1,18 @@
 //! One training from its first step to its last, through whatever interrupts it: the run itself, or the linear
 //! baseline beside it.
 
+use super::{gaussian, reflow};
+use crate::build::one_step::OneStep;
 use crate::build::{Path as BuiltPath, Plans, Velocity};
+use crate::comparison::methods;
 use crate::config::{self, Config};
-use crate::one_step::OneStep;
-use crate::run_folder::RunFolder;
-use crate::session::Session;
-use crate::setting::Setting;
-use crate::summary::AverageSummary;
-use crate::{ProgramError, averages, begun, build, gaussian, methods, reflow};
+use crate::evaluation::averages;
+use crate::run::command::Session;
+use crate::run::folder::RunFolder;
+use crate::run::provenance;
+use crate::run::summary::AverageSummary;
+use crate::training::context::Setting;
+use crate::{ProgramError, build};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -113,9 +117,9 @@ impl<'a> Track<'a> {
         let _held = self.run().hold()?;
         let (run, digest) = (self.run(), setting.digest.as_deref());
         if checkpoint::list(&self.checkpoints())?.is_empty() {
-            begun::begin(&run, self.config, digest)?;
+            provenance::begin(&run, self.config, digest)?;
         } else {
-            begun::check(&run, self.config, digest)?;
+            provenance::check(&run, self.config, digest)?;
         }
         if self.config.velocity.gaussian {
             return Ok(()); // fitted in closed form, whenever it is asked for
@@ -276,7 +280,7 @@ impl<'a> Track<'a> {
             text.push_str(&json_line(&self.metrics(), &line)?);
         }
         fs::create_dir_all(&self.folder).map_err(ProgramError::io(&self.folder))?;
-        crate::run_folder::write_whole(&self.metrics(), text.as_bytes())
+        crate::run::folder::write_whole(&self.metrics(), text.as_bytes())
     }
 
     fn append(&self, line: &MetricsLine) -> Result<(), ProgramError> {
@@ -291,7 +295,7 @@ impl<'a> Track<'a> {
     /// # Errors
     /// `Run` where there is no checkpoint; those of reading it.
     pub fn models(&self, setting: &Setting<'_>) -> Result<Models, ProgramError> {
-        begun::check(&self.run(), self.config, setting.digest.as_deref())?;
+        provenance::check(&self.run(), self.config, setting.digest.as_deref())?;
         if self.config.velocity.gaussian {
             return gaussian::fit(setting);
         }
@@ -387,5 +391,5 @@ fn message(line: &MetricsLine) -> String {
 /// `Io` where it cannot be written.
 pub fn write_config(folder: &Path, config: &Config) -> Result<(), ProgramError> {
     fs::create_dir_all(folder).map_err(ProgramError::io(folder))?;
-    crate::run_folder::write_whole(&folder.join("config.toml"), config::write(config)?.as_bytes())
+    crate::run::folder::write_whole(&folder.join("config.toml"), config::write(config)?.as_bytes())
 }

@@ -2,10 +2,10 @@
 
 use crate::ProgramError;
 use crate::config::{Config, EvaluateConfig, SplitConfig};
-use crate::measure::{Reference, sample};
-use crate::setting::Setting;
-use crate::summary::AverageSummary;
-use crate::track::{Models, Track};
+use crate::evaluation::measure::{Reference, sample};
+use crate::run::summary::AverageSummary;
+use crate::training::context::Setting;
+use crate::training::training_run::{Models, Track};
 use strait_core::Parameters;
 use strait_ode::{Method, TimeGrid};
 use strait_optim::LevelName;

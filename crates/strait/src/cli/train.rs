@@ -1,12 +1,12 @@
 //! `train`: a run from a config to its report.
 
+use crate::comparison::methods::baseline;
 use crate::config;
-use crate::measure::{Reference, measure};
-use crate::methods::baseline;
-use crate::run_folder::RunFolder;
-use crate::session::Session;
-use crate::setting::Setting;
-use crate::track::{Track, write_config};
+use crate::evaluation::measure::{Reference, measure};
+use crate::run::command::Session;
+use crate::run::folder::RunFolder;
+use crate::training::context::Setting;
+use crate::training::training_run::{Track, write_config};
 use crate::{ProgramError, page};
 use clap::Args;
 use indicatif::MultiProgress;

@@ -2,17 +2,18 @@
 
 use crate::build::Picture;
 use crate::config::GridConfig;
-use strait_report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
-use crate::run_folder::{RunFolder, write_whole};
-use crate::setting::Setting;
-use crate::track::Track;
-use crate::{ProgramError, grids, page};
+use crate::evaluation::grids;
+use crate::run::folder::{RunFolder, write_whole};
+use crate::training::context::Setting;
+use crate::training::training_run::Track;
+use crate::{ProgramError, page};
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar};
 use std::path::{Path, PathBuf};
 use strait_core::Seed;
 use strait_io::{Element, npz};
 use strait_ode::{Method, OdeError, Options};
+use strait_report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
 use tch::{Kind, Tensor};
 
 /// Draws samples from a run.

@@ -1,14 +1,14 @@
 //! `evaluate`: a trained run measured again, at counts of evaluations and with a solver of one's choice.
 
+use crate::comparison::methods::baseline;
 use crate::config::GridConfig;
-use crate::measure::{Reference, measure};
-use crate::methods::baseline;
-use crate::run_folder::RunFolder;
-use crate::session::Session;
-use crate::setting::Setting;
-use crate::stress::stress;
-use crate::summary::{MethodSummary, SUMMARY};
-use crate::track::Track;
+use crate::evaluation::measure::{Reference, measure};
+use crate::evaluation::stress::stress;
+use crate::run::command::Session;
+use crate::run::folder::RunFolder;
+use crate::run::summary::{MethodSummary, SUMMARY};
+use crate::training::context::Setting;
+use crate::training::training_run::Track;
 use crate::{ProgramError, page};
 use clap::Args;
 use indicatif::MultiProgress;

@@ -1,16 +1,17 @@
 //! `compare`: methods side by side, with the same data, network, optimizer and budget, and one evaluation.
 
+use crate::ProgramError;
+use crate::comparison::methods::{Budget, Method, gradient_steps, stress as stress_config};
 use crate::comparison::{Comparison, LeftOut};
 use crate::config::{self, Config};
-use crate::measure::{Reference, measure};
-use crate::methods::{Budget, Method, gradient_steps, stress as stress_config};
-use crate::run_folder::RunFolder;
-use crate::session::Session;
-use crate::setting::Setting;
-use crate::stress::stress;
-use crate::summary::Summary;
-use crate::track::Track;
-use crate::{ProgramError, begun};
+use crate::evaluation::measure::{Reference, measure};
+use crate::evaluation::stress::stress;
+use crate::run::command::Session;
+use crate::run::folder::RunFolder;
+use crate::run::provenance;
+use crate::run::summary::Summary;
+use crate::training::context::Setting;
+use crate::training::training_run::Track;
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
@@ -59,7 +60,7 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
     let name = args.name.clone().unwrap_or_else(|| format!("compare-{stem}"));
     let path = RunFolder::below_runs(&name)?;
     let session = Session { stop, bars, again: Session::this_command() };
-    let digest = begun::digest(&config.data)?;
+    let digest = provenance::digest(&config.data)?;
     let mut left_out: Vec<LeftOut> = vec![];
     let gather = |left_out: &[LeftOut]| {
         let folder = RunFolder::at(&path, &config)?;
@@ -157,7 +158,7 @@ impl Contender<'_> {
             let run = RunFolder::at(&folder, &config)?;
             let stressed = |summary: &Summary| summary.method.stress.is_some() || stress_config(&config).is_none();
             if Summary::finished(&run)?.is_some_and(|summary| !self.args.stress || stressed(&summary)) {
-                begun::check(&run, &config, self.digest)?;
+                provenance::check(&run, &config, self.digest)?;
                 return Ok(Ok(()));
             }
         }

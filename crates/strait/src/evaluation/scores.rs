@@ -2,11 +2,11 @@
 
 use crate::ProgramError;
 use crate::build::Data;
-use crate::features::Features;
-use strait_report::Better;
+use crate::evaluation::features::Features;
 use strait_core::{Seed, Split};
 use strait_metrics::features::{FeatureDistances, FeatureMap as _, feature_distances};
 use strait_metrics::{Distances, distances, nearest};
+use strait_report::Better;
 use tch::Tensor;
 
 /// A number that samples are judged by.

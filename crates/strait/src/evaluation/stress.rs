@@ -2,13 +2,15 @@
 //! and, where that can be had, the exact marginal field. A path can hide curvature that a small velocity does not
 //! resolve, and its few-step samples then look better than the path is.
 
-use crate::measure::{Reference, evaluations, samples, straightness_of};
-use crate::run_folder::RunFolder;
-use crate::session::Session;
-use crate::setting::Setting;
-use crate::summary::StressSummary;
-use crate::track::Track;
-use crate::{ProgramError, exact, methods};
+use super::exact;
+use crate::ProgramError;
+use crate::comparison::methods;
+use crate::evaluation::measure::{Reference, evaluations, samples, straightness_of};
+use crate::run::command::Session;
+use crate::run::folder::RunFolder;
+use crate::run::summary::StressSummary;
+use crate::training::context::Setting;
+use crate::training::training_run::Track;
 use tracing::info;
 
 /// Trains the larger velocity below a finished training, and measures both fields. None where there is no velocity to

@@ -2,7 +2,7 @@
 
 use crate::ProgramError;
 use crate::config::{Config, EvaluateConfig};
-use crate::run_folder::RunFolder;
+use crate::run::folder::RunFolder;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strait_optim::LevelName;

@@ -2,10 +2,10 @@
 
 use crate::ProgramError;
 use crate::config::{Config, CouplingConfig};
-use crate::run_folder::RunFolder;
-use crate::session::Session;
-use crate::setting::Setting;
-use crate::track::{Spent, Track};
+use crate::run::command::Session;
+use crate::run::folder::RunFolder;
+use crate::training::context::Setting;
+use crate::training::training_run::{Spent, Track};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::atomic::Ordering;

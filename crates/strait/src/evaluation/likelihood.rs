@@ -2,8 +2,8 @@
 
 use crate::ProgramError;
 use crate::build::Data;
-use crate::summary::LikelihoodSummary;
-use crate::track::Models;
+use crate::run::summary::LikelihoodSummary;
+use crate::training::training_run::Models;
 use std::f64::consts::LN_2;
 use strait_core::{Error, Seed, Source, VelocityField, event_size};
 use strait_ode::{Divergence, FlowDensity, Method, Mode, Options, TimeGrid};

@@ -1,8 +1,8 @@
 //! The Gaussian with the mean and covariance of the training points, as a flow in closed form.
 
 use crate::ProgramError;
-use crate::setting::Setting;
-use crate::track::{Models, Spent};
+use crate::training::context::Setting;
+use crate::training::training_run::{Models, Spent};
 use std::time::Instant;
 use strait_core::{Seed, Split};
 use strait_metrics::moments;

@@ -1,14 +1,15 @@
 //! Methods side by side: what was measured of each, gathered for the tables and the plot.
 
+pub mod methods;
 mod plot;
 mod tables;
 
 use crate::ProgramError;
-use crate::diagnostics::warnings;
-use crate::methods::{Budget, Method};
-use crate::run_folder::{RunFolder, write_whole};
-use crate::scores::Metric;
-use crate::summary::{Evaluation, Field, Summary};
+use crate::comparison::methods::{Budget, Method};
+use crate::evaluation::diagnostics::warnings;
+use crate::evaluation::scores::Metric;
+use crate::run::folder::{RunFolder, write_whole};
+use crate::run::summary::{Evaluation, Field, Summary};
 use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 use std::fmt;

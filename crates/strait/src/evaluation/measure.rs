@@ -1,13 +1,16 @@
 //! What a trained method is worth: samples at each count of evaluations, distances beside their floor, straightness.
 
+use super::{exact, grids};
 use crate::build::Data;
+use crate::comparison::methods;
 use crate::config::Config;
-use crate::likelihood::likelihood;
-use crate::scores::{Metric, Scores, Yardstick, scores};
-use crate::setting::Setting;
-use crate::summary::{Evaluation, LevelSummary, MethodSummary, PathSummary, StraightnessSummary};
-use crate::track::{LevelLine, MetricsLine, Models, Track};
-use crate::{ProgramError, build, exact, grids, methods, reflow};
+use crate::evaluation::likelihood::likelihood;
+use crate::evaluation::scores::{Metric, Scores, Yardstick, scores};
+use crate::run::summary::{Evaluation, LevelSummary, MethodSummary, PathSummary, StraightnessSummary};
+use crate::training::context::Setting;
+use crate::training::reflow;
+use crate::training::training_run::{LevelLine, MetricsLine, Models, Track};
+use crate::{ProgramError, build};
 use strait_core::{Interpolant, PairedDataset as _, Pairs, Seed, Source, Split, VelocityField, event_size};
 use strait_metrics::{Residual, Straightness, conditional_motion, distances, residual, straightness};
 use strait_ode::{Method, Options, TimeGrid};

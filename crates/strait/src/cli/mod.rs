@@ -1,0 +1,6 @@
+//! The commands: each joins the stages into what it is for.
+
+pub mod compare;
+pub mod evaluate;
+pub mod sample;
+pub mod train;

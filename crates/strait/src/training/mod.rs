@@ -1,0 +1,6 @@
+//! Training: one run from its first step to its last, and the teachers before it.
+
+pub mod context;
+mod gaussian;
+pub mod reflow;
+pub mod training_run;
