@@ -2,9 +2,9 @@
 
 use super::{
     axis::Ruler,
-    chart::{LineStyle, Panel, Series},
     colour::{AXIS, Colour, GRID, MUTED, Rgb, TEXT},
     number,
+    plot::{LineStyle, Panel, Series},
     scene::{Point, Scene, Stroke, Type},
 };
 
