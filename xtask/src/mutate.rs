@@ -15,34 +15,18 @@ mod paths;
 mod program;
 mod transport;
 
+mod fault;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use self::fault::{Fault, Tests};
 use crate::cache::{Cache, Lock, sha256};
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
-
-/// A text in a source file, what takes its place, and the tests that must see it.
-#[derive(Debug, Clone, Copy)]
-struct Fault {
-    /// What is wrong then, in words.
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    put: &'static str,
-    tests: Tests,
-}
-
-/// The tests of one target of a package whose names contain the filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Tests {
-    package: &'static str,
-    target: &'static str,
-    filter: &'static str,
-}
 
 /// How many cases a law suite draws here, unless PROPTEST_CASES says otherwise: these faults are not subtle.
 const CASES: &str = "32";

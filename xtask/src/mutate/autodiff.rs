@@ -1,6 +1,6 @@
 //! Faults of the kernels.
 
-use super::{Fault, Tests};
+use super::fault::{Fault, Tests};
 
 const fn tests(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait-autodiff", target, filter }

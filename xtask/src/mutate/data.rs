@@ -1,6 +1,6 @@
 //! Faults of reading, writing and normalising anybody's data.
 
-use super::{Fault, Tests};
+use super::fault::{Fault, Tests};
 
 const fn data(filter: &'static str) -> Tests {
     Tests { package: "strait-data", target: "own", filter }

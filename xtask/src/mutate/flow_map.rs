@@ -1,6 +1,6 @@
 //! Faults of flow maps: of their jets, their step, and what they are trained on.
 
-use super::{Fault, Tests};
+use super::fault::{Fault, Tests};
 
 const NETS: Tests = Tests { package: "strait-nets", target: "flow_map", filter: "" };
 

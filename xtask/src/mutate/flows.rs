@@ -1,6 +1,6 @@
 //! Faults of the invertible layers.
 
-use super::{Fault, Tests};
+use super::fault::{Fault, Tests};
 
 const fn laws(filter: &'static str) -> Tests {
     Tests { package: "strait-flows", target: "laws", filter }

@@ -1,6 +1,6 @@
 //! Faults of the objectives: their values, and the gradients that a path follows.
 
-use super::{Fault, Tests};
+use super::fault::{Fault, Tests};
 
 const MARGINAL: &str = "crates/strait-optim/src/objectives/marginal_straightness.rs";
 

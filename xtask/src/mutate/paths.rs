@@ -1,6 +1,6 @@
 //! Faults of the interpolants and of the exact marginal field.
 
-use super::{Fault, Tests};
+use super::fault::{Fault, Tests};
 
 const fn laws(filter: &'static str) -> Tests {
     Tests { package: "strait-paths", target: "laws", filter }

@@ -1,6 +1,6 @@
 //! Faults of the program: what a run is told, trained on and measured with.
 
-use super::{Fault, Tests};
+use super::fault::{Fault, Tests};
 
 const fn of(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait", target, filter }

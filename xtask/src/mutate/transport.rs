@@ -1,6 +1,6 @@
 //! Faults of the couplings.
 
-use super::{Fault, Tests};
+use super::fault::{Fault, Tests};
 
 const COUPLINGS: Tests = Tests { package: "strait-transport", target: "couplings", filter: "" };
 
