@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use strait::build;
-use strait::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig, TransformConfig};
+use strait::config::{FAMILIES, Family, InterpolantConfig};
 use strait_core::{Dataset, Parameters, Seed, Source, Split, StandardNormal, VelocityField};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
@@ -36,22 +36,13 @@ const TIMES: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 const SIDE: i64 = 40;
 const EDGE: f64 = 2.2;
 
-/// The families by name, each with its settings.
-fn families() -> [(&'static str, InterpolantConfig); 10] {
-    let affine = || AffineConfig { hidden: vec![64, 64], mixing: MixingConfig::Triangular, log_scale_bound: 50.0 };
-    let glow = |transform| GlowConfig { steps: 4, hidden: vec![32, 32], transform };
-    [
-        ("linear", InterpolantConfig::Linear),
-        ("trigonometric", InterpolantConfig::Trigonometric),
-        ("variance preserving", InterpolantConfig::VariancePreserving { beta: 20.0 }),
-        ("power 2", InterpolantConfig::Power { power: 2.0 }),
-        ("learned schedule", InterpolantConfig::Monotone { degree: 8 }),
-        ("affine", InterpolantConfig::Affine(affine())),
-        ("warped affine", InterpolantConfig::Warped { base: affine(), warp: glow(TransformConfig::Affine) }),
-        ("glow", InterpolantConfig::Glow(glow(TransformConfig::Affine))),
-        ("transport", InterpolantConfig::Transport { map: MapConfig::Glow(glow(TransformConfig::Spline)) }),
-        ("residual", InterpolantConfig::Residual { hidden: vec![64, 64], base: Box::default() }),
-    ]
+/// The families by name, each as the program's table shows it.
+fn families() -> Outcome<Vec<(String, InterpolantConfig)>> {
+    let one = |family: &Family| {
+        let config = toml::from_str(&format!("family = '{}'\n{}", family.name, family.example))?;
+        Ok((family.name.replace('_', " "), config))
+    };
+    FAMILIES.iter().map(one).collect()
 }
 
 fn plan(level: LevelName, energy: bool, steps: u32, rate: f64) -> LevelPlan {
@@ -180,7 +171,7 @@ fn main() -> Outcome<()> {
     let (mut conditional, mut flow, mut rows) = (vec![], vec![], vec![]);
     let (mut fixed, mut learned) = (vec![], vec![]);
     println!("| family | field | residual over all t | its largest part | seconds |\n| --- | --- | --- | --- | --- |");
-    for (name, config) in families() {
+    for (name, config) in families()? {
         let begun = Instant::now();
         let system = trained(&config, pairing)?;
         let drawn = draw(&system, &data)?;
@@ -191,9 +182,9 @@ fn main() -> Outcome<()> {
         // A chart of the fixed families and one of those that learn: no colour twice in one.
         let chart = if system.levels.len() > 1 { &mut learned } else { &mut fixed };
         let colour = Colour::of(chart.len());
-        chart.push(Series::line(name, colour, drawn.profile));
+        chart.push(Series::line(&name, colour, drawn.profile));
         let panel = |paths: Vec<Vec<[f64; 2]>>| TrajectoryPanel {
-            title: name.into(),
+            title: name.clone(),
             colour,
             paths,
             background: background.clone(),
@@ -205,7 +196,7 @@ fn main() -> Outcome<()> {
         let ink = |size: &f64| ((size.max(1e-2).log10() + 2.0) / 4.0).min(1.0) as f32;
         let cells =
             drawn.maps.iter().map(|map| ImageCell { values: map.iter().map(ink).collect(), note: String::new() });
-        rows.push(ImageRow { label: name.into(), colour, cells: cells.collect() });
+        rows.push(ImageRow { label: name, colour, cells: cells.collect() });
     }
     let figures = [
         Trajectories {

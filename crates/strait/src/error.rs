@@ -58,12 +58,12 @@ pub enum ProgramError {
         problem: String,
     },
     /// Ctrl-C: a checkpoint was written.
-    #[error("stopped at step {step}; go on with `{again}`")]
+    #[error("stopped at step {step}; go on with `{resume_command}`")]
     Interrupted {
         /// The step of the checkpoint.
         step: u64,
         /// The command that goes on.
-        again: String,
+        resume_command: String,
     },
     /// Stored pairs could not be written or read.
     #[error(transparent)]

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use strait::ProgramError;
 use strait::cli::compare::{CompareArgs, compare};
 use strait::cli::evaluate::{EvaluateArgs, evaluate};
+use strait::cli::features::{FeaturesArgs, features};
 use strait::cli::sample::{SampleArgs, sample};
 use strait::cli::train::{TrainArgs, train};
-use strait::evaluation::features::{FeaturesArgs, features};
 use tracing_subscriber::EnvFilter;
 
 /// Learns curved interpolants so that generative flows become straight.

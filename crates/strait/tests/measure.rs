@@ -6,8 +6,8 @@ use common::{Place, TINY};
 use std::collections::BTreeMap;
 use std::fs;
 use strait::config;
-use strait::evaluation::measure::Reference;
-use strait::training::context::Setting;
+use strait::evaluation::reference::Reference;
+use strait::training::context::RunContext;
 use tch::Tensor;
 
 /// A split that is stored by class is looked at in no order: what takes the first few of it shall see any.
@@ -25,8 +25,8 @@ fn all_points_of_a_split_come_in_no_order() {
         TINY.replacen("name = \"8gaussians\"\nsd = 0.5", &file, 1).replace("samples = 64", "samples = 100"),
     );
     let config = config::load(place.path("own.toml").to_str().unwrap(), &[]).unwrap();
-    let setting = Setting::new(&config, "cpu").unwrap();
-    let reference = Reference::new(&config, &setting.data, &*setting.source, setting.device).unwrap();
+    let context = RunContext::new(&config, "cpu").unwrap();
+    let reference = Reference::new(&context, &config.evaluate).unwrap();
     let first = Vec::<f32>::try_from(reference.data.select(1, 0)).unwrap();
     assert!(!first.is_sorted() && first[..50].iter().any(|x| *x > 60.0), "{first:?}");
     let (sorted, _) = reference.data.select(1, 0).sort(0, false);
@@ -47,7 +47,7 @@ fn images_of_a_file_are_shown_as_images() {
     let batches = ["phase.1.level.0.batch=32", "phase.1.level.1.batch=32", "phase.2.level.0.batch=32"];
     let batches: Vec<&str> = batches.iter().flat_map(|set| ["--set", set]).collect();
     let config = config::load(place.path("tiny.toml").to_str().unwrap(), std::slice::from_ref(&file)).unwrap();
-    let picture = Setting::new(&config, "cpu").unwrap().data.picture.unwrap();
+    let picture = RunContext::new(&config, "cpu").unwrap().data.picture.unwrap();
     assert_eq!((picture.format.height, picture.format.width, picture.range), (3, 4, (0.0, 200.0)));
     assert_eq!(picture.values(&Tensor::from_slice(&[0.0f32, 50.0, 200.0]).view([3, 1]), 2), [0.0, 0.25]);
     let output = place.run(&[&["train", "tiny.toml", "--name", "a"], &more[..], &batches].concat());

@@ -2,7 +2,6 @@
 
 use crate::ProgramError;
 use crate::config::{ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};
-use crate::evaluation::features::{self, Features};
 use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
 use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, Pinwheel, Rings, SCurve, TwoSpirals};
 use strait_data::{
@@ -31,12 +30,14 @@ pub struct Data {
     pub picture: Option<Picture>,
     /// From the data's own units to those of `points`.
     pub units: Normalise,
+    /// Whether a classifier is fitted to them, in whose features samples are compared.
+    pub has_classifier: bool,
 }
 
 impl Data {
     fn of(points: ArrayDataset, picture: Option<Picture>, device: Device) -> Result<Self, ProgramError> {
         let units = points.units().to(KIND, device)?;
-        Ok(Self { points: Box::new(points), picture, units })
+        Ok(Self { points: Box::new(points), picture, units, has_classifier: false })
     }
 }
 
@@ -93,7 +94,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
             let points = digits(&data_dir()?, KIND, device)?;
             let ink = |image: Image| Picture::new(Shade::Ink, image.height, image.width, (0.0, 1.0));
             let picture = points.image().map(ink);
-            return Data::of(points, picture, device);
+            return Ok(Data { has_classifier: config.has_classifier(), ..Data::of(points, picture, device)? });
         }
         Some(DataName::EightGaussians) => {
             Box::new(Mixture::eight_gaussians(config.radius.unwrap_or(5.0), config.sd.unwrap_or(0.316))?)
@@ -119,18 +120,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
     }
     let points = ToyDataset::of(NormalisedToy::scaled(toy, scaling)?, KIND, device)?;
     let units = points.law().units().to(KIND, device)?;
-    Ok(Data { points: Box::new(points), picture: None, units })
-}
-
-/// The feature map that samples of `[data]` are compared in, where they have one.
-///
-/// # Errors
-/// Those of fitting it, where that was not done before.
-pub fn features(config: &DataConfig) -> Result<Option<Features>, ProgramError> {
-    match config.name {
-        Some(DataName::Digits) => features::digits().map(Some),
-        _ => Ok(None),
-    }
+    Ok(Data { points: Box::new(points), picture: None, units, has_classifier: false })
 }
 
 /// `n` points of a toy for each split.

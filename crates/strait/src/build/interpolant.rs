@@ -1,8 +1,8 @@
 //! `[interpolant]`.
 
-use super::transform;
+use super::one_step::OneStep;
+use super::velocity::transform;
 use crate::ProgramError;
-use crate::build::one_step::OneStep;
 use crate::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig};
 use strait_core::{Interpolant, Parameters, Scope, Seed};
 use strait_flows::{Gate, GaussianMap, Glow, Plan};

@@ -1,23 +1,23 @@
-//! From a config to the objects of a run. Nowhere else are names matched.
+//! From a config to the objects of a run. A name is matched here, where it is built, and in its table in
+//! [`crate::config`], which says what it can do; nowhere else.
 
 mod data;
 mod interpolant;
 pub mod one_step;
 mod plan;
+mod velocity;
 
-pub use data::{Data, Picture, data, features, source};
+pub use data::{Data, Picture, data, source};
 pub use interpolant::{Path, interpolant};
 pub use plan::Plans;
+pub use velocity::{Velocity, velocity};
 
 use crate::ProgramError;
-use crate::build::one_step::OneStep;
-use crate::config::{ActivationConfig, Config, CouplingConfig, TransformConfig, VelocityConfig};
-use strait_core::{Coupling, Parameters, Seed, VelocityField};
-use strait_flows::{Glow, Plan, Transform};
-use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+use crate::config::{Config, CouplingConfig};
+use strait_core::{Coupling, Parameters};
 use strait_optim::{Level, LevelName, OptimError};
 use strait_transport::{ExactOt, Independent};
-use tch::{Device, Kind};
+use tch::Device;
 
 /// `cpu`, `cuda` or `cuda:N`.
 ///
@@ -53,50 +53,6 @@ pub fn coupling(config: &CouplingConfig) -> Box<dyn Coupling> {
     }
 }
 
-fn transform(config: TransformConfig) -> Transform {
-    match config {
-        TransformConfig::Affine => Transform::affine(),
-        TransformConfig::Spline => Transform::spline(),
-    }
-}
-
-/// A fresh velocity.
-pub struct Velocity {
-    /// The field.
-    pub field: Box<dyn VelocityField>,
-    /// What it is made of.
-    pub parameters: Parameters,
-    /// The flow that the field takes one step of, where it is one.
-    pub flow: Option<OneStep>,
-}
-
-/// `[velocity]` for samples of `d` numbers.
-///
-/// # Errors
-/// libtorch's, when memory runs out; `FlowError::Setting` for a flow of samples of one number.
-pub fn velocity(config: &VelocityConfig, d: i64, seed: Seed, device: Device) -> Result<Velocity, ProgramError> {
-    let mut parameters = Parameters::new(seed, Kind::Float, device);
-    if let Some(flow) = &config.flow {
-        let transform = transform(flow.transform);
-        let plan = Plan { steps: flow.steps, hidden: &config.hidden, transform, ..Plan::default() };
-        let glow = Glow::vector(&mut parameters.root(), d, &plan)?;
-        let flow = OneStep::new(glow, &[d], device);
-        return Ok(Velocity { field: Box::new(flow.clone()), parameters, flow: Some(flow) });
-    }
-    let activation = match config.activation {
-        ActivationConfig::Silu => Activation::Silu,
-        ActivationConfig::Selu => Activation::Selu,
-        ActivationConfig::Tanh => Activation::Tanh,
-    };
-    let time = match config.time_octaves {
-        0 => TimeFeatures::Raw,
-        octaves => TimeFeatures::Fourier(octaves),
-    };
-    let net = MlpConfig { input: d, hidden: config.hidden.clone(), output: d, activation, time, zero_last: false };
-    let mlp = Mlp::new(&net, &mut parameters.root())?;
-    Ok(Velocity { field: Box::new(mlp), parameters, flow: None })
-}
-
 /// The levels of a run that has these parameters. A fixed path is no level.
 ///
 /// # Errors
@@ -114,6 +70,6 @@ pub fn levels(
     if interpolant.count() > 0 {
         levels.push(Level::new(LevelName::Interpolant, interpolant, &[])?);
     }
-    levels.push(Level::new(LevelName::Velocity, velocity, &config.velocity.ema_half_lives)?);
+    levels.push(Level::new(LevelName::Velocity, velocity, config.velocity.half_lives())?);
     Ok(levels)
 }

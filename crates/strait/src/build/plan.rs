@@ -1,9 +1,9 @@
 //! `[[phase]]`.
 
+use super::one_step::OneStep;
 use super::{Data, source};
 use crate::ProgramError;
-use crate::build::one_step::OneStep;
-use crate::config::{Config, DerivativeConfig, InterpolantConfig, LevelConfig, ObjectiveConfig, PhaseConfig};
+use crate::config::{Config, DerivativeConfig, LevelConfig, ObjectiveConfig, PhaseConfig};
 use std::rc::Rc;
 use strait_core::{Error, Objective, Seed, Source, Split};
 use strait_optim::objectives::{
@@ -87,7 +87,7 @@ impl Plans<'_> {
             ObjectiveConfig::Energy { acceleration } => Box::new(Energy { acceleration }),
             ObjectiveConfig::Straightness { candidates, times, until, floor, derivative } => {
                 let along = match derivative {
-                    DerivativeConfig::Exact if self.in_closed_form() => Along::Forward,
+                    DerivativeConfig::Exact if self.config.interpolant.family().has_closed_derivative => Along::Forward,
                     DerivativeConfig::Exact => Along::Reverse,
                     DerivativeConfig::Difference => Along::Difference { step: STEP },
                 };
@@ -116,11 +116,6 @@ impl Plans<'_> {
             return Err(OptimError::Plan { problem }.into());
         }
         Ok(source)
-    }
-
-    /// Whether the path has the derivative of its exact field without a JVP of its own, or no JVP inside.
-    fn in_closed_form(&self) -> bool {
-        !matches!(self.config.interpolant, InterpolantConfig::Glow(_))
     }
 }
 

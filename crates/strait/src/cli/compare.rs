@@ -1,17 +1,19 @@
 //! `compare`: methods side by side, with the same data, network, optimizer and budget, and one evaluation.
 
 use crate::ProgramError;
-use crate::comparison::methods::{Budget, Method, gradient_steps, stress as stress_config};
+use crate::comparison::methods::{Budget, Method};
 use crate::comparison::{Comparison, LeftOut};
 use crate::config::{self, Config};
-use crate::evaluation::measure::{Reference, measure};
+use crate::evaluation::choose_average::choose_average;
+use crate::evaluation::measure::{measure, write_summary};
+use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
-use crate::run::command::Session;
+use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::provenance;
 use crate::run::summary::Summary;
-use crate::training::context::Setting;
-use crate::training::training_run::Track;
+use crate::training::context::RunContext;
+use crate::training::training_run::TrainingRun;
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
@@ -59,12 +61,12 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
     let stem = Path::new(&args.config).file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
     let name = args.name.clone().unwrap_or_else(|| format!("compare-{stem}"));
     let path = RunFolder::below_runs(&name)?;
-    let session = Session { stop, bars, again: Session::this_command() };
+    let command = CommandContext { stop, bars, resume_command: CommandContext::this_command() };
     let digest = provenance::digest(&config.data)?;
     let mut left_out: Vec<LeftOut> = vec![];
     let gather = |left_out: &[LeftOut]| {
         let folder = RunFolder::at(&path, &config)?;
-        let comparison = Comparison::of(&folder, &session.again, left_out)?;
+        let comparison = Comparison::of(&folder, &command.resume_command, left_out)?;
         comparison.write(&folder).map(|()| comparison)
     };
     let mut any = false;
@@ -75,7 +77,7 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
         let timed = timed.map(|method| (*method, Budget::Time));
         for (method, budget) in args.methods.iter().map(|method| (*method, Budget::Steps)).chain(timed) {
             let contender = Contender { method, budget, path: &path, args, digest: digest.as_deref() };
-            let done = contender.run(&preset, &mut reference, &session, || RunFolder::at(&path, &config));
+            let done = contender.run(&preset, &mut reference, &command, || RunFolder::at(&path, &config));
             let (done, of) = match done {
                 Err(error) if error.is_of_one_training() => (Err(error.to_string()), Some(seed)),
                 done => (done?, None),
@@ -122,9 +124,9 @@ impl Contender<'_> {
     /// The gradient steps that take this method as long as `learned` took, by the seconds that its own have taken. They are
     /// measured once: a training that has begun keeps its own.
     fn steps_in_time(&self, seed: u64, folder: &Path) -> Result<Result<u64, Unfit>, ProgramError> {
-        let begun = RunFolder::of(folder);
-        if begun.is_there() {
-            return Ok(Ok(self.method.steps(&begun.config()?, self.args.rounds)));
+        let run = RunFolder::of(folder);
+        if run.is_there() {
+            return Ok(Ok(self.method.steps(&run.config()?, self.args.rounds)));
         }
         let took = |method| {
             let run = RunFolder::of(&self.folder(method, Budget::Steps, seed));
@@ -142,12 +144,12 @@ impl Contender<'_> {
         &self,
         preset: &Config,
         reference: &mut Option<Reference>,
-        session: &Session<'_>,
+        command: &CommandContext<'_>,
         begin: impl Fn() -> Result<RunFolder, ProgramError>,
     ) -> Result<Result<(), Unfit>, ProgramError> {
         let (name, folder) = (self.method.row(self.budget), self.folder(self.method, self.budget, preset.seed));
         let steps = match self.budget {
-            Budget::Steps => Ok(gradient_steps(preset)),
+            Budget::Steps => Ok(preset.gradient_steps()),
             Budget::Time => self.steps_in_time(preset.seed, &folder)?,
         };
         let config = match steps.and_then(|steps| self.method.plan(preset, self.args.rounds, steps)) {
@@ -156,30 +158,30 @@ impl Contender<'_> {
         };
         if folder.is_dir() {
             let run = RunFolder::at(&folder, &config)?;
-            let stressed = |summary: &Summary| summary.method.stress.is_some() || stress_config(&config).is_none();
+            let stressed = |summary: &Summary| summary.method.stress.is_some() || config.stress().is_none();
             if Summary::finished(&run)?.is_some_and(|summary| !self.args.stress || stressed(&summary)) {
                 provenance::check(&run, &config, self.digest)?;
                 return Ok(Ok(()));
             }
         }
-        let setting = Setting::new(&config, &self.args.device)?;
-        let track = Track { name: name.clone(), ..Track::new(&config, &folder) };
-        if let Err(error) = track.check(&setting) {
+        let context = RunContext::new(&config, &self.args.device)?;
+        let training = TrainingRun { name: name.clone(), ..TrainingRun::new(&config, &folder) };
+        if let Err(error) = training.check(&context) {
             return Ok(Err(error.to_string()));
         }
         begin()?;
-        let run = RunFolder::at(&folder, &config)?;
+        RunFolder::at(&folder, &config)?;
         info!("{name}, seed {}: {}", config.seed, folder.display());
-        track.train(&setting, session)?;
+        training.train(&context, command, choose_average)?;
         let reference = match reference {
             Some(reference) => reference,
-            None => reference.insert(Reference::new(&config, &setting.data, &*setting.source, setting.device)?),
+            None => reference.insert(Reference::new(&context, &config.evaluate)?),
         };
-        let mut measured = measure(&setting, &track, reference)?;
+        let mut measured = measure(&context, &training, reference)?;
         if self.args.stress {
-            measured.summary.stress = stress(&setting, &track, reference, session)?;
+            measured.summary.stress = stress(&context, &training, &measured.models, reference, command)?;
         }
-        setting.write_summary(&run, &measured, None, reference.leading())?;
+        write_summary(&context, &training, &measured, None, reference)?;
         Ok(Ok(()))
     }
 }

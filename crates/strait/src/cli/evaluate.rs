@@ -1,15 +1,16 @@
 //! `evaluate`: a trained run measured again, at counts of evaluations and with a solver of one's choice.
 
-use crate::comparison::methods::baseline;
-use crate::config::GridConfig;
-use crate::evaluation::measure::{Reference, measure};
+use super::report::report;
+use crate::ProgramError;
+use crate::config::{Config, EvaluateConfig, GridConfig};
+use crate::evaluation::measure::measure;
+use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
-use crate::run::command::Session;
+use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::summary::{MethodSummary, SUMMARY};
-use crate::training::context::Setting;
-use crate::training::training_run::Track;
-use crate::{ProgramError, page};
+use crate::training::context::RunContext;
+use crate::training::training_run::TrainingRun;
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::PathBuf;
@@ -47,52 +48,52 @@ pub struct EvaluateArgs {
 /// Each one line.
 pub fn evaluate(args: &EvaluateArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
     let folder = RunFolder::open(&args.run)?;
-    // What it was trained as, its moving averages' choice with it, is not for this command to say.
+    // What it was trained as, the choice of its moving average with it, is not for this command to say.
     let trained = folder.config()?;
-    let mut config = trained.clone();
-    if !args.nfe.is_empty() {
-        config.evaluate.nfe.clone_from(&args.nfe);
-    }
-    if let Some(solver) = &args.solver {
-        config.evaluate.solver.clone_from(solver);
-    }
-    if let Some(grid) = args.grid {
-        config.evaluate.grid = grid;
-    }
-    if let Some(samples) = args.samples {
-        config.evaluate.samples = samples;
-    }
-    config.check()?;
-    let setting = Setting::new(&config, &args.device)?;
-    let reference = Reference::new(&config, &setting.data, &*setting.source, setting.device)?;
-    let session = Session { stop, bars, again: Session::this_command() };
-    let measured = |track: &Track<'_>| {
-        let mut measured = measure(&setting, track, &reference)?;
+    let settings = args.settings(&trained)?;
+    let context = RunContext::new(&trained, &args.device)?;
+    let reference = Reference::new(&context, &settings)?;
+    let command = CommandContext { stop, bars, resume_command: CommandContext::this_command() };
+    let measured = |run: &TrainingRun<'_>| {
+        let mut measured = measure(&context, run, &reference)?;
         if args.stress {
-            measured.summary.stress = stress(&setting, track, &reference, &session)?;
+            measured.summary.stress = stress(&context, run, &measured.models, &reference, &command)?;
         }
         Ok::<_, ProgramError>(measured)
     };
-    let track = Track::new(&trained, folder.path());
-    let own = measured(&track)?;
+    let own = TrainingRun::new(&trained, folder.path());
+    let own_measured = measured(&own)?;
+    let baseline_config = trained.baseline();
     let below = folder.path().join("baseline");
-    let other_config = baseline(&trained);
-    let other_track = other_config.as_ref().map(|config| Track::new(config, &below));
-    let other_track = match other_track {
-        Some(track) if track.is_finished()? => Some(track),
+    let baseline = match baseline_config.as_ref().map(|config| TrainingRun::new(config, &below)) {
+        Some(run) if run.is_finished()? => Some(run),
         _ => None,
     };
-    let other = other_track.as_ref().map(measured).transpose()?;
-    let summary = setting.write_summary(&folder, &own, other.as_ref(), reference.leading())?;
-    let own = page::Method { track: &track, measured: &own };
-    let other = other_track.as_ref().zip(other.as_ref()).map(|(track, measured)| page::Method { track, measured });
-    let methods: Vec<_> = std::iter::once(own).chain(other).collect();
-    page::write(&setting, &folder, &summary, &methods, &reference)?;
+    let beside = baseline.as_ref().map(measured).transpose()?;
+    let beside = baseline.as_ref().zip(beside.as_ref());
+    let (summary, _) = report(&context, (&own, &own_measured), beside, &reference)?;
     for method in std::iter::once(&summary.method).chain(&summary.baseline) {
         print(method);
     }
     summary.print_warnings();
     Ok(folder.path().join(SUMMARY))
+}
+
+impl EvaluateArgs {
+    /// How a run is measured: as its config says, and these arguments over it.
+    fn settings(&self, trained: &Config) -> Result<EvaluateConfig, ProgramError> {
+        let mut settings = trained.evaluate.clone();
+        if !self.nfe.is_empty() {
+            settings.nfe.clone_from(&self.nfe);
+        }
+        if let Some(solver) = &self.solver {
+            settings.solver.clone_from(solver);
+        }
+        settings.grid = self.grid.unwrap_or(settings.grid);
+        settings.samples = self.samples.unwrap_or(settings.samples);
+        Config { evaluate: settings.clone(), ..trained.clone() }.check()?;
+        Ok(settings)
+    }
 }
 
 fn print(method: &MethodSummary) {

@@ -2,5 +2,7 @@
 
 pub mod compare;
 pub mod evaluate;
+pub mod features;
+mod report;
 pub mod sample;
 pub mod train;

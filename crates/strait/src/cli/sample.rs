@@ -2,13 +2,15 @@
 
 use crate::build::Picture;
 use crate::config::GridConfig;
+use crate::evaluation::choose_average::choose_average;
 use crate::evaluation::grids;
-use crate::run::folder::{RunFolder, write_whole};
-use crate::training::context::Setting;
-use crate::training::training_run::Track;
+use crate::run::folder::RunFolder;
+use crate::training::context::RunContext;
+use crate::training::training_run::TrainingRun;
 use crate::{ProgramError, page};
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar};
+use std::fs;
 use std::path::{Path, PathBuf};
 use strait_core::Seed;
 use strait_io::{Element, npz};
@@ -81,22 +83,22 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     }
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
-    let setting = Setting::new(&config, &args.device)?;
-    let track = Track::new(&config, folder.path());
-    let models = track.models(&setting)?;
+    let context = RunContext::new(&config, &args.device)?;
+    let run = TrainingRun::new(&config, folder.path());
+    let models = choose_average(&run, &context, run.load(&context)?)?;
     let (method, nfe) = if models.flow.is_some() { (Method::Euler, 1) } else { (method, args.nfe) };
-    let grid = grids::grid(args.grid, method, nfe, &models, &setting, &folder)?;
+    let grid = grids::grid(args.grid, &config.evaluate.grid_search, (method, nfe), &models, &context, &folder)?;
     let mut draws = Seed(config.seed).stream("sample").at(args.seed);
-    let x0 = setting.source.sample(args.count, &mut draws, Kind::Float, setting.device)?;
+    let x0 = context.source.sample(args.count, &mut draws, Kind::Float, context.device)?;
     let bar = bars.add(ProgressBar::new(1000));
     let tell = |done: f64| bar.set_position((done * 1000.0) as u64);
     let options = Options { chunk: Some(4096), trajectory: false, progress: Some(&tell) };
     let solution = method.solve(&*models.velocity, &x0, &grid, options)?;
     bar.finish_and_clear();
-    let x = setting.data.points.denormalise(&solution.x)?;
+    let x = context.data.points.denormalise(&solution.x)?;
     match format {
         Format::Npz => npz::write(&args.out, &[("samples", &x, Element::of(x.kind()).unwrap_or(Element::F32))])?,
-        Format::Png => write_png(&args.out, folder.name(), setting.data.picture, &x)?,
+        Format::Png => write_png(&args.out, folder.name(), context.data.picture, &x)?,
     }
     tracing::info!("{} samples, {}, {} evaluations each", args.count, method, solution.nfe);
     Ok(args.out.clone())
@@ -124,5 +126,9 @@ fn write_png(path: &Path, title: String, picture: Option<Picture>, x: &Tensor) -
             ScatterGrid { id, title, caption, columns: vec![String::new()], rows: vec![row], truth: None }.draw()?
         }
     };
-    write_whole(path, &figure.png)
+    write(path, &figure.png)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {
+    strait_io::write_whole(path, |to| fs::write(to, bytes)).map_err(ProgramError::io(path))
 }

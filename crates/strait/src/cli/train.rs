@@ -1,13 +1,15 @@
 //! `train`: a run from a config to its report.
 
-use crate::comparison::methods::baseline;
-use crate::config;
-use crate::evaluation::measure::{Reference, measure};
-use crate::run::command::Session;
+use super::report::report;
+use crate::ProgramError;
+use crate::config::{self, Config};
+use crate::evaluation::choose_average::choose_average;
+use crate::evaluation::measure::measure;
+use crate::evaluation::reference::Reference;
+use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
-use crate::training::context::Setting;
-use crate::training::training_run::{Track, write_config};
-use crate::{ProgramError, page};
+use crate::training::context::RunContext;
+use crate::training::training_run::TrainingRun;
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
@@ -56,8 +58,8 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
         }
         None => (config::load(&args.config, &args.sets)?, None),
     };
-    let setting = Setting::new(&config, &args.device)?;
-    Track::new(&config, Path::new("")).check(&setting)?;
+    let context = RunContext::new(&config, &args.device)?;
+    TrainingRun::new(&config, Path::new("")).check(&context)?;
     let folder = match folder {
         Some(folder) => folder,
         None => {
@@ -69,39 +71,33 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
     if args.device != "cpu" {
         words.extend(["--device".into(), args.device.clone()]);
     }
-    let again = Session::command(words);
-    run(&setting, &folder, &Session { stop, bars, again }).map(Some)
+    let resume_command = CommandContext::command(words);
+    run(&config, &context, &folder, &CommandContext { stop, bars, resume_command }).map(Some)
 }
 
-fn run(setting: &Setting<'_>, folder: &RunFolder, session: &Session<'_>) -> Result<PathBuf, ProgramError> {
-    let (config, path) = (setting.config, folder.path());
-    info!("{}: {} on {}, seed {}", path.display(), setting.data.points.name(), setting.device_name, config.seed);
-    let own_track = Track::new(config, path);
-    own_track.train(setting, session)?;
-    let other_config = if config.evaluate.baseline { baseline(config) } else { None };
-    let other = match &other_config {
-        Some(other) => {
-            let below = path.join("baseline");
-            write_config(&below, other)?;
-            let track = Track::new(other, &below);
-            track.train(setting, session)?;
-            Some(track)
-        }
-        None => None,
-    };
-    info!("measuring");
-    let reference = Reference::new(config, &setting.data, &*setting.source, setting.device)?;
-    let own_measured = measure(setting, &own_track, &reference)?;
-    let other_measured = match &other {
-        Some(track) => Some(measure(setting, track, &reference)?),
-        None => None,
-    };
-    let summary = setting.write_summary(folder, &own_measured, other_measured.as_ref(), reference.leading())?;
-    let mut methods = vec![page::Method { track: &own_track, measured: &own_measured }];
-    if let (Some(track), Some(measured)) = (&other, &other_measured) {
-        methods.push(page::Method { track, measured });
+fn run(
+    config: &Config,
+    context: &RunContext,
+    folder: &RunFolder,
+    command: &CommandContext<'_>,
+) -> Result<PathBuf, ProgramError> {
+    let path = folder.path();
+    info!("{}: {} on {}, seed {}", path.display(), context.data.points.name(), context.device_name, config.seed);
+    let own = TrainingRun::new(config, path);
+    own.train(context, command, choose_average)?;
+    let baseline = if config.evaluate.baseline { config.baseline() } else { None };
+    let below = path.join("baseline");
+    let baseline = baseline.as_ref().map(|config| TrainingRun::new(config, &below));
+    if let Some(baseline) = &baseline {
+        baseline.folder.write_config(baseline.config)?;
+        baseline.train(context, command, choose_average)?;
     }
-    let report = page::write(setting, folder, &summary, &methods, &reference)?;
+    info!("measuring");
+    let reference = Reference::new(context, &config.evaluate)?;
+    let measured = measure(context, &own, &reference)?;
+    let beside = baseline.as_ref().map(|run| measure(context, run, &reference)).transpose()?;
+    let beside = baseline.as_ref().zip(beside.as_ref());
+    let (summary, report) = report(context, (&own, &measured), beside, &reference)?;
     summary.print_warnings();
     Ok(report)
 }

@@ -2,24 +2,12 @@
 //! source, velocity network, optimizer settings and gradient steps in all.
 
 use crate::config::{
-    Config, CouplingConfig, DerivativeConfig, EvaluateConfig, FlowConfig, GlowConfig, InterpolantConfig, LevelConfig,
+    CompareConfig, Config, CouplingConfig, DerivativeConfig, FlowConfig, GlowConfig, InterpolantConfig, LevelConfig,
     ObjectiveConfig, PhaseConfig, SourceConfig, TeacherConfig, TermConfig, TransformConfig, VelocityConfig,
+    velocity_alone,
 };
 use clap::ValueEnum;
 use strait_optim::{LevelName, Times};
-
-/// Pairs of each round of a rectified flow, and how they are made.
-const PAIRS: i64 = 1 << 16;
-const PAIRS_NFE: usize = 100;
-/// Turns of a stress velocity.
-const STRESS_TURNS: u64 = 8000;
-/// The joint form: steps of its Glow, the weight that the velocity's own straightness rises to, the step of the path's, the
-/// path's rate of the velocity's, and the velocity's steps for each of the path's.
-const JOINT_STEPS: usize = 4;
-const JOINT_WEIGHT: f64 = 1e-3;
-const JOINT_STEP: f64 = 0.1;
-const JOINT_RATE: f64 = 0.1;
-const JOINT_TURN: u32 = 3;
 
 /// What the row of a method that was trained for as long as `learned` is called, behind its name.
 pub(crate) const SAME_TIME: &str = "_same_time";
@@ -64,90 +52,13 @@ impl Budget {
     pub const ALL: [Self; 2] = [Self::Steps, Self::Time];
 }
 
-/// A name for what a config trains.
-pub fn name(config: &Config) -> &'static str {
-    match config.interpolant {
-        InterpolantConfig::Linear if config.velocity.flow.is_some() => "likelihood",
-        InterpolantConfig::Linear if config.velocity.gaussian => "gaussian_fit",
-        InterpolantConfig::Linear => match config.coupling {
-            CouplingConfig::Independent => "linear",
-            CouplingConfig::Ot => "ot",
-            CouplingConfig::Reflow { .. } => "reflow",
-        },
-        InterpolantConfig::Trigonometric => "trigonometric",
-        InterpolantConfig::Power { .. } => "power",
-        InterpolantConfig::VariancePreserving { .. } => "variance_preserving",
-        InterpolantConfig::Monotone { .. }
-        | InterpolantConfig::Affine(_)
-        | InterpolantConfig::Glow(_)
-        | InterpolantConfig::Warped { .. }
-        | InterpolantConfig::Transport { .. }
-        | InterpolantConfig::Residual { .. } => "learned",
-    }
-}
-
-/// Gradient steps of all levels in all phases.
-pub fn gradient_steps(config: &Config) -> u64 {
-    let steps = |phase: &PhaseConfig| phase.turns * phase.level.iter().map(|level| u64::from(level.steps)).sum::<u64>();
-    config.phase.iter().map(steps).sum()
-}
-
-/// What the velocity does in the last phase of a config.
-pub fn last(config: &Config) -> Option<&LevelConfig> {
-    config.phase.last()?.level.iter().find(|level| level.level == LevelName::Velocity)
-}
-
-/// One phase of `turns` steps of a level.
-fn alone(level: LevelConfig, name: &str, turns: u64) -> PhaseConfig {
-    PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![LevelConfig { steps: 1, ..level }] }
-}
-
-/// One phase of the velocity as the last phase of a config takes its steps, on as many pairs, but by flow matching, which is
-/// for every path and coupling. Another objective is for the config's own path, and so are the times that go with it.
-fn velocity_alone(config: &Config, name: &str, turns: u64) -> Option<PhaseConfig> {
-    let last = last(config)?.clone();
-    let matching = last.objective == ObjectiveConfig::FlowMatching;
-    let level = LevelConfig {
-        objective: ObjectiveConfig::FlowMatching,
-        plus: vec![],
-        batch: last.batch - last.objective.candidates(),
-        times: if matching { last.times } else { Times::Uniform },
-        ..last
-    };
-    Some(alone(level, name, turns))
-}
-
-/// The config of a linear path with the same network and as many gradient steps in all as `config` takes.
-pub fn baseline(config: &Config) -> Option<Config> {
-    if config.interpolant == InterpolantConfig::Linear {
-        return None;
-    }
-    let phase = vec![velocity_alone(config, "linear", gradient_steps(config))?];
-    Some(Config { interpolant: InterpolantConfig::Linear, phase, ..config.clone() })
-}
-
-/// The config of a larger velocity, one layer more and each of twice the width, trained as the last phase of `config`
-/// trains its own, on the path that `config` left. None where the velocity is no network.
-pub fn stress(config: &Config) -> Option<Config> {
-    let velocity = &config.velocity;
-    if velocity.flow.is_some() || velocity.gaussian {
-        return None;
-    }
-    let mut hidden: Vec<i64> = velocity.hidden.iter().map(|width| 2 * width).collect();
-    hidden.push(*hidden.last()?);
-    let phase = vec![alone(last(config)?.clone(), "stress", STRESS_TURNS)];
-    let velocity = VelocityConfig { hidden, ..velocity.clone() };
-    // What is evaluated is said by the training that it is made for.
-    let evaluate = EvaluateConfig { baseline: false, ..EvaluateConfig::default() };
-    Some(Config { velocity, phase, evaluate, ..config.clone() })
-}
-
 /// The joint form of Shankar and Geffner (arXiv 2503.20719), as far as its summaries tell, in `steps` gradient steps: a
 /// twentieth for the velocity alone on the linear path, three fifths for both, and the rest for a velocity afresh. The
 /// straightness of the learned field is lowered by both, by the path with the field's response to it: without, no rate
 /// and no weight that was tried made the field straight.
 fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseConfig>)> {
-    let each = u64::from(JOINT_TURN) + 1;
+    let joint = &preset.compare.joint;
+    let each = u64::from(joint.velocity_steps) + 1;
     let (alone, turns) = ((steps / 20).max(1), (steps * 3 / 5 / each).max(1));
     let first = velocity_alone(preset, "linear", alone)?;
     let mut together = velocity_alone(preset, "together", turns)?;
@@ -156,18 +67,18 @@ fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseCon
     let velocity = together.level.first_mut()?;
     let path = LevelConfig {
         level: LevelName::Interpolant,
-        objective: ObjectiveConfig::MarginalStraightness { step: JOINT_STEP },
-        rate: JOINT_RATE * velocity.rate,
+        objective: ObjectiveConfig::MarginalStraightness { step: joint.step },
+        rate: joint.rate * velocity.rate,
         times: Times::Uniform,
         clip: Some(1.0),
         ..velocity.clone()
     };
     let objective = ObjectiveConfig::FieldStraightness { derivative: DerivativeConfig::Exact };
-    velocity.plus.push(TermConfig { objective, weight: JOINT_WEIGHT, ramp: turns });
-    velocity.steps = JOINT_TURN;
+    velocity.plus.push(TermConfig { objective, weight: joint.weight, ramp: turns });
+    velocity.steps = joint.velocity_steps;
     together.level.push(path);
-    let hidden = vec![(preset.velocity.hidden.first()? / 2).max(1)];
-    let glow = GlowConfig { steps: JOINT_STEPS, hidden, transform: TransformConfig::Affine };
+    let hidden = vec![(preset.velocity.hidden().first()? / 2).max(1)];
+    let glow = GlowConfig { steps: joint.glow_steps, hidden, transform: TransformConfig::Affine };
     Some((InterpolantConfig::Glow(glow), vec![first, together, last]))
 }
 
@@ -210,7 +121,7 @@ impl Method {
 
     /// Gradient steps in all, of a config that `plan` made of a scalable method.
     pub fn steps(self, config: &Config, rounds: u32) -> u64 {
-        self.stages(rounds) * gradient_steps(config)
+        self.stages(rounds) * config.gradient_steps()
     }
 
     /// The config that trains a preset's data by this method in `steps` gradient steps, those of the preset where they are
@@ -232,7 +143,8 @@ impl Method {
         }
         let phase = velocity_alone(preset, self.name(), (steps / self.stages(rounds)).max(1));
         let mut phase = phase.ok_or("the preset's last phase does not fit the velocity")?;
-        config.velocity.flow = None;
+        // A flow of the preset gives way to a network of its widths.
+        config.velocity = preset.velocity.network();
         if self == Self::Paper {
             let (interpolant, phase) = joint(preset, steps).ok_or("the preset's velocity is no network")?;
             return Ok(Config { interpolant, phase, coupling: CouplingConfig::Independent, ..config });
@@ -243,8 +155,7 @@ impl Method {
         }
         if self == Self::GaussianFit {
             let (coupling, phase) = (CouplingConfig::Independent, vec![]);
-            let velocity = VelocityConfig { gaussian: true, hidden: vec![], ema_half_lives: vec![], ..config.velocity };
-            return Ok(Config { coupling, phase, velocity, ..config });
+            return Ok(Config { coupling, phase, velocity: VelocityConfig::Gaussian, ..config });
         }
         config.coupling = match self {
             Self::Ot => CouplingConfig::Ot,
@@ -262,15 +173,21 @@ impl Method {
                     _ => None,
                 };
                 let teacher = teacher.map(Box::new);
-                CouplingConfig::Reflow { rounds, pairs: PAIRS, solver: "euler".into(), nfe: PAIRS_NFE, teacher }
+                let CompareConfig { pairs, pairs_nfe, .. } = preset.compare;
+                CouplingConfig::Reflow { rounds, pairs, solver: "euler".into(), nfe: pairs_nfe, teacher }
             }
             Self::Linear | Self::Likelihood | Self::GaussianFit | Self::Learned | Self::Paper => {
                 CouplingConfig::Independent
             }
         };
         if self == Self::Likelihood {
-            let flow = Some(FlowConfig { steps: 4, transform: TransformConfig::Spline });
-            config.velocity = VelocityConfig { hidden: vec![64, 64], flow, ema_half_lives: vec![], ..config.velocity };
+            let (hidden, ema_half_lives) = (vec![64, 64], vec![]);
+            config.velocity = VelocityConfig::Flow(FlowConfig {
+                steps: 4,
+                transform: TransformConfig::Spline,
+                hidden,
+                ema_half_lives,
+            });
             for level in &mut phase.level {
                 (level.objective, level.times) = (ObjectiveConfig::Likelihood, Times::Uniform);
                 (level.rate, level.clip) = (level.rate.min(3e-3), Some(5.0));

@@ -8,15 +8,12 @@ use crate::ProgramError;
 use crate::comparison::methods::{Budget, Method};
 use crate::evaluation::diagnostics::warnings;
 use crate::evaluation::scores::Metric;
-use crate::run::folder::{RunFolder, write_whole};
+use crate::run::folder::{COMPARISON, RunFolder};
 use crate::run::summary::{Evaluation, Field, Summary};
 use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
-
-/// The tables, for scripts.
-pub(crate) const FILE: &str = "comparison.json";
 
 /// One measured number of one method with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -145,7 +142,7 @@ impl Comparison {
     /// # Errors
     /// `Io` names a summary that cannot be read.
     pub fn of(folder: &RunFolder, command: &str, left_out: &[LeftOut]) -> Result<Self, ProgramError> {
-        let before = folder.read_json::<Before>(FILE).ok().flatten().unwrap_or_default();
+        let before = folder.read_json::<Before>(COMPARISON).ok().flatten().unwrap_or_default();
         let mut comparison = Self {
             run: folder.name(),
             commands: distinct(before.commands.into_iter().chain([command.to_owned()])),
@@ -253,12 +250,12 @@ impl Comparison {
     /// # Errors
     /// Those of drawing and of files.
     pub fn write(&self, folder: &RunFolder) -> Result<(), ProgramError> {
-        folder.write_json(FILE, self)?;
-        folder.write("comparison.md", &self.markdown())?;
-        folder.write("comparison.csv", &self.csv())?;
+        folder.write_json(COMPARISON, self)?;
+        folder.write("comparison.md", self.markdown())?;
+        folder.write("comparison.csv", self.csv())?;
         let figure = self.chart().draw()?;
-        folder.write("comparison.svg", &figure.svg())?;
-        write_whole(&folder.path().join("comparison.png"), &figure.png)
+        folder.write("comparison.svg", figure.svg())?;
+        folder.write("comparison.png", &figure.png).map(|_| ())
     }
 
     /// The methods that were measured with a field.

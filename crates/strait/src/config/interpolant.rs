@@ -1,6 +1,6 @@
 //! `[interpolant]`: the families of paths.
 
-use super::TransformConfig;
+use super::error::{ConfigError, need, positive, widths};
 use serde::{Deserialize, Serialize};
 
 /// `[interpolant]`.
@@ -73,20 +73,92 @@ impl InterpolantConfig {
         }
     }
 
-    /// Whether $x_0$ can be had back from $x_t$, $x_1$ and t, which the exact field asks for.
-    pub fn is_invertible(&self) -> bool {
+    /// What there is to know of its family.
+    pub fn family(&self) -> &'static Family {
+        let [linear, trigonometric, variance_preserving, power, monotone, affine, glow, warped, transport, residual] =
+            &FAMILIES;
         match self {
-            Self::Residual { .. } | Self::Transport { .. } => false,
-            Self::Linear
-            | Self::Trigonometric
-            | Self::VariancePreserving { .. }
-            | Self::Power { .. }
-            | Self::Monotone { .. }
-            | Self::Affine(_)
-            | Self::Glow(_)
-            | Self::Warped { .. } => true,
+            Self::Linear => linear,
+            Self::Trigonometric => trigonometric,
+            Self::VariancePreserving { .. } => variance_preserving,
+            Self::Power { .. } => power,
+            Self::Monotone { .. } => monotone,
+            Self::Affine(_) => affine,
+            Self::Glow(_) => glow,
+            Self::Warped { .. } => warped,
+            Self::Transport { .. } => transport,
+            Self::Residual { .. } => residual,
         }
     }
+
+    /// Refuses settings that make no path.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::Linear | Self::Trigonometric => Ok(()),
+            Self::VariancePreserving { beta } => need(positive(*beta), "interpolant.beta", beta, "above 0"),
+            Self::Power { power } => need(*power >= 1.0, "interpolant.power", power, "at least 1"),
+            Self::Monotone { degree } => need(*degree >= 2, "interpolant.degree", degree, "at least 2"),
+            Self::Affine(affine) => affine.check("interpolant"),
+            Self::Glow(glow) => glow.check("interpolant"),
+            Self::Transport { map: MapConfig::Glow(glow) } => glow.check("interpolant.map"),
+            Self::Transport { map: MapConfig::Gaussian } => Ok(()),
+            Self::Warped { base, warp } => {
+                base.check("interpolant.base")?;
+                warp.check("interpolant.warp")
+            }
+            Self::Residual { hidden, base } => {
+                widths("interpolant.hidden", hidden)?;
+                base.check()
+            }
+        }
+    }
+}
+
+/// What there is to know of a family of paths without building one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Family {
+    /// Its name in a config.
+    pub name: &'static str,
+    /// Whether any of its parameters are learned.
+    pub learns: bool,
+    /// Whether $x_0$ can be had back from $x_t$, $x_1$ and t, which the exact field asks for.
+    pub is_invertible: bool,
+    /// Whether its marginal field over given ends is known (Proposition 1, or a form of its own).
+    pub has_marginal: bool,
+    /// Whether the derivative of its exact field along the flow comes without a JVP inside a JVP.
+    pub has_closed_derivative: bool,
+    /// Settings of one, as the keys of `[interpolant]` beside `family`: what tests build and pictures show.
+    pub example: &'static str,
+}
+
+/// All families of paths.
+pub const FAMILIES: [Family; 10] = [
+    Family { example: "", ..fixed("linear") },
+    Family { example: "", ..fixed("trigonometric") },
+    Family { example: "beta = 20.0", ..fixed("variance_preserving") },
+    Family { example: "power = 2.0", ..fixed("power") },
+    Family { example: "degree = 8", ..learned("monotone") },
+    Family { example: "hidden = [64, 64]\nmixing = 'triangular'\nlog_scale_bound = 50.0", ..learned("affine") },
+    Family { has_closed_derivative: false, example: "steps = 4\nhidden = [32, 32]", ..learned("glow") },
+    Family {
+        example: "base = { hidden = [64, 64], mixing = 'triangular', log_scale_bound = 50.0 }\n\
+                  warp = { steps = 4, hidden = [32, 32] }",
+        ..learned("warped")
+    },
+    Family {
+        is_invertible: false,
+        example: "map = { kind = 'glow', steps = 4, hidden = [32, 32], transform = 'spline' }",
+        ..learned("transport")
+    },
+    Family { is_invertible: false, has_marginal: false, example: "hidden = [64, 64]", ..learned("residual") },
+];
+
+const fn fixed(name: &'static str) -> Family {
+    Family { name, learns: false, is_invertible: true, has_marginal: true, has_closed_derivative: true, example: "" }
+}
+
+const fn learned(name: &'static str) -> Family {
+    Family { learns: true, ..fixed(name) }
 }
 
 /// A path that is affine in $x_0$.
@@ -122,4 +194,48 @@ pub struct GlowConfig {
     /// What couplings do.
     #[serde(default)]
     pub transform: TransformConfig,
+}
+
+/// What the couplings of a flow do to the coordinates that they change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransformConfig {
+    /// Scale and shift.
+    #[default]
+    Affine,
+    /// Monotone rational-quadratic splines.
+    Spline,
+}
+
+impl AffineConfig {
+    fn check(&self, at: &str) -> Result<(), ConfigError> {
+        widths(&format!("{at}.hidden"), &self.hidden)?;
+        let bound = self.log_scale_bound;
+        need(positive(bound), &format!("{at}.log_scale_bound"), bound, "above 0")
+    }
+}
+
+impl GlowConfig {
+    fn check(&self, at: &str) -> Result<(), ConfigError> {
+        need(self.steps > 0, &format!("{at}.steps"), self.steps, "at least 1")?;
+        widths(&format!("{at}.hidden"), &self.hidden)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::error::variants;
+
+    /// A family of the config that is not in the table, or that the table does not describe, is found here.
+    #[test]
+    fn the_table_holds_every_family_of_the_config() {
+        assert_eq!(variants::<InterpolantConfig>("family = '?'"), FAMILIES.map(|family| family.name));
+        for family in &FAMILIES {
+            let text = format!("family = '{}'\n{}", family.name, family.example);
+            let config: InterpolantConfig = toml::from_str(&text).unwrap();
+            assert_eq!(config.family(), family);
+            config.check().unwrap();
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! `objective` and `plus`: what the steps of a level lower.
 
+use super::error::{ConfigError, need, positive};
 use serde::{Deserialize, Serialize};
+use strait_optim::LevelName;
 
 /// An objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,12 +56,92 @@ pub enum ObjectiveConfig {
     ConditionalVariance,
 }
 
+/// What there is to know of an objective without building it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectiveKind {
+    /// Its name in a config.
+    pub name: &'static str,
+    /// The levels whose steps may lower it.
+    pub levels: &'static [LevelName],
+    /// Whether it stands on the exact field, and so on independent pairs and a source with a density.
+    pub needs_independent: bool,
+    /// Whether it asks for an invertible path.
+    pub needs_invertible: bool,
+    /// Its keys beside `name`.
+    pub example: &'static str,
+}
+
+/// All objectives.
+pub const OBJECTIVES: [ObjectiveKind; 10] = {
+    use LevelName::{Interpolant, Transport, Velocity};
+    [
+        of("flow_matching", &[Velocity]),
+        ObjectiveKind { needs_independent: true, ..of("marginal_flow_matching", &[Velocity]) },
+        of("likelihood", &[Velocity, Transport]),
+        of("transport_cost", &[Transport]),
+        of("squared_velocity", &[Transport, Interpolant]),
+        ObjectiveKind { example: "acceleration = 2e-3", ..of("energy", &[Interpolant, Transport]) },
+        ObjectiveKind {
+            needs_independent: true,
+            needs_invertible: true,
+            example: "candidates = 32, times = 4, until = 0.9, floor = 1.5",
+            ..of("straightness", &[Interpolant])
+        },
+        of("field_straightness", &[Interpolant, Velocity]),
+        ObjectiveKind { example: "step = 0.1", ..of("marginal_straightness", &[Interpolant]) },
+        of("conditional_variance", &[Interpolant]),
+    ]
+};
+
+const fn of(name: &'static str, levels: &'static [LevelName]) -> ObjectiveKind {
+    ObjectiveKind { name, levels, needs_independent: false, needs_invertible: false, example: "" }
+}
+
 impl ObjectiveConfig {
+    /// What there is to know of it.
+    pub fn kind(self) -> &'static ObjectiveKind {
+        let [flow, marginal_flow, likelihood, cost, speed, energy, straightness, field, marginal, variance] =
+            &OBJECTIVES;
+        match self {
+            Self::FlowMatching => flow,
+            Self::MarginalFlowMatching { .. } => marginal_flow,
+            Self::Likelihood => likelihood,
+            Self::TransportCost => cost,
+            Self::SquaredVelocity => speed,
+            Self::Energy { .. } => energy,
+            Self::Straightness { .. } => straightness,
+            Self::FieldStraightness { .. } => field,
+            Self::MarginalStraightness { .. } => marginal,
+            Self::ConditionalVariance => variance,
+        }
+    }
+
     /// Pairs of each batch that lend their data points alone, where a velocity is trained.
     pub fn candidates(self) -> i64 {
         match self {
             Self::MarginalFlowMatching { candidates } => candidates,
             _ => 0,
+        }
+    }
+
+    /// Refuses settings that the objective has no meaning for.
+    pub(super) fn check(self, key: &str) -> Result<(), ConfigError> {
+        match self {
+            Self::Straightness { candidates: k, times, until, floor, .. } => {
+                need(k >= 2 && k % 2 == 0, &format!("{key}.candidates"), k, "even and at least 2")?;
+                need(times >= 1, &format!("{key}.times"), times, "at least 1")?;
+                need(until > 0.0 && until < 1.0, &format!("{key}.until"), until, "above 0 and below 1")?;
+                let reached = floor >= 1.0 && floor <= k as f64;
+                need(reached, &format!("{key}.floor"), floor, "at least 1 and at most the candidates")
+            }
+            Self::Energy { acceleration: a } => {
+                need(a.is_finite() && a >= 0.0, &format!("{key}.acceleration"), a, "at least 0")
+            }
+            Self::MarginalFlowMatching { candidates: k } => need(k >= 0, &format!("{key}.candidates"), k, "at least 0"),
+            Self::MarginalStraightness { step } => {
+                need(positive(step) && step <= 0.5, &format!("{key}.step"), step, "above 0 and at most 0.5")
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -86,4 +168,22 @@ pub struct TermConfig {
     /// Turns over which the weight rises from 0.
     #[serde(default)]
     pub ramp: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::error::variants;
+
+    #[test]
+    fn the_table_holds_every_objective_of_the_config() {
+        assert_eq!(variants::<ObjectiveConfig>("name = '?'"), OBJECTIVES.map(|objective| objective.name));
+        for kind in &OBJECTIVES {
+            let text = format!("name = '{}'\n{}", kind.name, kind.example.replace(", ", "\n"));
+            let config: ObjectiveConfig = toml::from_str(&text).unwrap();
+            assert_eq!(config.kind(), kind);
+            config.check("objective").unwrap();
+            assert!(!kind.levels.is_empty());
+        }
+    }
 }

@@ -1,57 +1,9 @@
 //! From TOML to a config and back, with errors that say where and what would be right.
 
-use super::{Config, VERSION};
+use super::{Config, ConfigError, VERSION};
 use serde::Deserialize as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toml::{Table, Value};
-
-/// What can be wrong with a config.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// Neither a preset nor a file.
-    #[error("no preset and no file is called `{name}`{}", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// The nearest preset.
-        nearest: Option<String>,
-    },
-    /// A file that cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        source: std::io::Error,
-    },
-    /// Text that is not a config.
-    #[error("{origin}{}: {problem}", line.map(|l| format!(", line {l}")).unwrap_or_default())]
-    Text {
-        /// The file, the preset, or `--set KEY`.
-        origin: String,
-        /// The line, counted from 1.
-        line: Option<usize>,
-        /// What is wrong, with the nearest right thing.
-        problem: String,
-    },
-    /// A config of another version of the format.
-    #[error("{origin}: it is a config of version {found}, and this program reads version {VERSION}")]
-    Version {
-        /// The file or preset.
-        origin: String,
-        /// The version it states.
-        found: String,
-    },
-    /// A value that makes no sense.
-    #[error("config: {key} must be {must}")]
-    Value {
-        /// The key, with its value.
-        key: String,
-        /// What it must be.
-        must: String,
-    },
-}
 
 /// The presets that come with the program, by name; the first is the default.
 pub const PRESETS: [(&str, &str); 13] = [
@@ -106,7 +58,7 @@ fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigErro
         Some(Value::Integer(version)) if *version == i64::from(VERSION) => {}
         found => {
             let found = found.map_or_else(|| "(none)".into(), Value::to_string);
-            return Err(ConfigError::Version { origin: origin.into(), found });
+            return Err(ConfigError::Version { origin: origin.into(), found, reads: VERSION });
         }
     }
     let config = toml::from_str(text).map_err(|error| at(origin, text, &error))?;

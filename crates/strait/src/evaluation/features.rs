@@ -2,8 +2,6 @@
 //! data.
 
 use crate::ProgramError;
-use crate::run::folder::write_whole;
-use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,40 +17,6 @@ const FIT: Fit = Fit { steps: 1500, batch: 128, rate: 2e-3, weight_decay: 1e-2 }
 
 fn shape() -> ClassifierShape {
     ClassifierShape { input: 64, hidden: vec![256, 256], features: 64, classes: 10 }
-}
-
-/// Fits the feature map that a data set's samples are compared in.
-#[derive(Debug, Args)]
-pub struct FeaturesArgs {
-    /// Of which data
-    #[arg(value_enum)]
-    data: FeaturesName,
-}
-
-/// Data sets with a feature map of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FeaturesName {
-    /// A classifier of the 8 x 8 digits
-    Digits,
-}
-
-/// Runs `features`. Returns the path of the weights.
-///
-/// # Errors
-/// Each one line.
-pub fn features(args: &FeaturesArgs) -> Result<PathBuf, ProgramError> {
-    let FeaturesName::Digits = args.data;
-    let place = Place::of(&data_dir()?);
-    let (_, record) = fitted(&place)?;
-    println!(
-        "{}: test accuracy {:.3}, of {} steps on the training split, seed {}; weights {}",
-        record.data,
-        record.test_accuracy,
-        record.steps,
-        record.seed,
-        &record.sha256[..8]
-    );
-    Ok(place.weights)
 }
 
 /// A fitted feature map, and what makes its numbers comparable.
@@ -75,6 +39,21 @@ pub fn digits() -> Result<Features, ProgramError> {
         None => fitted(&place)?,
     };
     Ok(Features { map, weights: record.sha256[..8].to_owned() })
+}
+
+/// Fits the classifier of digits afresh, and keeps it. Returns where its weights lie, and a line that says what it is.
+///
+/// # Errors
+/// Those of the data and of fitting.
+pub fn refit() -> Result<(PathBuf, String), ProgramError> {
+    let place = Place::of(&data_dir()?);
+    let (_, record) = fitted(&place)?;
+    let Record { data, test_accuracy, steps, seed, sha256, .. } = record;
+    let weights = &sha256[..8];
+    let said = format!(
+        "{data}: test accuracy {test_accuracy:.3}, of {steps} steps on the training split, seed {seed}; weights {weights}"
+    );
+    Ok((place.weights, said))
 }
 
 /// What stands beside the weights.
@@ -138,7 +117,7 @@ impl Place {
         let text =
             serde_json::to_string_pretty(record).map_err(|error| ProgramError::io(&self.record)(error.into()))?;
         tensors::write(&self.weights, &map.parameters().named())?;
-        write_whole(&self.record, text.as_bytes())
+        strait_io::write_whole(&self.record, |to| fs::write(to, text)).map_err(ProgramError::io(&self.record))
     }
 }
 

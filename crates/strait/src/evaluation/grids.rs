@@ -1,21 +1,17 @@
 //! The times that a run is sampled at, searched ones kept with the run.
 
 use crate::ProgramError;
-use crate::config::GridConfig;
+use crate::config::{GridConfig, GridSearchConfig};
 use crate::run::folder::RunFolder;
-use crate::training::context::Setting;
-use crate::training::training_run::Models;
+use crate::training::context::RunContext;
+use crate::training::models::Models;
 use serde::{Deserialize, Serialize};
-use strait_core::Seed;
 use strait_ode::{GridSearch, Method, TimeGrid};
 use tch::Kind;
 use tracing::info;
 
 /// The file of a run's searched grids.
 const FILE: &str = "grids.json";
-/// Source points that a grid is searched on, of a stream that nothing else draws from, and grids that are tried.
-const POINTS: i64 = 512;
-const TRIALS: usize = 200;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Found {
@@ -35,10 +31,10 @@ struct Found {
 /// Those of the search and of its file.
 pub fn grid(
     choice: GridConfig,
-    method: Method,
-    nfe: usize,
+    search: &GridSearchConfig,
+    (method, nfe): (Method, usize),
     models: &Models,
-    setting: &Setting<'_>,
+    context: &RunContext,
     folder: &RunFolder,
 ) -> Result<TimeGrid, ProgramError> {
     if matches!(method, Method::Dopri5(_)) {
@@ -56,9 +52,9 @@ pub fn grid(
     if let Some(found) = known.iter().find(|found| found.solver == method.name() && found.nfe == nfe) {
         return Ok(TimeGrid::custom(found.times.clone())?);
     }
-    let mut draws = Seed(setting.config.seed).stream("grid search").at(0);
-    let x0 = setting.source.sample(POINTS, &mut draws, Kind::Float, setting.device)?;
-    let found = GridSearch { method, steps, trials: TRIALS }.run(&*models.velocity, &x0)?;
+    let mut draws = context.seed.stream("grid search").at(0); // nothing else draws from it
+    let x0 = context.source.sample(search.points, &mut draws, Kind::Float, context.device)?;
+    let found = GridSearch { method, steps, trials: search.trials }.run(&*models.velocity, &x0)?;
     info!("a grid of {steps} steps: error {:.4}, on the uniform one {:.4}", found.error, found.uniform_error);
     known.push(Found {
         solver: method.name().into(),

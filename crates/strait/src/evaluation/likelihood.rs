@@ -1,23 +1,14 @@
 //! How likely a trained flow finds held-out data, in nats and in bits per dimension.
 
 use crate::ProgramError;
-use crate::build::Data;
+use crate::config::LikelihoodConfig;
 use crate::run::summary::LikelihoodSummary;
-use crate::training::training_run::Models;
+use crate::training::context::RunContext;
+use crate::training::models::Models;
 use std::f64::consts::LN_2;
-use strait_core::{Error, Seed, Source, VelocityField, event_size};
+use strait_core::{Error, Source, VelocityField, event_size};
 use strait_ode::{Divergence, FlowDensity, Method, Mode, Options, TimeGrid};
 use tch::{Kind, Tensor};
-
-/// Up to this dimension the divergence is exact.
-const EXACT: i64 = 8;
-/// Steps of the fourth-order rule that flow and divergence are integrated with.
-const STEPS: usize = 50;
-/// Data points with the exact divergence, and with a probed one.
-const POINTS: i64 = 1000;
-const PROBED_POINTS: i64 = 256;
-/// Antithetic pairs of probes for each point.
-const PAIRS: i64 = 4;
 
 /// The log-density of data under a field's flow from a source.
 struct Found {
@@ -34,13 +25,13 @@ struct Found {
 ///
 /// # Errors
 /// Those of the models and of the solver.
-pub fn likelihood(
+pub(super) fn likelihood(
     models: &Models,
-    source: &dyn Source,
-    data: &Data,
+    context: &RunContext,
     points: &Tensor,
-    seed: Seed,
+    settings: &LikelihoodConfig,
 ) -> Result<Option<LikelihoodSummary>, ProgramError> {
+    let source = &*context.source;
     if !has_density(source, points) {
         return Ok(None);
     }
@@ -48,24 +39,27 @@ pub fn likelihood(
     let d = event_size(points);
     let found = match &models.flow {
         Some(flow) => Found {
-            log_density: tch::no_grad(|| flow.log_density(&few(POINTS)))?,
+            log_density: tch::no_grad(|| flow.log_density(&few(settings.points)))?,
             standard_error: None,
             estimator: "exact, of the flow".into(),
             nfe: 1,
         },
-        None if d <= EXACT => along_flow(&*models.velocity, source, &few(POINTS), exact(d), "exact divergence")?,
+        None if d <= settings.exact_dimensions => {
+            let points = few(settings.points);
+            along_flow(&*models.velocity, source, &points, exact(d), settings.steps, "exact divergence")?
+        }
         None => {
-            let draws = seed.stream("evaluation").stream("probes").at(0);
-            let probes = Divergence::Hutchinson { mode: Mode::Forward { at_once: 2 * PAIRS }, pairs: PAIRS, draws };
-            let name = format!("Hutchinson's divergence, {PAIRS} antithetic pairs");
-            along_flow(&*models.velocity, source, &few(PROBED_POINTS), probes, &name)?
+            let (draws, pairs) = (context.seed.stream("evaluation").stream("probes").at(0), settings.probe_pairs);
+            let probes = Divergence::Hutchinson { mode: Mode::Forward { at_once: 2 * pairs }, pairs, draws };
+            let name = format!("Hutchinson's divergence, {pairs} antithetic pairs");
+            along_flow(&*models.velocity, source, &few(settings.probed_points), probes, settings.steps, &name)?
         }
     };
-    Ok(Some(summarise(&found, d, data.units.log_det())))
+    Ok(Some(summarise(&found, d, context.data.units.log_det())))
 }
 
 /// Whether a source knows its density at points like these.
-pub fn has_density(source: &dyn Source, points: &Tensor) -> bool {
+pub(super) fn has_density(source: &dyn Source, points: &Tensor) -> bool {
     !matches!(source.log_density(&points.narrow(0, 0, 1)), Err(Error::NoDensity { .. }))
 }
 
@@ -78,11 +72,12 @@ fn along_flow(
     source: &dyn Source,
     points: &Tensor,
     divergence: Divergence,
+    steps: usize,
     name: &str,
 ) -> Result<Found, ProgramError> {
-    let flow = FlowDensity { field, source, method: Method::Rk4, grid: TimeGrid::uniform(STEPS)?, divergence };
+    let flow = FlowDensity { field, source, method: Method::Rk4, grid: TimeGrid::uniform(steps)?, divergence };
     let densities = flow.at_data(points, Options { chunk: Some(1024), ..Options::default() })?;
-    let estimator = format!("{name}, {STEPS} steps of rk4");
+    let estimator = format!("{name}, {steps} steps of rk4");
     let (log_density, nfe) = (densities.log_density, densities.solution.nfe);
     Ok(Found { log_density, standard_error: densities.standard_error, estimator, nfe })
 }
@@ -108,7 +103,7 @@ fn summarise(found: &Found, d: i64, log_det: f64) -> LikelihoodSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strait_core::StandardNormal;
+    use strait_core::{Seed, StandardNormal};
     use strait_data::{NormalisedToy, toys::Gaussian};
     use strait_paths::gaussian::{LinearPathField, StraightField};
     use tch::Device;
@@ -130,7 +125,7 @@ mod tests {
             let straight = StraightField::new(&mean, &covariance).unwrap();
             let linear = LinearPathField::new(&mean, &covariance).unwrap();
             for field in [&straight as &dyn VelocityField, &linear] {
-                let found = along_flow(field, &source, &z, exact(dimension), "exact").unwrap();
+                let found = along_flow(field, &source, &z, exact(dimension), 50, "exact").unwrap();
                 let summary = summarise(&found, dimension, units.units().log_det());
                 let off = (summary.nats - exact_nats).abs();
                 assert!(off < 1e-5, "{} in place of {exact_nats} ({})", summary.nats, units.toy().name());
@@ -138,7 +133,7 @@ mod tests {
                 assert!((summary.bits_per_dimension - bits).abs() < 1e-12);
                 let mode = Mode::Forward { at_once: 8 };
                 let probes = Divergence::Hutchinson { mode, pairs: 4, draws: Seed(6).stream("p").at(0) };
-                let probed = along_flow(field, &source, &z, probes, "probed").unwrap();
+                let probed = along_flow(field, &source, &z, probes, 50, "probed").unwrap();
                 let probed = summarise(&probed, dimension, units.units().log_det());
                 let error = probed.probe_error.unwrap();
                 assert!((probed.nats - summary.nats).abs() < 4.0 * error + 1e-9, "{} +- {error}", probed.nats);

@@ -1,11 +1,15 @@
 //! Evaluation: what a trained run is worth.
 
-pub mod averages;
+pub mod choose_average;
 pub mod diagnostics;
-pub mod exact;
+mod dynamics;
+mod exact;
 pub mod features;
 pub mod grids;
-pub mod likelihood;
+mod likelihood;
+pub mod lines;
 pub mod measure;
+pub mod reference;
+pub mod samples;
 pub mod scores;
 pub mod stress;

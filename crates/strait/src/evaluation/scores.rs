@@ -1,8 +1,8 @@
 //! The numbers that samples are judged by, each with its name, its words and which way is better.
 
+use super::features::Features;
 use crate::ProgramError;
 use crate::build::Data;
-use crate::evaluation::features::Features;
 use strait_core::{Seed, Split};
 use strait_metrics::features::{FeatureDistances, FeatureMap as _, feature_distances};
 use strait_metrics::{Distances, distances, nearest};
@@ -150,7 +150,7 @@ pub struct FeatureScores {
 /// What samples are compared with in features. There are more samples than reference points, since the fewer there are
 /// the more of a distance is bias and chance.
 #[derive(Debug)]
-pub struct Yardstick {
+pub struct FeatureReference {
     features: Features,
     /// Features of the reference points.
     real: Tensor,
@@ -158,7 +158,7 @@ pub struct Yardstick {
     train: Tensor,
 }
 
-impl Yardstick {
+impl FeatureReference {
     /// Against reference points (n, ...) in the data's units.
     ///
     /// # Errors
@@ -202,14 +202,14 @@ impl Yardstick {
     }
 }
 
-/// Scores of samples in the data's units against a reference (n, ...) and, in features, a yardstick. Wasserstein
+/// Scores of samples in the data's units against a reference (n, ...) and, in features, a [`FeatureReference`]. Wasserstein
 /// distances are of the first n samples.
 ///
 /// # Errors
 /// Those of the distances.
-pub fn scores(x: &Tensor, reference: &Tensor, yardstick: Option<&Yardstick>) -> Result<Scores, ProgramError> {
+pub fn scores(x: &Tensor, reference: &Tensor, features: Option<&FeatureReference>) -> Result<Scores, ProgramError> {
     let samples = reference.size()[0];
     let distances = distances(&x.narrow(0, 0, samples), reference)?;
-    let features = yardstick.map(|yardstick| yardstick.score(x)).transpose()?;
+    let features = features.map(|features| features.score(x)).transpose()?;
     Ok(Scores { distances, samples, features })
 }

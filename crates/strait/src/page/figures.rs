@@ -1,12 +1,10 @@
 //! The figures of a run.
 
-use super::{Headline, Method, evaluations, measured};
-use crate::ProgramError;
-use crate::build::Picture;
-use crate::evaluation::measure::{Measured, Reference, conditional_paths, trajectories};
+use super::method::{Headline, Method, measured};
+use crate::evaluation::diagnostics::evaluations;
+use crate::evaluation::lines::Lines;
+use crate::evaluation::reference::Reference;
 use crate::evaluation::scores::{Metric, Scores};
-use crate::training::context::Setting;
-use crate::training::training_run::MetricsLine;
 use strait_report::{
     Axis, Chart, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError, ScatterCell,
     ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
@@ -16,8 +14,6 @@ use tch::{Kind, Tensor};
 /// Points of a scatter cell and images of a grid cell.
 const POINTS: i64 = 2000;
 const TILES: i64 = 25;
-/// Trajectories and conditional paths drawn.
-const DRAWN: i64 = 60;
 
 /// The first two coordinates of the first points.
 pub(crate) fn points(x: &Tensor, most: i64) -> Vec<[f64; 2]> {
@@ -27,13 +23,9 @@ pub(crate) fn points(x: &Tensor, most: i64) -> Vec<[f64; 2]> {
     flat(0).into_iter().zip(flat(last)).map(|(a, b)| [a, b]).collect()
 }
 
-pub(super) fn samples(
-    setting: &Setting<'_>,
-    methods: &[Method<'_>],
-    reference: &Reference,
-) -> Result<Figure, ReportError> {
-    match setting.data.picture {
-        Some(picture) => images(picture, methods, reference).draw(),
+pub(super) fn samples(methods: &[Method<'_>], reference: &Reference) -> Result<Figure, ReportError> {
+    match images(methods, reference) {
+        Some(grid) => grid.draw(),
         None => scatter(methods, reference).draw(),
     }
 }
@@ -65,7 +57,9 @@ fn scatter(methods: &[Method<'_>], reference: &Reference) -> ScatterGrid {
     }
 }
 
-fn images(picture: Picture, methods: &[Method<'_>], reference: &Reference) -> ImageGrid {
+/// None of data that are no images.
+fn images(methods: &[Method<'_>], reference: &Reference) -> Option<ImageGrid> {
+    let picture = reference.picture?;
     let cell = |x: &Tensor, note: String| ImageCell { values: picture.values(x, TILES), note };
     let headline = Headline::new(reference);
     let row = |method: &Method<'_>| {
@@ -76,7 +70,7 @@ fn images(picture: Picture, methods: &[Method<'_>], reference: &Reference) -> Im
     };
     let mut columns = columns(methods);
     columns.push("real images".into());
-    ImageGrid {
+    Some(ImageGrid {
         id: "samples".into(),
         title: "Samples by number of evaluations".into(),
         caption: "The first 25 samples from the same source points in every cell, none chosen; the real images are of \
@@ -86,7 +80,7 @@ fn images(picture: Picture, methods: &[Method<'_>], reference: &Reference) -> Im
         columns,
         last_is_truth: true,
         rows: methods.iter().map(row).collect(),
-    }
+    })
 }
 
 pub(super) fn quality(methods: &[Method<'_>], reference: &Reference) -> Chart {
@@ -135,53 +129,41 @@ pub(super) fn profile(methods: &[Method<'_>]) -> Chart {
     }
 }
 
-pub(super) fn flow_lines(
-    setting: &Setting<'_>,
-    methods: &[Method<'_>],
-    reference: &Reference,
-) -> Result<Figure, ProgramError> {
-    let lines = |measured: &Measured| {
-        let states = trajectories(&measured.models, reference, &setting.data, DRAWN)?;
-        Ok((0..states.size()[1]).map(|i| states.select(1, i)).collect())
-    };
+pub(super) fn flow_lines(methods: &[Method<'_>], reference: &Reference) -> Result<Figure, ReportError> {
     let title = "Trajectories of the flow".into();
-    let caption = "100 Euler steps from the same source points.".into();
-    let panels = line_panels(methods, reference, false, lines)?;
-    Ok(Trajectories { id: "trajectories".into(), title, caption, panels }.draw()?)
+    let caption = format!("{} Euler steps from the same source points.", reference.settings.dynamics.steps);
+    let panels = line_panels(methods, reference, false, |lines| &lines.flow);
+    Trajectories { id: "trajectories".into(), title, caption, panels }.draw()
 }
 
-pub(super) fn path_lines(
-    setting: &Setting<'_>,
-    methods: &[Method<'_>],
-    reference: &Reference,
-) -> Result<Figure, ProgramError> {
+pub(super) fn path_lines(methods: &[Method<'_>], reference: &Reference) -> Result<Figure, ReportError> {
     let title = "Conditional paths".into();
     let caption = "The paths of twelve pairs, with the straight line between the ends of each.".into();
-    let lines = |measured: &Measured| conditional_paths(measured, &setting.data, 12);
-    let panels = line_panels(methods, reference, true, lines)?;
-    Ok(Trajectories { id: "paths".into(), title, caption, panels }.draw()?)
+    let panels = line_panels(methods, reference, true, |lines| &lines.paths);
+    Trajectories { id: "paths".into(), title, caption, panels }.draw()
 }
 
-/// A panel for each method, with lines through the points (times, 2) that its models give.
+/// A panel for each method that has lines, with some of them.
 fn line_panels(
     methods: &[Method<'_>],
     reference: &Reference,
     chords: bool,
-    lines: impl Fn(&Measured) -> Result<Vec<Tensor>, ProgramError>,
-) -> Result<Vec<TrajectoryPanel>, ProgramError> {
+    lines: fn(&Lines) -> &[Tensor],
+) -> Vec<TrajectoryPanel> {
     let panel = |method: &Method<'_>| {
-        Ok(TrajectoryPanel {
+        Some(TrajectoryPanel {
             title: method.name().into(),
             colour: method.colour(),
-            paths: lines(method.measured)?.iter().map(|line| points(line, i64::MAX)).collect(),
+            paths: lines(method.lines.as_ref()?).iter().map(|line| points(line, i64::MAX)).collect(),
             background: points(&reference.data, POINTS),
             chords,
         })
     };
-    methods.iter().map(panel).collect()
+    methods.iter().filter_map(panel).collect()
 }
 
-pub(super) fn loss(method: &Method<'_>, lines: &[MetricsLine]) -> Chart {
+pub(super) fn loss(method: &Method<'_>) -> Chart {
+    let lines = &method.log;
     let mut names: Vec<(String, String)> = vec![];
     for level in lines.iter().flat_map(|line| &line.levels) {
         for term in level.terms.keys() {

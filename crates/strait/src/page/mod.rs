@@ -1,86 +1,36 @@
 //! Fills the report of a run.
 
 mod figures;
+mod method;
 mod tables;
 
 pub(crate) use figures::points;
+pub use method::Method;
 
-use crate::config::{InterpolantConfig, UnitsConfig};
+use self::method::{Headline, measured};
+use crate::ProgramError;
+use crate::config::{self, Config, UnitsConfig};
 use crate::evaluation::diagnostics::evaluations;
-use crate::evaluation::measure::{Measured, Reference};
-use crate::evaluation::scores::{Metric, Scores};
-use crate::run::command::Session;
+use crate::evaluation::reference::Reference;
+use crate::evaluation::scores::Metric;
+use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::summary::Summary;
-use crate::training::context::Setting;
-use crate::training::training_run::Track;
-use crate::{ProgramError, config};
 use std::path::PathBuf;
-use strait_report::{Colour, KeyNumber, Page, Section, significant};
-
-/// One method of the report, the run's own first.
-pub struct Method<'a> {
-    /// Its training.
-    pub track: &'a Track<'a>,
-    /// What was measured.
-    pub measured: &'a Measured,
-}
-
-impl Method<'_> {
-    fn name(&self) -> &str {
-        &self.track.name
-    }
-
-    /// The linear path has one colour in every report, whatever its pairs and whatever stands beside it.
-    fn colour(&self) -> Colour {
-        Colour::of(usize::from(self.track.config.interpolant != InterpolantConfig::Linear))
-    }
-
-    fn score(&self, headline: Headline, nfe: usize) -> f64 {
-        let sample = self.measured.samples.iter().find(|s| s.nfe == nfe);
-        sample.map_or(f64::NAN, |s| headline.of(&s.scores))
-    }
-}
-
-/// The distance that a page leads with.
-#[derive(Clone, Copy)]
-struct Headline(Metric);
-
-impl Headline {
-    fn new(reference: &Reference) -> Self {
-        Self(reference.leading())
-    }
-
-    fn name(self) -> &'static str {
-        self.0.in_words()
-    }
-
-    fn note(self, scores: &Scores) -> String {
-        format!("{} {}", self.name(), significant(self.of(scores)))
-    }
-
-    fn of(self, scores: &Scores) -> f64 {
-        self.0.of(scores).map_or(f64::NAN, |(value, _)| self.0.shown(value))
-    }
-}
-
-/// What was measured of a reference.
-fn measured(reference: &Reference) -> impl Iterator<Item = Metric> {
-    Metric::ALL.into_iter().filter(|metric| metric.of(&reference.floor).is_some())
-}
+use strait_report::{KeyNumber, Page, Section, significant};
 
 /// Writes `report/` and returns the path of its page.
 ///
 /// # Errors
 /// Those of drawing and of files.
 pub fn write(
-    setting: &Setting<'_>,
     folder: &RunFolder,
+    config: &Config,
     summary: &Summary,
     methods: &[Method<'_>],
     reference: &Reference,
 ) -> Result<PathBuf, ProgramError> {
-    let units = match setting.config.data.units {
+    let units = match config.data.units {
         UnitsConfig::Unit => "in units in which the data have variance 1",
         UnitsConfig::Own => "in the data's own units",
     };
@@ -92,18 +42,18 @@ pub fn write(
     quality.push(tables::diagnostics(methods, units).into());
     quality.extend(tables::likelihood(methods, reference).map(Into::into));
     let mut sections = vec![
-        Section { heading: "Samples".into(), content: vec![figures::samples(setting, methods, reference)?.into()] },
+        Section { heading: "Samples".into(), content: vec![figures::samples(methods, reference)?.into()] },
         Section { heading: "Quality".into(), content: quality },
     ];
-    if reference.data.size()[1..] == [2] {
+    if methods.iter().any(|method| method.lines.is_some()) {
         sections.push(Section {
             heading: "Paths".into(),
             content: vec![
                 "A trajectory of the flow is what the sampler follows; a conditional path is what the velocity was \
                  trained on. The learned paths bend so that the flow need not."
                     .into(),
-                figures::flow_lines(setting, methods, reference)?.into(),
-                figures::path_lines(setting, methods, reference)?.into(),
+                figures::flow_lines(methods, reference)?.into(),
+                figures::path_lines(methods, reference)?.into(),
             ],
         });
     }
@@ -116,9 +66,8 @@ pub fn write(
         losses.push(tables::levels(methods).into());
     }
     for method in methods {
-        let lines = method.track.read_metrics()?;
-        if !lines.is_empty() {
-            losses.push(figures::loss(method, &lines).draw()?.into());
+        if !method.log.is_empty() {
+            losses.push(figures::loss(method).draw()?.into());
         }
     }
     if !losses.is_empty() {
@@ -132,13 +81,13 @@ pub fn write(
         key_numbers: key_numbers(methods, reference),
         sections,
         facts: facts(summary, reference),
-        command: Session::command([
+        command: CommandContext::command([
             "train".into(),
             folder.path().join("config.toml").display().to_string(),
             "--device".into(),
             summary.device.clone(),
         ]),
-        settings: config::write(setting.config)?,
+        settings: config::write(config)?,
     };
     Ok(page.write(&folder.path().join("report"))?)
 }

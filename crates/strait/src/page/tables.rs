@@ -1,8 +1,8 @@
 //! The tables of a run.
 
-use super::Method;
 use super::figures::columns;
-use crate::evaluation::measure::Reference;
+use super::method::Method;
+use crate::evaluation::reference::Reference;
 use crate::evaluation::scores::{Metric, Scores};
 use crate::run::summary::{Evaluation, Field, LevelSummary};
 use strait_report::{Better, Cell, Column, Row, Table};

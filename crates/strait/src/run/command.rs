@@ -1,19 +1,19 @@
-//! One command at work: what stops it, what shows it, and how it goes on.
+//! One command at work: what stops it, what shows its progress, and how it is resumed.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::sync::atomic::AtomicBool;
 
-/// What ends trainings early, what shows them, and how the command goes on.
-pub struct Session<'a> {
+/// What ends trainings early, what shows them, and how the command is resumed.
+pub struct CommandContext<'a> {
     /// Set by Ctrl-C.
     pub stop: &'a AtomicBool,
     /// The progress bars.
     pub bars: &'a MultiProgress,
-    /// The command that goes on after an interruption.
-    pub again: String,
+    /// The command that resumes it after an interruption.
+    pub resume_command: String,
 }
 
-impl Session<'_> {
+impl CommandContext<'_> {
     /// A command of these words, through the runner.
     pub(crate) fn command(words: impl IntoIterator<Item = String>) -> String {
         format!("cargo xtask {}", shell_words(words))

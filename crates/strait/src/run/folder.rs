@@ -1,13 +1,16 @@
 //! The folder of a run: what lies where, and how files get there without ever being half there.
 
+use crate::ProgramError;
 use crate::config::{self, Config};
-use crate::{ProgramError, comparison};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// Where runs lie, below the current folder.
 pub const RUNS: &str = "runs";
+
+/// The tables of a comparison, in its folder, for scripts: a folder with it is no run.
+pub const COMPARISON: &str = "comparison.json";
 
 /// A run's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +41,7 @@ impl RunFolder {
             None => first_free(root, stem)?,
         };
         let folder = Self { path };
-        if let Err(error) =
-            config::write(config).map_err(Into::into).and_then(|text| folder.write("config.toml", &text))
+        if let Err(error) = config::write(config).map_err(Into::into).and_then(|text| folder.write("config.toml", text))
         {
             // A folder without a config is no run, and would only stand in the way of the next try.
             let _ = fs::remove_dir(&folder.path);
@@ -73,8 +75,7 @@ impl RunFolder {
     pub fn at(path: &Path, config: &Config) -> Result<Self, ProgramError> {
         let folder = Self::of(path);
         if !folder.is_there() {
-            fs::create_dir_all(path).map_err(ProgramError::io(path))?;
-            folder.write("config.toml", &config::write(config)?)?;
+            folder.write_config(config)?;
         } else if folder.config()? != *config {
             let problem = "it is of other settings; choose another --name".into();
             return Err(ProgramError::Run { path: path.to_owned(), problem });
@@ -88,7 +89,7 @@ impl RunFolder {
     /// `Run` where there is none.
     pub fn open(name: &str) -> Result<Self, ProgramError> {
         for path in [Path::new(RUNS).join(name), PathBuf::from(name)] {
-            if path.join(comparison::FILE).is_file() {
+            if path.join(COMPARISON).is_file() {
                 let problem = "it is a comparison; repeat its command, or name one of its runs, as in NAME/METHOD-SEED";
                 return Err(ProgramError::Run { path, problem: problem.into() });
             }
@@ -140,6 +141,15 @@ impl RunFolder {
         }
     }
 
+    /// Writes the config of what is trained in it; the folder is made where it is not there.
+    ///
+    /// # Errors
+    /// `Io` where it cannot be written.
+    pub fn write_config(&self, config: &Config) -> Result<(), ProgramError> {
+        fs::create_dir_all(&self.path).map_err(ProgramError::io(&self.path))?;
+        self.write("config.toml", config::write(config)?).map(|_| ())
+    }
+
     /// Its resolved config.
     ///
     /// # Errors
@@ -152,9 +162,9 @@ impl RunFolder {
     ///
     /// # Errors
     /// `Io` names the file; what stood there before stays.
-    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, ProgramError> {
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<PathBuf, ProgramError> {
         let path = self.path.join(name);
-        write_whole(&path, text.as_bytes())?;
+        strait_io::write_whole(&path, |to| fs::write(to, bytes)).map_err(ProgramError::io(&path))?;
         Ok(path)
     }
 
@@ -177,7 +187,7 @@ impl RunFolder {
     /// As `write`.
     pub fn write_json(&self, name: &str, record: &impl Serialize) -> Result<PathBuf, ProgramError> {
         let text = serde_json::to_string_pretty(record);
-        self.write(name, &text.map_err(|error| ProgramError::io(&self.path.join(name))(error.into()))?)
+        self.write(name, text.map_err(|error| ProgramError::io(&self.path.join(name))(error.into()))?)
     }
 }
 
@@ -191,12 +201,4 @@ fn first_free(root: &Path, stem: &str) -> Result<PathBuf, ProgramError> {
             Err(error) => return Err(ProgramError::io(&path)(error)),
         }
     }
-}
-
-/// Writes a file so that it is either whole or as it was before.
-///
-/// # Errors
-/// `Io` names the file.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {
-    strait_io::write_whole(path, |to| fs::write(to, bytes)).map_err(ProgramError::io(path))
 }

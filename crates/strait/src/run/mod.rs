@@ -1,6 +1,7 @@
-//! The folder of a run and the records in it.
+//! The folder of a run, the records in it, and the command that works on it.
 
 pub mod command;
 pub mod folder;
+pub mod metrics;
 pub(crate) mod provenance;
 pub mod summary;

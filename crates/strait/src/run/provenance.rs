@@ -1,33 +1,35 @@
-//! What a training was begun with, so that nothing goes on from it, or is measured of it, that is of something else.
+//! The settings and data that a training began with, so that nothing is resumed or measured with others.
 
 use crate::ProgramError;
-use crate::config::{Config, DataConfig, EvaluateConfig, LogConfig};
+use crate::config::{CompareConfig, Config, DataConfig, EvaluateConfig, LogConfig};
 use crate::run::folder::RunFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The file, in the folder of a training.
-const FILE: &str = "begun.json";
+/// The file, in the folder of a training, and its name in runs of before.
+const FILE: &str = "provenance.json";
+const OLD_FILE: &str = "begun.json";
 
 /// What decides what a training becomes.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Begun {
+struct Provenance {
     /// Its settings. How it is logged and measured, and where its data lie, are as nobody set them.
     config: Config,
     /// The SHA-256 of its data, where they are a file.
     data: Option<String>,
 }
 
-impl Begun {
+impl Provenance {
     fn of(config: &Config, data: Option<&str>) -> Self {
         let mut config = config.clone();
-        (config.evaluate, config.log, config.data.file) = (EvaluateConfig::default(), LogConfig::default(), None);
+        (config.evaluate, config.log) = (EvaluateConfig::default(), LogConfig::default());
+        (config.compare, config.data.file) = (CompareConfig::default(), None);
         Self { config, data: data.map(Into::into) }
     }
 
     /// The sections of the settings that are not the same.
-    fn changed(&self, now: &Self) -> Vec<String> {
-        let sections = |begun: &Self| match serde_json::to_value(&begun.config) {
+    fn changed_sections(&self, now: &Self) -> Vec<String> {
+        let sections = |of: &Self| match serde_json::to_value(&of.config) {
             Ok(Value::Object(sections)) => sections,
             _ => Map::new(),
         };
@@ -41,12 +43,16 @@ impl Begun {
 /// # Errors
 /// `Run` names what was changed; `Io` where the record cannot be read.
 pub(crate) fn check(folder: &RunFolder, config: &Config, data: Option<&str>) -> Result<(), ProgramError> {
-    let Some(then) = folder.read_json::<Begun>(FILE)? else { return Ok(()) };
-    let now = Begun::of(config, data);
+    let then = match folder.read_json::<Provenance>(FILE)? {
+        None => folder.read_json::<Provenance>(OLD_FILE)?,
+        found => found,
+    };
+    let Some(then) = then else { return Ok(()) };
+    let now = Provenance::of(config, data);
     if then == now {
         return Ok(());
     }
-    let changed = then.changed(&now);
+    let changed = then.changed_sections(&now);
     let problem = match &config.data.file {
         Some(file) if changed.is_empty() => {
             let file = file.display();
@@ -62,12 +68,12 @@ pub(crate) fn check(folder: &RunFolder, config: &Config, data: Option<&str>) -> 
     Err(ProgramError::Run { path: folder.path().to_owned(), problem })
 }
 
-/// Keeps what a training begins with, in the place of one that left nothing to go on from.
+/// Keeps what a training begins with, in the place of one that left nothing to resume.
 ///
 /// # Errors
 /// `Io` where the record cannot be written.
-pub(crate) fn begin(folder: &RunFolder, config: &Config, data: Option<&str>) -> Result<(), ProgramError> {
-    folder.write_json(FILE, &Begun::of(config, data)).map(|_| ())
+pub(crate) fn write(folder: &RunFolder, config: &Config, data: Option<&str>) -> Result<(), ProgramError> {
+    folder.write_json(FILE, &Provenance::of(config, data)).map(|_| ())
 }
 
 /// The SHA-256 of the file that data are read from; None of data with a name.

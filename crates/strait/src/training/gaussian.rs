@@ -1,10 +1,10 @@
 //! The Gaussian with the mean and covariance of the training points, as a flow in closed form.
 
+use super::context::RunContext;
+use super::models::{Models, Spent};
 use crate::ProgramError;
-use crate::training::context::Setting;
-use crate::training::training_run::{Models, Spent};
 use std::time::Instant;
-use strait_core::{Seed, Split};
+use strait_core::Split;
 use strait_metrics::moments;
 use strait_optim::Position;
 use strait_optim::checkpoint::State;
@@ -21,13 +21,13 @@ const RIDGE: f64 = 1e-6;
 ///
 /// # Errors
 /// Those of the data.
-pub(crate) fn fit(setting: &Setting<'_>) -> Result<Models, ProgramError> {
-    let begun = Instant::now();
-    let draws = &mut Seed(setting.config.seed).stream("gaussian fit").at(0);
-    let (mean, covariance) = moments(&setting.data.points.points(Split::Train, POINTS, draws)?)?;
+pub(crate) fn fit(context: &RunContext) -> Result<Models, ProgramError> {
+    let start = Instant::now();
+    let draws = &mut context.seed.stream("gaussian fit").at(0);
+    let (mean, covariance) = moments(&context.data.points.points(Split::Train, POINTS, draws)?)?;
     let covariance = &covariance + Tensor::eye(mean.size()[0], (Kind::Double, Device::Cpu)) * RIDGE;
-    let field = StraightField::new(&mean.to_device(setting.device), &covariance.to_device(setting.device))?;
-    let (d, wall_seconds) = (mean.numel(), begun.elapsed().as_secs_f64());
+    let field = StraightField::new(&mean.to_device(context.device), &covariance.to_device(context.device))?;
+    let (d, wall_seconds) = (mean.numel(), start.elapsed().as_secs_f64());
     Ok(Models {
         path: Box::new(Linear),
         velocity: Box::new(field),

@@ -1,6 +1,7 @@
-//! Training: one run from its first step to its last, and the teachers before it.
+//! Training: a run from its first step to its last, and the teachers before it.
 
 pub mod context;
 mod gaussian;
+pub mod models;
 pub mod reflow;
 pub mod training_run;

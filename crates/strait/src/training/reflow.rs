@@ -1,16 +1,15 @@
-//! Rectified flow: the rounds before a run's own training, and the pairs that each leaves to the next.
+//! The pairs of a rectified flow: what the teacher's flow carries source points to, kept with the run that they are for.
 
+use super::context::RunContext;
+use super::models::Models;
 use crate::ProgramError;
 use crate::config::{Config, CouplingConfig};
-use crate::run::command::Session;
+use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
-use crate::training::context::Setting;
-use crate::training::training_run::{Spent, Track};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-use strait_core::Seed;
 use strait_ode::{Method, Options, TimeGrid};
 use strait_transport::{Generated, PairStore, StoredPairs};
 use tch::{Device, Kind};
@@ -18,7 +17,7 @@ use tracing::info;
 
 /// Pairs in a file.
 const SHARD: i64 = 4096;
-/// Seconds that the pairs took, over all sessions.
+/// Seconds that the pairs took, over all commands.
 const RECORD: &str = "pairs.json";
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -26,92 +25,62 @@ struct Record {
     wall_seconds: f64,
 }
 
-/// The config of the teacher of a rectified flow: the same with one round fewer, and before the first round the first
-/// teacher's own. None where pairs are drawn.
-pub fn teacher(config: &Config) -> Option<Config> {
-    let CouplingConfig::Reflow { teacher, .. } = &config.coupling else { return None };
-    let mut before = config.clone();
-    if let CouplingConfig::Reflow { rounds, .. } = &mut before.coupling
-        && *rounds > 1
-    {
-        *rounds -= 1;
-        return Some(before);
-    }
-    before.coupling = CouplingConfig::Independent;
-    if let Some(teacher) = teacher {
-        before.coupling.clone_from(&teacher.coupling);
-        before.interpolant.clone_from(&teacher.interpolant);
-        before.phase.clone_from(&teacher.phase);
-    }
-    Some(before)
+/// Where the teacher of a run lies.
+pub(super) fn teacher_folder(folder: &RunFolder) -> PathBuf {
+    folder.path().join("teacher")
 }
 
-/// Where the teacher of the run in `folder` lies.
-fn teacher_folder(folder: &Path) -> std::path::PathBuf {
-    folder.join("teacher")
-}
-
-/// What was spent before the run in `folder` took its own first step: its teacher, and the pairs.
+/// Seconds that the pairs of a run took.
 ///
 /// # Errors
-/// Those of reading checkpoints.
-pub fn spent(config: &Config, folder: &Path) -> Result<Spent, ProgramError> {
-    let Some(config) = teacher(config) else { return Ok(Spent::default()) };
-    let before = Track::new(&config, &teacher_folder(folder)).spent()?;
-    Ok(Spent { wall_seconds: before.wall_seconds + record(folder)?.wall_seconds, ..before })
+/// Those of the record's file.
+pub(super) fn seconds(folder: &RunFolder) -> Result<f64, ProgramError> {
+    Ok(folder.read_json::<Record>(RECORD)?.unwrap_or_default().wall_seconds)
 }
 
-fn record(folder: &Path) -> Result<Record, ProgramError> {
-    Ok(RunFolder::of(folder).read_json(RECORD)?.unwrap_or_default())
-}
-
-/// The pairs that the run in `folder` was trained on. None where its pairs are drawn.
+/// The pairs that a run was trained on. None where its pairs are drawn.
 ///
 /// # Errors
 /// `Pairs` where they are not all there.
-pub fn stored(config: &Config, folder: &Path, device: Device) -> Result<Option<StoredPairs>, ProgramError> {
+pub fn stored(config: &Config, folder: &RunFolder, device: Device) -> Result<Option<StoredPairs>, ProgramError> {
     let CouplingConfig::Reflow { pairs, .. } = &config.coupling else { return Ok(None) };
     Ok(Some(store(folder, *pairs).open(Kind::Float, device)?))
 }
 
-fn store(folder: &Path, pairs: i64) -> PairStore {
-    PairStore::new(folder.join("pairs"), pairs, SHARD)
+fn store(folder: &RunFolder, pairs: i64) -> PairStore {
+    PairStore::new(folder.path().join("pairs"), pairs, SHARD)
 }
 
-/// The pairs that the run in `folder` is trained on, made first where they are not there yet. None where its pairs are
-/// drawn.
+/// Makes those pairs of a run that are not there yet, by its teacher's models. Nothing where its pairs are drawn.
 ///
 /// # Errors
-/// Those of the teacher's training and of files; `Interrupted` after `stop` was set.
-pub fn pairs(
+/// Those of the solver and of files; `Interrupted` after `stop` was set.
+pub(super) fn make(
     config: &Config,
-    folder: &Path,
-    setting: &Setting<'_>,
-    session: &Session<'_>,
-) -> Result<Option<StoredPairs>, ProgramError> {
-    let CouplingConfig::Reflow { rounds, pairs, solver, nfe, .. } = &config.coupling else { return Ok(None) };
-    let Some(teacher_config) = teacher(config) else { return Ok(None) };
-    let teacher = Track { name: format!("teacher {rounds}"), ..Track::new(&teacher_config, &teacher_folder(folder)) };
-    teacher.train(setting, session)?;
-    let models = teacher.models(setting)?;
+    folder: &RunFolder,
+    teacher: &Models,
+    context: &RunContext,
+    command: &CommandContext<'_>,
+) -> Result<(), ProgramError> {
+    let CouplingConfig::Reflow { rounds, pairs, solver, nfe, .. } = &config.coupling else { return Ok(()) };
     let method: Method = solver.parse()?;
     let grid = TimeGrid::uniform(method.steps(*nfe)?)?;
     let store = store(folder, *pairs);
-    let stream = Seed(config.seed).stream("pairs of a round").stream(&rounds.to_string());
-    let bar = session.bar("pairs", store.shards(), 0);
+    let stream = context.seed.stream("pairs of a round").stream(&rounds.to_string());
+    let bar = command.bar("pairs", store.shards(), 0);
     store.fill(|shard, n| {
-        if session.stop.load(Ordering::Relaxed) {
-            return Err(ProgramError::Interrupted { step: 0, again: session.again.clone() });
+        if command.stop.load(Ordering::Relaxed) {
+            return Err(ProgramError::Interrupted { step: 0, resume_command: command.resume_command.clone() });
         }
-        let begun = Instant::now();
-        let x0 = setting.source.sample(n, &mut stream.at(shard), Kind::Float, setting.device)?;
-        let x1 = method.solve(&*models.velocity, &x0, &grid, Options::default())?.x;
-        let record = Record { wall_seconds: record(folder)?.wall_seconds + begun.elapsed().as_secs_f64() };
-        RunFolder::of(folder).write_json(RECORD, &record)?;
+        let start = Instant::now();
+        let x0 = context.source.sample(n, &mut stream.at(shard), Kind::Float, context.device)?;
+        let x1 = method.solve(&*teacher.velocity, &x0, &grid, Options::default())?.x;
+        let record = Record { wall_seconds: seconds(folder)? + start.elapsed().as_secs_f64() };
+        folder.write_json(RECORD, &record)?;
         bar.inc(1);
         Ok::<_, ProgramError>(Generated { x0, x1, labels: None })
     })?;
     bar.finish_and_clear();
-    info!("{pairs} pairs of round {rounds} in {}", folder.join("pairs").display());
-    stored(config, folder, setting.device)
+    info!("{pairs} pairs of round {rounds} in {}", folder.path().join("pairs").display());
+    Ok(())
 }

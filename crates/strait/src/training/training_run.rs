@@ -1,111 +1,54 @@
 //! One training from its first step to its last, through whatever interrupts it: the run itself, or the linear
 //! baseline beside it.
 
+use super::context::RunContext;
+use super::models::{Averages, Loaded, Models, Spent};
 use super::{gaussian, reflow};
-use crate::build::one_step::OneStep;
 use crate::build::{Path as BuiltPath, Plans, Velocity};
-use crate::comparison::methods;
-use crate::config::{self, Config};
-use crate::evaluation::averages;
-use crate::run::command::Session;
+use crate::config::Config;
+use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
+use crate::run::metrics::{self, LevelLine, MetricsLine};
 use crate::run::provenance;
-use crate::run::summary::AverageSummary;
-use crate::training::context::Setting;
 use crate::{ProgramError, build};
-use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-use strait_core::{Dataset, Interpolant, Parameters, Seed, Split, VelocityField};
+use strait_core::{Dataset, Parameters, Seed, Split};
 use strait_optim::checkpoint::{self, Checkpoint};
-use strait_optim::{LevelLog, LevelName, Pairing, System, Trainer};
+use strait_optim::{LevelName, Pairing, System, Trainer};
+use strait_transport::StoredPairs;
 use tch::Tensor;
 use tracing::{info, warn};
 
-/// One line of `metrics.jsonl`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct MetricsLine {
-    /// Turns taken.
-    pub step: u64,
-    /// The phase's name.
-    pub phase: String,
-    /// Training seconds.
-    pub wall_seconds: f64,
-    /// What each level did since the line before.
-    pub levels: Vec<LevelLine>,
-}
-
-/// One level in a line of `metrics.jsonl`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct LevelLine {
-    /// Which.
-    pub level: LevelName,
-    /// Its objective.
-    pub objective: String,
-    /// The mean of each term of its loss.
-    pub terms: BTreeMap<String, f64>,
-    /// The mean gradient norm before clipping.
-    pub gradient_norm: f64,
-    /// The learning rate.
-    pub rate: f64,
-    /// Seconds spent on it.
-    pub seconds: f64,
-}
-
-impl From<LevelLog> for LevelLine {
-    fn from(log: LevelLog) -> Self {
-        Self {
-            level: log.level,
-            objective: log.objective.into(),
-            terms: log.terms.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            gradient_norm: log.gradient_norm,
-            rate: log.rate,
-            seconds: log.elapsed.as_secs_f64(),
-        }
-    }
-}
-
-/// What a training took.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Spent {
-    /// Gradient steps of all levels.
-    pub gradient_steps: u64,
-    /// Seconds.
-    pub wall_seconds: f64,
-}
+/// How the velocity of a finished training is chosen among its moving averages. A teacher is sampled with the one that it
+/// is also evaluated with, and evaluating is not for a training to know.
+pub type ChooseAverage = fn(&TrainingRun<'_>, &RunContext, Loaded) -> Result<Models, ProgramError>;
 
 /// A training and where its files lie.
-pub struct Track<'a> {
+pub struct TrainingRun<'a> {
     /// Its name: `learned`, `linear`, ...
     pub name: String,
-    /// Its settings.
+    /// What it is trained as.
     pub config: &'a Config,
     /// Where `metrics.jsonl` and `checkpoints/` lie.
-    pub folder: PathBuf,
+    pub folder: RunFolder,
     /// The finished training whose path and pairs it is trained on, in place of its own.
-    pub on: Option<&'a Track<'a>>,
+    pub on: Option<&'a TrainingRun<'a>>,
 }
 
-impl<'a> Track<'a> {
+impl<'a> TrainingRun<'a> {
     /// Of `config`, below `folder`.
     pub fn new(config: &'a Config, folder: &Path) -> Self {
-        Self { name: methods::name(config).into(), config, folder: folder.to_owned(), on: None }
-    }
-
-    /// The folder that it is a run in.
-    pub fn run(&self) -> RunFolder {
-        RunFolder::of(&self.folder)
+        Self { name: config.method().into(), config, folder: RunFolder::of(folder), on: None }
     }
 
     fn checkpoints(&self) -> PathBuf {
-        self.folder.join("checkpoints")
+        self.folder.path().join("checkpoints")
     }
 
-    fn metrics(&self) -> PathBuf {
-        self.folder.join("metrics.jsonl")
+    fn is_trained(&self) -> bool {
+        self.config.velocity.kind().is_trained
     }
 
     /// Trains from the newest whole checkpoint, or from the start, to the end.
@@ -113,24 +56,28 @@ impl<'a> Track<'a> {
     /// # Errors
     /// `Interrupted` after `stop` was set and a checkpoint written; `Run` where another process trains in this folder; those of
     /// training and of files.
-    pub fn train(&self, setting: &Setting<'_>, session: &Session<'_>) -> Result<(), ProgramError> {
-        let _held = self.run().hold()?;
-        let (run, digest) = (self.run(), setting.digest.as_deref());
+    pub fn train(
+        &self,
+        context: &RunContext,
+        command: &CommandContext<'_>,
+        choose: ChooseAverage,
+    ) -> Result<(), ProgramError> {
+        let _held = self.folder.hold()?;
+        let digest = context.digest.as_deref();
         if checkpoint::list(&self.checkpoints())?.is_empty() {
-            provenance::begin(&run, self.config, digest)?;
+            provenance::write(&self.folder, self.config, digest)?;
         } else {
-            provenance::check(&run, self.config, digest)?;
+            provenance::check(&self.folder, self.config, digest)?;
         }
-        if self.config.velocity.gaussian {
+        if !self.is_trained() {
             return Ok(()); // fitted in closed form, whenever it is asked for
         }
-        let of = self.on.unwrap_or(self);
-        let stored = reflow::pairs(of.config, &of.folder, setting, session)?;
-        let pairing = stored.as_ref().map_or_else(|| setting.pairing(), |pairs| Pairing::Stored(pairs));
-        let mut trainer = self.trainer(pairing, setting)?;
+        let stored = self.on.unwrap_or(self).pairs(context, command, choose)?;
+        let pairing = stored.as_ref().map_or_else(|| context.pairing(), |pairs| Pairing::Stored(pairs));
+        let mut trainer = self.trainer(pairing, context)?;
         let mut wall = self.restore(&mut trainer)?;
-        self.trim_metrics(trainer.position().step)?;
-        let bar = session.bar(&self.name, trainer.total(), trainer.position().step);
+        metrics::trim(&self.folder, trainer.position().step)?;
+        let bar = command.bar(&self.name, trainer.total(), trainer.position().step);
         let (every, checkpoint_every) = (self.config.log.every, self.config.log.checkpoint);
         let mut since = Instant::now();
         while let Some(phase) = trainer.phase().map(|phase| phase.name.clone()) {
@@ -140,7 +87,7 @@ impl<'a> Track<'a> {
             trainer.turn()?;
             bar.inc(1);
             let step = trainer.position().step;
-            let (finished, stopping) = (trainer.phase().is_none(), session.stop.load(Ordering::Relaxed));
+            let (finished, stopping) = (trainer.phase().is_none(), command.stop.load(Ordering::Relaxed));
             let saves = step.is_multiple_of(checkpoint_every) || finished || stopping;
             if step.is_multiple_of(every) || saves {
                 wall += since.elapsed().as_secs_f64();
@@ -151,38 +98,59 @@ impl<'a> Track<'a> {
                     wall_seconds: wall,
                     levels: trainer.log()?.into_iter().map(LevelLine::from).collect(),
                 };
-                bar.set_message(message(&line));
-                self.append(&line)?;
+                bar.set_message(line.message());
+                metrics::append(&self.folder, &line)?;
             }
             if saves {
                 checkpoint::save(&trainer, &self.checkpoints(), wall, self.config.log.keep)?;
             }
             if stopping && !finished {
                 bar.abandon();
-                return Err(ProgramError::Interrupted { step, again: session.again.clone() });
+                return Err(ProgramError::Interrupted { step, resume_command: command.resume_command.clone() });
             }
         }
         bar.finish();
         Ok(())
     }
 
+    /// The pairs of a rectified flow, made first where they are not there yet. None where pairs are drawn.
+    fn pairs(
+        &self,
+        context: &RunContext,
+        command: &CommandContext<'_>,
+        choose: ChooseAverage,
+    ) -> Result<Option<StoredPairs>, ProgramError> {
+        if let Some(config) = self.config.teacher() {
+            let teacher = self.teacher(&config);
+            teacher.train(context, command, choose)?;
+            let models = choose(&teacher, context, teacher.load(context)?)?;
+            reflow::make(self.config, &self.folder, &models, context, command)?;
+        }
+        reflow::stored(self.config, &self.folder, context.device)
+    }
+
+    fn teacher<'c>(&self, config: &'c Config) -> TrainingRun<'c> {
+        let teacher = TrainingRun::new(config, &reflow::teacher_folder(&self.folder));
+        TrainingRun { name: "teacher".into(), ..teacher }
+    }
+
     /// Refuses a config whose training, or that of a teacher before it, could not begin or would stop at a later phase.
     ///
     /// # Errors
     /// Those of its phases, models and batches.
-    pub fn check(&self, setting: &Setting<'_>) -> Result<(), ProgramError> {
-        if self.config.velocity.gaussian {
+    pub fn check(&self, context: &RunContext) -> Result<(), ProgramError> {
+        if !self.is_trained() {
             return Ok(());
         }
-        let trainer = self.trainer(setting.pairing(), setting)?;
-        match reflow::teacher(self.config) {
-            Some(teacher) => Track::new(&teacher, &self.folder).check(setting),
+        let trainer = self.trainer(context.pairing(), context)?;
+        match self.config.teacher() {
+            Some(teacher) => self.teacher(&teacher).check(context),
             None => Ok(trainer.rehearse()?),
         }
     }
 
-    fn trainer<'p>(&self, pairing: Pairing<'p>, setting: &Setting<'_>) -> Result<Trainer<'p>, ProgramError> {
-        let (data, device) = (&*setting.data.points, setting.device);
+    fn trainer<'p>(&self, pairing: Pairing<'p>, context: &RunContext) -> Result<Trainer<'p>, ProgramError> {
+        let (data, device) = (&*context.data.points, context.device);
         let event = data.event_shape();
         let d = event.iter().product();
         let seed = Seed(self.config.seed);
@@ -200,7 +168,7 @@ impl<'a> Track<'a> {
                 [(LevelName::Transport, map_parameters.as_ref()), (LevelName::Interpolant, Some(&path_parameters))];
             assign(&of.trained()?, &levels)?;
         }
-        let plans = Plans { config: self.config, data: &setting.data, flow: flow.as_ref(), map: map.as_ref() };
+        let plans = Plans { config: self.config, data: &context.data, flow: flow.as_ref(), map: map.as_ref() };
         let phases = plans.phases()?;
         let levels = build::levels(self.config, map_parameters, path_parameters, parameters)?;
         Ok(Trainer::new(System { interpolant: path, velocity, levels }, phases, pairing, seed)?)
@@ -220,7 +188,8 @@ impl<'a> Track<'a> {
 
     /// The newest whole checkpoint.
     fn trained(&self) -> Result<Checkpoint, ProgramError> {
-        let none = || ProgramError::Run { path: self.folder.clone(), problem: "it has no checkpoint yet".into() };
+        let none =
+            || ProgramError::Run { path: self.folder.path().to_owned(), problem: "it has no checkpoint yet".into() };
         self.newest()?.ok_or_else(none)
     }
 
@@ -241,7 +210,7 @@ impl<'a> Track<'a> {
     /// # Errors
     /// Those of reading checkpoints.
     pub fn is_finished(&self) -> Result<bool, ProgramError> {
-        let newest = if self.config.velocity.gaussian { None } else { self.newest()? };
+        let newest = if self.is_trained() { self.newest()? } else { None };
         Ok(newest.map_or(0, |found| found.state.position.step) >= self.config.turns())
     }
 
@@ -252,7 +221,7 @@ impl<'a> Track<'a> {
         info!("{}: going on from {}", self.name, found.path.display());
         if found.state.threads != tch::get_num_threads() {
             warn!(
-                "the checkpoint was computed with {} threads and this session has {}: results will differ by rounding",
+                "the checkpoint was computed with {} threads and this command has {}: results will differ by rounding",
                 found.state.threads,
                 tch::get_num_threads()
             );
@@ -260,47 +229,17 @@ impl<'a> Track<'a> {
         Ok(found.state.wall_seconds)
     }
 
-    /// The lines of `metrics.jsonl`; a line that was cut short by a kill is passed over.
+    /// The models of the newest whole checkpoint, their velocity as its last step left it. Nothing is written.
     ///
     /// # Errors
-    /// `Io` where the file cannot be read.
-    pub fn read_metrics(&self) -> Result<Vec<MetricsLine>, ProgramError> {
-        let path = self.metrics();
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
-            Err(error) => Err(ProgramError::io(&path)(error)),
+    /// `Run` where there is no checkpoint, or one of other settings or data; those of reading it.
+    pub fn load(&self, context: &RunContext) -> Result<Loaded, ProgramError> {
+        provenance::check(&self.folder, self.config, context.digest.as_deref())?;
+        if !self.is_trained() {
+            return Ok(Loaded { models: gaussian::fit(context)?, averages: None });
         }
-    }
-
-    /// Drops what was logged past the checkpoint that training goes on from.
-    fn trim_metrics(&self, step: u64) -> Result<(), ProgramError> {
-        let mut text = String::new();
-        for line in self.read_metrics()?.into_iter().filter(|line| line.step <= step) {
-            text.push_str(&json_line(&self.metrics(), &line)?);
-        }
-        fs::create_dir_all(&self.folder).map_err(ProgramError::io(&self.folder))?;
-        crate::run::folder::write_whole(&self.metrics(), text.as_bytes())
-    }
-
-    fn append(&self, line: &MetricsLine) -> Result<(), ProgramError> {
-        let path = self.metrics();
-        let text = json_line(&path, line)?;
-        let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(ProgramError::io(&path))?;
-        file.write_all(text.as_bytes()).map_err(ProgramError::io(&path))
-    }
-
-    /// The trained models of the newest whole checkpoint, with a moving average of the velocity where any is kept.
-    ///
-    /// # Errors
-    /// `Run` where there is no checkpoint; those of reading it.
-    pub fn models(&self, setting: &Setting<'_>) -> Result<Models, ProgramError> {
-        provenance::check(&self.run(), self.config, setting.digest.as_deref())?;
-        if self.config.velocity.gaussian {
-            return gaussian::fit(setting);
-        }
-        let (event, device) = (setting.data.points.event_shape(), setting.device);
-        let found = self.trained()?;
+        let (event, device) = (context.data.points.event_shape(), context.device);
+        let checkpoint = self.trained()?;
         let d = event.iter().product();
         let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, event, Seed(0), device)?;
@@ -312,30 +251,36 @@ impl<'a> Track<'a> {
             (LevelName::Interpolant, Some(&path_parameters)),
             (LevelName::Velocity, Some(&parameters)),
         ];
-        let (count, state) = (assign(&found, &levels)?, found.state.clone());
-        let average = None;
-        let mut models = Models { path, map, velocity, flow, state, parameters: count, average, spent: self.spent()? };
-        models.average = averages::settle(self, setting, &found, &parameters, &models)?;
-        Ok(models)
+        let (count, state) = (assign(&checkpoint, &levels)?, checkpoint.state.clone());
+        let spent = self.spent_up_to(&checkpoint)?;
+        let half_lives = self.config.velocity.half_lives().to_vec();
+        Ok(Loaded {
+            models: Models { path, map, velocity, flow, state, parameters: count, average: None, spent },
+            averages: Some(Averages { half_lives, checkpoint, velocity: parameters }),
+        })
     }
 
     /// What was spent up to the newest whole checkpoint, teachers included.
-    ///
-    /// # Errors
-    /// Those of reading checkpoints.
-    pub fn spent(&self) -> Result<Spent, ProgramError> {
-        let before = match self.on {
-            Some(of) => of.spent()?,
-            None => reflow::spent(self.config, &self.folder)?,
-        };
-        let own = self.newest()?.map_or_else(Spent::default, |found| Spent {
-            gradient_steps: found.state.position.batches,
-            wall_seconds: found.state.wall_seconds,
-        });
+    fn spent(&self) -> Result<Spent, ProgramError> {
+        self.newest()?.map_or_else(|| self.spent_before(), |found| self.spent_up_to(&found))
+    }
+
+    fn spent_up_to(&self, checkpoint: &Checkpoint) -> Result<Spent, ProgramError> {
+        let before = self.spent_before()?;
         Ok(Spent {
-            gradient_steps: before.gradient_steps + own.gradient_steps,
-            wall_seconds: before.wall_seconds + own.wall_seconds,
+            gradient_steps: before.gradient_steps + checkpoint.state.position.batches,
+            wall_seconds: before.wall_seconds + checkpoint.state.wall_seconds,
         })
+    }
+
+    /// What was spent before its own first step: the training that it is on, or its teacher and the pairs.
+    fn spent_before(&self) -> Result<Spent, ProgramError> {
+        if let Some(of) = self.on {
+            return of.spent();
+        }
+        let Some(config) = self.config.teacher() else { return Ok(Spent::default()) };
+        let before = self.teacher(&config).spent()?;
+        Ok(Spent { wall_seconds: before.wall_seconds + reflow::seconds(&self.folder)?, ..before })
     }
 }
 
@@ -348,48 +293,4 @@ fn assign(from: &Checkpoint, levels: &[(LevelName, Option<&Parameters>)]) -> Res
         count += parameters.count();
     }
     Ok(count)
-}
-
-/// Trained models, to sample with.
-pub struct Models {
-    /// The path.
-    pub path: Box<dyn Interpolant>,
-    /// The map that the path goes through, where it does.
-    pub map: Option<OneStep>,
-    /// The field.
-    pub velocity: Box<dyn VelocityField>,
-    /// The flow that the field takes one step of, where it is one.
-    pub flow: Option<OneStep>,
-    /// Where the training stood.
-    pub state: checkpoint::State,
-    /// Trainable numbers.
-    pub parameters: usize,
-    /// Which moving average the velocity is, where there was a choice.
-    pub average: Option<AverageSummary>,
-    /// What they took, teachers included.
-    pub spent: Spent,
-}
-
-fn json_line(path: &Path, line: &MetricsLine) -> Result<String, ProgramError> {
-    let text = serde_json::to_string(line).map_err(|error| ProgramError::io(path)(error.into()))?;
-    Ok(text + "\n")
-}
-
-fn message(line: &MetricsLine) -> String {
-    let mut text = line.phase.clone();
-    for level in &line.levels {
-        for (name, value) in &level.terms {
-            text.push_str(&format!("  {name} {value:.3}"));
-        }
-    }
-    text
-}
-
-/// The config of a baseline, written where its training lies.
-///
-/// # Errors
-/// `Io` where it cannot be written.
-pub fn write_config(folder: &Path, config: &Config) -> Result<(), ProgramError> {
-    fs::create_dir_all(folder).map_err(ProgramError::io(folder))?;
-    crate::run::folder::write_whole(&folder.join("config.toml"), config::write(config)?.as_bytes())
 }

@@ -1,0 +1,99 @@
+//! `[coupling]`.
+
+use super::interpolant::InterpolantConfig;
+use super::phase::PhaseConfig;
+use serde::{Deserialize, Serialize};
+
+/// `[coupling]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CouplingConfig {
+    /// Pairs as they are drawn.
+    #[default]
+    Independent,
+    /// The exact optimal assignment of each minibatch (OT-CFM).
+    Ot,
+    /// Rectified flow: before the run itself, its teacher is trained by the same phases, on independent pairs in the
+    /// first round, and carries source points to pairs that the next round is trained on.
+    Reflow {
+        /// How many times.
+        rounds: u32,
+        /// Pairs of each round.
+        pairs: i64,
+        /// The solver that makes them.
+        solver: String,
+        /// Its evaluations for each pair.
+        nfe: usize,
+        /// What the first teacher is, where it is not the run's own path and phases under independent pairs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        teacher: Option<Box<TeacherConfig>>,
+    },
+}
+
+/// `[coupling.teacher]`: the first teacher of a rectified flow, with the run's own data, source and velocity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeacherConfig {
+    /// Its path.
+    pub interpolant: InterpolantConfig,
+    /// Its pairs: drawn, no rectified ones.
+    #[serde(default)]
+    pub coupling: CouplingConfig,
+    /// What is trained of it, in order.
+    pub phase: Vec<PhaseConfig>,
+}
+
+/// What there is to know of a coupling without building it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CouplingKind {
+    /// Its name in a config.
+    pub name: &'static str,
+    /// Whether its pairs are drawn for their batch, and not made before the training by a teacher.
+    pub is_drawn: bool,
+    /// Whether both points of a pair are independent, as Proposition 1 asks.
+    pub is_independent: bool,
+    /// What a linear path between its pairs is called beside others.
+    pub method: &'static str,
+    /// Its keys beside `name`.
+    pub example: &'static str,
+}
+
+/// All couplings.
+pub const COUPLINGS: [CouplingKind; 3] = [
+    CouplingKind { name: "independent", is_drawn: true, is_independent: true, method: "linear", example: "" },
+    CouplingKind { name: "ot", is_drawn: true, is_independent: false, method: "ot", example: "" },
+    CouplingKind {
+        name: "reflow",
+        is_drawn: false,
+        is_independent: false,
+        method: "reflow",
+        example: "rounds = 1\npairs = 64\nsolver = 'euler'\nnfe = 4",
+    },
+];
+
+impl CouplingConfig {
+    /// What there is to know of it.
+    pub fn kind(&self) -> &'static CouplingKind {
+        let [independent, ot, reflow] = &COUPLINGS;
+        match self {
+            Self::Independent => independent,
+            Self::Ot => ot,
+            Self::Reflow { .. } => reflow,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::error::variants;
+
+    #[test]
+    fn the_table_holds_every_coupling_of_the_config() {
+        assert_eq!(variants::<CouplingConfig>("name = '?'"), COUPLINGS.map(|coupling| coupling.name));
+        for kind in &COUPLINGS {
+            let config: CouplingConfig = toml::from_str(&format!("name = '{}'\n{}", kind.name, kind.example)).unwrap();
+            assert_eq!(config.kind(), kind);
+        }
+    }
+}

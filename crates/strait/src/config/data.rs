@@ -1,0 +1,185 @@
+//! `[data]` and `[source]`.
+
+use super::error::{ConfigError, need, one_of};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The named data sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataName {
+    /// Eight Gaussians on a circle of radius 5.
+    #[serde(rename = "8gaussians")]
+    EightGaussians,
+    /// Two half-circles.
+    Moons,
+    /// Two spirals that start at one point.
+    TwoSpirals,
+    /// Four concentric circles.
+    Rings,
+    /// Five bent blades.
+    Pinwheel,
+    /// Eight of 4 x 4 squares.
+    Checkerboard,
+    /// One Gaussian with a general covariance.
+    Gaussian,
+    /// Sixteen modes in 16 dimensions.
+    Mixture16,
+    /// The 2-D projection of an S.
+    SCurve,
+    /// 1,797 real handwritten digits of 8 x 8 pixels.
+    Digits,
+}
+
+/// `[data]`: a named data set, or a file of one's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// A named data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<DataName>,
+    /// An `.npz` (arrays `train` and `test`, and `validation` where it is given; or `data`) or `.npy` file; the first axis
+    /// is the sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Channels (1 or 3), height and width of the image that a sample of `file` is, in the order of its numbers: samples are
+    /// then shown as images, from the least to the largest number of the training points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<[i64; 3]>,
+    /// Standard deviation of each of the eight Gaussians.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sd: Option<f64>,
+    /// Radius of the circle that the eight Gaussians lie on; 5 where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radius: Option<f64>,
+    /// Train on this many points of a toy, drawn once, in place of fresh ones; as many are held out for each of
+    /// validation and test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points: Option<i64>,
+    /// The units that the networks see.
+    #[serde(default)]
+    pub units: UnitsConfig,
+    /// Dimensions of `gaussian`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimension: Option<i64>,
+}
+
+/// Units of the data, as networks and source see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitsConfig {
+    /// Mean 0, and variance 1 on average over the coordinates.
+    #[default]
+    Unit,
+    /// The data's own.
+    Own,
+}
+
+/// `[source]`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SourceConfig {
+    /// $N(0, I)$ in the units that networks see.
+    #[default]
+    Normal,
+    /// Two half-circles, given in the data's own units. It has no density.
+    Moons {
+        /// Standard deviation of the noise, before scaling.
+        noise: f64,
+        /// The radius.
+        scale: f64,
+        /// Where their middle is moved.
+        shift: [f64; 2],
+    },
+}
+
+/// What there is to know of a named data set without making it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatasetKind {
+    /// Which.
+    pub name: DataName,
+    /// Its name in a config.
+    pub key: &'static str,
+    /// Whether it is a toy: a law that points are drawn from afresh.
+    pub is_toy: bool,
+    /// Keys of `[data]` that are its own.
+    pub keys: &'static [&'static str],
+    /// Whether a classifier is fitted to it, in whose features samples are compared.
+    pub has_classifier: bool,
+}
+
+/// All named data sets.
+pub const DATASETS: [DatasetKind; 10] = [
+    DatasetKind { keys: &["sd", "radius"], ..toy(DataName::EightGaussians, "8gaussians") },
+    toy(DataName::Moons, "moons"),
+    toy(DataName::TwoSpirals, "two-spirals"),
+    toy(DataName::Rings, "rings"),
+    toy(DataName::Pinwheel, "pinwheel"),
+    toy(DataName::Checkerboard, "checkerboard"),
+    DatasetKind { keys: &["dimension"], ..toy(DataName::Gaussian, "gaussian") },
+    toy(DataName::Mixture16, "mixture16"),
+    toy(DataName::SCurve, "s-curve"),
+    DatasetKind { is_toy: false, has_classifier: true, ..toy(DataName::Digits, "digits") },
+];
+
+const fn toy(name: DataName, key: &'static str) -> DatasetKind {
+    DatasetKind { name, key, is_toy: true, keys: &[], has_classifier: false }
+}
+
+impl DataConfig {
+    /// What there is to know of a named data set; None of a file.
+    pub fn kind(&self) -> Option<&'static DatasetKind> {
+        DATASETS.iter().find(|kind| Some(kind.name) == self.name)
+    }
+
+    /// Whether a classifier is fitted to it, in whose features samples are compared.
+    pub fn has_classifier(&self) -> bool {
+        self.kind().is_some_and(|kind| kind.has_classifier)
+    }
+
+    /// Refuses keys that its data set does not have.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let kind = self.kind();
+        need(self.name.is_some() || self.file.is_some(), "data.name", self.name, "given, or a `file`")?;
+        need(self.name.is_none() || self.file.is_none(), "data.file", &self.file, "left out where `name` is given")?;
+        need(
+            self.image.is_none() || self.file.is_some(),
+            "data.image",
+            self.image,
+            "left out where there is no `file`",
+        )?;
+        let image = self.image.is_none_or(|[c, h, w]| [1, 3].contains(&c) && h > 0 && w > 0);
+        need(image, "data.image", self.image, "1 or 3 channels, a height and a width")?;
+        let own = |key: &str, value: &dyn std::fmt::Debug, is_given: bool| {
+            let has = |kind: &DatasetKind| kind.keys.contains(&key);
+            let those: Vec<&str> = DATASETS.iter().filter(|kind| has(kind)).map(|kind| kind.key).collect();
+            let must = format!("left out for all data but {}", one_of(&those));
+            need(!is_given || kind.is_some_and(has), &format!("data.{key}"), value, &must)
+        };
+        own("sd", &self.sd, self.sd.is_some())?;
+        own("radius", &self.radius, self.radius.is_some())?;
+        own("dimension", &self.dimension, self.dimension.is_some())?;
+        let toy = kind.is_some_and(|kind| kind.is_toy);
+        need(self.points.is_none() || toy, "data.points", self.points, "left out for data that are not a toy")?;
+        need(self.points.is_none_or(|n| n > 1), "data.points", self.points, "at least 2")?;
+        let scales = toy || self.file.is_some() || self.units == UnitsConfig::Unit;
+        need(scales, "data.units", self.units, "left out for named data that are not a toy")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_holds_every_data_set_of_the_config() {
+        let message = toml::from_str::<DataConfig>("name = '?'").unwrap_err().message().to_owned();
+        let names: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+        assert_eq!(names, DATASETS.map(|kind| kind.key));
+        for kind in &DATASETS {
+            let config: DataConfig = toml::from_str(&format!("name = '{}'", kind.key)).unwrap();
+            assert_eq!(config.kind(), Some(kind));
+            config.check().unwrap();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Configs that follow from a config: its linear baseline, its larger velocity, the teacher of a rectified flow.
+
+use super::{
+    Config, CouplingConfig, EvaluateConfig, InterpolantConfig, LevelConfig, MlpConfig, ObjectiveConfig, PhaseConfig,
+    VelocityConfig,
+};
+use strait_optim::{LevelName, Times};
+
+impl Config {
+    /// A name for what it trains.
+    pub fn method(&self) -> &'static str {
+        let family = self.interpolant.family();
+        match &self.velocity {
+            _ if family.learns => "learned",
+            _ if self.interpolant != InterpolantConfig::Linear => family.name,
+            VelocityConfig::Flow(_) => "likelihood",
+            VelocityConfig::Gaussian => "gaussian_fit",
+            VelocityConfig::Mlp(_) => self.coupling.kind().method,
+        }
+    }
+
+    /// Turns of all phases.
+    pub fn turns(&self) -> u64 {
+        self.phase.iter().map(|phase| phase.turns).sum()
+    }
+
+    /// Gradient steps of all levels in all phases.
+    pub fn gradient_steps(&self) -> u64 {
+        let steps =
+            |phase: &PhaseConfig| phase.turns * phase.level.iter().map(|level| u64::from(level.steps)).sum::<u64>();
+        self.phase.iter().map(steps).sum()
+    }
+
+    /// What the velocity does in the last phase.
+    pub fn last_velocity_level(&self) -> Option<&LevelConfig> {
+        self.phase.last()?.level.iter().find(|level| level.level == LevelName::Velocity)
+    }
+
+    /// A linear path with the same network and as many gradient steps in all; None of what is a linear path itself.
+    pub fn baseline(&self) -> Option<Self> {
+        if self.interpolant == InterpolantConfig::Linear {
+            return None;
+        }
+        let phase = vec![velocity_alone(self, "linear", self.gradient_steps())?];
+        Some(Self { interpolant: InterpolantConfig::Linear, phase, ..self.clone() })
+    }
+
+    /// A larger velocity, one layer more and each of twice the width, trained as the last phase trains its own, on the path
+    /// that it left. None where the velocity is no network.
+    pub fn stress(&self) -> Option<Self> {
+        let VelocityConfig::Mlp(velocity) = &self.velocity else { return None };
+        let mut hidden: Vec<i64> = velocity.hidden.iter().map(|width| 2 * width).collect();
+        hidden.push(*hidden.last()?);
+        let turns = self.evaluate.stress.turns;
+        let phase = vec![alone(self.last_velocity_level()?.clone(), "stress", turns)];
+        let velocity = VelocityConfig::Mlp(MlpConfig { hidden, ..velocity.clone() });
+        // What is evaluated is said by the training that it is made for.
+        let evaluate = EvaluateConfig { baseline: false, ..EvaluateConfig::default() };
+        Some(Self { velocity, phase, evaluate, ..self.clone() })
+    }
+
+    /// The teacher of a rectified flow: the same with one round fewer, and before the first round the first teacher's own.
+    /// None where pairs are drawn.
+    pub fn teacher(&self) -> Option<Self> {
+        let CouplingConfig::Reflow { teacher, .. } = &self.coupling else { return None };
+        let mut before = self.clone();
+        if let CouplingConfig::Reflow { rounds, .. } = &mut before.coupling
+            && *rounds > 1
+        {
+            *rounds -= 1;
+            return Some(before);
+        }
+        before.coupling = CouplingConfig::Independent;
+        if let Some(teacher) = teacher {
+            before.coupling.clone_from(&teacher.coupling);
+            before.interpolant.clone_from(&teacher.interpolant);
+            before.phase.clone_from(&teacher.phase);
+        }
+        Some(before)
+    }
+}
+
+/// One phase of `turns` steps of a level.
+pub(crate) fn alone(level: LevelConfig, name: &str, turns: u64) -> PhaseConfig {
+    PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![LevelConfig { steps: 1, ..level }] }
+}
+
+/// One phase of the velocity as the last phase of a config takes its steps, on as many pairs, but by flow matching, which is
+/// for every path and coupling. Another objective is for the config's own path, and so are the times that go with it.
+pub(crate) fn velocity_alone(config: &Config, name: &str, turns: u64) -> Option<PhaseConfig> {
+    let last = config.last_velocity_level()?.clone();
+    let matching = last.objective == ObjectiveConfig::FlowMatching;
+    let level = LevelConfig {
+        objective: ObjectiveConfig::FlowMatching,
+        plus: vec![],
+        batch: last.batch - last.objective.candidates(),
+        times: if matching { last.times } else { Times::Uniform },
+        ..last
+    };
+    Some(alone(level, name, turns))
+}

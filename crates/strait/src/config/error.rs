@@ -1,0 +1,86 @@
+//! What can be wrong with a config, and the words that say so.
+
+use std::path::PathBuf;
+
+/// What can be wrong with a config.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Neither a preset nor a file.
+    #[error("no preset and no file is called `{name}`{}", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The nearest preset.
+        nearest: Option<String>,
+    },
+    /// A file that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// Text that is not a config.
+    #[error("{origin}{}: {problem}", line.map(|l| format!(", line {l}")).unwrap_or_default())]
+    Text {
+        /// The file, the preset, or `--set KEY`.
+        origin: String,
+        /// The line, counted from 1.
+        line: Option<usize>,
+        /// What is wrong, with the nearest right thing.
+        problem: String,
+    },
+    /// A config of another version of the format.
+    #[error("{origin}: it is a config of version {found}, and this program reads version {reads}")]
+    Version {
+        /// The file or preset.
+        origin: String,
+        /// The version it states.
+        found: String,
+        /// The version that this program reads.
+        reads: u32,
+    },
+    /// A value that makes no sense.
+    #[error("config: {key} must be {must}")]
+    Value {
+        /// The key, with its value.
+        key: String,
+        /// What it must be.
+        must: String,
+    },
+}
+
+pub(super) fn positive(x: f64) -> bool {
+    x.is_finite() && x > 0.0
+}
+
+/// Refuses unless `holds`, in the words "KEY = VALUE must be MUST".
+pub(super) fn need(holds: bool, key: &str, value: impl std::fmt::Debug, must: &str) -> Result<(), ConfigError> {
+    if holds {
+        return Ok(());
+    }
+    Err(ConfigError::Value { key: format!("{key} = {value:?}"), must: must.into() })
+}
+
+pub(super) fn widths(key: &str, hidden: &[i64]) -> Result<(), ConfigError> {
+    need(hidden.iter().all(|width| *width > 0), key, hidden, "a list of widths of at least 1")
+}
+
+/// Names as a sentence lists them: "a, b or c".
+pub(super) fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => "nothing".into(),
+        [one] => (*one).into(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+/// The names that serde knows for a tagged enum, from its words on one that it does not know.
+#[cfg(test)]
+pub(super) fn variants<T: serde::de::DeserializeOwned + std::fmt::Debug>(unknown: &str) -> Vec<String> {
+    let message = toml::from_str::<T>(unknown).unwrap_err().message().to_owned();
+    assert!(message.starts_with("unknown variant"), "{message}");
+    message.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}

@@ -1,0 +1,225 @@
+//! `[evaluate]`.
+
+use super::error::{ConfigError, need};
+use serde::{Deserialize, Serialize};
+use strait_core::Split;
+
+/// The part of the data that numbers are measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitConfig {
+    /// For choosing settings.
+    Validation,
+    /// For the numbers that are reported.
+    #[default]
+    Test,
+}
+
+impl SplitConfig {
+    /// The split.
+    pub fn split(self) -> Split {
+        match self {
+            Self::Validation => Split::Validation,
+            Self::Test => Split::Test,
+        }
+    }
+}
+
+/// The times between which a solver with fixed steps takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum GridConfig {
+    /// Equal steps
+    #[default]
+    Uniform,
+    /// Dense towards both ends
+    Cosine,
+    /// Searched for the trained field, and kept with the run
+    Searched,
+}
+
+/// `[evaluate]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluateConfig {
+    /// Counts of evaluations.
+    pub nfe: Vec<usize>,
+    /// The solver.
+    pub solver: String,
+    /// Its times.
+    pub grid: GridConfig,
+    /// Samples (fewer where the split, or the training split that the floor is of, holds fewer).
+    pub samples: i64,
+    /// What they are compared with.
+    pub split: SplitConfig,
+    /// Whether a linear path with the same network and as many gradient steps is trained beside the run.
+    pub baseline: bool,
+    /// How energy, straightness and the motion of paths are measured.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dynamics: DynamicsConfig,
+    /// How the likelihood of held-out data is measured.
+    #[serde(skip_serializing_if = "is_default")]
+    pub likelihood: LikelihoodConfig,
+    /// How the exact field is measured.
+    #[serde(skip_serializing_if = "is_default")]
+    pub exact_field: ExactFieldConfig,
+    /// How times are searched where `grid` is `searched`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub grid_search: GridSearchConfig,
+    /// How the larger velocity of `evaluate --stress` is trained.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stress: StressConfig,
+}
+
+impl Default for EvaluateConfig {
+    fn default() -> Self {
+        Self {
+            nfe: vec![1, 2, 4, 8, 100],
+            solver: "euler".into(),
+            grid: GridConfig::Uniform,
+            samples: 2000,
+            split: SplitConfig::Test,
+            baseline: true,
+            dynamics: DynamicsConfig::default(),
+            likelihood: LikelihoodConfig::default(),
+            exact_field: ExactFieldConfig::default(),
+            grid_search: GridSearchConfig::default(),
+            stress: StressConfig::default(),
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(record: &T) -> bool {
+    *record == T::default()
+}
+
+/// `[evaluate.dynamics]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DynamicsConfig {
+    /// Euler steps that path energy and straightness are measured over.
+    pub steps: usize,
+    /// The most trajectories that the residual is averaged over.
+    pub trajectories: i64,
+    /// Times that the path of each pair is looked at.
+    pub times: i64,
+}
+
+impl Default for DynamicsConfig {
+    fn default() -> Self {
+        Self { steps: 100, trajectories: 1024, times: 8 }
+    }
+}
+
+/// `[evaluate.likelihood]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LikelihoodConfig {
+    /// Up to this dimension the divergence is exact.
+    pub exact_dimensions: i64,
+    /// Steps of the fourth-order rule that flow and divergence are integrated with.
+    pub steps: usize,
+    /// The most data points with the exact divergence.
+    pub points: i64,
+    /// The most data points with a probed divergence.
+    pub probed_points: i64,
+    /// Antithetic pairs of probes for each of those.
+    pub probe_pairs: i64,
+}
+
+impl Default for LikelihoodConfig {
+    fn default() -> Self {
+        Self { exact_dimensions: 8, steps: 50, points: 1000, probed_points: 256, probe_pairs: 4 }
+    }
+}
+
+/// `[evaluate.exact_field]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExactFieldConfig {
+    /// Candidates of the field whose effective sample size is reported.
+    pub candidates: i64,
+    /// Candidates of the field that is sampled.
+    pub sampled_candidates: i64,
+    /// Queries that an effective sample size is averaged over.
+    pub queries: i64,
+    /// Trajectories that its residual is averaged over.
+    pub trajectories: i64,
+    /// The most evaluations of a sample: with more the field leads ever nearer to its own candidates.
+    pub most_nfe: usize,
+    /// The most dimensions that it is sampled in: above, few candidates carry all the weight.
+    pub most_dimensions: i64,
+}
+
+impl Default for ExactFieldConfig {
+    fn default() -> Self {
+        Self {
+            candidates: 1024,
+            sampled_candidates: 2048,
+            queries: 64,
+            trajectories: 256,
+            most_nfe: 8,
+            most_dimensions: 8,
+        }
+    }
+}
+
+/// `[evaluate.grid_search]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GridSearchConfig {
+    /// Source points that a grid is searched on.
+    pub points: i64,
+    /// Grids that are tried.
+    pub trials: usize,
+}
+
+impl Default for GridSearchConfig {
+    fn default() -> Self {
+        Self { points: 512, trials: 200 }
+    }
+}
+
+/// `[evaluate.stress]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StressConfig {
+    /// Turns that the larger velocity is trained for.
+    pub turns: u64,
+}
+
+impl Default for StressConfig {
+    fn default() -> Self {
+        Self { turns: 8000 }
+    }
+}
+
+impl EvaluateConfig {
+    /// Refuses counts that nothing can be measured with.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let Self { dynamics, likelihood, exact_field, grid_search, stress, .. } = self;
+        for (key, count) in [
+            ("dynamics.steps", dynamics.steps as i64),
+            ("dynamics.trajectories", dynamics.trajectories),
+            ("dynamics.times", dynamics.times),
+            ("likelihood.steps", likelihood.steps as i64),
+            ("likelihood.probe_pairs", likelihood.probe_pairs),
+            ("exact_field.candidates", exact_field.candidates),
+            ("exact_field.sampled_candidates", exact_field.sampled_candidates),
+            ("exact_field.queries", exact_field.queries),
+            ("exact_field.trajectories", exact_field.trajectories),
+            ("grid_search.points", grid_search.points),
+            ("grid_search.trials", grid_search.trials as i64),
+            ("stress.turns", stress.turns as i64),
+        ] {
+            need(count > 0, &format!("evaluate.{key}"), count, "at least 1")?;
+        }
+        // A standard error is of at least two.
+        for (key, count) in
+            [("likelihood.points", likelihood.points), ("likelihood.probed_points", likelihood.probed_points)]
+        {
+            need(count > 1, &format!("evaluate.{key}"), count, "at least 2")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! How straight a flow is, and how the path under it moves.
+
+use super::reference::Reference;
+use crate::ProgramError;
+use crate::config::DynamicsConfig;
+use crate::run::summary::{PathSummary, StraightnessSummary};
+use crate::training::models::Models;
+use strait_core::{Interpolant, Pairs};
+use strait_metrics::{Residual, Straightness, conditional_motion, residual, straightness};
+use strait_paths::{Along, Linear};
+use tch::Tensor;
+
+/// Times that a residual is taken at, and Euler steps between them.
+const RESIDUAL_TIMES: usize = 10;
+const STEPS_BETWEEN: usize = 10;
+
+/// How straight the flow of a trained velocity is.
+///
+/// # Errors
+/// Those of the field.
+pub(super) fn straightness_of(models: &Models, reference: &Reference) -> Result<StraightnessSummary, ProgramError> {
+    let settings = &reference.settings.dynamics;
+    let (along, bent) = dynamics(models, &reference.sources(), settings)?;
+    Ok(StraightnessSummary {
+        steps: if models.flow.is_some() { 1 } else { settings.steps },
+        straightness: along.s,
+        path_energy: along.path_energy,
+        transport: reference.transport,
+        normalised_path_energy: (along.path_energy - reference.transport).abs() / reference.transport,
+        residual: bent.mean(),
+        residual_times: bent.times,
+        residual_profile: bent.profile,
+    })
+}
+
+/// Energy, straightness and residual of the flow. What a flow of one step does is straight.
+fn dynamics(models: &Models, x0: &Tensor, settings: &DynamicsConfig) -> Result<(Straightness, Residual), ProgramError> {
+    let field = &*models.velocity;
+    if models.flow.is_some() {
+        return Ok((straightness(field, x0, 1)?, Residual { times: vec![0.5], profile: vec![0.0] }));
+    }
+    let few = x0.narrow(0, 0, x0.size()[0].min(settings.trajectories));
+    Ok((
+        straightness(field, x0, settings.steps)?,
+        residual(field, &few, RESIDUAL_TIMES, STEPS_BETWEEN, Along::Forward)?,
+    ))
+}
+
+/// How the path moves between pairs, beside the linear path.
+///
+/// # Errors
+/// Those of the paths.
+pub(super) fn motion(
+    models: &Models,
+    pairs: &Pairs,
+    settings: &DynamicsConfig,
+) -> Result<Option<PathSummary>, ProgramError> {
+    let of = |path: &dyn Interpolant| conditional_motion(path, &pairs.x0, &pairs.x1, settings.times);
+    let (Some(own), Some(linear)) = (of(&*models.path)?, of(&Linear)?) else { return Ok(None) };
+    Ok(Some(PathSummary {
+        squared_speed: own.squared_speed,
+        squared_speed_tail: own.squared_speed_tail,
+        squared_acceleration: own.squared_acceleration,
+        log_det: own.log_det,
+        linear_squared_speed: linear.squared_speed,
+        linear_squared_speed_tail: linear.squared_speed_tail,
+    }))
+}

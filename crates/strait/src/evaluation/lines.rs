@@ -1,0 +1,55 @@
+//! Lines to draw in the plane: trajectories of a flow, and the paths of pairs.
+
+use super::measure::Measured;
+use super::reference::Reference;
+use crate::ProgramError;
+use crate::training::context::RunContext;
+use strait_core::Pairs;
+use strait_ode::{Method, Options, TimeGrid};
+use tch::{Kind, Tensor};
+
+/// Trajectories, and pairs whose paths are drawn.
+const TRAJECTORIES: i64 = 60;
+const PATHS: i64 = 12;
+
+/// Lines of a method, each (times, 2) in the data's units.
+pub struct Lines {
+    /// Trajectories of its flow, Euler steps as many as straightness is measured over.
+    pub flow: Vec<Tensor>,
+    /// The conditional paths of its first pairs.
+    pub paths: Vec<Tensor>,
+}
+
+/// The lines of a method; None of data that are not planar.
+///
+/// # Errors
+/// Those of sampling and of the path.
+pub fn lines(context: &RunContext, measured: &Measured, reference: &Reference) -> Result<Option<Lines>, ProgramError> {
+    if reference.data.size()[1..] != [2] {
+        return Ok(None);
+    }
+    Ok(Some(Lines { flow: trajectories(context, measured, reference)?, paths: paths(context, measured)? }))
+}
+
+fn trajectories(context: &RunContext, measured: &Measured, reference: &Reference) -> Result<Vec<Tensor>, ProgramError> {
+    let x0 = reference.x0.narrow(0, 0, TRAJECTORIES.min(reference.x0.size()[0]));
+    let grid = TimeGrid::uniform(reference.settings.dynamics.steps)?;
+    let options = Options { trajectory: true, ..Options::default() };
+    let solution = Method::Euler.solve(&*measured.models.velocity, &x0, &grid, options)?;
+    let states = solution.trajectory.unwrap_or(solution.x);
+    let shape = states.size();
+    let states = context.data.points.denormalise(&states.flatten(0, 1))?.view(shape.as_slice());
+    Ok((0..shape[1]).map(|i| states.select(1, i)).collect())
+}
+
+fn paths(context: &RunContext, measured: &Measured) -> Result<Vec<Tensor>, ProgramError> {
+    let Pairs { x0, x1, .. } = &measured.pairs;
+    let t = Tensor::linspace(0.0, 1.0, 65, (Kind::Float, x0.device()));
+    (0..PATHS.min(x1.size()[0]))
+        .map(|i| {
+            let (x0, x1) = (x0.narrow(0, i, 1), x1.narrow(0, i, 1));
+            let path = tch::no_grad(|| strait_paths::along_time(&*measured.models.path, &x0, &x1, &t))?;
+            Ok(context.data.points.denormalise(&path)?)
+        })
+        .collect()
+}

@@ -1,0 +1,89 @@
+//! What samples are compared with: the points that every method of a run is measured with.
+
+use super::features;
+use super::scores::{FeatureReference, Metric, Scores, scores};
+use crate::ProgramError;
+use crate::build::Picture;
+use crate::config::EvaluateConfig;
+use crate::training::context::RunContext;
+use strait_core::{Split, event_size};
+use strait_metrics::distances;
+use tch::Tensor;
+
+/// The points that every method of a run is measured with: the same source points, the same reference.
+pub struct Reference {
+    /// How samples are made and measured.
+    pub settings: EvaluateConfig,
+    /// Source points: n, and more behind them where features ask for more samples, (N, ...).
+    pub x0: Tensor,
+    /// Real points in normalised units, (n, ...).
+    pub points: Tensor,
+    /// The same in the data's units.
+    pub data: Tensor,
+    /// What samples are compared with in features, where the data have a feature map.
+    pub features: Option<FeatureReference>,
+    /// The scores of real points that are not the reference.
+    pub floor: Scores,
+    /// $W_2^2$ between source and data, in normalised units.
+    pub transport: f64,
+    /// How samples are shown, where they are images.
+    pub picture: Option<Picture>,
+    /// What `points` are, in words.
+    pub name: String,
+}
+
+impl Reference {
+    /// Draws the points of a run's evaluation.
+    ///
+    /// # Errors
+    /// Those of the data and the distances.
+    pub fn new(context: &RunContext, settings: &EvaluateConfig) -> Result<Self, ProgramError> {
+        let (data, split) = (&context.data, settings.split.split());
+        let set = &*data.points;
+        let stream = context.seed.stream("evaluation");
+        // The floor is of as many training points.
+        let held = [split, Split::Train].into_iter().filter_map(|split| set.len(split)).min();
+        let n = held.map_or(settings.samples, |held| held.min(settings.samples));
+        let mut points = set.points(split, n, &mut stream.stream("reference").at(0))?;
+        if set.len(split) == Some(n) {
+            // All of a split come as they are stored, which may be by class; what looks at the first few shall see any.
+            let order = stream.stream("order").at(0).permutation(n, points.device())?;
+            points = points.f_index_select(0, &order)?;
+        }
+        let in_units = set.denormalise(&points)?;
+        let classifier = if data.has_classifier { Some(features::digits()?) } else { None };
+        let features = classifier.map(|map| FeatureReference::new(map, data, &in_units)).transpose()?;
+        let most = if features.is_some() { settings.samples.max(n) } else { n };
+        let mut draws = stream.stream("source").at(0);
+        let x0 = context.source.sample(most, &mut draws, points.kind(), context.device)?;
+        let other = set.points(Split::Train, n, &mut stream.stream("floor").at(0))?;
+        let mut floor = scores(&set.denormalise(&other)?, &in_units, None)?;
+        floor.features = features.as_ref().map(|features| features.floor(most, &in_units)).transpose()?;
+        let transport = distances(&x0.narrow(0, 0, n), &points)?.w2.powi(2);
+        let mut name = format!("{n} {} points of {}", split.name(), set.name());
+        if let Some(features) = &features {
+            name = format!("{name}; features: {}", features.name());
+        }
+        Ok(Self {
+            settings: settings.clone(),
+            x0,
+            points,
+            data: in_units,
+            features,
+            floor,
+            transport,
+            picture: data.picture,
+            name,
+        })
+    }
+
+    /// The distance that judges.
+    pub fn leading(&self) -> Metric {
+        Metric::leading(&self.floor, event_size(&self.data))
+    }
+
+    /// As many source points as there are reference points, (n, ...).
+    pub fn sources(&self) -> Tensor {
+        self.x0.narrow(0, 0, self.points.size()[0])
+    }
+}

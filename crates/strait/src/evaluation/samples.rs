@@ -1,0 +1,82 @@
+//! Samples of a field, and how far they are from the reference.
+
+use super::grids;
+use super::reference::Reference;
+use super::scores::{Metric, Scores, scores};
+use crate::ProgramError;
+use crate::run::summary::Evaluation;
+use crate::training::context::RunContext;
+use crate::training::models::Models;
+use crate::training::training_run::TrainingRun;
+use strait_core::VelocityField;
+use strait_ode::{Method, Options, TimeGrid};
+use tch::Tensor;
+
+/// Samples at one count of evaluations, in the data's units.
+pub struct Samples {
+    /// The solver's name.
+    pub solver: &'static str,
+    /// Evaluations of the field.
+    pub nfe: usize,
+    /// (N, ...).
+    pub x: Tensor,
+    /// How far they are from the reference.
+    pub scores: Scores,
+}
+
+/// Samples of a trained velocity at every count of the config; of a flow of one step, at one.
+///
+/// # Errors
+/// Those of sampling and of the metrics.
+pub fn samples(
+    context: &RunContext,
+    run: &TrainingRun<'_>,
+    models: &Models,
+    reference: &Reference,
+) -> Result<Vec<Samples>, ProgramError> {
+    let settings = &reference.settings;
+    let (method, counts) = match &models.flow {
+        Some(_) => (Method::Euler, &[1][..]),
+        None => (settings.solver.parse()?, &settings.nfe[..]),
+    };
+    let at = |&nfe: &usize| {
+        let grid = grids::grid(settings.grid, &settings.grid_search, (method, nfe), models, context, &run.folder)?;
+        sample(context, &*models.velocity, method, &grid, reference)
+    };
+    counts.iter().map(at).collect()
+}
+
+/// Samples of a field by one solver, and how far they are from the reference.
+///
+/// # Errors
+/// Those of sampling and of the metrics.
+pub fn sample(
+    context: &RunContext,
+    field: &dyn VelocityField,
+    method: Method,
+    grid: &TimeGrid,
+    reference: &Reference,
+) -> Result<Samples, ProgramError> {
+    let options = Options { chunk: Some(4096), ..Options::default() };
+    let solution = method.solve(field, &reference.x0, grid, options)?;
+    let x = context.data.points.denormalise(&solution.x)?;
+    let scores = scores(&x, &reference.data, reference.features.as_ref())?;
+    Ok(Samples { solver: method.name(), nfe: solution.nfe, x, scores })
+}
+
+/// All that samples are judged by, as records.
+pub fn evaluations(samples: &[Samples], reference: &Reference) -> Vec<Evaluation> {
+    let of = |sample: &Samples, metric: Metric| {
+        let ((value, samples), (floor, _)) = (metric.of(&sample.scores)?, metric.of(&reference.floor)?);
+        Some(Evaluation {
+            solver: sample.solver.into(),
+            nfe: sample.nfe,
+            metric: metric.name().into(),
+            value,
+            floor,
+            samples,
+            reference: reference.name.clone(),
+        })
+    };
+    samples.iter().flat_map(|sample| Metric::ALL.into_iter().filter_map(move |metric| of(sample, metric))).collect()
+}

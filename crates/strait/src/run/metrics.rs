@@ -1,0 +1,112 @@
+//! `metrics.jsonl`: what a training says of its steps, a line at a time.
+
+use super::folder::RunFolder;
+use crate::ProgramError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+use strait_optim::{LevelLog, LevelName};
+
+/// The file, in the folder of a training.
+const FILE: &str = "metrics.jsonl";
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricsLine {
+    /// Turns taken.
+    pub step: u64,
+    /// The phase's name.
+    pub phase: String,
+    /// Training seconds.
+    pub wall_seconds: f64,
+    /// What each level did since the line before.
+    pub levels: Vec<LevelLine>,
+}
+
+/// One level in a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LevelLine {
+    /// Which.
+    pub level: LevelName,
+    /// Its objective.
+    pub objective: String,
+    /// The mean of each term of its loss.
+    pub terms: BTreeMap<String, f64>,
+    /// The mean gradient norm before clipping.
+    pub gradient_norm: f64,
+    /// The learning rate.
+    pub rate: f64,
+    /// Seconds spent on it.
+    pub seconds: f64,
+}
+
+impl From<LevelLog> for LevelLine {
+    fn from(log: LevelLog) -> Self {
+        Self {
+            level: log.level,
+            objective: log.objective.into(),
+            terms: log.terms.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            gradient_norm: log.gradient_norm,
+            rate: log.rate,
+            seconds: log.elapsed.as_secs_f64(),
+        }
+    }
+}
+
+impl MetricsLine {
+    /// In a few words, for a progress bar.
+    pub fn message(&self) -> String {
+        let mut text = self.phase.clone();
+        for level in &self.levels {
+            for (name, value) in &level.terms {
+                text.push_str(&format!("  {name} {value:.3}"));
+            }
+        }
+        text
+    }
+
+    fn text(&self, path: &Path) -> Result<String, ProgramError> {
+        let text = serde_json::to_string(self).map_err(|error| ProgramError::io(path)(error.into()))?;
+        Ok(text + "\n")
+    }
+}
+
+/// The lines of a training; a line that was cut short by a kill is passed over.
+///
+/// # Errors
+/// `Io` where the file cannot be read.
+pub fn read(folder: &RunFolder) -> Result<Vec<MetricsLine>, ProgramError> {
+    let path = folder.path().join(FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(vec![]),
+        Err(error) => Err(ProgramError::io(&path)(error)),
+    }
+}
+
+/// Drops what was logged past the step that training goes on from.
+///
+/// # Errors
+/// `Io` where the file cannot be read or written.
+pub fn trim(folder: &RunFolder, step: u64) -> Result<(), ProgramError> {
+    let path = folder.path().join(FILE);
+    let mut text = String::new();
+    for line in read(folder)?.into_iter().filter(|line| line.step <= step) {
+        text.push_str(&line.text(&path)?);
+    }
+    fs::create_dir_all(folder.path()).map_err(ProgramError::io(folder.path()))?;
+    folder.write(FILE, text).map(|_| ())
+}
+
+/// Adds a line.
+///
+/// # Errors
+/// `Io` where the file cannot be written.
+pub fn append(folder: &RunFolder, line: &MetricsLine) -> Result<(), ProgramError> {
+    let path = folder.path().join(FILE);
+    let text = line.text(&path)?;
+    let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(ProgramError::io(&path))?;
+    file.write_all(text.as_bytes()).map_err(ProgramError::io(&path))
+}
