@@ -58,7 +58,7 @@ fn every_method_is_compared_with_one_budget_and_one_evaluation() {
     let run = folder.join("reflow-3");
     let before = velocity(&run);
     let shards = fs::read_dir(run.join("pairs")).unwrap().count();
-    fs::remove_file(run.join("pairs/pairs-00003-of-00016.npy")).unwrap();
+    fs::remove_file(run.join("pairs/pairs-00003-of-00004.npy")).unwrap();
     fs::remove_dir_all(run.join("checkpoints")).unwrap();
     fs::remove_file(run.join("summary.json")).unwrap();
     let untouched = fs::metadata(folder.join("ot-3/summary.json")).unwrap().modified().unwrap();
@@ -119,7 +119,7 @@ fn a_rectified_flow_of_two_rounds_is_a_run() {
     let output = place.run(&["compare", "tiny.toml", "--methods", "reflow", "--rounds", "2", "--name", "c"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let config = fs::read_to_string(place.path("runs/c/reflow-3/config.toml")).unwrap();
-    place.write("two.toml", config.replace("pairs = 65536", "pairs = 200"));
+    place.write("two.toml", config.replace("pairs = 16384", "pairs = 200"));
     let output = place.run(&["train", "two.toml", "--name", "r"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let run = place.path("runs/r");

@@ -1,7 +1,7 @@
 //! Every family of paths as a config writes it.
 
 use strait::build;
-use strait::config::{Config, FAMILIES, InterpolantConfig, load, preset};
+use strait::config::{COUPLINGS, Config, DATASETS, FAMILIES, InterpolantConfig, OBJECTIVES, VELOCITIES, load, preset};
 use strait_core::Seed;
 use tch::{Device, Kind, Tensor};
 
@@ -71,4 +71,23 @@ fn values_that_make_no_path_are_refused_by_their_key() {
         config("family = 'residual'\nhidden = []").unwrap().interpolant,
         InterpolantConfig::Residual { .. }
     ));
+}
+
+/// The guide names everything that a config may say, and the page of pictures shows each family.
+#[test]
+fn the_documents_know_every_name_of_the_tables() {
+    let read =
+        |page: &str| std::fs::read_to_string(format!("{}/../../docs/{page}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (guide, pictures) = (read("guide/run.md"), read("results/families.md"));
+    let names = FAMILIES.iter().map(|family| family.name);
+    let names = names.chain(DATASETS.iter().map(|data| data.key)).chain(COUPLINGS.iter().map(|coupling| coupling.name));
+    let names = names.chain(OBJECTIVES.iter().map(|objective| objective.name));
+    let velocities = VELOCITIES.map(|velocity| format!("{:?}", velocity.family).to_lowercase());
+    for name in names.chain(velocities.iter().map(String::as_str)) {
+        assert!(guide.contains(&format!("`{name}`")), "docs/guide/run.md does not name `{name}`");
+    }
+    for family in &FAMILIES {
+        let row = format!("\n| {}", family.name.replace('_', " "));
+        assert!(pictures.contains(&row), "docs/results/families.md has no row of {}", family.name);
+    }
 }

@@ -68,6 +68,28 @@ rate = 4e-3
 nfe = [1, 4]
 samples = 64
 
+[evaluate.dynamics]
+steps = 20
+
+[evaluate.likelihood]
+steps = 10
+
+[evaluate.exact_field]
+candidates = 128
+sampled_candidates = 256
+trajectories = 64
+
+[evaluate.grid_search]
+points = 64
+trials = 20
+
+[evaluate.stress]
+turns = 1000
+
+[compare]
+pairs = 16384
+pairs_nfe = 10
+
 [log]
 every = 5
 checkpoint = 10
