@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
-mod kernels;
 mod mlp;
 
 pub use activation::Activation;

@@ -1,6 +1,5 @@
 use crate::Activation;
-use crate::kernels::perceptron;
-use strait_autodiff::{Jet, Order};
+use strait_autodiff::{Jet, Order, perceptron};
 use strait_core::{
     Error, FlowMap, Init, Scope, TimeFunction, VelocityField, average_velocity_jvp, check_batch, check_times,
 };

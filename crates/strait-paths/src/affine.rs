@@ -1,11 +1,10 @@
 mod moving;
 
-use crate::kernels::affine_curve;
 use crate::linear::{check, check_before_end};
-use strait_autodiff::{Jet, Order};
+use strait_autodiff::{Jet, Order, affine_curve};
 use strait_core::{
-    ConditionalPaths, Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, PathCurve, PathSample,
-    Points, Source, TimeFunction, event_size,
+    Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, Passage, PathCurve, PathSample, Points,
+    Source, TimeFunction, event_size,
 };
 use tch::{Kind, Tensor};
 
@@ -205,7 +204,7 @@ impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
     }
 
     /// The network sees ends and times alone: T K rows of it serve T K Q paths.
-    fn through(&self, at: Points<'_>) -> Result<ConditionalPaths, Error> {
+    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
         let size = at.check()?;
         check_before_end(INVERSE, at.t)?;
         let [times, ends, points] = [size[0], size[1], size[2]];
@@ -216,7 +215,7 @@ impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
         let x_t = at.x_t.flatten(2, -1).unsqueeze(1).expand([times, ends, points, d], false).flatten(0, 1);
         let (x0, log_det) = self.sources(&parts, &x_t, &x1, &t);
         let velocity = self.place(&parts, &x0, &x1, &t, Order::First).first();
-        Ok(ConditionalPaths {
+        Ok(Passage {
             x0: x0.view(size.as_slice()),
             log_det: log_det.view([times, ends, 1]).expand(&size[..3], false),
             velocity: velocity.view(size.as_slice()),

@@ -19,7 +19,6 @@ mod affine;
 mod exact_field;
 pub mod gaussian;
 mod glow;
-mod kernels;
 mod linear;
 mod monotone;
 mod residual;

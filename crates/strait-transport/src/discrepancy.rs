@@ -5,7 +5,7 @@ use crate::error::{PointsError, TransportError};
 use ndarray::{ArrayView2, Axis};
 
 /// The energy distance (Szekely and Rizzo, 2004) of two clouds, (n, d) and (m, d), over all pairs (the V-statistic:
-/// never negative but for rounding, and zero for equal clouds):
+/// never negative, and zero for equal clouds):
 ///
 /// $$D^2 = \frac{2}{nm} \sum_{ij} |x_i - y_j| - \frac{1}{n^2} \sum_{ij} |x_i - x_j| - \frac{1}{m^2} \sum_{ij} |y_i - y_j|.$$
 ///
@@ -22,14 +22,16 @@ pub fn energy_distance<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<
     let across = Distances::new(x, y, 1)?;
     let (n, m) = (x.nrows() as f64, y.nrows() as f64);
     let cross = across.sum_rows(|_, row| row.iter().map(|square| square.sqrt()).sum());
-    Ok(2.0 * cross / (n * m) - off_diagonal(x, f64::sqrt)? / (n * n) - off_diagonal(y, f64::sqrt)? / (m * m))
+    let distance =
+        2.0 * cross / (n * m) - off_diagonal(x, f64::sqrt)? / (n * n) - off_diagonal(y, f64::sqrt)? / (m * m);
+    Ok(if distance < 0.0 { 0.0 } else { distance }) // below it by rounding alone
 }
 
 /// How wide a Gaussian kernel is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bandwidth {
-    /// The median heuristic: $\sigma$ is the median distance between two distinct points of the pooled sample, over at
-    /// most 512 evenly spaced rows of each cloud.
+    /// The median heuristic: $\sigma$ is the median of the distances that are not zero between points of the pooled
+    /// sample, over at most 512 evenly spaced rows of each cloud.
     Median,
     /// A given $\sigma$.
     Fixed(f64),
@@ -71,8 +73,8 @@ pub fn mmd<T: Copy + Into<f64>>(
         Bandwidth::Fixed(sigma) if sigma > 0.0 && sigma.is_finite() => sigma,
         Bandwidth::Fixed(sigma) => return Err(TransportError::Bandwidth(sigma)),
     };
-    let scale = -0.5 / (bandwidth * bandwidth);
-    let kernel = |square: f64| (scale * square).exp();
+    // One division after the other: the square of the bandwidth may be no number, or zero.
+    let kernel = |square: f64| (-0.5 * (square / bandwidth) / bandwidth).exp();
     let (n, m) = (x.nrows() as f64, y.nrows() as f64);
     let within = off_diagonal(x, kernel)? / (n * (n - 1.0)) + off_diagonal(y, kernel)? / (m * (m - 1.0));
     let cross = across.sum_rows(|_, row| row.iter().map(|&square| kernel(square)).sum());
@@ -91,10 +93,12 @@ fn median_distance<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_, 
         (0..points.nrows()).step_by(points.nrows().div_ceil(ROWS)).collect()
     };
     let pooled = ndarray::concatenate![Axis(0), x.select(Axis(0), &sample(x)), y.select(Axis(0), &sample(y))];
-    let matrix = Distances::new(pooled.view(), pooled.view(), 2)?.matrix();
-    let mut squares: Vec<f64> =
-        matrix.rows().into_iter().enumerate().flat_map(|(i, row)| row.into_iter().copied().take(i)).collect();
+    let matrix = Distances::new(pooled.view(), pooled.view(), 2)?.matrix()?;
+    let below = matrix.rows().into_iter().enumerate().flat_map(|(i, row)| row.into_iter().copied().take(i));
+    let mut squares: Vec<f64> = below.filter(|&square| square > 0.0).collect();
+    if squares.is_empty() {
+        return Err(TransportError::ZeroBandwidth);
+    }
     let middle = squares.len() / 2;
-    let median = squares.select_nth_unstable_by(middle, f64::total_cmp).1.sqrt();
-    if median > 0.0 { Ok(median) } else { Err(TransportError::ZeroBandwidth) }
+    Ok(squares.select_nth_unstable_by(middle, f64::total_cmp).1.sqrt())
 }

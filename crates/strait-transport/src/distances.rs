@@ -2,7 +2,7 @@
 
 use crate::error::{Cloud, PointsError};
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use std::ops::Range;
 
 /// Up to this dimension differences are squared and added as they are, one coordinate after the other: as fast as
@@ -15,7 +15,18 @@ const BLOCK: usize = 128;
 /// Multiplications from which a second thread pays.
 const WORTH_THREADS: usize = 1 << 25;
 
-/// Two clouds in double precision, moved so that their common mean is the origin (which keeps the rounding small).
+/// A squared distance from a matrix product that is smaller than this share of the squared norms has lost digits, and
+/// is made anew from differences.
+const CANCELLED: f64 = 1e-6;
+
+/// About as many points have their median as the origin of a matrix product.
+const CENTRE: usize = 15;
+
+/// The largest matrix of costs that is stored, in bytes: of 23,000 points with as many.
+pub const MATRIX_BYTES: u64 = 4 << 30;
+
+/// Two clouds in double precision. Above `DIRECT` dimensions they are moved so that the origin is in the middle of most
+/// points, wherever a few of them are, which keeps the rounding of products small.
 pub(crate) struct Distances {
     x: Array2<f64>,
     /// (d, m): one coordinate of all targets is contiguous.
@@ -34,8 +45,8 @@ impl Distances {
         Self::check(x, y)?;
         let mut x = convert(x, Cloud::Source, needed)?;
         let mut y = convert(y, Cloud::Target, needed)?;
-        let centre = (x.sum_axis(Axis(0)) + y.sum_axis(Axis(0))) / (x.nrows() + y.nrows()) as f64;
-        if centre.iter().all(|c| c.is_finite()) {
+        if x.ncols() > DIRECT {
+            let centre = centre(&x, &y);
             x -= &centre;
             y -= &centre;
         }
@@ -84,14 +95,35 @@ impl Distances {
             return;
         }
         general_mat_mul(-2.0, &self.x.slice(s![rows.clone(), ..]), &self.y, 0.0, &mut out);
-        for (&x_norm, mut out) in self.x_norms.slice(s![rows]).iter().zip(out.rows_mut()) {
-            out.zip_mut_with(&self.y_norms, |out, y_norm| *out = (*out + x_norm + y_norm).max(0.0));
+        for (i, mut out) in rows.zip(out.rows_mut()) {
+            let x_norm = self.x_norms[i];
+            let mut cancelled = false;
+            out.zip_mut_with(&self.y_norms, |out, y_norm| {
+                let norms = x_norm + y_norm;
+                *out += norms;
+                cancelled |= *out < CANCELLED * norms;
+            });
+            if cancelled {
+                self.renew_cancelled(i, out);
+            }
         }
     }
 
-    /// All squared distances, (n, m); on two or more threads where that pays.
-    pub(crate) fn matrix(&self) -> Array2<f64> {
+    fn renew_cancelled(&self, i: usize, mut out: ArrayViewMut1<'_, f64>) {
+        for (j, (out, y_norm)) in out.iter_mut().zip(&self.y_norms).enumerate() {
+            if *out < CANCELLED * (self.x_norms[i] + y_norm) {
+                *out = self.x.row(i).iter().zip(self.y.column(j)).map(|(x, y)| (x - y) * (x - y)).sum();
+            }
+        }
+    }
+
+    /// All squared distances, (n, m); on two or more threads where that pays. `Memory` before it is taken.
+    pub(crate) fn matrix(&self) -> Result<Array2<f64>, PointsError> {
         let (n, m) = self.shape();
+        let bytes = 8 * n as u64 * m as u64;
+        if bytes > MATRIX_BYTES {
+            return Err(PointsError::Memory { source_count: n, target_count: m, bytes, limit: MATRIX_BYTES });
+        }
         let mut matrix = Array2::zeros((n, m));
         let rows = n.div_ceil(self.threads());
         std::thread::scope(|scope| {
@@ -105,7 +137,7 @@ impl Distances {
                 }
             }
         });
-        matrix
+        Ok(matrix)
     }
 
     /// $\sum_i f(i, \text{squared distances of source } i)$; on two or more threads where that pays.
@@ -141,6 +173,17 @@ impl Distances {
         }
         std::thread::available_parallelism().map_or(1, |threads| threads.get().min(n))
     }
+}
+
+/// The median of some points of both clouds, coordinate by coordinate.
+fn centre(x: &Array2<f64>, y: &Array2<f64>) -> Array1<f64> {
+    let rows = |points: &Array2<f64>| points.nrows().div_ceil(CENTRE / 2).max(1);
+    let some = ndarray::concatenate![Axis(0), x.slice(s![..;rows(x), ..]), y.slice(s![..;rows(y), ..])];
+    some.map_axis(Axis(0), |values| {
+        let mut values = values.to_vec();
+        let middle = values.len() / 2;
+        *values.select_nth_unstable_by(middle, f64::total_cmp).1
+    })
 }
 
 /// A cloud in double precision; refuses too few points, and points that are not finite.

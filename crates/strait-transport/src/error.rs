@@ -56,6 +56,21 @@ pub enum PointsError {
         /// Its row.
         row: usize,
     },
+    /// The matrix of their costs would take more memory than is allowed.
+    #[error(
+        "the costs of {source_count} by {target_count} points take {:.1} GiB, and at most {:.1} are taken; use fewer points",
+        gib(*bytes), gib(*limit)
+    )]
+    Memory {
+        /// The number of source points.
+        source_count: usize,
+        /// The number of target points.
+        target_count: usize,
+        /// What the matrix would take.
+        bytes: u64,
+        /// What it may.
+        limit: u64,
+    },
     /// A distance that pairs points one to one was asked of clouds of different sizes.
     #[error("an exact assignment needs as many target points as source points: {source_count} and {target_count}")]
     Counts {
@@ -64,6 +79,10 @@ pub enum PointsError {
         /// The number of target points.
         target_count: usize,
     },
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
 }
 
 /// Why a distance between two clouds could not be computed.
@@ -80,7 +99,7 @@ pub enum TransportError {
     #[error(transparent)]
     Sinkhorn(#[from] SinkhornError),
     /// All points that the median heuristic looks at coincide.
-    #[error("the median distance is zero: give a bandwidth")]
+    #[error("all points coincide, and have no median distance: give a bandwidth")]
     ZeroBandwidth,
     /// A kernel bandwidth is not a positive number.
     #[error("the bandwidth is {0}, and must be positive")]

@@ -13,6 +13,7 @@ mod wasserstein;
 
 pub use couplings::{ExactOt, Independent, Led};
 pub use discrepancy::{Bandwidth, Mmd, energy_distance, mmd};
+pub use distances::MATRIX_BYTES;
 pub use error::{Cloud, PairsError, PointsError, TransportError};
 pub use reflow::{Generated, PairStore, StoredPairs};
 pub use sinkhorn::{EntropicPlan, Sinkhorn, SinkhornError};

@@ -82,12 +82,15 @@ pub struct EntropicPlan {
     pub iterations: usize,
     /// $\sum_i |\sum_j P_{ij} - a_i|$.
     pub marginal_error: f64,
+    /// $\sum_{ij} P_{ij}$, 1 but for the marginal error.
+    pub mass: f64,
 }
 
 impl EntropicPlan {
-    /// The dual value $\frac1n \sum_i f_i + \frac1m \sum_j g_j$, which is the minimum where the marginals hold.
+    /// The dual value $\frac1n \sum_i f_i + \frac1m \sum_j g_j - \varepsilon (\sum_{ij} P_{ij} - 1)$: the minimum where the
+    /// marginals hold, and below it by the square of their error elsewhere.
     pub fn value(&self) -> f64 {
-        mean(&self.row_potentials) + mean(&self.column_potentials)
+        mean(&self.row_potentials) + mean(&self.column_potentials) - self.epsilon * (self.mass - 1.0)
     }
 
     /// Row $i$ of the plan, normalised: the law of the target given source $i$. Needs row $i$ of the costs.
@@ -130,7 +133,7 @@ impl Sinkhorn {
                 // With the old f the columns are exact, and row i sums to a_i exp((f_i - next_i) / epsilon).
                 marginal_error = row_error(&f, &next, epsilon);
                 if marginal_error <= self.tolerance {
-                    return Ok(self.found(f, g, iteration, marginal_error));
+                    return Ok(self.found((f, g), iteration, marginal_error, 1.0));
                 }
             }
             epsilon = (epsilon / 2.0).max(self.epsilon);
@@ -151,7 +154,9 @@ impl Sinkhorn {
             if epsilon == self.epsilon {
                 marginal_error = row_error(&f, &next, epsilon);
                 if marginal_error <= self.tolerance {
-                    return Ok(self.found(f.clone(), f, iteration, marginal_error));
+                    let sums = f.iter().zip(&next).map(|(f, next)| ((f - next) / epsilon).exp());
+                    let mass = sums.sum::<f64>() / f.len() as f64;
+                    return Ok(self.found((f.clone(), f), iteration, marginal_error, mass));
                 }
             }
             f.iter_mut().zip(next).for_each(|(f, next)| *f = 0.5 * (*f + next));
@@ -161,7 +166,7 @@ impl Sinkhorn {
     }
 
     /// The debiased Sinkhorn divergence of two clouds (Feydy et al., 2019), (n, d) and (m, d), with squared Euclidean
-    /// costs: zero for equal clouds, positive otherwise, and $W_2^2$ as $\varepsilon \to 0$:
+    /// costs: zero for equal clouds, never negative, and $W_2^2$ as $\varepsilon \to 0$:
     ///
     /// $$S_\varepsilon(x, y) = \mathrm{OT}_\varepsilon(x, y) - \tfrac12 \mathrm{OT}_\varepsilon(x, x) - \tfrac12
     /// \mathrm{OT}_\varepsilon(y, y).$$
@@ -175,10 +180,14 @@ impl Sinkhorn {
         x: ArrayView2<'_, T>,
         y: ArrayView2<'_, T>,
     ) -> Result<f64, TransportError> {
-        let across = self.plan(Distances::new(x, y, 1)?.matrix().view())?.value();
-        let within_x = self.symmetric(Distances::new(x, x, 1)?.matrix().view())?.value();
-        let within_y = self.symmetric(Distances::new(y, y, 1)?.matrix().view())?.value();
-        Ok(across - 0.5 * (within_x + within_y))
+        let across = self.plan(Distances::new(x, y, 1)?.matrix()?.view())?.value();
+        if x.dim() == y.dim() && x.iter().zip(y).all(|(&x, &y)| x.into() == y.into()) {
+            return Ok(0.0);
+        }
+        let within_x = self.symmetric(Distances::new(x, x, 1)?.matrix()?.view())?.value();
+        let within_y = self.symmetric(Distances::new(y, y, 1)?.matrix()?.view())?.value();
+        // Below zero by the tolerance of the iterations alone.
+        Ok((across - 0.5 * (within_x + within_y)).max(0.0))
     }
 
     /// Refuses what cannot be solved; returns the regularisation to begin with.
@@ -196,8 +205,9 @@ impl Sinkhorn {
         Ok((high - low).max(self.epsilon))
     }
 
-    fn found(&self, f: Vec<f64>, g: Vec<f64>, iterations: usize, marginal_error: f64) -> EntropicPlan {
-        EntropicPlan { row_potentials: f, column_potentials: g, epsilon: self.epsilon, iterations, marginal_error }
+    fn found(&self, (f, g): (Vec<f64>, Vec<f64>), iterations: usize, marginal_error: f64, mass: f64) -> EntropicPlan {
+        let epsilon = self.epsilon;
+        EntropicPlan { row_potentials: f, column_potentials: g, epsilon, iterations, marginal_error, mass }
     }
 
     fn not_converged(&self, marginal_error: f64) -> SinkhornError {

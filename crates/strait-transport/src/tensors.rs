@@ -1,6 +1,6 @@
 //! The one place where tensors become arrays and arrays tensors.
 
-use crate::error::{Cloud, PointsError};
+use crate::distances::Distances;
 use ndarray::Array2;
 use strait_core::Error;
 use tch::{Device, Kind, Tensor};
@@ -45,29 +45,15 @@ pub(crate) fn rows(rows: impl Iterator<Item = usize>, like: &Tensor) -> Result<T
     Ok(Tensor::f_from_slice(&rows)?.f_to_device(like.device())?)
 }
 
-/// Squared Euclidean distances (n, m) between two clouds (n, ...) and (m, ...), each moved to its own mean, computed
-/// where the tensors live, in their precision but at least single. They are those of the clouds as they lie but for a
-/// term of each point alone, so the plans of least cost are the same, and however far apart the clouds are the digits
-/// go to what tells points of one cloud from each other.
-pub(crate) fn squared_distances(x0: &Tensor, x1: &Tensor) -> Result<Tensor, Error> {
+/// Squared Euclidean distances (n, m) between two clouds (n, ...) and (m, ...), in double precision on the host: digits
+/// go to what tells points from each other, wherever they lie and whatever their kind is.
+pub(crate) fn squared_distances(x0: &Tensor, x1: &Tensor) -> Result<Array2<f64>, Error> {
     let (x, y) = (flatten("x0", x0)?, flatten("x1", x1)?);
     if x0.size()[1..] != x1.size()[1..] {
         return Err(Error::Shape { what: "x1", expected: format!("(n, {:?})", &x0.size()[1..]), found: x1.size() });
     }
-    let kind = if x.kind() == Kind::Double || y.kind() == Kind::Double { Kind::Double } else { Kind::Float };
-    let (x, y) = (x.f_detach()?.f_to_kind(kind)?, y.f_detach()?.f_to_kind(kind)?);
-    for (cloud, points) in [(Cloud::Source, &x), (Cloud::Target, &y)] {
-        let finite = points.f_isfinite()?.f_all_dim(1, false)?;
-        if !finite.f_all()?.f_int64_value(&[])?.eq(&1) {
-            let row = finite.f_to_kind(Kind::Int64)?.f_argmin(0, false)?.f_int64_value(&[])? as usize;
-            return Err(Error::other(PointsError::NonFinite { cloud, row }));
-        }
-    }
-    let centred = |points: &Tensor| points.f_sub(&points.f_mean_dim([0i64].as_slice(), true, kind)?);
-    let (x, y) = (centred(&x)?, centred(&y)?);
-    let norms = |points: &Tensor| points.f_mul(points)?.f_sum_dim_intlist([1i64].as_slice(), true, kind);
-    let product = x.f_matmul(&y.f_transpose(0, 1)?)?;
-    Ok(product.f_mul_scalar(-2)?.f_add(&norms(&x)?)?.f_add(&norms(&y)?.f_transpose(0, 1)?)?.f_clamp_min(0)?)
+    let (x, y) = (to_array(&x.f_detach()?)?, to_array(&y.f_detach()?)?);
+    Distances::new(x.view(), y.view(), 1).and_then(|distances| distances.matrix()).map_err(Error::other)
 }
 
 #[cfg(test)]
@@ -85,20 +71,18 @@ mod tests {
     }
 
     #[test]
-    fn distances_agree_with_differences_but_for_a_term_of_each_point() {
+    fn distances_are_those_of_differences_wherever_the_points_lie() {
         tch::manual_seed(0);
         let options = (Kind::Float, Device::Cpu);
-        let (x, y) = (Tensor::randn([7, 2, 5], options) + 100.0, Tensor::randn([9, 2, 5], options) - 100.0);
+        let (x, y) = (Tensor::randn([7, 2, 5], options) + 1000.0, Tensor::randn([9, 2, 5], options) - 100.0);
+        let far = Tensor::randn([1, 2, 5], options) * 1e6;
+        let (x, y) = (Tensor::cat(&[&x, &far, &y], 0), Tensor::cat(&[&y, &far, &x], 0));
         let squares = squared_distances(&x, &y).unwrap();
-        assert!(squares.max().double_value(&[]) < 100.0, "{squares}");
-        let rest = |squares: Tensor| {
-            let mean = |axis: i64, of: &Tensor| of.mean_dim([axis].as_slice(), true, Kind::Double);
-            let rows = &squares - mean(0, &squares);
-            &rows - mean(1, &rows)
-        };
-        let exact = (x.view([7, 1, 10]).to_kind(Kind::Double) - y.view([1, 9, 10]).to_kind(Kind::Double)).square();
-        let exact = exact.sum_dim_intlist([2i64].as_slice(), false, Kind::Double);
-        let error = (rest(squares.to_kind(Kind::Double)) - rest(exact)).abs().max();
-        assert!(error.double_value(&[]) < 1e-4, "{error:?}");
+        let double = |x: &Tensor| x.to_kind(Kind::Double).view([17, 10]);
+        let exact = (double(&x).unsqueeze(1) - double(&y).unsqueeze(0)).square();
+        let exact = to_array(&exact.sum_dim_intlist([2i64].as_slice(), false, Kind::Double)).unwrap();
+        for (found, exact) in squares.iter().zip(&exact) {
+            assert!((found - exact).abs() <= 1e-9 * exact, "{found} for {exact}");
+        }
     }
 }

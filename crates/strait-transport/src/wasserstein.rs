@@ -10,7 +10,8 @@ use strait_core::Draws;
 ///
 /// $$W_2(x, y) = \Bigl( \min_\sigma \frac1n \sum_i |x_i - y_{\sigma(i)}|^2 \Bigr)^{1/2}.$$
 ///
-/// `x` and `y` are (n, d). Up to eight dimensions the cost matrix is never stored; above, it takes $8 n^2$ bytes.
+/// `x` and `y` are (n, d). Up to eight dimensions the cost matrix is never stored; above, it takes $8 n^2$ bytes, at most
+/// [`MATRIX_BYTES`](crate::MATRIX_BYTES).
 ///
 /// ```
 /// use ndarray::array;
@@ -23,8 +24,8 @@ use strait_core::Draws;
 /// ```
 ///
 /// # Errors
-/// `Counts` where the clouds differ in size; `TooFew`, `Dimensions`, `NoCoordinates`, `NonFinite`; `TooLarge` where
-/// squared distances near the limit of double precision.
+/// `Counts` where the clouds differ in size; `TooFew`, `Dimensions`, `NoCoordinates`, `NonFinite`, also where a squared
+/// distance overflows; `Memory`.
 pub fn wasserstein2<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<f64, TransportError> {
     if x.nrows() != y.nrows() {
         return Err(PointsError::Counts { source_count: x.nrows(), target_count: y.nrows() }.into());

@@ -191,8 +191,6 @@ fn refuses_what_it_cannot_solve() {
         refuse(array![[0.0, f64::NAN], [1.0, 1.0]]),
         AssignmentError::NonFinite { row: 0, column: 1, .. }
     ));
-    let large = AssignmentError::TooLarge { row: 0, column: 0, value: -1e300 };
-    assert_eq!(refuse(array![[-1e300]]), large);
     let points = |x: Array2<f32>, y: Array2<f32>| SquaredEuclidean::new(x.view(), y.view()).err().unwrap();
     assert_eq!(
         points(Array2::zeros((2, 3)), Array2::zeros((2, 2))),

@@ -99,6 +99,24 @@ fn clouds_far_from_each_other_are_paired_as_in_double_precision() {
     }
 }
 
+/// One coordinate at 1e5 takes the digits of single precision from nobody but itself.
+#[test]
+fn a_far_point_leaves_the_other_pairs_alone() {
+    let (x0, x1) = (normal("x0", &[128, 16]), normal("x1", &[128, 16]));
+    let mut x1 = x1.contiguous();
+    let _ = x1.get(5).get(0).fill_(1e5);
+    x1 = x1.contiguous();
+    let double = |x: &Tensor| x.to_kind(Kind::Double);
+    let found = ExactOt.couple(x0.copy(), x1.copy(), &mut draws(0)).unwrap();
+    // In double precision by differences, straight from the definition.
+    let squares = (double(&x0).unsqueeze(1) - double(&x1).unsqueeze(0)).square();
+    let squares = squares.sum_dim_intlist([2i64].as_slice(), false, Kind::Double);
+    let costs = strait_transport::to_array(&squares).unwrap();
+    let exact = strait_transport::assignment::assign(&strait_transport::assignment::Dense(costs.view())).unwrap();
+    let exact: Vec<i64> = exact.columns.iter().map(|&j| j as i64).collect();
+    assert_eq!(rows(&found), exact);
+}
+
 #[test]
 fn bad_batches_are_refused() {
     let (x0, x1) = (normal("x0", &[4, 2]), normal("x1", &[4, 2]));

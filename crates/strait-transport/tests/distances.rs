@@ -223,3 +223,85 @@ fn points_are_refused_by_row() {
         TransportError::Points(PointsError::TooFew { .. })
     ));
 }
+
+#[test]
+fn points_far_from_the_others_change_nothing() {
+    // Five points on a line with themselves, one at 1e6; 100 points in the plane and in 20 dimensions, one at 1e8.
+    let line = array![[0.1], [0.2], [1e6], [0.3], [0.7]];
+    let mut backwards = line.clone();
+    backwards.invert_axis(Axis(0));
+    assert_eq!(wasserstein2(line.view(), backwards.view()).unwrap(), 0.0);
+    for d in [2, 20] {
+        let mut x = normal("far", 100, d);
+        x[[17, 0]] = 1e8;
+        let mut y = x.clone();
+        y.invert_axis(Axis(0));
+        assert_eq!(wasserstein2(x.view(), y.view()).unwrap(), 0.0, "{d} dimensions");
+        // All others moved by a little: the root of its mean square, to many digits.
+        y.rows_mut().into_iter().for_each(|mut row| row[1] += 1e-3);
+        let found = wasserstein2(x.view(), y.view()).unwrap();
+        assert!((found / 1e-3 - 1.0).abs() < 1e-9, "{d} dimensions: {found:e}");
+    }
+    // Two clouds 1e8 apart, each with itself.
+    let mut x = normal("apart", 60, 12);
+    x.rows_mut().into_iter().step_by(2).for_each(|mut row| row[3] += 1e8);
+    let mut y = x.clone();
+    y.invert_axis(Axis(0));
+    assert_eq!(wasserstein2(x.view(), y.view()).unwrap(), 0.0);
+}
+
+#[test]
+fn distances_that_theory_keeps_above_zero_are() {
+    // Between 0 and 1e-5; equal points in another order; points and the same moved by a millionth.
+    let near =
+        |x: &Array2<f64>, y: &Array2<f64>, epsilon: f64| Sinkhorn::new(epsilon).divergence(x.view(), y.view()).unwrap();
+    for epsilon in [0.1, 1.0, 10.0] {
+        let found = near(&array![[0.0]], &array![[1e-5]], epsilon);
+        assert!((found - 1e-10).abs() < 1e-12, "{found:e}");
+        let x = normal("near", 50, 2);
+        let mut y = x.clone();
+        y.invert_axis(Axis(0));
+        for y in [y.clone(), &x + 1e-6, y * (1.0 + 1e-7)] {
+            let found = near(&x, &y, epsilon);
+            assert!((0.0..1e-5 * epsilon).contains(&found), "{found:e} at {epsilon}");
+        }
+        assert_eq!(near(&x, &x, epsilon), 0.0);
+        // A translation moves the divergence by its squared length, whatever epsilon is.
+        let found = near(&x, &(&x + 0.5), epsilon);
+        assert!((found - 0.5).abs() < 1e-4 * epsilon.max(1.0), "{found} at {epsilon}");
+    }
+    let x = normal("energy zero", 80, 3) * 1e5;
+    let mut y = x.clone();
+    y.invert_axis(Axis(0));
+    assert!((0.0..1e-8).contains(&energy_distance(x.view(), y.view()).unwrap()));
+    assert_eq!(energy_distance(x.view(), x.view()).unwrap(), 0.0);
+}
+
+/// A narrow kernel sees equal points alone, a wide one no difference, at any scale that doubles have.
+#[test]
+fn mmd_takes_every_bandwidth() {
+    let (x, y) = (array![[0.0], [0.0]], array![[9.0], [8.0]]);
+    for (sigma, exact) in [(1e-161, 1.0), (1e-300, 1.0), (5e-324, 1.0), (1e200, 0.0), (f64::MAX, 0.0)] {
+        let found = mmd(x.view(), y.view(), Bandwidth::Fixed(sigma)).unwrap().squared;
+        assert!((found - exact).abs() < 1e-12, "{sigma:e}: {found}");
+    }
+    // Half of the points coincide: the median of the distances that are not zero.
+    for half in [4, 20] {
+        let x = Array2::from_shape_fn((half, 1), |_| 5.0);
+        let y = Array2::from_shape_fn((3, 1), |(i, _)| 5.0 + (i + 1) as f64);
+        let found = mmd(x.view(), y.view(), Bandwidth::Median).unwrap();
+        assert_eq!(found.bandwidth, 2.0, "{half}");
+        assert!(found.squared > 0.5);
+    }
+}
+
+#[test]
+fn a_matrix_that_is_too_large_is_refused_before_it_is_made() {
+    let x = Array2::<f32>::zeros((40_000, 9));
+    match wasserstein2(x.view(), x.view()).unwrap_err() {
+        error @ TransportError::Points(PointsError::Memory { source_count: 40_000, bytes: 12_800_000_000, .. }) => {
+            assert!(error.to_string().contains("11.9 GiB") && error.to_string().contains("fewer points"), "{error}");
+        }
+        other => panic!("{other}"),
+    }
+}

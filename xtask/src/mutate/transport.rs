@@ -6,7 +6,39 @@ const COUPLINGS: Tests = Tests { package: "strait-transport", target: "couplings
 
 const EXACT: &str = "crates/strait-transport/src/couplings/exact_ot.rs";
 
-pub(super) static FAULTS: [Fault; 3] = [
+const ASSIGNMENT: Tests = Tests { package: "strait-transport", target: "exact", filter: "" };
+
+const DISTANCES: Tests = Tests { package: "strait-transport", target: "distances", filter: "" };
+
+pub(super) static FAULTS: [Fault; 7] = [
+    Fault {
+        name: "reduced costs are compared as they round",
+        file: "crates/strait-transport/src/assignment/repair.rs",
+        find: "    sign([cost, -v, -paid, v_own]) < 0.0",
+        put: "    difference < 0.0 && sign([cost, -v, -paid, v_own]) > 0.0",
+        tests: ASSIGNMENT,
+    },
+    Fault {
+        name: "rows of a cycle are not looked at again",
+        file: "crates/strait-transport/src/assignment/repair.rs",
+        find: "                queue.push(row);\n",
+        put: "",
+        tests: ASSIGNMENT,
+    },
+    Fault {
+        name: "distances of products keep what cancels",
+        file: "crates/strait-transport/src/distances.rs",
+        find: "const CANCELLED: f64 = 1e-6;",
+        put: "const CANCELLED: f64 = -1.0;",
+        tests: DISTANCES,
+    },
+    Fault {
+        name: "the square of a narrow bandwidth is zero",
+        file: "crates/strait-transport/src/discrepancy.rs",
+        find: "(-0.5 * (square / bandwidth) / bandwidth).exp()",
+        put: "(-0.5 * square / (bandwidth * bandwidth)).exp()",
+        tests: DISTANCES,
+    },
     Fault {
         name: "a plan of zeros: every pair takes the first row",
         file: EXACT,

@@ -3,6 +3,13 @@
 use super::Costs;
 use super::candidates::Candidates;
 use super::matching::{Matching, NONE};
+use super::search;
+
+/// Rows that bid before a search is made, on average over the rows.
+const PATIENCE: usize = 8;
+
+/// What a renewal costs beside a bid.
+const RENEWAL: usize = 8;
 
 /// Frees the rows whose column costs them more than `epsilon` above their best.
 pub(super) fn free_dissatisfied(matching: &mut Matching, candidates: &Candidates, epsilon: f64, free: &mut Vec<u32>) {
@@ -26,20 +33,25 @@ pub(super) fn free_dissatisfied(matching: &mut Matching, candidates: &Candidates
 /// is within `epsilon` of its best. Where the second choice lies beyond the candidates, their floor stands in: a
 /// smaller bid, and as valid.
 ///
-/// With `raise` the increment doubles whenever rows have bid four times each on average, so that rows that compete for
-/// too few columns settle after logarithmically many rounds. Returns the increment at the end.
+/// Whenever rows have worked as much as a search costs, the next one takes a shortest augmenting path instead of a bid.
+/// Bids never leave fewer rows with a column, so that the phase ends after as many searches as there are rows at the
+/// latest, whatever the costs are and whether `epsilon` is lost in the rounding of the potentials.
 pub(super) fn phase(
     matching: &mut Matching,
     candidates: &mut Candidates,
     costs: &impl Costs,
-    mut epsilon: f64,
-    raise: bool,
+    epsilon: f64,
     free: &mut Vec<u32>,
-) -> f64 {
-    let patience = 4 * matching.v.len();
-    let mut bids = 0;
+) {
+    let patience = PATIENCE * matching.v.len();
+    let mut work = 0;
     while let Some(i) = free.pop() {
         let row = i as usize;
+        if work > patience {
+            search::augment(i, matching, candidates, costs);
+            work = 0;
+            continue;
+        }
         let (mut first, mut second, mut choice, mut price) = (f64::INFINITY, f64::INFINITY, NONE, 0.0);
         let (columns, prices) = candidates.row(row);
         for (&j, &cost) in columns.iter().zip(prices) {
@@ -52,9 +64,11 @@ pub(super) fn phase(
                 }
             }
         }
+        work += 1;
         let floor = candidates.floor(row);
         if first > floor {
             candidates.renew(costs, row, &matching.v);
+            work += RENEWAL;
             free.push(i);
             continue;
         }
@@ -63,10 +77,5 @@ pub(super) fn phase(
             matching.v[choice as usize] -= advantage + epsilon; // infinite only where there is one column
         }
         free.extend(matching.give(i, choice, price));
-        bids += 1;
-        if raise && bids % patience == 0 {
-            epsilon *= 2.0;
-        }
     }
-    epsilon
 }

@@ -55,6 +55,11 @@ impl Candidates {
         self.floor[i]
     }
 
+    /// All costs of row `i`.
+    pub(super) fn whole<'a>(&'a mut self, costs: &'a impl Costs, i: usize) -> &'a [f64] {
+        costs.row(i, &mut self.buffer)
+    }
+
     /// Makes the list of row `i` anew from the column potentials `v`; returns the range of its reduced costs.
     pub(super) fn renew(&mut self, costs: &impl Costs, i: usize, v: &[f64]) -> f64 {
         let n = v.len();

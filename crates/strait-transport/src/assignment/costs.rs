@@ -71,13 +71,11 @@ impl SquaredEuclidean {
     /// ```
     ///
     /// # Errors
-    /// `TooFew`, `Dimensions`, `NoCoordinates`, `NonFinite`.
+    /// `TooFew`, `Dimensions`, `NoCoordinates`, `NonFinite`; `Memory` where the matrix would be larger than
+    /// [`MATRIX_BYTES`](crate::MATRIX_BYTES).
     pub fn new<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<Self, PointsError> {
-        Ok(Self::between(Distances::new(x, y, 1)?))
-    }
-
-    pub(crate) fn between(distances: Distances) -> Self {
-        Self(if distances.is_direct() { Table::Direct(distances) } else { Table::Stored(distances.matrix()) })
+        let distances = Distances::new(x, y, 1)?;
+        Ok(Self(if distances.is_direct() { Table::Direct(distances) } else { Table::Stored(distances.matrix()?) }))
     }
 }
 

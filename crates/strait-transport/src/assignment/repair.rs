@@ -2,58 +2,106 @@
 
 use super::Costs;
 use super::candidates::Candidates;
+use super::exact::sum;
 use super::matching::{Matching, NONE};
+use super::sums::{at_most, rounding, sign, two_sum};
 use std::collections::VecDeque;
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repair {
+    /// No reduced cost is negative, in exact arithmetic.
+    Proved,
+    /// Potentials went on falling around cycles that are no cheaper: no doubles prove this optimum, or none nearby.
+    Costless,
+    /// The budget is spent.
+    Spent,
+}
+
+/// What a row costs to renew, in rows looked at.
+const RENEWAL: usize = 8;
 
 /// Lowers column potentials until every reduced cost $c_{ij} - u_i - v_j$ is non-negative, which proves the assignment
 /// optimal (Bellman-Ford with a queue). A cycle among the arcs that were lowered is a cheaper assignment: it is taken.
 ///
-/// Gives up after `budget` rows and returns false; the matching is then still complete and no dearer than it was.
-pub(super) fn repair(matching: &mut Matching, candidates: &mut Candidates, costs: &impl Costs, budget: usize) -> bool {
+/// The potential of a row is the number $c_{i \sigma(i)} - v_{\sigma(i)}$ itself, not its rounding, and signs are those of
+/// exact sums: what is proved here is proved of the costs as they are. Potentials are doubles, rounded downwards; where
+/// no doubles prove the optimum, costless cycles are lowered for ever, and are seen to be no improvement.
+///
+/// Gives up there, or after `budget` rows; the matching is then still complete and no dearer than it was.
+pub(super) fn repair(
+    matching: &mut Matching,
+    candidates: &mut Candidates,
+    costs: &impl Costs,
+    budget: usize,
+) -> Repair {
     let n = matching.v.len();
     let mut arcs = Arcs { row: vec![NONE; n], cost: vec![0.0; n] };
     let mut queue = Queue { rows: (0..n as u32).collect(), queued: vec![true; n] };
-    let mut lowered = 0;
-    for _ in 0..budget {
-        let Some(i) = queue.pop() else {
-            return true;
-        };
+    let (mut lowered, mut spent) = (0, 0);
+    while let Some(i) = queue.pop() {
         let row = i as usize;
-        let u = matching.u(row);
-        // What lies beyond the list is looked at when its floor is below u, until a fresh list holds nothing to lower.
+        let own = matching.column_of[row] as usize;
+        let (paid, v_own, u) = (matching.paid[row], matching.v[own], matching.u(row));
+        // What lies beyond the list is looked at when its floor may be below u, until a fresh list, or the whole row,
+        // holds nothing to lower.
         let mut fresh = false;
         loop {
             let before = lowered;
-            let (columns, prices) = candidates.row(row);
-            for (&j, &cost) in columns.iter().zip(prices) {
+            let mut lower = |j: u32, cost: f64| {
                 let column = j as usize;
                 let v = matching.v[column];
-                if cost - u < v - rounding(u, v) {
-                    matching.v[column] = cost - u;
+                let is_lower = is_below((cost, v), (paid, v_own)) && column != own;
+                if is_lower {
+                    matching.v[column] = at_most([cost, v_own, -paid]);
                     (arcs.row[column], arcs.cost[column]) = (i, cost);
-                    lowered += 1;
                     queue.push(matching.row_of[column]);
                 }
+                usize::from(is_lower)
+            };
+            let (columns, prices) = candidates.row(row);
+            lowered += columns.iter().zip(prices).map(|(&j, &cost)| lower(j, cost)).sum::<usize>();
+            let floor = candidates.floor(row);
+            if floor - u > rounding(floor, u) || floor.is_infinite() {
+                break;
             }
-            if candidates.floor(row) >= u || (fresh && lowered == before) {
+            spent += RENEWAL;
+            if fresh && lowered == before || floor - u > -rounding(floor, u) {
+                // The floor is equal to u but for rounding, as ties are: each column beyond the list by itself.
+                let whole = candidates.whole(costs, row);
+                lowered += whole.iter().zip(0..).map(|(&cost, j)| lower(j, cost)).sum::<usize>();
                 break;
             }
             candidates.renew(costs, row, &matching.v);
             fresh = true;
         }
+        spent += 1;
         if lowered >= n {
             lowered = 0;
-            arcs.cancel_cycles(matching);
+            if !arcs.cancel_cycles(matching, &mut queue) {
+                return Repair::Costless;
+            }
+        }
+        if spent > budget {
+            return Repair::Spent;
         }
     }
-    queue.rows.is_empty()
+    Repair::Proved
 }
 
-/// The error of the sum of two potentials, with a margin. To ask for more than this of an improvement is what makes
-/// the search end: a cycle of zero cost cannot go on for ever on rounding.
+/// Whether $c_{ij} - v_j < c_{ik} - v_k$, exactly.
 #[inline]
-fn rounding(u: f64, v: f64) -> f64 {
-    4.0 * f64::EPSILON * (u.abs() + v.abs())
+pub(super) fn is_below((cost, v): (f64, f64), (paid, v_own): (f64, f64)) -> bool {
+    let (left, right) = (cost - v, paid - v_own);
+    let difference = left - right;
+    if difference.abs() > rounding(left, right) {
+        return difference < 0.0;
+    }
+    let ((left, left_rest), (right, right_rest)) = (two_sum(cost, -v), two_sum(paid, -v_own));
+    if left_rest == 0.0 && right_rest == 0.0 {
+        return left < right;
+    }
+    sign([cost, -v, -paid, v_own]) < 0.0
 }
 
 /// Rows to look at, each at most once in the queue.
@@ -85,14 +133,15 @@ struct Arcs {
 }
 
 impl Arcs {
-    /// Gives every column on a cycle to the row that lowered it; if there was any, all arcs are forgotten.
+    /// Gives every column on a cycle to the row that lowered it; if there was any, all arcs are forgotten. False where
+    /// a cycle is no cheaper than what it would replace.
     ///
-    /// Nothing needs to be looked at again: the potential of such a row falls back to what it was when it lowered its
-    /// new column, and then it had lowered all that it could.
-    fn cancel_cycles(&mut self, matching: &mut Matching) {
+    /// The potential of such a row falls back to what it was when it lowered its new column, or as far above as that
+    /// column was rounded downwards: it is looked at again.
+    fn cancel_cycles(&mut self, matching: &mut Matching, queue: &mut Queue) -> bool {
         let n = self.row.len();
         let mut seen = vec![n; n];
-        let mut found = false;
+        let (mut found, mut cheaper) = (false, true);
         for start in 0..n {
             let mut j = start;
             while seen[j] == n && self.row[j] != NONE {
@@ -111,18 +160,25 @@ impl Arcs {
                 }
                 cycle.push(j);
             }
+            found = true;
+            let change = |&j: &usize| [self.cost[j], -matching.paid[self.row[j] as usize]];
+            if sum(cycle.iter().flat_map(change)) >= 0.0 {
+                cheaper = false;
+                continue;
+            }
             for j in cycle {
                 let row = self.row[j];
                 matching.row_of[j] = row;
                 matching.column_of[row as usize] = j as u32;
                 matching.paid[row as usize] = self.cost[j];
-                found = true;
+                queue.push(row);
             }
         }
         if found {
             // What is left may pass through rows that changed columns, and would mislead a later walk.
             self.row.fill(NONE);
         }
+        cheaper
     }
 
     /// The column of the row that lowered column `j`.

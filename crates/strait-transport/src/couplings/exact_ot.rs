@@ -1,13 +1,13 @@
 use super::independent::same_count;
 use crate::assignment::{Dense, assign};
-use crate::tensors::{matrix, rows, squared_distances};
+use crate::tensors::{rows, squared_distances};
 use strait_core::{Coupling, Draws, Error, Pairs};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// Exact optimal transport within the minibatch (OT-CFM: Tong et al., 2023; Pooladian et al., 2023): the permutation
 /// $\sigma$ that minimises $\sum_i |x_{0,i} - x_{1,\sigma(i)}|^2$. Every row of either batch is used exactly once.
 ///
-/// The source stays as it is; the data and their row numbers are permuted.
+/// The source stays as it is; the data and their row numbers are permuted. Costs are in double precision.
 ///
 /// ```
 /// use strait_core::{Coupling, Seed};
@@ -27,10 +27,7 @@ impl Coupling for ExactOt {
     fn couple(&self, x0: Tensor, x1: Tensor, _draws: &mut Draws) -> Result<Pairs, Error> {
         same_count(&x0, &x1)?;
         let costs = squared_distances(&x0, &x1)?;
-        let assignment = match costs.kind() {
-            Kind::Double => assign(&Dense(matrix::<f64>(&costs)?.view())),
-            _ => assign(&Dense(matrix::<f32>(&costs)?.view())),
-        };
+        let assignment = assign(&Dense(costs.view()));
         let target_rows = rows(assignment.map_err(Error::other)?.columns.into_iter(), &x1)?;
         let x1 = x1.f_index_select(0, &target_rows)?;
         Ok(Pairs { x0, x1, target_rows: Some(target_rows) })

@@ -1,7 +1,7 @@
 use crate::sinkhorn::Sinkhorn;
-use crate::tensors::{matrix, rows, squared_distances};
+use crate::tensors::{rows, squared_distances};
 use strait_core::{Coupling, Draws, Error, Pairs};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// Pairs drawn from the entropic plan of the minibatch, with squared Euclidean costs: each source row draws its data
 /// row from the plan's law given that source, so that rows of the data can come twice or not at all in one batch, and
@@ -20,7 +20,7 @@ use tch::{Kind, Tensor};
 /// ```
 impl Coupling for Sinkhorn {
     fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error> {
-        let costs = matrix::<f64>(&squared_distances(&x0, &x1)?.f_to_kind(Kind::Double)?)?;
+        let costs = squared_distances(&x0, &x1)?;
         let plan = self.plan(costs.view()).map_err(Error::other)?;
         let chosen = costs.rows().into_iter().enumerate().map(|(i, row)| {
             let mut level = (draws.bits() >> 11) as f64 * (-53f64).exp2();
