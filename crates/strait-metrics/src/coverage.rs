@@ -7,8 +7,10 @@ use tch::{Device, Kind, Tensor};
 /// Density and coverage (Naeem et al., arXiv 2002.09797).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coverage {
-    /// $\frac{1}{kM} \sum_{j=1}^{M} \sum_i [ x_j \in B_i ]$: how many neighbourhoods of real points a sample lies in,
-    /// about 1 for the real law, more where samples keep to its middle.
+    /// $\frac1M \sum_i n_i / k_i$: how many neighbourhoods of real points a sample lies in, about 1 for the real law, more
+    /// where samples keep to its middle. $k_i$ is how many other real points $B_i$ holds, k where no two are as far, and
+    /// $n_i$ how many samples, without those that lie on the centre (a share of them, where several real points do): the
+    /// real points themselves have density 1, whatever their ties are.
     pub density: f64,
     /// $\frac1N \sum_{i=1}^{N} [ \exists j: x_j \in B_i ]$: the share of real points whose neighbourhood holds a
     /// sample, at most 1.
@@ -37,10 +39,15 @@ pub fn coverage(real: &Tensor, samples: &Tensor, k: i64) -> Result<Coverage, Met
         return Err(Error::Setting { what: "the neighbours of a coverage", value: k as f64, must }.into());
     }
     // A point is its own nearest.
-    let (radii, _) = distances_between(&real, &real)?.kthvalue(k + 1, 1, true);
-    let inside = distances_between(&real, &samples)?.le_tensor(&radii);
+    let between = distances_between(&real, &real)?;
+    let (radii, _) = between.kthvalue(k + 1, 1, true);
+    let per_row = |x: &Tensor| x.sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
+    let (others, copies) = (per_row(&between.le_tensor(&radii)) - 1.0, per_row(&between.eq(0.0)));
+    let across = distances_between(&real, &samples)?;
+    let inside = across.le_tensor(&radii);
+    let held = per_row(&inside) - per_row(&across.eq(0.0)) / copies;
     let sum = |x: &Tensor| x.sum(Kind::Double).double_value(&[]);
-    Ok(Coverage { density: sum(&inside) / (k * m) as f64, coverage: sum(&inside.any_dim(1, false)) / n as f64 })
+    Ok(Coverage { density: sum(&(held / others)) / m as f64, coverage: sum(&inside.any_dim(1, false)) / n as f64 })
 }
 
 /// The Euclidean distance of each point (n, ...) to the nearest of others (m, ...), (n,), in double precision.

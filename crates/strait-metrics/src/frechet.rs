@@ -7,6 +7,12 @@ use tch::{Device, Kind, Tensor};
 /// # Errors
 /// `Shape` under two points; `NonFinite`.
 pub fn moments(x: &Tensor) -> Result<(Tensor, Tensor), MetricError> {
+    let (mean, factor) = factors(x)?;
+    Ok((mean, factor.tr().matmul(&factor)))
+}
+
+/// The mean (f,), and the centred points over $\sqrt{n - 1}$, (n, f): a factor A of the covariance $A^T A$.
+fn factors(x: &Tensor) -> Result<(Tensor, Tensor), MetricError> {
     let size = x.size();
     if size.len() < 2 || size[0] < 2 {
         return Err(
@@ -17,9 +23,8 @@ pub fn moments(x: &Tensor) -> Result<(Tensor, Tensor), MetricError> {
     // The kind is changed on the CPU: not every device knows double precision.
     let x = x.detach().flatten(1, -1).to_device(Device::Cpu).to_kind(Kind::Double);
     let mean = x.mean_dim([0i64].as_slice(), false, Kind::Double);
-    let centred = &x - &mean;
-    let covariance = centred.tr().matmul(&centred) / (size[0] - 1) as f64;
-    Ok((mean, covariance))
+    let centred = (&x - &mean) / ((size[0] - 1) as f64).sqrt();
+    Ok((mean, centred))
 }
 
 /// The Frechet distance, squared, of the Gaussians fitted to two sets of features, (n, f) and (m, f) (Dowson and Landau,
@@ -27,8 +32,10 @@ pub fn moments(x: &Tensor) -> Result<(Tensor, Tensor), MetricError> {
 ///
 /// $$ |m_1 - m_2|^2 + \operatorname{tr}\bigl(S_1 + S_2 - 2 (S_1^{1/2} S_2 S_1^{1/2})^{1/2}\bigr) $$
 ///
-/// The roots are those of symmetric matrices, by eigenvalues, so that singular covariances (fewer points than features)
-/// are no exception. It knows a law by its first two moments alone, and it is biased upwards, by about
+/// With factors of the covariances, $S_1 = A^T A$ and $S_2 = B^T B$, the second term is the least $\|A - W B\|^2$ over rotations
+/// W, and $W = U V^T$ of the singular vectors of $A B^T$ attains it: a sum of squares, so that it is never negative, is
+/// zero for equal sets, and loses no digits where the sets are close or the covariances singular (fewer points than
+/// features). It knows a law by its first two moments alone, and it is biased upwards, by about
 /// $\operatorname{tr} S_1 (1/n + 1/m)$ for the means and more for the covariances: compare only at the same counts.
 ///
 /// ```
@@ -42,17 +49,24 @@ pub fn moments(x: &Tensor) -> Result<(Tensor, Tensor), MetricError> {
 /// # Errors
 /// `Shape` under two points, or where features do not fit; `NonFinite`.
 pub fn frechet(x: &Tensor, y: &Tensor) -> Result<f64, MetricError> {
-    let ((mean_x, s_x), (mean_y, s_y)) = (moments(x)?, moments(y)?);
+    let ((mean_x, a), (mean_y, b)) = (factors(x)?, factors(y)?);
     if mean_x.size() != mean_y.size() {
         let expected = format!("(n, {:?})", mean_x.size());
         return Err(Error::Shape { what: "features", expected, found: y.size() }.into());
     }
-    let (values, vectors) = s_x.f_linalg_eigh("L").map_err(Error::from)?;
-    let root = (&vectors * values.clamp_min(0.0).sqrt().unsqueeze(0)).matmul(&vectors.tr());
-    let product = root.matmul(&s_y).matmul(&root);
-    // Symmetric but for rounding.
-    let (values, _) = ((&product + product.tr()) * 0.5).f_linalg_eigh("L").map_err(Error::from)?;
-    let sum = |x: &Tensor| x.sum(Kind::Double).double_value(&[]);
-    let covariances = sum(&s_x.trace()) + sum(&s_y.trace()) - 2.0 * sum(&values.clamp_min(0.0).sqrt());
-    Ok(sum(&(mean_x - mean_y).square()) + covariances)
+    let (a, b) = (square(&a)?, square(&b)?);
+    // To as many rows: rows of zeros change no covariance.
+    let rows = a.size()[0].max(b.size()[0]);
+    let padded = |factor: &Tensor| factor.f_constant_pad_nd([0, 0, 0, rows - factor.size()[0]]).map_err(Error::from);
+    let (a, b) = (padded(&a)?, padded(&b)?);
+    let (u, _, v) = a.f_matmul(&b.tr()).and_then(|product| product.f_svd(true, true)).map_err(Error::from)?;
+    let rest = &a - u.matmul(&v.tr()).matmul(&b);
+    let sum = |x: &Tensor| x.square().sum(Kind::Double).double_value(&[]);
+    Ok(sum(&(mean_x - mean_y)) + sum(&rest))
+}
+
+/// A factor of the same covariance with no more rows than columns.
+fn square(factor: &Tensor) -> Result<Tensor, Error> {
+    let size = factor.size();
+    Ok(if size[0] > size[1] { Tensor::f_linalg_qr(factor, "r")?.1 } else { factor.shallow_clone() })
 }

@@ -34,10 +34,16 @@ fn the_frechet_distance_has_its_closed_form() {
     assert!((found - expected).abs() < 1e-9 * expected, "{found} against {expected}");
     assert!((frechet(&y, &x).unwrap() - found).abs() < 1e-9 * expected);
     assert!(frechet(&x, &x).unwrap().abs() < 1e-9);
-    // Fewer points than features: singular covariances.
+    // Fewer points than features: singular covariances, against the roots of symmetric matrices.
     let (few, others) = (normal("few", &[5, 30]), normal("others", &[6, 30]));
-    assert!(frechet(&few, &others).unwrap() > 0.0);
-    assert!(frechet(&few, &few).unwrap().abs() < 1e-5); // 26 eigenvalues that are zero but for rounding
+    let ((m1, s1), (m2, s2)) = (moments(&few).unwrap(), moments(&others).unwrap());
+    let root = |s: &Tensor| {
+        let (values, vectors) = s.linalg_eigh("L");
+        (&vectors * values.clamp_min(0.0).sqrt()).matmul(&vectors.tr())
+    };
+    let middle = root(&(root(&s1).matmul(&s2).matmul(&root(&s1))));
+    let expected = sum(&(m1 - m2).square()) + sum(&s1.trace()) + sum(&s2.trace()) - 2.0 * sum(&middle.trace());
+    assert!((frechet(&few, &others).unwrap() - expected).abs() < 1e-6 * expected);
     // Samples of one law: the bias that the documentation states, of the means alone a lower bound.
     let of_one_law: f64 = (0..20)
         .map(|i| frechet(&normal(&format!("a{i}"), &[50, 6]), &normal(&format!("b{i}"), &[50, 6])).unwrap())
@@ -50,6 +56,46 @@ fn the_frechet_distance_has_its_closed_form() {
     let (_, s) = moments(&Tensor::from_slice(&[1.0, 4.0]).view([2, 1])).unwrap();
     assert!((sum(&s) - 4.5).abs() < 1e-12);
     assert!(frechet(&(few * f64::NAN), &others).unwrap_err().to_string().contains("finite"));
+}
+
+/// Right values: 0 for equal sets, in any order, at any scale and rank; small distances keep their digits.
+#[test]
+fn the_frechet_distance_is_never_below_zero() {
+    for (n, f, scale) in [(10, 300, 1.0), (10, 300, 5e3), (60, 7, 5e3), (40, 40, 1e-6), (2, 50, 1e8)] {
+        let x = normal("equal", &[n, f]) * scale;
+        assert!(frechet(&x, &x).unwrap() >= 0.0 && frechet(&x, &x).unwrap() <= 1e-24 * scale * scale);
+        let found = frechet(&x, &x.flip([0])).unwrap();
+        assert!((0.0..=1e-24 * scale * scale).contains(&found), "{n} of {f} at {scale}: {found:e}");
+        // S_2 = (1 + h)^2 S_1: h^2 tr S_1, and the means as far as h times their length.
+        let h = 1e-6;
+        let (mean, s) = moments(&x).unwrap();
+        let expected = h * h * (sum(&mean.square()) + sum(&s.trace()));
+        let found = frechet(&x, &(&x * (1.0 + h))).unwrap();
+        assert!((found / expected - 1.0).abs() < 1e-6, "{n} of {f} at {scale}: {found:e} for {expected:e}");
+    }
+    // Duplicated points and constant features: rank one.
+    let flat =
+        Tensor::from_slice(&[1.0, 2.0, 2.0, 2.0]).view([4, 1]) * Tensor::ones([1, 30], (Kind::Double, Device::Cpu));
+    assert!(frechet(&flat, &flat.flip([0])).unwrap() < 1e-24);
+}
+
+/// A set has density 1 and coverage 1 against itself, whatever its ties are: ten values each 100 times (20 by the
+/// definition of Naeem et al.), two equal points (2), points without ties (k + 1 over k), and points of a lattice.
+#[test]
+fn a_set_has_density_one_against_itself() {
+    let ten = Tensor::arange(10, (Kind::Double, Device::Cpu)).repeat([100]).view([1000, 1]);
+    let lattice = Tensor::arange(12, (Kind::Double, Device::Cpu)).view([12, 1]);
+    let half = Tensor::cat(&[&normal("half", &[30, 2]), &Tensor::zeros([30, 2], (Kind::Double, Device::Cpu))], 0);
+    let pair = Tensor::ones([2, 1], (Kind::Double, Device::Cpu));
+    for (set, k) in [(&ten, 5), (&pair, 1), (&normal("untied", &[200, 3]), 5), (&lattice, 2), (&half, 5)] {
+        for copies in [1, 3] {
+            let found = coverage(set, &set.repeat([copies, 1]), k).unwrap();
+            assert!((found.density - 1.0).abs() < 1e-12 && found.coverage == 1.0, "{:?}: {found:?}", set.size());
+        }
+    }
+    // Another sample of the ten values, each as often as it comes.
+    let rows = Seed(3).stream("rows").at(0).integers(1000, &[400], Device::Cpu).unwrap();
+    assert!((coverage(&ten, &ten.index_select(0, &rows), 5).unwrap().density - 1.0).abs() < 1e-12);
 }
 
 #[test]

@@ -10,7 +10,11 @@ const ASSIGNMENT: Tests = Tests { package: "strait-transport", target: "exact", 
 
 const DISTANCES: Tests = Tests { package: "strait-transport", target: "distances", filter: "" };
 
-pub(super) static FAULTS: [Fault; 7] = [
+const FEATURES: Tests = Tests { package: "strait-metrics", target: "features", filter: "" };
+
+const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
+
+pub(super) static FAULTS: [Fault; 9] = [
     Fault {
         name: "reduced costs are compared as they round",
         file: "crates/strait-transport/src/assignment/repair.rs",
@@ -38,6 +42,20 @@ pub(super) static FAULTS: [Fault; 7] = [
         find: "(-0.5 * (square / bandwidth) / bandwidth).exp()",
         put: "(-0.5 * square / (bandwidth * bandwidth)).exp()",
         tests: DISTANCES,
+    },
+    Fault {
+        name: "a sample on the centre of a neighbourhood is counted",
+        file: COVERAGE,
+        find: "per_row(&inside) - per_row(&across.eq(0.0)) / copies",
+        put: "per_row(&inside) + per_row(&across.eq(0.0)) / copies * 0.0",
+        tests: FEATURES,
+    },
+    Fault {
+        name: "a neighbourhood with ties holds k points",
+        file: COVERAGE,
+        find: "sum(&(held / others))",
+        put: "sum(&(held / (others * 0.0 + k as f64)))",
+        tests: FEATURES,
     },
     Fault {
         name: "a plan of zeros: every pair takes the first row",
