@@ -27,29 +27,16 @@ fn main() {
         .cpp(true)
         .std("c++20")
         .pic(true)
-        .opt_level(2)
+        .opt_level(1) // it calls libtorch and computes nothing itself
         .warnings(false)
-        // Else GCC keeps comparisons as branches where there is no AVX-512, and loops with one stay scalar.
-        .flag_if_supported("-fno-trapping-math")
-        .flag_if_supported("-Wno-psabi")
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .include(&include)
-        .include(include.join("torch/csrc/api/include"));
-    // Products and sums stay apart, so that a network that is zero makes the linear path to the bit.
-    native.clone().flag_if_supported("-ffp-contract=off").file("native/affine_curve.cc").compile("strait_exact");
-    native
+        .include(include.join("torch/csrc/api/include"))
         .file("native/strait_native.cc")
-        .file("native/pointwise.cc")
-        .file("native/perceptron.cc")
-        .file("native/affine.cc")
-        .file("native/affine_jet.cc")
-        .file("native/diagonal.cc")
-        .file("native/triangular.cc")
-        .file("native/affine_field.cc")
-        .file("native/chain_field.cc")
-        .file("native/posterior.cc")
-        .file("native/spline.cc")
         .compile("strait_native");
+    // For crates with native code of their own (`DEP_STRAIT_NATIVE_...` in their build scripts).
+    println!("cargo:include={}", env::current_dir().unwrap_or_default().join("native").display());
+    println!("cargo:libtorch_include={}", include.display());
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     if let Ok(absolute) = fs::canonicalize(&lib) {

@@ -6,10 +6,10 @@
 //! all pass, *stale* when it no longer applies: its text is not found exactly once, or it does not build. It is *undecided*
 //! when something else failed.
 
-mod autodiff;
 mod data;
 mod flow_map;
 mod flows;
+mod kernels;
 mod optim;
 mod paths;
 mod program;
@@ -68,7 +68,7 @@ fn crash(stderr: &str) -> Option<&'static str> {
 }
 
 fn all() -> impl Iterator<Item = &'static Fault> {
-    autodiff::FAULTS
+    kernels::FAULTS
         .iter()
         .chain(&flows::FAULTS)
         .chain(&paths::FAULTS)
@@ -191,7 +191,11 @@ impl<'a> Copy<'a> {
 
     /// The tests, run in the copy.
     fn cargo(&self, tests: Tests, more: &[&str]) -> Result<Output> {
-        let mut command = self.workspace.cargo(&["test", "--package", tests.package, "--test", tests.target]);
+        let (package, feature) = tests.package();
+        let mut command = self.workspace.cargo(&["test", "--package", package, "--test", tests.target]);
+        if let Some(feature) = feature {
+            command.args(["--features", feature]);
+        }
         command.args(more).arg(tests.filter).current_dir(&self.folder);
         // What the workspace itself is built with, so that nothing below it is built again.
         command.env("CARGO_TARGET_DIR", self.workspace.target()).env("LIBTORCH", self.workspace.used_libtorch());
@@ -248,7 +252,7 @@ mod tests {
         let stale: Vec<String> = all()
             .filter_map(|fault| {
                 let source = fs::read_to_string(root.join(fault.file)).unwrap_or_default();
-                let target = root.join(format!("crates/{}/tests/{}.rs", fault.tests.package, fault.tests.target));
+                let target = root.join(format!("crates/{}/tests/{}.rs", fault.tests.package().0, fault.tests.target));
                 let there = target.exists();
                 let why = fault.put_into(&source).err().or((!there).then(|| format!("no {}", target.display())))?;
                 Some(format!("{}: {}: {why}", fault.file, fault.name))

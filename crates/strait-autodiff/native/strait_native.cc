@@ -21,6 +21,9 @@
 #include <torch/csrc/autograd/forward_grad.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
+#include <string>
+#include <typeindex>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -69,6 +72,32 @@ c10::Device device_of(int device) {
   return device < 0 ? c10::Device(c10::kCPU) : c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
 }
 
+// Operations the gradient of whose tangent libtorch 2.13 gets wrong without a word: their second derivatives lose terms, or
+// the graph of their tangent. By the names of their nodes.
+const char* fragile(const std::string& node) {
+  static const std::unordered_map<std::string, const char*> all{
+      {"NativeLayerNormBackward0", "layer_norm"},
+      {"NativeBatchNormBackward0", "batch_norm"},
+      {"CudnnBatchNormBackward0", "batch_norm"},
+      {"LinalgDetBackward0", "det"},
+      {"LinalgSlogdetBackward0", "slogdet"},
+      {"LinalgSolveExBackward0", "linalg_solve"},
+      {"LinalgHouseholderProductBackward0", "householder_product"},
+      {"CholeskyInverseBackward0", "cholesky_inverse"},
+      {"ScatterReduceBackward0", "scatter_reduce"},
+  };
+  const auto found = all.find(node);
+  return found == all.end() ? nullptr : found->second;
+}
+
+// The same of a node, whose name is asked for once for each type.
+const char* fragile(const torch::autograd::Node& node) {
+  thread_local std::unordered_map<std::type_index, const char*> known;
+  const auto [at, is_new] = known.try_emplace(std::type_index(typeid(node)), nullptr);
+  if (is_new) at->second = fragile(node.name());
+  return at->second;
+}
+
 }  // namespace
 
 extern "C" {
@@ -81,6 +110,25 @@ char* strait_dual_enter(uint64_t* level) {
 
 char* strait_dual_exit(uint64_t level) {
   return guarded([&] { torch::autograd::ForwardADLevel::release_idx(level); });
+}
+
+// `name` is null where no fragile operation is in the graphs of the tensors; else it is static.
+char* strait_fragile(Tensor** outputs, size_t n, const char** name) {
+  return guarded([&] {
+    *name = nullptr;
+    std::vector<const torch::autograd::Node*> open;
+    std::unordered_set<const torch::autograd::Node*> seen;
+    const auto reach = [&](const torch::autograd::Node* node) {
+      if (node && seen.insert(node).second) open.push_back(node);
+    };
+    for (size_t i = 0; i < n; ++i) reach(outputs[i]->grad_fn().get());
+    while (!open.empty() && !*name) {
+      const auto* node = open.back();
+      open.pop_back();
+      *name = fragile(*node);
+      for (const auto& edge : node->next_edges()) reach(edge.function.get());
+    }
+  });
 }
 
 // results[i] is null where an input does not reach an output.

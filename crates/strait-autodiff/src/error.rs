@@ -10,11 +10,20 @@ pub enum AutodiffError {
         /// libtorch's name of the operation.
         operation: String,
     },
-    /// A gradient of something computed by one of this crate's kernels was itself to be differentiated, and the kernel has
-    /// no second derivative.
+    /// A gradient of something computed by a kernel was itself to be differentiated, and the kernel has no second derivative.
     #[error("{operation} has no second derivative")]
     NoSecondDerivative {
         /// Which kernel.
+        operation: String,
+    },
+    /// The gradient of a tangent would go through an operation whose second derivatives libtorch gets wrong without a word.
+    #[error(
+        "libtorch differentiates the tangent of `{operation}` wrongly: take the tangent under `no_grad` or its gradient by \
+         `tangent_gradient`, or write the operation from others (group_norm with one group for layer_norm, sums of logarithms \
+         of LU diagonals for determinants, triangular solves)"
+    )]
+    Fragile {
+        /// Which operation.
         operation: String,
     },
     /// A JVP was asked for inside the function of another JVP: libtorch has one dual level only.

@@ -1,16 +1,17 @@
-//! The boundary to `native/`: raw declarations, and the few conversions that every caller needs.
+//! The boundary to C++: the few conversions that every caller of native functions over tensors needs.
 //!
-//! A `*mut Tensor` on the C++ side is tch's `C_tensor`: both name an `at::Tensor` on the heap.
+//! A `*mut Tensor` on the C++ side is tch's `C_tensor`: both name an `at::Tensor` on the heap. A native function returns
+//! null, or an error text from `strdup` (`guarded` of `native/common.h`), and no C++ exception crosses.
 
 use crate::AutodiffError;
 use std::ffi::{CStr, c_char, c_int};
 use tch::{Device, Kind, Tensor};
-pub(crate) use torch_sys::C_tensor;
+pub use torch_sys::C_tensor;
 
 unsafe extern "C" {
     fn strait_free(text: *mut c_char);
-    pub(crate) fn strait_dual_enter(level: *mut u64) -> *mut c_char;
-    pub(crate) fn strait_dual_exit(level: u64) -> *mut c_char;
+    pub(crate) fn strait_dual_enter(level: *mut u64) -> Outcome;
+    pub(crate) fn strait_dual_exit(level: u64) -> Outcome;
     pub(crate) fn strait_vjp(
         outputs: *const *mut C_tensor,
         cotangents: *const *mut C_tensor,
@@ -20,7 +21,8 @@ unsafe extern "C" {
         retain_graph: bool,
         create_graph: bool,
         results: *mut *mut C_tensor,
-    ) -> *mut c_char;
+    ) -> Outcome;
+    pub(crate) fn strait_fragile(outputs: *const *mut C_tensor, n: usize, name: *mut *const c_char) -> Outcome;
     pub(crate) fn strait_clip(
         grads: *const *mut C_tensor,
         n: usize,
@@ -28,7 +30,7 @@ unsafe extern "C" {
         norm: *mut *mut C_tensor,
         divisor: *mut *mut C_tensor,
         found_inf: *mut *mut C_tensor,
-    ) -> *mut c_char;
+    ) -> Outcome;
     pub(crate) fn strait_adamw(
         params: *const *mut C_tensor,
         grads: *const *mut C_tensor,
@@ -43,100 +45,13 @@ unsafe extern "C" {
         eps: f64,
         divisor: *mut C_tensor,
         found_inf: *mut C_tensor,
-    ) -> *mut c_char;
+    ) -> Outcome;
     pub(crate) fn strait_lerp(
         averages: *const *mut C_tensor,
         params: *const *mut C_tensor,
         n: usize,
         weight: f64,
-    ) -> *mut c_char;
-    pub(crate) fn strait_silu(x: *mut C_tensor, result: *mut *mut C_tensor) -> *mut c_char;
-    pub(crate) fn strait_selu(x: *mut C_tensor, result: *mut *mut C_tensor) -> *mut c_char;
-    pub(crate) fn strait_silu_jet(
-        x: *mut C_tensor,
-        d: *mut C_tensor,
-        dd: *mut C_tensor,
-        second: bool,
-        results: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    pub(crate) fn strait_affine(
-        x: *mut C_tensor,
-        raw: *mut C_tensor,
-        gate: *mut C_tensor,
-        bound: f64,
-        inverse: bool,
-        y: *mut *mut C_tensor,
-        log_det: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    pub(crate) fn strait_diagonal(
-        x: *mut C_tensor,
-        log_scale: *mut C_tensor,
-        shift: *mut C_tensor,
-        inverse: bool,
-        y: *mut *mut C_tensor,
-        log_det: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    pub(crate) fn strait_triangular(
-        weight: *mut C_tensor,
-        inverse: bool,
-        matrix: *mut *mut C_tensor,
-        log_det: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    pub(crate) fn strait_affine_curve(
-        numbers: *const *mut C_tensor,
-        given: *const *mut C_tensor,
-        bound: f64,
-        order: i64,
-        made: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    pub(crate) fn strait_affine_field(given: *const *mut C_tensor, bound: f64, made: *mut *mut C_tensor)
-    -> *mut c_char;
-    pub(crate) fn strait_posterior(given: *const *mut C_tensor, made: *mut *mut C_tensor) -> *mut c_char;
-    pub(crate) fn strait_chain_field(
-        tensors: *const *mut C_tensor,
-        count: usize,
-        kinds: *const i64,
-        bounds: *const f64,
-        stages: usize,
-        made: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    pub(crate) fn strait_perceptron(
-        tensors: *const *mut C_tensor,
-        count: usize,
-        derivatives: *const i64,
-        parts: usize,
-        order: i64,
-        jet: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    pub(crate) fn strait_affine_jet(
-        tensors: *const *mut C_tensor,
-        count: usize,
-        x: i64,
-        raw: i64,
-        order: i64,
-        bound: f64,
-        jet: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    pub(crate) fn strait_spline(
-        x: *mut C_tensor,
-        raw: *mut C_tensor,
-        bins: i64,
-        bound: f64,
-        inverse: bool,
-        kernel: bool,
-        y: *mut *mut C_tensor,
-        log_det: *mut *mut C_tensor,
-    ) -> *mut c_char;
-    pub(crate) fn strait_spline_jet(
-        tensors: *const *mut C_tensor,
-        count: usize,
-        x: i64,
-        raw: i64,
-        order: i64,
-        bins: i64,
-        bound: f64,
-        jet: *mut *mut C_tensor,
-    ) -> *mut c_char;
+    ) -> Outcome;
     pub(crate) fn strait_draw(
         law: c_int,
         seed: u64,
@@ -146,11 +61,20 @@ unsafe extern "C" {
         kind: c_int,
         device: c_int,
         result: *mut *mut C_tensor,
-    ) -> *mut c_char;
+    ) -> Outcome;
 }
 
+/// What a native function returns: null, or an error text from `strdup`. Only native functions make one.
+#[repr(transparent)]
+#[derive(Debug)]
+#[must_use = "an error text is freed by `check`"]
+pub struct Outcome(*mut c_char);
+
 /// Takes over the error text that a native function returned, if any.
-pub(crate) fn check(text: *mut c_char) -> Result<(), AutodiffError> {
+///
+/// # Errors
+/// What the text says.
+pub fn check(Outcome(text): Outcome) -> Result<(), AutodiffError> {
     if text.is_null() {
         return Ok(());
     }
@@ -164,12 +88,12 @@ pub(crate) fn check(text: *mut c_char) -> Result<(), AutodiffError> {
 }
 
 /// The raw handles of borrowed tensors. They are valid while the tensors live.
-pub(crate) fn handles<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Vec<*mut C_tensor> {
+pub fn handles<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Vec<*mut C_tensor> {
     tensors.into_iter().map(handle).collect()
 }
 
 /// The raw handle of a borrowed tensor.
-pub(crate) fn handle(tensor: &Tensor) -> *mut C_tensor {
+pub fn handle(tensor: &Tensor) -> *mut C_tensor {
     tensor.as_ptr().cast_mut()
 }
 
@@ -177,7 +101,7 @@ pub(crate) fn handle(tensor: &Tensor) -> *mut C_tensor {
 ///
 /// # Safety
 /// `pointer` is a non-null `at::Tensor` from `new` that nothing else owns.
-pub(crate) unsafe fn own(pointer: *mut C_tensor) -> Tensor {
+pub unsafe fn own(pointer: *mut C_tensor) -> Tensor {
     // SAFETY: the caller hands over an owned tensor.
     unsafe { Tensor::from_ptr(pointer) }
 }
@@ -186,7 +110,7 @@ pub(crate) unsafe fn own(pointer: *mut C_tensor) -> Tensor {
 ///
 /// # Safety
 /// As `own`, for each that is not null.
-pub(crate) unsafe fn own_each<const N: usize>(pointers: [*mut C_tensor; N]) -> [Option<Tensor>; N] {
+pub unsafe fn own_each<const N: usize>(pointers: [*mut C_tensor; N]) -> [Option<Tensor>; N] {
     // SAFETY: the caller hands over owned tensors.
     pointers.map(|pointer| (!pointer.is_null()).then(|| unsafe { own(pointer) }))
 }

@@ -1,6 +1,6 @@
 //! Forward mode: one pass pushes a tangent through a function.
 
-use crate::{AutodiffError, ffi};
+use crate::{AutodiffError, Graph, check_tangents_differentiable, ffi, vjp};
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -62,15 +62,16 @@ impl Drop for Level {
 ///
 /// $$ (f(x),\ \partial f(x) \dot x) $$
 ///
-/// The result can be differentiated in reverse mode (`vjp`), with respect to anything that `f` used, except
-/// through operations whose forward derivative libtorch does not make differentiable. Where an output does not
-/// depend on the inputs its tangent is zero. JVPs of several threads take turns, so `f` must not wait for another
+/// The result can be differentiated in reverse mode (`vjp`), with respect to anything that `f` used. Where an output does
+/// not depend on the inputs its tangent is zero. JVPs of several threads take turns, so `f` must not wait for another
 /// thread's JVP.
 ///
 /// # Errors
 /// `AutodiffError::NoForwardDerivative` names an operation that libtorch cannot differentiate forward (also when
 /// `f` panicked because of it, as un-prefixed tch operations do); `Nested` when called inside another JVP's
-/// function; `Count` and `Shape` where tangents do not fit; and whatever `f` returns. Any other panic of `f`
+/// function; `Fragile` where the result is recorded and libtorch would differentiate its tangent wrongly
+/// ([`check_tangents_differentiable`](crate::check_tangents_differentiable)); `Count` and `Shape` where tangents do not fit;
+/// and whatever `f` returns. Any other panic of `f`
 /// goes on after the dual level has been released.
 ///
 /// ```
@@ -82,6 +83,19 @@ impl Drop for Level {
 /// # Ok::<(), AutodiffError>(())
 /// ```
 pub fn jvp<F, E>(f: F, inputs: &[Tensor], tangents: &[Tensor]) -> Result<Vec<Dual>, E>
+where
+    F: FnOnce(&[Tensor]) -> Result<Vec<Tensor>, E>,
+    E: From<AutodiffError>,
+{
+    let recorded_soundly = |duals: &[Tensor]| {
+        let outputs = f(duals)?;
+        check_tangents_differentiable(&outputs)?;
+        Ok(outputs)
+    };
+    push_forward(recorded_soundly, inputs, tangents)
+}
+
+fn push_forward<F, E>(f: F, inputs: &[Tensor], tangents: &[Tensor]) -> Result<Vec<Dual>, E>
 where
     F: FnOnce(&[Tensor]) -> Result<Vec<Tensor>, E>,
     E: From<AutodiffError>,
@@ -100,6 +114,44 @@ where
         Err(panic) => return Err(refused(panic)?.into()),
     };
     outputs.iter().map(|y| unpack(y, level.index).map_err(E::from)).collect()
+}
+
+/// The gradient of a tangent, $\sum_k \bar y_k^\top \partial_\theta (\partial_x f_k(x; \theta) \dot x)$, for each of some
+/// parameters $\theta$ that `f` uses and that require gradients: forward over reverse, the tangent along $\dot x$ of the
+/// pull-back of the cotangents. It is right for determinants and solutions of linear systems, which [`jvp`] refuses as
+/// `Fragile`; the pull-backs of layer and batch normalisation have no forward derivative, and `cholesky_inverse` and products
+/// by `scatter_reduce` have wrong tangents.
+///
+/// # Errors
+/// As [`jvp`] and [`vjp`](crate::vjp).
+///
+/// ```
+/// use strait_autodiff::{AutodiffError, tangent_gradient};
+/// use tch::Tensor;
+/// let w = Tensor::from_slice(&[2.0f64]).set_requires_grad(true);
+/// let (x, dx) = (Tensor::from_slice(&[0.5f64]), Tensor::from_slice(&[1.0f64]));
+/// // d/dw of w cos(w x)
+/// let sine = |v: &[Tensor]| Ok::<_, AutodiffError>(vec![(&w * &v[0]).sin()]);
+/// let g = tangent_gradient(sine, &[x], &[dx.shallow_clone()], &[w.shallow_clone()], &[dx])?;
+/// assert!((g[0].double_value(&[0]) - (1.0f64.cos() - 1.0f64.sin())).abs() < 1e-12);
+/// # Ok::<(), AutodiffError>(())
+/// ```
+pub fn tangent_gradient<F, E>(
+    f: F,
+    inputs: &[Tensor],
+    tangents: &[Tensor],
+    parameters: &[Tensor],
+    cotangents: &[Tensor],
+) -> Result<Vec<Tensor>, E>
+where
+    F: FnOnce(&[Tensor]) -> Result<Vec<Tensor>, E>,
+    E: From<AutodiffError>,
+{
+    // Recorded: what is not has fewer forward derivatives.
+    let pulled_back = |duals: &[Tensor]| -> Result<Vec<Tensor>, E> {
+        tch::with_grad(|| Ok(vjp(&f(duals)?, cotangents, parameters, Graph::Record)?))
+    };
+    Ok(push_forward(pulled_back, inputs, tangents)?.into_iter().map(|dual| dual.tangent.detach()).collect())
 }
 
 fn check_tangents(inputs: &[Tensor], tangents: &[Tensor]) -> Result<(), AutodiffError> {

@@ -4,7 +4,6 @@
 //! pass for all orders), it has the second derivative, which libtorch's single forward level cannot give, and all
 //! of it can be differentiated in reverse.
 
-use crate::pointwise;
 use std::convert::Infallible;
 use tch::Tensor;
 
@@ -89,13 +88,13 @@ impl Jet {
         Self { order: Some(order), first: spread(Some(first), &value), second: spread(second, &value), value }
     }
 
-    /// Of an order, with the derivatives that are not zero.
-    pub(crate) fn of(order: Order, value: Tensor, first: Option<Tensor>, second: Option<Tensor>) -> Self {
+    /// Of an order, with the derivatives that are not zero, each of the shape of the value.
+    pub fn of(order: Order, value: Tensor, first: Option<Tensor>, second: Option<Tensor>) -> Self {
         Self { order: Some(order), value, first, second }
     }
 
-    /// A value that was made of some, without derivatives: a constant where they are.
-    pub(crate) fn value_of<'a>(parts: impl IntoIterator<Item = &'a Self>, value: Tensor) -> Self {
+    /// A value that was made of some jets, without derivatives: a constant where they all are.
+    pub fn value_of<'a>(parts: impl IntoIterator<Item = &'a Self>, value: Tensor) -> Self {
         let order = parts.into_iter().any(|part| part.order.is_some()).then_some(Order::Value);
         Self { order, value, first: None, second: None }
     }
@@ -106,13 +105,13 @@ impl Jet {
         Self { first: known(Order::First, self.first), second: known(Order::Second, self.second), ..self }
     }
 
-    /// The value, and the derivatives up to the last that is not zero.
-    pub(crate) fn present(&self) -> Vec<&Tensor> {
+    /// The value, and the derivatives up to the last that is not zero: one to three tensors.
+    pub fn present(&self) -> Vec<&Tensor> {
         [Some(&self.value), self.first.as_ref(), self.second.as_ref()].into_iter().flatten().collect()
     }
 
     /// The value, and the derivatives up to an order and to the last that is not zero, all of the shape of the value.
-    pub(crate) fn up_to(&self, order: Order) -> Vec<Tensor> {
+    pub fn up_to(&self, order: Order) -> Vec<Tensor> {
         self.present().into_iter().take(1 + order as usize).map(|d| d.expand_as(&self.value)).collect()
     }
 
@@ -252,6 +251,31 @@ impl Jet {
         .cut()
     }
 
+    /// The quotient $q = a / b$, broadcast: $q' = (a' - q b') / b$ and $q'' = (a'' - 2 q' b' - q b'') / b$.
+    ///
+    /// ```
+    /// use strait_autodiff::{Jet, Order};
+    /// use tch::Tensor;
+    /// let t = Jet::variable(&Tensor::from_slice(&[2.0f64]), Order::Second);
+    /// let y = t.over(&t.times(&t)); // 1 / t
+    /// assert_eq!((y.value().double_value(&[0]), y.first().double_value(&[0])), (0.5, -0.25));
+    /// assert_eq!(y.second().double_value(&[0]), 0.25);
+    /// ```
+    #[must_use]
+    pub fn over(&self, other: &Self) -> Self {
+        let order = lower(self.order, other.order);
+        let (q, b) = (&self.value / &other.value, &other.value);
+        let less = |a: Option<Tensor>, c: Option<Tensor>| add(a, c.map(|c| -c));
+        let db = other.first.as_ref();
+        let first = less(copy(self.first.as_ref()), product(Some(&q), db)).map(|rest| rest / b);
+        let second = || {
+            let turn = add(product(first.as_ref(), db).map(|x| x * 2.0), product(Some(&q), other.second.as_ref()));
+            less(copy(self.second.as_ref()), turn).map(|rest| rest / b)
+        };
+        let second = if order == Some(Order::Second) { second() } else { None };
+        Self { order, first: spread(first, &q), second: spread(second, &q), value: q }.cut()
+    }
+
     /// $f(a)$ for a function applied entry by entry, given $f$, $f'$ and $f''$ at the value:
     /// $f(a)'' = f''(a) a'^2 + f'(a) a''$.
     ///
@@ -279,6 +303,13 @@ impl Jet {
         self.compose(f.shallow_clone(), || f.shallow_clone(), Tensor::shallow_clone)
     }
 
+    /// $e^a - 1$, to its own last places also near 0.
+    #[must_use]
+    pub fn exp_m1(&self) -> Self {
+        let f = self.value.expm1();
+        self.compose(f.shallow_clone(), || &f + 1.0, Tensor::shallow_clone)
+    }
+
     /// The sine.
     #[must_use]
     pub fn sin(&self) -> Self {
@@ -303,12 +334,6 @@ impl Jet {
     /// $a \sigma(a)$ with the logistic $\sigma$.
     #[must_use]
     pub fn silu(&self) -> Self {
-        if let Some(first) = &self.first
-            && let Some([Some(value), first, second]) =
-                pointwise::silu_jet(&self.value, first, self.second.as_ref(), self.order())
-        {
-            return Self { order: self.order, value, first, second };
-        }
         let (a, f) = (&self.value, self.value.silu());
         let s = a.sigmoid();
         self.compose(

@@ -1,6 +1,7 @@
 //! Reverse mode: one pass pulls a cotangent back through a recorded graph.
 
 use crate::{AutodiffError, ffi};
+use std::ffi::CStr;
 use std::ptr;
 use tch::Tensor;
 
@@ -93,6 +94,24 @@ pub fn gradient(loss: &Tensor, inputs: &[Tensor], graph: Graph) -> Result<Vec<Te
     vjp(&[loss.shallow_clone()], &[one], inputs, graph)
 }
 
+/// Refuses outputs in whose graphs is an operation the gradient of whose tangent libtorch gets wrong without a word: layer,
+/// batch and instance normalisation, determinants, `linalg_solve`, `householder_product`, `cholesky_inverse`,
+/// `scatter_reduce`. [`jvp`](crate::jvp) and [`time_derivative`] ask it of what they record.
+///
+/// # Errors
+/// `Fragile` names the operation.
+pub fn check_tangents_differentiable(outputs: &[Tensor]) -> Result<(), AutodiffError> {
+    let (all, mut name) = (ffi::handles(outputs), ptr::null());
+    // SAFETY: the array holds as many live tensors as stated; one pointer is written.
+    ffi::check(unsafe { ffi::strait_fragile(all.as_ptr(), all.len(), &raw mut name) })?;
+    if name.is_null() {
+        return Ok(());
+    }
+    // SAFETY: what is not null is a static NUL-terminated string.
+    let operation = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
+    Err(AutodiffError::Fragile { operation })
+}
+
 /// The derivative of $y$ along a per-sample scalar $t$ by double reverse mode: $\partial y_{b,i} / \partial t_b$.
 ///
 /// `y` of shape (B, ...) was computed from `t` of shape (B,), which requires gradients, sample by sample. Slower
@@ -100,7 +119,7 @@ pub fn gradient(loss: &Tensor, inputs: &[Tensor], graph: Graph) -> Result<Vec<Te
 /// derivatives in t are had where a function offers only its first.
 ///
 /// # Errors
-/// As `vjp`.
+/// As `vjp`, and as [`check_tangents_differentiable`].
 ///
 /// ```
 /// use strait_autodiff::time_derivative;
@@ -113,6 +132,7 @@ pub fn gradient(loss: &Tensor, inputs: &[Tensor], graph: Graph) -> Result<Vec<Te
 /// # Ok::<(), strait_autodiff::AutodiffError>(())
 /// ```
 pub fn time_derivative(y: &Tensor, t: &Tensor) -> Result<Tensor, AutodiffError> {
+    check_tangents_differentiable(std::slice::from_ref(y))?;
     // g(w) = w^T dy/dt is linear in w, so its own pull-back at 1 is the wanted forward derivative.
     let w = y.f_zeros_like()?.set_requires_grad(true);
     let g = vjp(&[y.shallow_clone()], &[w.shallow_clone()], &[t.shallow_clone()], Graph::Record)?;

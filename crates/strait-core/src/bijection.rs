@@ -1,6 +1,28 @@
 use crate::Error;
-use strait_autodiff::{Jet, Stage};
+use auto_impl::auto_impl;
+use std::any::Any;
+use strait_autodiff::Jet;
 use tch::Tensor;
+
+/// Which way an invertible map is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Source to data.
+    Forward,
+    /// Data to source: the direction of a likelihood.
+    Inverse,
+}
+
+impl Direction {
+    /// The other way.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Forward => Self::Inverse,
+            Self::Inverse => Self::Forward,
+        }
+    }
+}
 
 /// What a conditional layer may see beside its input.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +76,7 @@ pub struct Transformed {
 ///
 /// `forward` is the direction source -> data, `inverse` goes back; each returns the log-determinant of the map
 /// that it applied, so the two have opposite signs at corresponding points. Neither direction initialises anything.
+#[auto_impl(&, Box, Rc, Arc)]
 pub trait Bijection {
     /// $y = f(x; c)$ with $\log|\det \partial y/\partial x|$.
     ///
@@ -77,66 +100,12 @@ pub trait Bijection {
         Ok(None)
     }
 
-    /// The map of vectors in stages, from the source to the data, at times (T,) for contexts (K, n), by what these alone
-    /// make of it: what a kernel for many points is given. None where an implementor is not made of such stages.
+    /// Answers a question that the vocabulary does not know, such as how a kernel is given this map: the question says by
+    /// its type what is asked and keeps the answer. One of an unknown type is left as it is.
     ///
     /// # Errors
-    /// As `forward`, but for the input.
-    fn stages(&self, _context: Option<&Tensor>, _t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        Ok(None)
-    }
-}
-
-impl<F: Bijection + ?Sized> Bijection for &F {
-    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        (**self).forward(x, condition)
-    }
-
-    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        (**self).inverse(y, condition)
-    }
-
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
-        (**self).push(x, condition)
-    }
-
-    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        (**self).stages(context, t)
-    }
-}
-
-impl<F: Bijection + ?Sized> Bijection for std::rc::Rc<F> {
-    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        (**self).forward(x, condition)
-    }
-
-    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        (**self).inverse(y, condition)
-    }
-
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
-        (**self).push(x, condition)
-    }
-
-    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        (**self).stages(context, t)
-    }
-}
-
-impl<F: Bijection + ?Sized> Bijection for Box<F> {
-    fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        (**self).forward(x, condition)
-    }
-
-    fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        (**self).inverse(y, condition)
-    }
-
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
-        (**self).push(x, condition)
-    }
-
-    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        (**self).stages(context, t)
+    /// Those of the answer.
+    fn answer(&self, _question: &mut dyn Any) -> Result<(), Error> {
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
-use crate::{Error, Marginal, MovingMarginal, Passage, Points, Source, own_ends};
+use crate::{ConditionalPaths, Error, Marginal, MovingMarginal, Points, Source, own_ends};
+use auto_impl::auto_impl;
 use strait_autodiff::Jet;
 use tch::Tensor;
 
@@ -40,6 +41,7 @@ impl From<Jet> for PathCurve {
 /// value of its parameters.
 ///
 /// All tensors are batch first; $x_0$ and $x_1$ have one shape (B, ...), $t$ is (B,). Samples do not see each other.
+#[auto_impl(&, Box, Rc, Arc)]
 pub trait Interpolant {
     /// Position and velocity at t.
     ///
@@ -80,28 +82,6 @@ pub trait Interpolant {
     }
 }
 
-impl<P: Interpolant + ?Sized> Interpolant for Box<P> {
-    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        (**self).at(x0, x1, t)
-    }
-
-    fn position(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        (**self).position(x0, x1, t)
-    }
-
-    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
-        (**self).curve(x0, x1, t)
-    }
-
-    fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
-        (**self).as_invertible()
-    }
-
-    fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        (**self).marginal_at(source, x0, x1, t)
-    }
-}
-
 /// The source point of a path through a given point, with its log-determinant.
 #[derive(Debug)]
 pub struct Inverted {
@@ -112,6 +92,7 @@ pub struct Inverted {
 }
 
 /// An interpolant that is invertible in $x_0$ for $t < 1$.
+#[auto_impl(&, Box, Rc, Arc)]
 pub trait InvertibleInterpolant: Interpolant {
     /// The $x_0$ whose path to $x_1$ passes through $x_t$ at time t.
     ///
@@ -126,12 +107,12 @@ pub trait InvertibleInterpolant: Interpolant {
     ///
     /// # Errors
     /// As `invert`.
-    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
+    fn through(&self, at: Points<'_>) -> Result<ConditionalPaths, Error> {
         let size = at.check()?;
         let (x_t, x1, t) = at.rows();
         let Inverted { x0, log_det } = self.invert(&x_t, &x1, &t)?;
         let velocity = self.at(&x0, &x1, &t)?.velocity;
-        Ok(Passage {
+        Ok(ConditionalPaths {
             x0: x0.view(size.as_slice()),
             log_det: log_det.view(&size[..3]),
             velocity: velocity.view(size.as_slice()),
@@ -150,30 +131,11 @@ pub trait InvertibleInterpolant: Interpolant {
         self.through(at)?.marginal(source)
     }
 
-    /// The marginal with its derivative along its own flow, where a family has it in closed form of what it computes of
-    /// ends and times; None where it has not.
+    /// The marginal with its derivative along its own flow, when the family has a closed form; None otherwise.
     ///
     /// # Errors
     /// As `marginal`.
     fn moving_marginal(&self, _source: &dyn Source, _at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
         Ok(None)
-    }
-}
-
-impl<P: InvertibleInterpolant + ?Sized> InvertibleInterpolant for Box<P> {
-    fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error> {
-        (**self).invert(x_t, x1, t)
-    }
-
-    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
-        (**self).through(at)
-    }
-
-    fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
-        (**self).marginal(source, at)
-    }
-
-    fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
-        (**self).moving_marginal(source, at)
     }
 }

@@ -19,14 +19,14 @@ mod source;
 mod stepper;
 mod time_function;
 
-pub use bijection::{Bijection, Condition, Moving, Transformed};
+pub use bijection::{Bijection, Condition, Direction, Moving, Transformed};
 pub use coupling::{Coupling, PairedDataset, Pairs, check_independent};
 pub use dataset::{Dataset, Split};
 pub use error::Error;
 pub use field::VelocityField;
 pub use flow_map::{FlowMap, Segments, TrajectoryDataset, average_velocity_jvp, check_times};
 pub use interpolant::{Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample};
-pub use marginal::{Marginal, MovingMarginal, Passage, Points, weights};
+pub use marginal::{ConditionalPaths, Marginal, MovingMarginal, Points, weights};
 pub use objective::{Batch, Loss, Models, Objective, Sampling};
 pub use parameters::{Init, Parameters, Scope};
 pub use seed::{Draws, Seed, Stream};

@@ -1,7 +1,6 @@
 //! What the marginal of a path over many ends is made of.
 
 use crate::{Error, Source, check_batch};
-use strait_autodiff::MarginalField;
 use tch::Tensor;
 
 /// At each of T times, Q points, and K ends whose paths through them are wanted.
@@ -69,7 +68,7 @@ fn row_shape(size: &[i64]) -> Vec<i64> {
 
 /// The conditional paths through given points: their source points, and how fast they pass.
 #[derive(Debug)]
-pub struct Passage {
+pub struct ConditionalPaths {
     /// $x_0 = \varphi_t^{-1}(x_t; x_1)$, (T, K, Q, ...).
     pub x0: Tensor,
     /// $\log|\det \partial x_0 / \partial x_t|$, (T, K, Q).
@@ -78,7 +77,7 @@ pub struct Passage {
     pub velocity: Tensor,
 }
 
-impl Passage {
+impl ConditionalPaths {
     /// The marginal over these paths, under a source.
     ///
     /// # Errors
@@ -104,20 +103,10 @@ pub struct Marginal {
 /// A marginal with the derivative of its velocity along its own flow.
 #[derive(Debug)]
 pub struct MovingMarginal {
-    /// The marginal. Where a kernel made it, the gradient of its `log_square` is that of twice its `log_weight`.
+    /// The marginal; the gradient of its `log_square` may be that of twice its `log_weight`.
     pub marginal: Marginal,
     /// $Dv/Dt = \partial_t v + (\nabla_x v) v$, (T, Q, ...).
     pub derivative: Tensor,
-}
-
-impl MovingMarginal {
-    /// From a kernel's, whose points are flat.
-    pub fn of(field: MarginalField, at: Points<'_>) -> Self {
-        let MarginalField { velocity, derivative, log_weight, log_square } = field;
-        let event = |x: Tensor| if at.x_t.dim() == 3 { x } else { x.view_as(at.x_t) };
-        let marginal = Marginal { velocity: event(velocity), log_weight, log_square };
-        Self { marginal, derivative: event(derivative) }
-    }
 }
 
 impl Marginal {

@@ -1,8 +1,11 @@
 use crate::{Draws, Error, check_same};
+use auto_impl::auto_impl;
+use std::any::Any;
 use strait_autodiff::jvp;
 use tch::{Device, Kind, Tensor};
 
 /// A distribution that can be sampled: the source of a flow, or a named toy.
+#[auto_impl(&, Box, Rc, Arc)]
 pub trait Source {
     /// The shape of one sample, without the batch.
     fn event_shape(&self) -> &[i64];
@@ -29,9 +32,9 @@ pub trait Source {
         Ok(jvp(density, &[x.shallow_clone()], &[dx.shallow_clone()])?.remove(0).tangent)
     }
 
-    /// Whether this is $N(0, I)$, for which a path may have a faster way.
-    fn is_standard_normal(&self) -> bool {
-        false
+    /// The source itself, for what has a faster way for one of its type; None where there is nothing to tell it by.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
     }
 }
 
@@ -82,7 +85,7 @@ impl Source for StandardNormal {
         Ok(-crate::sum_per_sample(&(x * dx)))
     }
 
-    fn is_standard_normal(&self) -> bool {
-        true
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 }

@@ -1,9 +1,11 @@
 use crate::Error;
+use auto_impl::auto_impl;
 use strait_autodiff::{Jet, Order};
 use tch::Tensor;
 
 /// A function of a context and of time whose derivatives in time are exact: what a learned interpolant asks of its
 /// network.
+#[auto_impl(&, Box, Rc, Arc)]
 pub trait TimeFunction {
     /// $f(c, t)$, (B, k), for contexts (B, ...) and a time for each sample (B,), with derivatives in t up to `order`.
     ///

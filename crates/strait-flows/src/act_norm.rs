@@ -1,8 +1,9 @@
-use crate::layer::{at_all_places, check_input, for_each_sample, linear_stage, places};
+use crate::kernels::diagonal;
+use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{FlowError, Gate, Layer};
 use std::fmt;
-use strait_autodiff::{Jet, Stage, diagonal};
-use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, per_sample};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Direction, Error, Init, Moving, Scope, Transformed, per_sample};
 use tch::{Kind, Tensor};
 
 /// A scale and a shift for each channel: activation normalisation (Kingma and Dhariwal, arXiv 1807.03039).
@@ -12,7 +13,8 @@ use tch::{Kind, Tensor};
 /// with the gate $g$. A fresh layer is the identity. [`Layer::initialise`] sets $b$ and $s$ to the mean and the
 /// logarithm of the standard deviation of each channel of a data batch, so that at an open gate ($g = 1$) the
 /// inverse standardises it; the values live in the two parameters and nowhere else, so whatever stores the
-/// parameters stores the initialisation, and loading them needs no second one. Calling it again sets them anew.
+/// parameters stores the initialisation, and loading them needs no second one. Calling it again sets them anew. A channel
+/// that is constant in the batch is centred and gets the average scale of the others: it may vary in the next batch.
 #[derive(Debug)]
 pub struct ActNorm {
     log_scale: Tensor,
@@ -31,7 +33,7 @@ impl ActNorm {
         Ok(Self { log_scale, shift, gate })
     }
 
-    fn channels(&self) -> i64 {
+    pub(crate) fn channels(&self) -> i64 {
         self.log_scale.size()[0]
     }
 
@@ -41,11 +43,11 @@ impl ActNorm {
         (wide(&self.log_scale), wide(&self.shift))
     }
 
-    fn apply(&self, x: &Tensor, condition: Condition<'_>, inverse: bool) -> Result<Transformed, Error> {
+    fn apply(&self, direction: Direction, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         check_input(x, self.channels(), &self.shift)?;
         let gate = self.gate.factor("ActNorm", x, condition)?;
         if gate.is_none()
-            && let Some((value, log_det)) = diagonal(x, &self.log_scale, &self.shift, inverse)?
+            && let Some((value, log_det)) = diagonal(direction, x, &self.log_scale, &self.shift)?
         {
             return Ok(Transformed { value, log_det: for_each_sample(&log_det, x) });
         }
@@ -58,20 +60,20 @@ impl ActNorm {
                 (s * &wide, b * &wide, log_det * g)
             }
         };
-        Ok(match inverse {
-            false => Transformed { value: b.addcmul(x, &s.exp()), log_det },
-            true => Transformed { value: (x - b) * (-s).exp(), log_det: -log_det },
+        Ok(match direction {
+            Direction::Forward => Transformed { value: b.addcmul(x, &s.exp()), log_det },
+            Direction::Inverse => Transformed { value: (x - b) * (-s).exp(), log_det: -log_det },
         })
     }
 }
 
 impl Bijection for ActNorm {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        self.apply(x, condition, false)
+        self.apply(Direction::Forward, x, condition)
     }
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        self.apply(y, condition, true)
+        self.apply(Direction::Inverse, y, condition)
     }
 
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
@@ -86,8 +88,9 @@ impl Bijection for ActNorm {
         }))
     }
 
-    fn stages(&self, _: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        linear_stage(self, self.channels(), t)
+    #[cfg(feature = "kernels")]
+    fn answer(&self, question: &mut dyn std::any::Any) -> Result<(), Error> {
+        strait_kernels::Lowering::answer(question, self)
     }
 }
 
@@ -110,15 +113,15 @@ impl Layer for ActNorm {
         let columns = y.detach().to_kind(Kind::Double).transpose(0, 1).flatten(1, -1);
         let mean = columns.mean_dim([1i64].as_slice(), true, Kind::Double);
         let deviation = (&columns - &mean).square().mean_dim([1i64].as_slice(), false, Kind::Double).sqrt();
-        for channel in 0..self.channels() {
-            let row = columns.get(channel);
-            if row.f_max()?.double_value(&[]) == row.f_min()?.double_value(&[]) {
-                return Err(FlowError::ConstantChannel { channel, value: row.double_value(&[0]) }.into());
-            }
+        let value = columns.f_amin([1i64].as_slice(), false)?;
+        let varies = columns.f_amax([1i64].as_slice(), false)?.ne_tensor(&value);
+        if !bool::try_from(varies.any())? {
+            return Err(FlowError::ConstantBatch { value: value.double_value(&[0]) }.into());
         }
+        let usual = deviation.masked_select(&varies).mean(Kind::Double);
         tch::no_grad(|| {
-            self.shift.shallow_clone().f_copy_(&mean.squeeze_dim(1))?;
-            self.log_scale.shallow_clone().f_copy_(&deviation.log())?;
+            self.shift.shallow_clone().f_copy_(&mean.squeeze_dim(1).where_self(&varies, &value))?;
+            self.log_scale.shallow_clone().f_copy_(&deviation.where_self(&varies, &usual).log())?;
             Ok(self.inverse(y, condition)?.value)
         })
     }

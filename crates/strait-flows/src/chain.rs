@@ -1,8 +1,8 @@
 use crate::Layer;
-use crate::reversible::{Cotangent, Direction, Retrace, Retraced, add};
+use crate::reversible::{BackwardRequest, BackwardStep, Cotangent, add};
 use std::fmt;
-use strait_autodiff::{Jet, Stage};
-use strait_core::{Bijection, Condition, Error, Moving, Transformed};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Direction, Error, Moving, Transformed};
 use tch::Tensor;
 
 /// Layers one after another: $f = f_n \circ \dots \circ f_1$, $\log|\det|$ the sum of theirs.
@@ -23,7 +23,7 @@ use tch::Tensor;
 /// ```
 #[derive(Default)]
 pub struct Chain {
-    layers: Vec<Box<dyn Layer>>,
+    pub(crate) layers: Vec<Box<dyn Layer>>,
 }
 
 impl Chain {
@@ -90,13 +90,9 @@ impl Bijection for Chain {
         self.layers.iter().try_fold(start, |x, layer| x.map_or(Ok(None), |x| layer.push(&x, condition)))
     }
 
-    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        let mut all = vec![];
-        for layer in &self.layers {
-            let Some(stages) = layer.stages(context, t)? else { return Ok(None) };
-            all.extend(stages);
-        }
-        Ok(Some(all))
+    #[cfg(feature = "kernels")]
+    fn answer(&self, question: &mut dyn std::any::Any) -> Result<(), Error> {
+        strait_kernels::Lowering::answer(question, self)
     }
 }
 
@@ -109,8 +105,8 @@ impl Layer for Chain {
         self.layers.iter().rev().try_fold(y.shallow_clone(), |y, layer| layer.initialise(&y, condition))
     }
 
-    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
-        let mut done = Retraced::start(at.output, at.cotangent);
+    fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
+        let mut done = BackwardStep::start(at.output, at.cotangent);
         // What stays is allocated before the walk: small lasting tensors between large passing ones would scatter
         // over the heap and keep it from being used again.
         let zeros = |of: Vec<Tensor>| of.iter().map(|p| p.detach().zeros_like()).collect();
@@ -122,11 +118,15 @@ impl Layer for Chain {
         for i in backwards {
             let cotangent =
                 Cotangent { value: done.value, tangent: done.tangent, log_det: at.cotangent.log_det.shallow_clone() };
-            let step = self.layers[i].retrace(Retrace { output: &done.input, cotangent: &cotangent, ..at })?;
+            let step = self.layers[i].reversible_backward(BackwardRequest {
+                output: &done.input,
+                cotangent: &cotangent,
+                ..at
+            })?;
             for (kept, passing) in parameters[i].iter().zip(&step.parameters) {
                 kept.shallow_clone().f_copy_(passing)?;
             }
-            done = Retraced {
+            done = BackwardStep {
                 context: add(done.context, step.context),
                 t: add(done.t, step.t),
                 parameters: vec![],

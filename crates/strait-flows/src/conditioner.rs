@@ -1,9 +1,10 @@
 //! The network inside a coupling.
 
 use crate::gate::time;
+use crate::kernels::{perceptron, silu, silu_jet};
 use crate::layer::check_placement;
 use crate::{FlowError, Gate};
-use strait_autodiff::{Jet, Order, perceptron, silu};
+use strait_autodiff::Jet;
 use strait_core::{Condition, Error, Init, Moving, Scope};
 use tch::Tensor;
 
@@ -53,22 +54,14 @@ impl Setting<'_> {
 /// laid out as constant maps. Where nothing at all is seen, the input is the constant 1.
 #[derive(Debug)]
 pub(crate) struct Conditioner {
-    layers: Vec<(Tensor, Tensor)>,
-    image: bool,
-    sees_time: bool,
+    pub(crate) layers: Vec<(Tensor, Tensor)>,
+    pub(crate) image: bool,
+    pub(crate) sees_time: bool,
     context: Vec<i64>,
-    nothing: bool,
+    pub(crate) nothing: bool,
 }
 
-const TIME_FEATURES: i64 = 5;
-
-/// A network of one hidden layer at some times for some contexts, as [`Stage::Coupling`](strait_autodiff::Stage) has it.
-pub(crate) struct Network {
-    pub(crate) offset: Jet,
-    pub(crate) inner: Tensor,
-    pub(crate) outer: Tensor,
-    pub(crate) bias: Tensor,
-}
+pub(crate) const TIME_FEATURES: i64 = 5;
 
 impl Conditioner {
     /// With `seen` channels of x, `out` channels of output.
@@ -119,7 +112,10 @@ impl Conditioner {
         }
         for (i, (w, b)) in self.layers.iter().enumerate() {
             if i > 0 {
-                h = silu(&h)?;
+                h = match silu(&h)? {
+                    Some(h) => h,
+                    None => h.f_silu()?,
+                };
             }
             h = weighed(&h, w, Some(b))?;
         }
@@ -152,49 +148,8 @@ impl Conditioner {
         });
         let layer = |x: &Jet, (w, b): &(Tensor, Tensor)| x.try_map(|x| weighed(x, w, Some(b)), |d| weighed(d, w, None));
         let first = layer(&joined, &self.layers[0])?;
-        self.layers[1..].iter().try_fold(first, |x, next| layer(&x.silu(), next)).map(Some)
-    }
-
-    /// The network in the parts of a coupling's stage, at times (T,) for contexts (K, n); None for images, and for another
-    /// number of hidden layers than one.
-    pub(crate) fn stage(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Network>, Error> {
-        let [(first, shift), (outer, bias)] = &self.layers[..] else { return Ok(None) };
-        if self.image || self.nothing {
-            return Ok(None);
-        }
-        let (times, hidden) = (t.size()[0], first.size()[0]);
-        let width = self.context.first().copied().unwrap_or(0);
-        let time = if self.sees_time { TIME_FEATURES } else { 0 };
-        let seen = first.size()[1] - width - time;
-        let columns = |from: i64, count: i64| first.narrow(1, from, count);
-        // Without a context it is the same for all ends, of which there are as many all the same.
-        let ends = context.and_then(|context| context.size().first().copied()).unwrap_or(1);
-        let mut still = shift.expand([ends, hidden], false);
-        if width > 0 {
-            let context = Condition { context, t: None }.need_context("a coupling")?;
-            if context.dim() != 2 || context.size()[1] != width {
-                let expected = format!("(K, {width})");
-                return Err(Error::Shape { what: "context", expected, found: context.size() });
-            }
-            check_placement("context", context, first)?;
-            still = context.linear(&columns(seen, width), Some(shift));
-        }
-        let whole = [times, ends, hidden];
-        let spread = |x: &Tensor, axis: i64| x.unsqueeze(axis).expand(whole, false);
-        let mut offset = Jet::constant(&spread(&still, 0));
-        if time > 0 {
-            check_placement("t", t, first)?;
-            let [column, waves] = moving_features(&Jet::variable(t, Order::Second));
-            let weight = columns(seen + width, time);
-            let features = column.zip(&waves, |a, b| Tensor::cat(&[a, b], 1));
-            offset = offset.plus(&features.view(|x| spread(&x.linear(&weight, None::<&Tensor>), 1)));
-        }
-        Ok(Some(Network {
-            offset: offset.view(|x| x.reshape([-1, hidden])),
-            inner: columns(0, seen),
-            outer: outer.shallow_clone(),
-            bias: bias.shallow_clone(),
-        }))
+        let curved = |x: &Jet| Ok::<_, Error>(silu_jet(x)?.unwrap_or_else(|| x.silu()));
+        self.layers[1..].iter().try_fold(first, |x, next| layer(&curved(&x)?, next)).map(Some)
     }
 
     fn input(&self, seen: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {
@@ -258,7 +213,7 @@ fn weighed(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> 
 }
 
 /// The features of a time that moves, (B, 1) and (B, 4).
-fn moving_features(t: &Jet) -> [Jet; 2] {
+pub(crate) fn moving_features(t: &Jet) -> [Jet; 2] {
     let turns = |numbers: [f64; 4]| {
         let pi = (Tensor::from_slice(&numbers) * std::f64::consts::PI).to_kind(t.value().kind());
         pi.to_device(t.value().device())

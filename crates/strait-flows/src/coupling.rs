@@ -1,15 +1,25 @@
 //! Coupling layers: one half of the channels is transformed, with numbers that a network makes of the other half.
 
 mod affine;
+mod spline;
 
-use crate::conditioner::{Conditioner, Network, Setting};
+use crate::conditioner::{Conditioner, Setting};
 use crate::layer::check_input;
-use crate::reversible::{Direction, Point, Retrace, Retraced, leaf, pull, retrace_whole};
+use crate::reversible::{BackwardRequest, BackwardStep, Point, leaf, pull, reversible_backward_whole};
 use crate::{Gate, Layer};
 use std::fmt;
-use strait_autodiff::{Active, Jet, Order, Stage, spline, spline_jet};
-use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed, per_sample};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Direction, Error, Moving, Scope, Transformed, per_sample};
 use tch::Tensor;
+
+/// Which half of the channels a coupling transforms; of an odd number it is the larger half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Active {
+    /// The first.
+    First,
+    /// The last.
+    Last,
+}
 
 /// What a coupling does to each number of its active half.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,8 +32,10 @@ pub enum Transform {
         /// $\beta$, the bound of the log-scale; 2 is safe, 50 is as good as none.
         bound: f64,
     },
-    /// A monotone rational-quadratic spline on $[-B, B]$, the identity outside of it (Durkan and others, arXiv
-    /// 1906.04032; [`strait_autodiff::spline`]).
+    /// A monotone rational-quadratic spline on $[-B, B]$ in $K$ bins, the identity outside of it (Durkan and others, arXiv
+    /// 1906.04032). Of its $3K - 1$ numbers the first $2K$ are logits of the bins' widths and heights, each a softmax of which
+    /// no bin has less than a twentieth of an equal share; the others are $r$ of the inner slopes, the harmonic mean of the
+    /// bins' $h / w$ on both sides times $e^{3 \tanh(r/3)}$. With zeros it is the identity to the bit.
     Spline {
         /// The number of bins $K$, at most 500.
         bins: i64,
@@ -81,7 +93,7 @@ impl Transform {
                 Ok((y, x.new_zeros([x.size()[0]], (x.kind(), x.device()))))
             }
             Self::Affine { bound } => affine::apply(direction, x, raw, gate, bound),
-            Self::Spline { bins, bound } => Ok(spline(x, &gated(raw), bins, bound, direction == Direction::Inverse)?),
+            Self::Spline { bins, bound } => spline::apply(direction, x, &gated(raw), bins, bound),
         }
     }
 }
@@ -106,11 +118,11 @@ impl fmt::Display for Transform {
 /// element-wise transform of it under the condition.
 #[derive(Debug)]
 pub struct Coupling {
-    conditioner: Conditioner,
-    transform: Transform,
-    active: Active,
+    pub(crate) conditioner: Conditioner,
+    pub(crate) transform: Transform,
+    pub(crate) active: Active,
     channels: i64,
-    gate: Gate,
+    pub(crate) gate: Gate,
 }
 
 impl Coupling {
@@ -189,7 +201,6 @@ impl Bijection for Coupling {
         self.apply(Direction::Inverse, y, condition)
     }
 
-    /// For couplings of vectors, and of splines where [`spline_jet`] has a kernel.
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         self.check(x.value())?;
         let (passive, active) = x.unzip(|x| self.halves(x));
@@ -202,22 +213,14 @@ impl Bijection for Coupling {
         let moved = match self.transform {
             Transform::Additive => active.plus(&gated(&raw)),
             Transform::Affine { bound } => affine::push(&active, &raw, gate.as_ref(), bound)?,
-            Transform::Spline { bins, bound } => {
-                let raw = gated(&raw);
-                let order = Jet::order_of([&active, &raw]);
-                let Some(moved) = spline_jet(&active, &raw, bins, bound, order)? else { return Ok(None) };
-                moved
-            }
+            Transform::Spline { bins, bound } => spline::push(&active, &gated(&raw), bins, bound)?,
         };
         Ok(Some(passive.zip(&moved, |passive, moved| self.whole(passive, moved))))
     }
 
-    /// For affine couplings of vectors with one hidden layer.
-    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        let Transform::Affine { bound } = self.transform else { return Ok(None) };
-        let Some(Network { offset, inner, outer, bias }) = self.conditioner.stage(context, t)? else { return Ok(None) };
-        let gate = self.gate.of(&Jet::variable(t, Order::Second)).unwrap_or_else(|| Jet::constant(&t.ones_like()));
-        Ok(Some(vec![Stage::Coupling { active: self.active, offset, inner, outer, bias, gate, bound }]))
+    #[cfg(feature = "kernels")]
+    fn answer(&self, question: &mut dyn std::any::Any) -> Result<(), Error> {
+        strait_kernels::Lowering::answer(question, self)
     }
 }
 
@@ -227,9 +230,9 @@ impl Layer for Coupling {
     }
 
     /// The network's numbers are the same in both directions, so one pass of it serves the way back and the gradient.
-    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
+    fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
         if at.output.tangent.is_some() {
-            return retrace_whole(self, at);
+            return reversible_backward_whole(self, at);
         }
         let output = &at.output.value;
         self.check(output)?;
@@ -245,7 +248,7 @@ impl Layer for Coupling {
         let outputs = [(moved, bar_moved), (log_det, at.cotangent.log_det.shallow_clone())];
         let pulled =
             pull(&outputs, &[passive.shallow_clone(), active.shallow_clone()], &self.parameters(), at.condition)?;
-        Ok(Retraced {
+        Ok(BackwardStep {
             input: Point { value: self.whole(&passive, &active).detach(), tangent: None },
             value: self.whole(&(&pulled.inputs[0] + bar_passive), &pulled.inputs[1]),
             tangent: None,
@@ -271,7 +274,7 @@ impl fmt::Display for Coupling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strait_core::{Parameters, Seed};
+    use strait_core::{Order, Parameters, Seed};
     use tch::{Device, Kind};
 
     /// Of a point and a time one of which moves with fewer derivatives, so many are known of the image.

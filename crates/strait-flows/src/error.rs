@@ -13,13 +13,22 @@ pub enum FlowError {
     /// Data-dependent initialisation with one number a channel: it has no spread.
     #[error("cannot initialise from one value a channel: give at least two samples")]
     OneValue,
-    /// Data-dependent initialisation met a channel that does not vary.
-    #[error("channel {channel} is constant ({value}) in the batch: it has no scale to initialise from")]
-    ConstantChannel {
-        /// Which channel.
-        channel: i64,
-        /// Its value.
+    /// Data-dependent initialisation of a batch none of whose channels varies.
+    #[error("every channel is constant in the batch (the first is {value}): there is no scale to initialise from")]
+    ConstantBatch {
+        /// The value of the first channel.
         value: f64,
+    },
+    /// A reversible walk back did not end where the flow was started.
+    #[error(
+        "reversible gradients: the input came back off by {off:.1e} of its size, and {most:.0e} is the most; take ordinary \
+         memory, double precision, or fewer or tamer layers"
+    )]
+    NotReversible {
+        /// The largest deviation, relative to the largest number of the input.
+        off: f64,
+        /// The most that is accepted.
+        most: f64,
     },
     /// A list that was to be a permutation of `0..len` is none.
     #[error("{order:?} is not a permutation of 0..{}", order.len())]

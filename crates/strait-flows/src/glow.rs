@@ -1,9 +1,9 @@
-use crate::reversible::{Retrace, Retraced};
+use crate::reversible::{BackwardRequest, BackwardStep};
 use crate::{
     ActNorm, Active, Chain, Coupling, Exponential, FlowError, Gate, Layer, Plu, Setting, Split, Squeezed, Transform,
 };
 use std::fmt;
-use strait_autodiff::{Jet, Stage};
+use strait_autodiff::Jet;
 use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed};
 use tch::Tensor;
 
@@ -25,7 +25,7 @@ pub enum Mixing {
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Plan<'a> {
-    /// Steps, at each level.
+    /// Steps, at each scale.
     pub steps: usize,
     /// The widths of the hidden layers of each coupling's network.
     pub hidden: &'a [i64],
@@ -55,10 +55,10 @@ impl Default for Plan<'_> {
 
 /// Glow (Kingma and Dhariwal, arXiv 1807.03039), for vectors and for images.
 ///
-/// A step is, from source to data, a coupling, a linear map of the channels, and an ActNorm. For images a level
-/// squeezes, sends half of the channels through the deeper levels, draws the other half around what comes out of
+/// A step is, from source to data, a coupling, a linear map of the channels, and an ActNorm. For images a scale
+/// squeezes, sends half of the channels through the deeper scales, draws the other half around what comes out of
 /// them (a coupling of its own), and takes its steps on both; then it unsqueezes. So the shape is the same at both
-/// ends, each level's share of the source sits where its pixels are, and a fresh Glow is the identity to the bit.
+/// ends, each scale's share of the source sits where its pixels are, and a fresh Glow is the identity to the bit.
 ///
 /// ```
 /// use strait_core::{Bijection, Condition, Parameters, Seed};
@@ -75,7 +75,7 @@ impl Default for Plan<'_> {
 /// # Ok::<(), strait_core::Error>(())
 /// ```
 pub struct Glow {
-    chain: Box<dyn Layer>,
+    pub(crate) chain: Box<dyn Layer>,
 }
 
 impl Glow {
@@ -88,19 +88,19 @@ impl Glow {
         Ok(Self { chain: Box::new(chain) })
     }
 
-    /// For images (B, c, h, w), with at least one level. Parameters: those of a vector's steps under `level{l}`, and
+    /// For images (B, c, h, w), with at least one scale. Parameters: those of a vector's steps under `level{l}`, and
     /// the factored-out half's prior `level{l}.prior.*`.
     ///
     /// # Errors
-    /// As `vector`; `FlowError::Setting` too when h or w is not a multiple of 2 to the power of the levels.
-    pub fn image(scope: &mut Scope<'_>, event: [i64; 3], levels: u32, plan: &Plan<'_>) -> Result<Self, Error> {
-        let block = 2i64.checked_pow(levels).unwrap_or(0);
-        if levels == 0 || block == 0 || event[1] % block != 0 || event[2] % block != 0 {
-            let value = format!("{levels} for {event:?}");
-            let rule = "at least one level, and sides that halve that many times";
-            return Err(FlowError::Setting { setting: "levels", value, rule }.into());
+    /// As `vector`; `FlowError::Setting` too when h or w is not a multiple of 2 to the power of the scales.
+    pub fn image(scope: &mut Scope<'_>, event: [i64; 3], scales: u32, plan: &Plan<'_>) -> Result<Self, Error> {
+        let block = 2i64.checked_pow(scales).unwrap_or(0);
+        if scales == 0 || block == 0 || event[1] % block != 0 || event[2] % block != 0 {
+            let value = format!("{scales} for {event:?}");
+            let rule = "at least one scale, and sides that halve that many times";
+            return Err(FlowError::Setting { setting: "scales", value, rule }.into());
         }
-        Ok(Self { chain: level(scope, 0, levels, event, plan.context, plan)? })
+        Ok(Self { chain: scale(scope, 0, scales, event, plan.context, plan)? })
     }
 }
 
@@ -112,19 +112,20 @@ fn halved(shape: &[i64]) -> Vec<i64> {
     }
 }
 
-fn level(
+/// The part of an image's Glow from one scale on, its parameters under the name `level` that checkpoints have.
+fn scale(
     scope: &mut Scope<'_>,
     depth: u32,
-    levels: u32,
+    scales: u32,
     event: [i64; 3],
     context: &[i64],
     plan: &Plan<'_>,
 ) -> Result<Box<dyn Layer>, Error> {
     let (event, context) = ([4 * event[0], event[1] / 2, event[2] / 2], halved(context));
     let mut chain = Chain::new();
-    if depth + 1 < levels {
+    if depth + 1 < scales {
         let on = event[0] / 2;
-        let deeper = level(scope, depth + 1, levels, [on, event[1], event[2]], &context, plan)?;
+        let deeper = scale(scope, depth + 1, scales, [on, event[1], event[2]], &context, plan)?;
         let setting = Setting { event: &event, context: &context, gate: plan.gate, hidden: plan.hidden };
         let prior = &mut scope.sub(&format!("level{depth}.prior"));
         chain = chain.then(Split::new(deeper, on)?).then(Coupling::new(prior, &setting, plan.transform, Active::Last)?);
@@ -168,8 +169,9 @@ impl Bijection for Glow {
         self.chain.push(x, condition)
     }
 
-    fn stages(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        self.chain.stages(context, t)
+    #[cfg(feature = "kernels")]
+    fn answer(&self, question: &mut dyn std::any::Any) -> Result<(), Error> {
+        strait_kernels::Lowering::answer(question, self)
     }
 }
 
@@ -182,8 +184,8 @@ impl Layer for Glow {
         self.chain.initialise(y, condition)
     }
 
-    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
-        self.chain.retrace(at)
+    fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
+        self.chain.reversible_backward(at)
     }
 }
 

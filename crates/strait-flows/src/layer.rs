@@ -1,15 +1,16 @@
 //! What a layer of a flow is beyond a bijection, and the checks at its door.
 
 use crate::FlowError;
-use crate::reversible::{self, Retrace, Retraced};
+use crate::reversible::{self, BackwardRequest, BackwardStep};
+use auto_impl::auto_impl;
 use std::fmt;
-use strait_autodiff::{Jet, Order, Stage};
-use strait_core::{Bijection, Condition, Error, Moving};
+use strait_core::{Bijection, Condition, Error};
 use tch::Tensor;
 
 /// A [`Bijection`] with parameters: what a [`Chain`](crate::Chain) is made of.
 ///
 /// Only `parameters` must be written; a layer of your own joins a chain with that one line.
+#[auto_impl(&, Box, Rc, Arc)]
 pub trait Layer: Bijection + fmt::Display {
     /// The trainable tensors, in the order of their making.
     fn parameters(&self) -> Vec<Tensor>;
@@ -21,7 +22,7 @@ pub trait Layer: Bijection + fmt::Display {
     /// that was never initialised is the identity.
     ///
     /// # Errors
-    /// `FlowError::{EmptyBatch, OneValue, ConstantChannel}`, and those of `inverse`.
+    /// `FlowError::{EmptyBatch, OneValue, ConstantBatch}`, and those of `inverse`.
     fn initialise(&self, y: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {
         tch::no_grad(|| Ok(self.inverse(y, condition)?.value))
     }
@@ -30,22 +31,8 @@ pub trait Layer: Bijection + fmt::Display {
     ///
     /// # Errors
     /// Those of the two directions.
-    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
-        reversible::retrace_whole(self, at)
-    }
-}
-
-impl<L: Layer + ?Sized> Layer for Box<L> {
-    fn parameters(&self) -> Vec<Tensor> {
-        (**self).parameters()
-    }
-
-    fn initialise(&self, y: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {
-        (**self).initialise(y, condition)
-    }
-
-    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
-        (**self).retrace(at)
+    fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
+        reversible::reversible_backward_whole(self, at)
     }
 }
 
@@ -72,23 +59,6 @@ pub(crate) fn check_placement(what: &'static str, x: &Tensor, like: &Tensor) -> 
         found_device: x.device(),
     }
     .into())
-}
-
-/// The one stage of a map of vectors that is linear but for a shift, from where it takes the corners of the unit simplex.
-pub(crate) fn linear_stage(map: &impl Bijection, d: i64, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-    let (times, options) = (t.size()[0], (t.kind(), t.device()));
-    let corners = Tensor::cat(&[Tensor::zeros([1, d], options), Tensor::eye(d, options)], 0);
-    let x = corners.repeat([times, 1]);
-    let time = t.unsqueeze(1).expand([times, d + 1], false).reshape([-1]);
-    let Some(y) = map.push(&Jet::constant(&x), Moving { context: None, t: &Jet::variable(&time, Order::Second) })?
-    else {
-        return Ok(None);
-    };
-    let origin = |y: &Tensor| y.view([times, d + 1, d]).select(1, 0);
-    let columns = |y: &Tensor| (y.view([times, d + 1, d]).narrow(1, 1, d) - origin(y).unsqueeze(1)).mt();
-    let back = map.inverse(&x, Condition { context: None, t: Some(&time) })?;
-    let (inverse, log_det) = (columns(&back.value), back.log_det.view([times, d + 1]).select(1, 0));
-    Ok(Some(vec![Stage::Linear { matrix: y.view(columns), inverse, log_det, shift: y.view(origin) }]))
 }
 
 /// How many places of each channel one sample has: 1 for vectors, H W for images.

@@ -9,8 +9,11 @@ mod density;
 mod error;
 mod gate;
 mod glow;
+mod kernels;
 mod layer;
 mod linear;
+#[cfg(feature = "kernels")]
+mod lowering;
 mod permutation;
 pub mod reversible;
 mod saved;
@@ -21,7 +24,7 @@ pub use act_norm::ActNorm;
 pub use base::Base;
 pub use chain::Chain;
 pub use conditioner::Setting;
-pub use coupling::{Coupling, Transform};
+pub use coupling::{Active, Coupling, Transform};
 pub use density::{Density, Samples, bits_per_dimension, dequantise};
 pub use error::FlowError;
 pub use gate::Gate;
@@ -34,5 +37,4 @@ pub use saved::{load, save};
 pub use split::Split;
 pub use squeeze::{Squeeze, Squeezed, squeeze, unsqueeze};
 
-pub use strait_autodiff::Active;
 pub use {strait_autodiff, strait_core, tch};

@@ -1,7 +1,7 @@
-use crate::layer::{for_each_sample, linear_stage};
+use crate::layer::for_each_sample;
 use crate::{FlowError, Layer};
 use std::fmt;
-use strait_autodiff::{Jet, Stage};
+use strait_autodiff::Jet;
 use strait_core::{Bijection, Condition, Error, Moving, Transformed};
 use tch::Tensor;
 
@@ -48,6 +48,11 @@ impl Permutation {
         Self { there: index.shallow_clone(), back: index, order }
     }
 
+    #[cfg(feature = "kernels")]
+    pub(crate) fn channels(&self) -> i64 {
+        self.order.len() as i64
+    }
+
     fn check(&self, x: &Tensor) -> Result<(), Error> {
         let size = x.size();
         if size.len() < 2 || size[1] != self.order.len() as i64 {
@@ -79,8 +84,9 @@ impl Bijection for Permutation {
         Ok(Some(x.view(|x| x.index_select(1, &index))))
     }
 
-    fn stages(&self, _: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        linear_stage(self, self.order.len() as i64, t)
+    #[cfg(feature = "kernels")]
+    fn answer(&self, question: &mut dyn std::any::Any) -> Result<(), Error> {
+        strait_kernels::Lowering::answer(question, self)
     }
 }
 

@@ -8,35 +8,16 @@
 //! It serves derivatives along a direction too: the pair $(x, \dot x)$ is itself pushed through each layer, by
 //! forward mode, and pulled back through its inverse.
 
-mod retrace;
+mod backward;
 
-pub use retrace::{Cotangent, Point, Retrace, Retraced, retrace_whole};
-pub(crate) use retrace::{add, leaf, pull};
+pub use backward::{BackwardRequest, BackwardStep, Cotangent, Point, reversible_backward_whole};
+pub(crate) use backward::{add, leaf, pull};
 
-use crate::Layer;
-use retrace::push;
+use crate::{FlowError, Layer};
+use backward::push;
+pub use strait_core::Direction;
 use strait_core::{Condition, Error};
-use tch::Tensor;
-
-/// Which way a flow is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Source to data.
-    Forward,
-    /// Data to source: the direction of a likelihood.
-    Inverse,
-}
-
-impl Direction {
-    /// The other way.
-    #[must_use]
-    pub fn opposite(self) -> Self {
-        match self {
-            Self::Forward => Self::Inverse,
-            Self::Inverse => Self::Forward,
-        }
-    }
-}
+use tch::{Kind, Tensor};
 
 /// Where the activations of a training step are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,13 +61,36 @@ pub struct Gradients {
     pub t: Option<Tensor>,
 }
 
-/// The gradients of a loss at the end of a flow, by ordinary autograd or by retracing.
+/// Refuses gradients of a walk back that did not come back to where the flow was started: its activations, and so its
+/// gradients, are those of other points. A flow that is badly conditioned (large parameters, many steps) loses more digits
+/// than its kind of numbers has.
+fn check_reconstruction(start: &Point, found: &Point) -> Result<(), Error> {
+    let kind = start.value.kind();
+    let most = if kind == Kind::Double { 1e-8 } else { 1e-4 };
+    let pairs = [(Some(&start.value), Some(&found.value)), (start.tangent.as_ref(), found.tangent.as_ref())];
+    for (start, found) in pairs {
+        let (Some(start), Some(found)) = (start, found) else { continue };
+        if start.numel() == 0 {
+            continue;
+        }
+        let off = f64::try_from((found.detach() - start.detach()).abs().f_max()?)?;
+        let of = f64::try_from(start.detach().abs().f_max()?)?;
+        // What is not a number has not arrived either.
+        if off.is_nan() || off > most * of.max(f64::MIN_POSITIVE) {
+            return Err(FlowError::NotReversible { off: off / of, most }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The gradients of a loss at the end of a flow, by ordinary autograd or by walking back through its inverse.
 ///
 /// `loss` is given the image and the log-determinant and returns a scalar; `others` are tensors beside the flow's
 /// own that it reads and that want gradients (a learned base, say).
 ///
 /// # Errors
-/// Those of the flow and of `loss`.
+/// Those of the flow and of `loss`; `FlowError::NotReversible` where the walk back does not end where the flow was
+/// started, to $10^{-4}$ of the largest number in single precision and $10^{-8}$ in double.
 pub fn pull_back<L: Layer + ?Sized>(
     flow: &L,
     start: &Start<'_>,
@@ -127,7 +131,14 @@ pub fn pull_back<L: Layer + ?Sized>(
             let output = Point { value: output.value.detach(), tangent: output.tangent.map(|x| x.detach()) };
             let cotangent = Cotangent { value, tangent, log_det };
             let Start { direction, dt, .. } = *start;
-            let back = flow.retrace(Retrace { direction, output: &output, condition, dt, cotangent: &cotangent })?;
+            let back = flow.reversible_backward(BackwardRequest {
+                direction,
+                output: &output,
+                condition,
+                dt,
+                cotangent: &cotangent,
+            })?;
+            check_reconstruction(start.point, &back.input)?;
             Ok(Gradients {
                 loss,
                 parameters: back.parameters,

@@ -1,4 +1,4 @@
-use crate::reversible::{Cotangent, Point, Retrace, Retraced};
+use crate::reversible::{BackwardRequest, BackwardStep, Cotangent, Point};
 use crate::{FlowError, Layer};
 use std::fmt;
 use strait_autodiff::Jet;
@@ -72,7 +72,7 @@ impl<L: Layer> Layer for Split<L> {
         Ok(Tensor::cat(&[self.inner.initialise(&on, condition)?, out], 1))
     }
 
-    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
+    fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
         let maybe = |x: &Option<Tensor>| x.as_ref().map(|x| self.parts(x)).transpose().map(Option::unzip);
         let (value, out) = self.parts(&at.output.value)?;
         let (tangent, tangent_out) = maybe(&at.output.tangent)?;
@@ -80,9 +80,13 @@ impl<L: Layer> Layer for Split<L> {
         let (tangent_bar, tangent_out_bar) = maybe(&at.cotangent.tangent)?;
         let cotangent =
             Cotangent { value: value_bar, tangent: tangent_bar, log_det: at.cotangent.log_det.shallow_clone() };
-        let on = self.inner.retrace(Retrace { output: &Point { value, tangent }, cotangent: &cotangent, ..at })?;
+        let on = self.inner.reversible_backward(BackwardRequest {
+            output: &Point { value, tangent },
+            cotangent: &cotangent,
+            ..at
+        })?;
         let join = |on: Option<Tensor>, out: Option<Tensor>| on.zip(out).map(|(on, out)| Tensor::cat(&[on, out], 1));
-        Ok(Retraced {
+        Ok(BackwardStep {
             input: Point {
                 value: Tensor::cat(&[on.input.value, out], 1),
                 tangent: join(on.input.tangent, tangent_out),

@@ -1,5 +1,5 @@
 use crate::layer::for_each_sample;
-use crate::reversible::{Cotangent, Point, Retrace, Retraced};
+use crate::reversible::{BackwardRequest, BackwardStep, Cotangent, Point};
 use crate::{FlowError, Layer};
 use std::fmt;
 use strait_autodiff::Jet;
@@ -125,7 +125,7 @@ impl<L: Layer> Layer for Squeezed<L> {
         unsqueeze(&Self::with(condition, |c| self.inner.initialise(&squeeze(y)?, c))?)
     }
 
-    fn retrace(&self, at: Retrace<'_>) -> Result<Retraced, Error> {
+    fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
         let output = each(at.output, squeeze)?;
         let cotangent = Cotangent {
             value: squeeze(&at.cotangent.value)?,
@@ -133,9 +133,9 @@ impl<L: Layer> Layer for Squeezed<L> {
             log_det: at.cotangent.log_det.shallow_clone(),
         };
         let inner = |condition: Condition<'_>| {
-            self.inner.retrace(Retrace { output: &output, cotangent: &cotangent, condition, ..at })
+            self.inner.reversible_backward(BackwardRequest { output: &output, cotangent: &cotangent, condition, ..at })
         };
-        // The condition's tensors are leaves of the retracing, and so is the squeezed context.
+        // The condition's tensors are leaves of the backward step, and so is the squeezed context.
         let inside = match at.condition.context {
             Some(context) if context.dim() == 4 => {
                 let squeezed = squeeze(context)?.detach().set_requires_grad(context.requires_grad());
@@ -145,7 +145,7 @@ impl<L: Layer> Layer for Squeezed<L> {
             }
             _ => inner(at.condition)?,
         };
-        Ok(Retraced {
+        Ok(BackwardStep {
             input: each(&inside.input, unsqueeze)?,
             value: unsqueeze(&inside.value)?,
             tangent: inside.tangent.as_ref().map(unsqueeze).transpose()?,

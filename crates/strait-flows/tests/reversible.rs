@@ -4,8 +4,8 @@
 use strait_core::{Condition, Error, Init, Parameters, Scope, Seed};
 use strait_flows::reversible::{Direction, Gradients, Memory, Point, Start, pull_back};
 use strait_flows::{
-    ActNorm, Active, Chain, Coupling, Exponential, Gate, Glow, Layer, Permutation, Plan, Plu, Setting, Split, Squeezed,
-    Transform,
+    ActNorm, Active, Chain, Coupling, Exponential, FlowError, Gate, Glow, Layer, Permutation, Plan, Plu, Setting,
+    Split, Squeezed, Transform,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -128,4 +128,48 @@ fn a_layer_of_ones_own() {
         }
     }
     agrees("one's own", &[3], &[2], |s| boxed(Chain::new().then(Double(s.tensor("s", &[3], Init::Constant(0.0))?))));
+}
+
+/// A walk back that loses its digits is refused: its gradients would be those of other points.
+#[test]
+fn a_walk_back_that_does_not_arrive_is_refused() {
+    let mut refused = 0;
+    for (size, steps) in [(0.02, 4), (0.05, 8), (0.1, 16), (0.3, 16), (1.0, 16)] {
+        for kind in [Kind::Float, Kind::Double] {
+            let mut parameters = Parameters::new(Seed(1), kind, Device::Cpu);
+            let plan = Plan { steps, ..Plan::default() };
+            let flow = Glow::vector(&mut parameters.root(), 8, &plan).unwrap();
+            for (name, tensor) in parameters.named() {
+                let noise = Seed(5).stream(&name).at(0).normal(&tensor.size(), kind, Device::Cpu).unwrap() * size;
+                tch::no_grad(|| tensor.shallow_clone().f_copy_(&noise).map(drop)).unwrap();
+            }
+            let x = Seed(6).stream("x").at(0).normal(&[64, 8], kind, Device::Cpu).unwrap();
+            let point = Point { value: x, tangent: None };
+            let start = Start { direction: Direction::Inverse, point: &point, condition: Condition::NONE, dt: None };
+            let run = |memory| {
+                pull_back(&flow, &start, &[], memory, |z, log_det| {
+                    Ok((z.value.square().flatten(1, -1).sum_dim_intlist([1i64].as_slice(), false, kind) * 0.5
+                        - log_det)
+                        .mean(kind))
+                })
+            };
+            let ordinary = run(Memory::Ordinary).unwrap();
+            let flat = |g: &[Tensor]| Tensor::cat(&g.iter().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0);
+            let exact = flat(&ordinary.parameters);
+            match run(Memory::Reversible) {
+                Ok(found) => {
+                    let off = (flat(&found.parameters) - &exact).norm() / exact.norm();
+                    println!("{size} {steps} {kind:?}: {:e}", off.double_value(&[]));
+                    assert!(off.double_value(&[]) < 0.02, "{size} {steps} {kind:?}: {:e}", off.double_value(&[]));
+                }
+                Err(error) => {
+                    println!("{size} {steps} {kind:?}: {error}");
+                    let strait_core::Error::Other(error) = error else { panic!("{error}") };
+                    assert!(matches!(error.downcast_ref(), Some(FlowError::NotReversible { .. })), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 0, "the hardest of these cases lose all digits");
 }

@@ -1,4 +1,5 @@
-use strait_autodiff::{Jet, selu};
+use crate::kernels::{selu, silu_jet};
+use strait_autodiff::Jet;
 use strait_core::Error;
 use tch::Tensor;
 
@@ -34,7 +35,7 @@ impl Activation {
     /// Applied to a jet; `None` where the activation is not twice differentiable everywhere.
     pub fn jet(self, x: &Jet) -> Option<Jet> {
         match self {
-            Self::Silu => Some(x.silu()),
+            Self::Silu => Some(silu_jet(x).ok().flatten().unwrap_or_else(|| x.silu())),
             Self::Tanh => Some(x.tanh()),
             Self::Selu => None,
         }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
+mod kernels;
 mod mlp;
 
 pub use activation::Activation;

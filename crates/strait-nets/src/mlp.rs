@@ -1,5 +1,6 @@
 use crate::Activation;
-use strait_autodiff::{Jet, Order, perceptron};
+use crate::kernels::perceptron;
+use strait_autodiff::{Jet, Order};
 use strait_core::{
     Error, FlowMap, Init, Scope, TimeFunction, VelocityField, average_velocity_jvp, check_batch, check_times,
 };

@@ -1,10 +1,11 @@
 mod moving;
 
+use crate::kernels::affine_curve;
 use crate::linear::{check, check_before_end};
-use strait_autodiff::{Jet, Order, affine_curve};
+use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, Passage, PathCurve, PathSample, Points,
-    Source, TimeFunction, event_size,
+    ConditionalPaths, Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, PathCurve, PathSample,
+    Points, Source, TimeFunction, event_size,
 };
 use tch::{Kind, Tensor};
 
@@ -204,7 +205,7 @@ impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
     }
 
     /// The network sees ends and times alone: T K rows of it serve T K Q paths.
-    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
+    fn through(&self, at: Points<'_>) -> Result<ConditionalPaths, Error> {
         let size = at.check()?;
         check_before_end(INVERSE, at.t)?;
         let [times, ends, points] = [size[0], size[1], size[2]];
@@ -215,7 +216,7 @@ impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
         let x_t = at.x_t.flatten(2, -1).unsqueeze(1).expand([times, ends, points, d], false).flatten(0, 1);
         let (x0, log_det) = self.sources(&parts, &x_t, &x1, &t);
         let velocity = self.place(&parts, &x0, &x1, &t, Order::First).first();
-        Ok(Passage {
+        Ok(ConditionalPaths {
             x0: x0.view(size.as_slice()),
             log_det: log_det.view([times, ends, 1]).expand(&size[..3], false),
             velocity: velocity.view(size.as_slice()),

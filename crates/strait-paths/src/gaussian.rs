@@ -3,11 +3,10 @@
 use strait_core::{Error, FlowMap, VelocityField, check_batch, check_times, event_size};
 use tch::Tensor;
 
-/// The mean m (d,) and covariance S (d, d) of the data, with the factors that both fields need.
+/// The mean m (d,) of the data, and the factors of its covariance S = R R that both fields need.
 #[derive(Debug)]
 struct Target {
     mean: Tensor,
-    covariance: Tensor,
     /// The eigenvalues of R, (d,), and its eigenvectors in columns.
     roots: Tensor,
     vectors: Tensor,
@@ -25,8 +24,7 @@ impl Target {
             let expected = "a positive definite matrix".into();
             return Err(Error::Shape { what: "covariance", expected, found: covariance.size() });
         }
-        let (mean, covariance) = (mean.shallow_clone(), covariance.shallow_clone());
-        Ok(Self { mean, covariance, roots: values.sqrt(), vectors })
+        Ok(Self { mean: mean.shallow_clone(), roots: values.sqrt(), vectors })
     }
 
     /// $x - t m$, flattened to (B, d).
@@ -68,14 +66,13 @@ impl LinearPathField {
 
 impl VelocityField for LinearPathField {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let y = self.0.centred(x, t)?.unsqueeze(2);
-        let t = t.view([-1, 1, 1]);
-        let identity = Tensor::eye(self.0.mean.size()[0], (self.0.mean.kind(), self.0.mean.device()));
-        let rest = 1f64 - &t;
-        let c = rest.square() * &identity + t.square() * &self.0.covariance;
-        let slope = &t * &self.0.covariance - rest * &identity;
-        let v = slope.matmul(&Tensor::f_linalg_solve(&c, &y, true)?).squeeze_dim(2) + &self.0.mean;
-        Ok(v.f_view_as(x)?)
+        // S and C_t have the same eigenvectors. (libtorch differentiates the tangent of a solution wrongly.)
+        let Target { mean, roots, vectors } = &self.0;
+        let (t1, variances) = (t.unsqueeze(1), roots.square());
+        let rest = 1f64 - &t1;
+        let slopes = (&t1 * &variances - &rest) / (rest.square() + t1.square() * variances);
+        let v = (self.0.centred(x, t)?.matmul(vectors) * slopes).matmul(&vectors.tr()) + mean;
+        Ok(v.f_to_kind(x.kind())?.f_view_as(x)?)
     }
 
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
@@ -134,7 +131,7 @@ impl StraightField {
 impl VelocityField for StraightField {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         // R and S_t have the same eigenvectors.
-        let Target { mean, roots, vectors, .. } = &self.0;
+        let Target { mean, roots, vectors } = &self.0;
         let t1 = t.unsqueeze(1);
         let slopes = (roots - 1.0) / (1f64 - &t1 + &t1 * roots);
         let v = (self.0.centred(x, t)?.matmul(vectors) * slopes).matmul(&vectors.tr()) + mean;

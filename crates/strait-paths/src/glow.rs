@@ -1,6 +1,7 @@
+use crate::kernels::{chain_field, is_standard_normal};
 use crate::linear::{check, check_before_end};
 use crate::velocity::push;
-use strait_autodiff::{ChainPaths, Jet, Order};
+use strait_autodiff::{Jet, Order};
 use strait_core::{
     Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, PathCurve, PathSample,
     Points, Source, event_size, per_sample,
@@ -71,16 +72,14 @@ impl<F: Bijection> InvertibleInterpolant for Glow<F> {
         Ok(Inverted { x0: back.value, log_det })
     }
 
-    /// For vectors under a standard normal source and a flow in stages, by a kernel: what ends and times make of the flow
-    /// is made once, for all points.
+    /// For vectors under a standard normal source and a flow that can be lowered, by a kernel: what ends and times make of
+    /// the flow is made once, for all points.
     fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
         let size = at.check()?;
         check_before_end(INVERSE, at.t)?;
-        if !source.is_standard_normal() || source.event_shape() != &size[3..] || size.len() != 4 {
+        if size.len() != 4 || !is_standard_normal(source, &size[3..]) {
             return Ok(None);
         }
-        let Some(stages) = self.flow.stages(Some(at.x1), at.t)? else { return Ok(None) };
-        let paths = ChainPaths { stages: &stages, x: at.x_t, x1: at.x1, t: at.t };
-        Ok(paths.field()?.map(|field| MovingMarginal::of(field, at)))
+        chain_field(&self.flow, at)
     }
 }

@@ -19,6 +19,7 @@ mod affine;
 mod exact_field;
 pub mod gaussian;
 mod glow;
+mod kernels;
 mod linear;
 mod monotone;
 mod residual;

@@ -1,8 +1,8 @@
 use crate::scheduled;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, Passage, PathCurve, PathSample, Points, Source,
-    check_batch, check_same, event_size, per_sample,
+    ConditionalPaths, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, PathCurve, PathSample, Points,
+    Source, check_batch, check_same, event_size, per_sample,
 };
 use tch::{Kind, Tensor};
 
@@ -73,13 +73,13 @@ impl InvertibleInterpolant for Linear {
         Ok(marginal)
     }
 
-    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
+    fn through(&self, at: Points<'_>) -> Result<ConditionalPaths, Error> {
         let size = at.check()?;
         check_before_end("the linear path's inverse", at.t)?;
         let (x_t, x1) = (at.x_t.unsqueeze(1), at.x1.unsqueeze(1).unsqueeze(0));
         let s = per_sample(at.t, &x_t);
         let x0 = (x_t - &s * &x1) / (1f64 - s);
         let log_det = (1f64 - at.t).log() * -(size[3..].iter().product::<i64>() as f64);
-        Ok(Passage { velocity: x1 - &x0, log_det: log_det.view([-1, 1, 1]).expand(&size[..3], false), x0 })
+        Ok(ConditionalPaths { velocity: x1 - &x0, log_det: log_det.view([-1, 1, 1]).expand(&size[..3], false), x0 })
     }
 }

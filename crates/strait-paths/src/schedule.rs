@@ -4,8 +4,8 @@ use crate::scheduled;
 use std::f64::consts::FRAC_PI_2;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, Passage, PathCurve, PathSample, Points, Source,
-    event_size, per_sample,
+    ConditionalPaths, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, PathCurve, PathSample, Points,
+    Source, event_size, per_sample,
 };
 use tch::{Kind, Tensor};
 
@@ -191,7 +191,7 @@ impl InvertibleInterpolant for Schedule {
         Ok(marginal)
     }
 
-    fn through(&self, at: Points<'_>) -> Result<Passage, Error> {
+    fn through(&self, at: Points<'_>) -> Result<ConditionalPaths, Error> {
         let size = at.check()?;
         let (a, b) = self.weights(at.t, Order::First)?;
         check_positive(a.value())?;
@@ -200,6 +200,6 @@ impl InvertibleInterpolant for Schedule {
         let x0 = (&x_t - wide(b.value()) * &x1) / wide(a.value());
         let velocity = wide(&a.first()) * &x0 + wide(&b.first()) * x1;
         let log_det = a.value().log() * -(size[3..].iter().product::<i64>() as f64);
-        Ok(Passage { x0, log_det: log_det.view([-1, 1, 1]).expand(&size[..3], false), velocity })
+        Ok(ConditionalPaths { x0, log_det: log_det.view([-1, 1, 1]).expand(&size[..3], false), velocity })
     }
 }

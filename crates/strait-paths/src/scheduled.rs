@@ -1,4 +1,5 @@
-use strait_autodiff::{Jet, posterior};
+use crate::kernels::{is_standard_normal, posterior};
+use strait_autodiff::Jet;
 use strait_core::{Error, Marginal, Points, Source, per_sample};
 use tch::Tensor;
 
@@ -10,7 +11,7 @@ use tch::Tensor;
 /// `a` and `b` are of the shape of t, with their first derivatives. None under another source, and where no kernel serves.
 pub(crate) fn marginal(source: &dyn Source, at: Points<'_>, (a, b): (&Jet, &Jet)) -> Result<Option<Marginal>, Error> {
     let size = at.check()?;
-    if !source.is_standard_normal() || source.event_shape() != &size[3..] {
+    if !is_standard_normal(source, &size[3..]) {
         return Ok(None);
     }
     let (points, d) = (size[2], size[3..].iter().product::<i64>());

@@ -1,5 +1,5 @@
 use crate::ExactField;
-use strait_autodiff::{Graph, jvp, vjp};
+use strait_autodiff::{Graph, check_tangents_differentiable, jvp, vjp};
 use strait_core::{Error, per_sample, sum_per_sample};
 use tch::{Kind, Tensor};
 
@@ -38,7 +38,8 @@ pub struct Moving {
 /// can be differentiated in reverse mode.
 ///
 /// # Errors
-/// Those of the field; a typed one that names an operation without a forward derivative.
+/// Those of the field; typed ones that name an operation without a forward derivative, or one the gradient of whose tangent
+/// libtorch gets wrong.
 ///
 /// ```
 /// use strait_core::Error;
@@ -71,6 +72,7 @@ pub fn material_derivative(
                 |x: &Tensor| if x.requires_grad() { x.shallow_clone() } else { x.detach().set_requires_grad(true) };
             let (x, t) = (leaf(x), leaf(t));
             let velocity = field(&x, &t)?;
+            check_tangents_differentiable(std::slice::from_ref(&velocity))?;
             if !velocity.requires_grad() {
                 return Ok(Moving { derivative: velocity.zeros_like(), velocity }); // nothing moves it
             }

@@ -8,7 +8,8 @@ use tch::Tensor;
 /// JVP with tangent 1 for each sample, its second by double reverse mode through that JVP.
 ///
 /// # Errors
-/// Those of `f`; a typed one that names an operation without a forward derivative.
+/// Those of `f`; typed ones that name an operation without a forward derivative, or one the derivative of whose tangent
+/// libtorch gets wrong (layer normalisation, determinants: [`strait_autodiff::check_tangents_differentiable`]).
 ///
 /// ```
 /// use strait_core::{Error, Order};

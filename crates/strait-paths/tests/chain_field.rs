@@ -1,4 +1,5 @@
 //! The kernel of a Glow path's marginal field against the same by double reverse mode, operation by operation.
+#![cfg(feature = "kernels")]
 
 mod common;
 

@@ -14,7 +14,15 @@ pub(super) struct Fault {
 /// The tests of one target of a package whose names contain the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tests {
+    /// Its name, with a slash and a feature where the tests need one.
     pub(super) package: &'static str,
     pub(super) target: &'static str,
     pub(super) filter: &'static str,
+}
+
+impl Tests {
+    /// The package's name, and the feature.
+    pub(super) fn package(&self) -> (&'static str, Option<&'static str>) {
+        self.package.split_once('/').map_or((self.package, None), |(name, feature)| (name, Some(feature)))
+    }
 }

@@ -6,6 +6,11 @@ const fn laws(filter: &'static str) -> Tests {
     Tests { package: "strait-flows", target: "laws", filter }
 }
 
+/// Of a kernel.
+const fn with_kernels(target: &'static str, filter: &'static str) -> Tests {
+    Tests { package: "strait-flows/kernels", target, filter }
+}
+
 const fn tests(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait-flows", target, filter }
 }
@@ -13,7 +18,7 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
 const PLU: &str = "crates/strait-flows/src/linear/plu.rs";
 const COUPLING: &str = "crates/strait-flows/src/coupling.rs";
 
-pub(super) static FAULTS: [Fault; 20] = [
+pub(super) static FAULTS: [Fault; 24] = [
     Fault {
         name: "log-determinant without its factor height x width",
         file: PLU,
@@ -79,10 +84,10 @@ pub(super) static FAULTS: [Fault; 20] = [
     },
     Fault {
         name: "log-slope of the spline's inverse at the image",
-        file: "crates/strait-autodiff/native/spline.cc",
+        file: "crates/strait-kernels/native/spline.cc",
         find: "log_slope = inside ? place.log_slope() : V{};",
         put: "log_slope = inside ? spline.place(at, point).log_slope() : V{};",
-        tests: laws("spline_coupling"),
+        tests: with_kernels("laws", "spline_coupling"),
     },
     Fault {
         name: "what moves through a split: what leaves stands still",
@@ -100,10 +105,10 @@ pub(super) static FAULTS: [Fault; 20] = [
     },
     Fault {
         name: "a gate that multiplies the log-scale and not the shift",
-        file: "crates/strait-autodiff/native/affine.cc",
+        file: "crates/strait-kernels/native/affine.cc",
         find: "y[j] = x[j] * exponential(s) + gate * m[j];",
         put: "y[j] = x[j] * exponential(s) + m[j];",
-        tests: tests("edges", "closed_gates"),
+        tests: with_kernels("edges", "closed_gates"),
     },
     Fault {
         name: "what moves through a PLU: an entry below the diagonal that the gate forgets",
@@ -129,9 +134,16 @@ pub(super) static FAULTS: [Fault; 20] = [
     Fault {
         name: "initialisation divides by a constant channel's spread",
         file: "crates/strait-flows/src/act_norm.rs",
-        find: "if row.f_max()?.double_value(&[]) == row.f_min()?.double_value(&[])",
-        put: "if row.f_max()?.double_value(&[]) < row.f_min()?.double_value(&[])",
-        tests: tests("edges", "initialisation"),
+        find: "deviation.where_self(&varies, &usual).log()",
+        put: "{ drop(usual); deviation.log() }",
+        tests: tests("edges", "a_constant_channel"),
+    },
+    Fault {
+        name: "reversible gradients at points that the walk back did not reach",
+        file: "crates/strait-flows/src/reversible.rs",
+        find: "check_reconstruction(start.point, &back.input)?;",
+        put: "let _ = check_reconstruction;",
+        tests: tests("reversible", "a_walk_back"),
     },
     Fault {
         name: "reversible gradients lose the passive half's cotangent",
@@ -153,5 +165,26 @@ pub(super) static FAULTS: [Fault; 20] = [
         find: "self.base.log_density(&z)? - x.log_det",
         put: "self.base.log_density(&z)? + x.log_det",
         tests: tests("edges", "a_density_integrates"),
+    },
+    Fault {
+        name: "a spline of libtorch's operations: the log-slope of the inverse with forward's sign",
+        file: "crates/strait-flows/src/coupling/spline.rs",
+        find: "sum_per_sample(&log_slope.neg())",
+        put: "sum_per_sample(log_slope)",
+        tests: laws("spline_coupling"),
+    },
+    Fault {
+        name: "a spline that moves, of libtorch's operations: bins that stand still",
+        file: "crates/strait-flows/src/coupling/spline.rs",
+        find: "start: of(&from), gap:",
+        put: "start: Jet::constant(of(&from).value()), gap:",
+        tests: laws("spline_coupling_in_time"),
+    },
+    Fault {
+        name: "a coupling of libtorch's operations: a bound that its second derivative forgets",
+        file: "crates/strait-flows/src/coupling/affine.rs",
+        find: "slope * &half_tanh * (-4.0 / bound)",
+        put: "slope * &half_tanh * -4.0",
+        tests: tests("kernels", "what_moves"),
     },
 ];

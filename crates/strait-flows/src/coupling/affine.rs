@@ -1,11 +1,25 @@
 use super::parts;
-use crate::reversible::Direction;
-use strait_autodiff::{Jet, affine, affine_jet};
-use strait_core::{Error, per_sample, sum_per_sample};
+use crate::kernels::{affine, affine_jet};
+use strait_autodiff::Jet;
+use strait_core::{Direction, Error, per_sample, sum_per_sample};
 use tch::Tensor;
 
-/// $y = e^{g s} x + g m$ or its inverse, and the log-determinant of what was applied. `raw` holds $r$ of the log-scale
-/// and then $m$, along the channels.
+/// $g s$ and $g m$ of $s = \beta \tanh(r / \beta)$, for numbers `raw` that hold $r$ and then $m$ along the channels, and a
+/// gate of each sample.
+fn log_slope_and_shift(raw: &Jet, gate: Option<&Jet>, bound: f64) -> (Jet, Jet) {
+    let half = raw.value().size()[1] / 2;
+    let (r, shift) = raw.unzip(|raw| parts(raw, [half, half]));
+    // tanh by way of the logistic function, which libtorch computes five times as fast.
+    let half_tanh = (r.value() * (2.0 / bound)).sigmoid() - 0.5;
+    let slope = || 1f64 - half_tanh.square() * 4.0;
+    let log_slope = r.compose(&half_tanh * (2.0 * bound), slope, |slope| slope * &half_tanh * (-4.0 / bound));
+    match gate.map(|gate| gate.view(|g| per_sample(g, log_slope.value()))) {
+        Some(gate) => (log_slope.times(&gate), shift.times(&gate)),
+        None => (log_slope, shift),
+    }
+}
+
+/// $y = e^{g s} x + g m$ or its inverse, and the log-determinant of what was applied.
 pub(super) fn apply(
     direction: Direction,
     x: &Tensor,
@@ -13,25 +27,19 @@ pub(super) fn apply(
     gate: Option<&Tensor>,
     bound: f64,
 ) -> Result<(Tensor, Tensor), Error> {
-    if let Some(done) = affine(x, raw, gate, bound, direction == Direction::Inverse)? {
+    if let Some(done) = affine(direction, x, raw, gate, bound)? {
         return Ok(done);
     }
-    let gate = gate.map(|gate| per_sample(gate, x));
-    let half = raw.size()[1] / 2;
-    let (scale, shift) = parts(raw, [half, half]);
-    let sign = if direction == Direction::Forward { 1.0 } else { -1.0 };
-    // tanh by way of the logistic function, which libtorch computes five times as fast.
-    let log_slope = ((scale * (2.0 / bound)).sigmoid() - 0.5) * (sign * 2.0 * bound);
-    let (log_slope, shift) = match gate {
-        Some(g) => (log_slope * &g, shift * g),
-        None => (log_slope, shift),
-    };
-    let slope = log_slope.exp();
-    let y = match direction {
-        Direction::Forward => shift.addcmul(x, &slope),
-        Direction::Inverse => (x - shift) * slope,
-    };
-    Ok((y, sum_per_sample(&log_slope)))
+    let gate = gate.map(Jet::constant);
+    let (log_slope, shift) = log_slope_and_shift(&Jet::constant(raw), gate.as_ref(), bound);
+    let (log_slope, shift) = (log_slope.value(), shift.value());
+    Ok(match direction {
+        Direction::Forward => (shift.addcmul(x, &log_slope.exp()), sum_per_sample(log_slope)),
+        Direction::Inverse => {
+            let log_slope = log_slope.neg();
+            ((x - shift) * log_slope.exp(), sum_per_sample(&log_slope))
+        }
+    })
 }
 
 /// $y = e^{g s} x + g m$ for what moves.
@@ -40,11 +48,6 @@ pub(super) fn push(x: &Jet, raw: &Jet, gate: Option<&Jet>, bound: f64) -> Result
     if let Some(done) = affine_jet(x, raw, gate, bound, order)? {
         return Ok(done);
     }
-    let half = raw.value().size()[1] / 2;
-    let (scale, shift) = raw.unzip(|raw| parts(raw, [half, half]));
-    let log_slope = scale.scale(1.0 / bound).tanh().scale(bound);
-    Ok(match gate.map(|gate| gate.view(|g| per_sample(g, x.value()))) {
-        Some(gate) => log_slope.times(&gate).exp().times(x).plus(&shift.times(&gate)),
-        None => log_slope.exp().times(x).plus(&shift),
-    })
+    let (log_slope, shift) = log_slope_and_shift(raw, gate, bound);
+    Ok(log_slope.exp().times(x).plus(&shift))
 }

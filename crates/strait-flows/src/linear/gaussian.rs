@@ -84,7 +84,7 @@ impl Layer for GaussianMap {
         let (variances, axes) = covariance.f_linalg_eigh("L")?;
         let average = variances.mean(Kind::Double).double_value(&[]);
         if average <= 0.0 {
-            return Err(FlowError::ConstantChannel { channel: 0, value: mean.double_value(&[0, 0]) }.into());
+            return Err(FlowError::ConstantBatch { value: mean.double_value(&[0, 0]) }.into());
         }
         let halves = variances.clamp_min(FLOOR * average).log() * 0.5;
         let generator = (&axes * halves).f_matmul(&axes.transpose(0, 1))?;

@@ -1,9 +1,10 @@
 use super::mix;
-use crate::layer::{at_all_places, check_input, for_each_sample, linear_stage, places};
+use crate::kernels::triangular;
+use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{Gate, Layer};
 use std::fmt;
-use strait_autodiff::{Jet, Stage, triangular};
-use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, per_sample};
+use strait_autodiff::Jet;
+use strait_core::{Bijection, Condition, Direction, Error, Init, Moving, Scope, Transformed, per_sample};
 use tch::Tensor;
 
 /// A linear map of the channels as a product of triangular factors, its log-determinant O(C).
@@ -43,7 +44,7 @@ impl Plu {
         Ok(Self { weight: scope.tensor("weight", &[channels, channels], Init::Constant(0.0))?, gate })
     }
 
-    fn channels(&self) -> i64 {
+    pub(crate) fn channels(&self) -> i64 {
         self.weight.size()[0]
     }
 
@@ -63,25 +64,28 @@ impl Plu {
     }
 
     /// The matrix, or its inverse, and the log-determinant of one place.
-    fn matrix(&self, inverse: bool) -> Result<(Tensor, Tensor), Error> {
-        if let Some(done) = triangular(&self.weight, inverse)? {
+    fn matrix(&self, direction: Direction) -> Result<(Tensor, Tensor), Error> {
+        if let Some(done) = triangular(direction, &self.weight)? {
             return Ok(done);
         }
         let (upper, log_det) = (self.upper(), self.log_diagonal().sum(self.weight.kind()));
         let matrix = upper.addmm(&self.weight.tril(-1), &upper);
-        Ok(if inverse { (matrix.inverse(), -log_det) } else { (matrix, log_det) })
+        Ok(match direction {
+            Direction::Forward => (matrix, log_det),
+            Direction::Inverse => (matrix.inverse(), -log_det),
+        })
     }
 
-    fn apply(&self, x: &Tensor, condition: Condition<'_>, inverse: bool) -> Result<Transformed, Error> {
+    fn apply(&self, direction: Direction, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         check_input(x, self.channels(), &self.weight)?;
         let Some(g) = self.gate.factor("Plu", x, condition)? else {
-            let (matrix, log_det) = self.matrix(inverse)?;
+            let (matrix, log_det) = self.matrix(direction)?;
             return Ok(Transformed { value: mix(&matrix, x), log_det: for_each_sample(&at_all_places(log_det, x), x) });
         };
         let log_det = at_all_places(self.log_diagonal().sum(self.weight.kind()), x) * &g;
-        Ok(match inverse {
-            false => Transformed { value: self.gated(x, &g), log_det },
-            true => Transformed { value: self.solve_gated(x, &g), log_det: -log_det },
+        Ok(match direction {
+            Direction::Forward => Transformed { value: self.gated(x, &g), log_det },
+            Direction::Inverse => Transformed { value: self.solve_gated(x, &g), log_det: -log_det },
         })
     }
 
@@ -117,18 +121,18 @@ impl Plu {
 
 impl Bijection for Plu {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        self.apply(x, condition, false)
+        self.apply(Direction::Forward, x, condition)
     }
 
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
-        self.apply(y, condition, true)
+        self.apply(Direction::Inverse, y, condition)
     }
 
     fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         check_input(x.value(), self.channels(), &self.weight)?;
         Ok(Some(match self.gate.moving(x.value(), condition)? {
             None => {
-                let (matrix, _) = self.matrix(false)?;
+                let (matrix, _) = self.matrix(Direction::Forward)?;
                 x.view(|x| mix(&matrix, x))
             }
             Some(g) => {
@@ -140,8 +144,9 @@ impl Bijection for Plu {
         }))
     }
 
-    fn stages(&self, _: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error> {
-        linear_stage(self, self.channels(), t)
+    #[cfg(feature = "kernels")]
+    fn answer(&self, question: &mut dyn std::any::Any) -> Result<(), Error> {
+        strait_kernels::Lowering::answer(question, self)
     }
 }
 

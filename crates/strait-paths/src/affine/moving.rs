@@ -10,7 +10,8 @@
 //! the candidates. Under a standard normal source one kernel does it all.
 
 use super::Affine;
-use strait_autodiff::{AffinePaths, Jet, Order};
+use crate::kernels::{affine_field, is_standard_normal};
+use strait_autodiff::{Jet, Order};
 use strait_core::{Error, Marginal, MovingMarginal, Points, Source, TimeFunction, weights};
 use tch::Tensor;
 
@@ -53,13 +54,6 @@ impl Triangle {
     }
 }
 
-/// By the kernel, where it serves.
-fn at_once(bound: f64, numbers: &Jet, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
-    let (x, x1) = (at.x_t.flatten(2, -1), at.x1.flatten(1, -1));
-    let paths = AffinePaths { numbers, bound, x: &x, x1: &x1, t: at.t };
-    Ok(paths.field()?.map(|field| MovingMarginal::of(field, at)))
-}
-
 pub(super) fn marginal<F: TimeFunction>(
     path: &Affine<F>,
     source: &dyn Source,
@@ -70,9 +64,8 @@ pub(super) fn marginal<F: TimeFunction>(
     let d = path.config.dimensions;
     let (rows, t) = at.ends();
     let numbers = path.numbers(&rows.flatten(1, -1), &t, Order::Second)?;
-    if source.is_standard_normal()
-        && source.event_shape() == &size[3..]
-        && let Some(done) = at_once(path.config.log_scale_bound, &numbers, at)?
+    if is_standard_normal(source, &size[3..])
+        && let Some(done) = affine_field(&numbers, path.config.log_scale_bound, at)?
     {
         return Ok(done);
     }

@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+#![allow(unsafe_code)] // it calls native code
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+mod affine;
+mod affine_path;
+mod chain_path;
+mod channels;
+mod ffi;
+mod lowering;
+mod marginal_field;
+mod perceptron;
+mod pointwise;
+mod posterior;
+mod serves;
+mod spline;
+
+pub use affine::{affine, affine_jet};
+pub use affine_path::{AffinePaths, affine_curve};
+pub use chain_path::{Active, ChainPaths, Stage};
+pub use channels::{diagonal, triangular};
+pub use lowering::{Lower, Lowering, lower};
+pub use marginal_field::MarginalField;
+pub use perceptron::perceptron;
+pub use pointwise::{selu, silu, silu_jet};
+pub use posterior::{Posterior, posterior};
+pub use spline::{spline, spline_jet};

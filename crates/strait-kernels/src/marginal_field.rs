@@ -1,0 +1,43 @@
+use crate::ffi::{self, C_tensor};
+use strait_autodiff::AutodiffError;
+use tch::Tensor;
+
+/// The marginal field of a family of paths at Q points for each of T times, with its derivative along its own flow.
+#[derive(Debug)]
+pub struct MarginalField {
+    /// $v = \sum_j w_j u_j$, (T, Q, d).
+    pub velocity: Tensor,
+    /// $Dv/Dt$, (T, Q, d).
+    pub derivative: Tensor,
+    /// The logarithm of the sum of the weights, (T, Q).
+    pub log_weight: Tensor,
+    /// The logarithm of the sum of their squares, (T, Q); its gradient is that of twice the `log_weight`.
+    pub log_square: Tensor,
+}
+
+impl MarginalField {
+    /// From what a kernel made, in this order.
+    ///
+    /// # Safety
+    /// As `ffi::own`, for each.
+    pub(crate) unsafe fn own(made: [*mut C_tensor; 4]) -> Self {
+        // SAFETY: the caller hands over owned tensors.
+        let [velocity, derivative, log_weight, log_square] = made.map(|made| unsafe { ffi::own(made) });
+        Self { velocity, derivative, log_weight, log_square }
+    }
+}
+
+/// T, K and d of points (T, Q, d), ends (K, d) and times (T,).
+pub(crate) fn check_points(x: &Tensor, x1: &Tensor, t: &Tensor) -> Result<[i64; 3], AutodiffError> {
+    let (x, x1, t) = (x.size(), x1.size(), t.size());
+    let fault = |what, expected, found| Err(AutodiffError::Shape { what, index: 0, expected, found });
+    let [times, _, d] = x[..] else { return fault("points", vec![0, 0, 0], x) };
+    let [ends, of] = x1[..] else { return fault("ends", vec![0, d], x1) };
+    if of != d || ends < 1 || d < 1 {
+        return fault("ends", vec![ends.max(1), d.max(1)], x1);
+    }
+    if t != [times] {
+        return fault("times", vec![times], t);
+    }
+    Ok([times, ends, d])
+}

@@ -1,0 +1,92 @@
+//! The jet of a whole perceptron in one call each way, on the CPU.
+
+use crate::ffi;
+use crate::serves::understood;
+use std::ptr;
+use strait_autodiff::{AutodiffError, Jet, Order};
+use tch::Tensor;
+
+/// The jet of a perceptron with SiLU between its layers, each a weight (out, in) and a bias (out,), of inputs that stand
+/// side by side: parts (N, n) whose n add up to what the first layer sees, and whose derivatives are those along one
+/// scalar. The result, (N, out), can be differentiated in reverse any number of times.
+///
+/// None where no kernel serves, and the jet is to be made layer by layer: inside the function of a JVP, off the CPU,
+/// for other kinds than float and double.
+///
+/// # Errors
+/// `Shape` where the tensors do not fit; libtorch's, when memory runs out.
+///
+/// ```
+/// use strait_autodiff::{AutodiffError, Jet, Order};
+/// use strait_kernels::perceptron;
+/// use tch::Tensor;
+/// let (x, t) = (Tensor::from_slice(&[2.0f64]).view([1, 1]), Tensor::from_slice(&[0.5f64]).view([1, 1]));
+/// let layer = (Tensor::from_slice(&[1.0f64, 3.0]).view([1, 2]), Tensor::from_slice(&[0.25f64]));
+/// let (x, t) = (Jet::constant(&x), Jet::variable(&t, Order::Second));
+/// let y = perceptron(&[&x, &t], &[layer], Order::Second)?.expect("a kernel"); // 2 + 3 t + 0.25
+/// assert_eq!((y.value().double_value(&[0, 0]), y.first().double_value(&[0, 0])), (3.75, 3.0));
+/// # Ok::<(), AutodiffError>(())
+/// ```
+pub fn perceptron(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> Result<Option<Jet>, AutodiffError> {
+    check(parts, layers)?;
+    let mut tensors = vec![];
+    let mut derivatives = vec![];
+    for part in parts {
+        let present: Vec<&Tensor> = part.present().into_iter().take(1 + order as usize).collect();
+        derivatives.push(present.len() as i64 - 1);
+        tensors.extend(present);
+    }
+    tensors.extend(layers.iter().flat_map(|(weight, bias)| [weight, bias]));
+    if !understood(&tensors) {
+        return Ok(None);
+    }
+    let (given, mut made) = (ffi::handles(tensors.iter().copied()), [ptr::null_mut(); 3]);
+    // SAFETY: the handles are of borrowed tensors of checked shapes and kinds, as many as stated; there is room for
+    // three results.
+    ffi::check(unsafe {
+        ffi::strait_perceptron(
+            given.as_ptr(),
+            given.len(),
+            derivatives.as_ptr(),
+            derivatives.len(),
+            order as i64,
+            made.as_mut_ptr(),
+        )
+    })?;
+    // SAFETY: what is not null was made by `new`, and nothing else owns it.
+    let [value, first, second] = unsafe { ffi::own_each(made) };
+    Ok(value.map(|value| match order {
+        Order::Value => Jet::value_of(parts.iter().copied(), value),
+        _ => Jet::of(order, value, first, second),
+    }))
+}
+
+fn check(parts: &[&Jet], layers: &[(Tensor, Tensor)]) -> Result<(), AutodiffError> {
+    let fault = |what, index, expected, found| Err(AutodiffError::Shape { what, index, expected, found });
+    let rows = parts.first().map_or(0, |part| part.value().size().first().copied().unwrap_or(0));
+    let mut width = 0;
+    for (i, part) in parts.iter().enumerate() {
+        let size = part.value().size();
+        if size.len() != 2 || size[0] != rows {
+            return fault("part", i, vec![rows, -1], size);
+        }
+        if let Some(other) = part.present().into_iter().find(|x| x.size() != size) {
+            return fault("derivative of part", i, size, other.size());
+        }
+        width += size[1];
+    }
+    for (i, (weight, bias)) in layers.iter().enumerate() {
+        let (size, out) = (weight.size(), bias.size());
+        if size.len() != 2 || size[1] != width {
+            return fault("weight", i, vec![-1, width], size);
+        }
+        if out != size[..1] {
+            return fault("bias", i, size[..1].to_vec(), out);
+        }
+        width = size[0];
+    }
+    if parts.is_empty() || layers.is_empty() {
+        return Err(AutodiffError::Count { what: "parts against layers", left: parts.len(), right: layers.len() });
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! Where the native kernels are used.
+
+use strait_autodiff::{AutodiffError, inside_jvp};
+use tch::{Device, Kind, Tensor};
+
+/// From here on libtorch's own operations use several threads, where it has them, and a kernel would not.
+const MANY: usize = 32_768;
+
+/// Beyond such log-scales the exponential of kernels is clamped.
+pub(crate) const GREATEST_BOUND: f64 = 80.0;
+
+/// Beyond it the kernels of paths keep no room.
+pub(crate) const MOST_DIMENSIONS: i64 = 8;
+
+/// Beyond it that of splines keeps none.
+pub(crate) const MOST_BINS: i64 = 16;
+
+/// Refuses a bound that is not positive and finite.
+pub(crate) fn check_bound(bound: f64) -> Result<(), AutodiffError> {
+    if bound > 0.0 && bound.is_finite() { Ok(()) } else { Err(AutodiffError::Bound { value: bound }) }
+}
+
+/// Whether kernels know tensors like these: on the CPU, all float or all double, and not inside the function of a JVP,
+/// since forward mode knows nothing of kernels.
+pub(crate) fn understood(tensors: &[&Tensor]) -> bool {
+    let kind = tensors[0].kind();
+    matches!(kind, Kind::Float | Kind::Double)
+        && tensors.iter().all(|x| x.device() == Device::Cpu && x.kind() == kind)
+        && !inside_jvp()
+}
+
+/// Whether a kernel that takes one thread over `tensors`, the first of which is the largest, may take the place of
+/// libtorch's operations.
+pub(crate) fn serves(tensors: &[&Tensor]) -> bool {
+    understood(tensors) && (tensors[0].numel() < MANY || tch::get_num_threads() == 1)
+}

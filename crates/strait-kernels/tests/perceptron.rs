@@ -1,0 +1,142 @@
+//! The kernel of a perceptron's jet against the same made of libtorch's operations, layer by layer.
+
+mod common;
+
+use common::{draw, with_gradients};
+use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, jvp, vjp};
+use strait_kernels::perceptron;
+use tch::{Kind, Tensor};
+
+/// A jet of given order from leaves.
+fn jet(of: &[Tensor]) -> Jet {
+    match of {
+        [value] => Jet::constant(value),
+        [value, first] => Jet::with_derivatives(value.shallow_clone(), first.shallow_clone(), None),
+        _ => Jet::with_derivatives(of[0].shallow_clone(), of[1].shallow_clone(), Some(of[2].shallow_clone())),
+    }
+}
+
+fn composed(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> Jet {
+    let cat = |of: &dyn Fn(&Jet) -> Tensor| Tensor::cat(&parts.iter().map(|p| of(p)).collect::<Vec<_>>(), 1);
+    let value = cat(&|p| p.value().shallow_clone());
+    let mut h = match order {
+        Order::Value => Jet::constant(&value),
+        Order::First => Jet::with_derivatives(value, cat(&Jet::first), None),
+        Order::Second => Jet::with_derivatives(value, cat(&Jet::first), Some(cat(&Jet::second))),
+    };
+    for (i, (weight, bias)) in layers.iter().enumerate() {
+        if i > 0 {
+            let (x, s) = (h.value(), h.value().sigmoid());
+            let slope: Tensor = &s + x * &s * (1.0 - &s);
+            h = h.compose(x * &s, || slope.shallow_clone(), |f| (1.0 - &s) * (f + &s - x * &s * &s));
+        }
+        h = h.map(|x| x.linear(weight, Some(bias)), |d| d.linear(weight, None::<&Tensor>));
+    }
+    h
+}
+
+fn kernel(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> Jet {
+    perceptron(parts, layers, order).unwrap().expect("a kernel")
+}
+
+type Make = fn(&[&Jet], &[(Tensor, Tensor)], Order) -> Jet;
+
+/// The jet, its gradients in all that it is made of, and the gradients of these.
+fn everything(make: Make, parts: &[Vec<Tensor>], widths: &[i64], order: Order) -> Vec<Tensor> {
+    let kind = parts[0][0].kind();
+    let own = |x: &Tensor| x.detach().set_requires_grad(true);
+    let parts: Vec<Vec<Tensor>> = parts.iter().map(|part| part.iter().map(own).collect()).collect();
+    let jets: Vec<Jet> = parts.iter().map(|part| jet(part)).collect();
+    let seen: i64 = parts.iter().map(|part| part[0].size()[1]).sum();
+    let widths: Vec<i64> = std::iter::once(seen).chain(widths.iter().copied()).collect();
+    let layers: Vec<(Tensor, Tensor)> = (widths.windows(2).zip(10u64..))
+        .map(|(pair, seed)| (own(&draw(seed, &[pair[1], pair[0]], kind)), own(&draw(seed + 10, &pair[1..], kind))))
+        .collect();
+    let y = make(&jets.iter().collect::<Vec<_>>(), &layers, order);
+    // What moves: a linear map has no derivatives but those of its input.
+    let given = parts.iter().map(Vec::len).max().unwrap();
+    let count = if given == 1 || layers.len() == 1 { given } else { order as usize + 1 };
+    let outputs: Vec<Tensor> = [y.value().shallow_clone(), y.first(), y.second()].into_iter().take(count).collect();
+    let leaves: Vec<Tensor> = (parts.iter().flatten().map(Tensor::shallow_clone))
+        .chain(layers.iter().flat_map(|(w, b)| [w.shallow_clone(), b.shallow_clone()]))
+        .collect();
+    with_gradients(&outputs, &leaves)
+}
+
+#[test]
+fn the_kernel_is_the_jet_with_its_first_two_derivatives() {
+    for (kind, tolerance) in [(Kind::Double, 1e-11), (Kind::Float, 2e-5)] {
+        let part = |seed: u64, n: i64, derivatives: u64| -> Vec<Tensor> {
+            (0..=derivatives).map(|k| draw(seed + k, &[9, n], kind)).collect()
+        };
+        for (order, most) in [(Order::Value, 0), (Order::First, 1), (Order::Second, 2)] {
+            for moves in 0..=most {
+                for widths in [&[3i64] as &[i64], &[5, 3], &[8, 7, 2]] {
+                    // A part that stands still, and one with so many derivatives.
+                    let parts = [part(1, 2, 0), part(4, 3, moves)];
+                    let ours = everything(kernel, &parts, widths, order);
+                    let theirs = everything(composed, &parts, widths, order);
+                    assert_eq!(ours.len(), theirs.len());
+                    for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+                        assert_eq!(a.size(), b.size());
+                        let off = (a - b).abs().max().double_value(&[]) / (1.0 + b.abs().max().double_value(&[]));
+                        assert!(off < tolerance, "{kind:?} {order:?} {moves} {widths:?}, tensor {i}: {off:e}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where parts are made from each other, as the features of a time are, each has its own gradient.
+#[test]
+fn parts_that_hang_together_are_told_apart() {
+    let layers = [
+        (draw(1, &[4, 2], Kind::Double), draw(2, &[4], Kind::Double)),
+        (draw(4, &[1, 4], Kind::Double), draw(5, &[1], Kind::Double)),
+    ];
+    let slopes = |make: Make| {
+        let t = draw(3, &[6, 1], Kind::Double).set_requires_grad(true);
+        let line = Jet::variable(&t, Order::First);
+        let wave = line.scale(3.0).sin();
+        let y = make(&[&line, &wave], &layers, Order::First);
+        let one = y.first().ones_like();
+        let once = vjp(&[y.first()], &[one.shallow_clone()], &[t.shallow_clone()], Graph::Record).unwrap();
+        let twice = vjp(&once, &[one], &[t], Graph::Free).unwrap();
+        [once[0].detach(), twice[0].detach()]
+    };
+    for (a, b) in slopes(kernel).iter().zip(slopes(composed)) {
+        assert!((a - b).abs().max().double_value(&[]) < 1e-11);
+    }
+}
+
+#[test]
+fn what_the_kernel_cannot_do_is_left_to_others() -> Result<(), AutodiffError> {
+    let layer = || vec![(draw(0, &[2, 3], Kind::Float), draw(1, &[2], Kind::Float))];
+    let x = draw(2, &[4, 3], Kind::Float);
+    let inside = |v: &[Tensor]| {
+        let served = perceptron(&[&Jet::constant(&v[0])], &layer(), Order::Value)?.is_some();
+        Ok::<_, AutodiffError>(vec![&v[0] * f64::from(u8::from(!served))])
+    };
+    let Dual { value, .. } = jvp(inside, &[x.shallow_clone()], &[x.ones_like()])?.remove(0);
+    assert_eq!(value, x);
+    let narrow = Jet::constant(&x.narrow(1, 0, 2));
+    assert!(matches!(perceptron(&[&narrow], &layer(), Order::Value), Err(AutodiffError::Shape { .. })));
+    assert!(matches!(perceptron(&[], &[], Order::Value), Err(AutodiffError::Count { .. })));
+    Ok(())
+}
+
+#[test]
+fn an_empty_batch_has_gradients_of_zero() {
+    let part = |n: i64, derivatives: u64| -> Vec<Tensor> {
+        (0..=derivatives).map(|k| draw(k, &[0, n], Kind::Double)).collect()
+    };
+    for (order, moves) in [(Order::Value, 0), (Order::First, 1), (Order::Second, 1), (Order::Second, 2)] {
+        for widths in [&[3i64] as &[i64], &[5, 3], &[8, 7, 2]] {
+            let parts = [part(2, 0), part(3, moves)];
+            let (ours, theirs) =
+                (everything(kernel, &parts, widths, order), everything(composed, &parts, widths, order));
+            assert_eq!(ours, theirs, "{order:?} {moves} {widths:?}");
+        }
+    }
+}
