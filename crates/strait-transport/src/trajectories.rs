@@ -12,7 +12,7 @@ use tch::Tensor;
 /// use strait_transport::StoredTrajectories;
 /// use tch::Tensor;
 /// let points = Tensor::from_slice(&[0.0f64, 1.0, 4.0, 10.0, 11.0, 14.0]).view([2, 3, 1]); // two, each at three times
-/// let stored = StoredTrajectories::new(points, &[0.0, 0.5, 1.0])?;
+/// let stored = StoredTrajectories::new(&points, &[0.0, 0.5, 1.0])?;
 /// let batch = stored.segments(64, 7, Seed(0).stream("segments"))?;
 /// let moved = (&batch.to - &batch.from).view([-1]);
 /// assert!(moved.allclose(&((&batch.t * 2.0).square() - (&batch.s * 2.0).square()), 0.0, 1e-12, false));
@@ -33,7 +33,7 @@ impl StoredTrajectories {
     /// # Errors
     /// `Shape` for points of another count of times, or without trajectories; `Time` for times that do not rise from one to
     /// the next within $[0, 1]$.
-    pub fn new(points: Tensor, times: &[f64]) -> Result<Self, Error> {
+    pub fn new(points: &Tensor, times: &[f64]) -> Result<Self, Error> {
         let found = points.size();
         let count = times.len() as i64;
         if found.len() < 3 || found[0] < 1 || found[1] != count || count < 2 {

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 fn stored() -> StoredTrajectories {
     let rows = Tensor::arange(3, (Kind::Double, Device::Cpu)).view([3, 1, 1]) * 100.0;
     let points = (rows + Tensor::arange(4, (Kind::Double, Device::Cpu)).view([1, 4, 1])).expand([3, 4, 2], false);
-    StoredTrajectories::new(points.contiguous(), &[0.0, 0.25, 0.5, 1.0]).unwrap()
+    StoredTrajectories::new(&points.contiguous(), &[0.0, 0.25, 0.5, 1.0]).unwrap()
 }
 
 #[test]
@@ -45,11 +45,11 @@ fn segments_are_functions_of_their_step() {
 fn what_are_no_trajectories_is_refused() {
     let points = |shape: &[i64]| Tensor::zeros(shape, (Kind::Double, Device::Cpu));
     for (shape, times) in [(vec![3, 4, 2], vec![0.0, 1.0]), (vec![3, 2], vec![0.0, 1.0]), (vec![3, 1, 2], vec![0.0])] {
-        let error = StoredTrajectories::new(points(&shape), &times).unwrap_err();
+        let error = StoredTrajectories::new(&points(&shape), &times).unwrap_err();
         assert!(matches!(error, Error::Shape { .. }), "{error}");
     }
     for times in [[0.0, 0.0], [1.0, 0.0], [0.0, 1.5], [-0.5, 1.0], [0.0, f64::NAN]] {
-        let error = StoredTrajectories::new(points(&[3, 2, 2]), &times).unwrap_err();
+        let error = StoredTrajectories::new(&points(&[3, 2, 2]), &times).unwrap_err();
         assert!(matches!(error, Error::Time { .. }), "{error}");
     }
 }
