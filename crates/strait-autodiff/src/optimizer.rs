@@ -52,7 +52,8 @@ pub struct Clip {
     pub norm: Tensor,
     /// What gradients are divided by: $\max(1, \lVert g \rVert / c)$.
     pub divisor: Tensor,
-    /// 1 where the norm is not finite (the step is then skipped), else 0.
+    /// 1 where the step is skipped, else 0: where the norm is not finite, or is above $10^{18}$ after clipping, whose square
+    /// a second moment in single precision could not hold.
     pub found_inf: Tensor,
 }
 
@@ -68,7 +69,26 @@ pub fn clip(grads: &[Tensor], max_norm: f64) -> Result<Clip, AutodiffError> {
         ffi::strait_clip(g.as_ptr(), g.len(), max_norm, &raw mut norm, &raw mut divisor, &raw mut found_inf)
     })?;
     // SAFETY: on success each is a fresh tensor that nothing else owns.
-    unsafe { Ok(Clip { norm: ffi::own(norm), divisor: ffi::own(divisor), found_inf: ffi::own(found_inf) }) }
+    let found = unsafe { Clip { norm: ffi::own(norm), divisor: ffi::own(divisor), found_inf: ffi::own(found_inf) } };
+    if found.norm.device() == tch::Device::Cpu && (LEAST..MOST).contains(&found.norm.f_double_value(&[])?) {
+        return Ok(found);
+    }
+    // On another device both are computed, which waits for nothing.
+    let ordinary = found.norm.f_ge(LEAST)?.f_logical_and(&found.norm.f_lt(MOST)?)?;
+    let norm = found.norm.f_where_self(&ordinary, &wide_norm(grads)?.f_to_kind(found.norm.kind())?)?;
+    let divisor = norm.f_div_scalar(max_norm)?.f_clamp_min(1.0)?.f_to_kind(Kind::Float)?;
+    let found_inf = norm.f_div(&divisor)?.f_lt(MOST)?.f_logical_not()?.f_to_kind(Kind::Float)?;
+    Ok(Clip { norm, divisor, found_inf })
+}
+
+/// Between these no norm in single precision has lost anything to squares that overflow or vanish.
+const LEAST: f64 = 1e-15;
+const MOST: f64 = 1e18;
+
+/// The norm with squares in double precision.
+fn wide_norm(grads: &[Tensor]) -> Result<Tensor, AutodiffError> {
+    let each = grads.iter().map(|g| Ok(g.f_detach()?.f_to_kind(Kind::Double)?.f_norm()?));
+    Ok(Tensor::f_stack(&each.collect::<Result<Vec<_>, AutodiffError>>()?, 0)?.f_norm()?)
 }
 
 impl AdamW {

@@ -46,6 +46,44 @@ fn a_gradient_that_stands_twice_is_clipped_once() -> Result<(), AutodiffError> {
     Ok(())
 }
 
+/// Squares of single precision overflow above 1e19 and vanish below 1e-22.
+#[test]
+fn a_norm_is_right_where_its_squares_are_not() -> Result<(), AutodiffError> {
+    for (entry, n) in [(1e19f64, 128), (1e-25, 128), (3e37, 4), (1e-38, 1), (1.0, 7)] {
+        let grads: Vec<_> = (0..n).map(|_| Tensor::full([1], entry, (Kind::Float, tch::Device::Cpu))).collect();
+        let clipped = clip(&grads, 0.5)?;
+        let (norm, wanted) = (clipped.norm.double_value(&[]), entry * f64::from(n).sqrt());
+        assert!((norm - wanted).abs() < 1e-5 * wanted, "{norm} in place of {wanted}");
+        assert_eq!(clipped.found_inf.double_value(&[]), 0.0, "{entry}");
+        let divided = Tensor::cat(&grads, 0) / &clipped.divisor;
+        assert!(divided.norm().double_value(&[]) < 0.5 * (1.0 + 1e-5), "{entry}");
+    }
+    Ok(())
+}
+
+/// An infinity, and without clipping what the second moment cannot hold, change nothing.
+#[test]
+fn a_step_that_cannot_be_taken_is_skipped() -> Result<(), AutodiffError> {
+    let adam = AdamW { lr: 0.1, betas: (0.9, 0.99), weight_decay: 0.0, eps: 1e-8 };
+    let cases = [
+        (f64::INFINITY, 1.0, 1.0),
+        (f64::NAN, 1.0, 1.0),
+        (1e25, 1.0, 0.0),
+        (1e25, f64::INFINITY, 1.0),
+        (1e10, f64::INFINITY, 0.0),
+    ];
+    for (entry, max_norm, skipped) in cases {
+        let (p, grads) = ([Tensor::from_slice(&[1.0f32])], [Tensor::from_slice(&[entry as f32])]);
+        let mut state = AdamWState::new(&p)?;
+        let clipped = clip(&grads, max_norm)?;
+        assert_eq!(clipped.found_inf.double_value(&[]), skipped, "{entry} clipped to {max_norm}");
+        adam.step(&p, &grads, &mut state, Some(&clipped))?;
+        assert_eq!(p[0].double_value(&[0]) == 1.0, skipped == 1.0, "{entry} clipped to {max_norm}");
+        assert!(state.exp_avg_sq[0].double_value(&[0]).is_finite());
+    }
+    Ok(())
+}
+
 #[test]
 fn what_does_not_fit_its_parameter_is_named() -> Result<(), AutodiffError> {
     let of = |n: i64| Tensor::zeros([n], (Kind::Float, tch::Device::Cpu));
