@@ -5,7 +5,7 @@ use std::path::Path;
 use strait_core::{Error, Parameters};
 use strait_io::{IoError, tensors};
 
-fn fault(error: IoError) -> Error {
+fn fault(error: &IoError) -> Error {
     FlowError::File { problem: error.to_string() }.into()
 }
 
@@ -14,7 +14,7 @@ fn fault(error: IoError) -> Error {
 /// # Errors
 /// `FlowError::File` in the system's words.
 pub fn save(parameters: &Parameters, path: impl AsRef<Path>) -> Result<(), Error> {
-    tensors::write(path.as_ref(), &parameters.named()).map_err(fault)
+    tensors::write(path.as_ref(), &parameters.named()).map_err(|error| fault(&error))
 }
 
 /// Reads what [`save`] wrote into parameters of the same architecture.
@@ -23,5 +23,5 @@ pub fn save(parameters: &Parameters, path: impl AsRef<Path>) -> Result<(), Error
 /// `FlowError::File` where there is no such file, or it is damaged; `Parameter` names the tensor that differs from
 /// this architecture, and nothing is changed then.
 pub fn load(parameters: &Parameters, path: impl AsRef<Path>) -> Result<(), Error> {
-    parameters.assign(&tensors::read(path.as_ref()).map_err(fault)?)
+    parameters.assign(&tensors::read(path.as_ref()).map_err(|error| fault(&error))?)
 }
