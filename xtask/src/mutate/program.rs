@@ -17,7 +17,7 @@ pub(super) static FAULTS: [Fault; 6] = [
     Fault {
         name: "rectified pairs taken for independent ones",
         file: "crates/strait/src/config/check.rs",
-        find: "let independent = self.coupling == CouplingConfig::Independent;",
+        find: "let independent = self.coupling.kind().is_independent;",
         put: "let independent = true;",
         tests: of("compare", "learned_teacher"),
     },
@@ -37,7 +37,7 @@ pub(super) static FAULTS: [Fault; 6] = [
     },
     Fault {
         name: "the first rows of a sorted split",
-        file: "crates/strait/src/evaluation/measure.rs",
+        file: "crates/strait/src/evaluation/reference.rs",
         find: "if set.len(split) == Some(n) {",
         put: "if set.len(split) == Some(-n) {",
         tests: of("measure", "in_no_order"),
