@@ -84,7 +84,7 @@ fn laws_of_two_times_that_train_no_flow_map_are_refused() {
     }
     for batch in [8, 1] {
         let share = if batch == 1 { 0.25 } else { 0.0 };
-        let error = refused(shares(share, 0.0), Box::new(MeanFlow::default()), batch).unwrap();
+        let error = refused(shares(share, 0.0), Box::<MeanFlow>::default(), batch).unwrap();
         assert!(error.contains("mean_flow trains at pairs of times"), "{error}");
     }
     let error = refused(shares(0.25, 0.0), Box::new(FlowMatching), 8).unwrap();

@@ -17,7 +17,7 @@ pub enum ProgramError {
         /// The data set's name.
         name: String,
         /// Where it was looked for.
-        source: DataError,
+        source: Box<DataError>,
     },
     /// Data that cannot be used.
     #[error(transparent)]
@@ -120,7 +120,7 @@ impl From<DataError> for ProgramError {
         match &source {
             // A named set can be fetched; a file of one's own (its path is its name) cannot.
             DataError::Missing { name, .. } if !name.contains(['/', '\\', '.']) => {
-                Self::MissingData { name: name.clone(), source }
+                Self::MissingData { name: name.clone(), source: Box::new(source) }
             }
             _ => Self::Data(source),
         }

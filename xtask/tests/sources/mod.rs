@@ -92,7 +92,7 @@ impl Crate {
             .into_iter()
             .filter(|path| path.ends_with(".rs"))
             .map(|path| (path[from.len()..].to_owned(), fs::read_to_string(root().join(&path)).unwrap()))
-            .filter(|(path, _)| !(is_library && path == "main.rs") && !path.starts_with("bin/"))
+            .filter(|(path, _)| !(is_library && path == "main.rs" || path.starts_with("bin/")))
             .collect();
         Some(Self::new(texts.iter().map(|(path, text)| (path.as_str(), text.as_str()))))
     }
