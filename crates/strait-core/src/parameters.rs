@@ -1,7 +1,8 @@
-//! Trainable tensors by stable name.
+//! Trainable tensors by stable name, and what a module keeps beside them.
 
-use crate::{Error, Seed};
-use tch::{Device, Kind, Tensor};
+use crate::mode::Training;
+use crate::{Draws, Error, Mode, Seed};
+use tch::{Device, Kind, Tensor, nn};
 
 /// How a fresh tensor is filled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,9 +26,19 @@ impl Init {
     }
 }
 
-/// The trainable tensors of one level, in the order of their making, each under a stable dotted name.
+/// How a tensor starts, and starts over.
+#[derive(Debug)]
+enum Start {
+    /// Drawn from the seed and its name.
+    Drawn(Init),
+    /// With the value that it was adopted with.
+    Adopted(Tensor),
+}
+
+/// The trainable tensors of one level, in the order of their making, each under a stable dotted name; and the buffers of
+/// adopted modules, which no optimizer steps (the running mean of a batch norm).
 ///
-/// A tensor's initial value depends on the seed and on its name only.
+/// A tensor's initial value depends on the seed and on its name only; that of an adopted one on whoever made it.
 ///
 /// ```
 /// use strait_core::{Init, Parameters, Seed};
@@ -42,7 +53,10 @@ impl Init {
 pub struct Parameters {
     names: Vec<String>,
     tensors: Vec<Tensor>,
-    inits: Vec<Init>,
+    starts: Vec<Start>,
+    /// Each with its name and the value that it was adopted with.
+    buffers: Vec<(String, Tensor, Tensor)>,
+    mode: Mode,
     seed: Seed,
     kind: Kind,
     device: Device,
@@ -74,7 +88,8 @@ impl Parameters {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn new(seed: Seed, kind: Kind, device: Device) -> Self {
-        Self { names: vec![], tensors: vec![], inits: vec![], seed, kind, device }
+        let mode = Mode::default();
+        Self { names: vec![], tensors: vec![], starts: vec![], buffers: vec![], mode, seed, kind, device }
     }
 
     /// The root of the tree of names.
@@ -107,7 +122,37 @@ impl Parameters {
         self.device
     }
 
-    /// Overwrites every tensor's value in place from `values`, given by name in any order.
+    /// The buffers with their names, detached.
+    pub fn buffers(&self) -> Vec<(String, Tensor)> {
+        self.buffers.iter().map(|(name, buffer, _)| (name.clone(), buffer.detach())).collect()
+    }
+
+    /// Whether modules are to behave as in training (dropout, batch norm). A module that does keeps a copy, which sees
+    /// every change.
+    pub fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    /// Modules behave as in training until what is given back is dropped. What they draw from libtorch's own generator
+    /// (dropout) is then a function of `draws`; nothing else here draws from that.
+    pub fn train(&self, draws: Draws) -> Training {
+        self.mode.train(draws)
+    }
+
+    /// Moves tensors and buffers to a device, in place: whoever holds one of them sees it there.
+    ///
+    /// # Errors
+    /// libtorch's, where there is no such device or its memory runs out.
+    pub fn move_to(&mut self, device: Device) -> Result<(), Error> {
+        let buffers = self.buffers.iter().map(|(_, buffer, _)| buffer);
+        for tensor in self.tensors.iter().chain(buffers) {
+            tensor.shallow_clone().f_set_data(&tensor.f_detach()?.f_to(device)?)?;
+        }
+        self.device = device;
+        Ok(())
+    }
+
+    /// Overwrites every tensor's and buffer's value in place from `values`, given by name in any order.
     ///
     /// # Errors
     /// `Parameter` names the first tensor that is missing, has another shape, is not finite, or is unknown here;
@@ -115,7 +160,8 @@ impl Parameters {
     pub fn assign(&self, values: &[(String, Tensor)]) -> Result<(), Error> {
         let problem = |name: &str, problem: String| Error::Parameter { name: name.to_owned(), problem };
         let mut found = Vec::with_capacity(self.tensors.len());
-        for (name, tensor) in self.names.iter().zip(&self.tensors) {
+        let own: Vec<(&String, &Tensor)> = self.names.iter().zip(&self.tensors).chain(self.named_buffers()).collect();
+        for &(name, tensor) in &own {
             let Some((_, value)) = values.iter().find(|(n, _)| n == name) else {
                 return Err(problem(name, "missing from the file".into()));
             };
@@ -127,32 +173,48 @@ impl Parameters {
             }
             found.push(value);
         }
-        if let Some((name, _)) = values.iter().find(|(n, _)| !self.names.contains(n)) {
+        if let Some((name, _)) = values.iter().find(|(n, _)| !own.iter().any(|(name, _)| *name == n)) {
             return Err(problem(name, "in the file, but this model has no such tensor".into()));
         }
         tch::no_grad(|| {
-            for (tensor, value) in self.tensors.iter().zip(found) {
+            for ((_, tensor), value) in own.iter().zip(found) {
                 tensor.shallow_clone().f_copy_(value)?;
             }
             Ok(())
         })
     }
 
-    /// Fills every tensor afresh, in place, as a set made from `seed` would be.
+    /// Fills every tensor afresh, in place, as a set made from `seed` would be; what was adopted gets back the value that
+    /// it was adopted with.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.
     pub fn reset(&self, seed: Seed) -> Result<(), Error> {
-        for ((name, tensor), init) in self.names.iter().zip(&self.tensors).zip(&self.inits) {
-            let value = init.fill(name, &tensor.size(), seed, self.kind, self.device)?;
+        for ((name, tensor), start) in self.names.iter().zip(&self.tensors).zip(&self.starts) {
+            let value = match start {
+                Start::Drawn(init) => init.fill(name, &tensor.size(), seed, self.kind, self.device)?,
+                Start::Adopted(value) => value.shallow_clone(),
+            };
             tch::no_grad(|| tensor.shallow_clone().f_copy_(&value))?;
+        }
+        for (_, buffer, value) in &self.buffers {
+            tch::no_grad(|| buffer.shallow_clone().f_copy_(value))?;
         }
         Ok(())
     }
 
-    /// The tensors with their names, detached: what a checkpoint stores.
+    /// The tensors and then the buffers with their names, detached: what a checkpoint stores.
     pub fn named(&self) -> Vec<(String, Tensor)> {
-        self.names.iter().cloned().zip(self.tensors.iter().map(Tensor::detach)).collect()
+        let tensors = self.names.iter().zip(&self.tensors);
+        tensors.chain(self.named_buffers()).map(|(name, tensor)| (name.clone(), tensor.detach())).collect()
+    }
+
+    fn named_buffers(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+        self.buffers.iter().map(|(name, buffer, _)| (name, buffer))
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        self.names.iter().chain(self.buffers.iter().map(|(name, ..)| name)).any(|taken| taken == name)
     }
 }
 
@@ -162,21 +224,85 @@ impl Scope<'_> {
         Scope { prefix: format!("{}{name}.", self.prefix), parameters: self.parameters }
     }
 
+    /// Its dotted name, empty at the root.
+    pub fn path(&self) -> &str {
+        self.prefix.strip_suffix('.').unwrap_or_default()
+    }
+
     /// A new trainable tensor.
     ///
     /// # Errors
     /// `Parameter` when the name is taken; libtorch's when memory runs out.
     pub fn tensor(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, Error> {
         let name = format!("{}{name}", self.prefix);
-        if self.parameters.names.contains(&name) {
+        if self.parameters.is_taken(&name) {
             return Err(Error::Parameter { name, problem: "made twice".into() });
         }
         let (kind, device) = (self.parameters.kind, self.parameters.device);
         let tensor = init.fill(&name, shape, self.parameters.seed, kind, device)?.f_set_requires_grad(true)?;
         self.parameters.names.push(name);
-        self.parameters.inits.push(init);
+        self.parameters.starts.push(Start::Drawn(init));
         self.parameters.tensors.push(tensor.shallow_clone());
         Ok(tensor)
+    }
+
+    /// Adopts the variables of a module of tch's own, under the names that the store gives them: trainable ones become
+    /// tensors here, the others buffers. They stay the module's (whoever holds one sees each step), and take the element
+    /// kind and the device of this set.
+    ///
+    /// The store itself should not load, freeze or move them afterwards. Its initial values come from libtorch's own
+    /// generator: call `tch::manual_seed` before the module is made.
+    ///
+    /// ```
+    /// use strait_core::{Parameters, Seed};
+    /// use tch::nn::{self, Module, ModuleT};
+    /// use tch::{Device, Kind, Tensor};
+    /// tch::manual_seed(0);
+    /// let store = nn::VarStore::new(Device::Cpu);
+    /// let linear = nn::linear(store.root() / "layer", 2, 3, Default::default());
+    /// let norm = nn::batch_norm1d(store.root() / "norm", 3, Default::default());
+    /// let mut parameters = Parameters::new(Seed(0), Kind::Double, Device::Cpu);
+    /// parameters.root().sub("net").adopt(&store)?;
+    /// let names: Vec<&str> = parameters.names().collect();
+    /// assert_eq!(names, ["net.layer.bias", "net.layer.weight", "net.norm.bias", "net.norm.weight"]);
+    /// assert_eq!(parameters.buffers()[0].0, "net.norm.running_mean");
+    /// let mode = parameters.mode().clone(); // the module asks it in every call
+    /// let x = Tensor::ones([4, 2], (Kind::Double, Device::Cpu));
+    /// let y = norm.forward_t(&linear.forward(&x), mode.is_training());
+    /// assert_eq!(y.size(), [4, 3]);
+    /// # Ok::<(), strait_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Parameter` when a name is taken, nothing being adopted then; libtorch's when memory runs out.
+    pub fn adopt(&mut self, store: &nn::VarStore) -> Result<(), Error> {
+        let mut variables: Vec<(String, Tensor)> =
+            store.variables().into_iter().map(|(name, tensor)| (format!("{}{name}", self.prefix), tensor)).collect();
+        variables.sort_by(|(a, _), (b, _)| a.cmp(b)); // the store keeps no order
+        if let Some((name, _)) = variables.iter().find(|(name, _)| self.parameters.is_taken(name)) {
+            return Err(Error::Parameter { name: name.clone(), problem: "made twice".into() });
+        }
+        let Parameters { names, tensors, starts, buffers, kind, device, .. } = &mut *self.parameters;
+        for (name, mut tensor) in variables {
+            let of_kind = if tensor.is_floating_point() { *kind } else { tensor.kind() };
+            let value = tensor.f_detach()?.f_to_kind(of_kind)?.f_to(*device)?;
+            tensor.f_set_data(&value)?;
+            let mut start = value.f_empty_like()?;
+            start.f_copy_(&value)?;
+            if tensor.requires_grad() {
+                names.push(name);
+                starts.push(Start::Adopted(start));
+                tensors.push(tensor);
+            } else {
+                buffers.push((name, tensor, start));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether modules are to behave as in training; see [`Parameters::mode`].
+    pub fn mode(&self) -> &Mode {
+        &self.parameters.mode
     }
 
     /// Element kind of the tensors made here.
@@ -237,6 +363,15 @@ mod tests {
     #[test]
     fn a_name_is_made_once() {
         let mut p = two();
-        assert!(p.root().tensor("a", &[1], Init::Constant(0.0)).is_err());
+        let twice = p.root().tensor("a", &[1], Init::Constant(0.0)).unwrap_err();
+        assert_eq!(twice.to_string(), "tensor `a`: made twice");
+        let store = nn::VarStore::new(Device::Cpu);
+        let _ = store.root().zeros_no_train("c", &[2, 3]);
+        let _ = store.root().zeros_no_train("d", &[2, 3]);
+        let twice = p.root().sub("b").adopt(&store).unwrap_err();
+        assert_eq!(twice.to_string(), "tensor `b.c`: made twice");
+        assert_eq!(p.named().len(), 2, "nothing was adopted");
+        p.root().sub("e").adopt(&store).unwrap();
+        assert!(p.root().sub("e").tensor("d", &[1], Init::Constant(0.0)).is_err());
     }
 }

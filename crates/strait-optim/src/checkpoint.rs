@@ -85,7 +85,9 @@ fn level_files(level: &Level) -> Vec<(String, Vec<(String, Tensor)>)> {
         (format!("{name}.optimizer.safetensors"), optimizer),
     ];
     for average in &level.averages {
+        // Whoever evaluates with an average needs the modules' buffers beside it.
         let mut tensors = named("", average.averages());
+        tensors.extend(level.parameters.buffers());
         tensors.push((STEPS.into(), Tensor::from(average.steps() as i64)));
         files.push((average_file(name, average.half_life()), tensors));
     }

@@ -218,8 +218,12 @@ impl<'a> Trainer<'a> {
         let turns = self.phases[phase].turns;
         let plan = &self.phases[phase].levels[which];
         let batch = self.pairing.draw(plan, self.seed, self.position.batches)?;
+        // What a module drops (dropout) is a function of the batch's number, as all draws are.
+        let modules = self.seed.stream("modules").at(self.position.batches);
         self.position.batches += 1;
+        let training = self.system.level(plan.level).map(|level| level.parameters.train(modules));
         let Loss { total, terms } = term::sum(&plan.terms, self.system.models(), &batch, self.position.turn)?;
+        drop(training);
 
         let rate = plan.rate.at(self.position.turn, turns);
         let optimizer = AdamW { lr: rate, betas: plan.betas, weight_decay: plan.weight_decay, eps: 1e-8 };

@@ -1,5 +1,5 @@
-use crate::{LearningRate, LevelName, OptimError, Spans, Term, Times, term};
-use strait_core::Sampling;
+use crate::{Decay, LearningRate, LevelName, OptimError, Spans, Term, Times, term};
+use strait_core::{Objective, Sampling};
 
 /// What one level does in every turn of a phase.
 pub struct LevelPlan {
@@ -30,6 +30,23 @@ pub struct LevelPlan {
 }
 
 impl LevelPlan {
+    /// One step a turn on one objective: uniform times, a rate that falls from `peak` to zero by a cosine, no weight decay,
+    /// gradients clipped at 1.
+    pub fn of(level: LevelName, objective: impl Objective + 'static, batch: i64, peak: f64) -> Self {
+        Self {
+            level,
+            terms: vec![Term::of(objective)],
+            steps: 1,
+            batch,
+            times: Times::Uniform,
+            noise: 0.0,
+            rate: LearningRate { peak, warm_up: 0, decay: Decay::Cosine },
+            betas: (0.9, 0.999),
+            weight_decay: 0.0,
+            clip: 1.0,
+        }
+    }
+
     /// The name of its first objective, for the log.
     pub fn objective(&self) -> &'static str {
         self.terms.first().map_or("nothing", |term| term.objective.name())

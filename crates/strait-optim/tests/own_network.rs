@@ -1,0 +1,75 @@
+//! A network of tch's own modules: trained, stopped and resumed to the bit, its buffers and its dropout among it.
+
+#[path = "../examples/own_network.rs"]
+#[allow(dead_code, reason = "its main is the example's")]
+mod own_network;
+
+use own_network::trainer;
+use strait_core::Seed;
+use strait_optim::{LevelName, Trainer, checkpoint};
+use tch::{Device, Kind, Tensor};
+
+fn run(trainer: &mut Trainer<'_>, turns: u64) {
+    for _ in 0..turns {
+        trainer.turn().unwrap();
+    }
+}
+
+fn named(trainer: &Trainer<'_>) -> Vec<(String, Tensor)> {
+    let level = trainer.system.level(LevelName::Velocity).unwrap();
+    level.parameters.named().into_iter().map(|(name, tensor)| (name, tensor.copy())).collect()
+}
+
+#[test]
+fn a_stopped_training_goes_on_to_the_bit_with_buffers_and_dropout() {
+    let mut whole = trainer(12).unwrap();
+    run(&mut whole, 12);
+    let mut first = trainer(12).unwrap();
+    run(&mut first, 7);
+    let folder = tempfile::tempdir().unwrap();
+    let path = checkpoint::save(&first, folder.path(), 0.0, 1).unwrap();
+    let mut second = trainer(12).unwrap();
+    tch::manual_seed(99); // what libtorch's own generator did before plays no part
+    checkpoint::open(&path).unwrap().restore(&mut second).unwrap();
+    run(&mut second, 5);
+    assert_eq!(named(&second), named(&whole));
+    let names: Vec<String> = named(&whole).into_iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&"norm.running_mean".to_owned()) && names.contains(&"first.weight".to_owned()), "{names:?}");
+    // Each file that a model is evaluated with has all that it needs.
+    let average = checkpoint::open(&path).unwrap().average(LevelName::Velocity, 50.0).unwrap();
+    second.system.level(LevelName::Velocity).unwrap().parameters.assign(&average).unwrap();
+}
+
+#[test]
+fn modules_behave_as_in_training_within_a_step_alone() {
+    let mut trainer = trainer(400).unwrap();
+    let mean = |trainer: &Trainer<'_>| {
+        named(trainer).into_iter().find(|(name, _)| name == "norm.running_mean").map(|(_, mean)| mean).unwrap()
+    };
+    let before = mean(&trainer);
+    let mut draws = Seed(3).stream("x").at(0);
+    let x = draws.normal(&[64, 2], Kind::Float, Device::Cpu).unwrap();
+    let t = draws.uniform(&[64], Kind::Float, Device::Cpu).unwrap();
+    let velocity = |trainer: &Trainer<'_>| trainer.system.velocity.velocity(&x, &t).unwrap();
+    assert_eq!(velocity(&trainer), velocity(&trainer), "no dropout in evaluation");
+    assert_eq!(mean(&trainer), before, "no batch is taken in in evaluation");
+    run(&mut trainer, 1);
+    assert_ne!(mean(&trainer), before, "and in training it is");
+    assert!(!trainer.system.level(LevelName::Velocity).unwrap().parameters.mode().is_training());
+    run(&mut trainer, 398);
+    trainer.log().unwrap();
+    run(&mut trainer, 1);
+    let log = trainer.log().unwrap();
+    // E|u - v*|^2 of noise to a ring; a field of zero has E|x1 - x0|^2 = 3.
+    assert!(log[0].terms[0].1 < 2.2, "{log:?}");
+}
+
+#[test]
+fn starting_over_brings_back_what_was_adopted() {
+    let mut trainer = trainer(3).unwrap();
+    let before = named(&trainer);
+    run(&mut trainer, 3);
+    assert_ne!(named(&trainer), before);
+    trainer.system.level(LevelName::Velocity).unwrap().parameters.reset(Seed(5)).unwrap();
+    assert_eq!(named(&trainer), before);
+}
