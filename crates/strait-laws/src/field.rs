@@ -22,12 +22,13 @@
 use crate::gradient::{self, Leaf};
 use crate::samples::{Events, Perturbed};
 use crate::suite::{self, hold};
+use crate::through_tangent;
 use std::fmt;
 use strait_autodiff::{Graph, jvp, vjp};
 use strait_core::{Draws, Error, Parameters, Scope, VelocityField};
 use tch::{Device, Kind, Tensor};
 
-/// What every velocity field must satisfy; the last three hold of differentiable ones.
+/// What every velocity field must satisfy; the last four hold of differentiable ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
@@ -48,6 +49,8 @@ pub enum Law {
     Transpose,
     /// Along one random direction in all parameters, the gradient of the velocity is its central difference.
     Gradient,
+    /// Along one random direction in all parameters, x and t, the gradient of a tangent is its central difference.
+    ThroughTangent,
 }
 
 pub use crate::samples::Case;
@@ -57,7 +60,7 @@ pub type Broken = suite::Broken<Law, Case>;
 
 type Fault = suite::Fault<Law>;
 
-fn runs(error: impl fmt::Display) -> Fault {
+pub(crate) fn runs(error: impl fmt::Display) -> Fault {
     Fault::new(Law::Runs, error.to_string())
 }
 
@@ -131,22 +134,33 @@ impl<'a> Suite<'a> {
         })
     }
 
+    /// As [`check`](crate::through_tangent::check) of gradients through a tangent.
+    ///
+    /// # Errors
+    /// The broken law, on a shrunk case.
+    pub fn check_through_tangent<F: VelocityField>(
+        &self,
+        build: impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>,
+    ) -> Result<(), Broken> {
+        self.run(|case| through_tangent::law(&trial(case, &build)?))
+    }
+
     fn run(&self, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
         suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(4), examine)
     }
 }
 
 /// A field for a case, the same in single precision, and points and times to try both on.
-struct Trial<F> {
-    field: F,
-    parameters: Parameters,
+pub(crate) struct Trial<F> {
+    pub(crate) field: F,
+    pub(crate) parameters: Parameters,
     single: F,
-    x: Tensor,
-    t: Tensor,
+    pub(crate) x: Tensor,
+    pub(crate) t: Tensor,
     /// A tangent and a cotangent.
-    directions: [Tensor; 2],
+    pub(crate) directions: [Tensor; 2],
     /// Of the check of gradients.
-    draws: Draws,
+    pub(crate) draws: Draws,
 }
 
 fn trial<F>(case: &Case, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>) -> Result<Trial<F>, Fault> {

@@ -9,5 +9,6 @@ pub mod interpolant;
 mod samples;
 pub mod stepper;
 mod suite;
+pub mod through_tangent;
 
 pub use suite::Broken;
