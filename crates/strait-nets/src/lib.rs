@@ -1,8 +1,23 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
+mod attention;
+mod embedding;
+mod error;
 mod kernels;
+mod layers;
 mod mlp;
+mod network;
+mod residual_block;
+mod summary;
+mod transformer;
+mod unet;
 
 pub use activation::Activation;
+pub use embedding::{ConditionEmbedding, ConditionKind, EmbeddingConfig};
+pub use error::NetError;
 pub use mlp::{Mlp, MlpConfig, MlpFlowMap, TimeFeatures};
+pub use network::Network;
+pub use summary::{Layer, Summary};
+pub use transformer::{Transformer, TransformerConfig};
+pub use unet::{Unet, UnetConfig};

@@ -18,7 +18,7 @@ pub enum TimeFeatures {
 }
 
 impl TimeFeatures {
-    fn count(self) -> i64 {
+    pub(crate) fn count(self) -> i64 {
         match self {
             Self::None => 0,
             Self::Raw => 1,
@@ -27,7 +27,7 @@ impl TimeFeatures {
     }
 
     /// Of a time (B, 1) to (B, count), with its derivatives.
-    fn of(self, t: &Jet) -> Jet {
+    pub(crate) fn of(self, t: &Jet) -> Jet {
         match self {
             Self::None => t.view(|t| t.narrow(1, 0, 0)),
             Self::Raw => t.view(Tensor::shallow_clone),

@@ -69,3 +69,19 @@ fn shapes_that_do_not_fit_are_named() {
     assert!(net.velocity(&x, &t).unwrap_err().to_string().contains("velocity"));
     assert!(net.jet(&x, &t, Order::First).unwrap_err().to_string().contains("smooth"));
 }
+
+#[test]
+fn time_features_are_octaves_of_half_a_turn() {
+    let time = TimeFeatures::Fourier(2);
+    let config = MlpConfig { input: 3, hidden: vec![], output: 8, activation: Activation::Silu, time, zero_last: true };
+    let mut parameters = Parameters::new(Seed(0), Kind::Double, Device::Cpu);
+    let net = Mlp::new(&config, &mut parameters.root()).unwrap();
+    let identity = Tensor::eye(8, (Kind::Double, Device::Cpu));
+    tch::no_grad(|| parameters.tensors()[0].shallow_clone().f_copy_(&identity)).unwrap();
+    let (x, t) = inputs();
+    let pi = std::f64::consts::PI;
+    let angles = [(&t * pi).sin(), (&t * 2.0 * pi).sin(), (&t * pi).cos(), (&t * 2.0 * pi).cos()];
+    let expected = Tensor::cat(&[x.shallow_clone(), t.unsqueeze(1), Tensor::stack(&angles, 1)], 1);
+    let found = net.jet(&x, &t, Order::Value).unwrap();
+    assert!((found.value() - expected).abs().max().double_value(&[]) < 1e-14);
+}

@@ -39,6 +39,7 @@ impl LevelPlan {
             steps: 1,
             batch,
             times: Times::Uniform,
+            spans: Spans::default(),
             noise: 0.0,
             rate: LearningRate { peak, warm_up: 0, decay: Decay::Cosine },
             betas: (0.9, 0.999),

@@ -1,0 +1,18 @@
+use crate::Summary;
+use strait_core::Error;
+use tch::Tensor;
+
+/// A network over a sample, one time or two, and a condition where it was built for one.
+///
+/// Every network here is differentiable in forward mode, and in reverse mode through that.
+pub trait Network {
+    /// $f(x, t; c)$ or $f(x, s, t; c)$, of the shape of x, (B, ...). Each time is (B,), a condition has one row a sample,
+    /// and without one the network is that of no condition.
+    ///
+    /// # Errors
+    /// Names the layer, or the input, that something does not fit.
+    fn evaluate(&self, x: &Tensor, times: &[&Tensor], condition: Option<&Tensor>) -> Result<Tensor, Error>;
+
+    /// Its layers with shapes, parameters and multiply-adds; it can be printed.
+    fn summary(&self) -> &Summary;
+}
