@@ -10,6 +10,8 @@ mod data;
 mod flow_map;
 mod flows;
 mod kernels;
+mod nets;
+mod ode;
 mod optim;
 mod paths;
 mod program;
@@ -73,6 +75,8 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&flows::FAULTS)
         .chain(&paths::FAULTS)
         .chain(&transport::FAULTS)
+        .chain(&nets::FAULTS)
+        .chain(&ode::FAULTS)
         .chain(&optim::FAULTS)
         .chain(&flow_map::FAULTS)
         .chain(&data::FAULTS)

@@ -1,12 +1,12 @@
 //! Integration to a tolerance: steps that are tried, kept or rejected, and made longer or shorter.
 
+use crate::OdeError;
 use crate::control::{Control, Controller};
 use crate::dormand_prince::{Attempt, EVALUATIONS};
 use crate::scratch::{copy, evaluate};
-use crate::solve::{Output, Part, parts};
-use crate::watch::{Watch, first_bad_sample};
-use crate::{OdeError, Options, Solution, TimeGrid};
-use strait_core::{VelocityField, per_sample};
+use crate::solve::{Journey, Solver};
+use crate::watch::first_bad_sample;
+use strait_core::per_sample;
 use tch::{Kind, Tensor};
 
 /// The pair of Dormand and Prince, orders 5 and 4, with a proportional-integral choice of its steps.
@@ -17,7 +17,7 @@ use tch::{Kind, Tensor};
 ///
 /// ```
 /// use strait_core::{Error, VelocityField};
-/// use strait_ode::{DormandPrince, Options, TimeGrid};
+/// use strait_ode::{DormandPrince, Options, TimeGrid, solve};
 /// use tch::Tensor;
 /// struct Decay;
 /// impl VelocityField for Decay {
@@ -26,10 +26,11 @@ use tch::{Kind, Tensor};
 ///     }
 /// }
 /// let x = Tensor::from_slice(&[1.0f64, 2.0]).view([2, 1]);
-/// let method = DormandPrince { rtol: 1e-8, atol: 1e-8, ..DormandPrince::default() };
+/// let mut method = DormandPrince { rtol: 1e-8, atol: 1e-8, ..DormandPrince::default() };
 /// // The times of the grid are where a trajectory is saved; the steps are the method's own.
 /// let grid = TimeGrid::uniform(4)?;
-/// let solution = method.solve(&Decay, &x, &grid, Options { trajectory: true, ..Options::default() })?;
+/// let options = Options { trajectory: true, ..Options::default() };
+/// let solution = solve(&Decay, &x, &grid, &mut method, options)?;
 /// assert!(solution.x.allclose(&(&x * (-1f64).exp()), 0.0, 1e-7, false));
 /// assert!(solution.trajectory.unwrap().get(1).allclose(&(&x * (-0.25f64).exp()), 0.0, 1e-7, false));
 /// assert_eq!(solution.nfe % 6, 2);
@@ -54,40 +55,21 @@ impl Default for DormandPrince {
     }
 }
 
-impl DormandPrince {
-    /// Carries a batch from the first time of the grid to the last; the times between are where a trajectory is
-    /// saved, from the interpolant of order 4 within each step.
-    ///
-    /// No graph is recorded. Every step waits for the device once, to learn whether it was kept.
-    ///
-    /// # Errors
-    /// `Underflow` where the tolerance asks for steps below what the kind of `x` resolves in $[0, 1]$, `TooManySteps`
-    /// at the limit, `NonFinite` where a velocity is not finite however short the step, `Field` for the field's own
-    /// error, `Option` for tolerances that are negative, not finite or both zero.
-    pub fn solve(
-        &self,
-        field: &dyn VelocityField,
-        x: &Tensor,
-        grid: &TimeGrid,
-        options: Options<'_>,
-    ) -> Result<Solution, OdeError> {
+/// The times of the grid between its ends are where a trajectory is saved, from the interpolant of order 4 within each
+/// step. Every step waits for the device once, to learn whether it was kept.
+///
+/// It fails by `Underflow` where the tolerance asks for steps below what the kind of x resolves in $[0, 1]$,
+/// `TooManySteps` at the limit, `NonFinite` where a velocity is not finite however short the step, `Option` for
+/// tolerances that are negative, not finite or both zero.
+impl Solver for DormandPrince {
+    fn carry(&mut self, journey: &mut Journey<'_>) -> Result<Option<Tensor>, OdeError> {
         self.check()?;
-        let _no_grad = tch::no_grad_guard();
-        let mut out = Output::new(x, grid, options)?;
-        let each = Tensor::f_zeros([x.size().first().copied().unwrap_or(0)], (Kind::Int64, x.device()))?;
-        let mut nfe = 0;
-        for part in parts(x, options)? {
-            let watch = Watch::new(field);
-            Running::new(self, &watch, grid, &part, &out, &each)?.run(&mut out)?;
-            nfe = nfe.max(watch.calls());
-        }
-        if let Some(trajectory) = &out.trajectory {
-            trajectory.f_select(0, grid.steps() as i64)?.f_copy_(&out.x)?;
-        }
-        let nfe_of_each = (self.control == Control::Sample).then_some(each);
-        Ok(Solution { x: out.x, nfe, trajectory: out.trajectory, nfe_of_each })
+        let each = Running::new(self, journey)?.run()?;
+        Ok((self.control == Control::Sample).then_some(each))
     }
+}
 
+impl DormandPrince {
     fn check(&self) -> Result<(), OdeError> {
         for (option, value) in [("rtol", self.rtol), ("atol", self.atol)] {
             if !(value >= 0.0 && value.is_finite()) {
@@ -106,17 +88,15 @@ fn least_step(kind: Kind) -> f64 {
     4.0 * if kind == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) }
 }
 
-/// A part of the batch on its way. Times are counted from the start, in float64: each sample has gone `gone` of
-/// `span` and will try a step of `h`.
-struct Running<'a> {
+/// Samples on their way. Times are counted from the start, in float64: each sample has gone `gone` of `span` and will
+/// try a step of `h`.
+struct Running<'a, 'b> {
     method: &'a DormandPrince,
     controller: Controller,
-    field: &'a Watch<'a>,
-    grid: &'a TimeGrid,
-    part: &'a Part,
+    journey: &'a mut Journey<'b>,
     sign: f64,
     span: f64,
-    /// Which rows of the part are carried still.
+    /// Which of the journey's samples are carried still.
     rows: Tensor,
     x: Tensor,
     slope: Tensor,
@@ -125,7 +105,7 @@ struct Running<'a> {
     error: Tensor,
     /// The last estimate of the error, (n, ...).
     estimate: Tensor,
-    /// The part's evaluations of each sample, all rows.
+    /// The evaluations of each sample of the journey.
     each: Tensor,
 }
 
@@ -141,55 +121,53 @@ struct Report {
     least_gone: f64,
 }
 
-impl<'a> Running<'a> {
-    fn new(
-        method: &'a DormandPrince,
-        field: &'a Watch<'a>,
-        grid: &'a TimeGrid,
-        part: &'a Part,
-        out: &Output<'_>,
-        each: &Tensor,
-    ) -> Result<Self, OdeError> {
+impl<'a, 'b> Running<'a, 'b> {
+    fn new(method: &'a DormandPrince, journey: &'a mut Journey<'b>) -> Result<Self, OdeError> {
         let DormandPrince { rtol, atol, control, .. } = *method;
         let controller = Controller { rtol, atol, control };
-        let x = copy(&part.of(&out.x, 0)?)?;
-        let (sign, span) = ((grid.end() - grid.start()).signum(), (grid.end() - grid.start()).abs());
-        let device = x.device();
-        let gone = Tensor::f_zeros([part.length], (Kind::Double, device))?;
-        let failed = |source| OdeError::Field { step: 0, from: grid.start(), to: grid.end(), source };
-        let at = |gone: &Tensor| (gone * sign + grid.start()).to_kind(x.kind());
+        let x = copy(&journey.x)?;
+        let (start, end) = (journey.grid.start(), journey.grid.end());
+        let (sign, span) = ((end - start).signum(), (end - start).abs());
+        let (device, length) = (x.device(), journey.part.length);
+        let gone = Tensor::f_zeros([length], (Kind::Double, device))?;
+        let failed = |source| OdeError::Field { step: 0, from: start, to: end, source };
+        let at = |gone: &Tensor| (gone * sign + start).to_kind(x.kind());
         strait_core::check_batch(&x, &gone)?;
-        let slope = evaluate(field, &x, &at(&gone)).map_err(failed)?;
-        if let Some((sample, count)) = first_bad_sample(&slope)? {
+        let slope = evaluate(&journey.field, &x, &at(&gone)).map_err(failed)?;
+        if let Some(bad) = first_bad_sample(&slope)? {
             strait_core::check_finite("x", &x, String::new)?;
-            let (sample, of) = (part.start + sample, part.length);
-            return Err(OdeError::NonFinite { what: "velocity", step: 0, t: grid.start(), sample, count, of });
+            return Err(journey.not_finite("velocity", 0, start, bad));
         }
         let h = controller
             .first_step(&x, &slope, (least_step(x.kind()), span), |h| {
                 let moved = x.f_addcmul(&slope, &per_sample(&(h * sign).to_kind(x.kind()), &x))?;
-                evaluate(field, &moved, &at(h))
+                evaluate(&journey.field, &moved, &at(h))
             })
             .map_err(failed)?;
-        let rows = Tensor::f_arange(part.length, (Kind::Int64, device))?;
-        let each = part.of(each, 0)?.f_fill_(2)?;
+        let rows = Tensor::f_arange(length, (Kind::Int64, device))?;
+        let each = Tensor::f_full([length], 2, (Kind::Int64, device))?;
         let error = Controller::no_error(&h);
         let estimate = slope.shallow_clone();
-        Ok(Self { method, controller, field, grid, part, sign, span, rows, x, slope, gone, h, error, estimate, each })
+        Ok(Self { method, controller, journey, sign, span, rows, x, slope, gone, h, error, estimate, each })
     }
 
-    fn run(mut self, out: &mut Output<'_>) -> Result<(), OdeError> {
-        let mut target = self.part.of(&out.x, 0)?;
+    /// To the end; the evaluations of each sample.
+    fn run(mut self) -> Result<Tensor, OdeError> {
+        let mut target = self.journey.x.shallow_clone();
         let least = least_step(self.x.kind());
         for step in 0..self.method.max_steps {
-            let report = self.step(step, out)?;
-            if let Some(progress) = out.progress {
-                let part = self.part.length as f64 * report.least_gone / self.span;
-                progress((self.part.start as f64 + part) / self.part.of as f64);
-            }
+            let report = self.step(step)?;
+            self.journey.tell(report.least_gone / self.span);
             if report.running == 0 {
                 let _ = target.f_index_copy_(0, &self.rows, &self.x)?;
-                return self.check_end(&target, step);
+                // A field may be finite at a state that is not.
+                if let Some(bad) = first_bad_sample(&target)? {
+                    return Err(self.journey.not_finite("state", step, self.journey.grid.end(), bad));
+                }
+                if let Some(trajectory) = &self.journey.trajectory {
+                    trajectory.f_select(0, self.journey.grid.steps() as i64)?.f_copy_(&target)?;
+                }
+                return Ok(self.each);
             }
             if report.least_h < least {
                 return Err(self.underflow(step, least)?);
@@ -204,8 +182,8 @@ impl<'a> Running<'a> {
     }
 
     /// Tries a step for every sample and keeps those within the tolerance.
-    fn step(&mut self, step: usize, out: &Output<'_>) -> Result<Report, OdeError> {
-        let (start, end) = (self.grid.start(), self.grid.end());
+    fn step(&mut self, step: usize) -> Result<Report, OdeError> {
+        let (start, end) = (self.journey.grid.start(), self.journey.grid.end());
         let left = self.span - &self.gone;
         let running = left.gt(0.0);
         let last = self.h.ge_tensor(&left);
@@ -213,7 +191,7 @@ impl<'a> Running<'a> {
         let t = &self.gone * self.sign + start;
         // At the end of a trajectory the time is the grid's own, to the bit.
         let next = (&t + &h * self.sign).masked_fill(&last, end);
-        let attempt = Attempt::new(self.field, &self.x, &self.slope, &t, &next, &(&h * self.sign))
+        let attempt = Attempt::new(&self.journey.field, &self.x, &self.slope, &t, &next, &(&h * self.sign))
             .map_err(|source| OdeError::Field { step, from: self.time(&self.gone), to: end, source })?;
         let size = self.x.f_abs()?.f_maximum(&attempt.end.f_abs()?)?;
         let error = self.controller.norm(&attempt.error, &size)?;
@@ -241,7 +219,7 @@ impl<'a> Running<'a> {
             least_h: report[3],
             least_gone: report[4],
         };
-        if let Some(trajectory) = &out.trajectory {
+        if let Some(trajectory) = &self.journey.trajectory {
             self.save(trajectory, &attempt, &h, &gone, report.covered)?;
         }
         let wide = per_sample(&kept, &self.x);
@@ -263,15 +241,15 @@ impl<'a> Running<'a> {
         gone: &Tensor,
         covered: (f64, f64),
     ) -> Result<(), OdeError> {
-        for (index, time) in self.grid.times().iter().enumerate().skip(1) {
-            let at = (time - self.grid.start()).abs();
+        for (index, time) in self.journey.grid.times().iter().enumerate().skip(1) {
+            let at = (time - self.journey.grid.start()).abs();
             if !(covered.0 < at && at <= covered.1) {
                 continue;
             }
             let here = self.gone.lt(at).logical_and(&gone.ge(at));
             let theta = ((at - &self.gone) / h).where_self(&here, &h.zeros_like());
             let value = attempt.within(&self.x, &theta)?;
-            let mut saved = self.part.of(&trajectory.f_select(0, index as i64)?, 0)?;
+            let mut saved = trajectory.f_select(0, index as i64)?;
             let mine = saved.f_index_select(0, &self.rows)?;
             let mine = value.f_where_self(&per_sample(&here, &value), &mine)?;
             let _ = saved.f_index_copy_(0, &self.rows, &mine)?;
@@ -285,11 +263,12 @@ impl<'a> Running<'a> {
         for tensor in [&mut self.rows, &mut self.x, &mut self.slope, &mut self.gone, &mut self.h, &mut self.error] {
             *tensor = tensor.f_index_select(0, &keep)?;
         }
+        self.journey.field.keep(&keep)?;
         Ok(())
     }
 
     fn time(&self, gone: &Tensor) -> f64 {
-        self.grid.start() + self.sign * gone.min().double_value(&[])
+        self.journey.grid.start() + self.sign * gone.min().double_value(&[])
     }
 
     /// The sample with the least of `measure` among those on their way, where each has its own step, and its time.
@@ -297,7 +276,7 @@ impl<'a> Running<'a> {
         let arrived = self.gone.ge(self.span);
         let row = measure.masked_fill(&arrived, f64::INFINITY).argmin(0, false);
         let t = self.time(&self.gone.index_select(0, &row.view(1)));
-        let sample = self.part.start + self.rows.index_select(0, &row.view(1)).int64_value(&[0]);
+        let sample = self.journey.part.start + self.rows.index_select(0, &row.view(1)).int64_value(&[0]);
         ((self.controller.control == Control::Sample).then_some(sample), t)
     }
 
@@ -310,8 +289,8 @@ impl<'a> Running<'a> {
             Some((row, count)) => OdeError::NonFinite {
                 what: "velocity",
                 step,
-                t: self.grid.start() + self.sign * self.gone.double_value(&[row]),
-                sample: self.part.start + self.rows.int64_value(&[row]),
+                t: self.journey.grid.start() + self.sign * self.gone.double_value(&[row]),
+                sample: self.journey.part.start + self.rows.int64_value(&[row]),
                 count,
                 of: self.rows.size()[0],
             },
@@ -320,20 +299,5 @@ impl<'a> Running<'a> {
                 OdeError::Underflow { step, t, h, sample }
             }
         })
-    }
-
-    /// A field may be finite at a state that is not.
-    fn check_end(&self, x: &Tensor, step: usize) -> Result<(), OdeError> {
-        match first_bad_sample(x)? {
-            None => Ok(()),
-            Some((sample, count)) => Err(OdeError::NonFinite {
-                what: "state",
-                step,
-                t: self.grid.end(),
-                sample: self.part.start + sample,
-                count,
-                of: self.part.length,
-            }),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Log-densities along a flow, returned together with where it leads.
 
 use crate::divergence::{Directions, Divergence, Mode};
-use crate::{Method, OdeError, Options, Solution, TimeGrid};
+use crate::{Method, OdeError, Options, RowField, Rows, Solution, TimeGrid};
 use strait_core::{Error, Source, VelocityField, check_batch, event_size};
 use tch::{Kind, Tensor};
 
@@ -107,25 +107,17 @@ impl FlowDensity<'_> {
         check_batch(x, &Tensor::f_zeros([batch], (Kind::Float, tch::Device::Cpu))?)?;
         let d = event_size(x);
         let options_of_x = (x.kind(), x.device());
-        if probed_rows_round(x.kind(), batch) && matches!(self.divergence, Divergence::Hutchinson { .. }) {
-            let expected = "at most 16,777,216 samples in float32, and no shorter kind, with probes";
-            return Err(OdeError::Option { option: "batch", value: batch as f64, expected });
-        }
         let (columns, probes) = match &self.divergence {
-            Divergence::Exact(_) => (1, None),
+            Divergence::Exact(_) => (1, Rows::default()),
             Divergence::Hutchinson { pairs, draws, .. } => {
                 let signs = Directions::signs(*pairs, batch, d, &mut draws.clone(), x.kind(), x.device())?;
-                (*pairs, Some(signs))
+                (*pairs, Rows::new(vec![signs.f_transpose(0, 1)?])?)
             }
         };
-        let mut parts = vec![x.f_reshape([batch, d])?, Tensor::f_zeros([batch, columns], options_of_x)?];
-        if probes.is_some() {
-            parts.push(Tensor::f_arange(batch, options_of_x)?.f_unsqueeze(1)?);
-        }
-        let state = Tensor::f_cat(&parts, 1)?;
-        let field =
-            Augmented { field: self.field, mode: self.divergence.mode(), probes, columns, event: &x.size()[1..] };
-        let solution = self.method.solve(&field, &state, grid, options)?;
+        let integrals = Tensor::f_zeros([batch, columns], options_of_x)?;
+        let state = Tensor::f_cat(&[x.f_reshape([batch, d])?, integrals], 1)?;
+        let field = Augmented { field: self.field, mode: self.divergence.mode(), columns, event: &x.size()[1..] };
+        let solution = self.method.solve_rows(&field, &probes, &state, grid, options)?;
         let gain = solution.x.f_narrow(1, d, columns)?;
         let mut shape = x.size();
         let carried = solution.x.f_narrow(1, 0, d)?.f_reshape(&shape)?;
@@ -157,50 +149,32 @@ impl FlowDensity<'_> {
     }
 }
 
-/// Whether the row numbers of a batch are not all exact in a kind.
-fn probed_rows_round(kind: Kind, batch: i64) -> bool {
-    batch
-        > match kind {
-            Kind::Double => 1 << 53,
-            Kind::Float => 1 << 24,
-            _ => 0,
-        }
-}
-
-/// The field of the state [x, minus the integrals of the divergence, the sample's row]: any method solves it.
-///
-/// A sample takes its row along because its probes are its own, and a solver may carry samples in parts or drop those
-/// that have arrived.
+/// The field of the state [x, minus the integrals of the divergence]: any method solves it. The rows beside it are the
+/// sample's own probes, (B, 2 pairs, d), or nothing where the divergence is exact.
 struct Augmented<'a> {
     field: &'a dyn VelocityField,
     mode: Mode,
-    /// (2 pairs, B, d).
-    probes: Option<Tensor>,
     columns: i64,
     event: &'a [i64],
 }
 
-impl VelocityField for Augmented<'_> {
-    fn velocity(&self, state: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+impl RowField for Augmented<'_> {
+    fn velocity_of_rows(&self, state: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
         let (n, d) = (state.size()[0], self.event.iter().product::<i64>());
         let x = state.f_narrow(1, 0, d)?.f_reshape([&[n], self.event].concat())?;
-        let directions = match &self.probes {
+        let probes = rows.tensors().first();
+        let directions = match probes {
             None => Directions::Axes,
-            Some(probes) => {
-                let rows = state.f_select(1, d + self.columns)?.f_to_kind(Kind::Int64)?;
-                Directions::Given(probes.f_index_select(1, &rows)?)
-            }
+            Some(probes) => Directions::Given(probes.f_transpose(0, 1)?.f_contiguous()?),
         };
         let (velocity, forms) = directions.quadratic_forms(self.mode, self.field, &x, t)?;
         strait_core::check_same(&x, "velocity", &velocity)?;
         let (velocity, forms) = (velocity.f_reshape([n, d])?, forms.f_neg()?);
         let kind = forms.kind();
-        if self.probes.is_none() {
-            let divergence = forms.f_sum_dim_intlist(0i64, false, kind)?.f_unsqueeze(1)?;
-            return Ok(Tensor::f_cat(&[velocity, divergence], 1)?);
-        }
-        let pairs = forms.f_view([2, self.columns, n])?.f_mean_dim(0i64, false, kind)?.f_transpose(0, 1)?;
-        let still = Tensor::f_zeros([n, 1], (kind, state.device()))?;
-        Ok(Tensor::f_cat(&[velocity, pairs, still], 1)?)
+        let slopes = match probes {
+            None => forms.f_sum_dim_intlist(0i64, false, kind)?.f_unsqueeze(1)?,
+            Some(_) => forms.f_view([2, self.columns, n])?.f_mean_dim(0i64, false, kind)?.f_transpose(0, 1)?,
+        };
+        Ok(Tensor::f_cat(&[velocity, slopes], 1)?)
     }
 }

@@ -1,4 +1,6 @@
-use crate::{AdamsBashforth2, DormandPrince, OdeError, Options, RungeKutta, Solution, TimeGrid, solve};
+use crate::{
+    AdamsBashforth2, DormandPrince, OdeError, Options, RowField, Rows, RungeKutta, Solution, TimeGrid, solve_rows,
+};
 use std::{fmt, str::FromStr};
 use strait_core::{Stepper, VelocityField};
 use tch::Tensor;
@@ -76,10 +78,10 @@ impl Method {
         Ok(nfe / per_step)
     }
 
-    /// Carries `x` along the flow over the grid; see [`solve()`] and [`DormandPrince::solve`].
+    /// Carries `x` along the flow over the grid; see [`solve()`](crate::solve()).
     ///
     /// # Errors
-    /// As those.
+    /// As that.
     pub fn solve(
         self,
         field: &dyn VelocityField,
@@ -87,9 +89,24 @@ impl Method {
         grid: &TimeGrid,
         options: Options<'_>,
     ) -> Result<Solution, OdeError> {
+        self.solve_rows(&field, &Rows::default(), x, grid, options)
+    }
+
+    /// The same for a field that reads rows beside the state; see [`solve_rows`].
+    ///
+    /// # Errors
+    /// As that.
+    pub fn solve_rows(
+        self,
+        field: &dyn RowField,
+        rows: &Rows,
+        x: &Tensor,
+        grid: &TimeGrid,
+        options: Options<'_>,
+    ) -> Result<Solution, OdeError> {
         match self {
-            Self::Dopri5(method) => method.solve(field, x, grid, options),
-            _ => solve(field, x, grid, &mut *self.stepper()?, options),
+            Self::Dopri5(mut method) => solve_rows(field, rows, x, grid, &mut method, options),
+            _ => solve_rows(field, rows, x, grid, &mut *self.stepper()?, options),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A grid of times made for one field and one count of evaluations.
 
-use crate::{DormandPrince, Method, OdeError, Options, TimeGrid};
+use crate::{DormandPrince, Method, OdeError, Options, TimeGrid, solve};
 use strait_core::{VelocityField, sum_per_sample};
 use tch::{Kind, Tensor};
 
@@ -76,7 +76,7 @@ impl GridSearch {
     pub fn run(&self, field: &dyn VelocityField, x: &Tensor) -> Result<FoundGrid, OdeError> {
         self.method.stepper()?;
         let uniform = TimeGrid::uniform(self.steps)?;
-        let reference = DormandPrince::default().solve(field, x, &TimeGrid::uniform(1)?, Options::default())?.x;
+        let reference = solve(field, x, &TimeGrid::uniform(1)?, &mut DormandPrince::default(), Options::default())?.x;
         let knots = self.steps.min(KNOTS);
         let best = (f64::INFINITY, vec![0.0; knots], uniform);
         let mut trials = Trials { search: self, field, x, reference, made: 0, best };

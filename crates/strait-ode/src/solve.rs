@@ -1,5 +1,6 @@
 //! Whole trajectories: a batch, in parts that fit into memory, carried over a grid of times.
 
+use crate::rows::{RowField, Rows};
 use crate::scratch::copy;
 use crate::watch::{Watch, first_bad_sample};
 use crate::{OdeError, TimeGrid};
@@ -31,17 +32,18 @@ pub struct Solution {
     pub nfe_of_each: Option<Tensor>,
 }
 
-/// Carries a batch along $\dot x = v(x, t)$ over a grid with a fixed rule.
+/// Carries a batch along $\dot x = v(x, t)$ over a grid, by a rule with fixed steps (any [`Stepper`]) or by one that
+/// chooses its own ([`DormandPrince`](crate::DormandPrince)).
 ///
 /// A rising grid goes from source to data, a falling one ([`TimeGrid::reversed`]) encodes data to the source. No
 /// graph is recorded, `x` is left as it is, and memory does not grow with the number of steps unless the
-/// trajectory is asked for. On a GPU nothing waits for the device before the end.
+/// trajectory is asked for. On a GPU a fixed rule does not wait for the device before the end.
 ///
 /// # Errors
 /// `NonFinite` says at which step, t and sample a velocity or the state stopped being finite (it is looked for
 /// afterwards, by a second pass, only if the result is not finite); `Field` wraps the field's own error;
 /// `Option` for a chunk below 1; `Kind` for integers; `Core` for an x that is not a batch or not finite, and for a
-/// stepper that changes the state's shape.
+/// stepper that changes the state's shape; and those of the solver.
 ///
 /// ```
 /// use strait_core::{Error, VelocityField};
@@ -62,40 +64,80 @@ pub struct Solution {
 /// assert!(back.x.allclose(&x, 0.0, 1e-7, false));
 /// # Ok::<(), strait_ode::OdeError>(())
 /// ```
-pub fn solve(
+pub fn solve<S: Solver + ?Sized>(
     field: &dyn VelocityField,
     x: &Tensor,
     grid: &TimeGrid,
-    stepper: &mut dyn Stepper,
+    solver: &mut S,
+    options: Options<'_>,
+) -> Result<Solution, OdeError> {
+    solve_rows(&field, &Rows::default(), x, grid, solver, options)
+}
+
+/// As [`solve`], for a field that reads rows beside the state; a sample takes its own along.
+///
+/// # Errors
+/// As [`solve`]; `Core` with `Shape` for rows that are not one a sample.
+pub fn solve_rows<S: Solver + ?Sized>(
+    field: &dyn RowField,
+    rows: &Rows,
+    x: &Tensor,
+    grid: &TimeGrid,
+    solver: &mut S,
     options: Options<'_>,
 ) -> Result<Solution, OdeError> {
     let _no_grad = tch::no_grad_guard();
-    let mut nfe = 0;
-    let mut out = Output::new(x, grid, options)?;
-    for part in parts(x, options)? {
-        let watch = Watch::new(field);
-        let mut place = part.of(&out.x, 0)?;
-        let mut state = place.shallow_clone();
-        carry(&watch, &mut state, grid, stepper, |i, state| out.after_step(i, state, &part, grid))?;
-        if let Some((sample, count)) = first_bad_sample(&state)? {
-            return Err(locate(field, &part.of(x, 0)?, grid, stepper, part.start)?.unwrap_or(OdeError::NonFinite {
-                what: "state",
-                step: grid.steps() - 1,
-                t: grid.end(),
-                sample: part.start + sample,
-                count,
-                of: part.length,
-            }));
-        }
-        // A stepper may have put a tensor of its own in the place of the state.
-        check_same(&place, "the state", &state)?;
-        place.f_copy_(&state)?;
-        nfe = nfe.max(watch.calls());
+    if !x.is_floating_point() {
+        return Err(OdeError::Kind { kind: x.kind() });
     }
-    Ok(Solution { x: out.x, nfe, trajectory: out.trajectory, nfe_of_each: None })
+    let of = x.size().first().copied().unwrap_or(0);
+    rows.check(of)?;
+    let chunk = options.chunk.unwrap_or(of.max(1));
+    if chunk < 1 {
+        return Err(OdeError::Option { option: "chunk", value: chunk as f64, expected: "at least 1 sample" });
+    }
+    let end = copy(x)?;
+    let trajectory = options.trajectory.then(|| along(&end, grid)).transpose()?;
+    let (mut nfe, mut of_each) = (0, vec![]);
+    for start in (0..of).step_by(chunk as usize) {
+        let length = chunk.min(of - start);
+        let part = |x: &Tensor, dim| x.f_narrow(dim, start, length);
+        let mut journey = Journey {
+            field: Watch::new(field, rows.part(start, length)?),
+            grid,
+            start: part(x, 0)?,
+            x: part(&end, 0)?,
+            trajectory: trajectory.as_ref().map(|all| part(all, 1)).transpose()?,
+            progress: options.progress,
+            part: Part { start, length, of },
+        };
+        of_each.extend(solver.carry(&mut journey)?);
+        nfe = nfe.max(journey.field.calls());
+    }
+    let nfe_of_each = if of_each.is_empty() { None } else { Some(Tensor::f_cat(&of_each, 0)?) };
+    Ok(Solution { x: end, nfe, trajectory, nfe_of_each })
 }
 
-/// Some consecutive samples of a batch.
+/// Memory for the state at the times of a grid, (n + 1, B, ...), with the first of them.
+fn along(x: &Tensor, grid: &TimeGrid) -> Result<Tensor, OdeError> {
+    let mut shape = x.size();
+    shape.insert(0, grid.steps() as i64 + 1);
+    let all = Tensor::f_empty(shape, (x.kind(), x.device()))?;
+    all.f_select(0, 0)?.f_copy_(x)?;
+    Ok(all)
+}
+
+/// A way to carry samples over a grid: every [`Stepper`] is one, and so is what chooses its own steps.
+pub trait Solver {
+    /// Carries the samples of a journey to its end; the evaluations that each took, (b,), where they differ.
+    ///
+    /// # Errors
+    /// Those of [`solve`].
+    fn carry(&mut self, journey: &mut Journey<'_>) -> Result<Option<Tensor>, OdeError>;
+}
+
+/// Which of the samples of a batch are carried: consecutive ones.
+#[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) start: i64,
     pub(crate) length: i64,
@@ -103,67 +145,79 @@ pub(crate) struct Part {
     pub(crate) of: i64,
 }
 
-impl Part {
-    /// This part of a tensor whose dimension `dim` is the batch.
-    pub(crate) fn of(&self, x: &Tensor, dim: i64) -> Result<Tensor, OdeError> {
-        Ok(x.f_narrow(dim, self.start, self.length)?)
-    }
-}
-
-/// The parts that a batch is carried in.
-pub(crate) fn parts(x: &Tensor, options: Options<'_>) -> Result<Vec<Part>, OdeError> {
-    let of = x.size().first().copied().unwrap_or(0);
-    let chunk = options.chunk.unwrap_or(of.max(1));
-    if chunk < 1 {
-        return Err(OdeError::Option { option: "chunk", value: chunk as f64, expected: "at least 1 sample" });
-    }
-    let starts = (0..of).step_by(chunk as usize);
-    Ok(starts.map(|start| Part { start, length: chunk.min(of - start), of }).collect())
-}
-
-/// What is filled while the parts are carried.
-pub(crate) struct Output<'a> {
+/// Samples that are carried together over a grid, with the field bound to their rows.
+pub struct Journey<'a> {
+    pub(crate) field: Watch<'a>,
+    pub(crate) grid: &'a TimeGrid,
+    /// Where they start, which is left as it is.
+    pub(crate) start: Tensor,
+    /// The place of the result, which holds the start.
     pub(crate) x: Tensor,
+    /// The place of the state at the times of the grid, (n + 1, b, ...).
     pub(crate) trajectory: Option<Tensor>,
-    pub(crate) progress: Option<&'a dyn Fn(f64)>,
+    progress: Option<&'a dyn Fn(f64)>,
+    pub(crate) part: Part,
 }
 
-impl<'a> Output<'a> {
-    pub(crate) fn new(x: &Tensor, grid: &TimeGrid, options: Options<'a>) -> Result<Self, OdeError> {
-        if !x.is_floating_point() {
-            return Err(OdeError::Kind { kind: x.kind() });
-        }
-        let x = copy(x)?;
-        let trajectory = if options.trajectory {
-            let mut shape = x.size();
-            shape.insert(0, grid.steps() as i64 + 1);
-            let trajectory = Tensor::f_empty(shape, (x.kind(), x.device()))?;
-            trajectory.f_select(0, 0)?.f_copy_(&x)?;
-            Some(trajectory)
-        } else {
-            None
-        };
-        Ok(Self { x, trajectory, progress: options.progress })
-    }
-
-    fn after_step(&mut self, step: usize, state: &Tensor, part: &Part, grid: &TimeGrid) -> Result<(), OdeError> {
-        if let Some(trajectory) = &self.trajectory {
-            part.of(&trajectory.f_select(0, step as i64 + 1)?, 0)?.f_copy_(state)?;
-        }
+impl Journey<'_> {
+    /// Says how much of the way these samples have gone.
+    pub(crate) fn tell(&self, fraction: f64) {
         if let Some(progress) = self.progress {
-            let steps_done = (step + 1) as f64 / grid.steps() as f64;
-            progress((part.start as f64 + part.length as f64 * steps_done) / part.of as f64);
+            progress((self.part.start as f64 + self.part.length as f64 * fraction) / self.part.of as f64);
         }
-        Ok(())
+    }
+
+    /// A state or a velocity of these samples that is not finite.
+    pub(crate) fn not_finite(&self, what: &'static str, step: usize, t: f64, (row, count): (i64, i64)) -> OdeError {
+        let Part { start, length: of, .. } = self.part;
+        OdeError::NonFinite { what, step, t, sample: start + row, count, of }
+    }
+
+    /// Where a trajectory whose end is not finite stopped being so: the same once more, every value looked at.
+    fn locate<S: Stepper + ?Sized>(&self, stepper: &mut S) -> Result<Option<OdeError>, OdeError> {
+        strait_core::check_finite("x", &self.start, String::new)?;
+        let watch = self.field.checking();
+        let mut state = copy(&self.start)?;
+        let looked = walk(&watch, &mut state, self.grid, stepper, |step, state| match first_bad_sample(state)? {
+            Some(bad) => Err(self.not_finite("state", step, self.grid.times()[step + 1], bad)),
+            None => Ok(()),
+        });
+        match (looked, watch.found()) {
+            (Err(OdeError::Field { step, .. }), Some((t, bad))) => Ok(Some(self.not_finite("velocity", step, t, bad))),
+            (Err(error), _) => Ok(Some(error)),
+            (Ok(()), _) => Ok(None),
+        }
     }
 }
 
-/// One part over the whole grid, in place.
-fn carry(
+impl<S: Stepper + ?Sized> Solver for S {
+    fn carry(&mut self, journey: &mut Journey<'_>) -> Result<Option<Tensor>, OdeError> {
+        let mut state = journey.x.shallow_clone();
+        let steps = journey.grid.steps();
+        walk(&journey.field, &mut state, journey.grid, self, |step, state| {
+            if let Some(trajectory) = &journey.trajectory {
+                trajectory.f_select(0, step as i64 + 1)?.f_copy_(state)?;
+            }
+            journey.tell((step + 1) as f64 / steps as f64);
+            Ok(())
+        })?;
+        if let Some(bad) = first_bad_sample(&state)? {
+            let found = journey.locate(self)?;
+            return Err(found.unwrap_or_else(|| journey.not_finite("state", steps - 1, journey.grid.end(), bad)));
+        }
+        // A stepper may have put a tensor of its own in the place of the state.
+        check_same(&journey.x, "the state", &state)?;
+        journey.x.f_copy_(&state)?;
+        Ok(None)
+    }
+}
+
+/// The steps of a fixed rule over a grid, in place.
+fn walk<S: Stepper + ?Sized>(
     field: &Watch<'_>,
     state: &mut Tensor,
     grid: &TimeGrid,
-    stepper: &mut dyn Stepper,
+    stepper: &mut S,
     mut after: impl FnMut(usize, &Tensor) -> Result<(), OdeError>,
 ) -> Result<(), OdeError> {
     stepper.start();
@@ -173,28 +227,4 @@ fn carry(
         after(step, state)?;
     }
     Ok(())
-}
-
-/// Where a trajectory whose end is not finite stopped being so: the same once more, every value looked at.
-fn locate(
-    field: &dyn VelocityField,
-    x: &Tensor,
-    grid: &TimeGrid,
-    stepper: &mut dyn Stepper,
-    start: i64,
-) -> Result<Option<OdeError>, OdeError> {
-    strait_core::check_finite("x", x, String::new)?;
-    let watch = Watch::checking(field);
-    let mut state = copy(x)?;
-    let of = state.size()[0];
-    let at = |what, step, t, (sample, count)| OdeError::NonFinite { what, step, t, sample: start + sample, count, of };
-    let looked = carry(&watch, &mut state, grid, stepper, |step, state| match first_bad_sample(state)? {
-        Some(bad) => Err(at("state", step, grid.times()[step + 1], bad)),
-        None => Ok(()),
-    });
-    match (looked, watch.found()) {
-        (Err(OdeError::Field { step, .. }), Some((t, bad))) => Ok(Some(at("velocity", step, t, bad))),
-        (Err(error), _) => Ok(Some(error)),
-        (Ok(()), _) => Ok(None),
-    }
 }

@@ -1,5 +1,7 @@
-//! A field that counts its evaluations, and looks for values that are not finite where that was asked for.
+//! A field bound to the rows of its samples. It counts its evaluations, and looks for values that are not finite where
+//! that was asked for.
 
+use crate::rows::{RowField, Rows};
 use std::cell::Cell;
 use strait_core::{Error, FlowMap, VelocityField};
 use tch::{Kind, Tensor};
@@ -8,20 +10,28 @@ use tch::{Kind, Tensor};
 type Bad = (i64, i64);
 
 pub(crate) struct Watch<'a> {
-    field: &'a dyn VelocityField,
+    field: &'a dyn RowField,
+    /// Of the samples that are carried now.
+    rows: Rows,
     calls: Cell<usize>,
     check: bool,
     found: Cell<Option<(f64, Bad)>>,
 }
 
 impl<'a> Watch<'a> {
-    pub(crate) fn new(field: &'a dyn VelocityField) -> Self {
-        Self { field, calls: Cell::new(0), check: false, found: Cell::new(None) }
+    pub(crate) fn new(field: &'a dyn RowField, rows: Rows) -> Self {
+        Self { field, rows, calls: Cell::new(0), check: false, found: Cell::new(None) }
     }
 
     /// One that fails at the first velocity that is not finite, and remembers it.
-    pub(crate) fn checking(field: &'a dyn VelocityField) -> Self {
-        Self { check: true, ..Self::new(field) }
+    pub(crate) fn checking(&self) -> Watch<'a> {
+        Watch { check: true, ..Self::new(self.field, self.rows.shallow_clone()) }
+    }
+
+    /// From now on the samples at these places only.
+    pub(crate) fn keep(&mut self, places: &Tensor) -> Result<(), Error> {
+        self.rows = self.rows.gather(places)?;
+        Ok(())
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -51,17 +61,17 @@ impl Watch<'_> {
 
 impl VelocityField for Watch<'_> {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        self.seen(self.field.velocity(x, t)?, t)
+        self.seen(self.field.velocity_of_rows(x, t, &self.rows)?, t)
     }
 
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
-        self.field.as_flow_map().map(|_| self as &dyn FlowMap)
+        self.field.flow_map().map(|_| self as &dyn FlowMap)
     }
 }
 
 impl FlowMap for Watch<'_> {
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let map = self.field.as_flow_map().ok_or(Error::NotFlowMap { what: "an average velocity" })?;
+        let map = self.field.flow_map().ok_or(Error::NotFlowMap { what: "an average velocity" })?;
         self.seen(map.average_velocity(x, s, t)?, s)
     }
 }

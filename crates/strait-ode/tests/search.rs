@@ -29,10 +29,6 @@ fn a_grid_made_for_a_field_is_better_also_on_other_points() {
         let others = points(32) * 0.7 + 0.1;
         let uniform = TimeGrid::uniform(steps).unwrap();
         let (ours, theirs) = (error(method, &Bump, &others, &found.grid), error(method, &Bump, &others, &uniform));
-        println!(
-            "{method} {steps}: {:.4} of {:.4}; others {ours:.4} of {theirs:.4}; {} trials",
-            found.error, found.uniform_error, found.trials
-        );
         assert!(found.error < 0.5 * found.uniform_error, "{method}, {steps} steps");
         assert!(ours < 0.5 * theirs, "{method}, {steps} steps, other points: {ours:.4} of {theirs:.4}");
         assert_eq!((found.grid.steps(), found.grid.start(), found.grid.end()), (steps, 0.0, 1.0));

@@ -1,0 +1,107 @@
+//! Tensors that belong to the samples of a batch, and fields that read them.
+
+use strait_core::{Error, FlowMap, VelocityField};
+use tch::Tensor;
+
+/// What belongs to each sample of a batch beside its state: a label, a context, probes. Every tensor is (B, ...).
+///
+/// A solver takes the rows of a sample along wherever it carries the sample: in parts of the batch, and where samples
+/// that have arrived are dropped.
+///
+/// ```
+/// use strait_core::Error;
+/// use strait_ode::{Method, Options, RowField, Rows, TimeGrid};
+/// use tch::{Kind, Tensor};
+/// struct Steady; // each sample has a velocity of its own
+/// impl RowField for Steady {
+///     fn velocity_of_rows(&self, _x: &Tensor, _t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
+///         Ok(rows.tensors()[0].shallow_clone())
+///     }
+/// }
+/// let x = Tensor::zeros([3, 1], (Kind::Double, tch::Device::Cpu));
+/// let speeds = Tensor::from_slice(&[1.0f64, -2.0, 5.0]).view([3, 1]);
+/// let rows = Rows::new(vec![speeds.shallow_clone()])?;
+/// let two_at_a_time = Options { chunk: Some(2), ..Options::default() };
+/// let solution = Method::Euler.solve_rows(&Steady, &rows, &x, &TimeGrid::uniform(4)?, two_at_a_time)?;
+/// assert_eq!(solution.x, speeds);
+/// # Ok::<(), strait_ode::OdeError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Rows {
+    tensors: Vec<Tensor>,
+}
+
+impl Rows {
+    /// Tensors with one row a sample.
+    ///
+    /// # Errors
+    /// `Shape` names one that has no rows, or another number of them than the first.
+    pub fn new(tensors: Vec<Tensor>) -> Result<Self, Error> {
+        let count = tensors.first().and_then(|first| first.size().first().copied());
+        for tensor in &tensors {
+            if tensor.size().first().copied() != count || count.is_none() {
+                let expected = count.map_or("(B, ...)".into(), |count| format!("({count}, ...), as the first has"));
+                return Err(Error::Shape { what: "rows beside a state", expected, found: tensor.size() });
+            }
+        }
+        Ok(Self { tensors })
+    }
+
+    /// The tensors, in the order given.
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// Refuses rows that are not those of `batch` samples.
+    pub(crate) fn check(&self, batch: i64) -> Result<(), Error> {
+        match self.tensors.first() {
+            Some(first) if first.size()[0] != batch => {
+                let expected = format!("({batch}, ...), one row a sample");
+                Err(Error::Shape { what: "rows beside a state", expected, found: first.size() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Those of consecutive samples.
+    pub(crate) fn part(&self, start: i64, length: i64) -> Result<Self, Error> {
+        self.map(|tensor| Ok(tensor.f_narrow(0, start, length)?))
+    }
+
+    /// Those of the samples at some places.
+    pub(crate) fn gather(&self, places: &Tensor) -> Result<Self, Error> {
+        self.map(|tensor| Ok(tensor.f_index_select(0, places)?))
+    }
+
+    pub(crate) fn shallow_clone(&self) -> Self {
+        Self { tensors: self.tensors.iter().map(Tensor::shallow_clone).collect() }
+    }
+
+    fn map(&self, f: impl Fn(&Tensor) -> Result<Tensor, Error>) -> Result<Self, Error> {
+        Ok(Self { tensors: self.tensors.iter().map(f).collect::<Result<_, _>>()? })
+    }
+}
+
+/// A velocity that depends on rows beside the state. Every [`VelocityField`] is one that reads none.
+pub trait RowField {
+    /// $v(x, t; c)$ of the shape of x, (B, ...), at a time and rows c for each sample.
+    ///
+    /// # Errors
+    /// `Shape` where they do not fit, or the implementor's own.
+    fn velocity_of_rows(&self, x: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error>;
+
+    /// The flow map whose diagonal it is, where it reads no rows and is one.
+    fn flow_map(&self) -> Option<&dyn FlowMap> {
+        None
+    }
+}
+
+impl<F: VelocityField> RowField for F {
+    fn velocity_of_rows(&self, x: &Tensor, t: &Tensor, _rows: &Rows) -> Result<Tensor, Error> {
+        self.velocity(x, t)
+    }
+
+    fn flow_map(&self) -> Option<&dyn FlowMap> {
+        self.as_flow_map()
+    }
+}

@@ -1,0 +1,127 @@
+//! What belongs to a sample goes with it: through parts of a batch, and where samples that have arrived are dropped.
+
+mod common;
+
+use common::{distance, points};
+use std::cell::RefCell;
+use strait_core::{Error, VelocityField, per_sample};
+use strait_ode::{Control, DormandPrince, Method, OdeError, Options, RowField, Rows, RungeKutta, TimeGrid, solve_rows};
+use tch::{Device, Kind, Tensor};
+
+/// Each sample turns at a rate of its own about a centre of its own.
+struct Turn;
+
+impl RowField for Turn {
+    fn velocity_of_rows(&self, x: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
+        let [rate, centre] = rows.tensors() else { return Err(Error::other(std::fmt::Error)) };
+        assert_eq!((rate.size()[0], centre.size()[0]), (x.size()[0], t.size()[0]));
+        let y = x - centre;
+        Ok(Tensor::stack(&[-y.select(1, 1), y.select(1, 0)], 1) * per_sample(rate, x))
+    }
+}
+
+fn rates() -> Tensor {
+    Tensor::from_slice(&[0.0f64, 10.0, 0.5, 1.0, 8.0, 0.1, 3.0])
+}
+
+fn rows() -> Rows {
+    Rows::new(vec![rates(), points(7) * 0.3]).unwrap()
+}
+
+/// In closed form, at time 1.
+fn exact() -> Tensor {
+    let (y, rate) = (points(7) * 0.7, rates());
+    let (a, b, cos, sin) = (y.select(1, 0), y.select(1, 1), rate.cos(), rate.sin());
+    Tensor::stack(&[&a * &cos - &b * &sin, &a * &sin + &b * &cos], 1) + points(7) * 0.3
+}
+
+fn precise(control: Control) -> Method {
+    Method::Dopri5(DormandPrince { rtol: 1e-8, atol: 1e-8, control, ..DormandPrince::default() })
+}
+
+#[test]
+fn each_sample_keeps_its_rows_in_parts_and_under_every_control() {
+    let grid = TimeGrid::uniform(300).unwrap();
+    for method in [Method::Rk4, precise(Control::Batch), precise(Control::Sample)] {
+        let whole = method.solve_rows(&Turn, &rows(), &points(7), &grid, Options::default()).unwrap();
+        assert!(distance(&whole.x, &exact()) < 1e-6, "{method}");
+        for chunk in [1, 2, 3, 7, 100] {
+            let options = Options { chunk: Some(chunk), ..Options::default() };
+            let parts = method.solve_rows(&Turn, &rows(), &points(7), &grid, options).unwrap();
+            assert!(distance(&parts.x, &exact()) < 1e-6, "{method}, parts of {chunk}");
+            if method == Method::Rk4 {
+                assert_eq!(parts.x, whole.x);
+            }
+        }
+        let order = Tensor::from_slice(&[3i64, 6, 0, 5, 1, 2, 4]);
+        let mixed = Rows::new(rows().tensors().iter().map(|row| row.index_select(0, &order)).collect()).unwrap();
+        let x = points(7).index_select(0, &order);
+        let found = method.solve_rows(&Turn, &mixed, &x, &grid, Options::default()).unwrap().x;
+        assert!(distance(&found, &whole.x.index_select(0, &order)) < 1e-9, "{method}");
+    }
+}
+
+/// A solver that fails to drop rows with their samples gives them to others; one that never drops any shows nothing.
+#[test]
+fn samples_that_have_arrived_take_their_rows_out() {
+    struct Sizes(RefCell<Vec<i64>>);
+    impl RowField for Sizes {
+        fn velocity_of_rows(&self, x: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
+            self.0.borrow_mut().push(x.size()[0]);
+            Turn.velocity_of_rows(x, t, rows)
+        }
+    }
+    let field = Sizes(RefCell::new(vec![]));
+    let grid = TimeGrid::uniform(2).unwrap();
+    let options = Options { trajectory: true, ..Options::default() };
+    let found = precise(Control::Sample).solve_rows(&field, &rows(), &points(7), &grid, options).unwrap();
+    assert!(distance(&found.x, &exact()) < 1e-6);
+    let sizes = field.0.into_inner();
+    assert_eq!(sizes[0], 7);
+    assert!(sizes[sizes.len() - 1] == 1 && sizes.windows(2).all(|pair| pair[0] >= pair[1]), "{sizes:?}");
+    let each = Vec::<i64>::try_from(found.nfe_of_each.unwrap()).unwrap();
+    assert_eq!(each.iter().enumerate().max_by_key(|(_, n)| **n).map(|(i, _)| i), Some(1), "the fastest: {each:?}");
+}
+
+#[test]
+fn the_second_look_at_a_failure_sees_the_same_rows() {
+    struct Breaks;
+    impl RowField for Breaks {
+        fn velocity_of_rows(&self, x: &Tensor, _t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
+            Ok((x * 0.0).masked_fill(&rows.tensors()[0].gt(9.0).unsqueeze(1), f64::NAN))
+        }
+    }
+    let options = Options { chunk: Some(4), ..Options::default() };
+    let grid = TimeGrid::uniform(2).unwrap();
+    for method in [Method::Heun, precise(Control::Sample)] {
+        let error = method.solve_rows(&Breaks, &rows(), &points(7), &grid, options).unwrap_err();
+        let named = matches!(error, OdeError::NonFinite { what: "velocity", sample: 1, count: 1, of: 4, .. });
+        assert!(named, "{method}: {error}");
+    }
+}
+
+#[test]
+fn rows_that_are_not_one_a_sample_are_refused() {
+    let wrong = Rows::new(vec![rates(), points(6)]).unwrap_err().to_string();
+    assert_eq!(wrong, "rows beside a state: shape [6, 2], expected (7, ...), as the first has");
+    let scalar = Rows::new(vec![Tensor::from(1.0)]).unwrap_err().to_string();
+    assert_eq!(scalar, "rows beside a state: shape [], expected (B, ...)");
+    let grid = TimeGrid::uniform(2).unwrap();
+    let solved = solve_rows(&Turn, &rows(), &points(6), &grid, &mut RungeKutta::euler(), Options::default());
+    assert_eq!(solved.unwrap_err().to_string(), "rows beside a state: shape [7], expected (6, ...), one row a sample");
+}
+
+/// A field without rows is one that looks at none.
+#[test]
+fn a_plain_field_may_be_given_rows() {
+    struct Decay;
+    impl VelocityField for Decay {
+        fn velocity(&self, x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
+            Ok(-x)
+        }
+    }
+    let grid = TimeGrid::uniform(2).unwrap();
+    let x = Tensor::ones([7, 1], (Kind::Double, Device::Cpu));
+    let found = Method::Euler.solve_rows(&Decay, &rows(), &x, &grid, Options::default()).unwrap();
+    assert_eq!(found.x, x * 0.25);
+}

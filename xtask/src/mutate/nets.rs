@@ -1,0 +1,95 @@
+//! Faults of the networks: what their layers compute, what they see, and what a summary counts.
+
+use super::{Fault, Tests};
+
+const fn tests(target: &'static str, filter: &'static str) -> Tests {
+    Tests { package: "strait-nets", target, filter }
+}
+
+pub(super) static FAULTS: [Fault; 12] = [
+    Fault {
+        name: "frequencies of a time one octave too high",
+        file: "crates/strait-nets/src/mlp.rs",
+        find: "k.exp2() * std::f64::consts::PI",
+        put: "k.exp2() * std::f64::consts::TAU",
+        tests: tests("mlp", "time_features_are"),
+    },
+    Fault {
+        name: "attention over the samples of a batch",
+        file: "crates/strait-nets/src/attention.rs",
+        find: "let seen = attend(&part(0)?, &part(1)?, &part(2)?)?;",
+        put: "let over = |i: i64| part(i)?.f_transpose(0, 2);\n        \
+              let seen = attend(&over(0)?, &over(1)?, &over(2)?)?.f_transpose(0, 2)?;",
+        tests: tests("networks", "every_sample_answers"),
+    },
+    Fault {
+        name: "weights of attention that do not sum to 1",
+        file: "crates/strait-nets/src/attention.rs",
+        find: "Ok(weights.f_matmul(v)?.f_div(&total)?)",
+        put: "Ok(weights.f_matmul(v)?)",
+        tests: tests("reference", "a_transformer_is"),
+    },
+    Fault {
+        name: "scores that are not scaled",
+        file: "crates/strait-nets/src/attention.rs",
+        find: "1.0 / (c as f64).sqrt()",
+        put: "1.0 / (c as f64)",
+        tests: tests("reference", "a_transformer_is"),
+    },
+    Fault {
+        name: "libtorch's softmax, of which it has no second derivative",
+        file: "crates/strait-nets/src/attention.rs",
+        find: "Ok(weights.f_matmul(v)?.f_div(&total)?)",
+        put: "let _ = (&weights, &total);\n    Ok(scores.f_softmax(-1, scores.kind())?.f_matmul(v)?)",
+        tests: tests("laws", "a_transformer_has_right_gradients"),
+    },
+    Fault {
+        name: "channels weighted by the scale alone",
+        file: "crates/strait-nets/src/layers.rs",
+        find: "&wide(&scale.f_add_scalar(1.0)?)?",
+        put: "&wide(scale)?",
+        tests: tests("reference", "a_unet_is"),
+    },
+    Fault {
+        name: "a last layer that starts away from zero",
+        file: "crates/strait-nets/src/layers.rs",
+        find: "Self::Zero => Init::Constant(0.0)",
+        put: "Self::Zero => Init::Constant(0.01)",
+        tests: tests("networks", "a_fresh_network_is_the_zero_function"),
+    },
+    Fault {
+        name: "a block that sees no vector",
+        file: "crates/strait-nets/src/residual_block.rs",
+        find: "then_silu(&h, Some(&film))",
+        put: "then_silu(&h, Some(&film).filter(|_| false))",
+        tests: tests("networks", "every_sample_answers"),
+    },
+    Fault {
+        name: "the second of two times taken for the first",
+        file: "crates/strait-nets/src/embedding.rs",
+        find: "features.push(self.config.features.jet(t, ",
+        put: "features.push(self.config.features.jet(if t.dim() == 1 { times[0] } else { t }, ",
+        tests: tests("networks", "every_sample_answers"),
+    },
+    Fault {
+        name: "a condition kept where it is dropped",
+        file: "crates/strait-nets/src/embedding.rs",
+        find: "self.none.f_where_self(&dropped.f_unsqueeze(1)?, &embedded)?",
+        put: "self.none.f_where_self(&dropped.f_unsqueeze(1)?.f_logical_not()?, &embedded)?",
+        tests: tests("networks", "what_is_dropped"),
+    },
+    Fault {
+        name: "labels that are not looked at",
+        file: "crates/strait-nets/src/embedding.rs",
+        find: "if !(0..classes).contains(&label)",
+        put: "if !(0..=classes).contains(&label)",
+        tests: tests("networks", "what_does_not_fit"),
+    },
+    Fault {
+        name: "multiply-adds of a convolution without its positions",
+        file: "crates/strait-nets/src/layers.rs",
+        find: "products * height * width",
+        put: "products * height",
+        tests: tests("networks", "a_summary_counts"),
+    },
+];
