@@ -45,7 +45,7 @@ impl PairedDataset for Rings {
     }
 }
 
-pub fn trainer(turns: u64) -> Result<Trainer<'static>, OptimError> {
+pub(crate) fn trainer(turns: u64) -> Result<Trainer<'static>, OptimError> {
     tch::manual_seed(0); // tch's modules start by libtorch's own generator
     let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
     let (interpolant, velocity) = (Box::new(strait_paths::Linear), Box::new(own(&mut parameters.root())?));
