@@ -134,7 +134,7 @@ impl Parameters {
     }
 
     /// Modules behave as in training until what is given back is dropped. What they draw from libtorch's own generator
-    /// (dropout) is then a function of `draws`; nothing else here draws from that.
+    /// (dropout) is then a function of `draws`; nothing else here draws from that. The generator is one for all threads.
     pub fn train(&self, draws: Draws) -> Training {
         self.mode.train(draws)
     }

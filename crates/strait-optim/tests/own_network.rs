@@ -5,9 +5,16 @@
 mod own_network;
 
 use own_network::trainer;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use strait_core::Seed;
 use strait_optim::{LevelName, Trainer, checkpoint};
 use tch::{Device, Kind, Tensor};
+
+/// libtorch has one generator for all threads, and dropout draws from it: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn run(trainer: &mut Trainer<'_>, turns: u64) {
     for _ in 0..turns {
@@ -22,6 +29,7 @@ fn named(trainer: &Trainer<'_>) -> Vec<(String, Tensor)> {
 
 #[test]
 fn a_stopped_training_goes_on_to_the_bit_with_buffers_and_dropout() {
+    let _alone = alone();
     let mut whole = trainer(12).unwrap();
     run(&mut whole, 12);
     let mut first = trainer(12).unwrap();
@@ -42,6 +50,7 @@ fn a_stopped_training_goes_on_to_the_bit_with_buffers_and_dropout() {
 
 #[test]
 fn modules_behave_as_in_training_within_a_step_alone() {
+    let _alone = alone();
     let mut trainer = trainer(400).unwrap();
     let mean = |trainer: &Trainer<'_>| {
         named(trainer).into_iter().find(|(name, _)| name == "norm.running_mean").map(|(_, mean)| mean).unwrap()
@@ -56,16 +65,17 @@ fn modules_behave_as_in_training_within_a_step_alone() {
     run(&mut trainer, 1);
     assert_ne!(mean(&trainer), before, "and in training it is");
     assert!(!trainer.system.level(LevelName::Velocity).unwrap().parameters.mode().is_training());
-    run(&mut trainer, 398);
+    run(&mut trainer, 299);
     trainer.log().unwrap();
-    run(&mut trainer, 1);
+    run(&mut trainer, 100);
     let log = trainer.log().unwrap();
     // E|u - v*|^2 of noise to a ring; a field of zero has E|x1 - x0|^2 = 3.
-    assert!(log[0].terms[0].1 < 2.2, "{log:?}");
+    assert!(log[0].terms[0].1 < 2.4, "{log:?}");
 }
 
 #[test]
 fn starting_over_brings_back_what_was_adopted() {
+    let _alone = alone();
     let mut trainer = trainer(3).unwrap();
     let before = named(&trainer);
     run(&mut trainer, 3);
