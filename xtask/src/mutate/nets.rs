@@ -67,8 +67,8 @@ pub(super) static FAULTS: [Fault; 12] = [
     Fault {
         name: "the second of two times taken for the first",
         file: "crates/strait-nets/src/embedding.rs",
-        find: "features.push(self.config.features.jet(t, ",
-        put: "features.push(self.config.features.jet(if t.dim() == 1 { times[0] } else { t }, ",
+        find: "of(&Jet::constant(&t.f_unsqueeze(1)?))",
+        put: "of(&Jet::constant(&times[0].f_unsqueeze(1)?))",
         tests: tests("networks", "every_sample_answers"),
     },
     Fault {
