@@ -22,7 +22,6 @@
 use crate::gradient::{self, Leaf};
 use crate::samples::{Events, Perturbed};
 use crate::suite::{self, hold};
-use crate::through_tangent;
 use std::fmt;
 use strait_autodiff::{Graph, jvp, vjp};
 use strait_core::{Draws, Error, Parameters, Scope, VelocityField};
@@ -134,18 +133,7 @@ impl<'a> Suite<'a> {
         })
     }
 
-    /// As [`check`](crate::through_tangent::check) of gradients through a tangent.
-    ///
-    /// # Errors
-    /// The broken law, on a shrunk case.
-    pub fn check_through_tangent<F: VelocityField>(
-        &self,
-        build: impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>,
-    ) -> Result<(), Broken> {
-        self.run(|case| through_tangent::law(&trial(case, &build)?))
-    }
-
-    fn run(&self, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
+    pub(crate) fn run(&self, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
         suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(4), examine)
     }
 }
@@ -163,7 +151,10 @@ pub(crate) struct Trial<F> {
     pub(crate) draws: Draws,
 }
 
-fn trial<F>(case: &Case, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>) -> Result<Trial<F>, Fault> {
+pub(crate) fn trial<F>(
+    case: &Case,
+    build: &impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>,
+) -> Result<Trial<F>, Fault> {
     let Perturbed { double: field, parameters, single } = Perturbed::new(case, build).map_err(runs)?;
     let mut draws = case.stream().at(0);
     let mut normal = || draws.normal(&case.shape(), Kind::Double, Device::Cpu).map_err(runs);

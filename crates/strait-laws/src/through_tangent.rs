@@ -24,7 +24,7 @@
 //! check("net", |case, scope| build(case.event.iter().product(), scope)).unwrap();
 //! ```
 
-use crate::field::{Broken, Case, Law, Suite, Trial, runs};
+use crate::field::{Broken, Case, Law, Suite, Trial, runs, trial};
 use crate::gradient::{self, Leaf};
 use crate::suite::Fault;
 use strait_autodiff::jvp;
@@ -46,8 +46,21 @@ pub fn check<F: VelocityField>(
     Suite::new(subject).check_through_tangent(build)
 }
 
+impl Suite<'_> {
+    /// As [`check`] of this module, of gradients through a tangent.
+    ///
+    /// # Errors
+    /// The broken law, on a shrunk case.
+    pub fn check_through_tangent<F: VelocityField>(
+        &self,
+        build: impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>,
+    ) -> Result<(), Broken> {
+        self.run(|case| law(&trial(case, &build)?))
+    }
+}
+
 /// The gradient, in all parameters and in x and t, of a weighted sum of the tangent along a random direction in x and t.
-pub(crate) fn law<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault<Law>> {
+fn law<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault<Law>> {
     let Trial { field, parameters, x, t, directions: [tangent, _], draws, .. } = trial;
     let [x, t] = [x, t].map(|input| input.copy().set_requires_grad(true));
     let time = draws.clone().normal(&t.size(), t.kind(), t.device()).map_err(runs)?;
