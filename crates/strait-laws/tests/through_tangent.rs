@@ -58,7 +58,7 @@ fn right_networks_pass() {
     }
 }
 
-/// None of these fails in any other law of a derivative: value, tangent and gradient are right.
+/// Value, tangent and gradient of these are right; what is wrong, or refused, is the gradient of the tangent.
 #[test]
 fn a_layer_whose_derivative_of_a_derivative_is_wrong_is_named_with_its_remedy() {
     for middle in [Middle::LayerNorm, Middle::Softmax] {
@@ -68,11 +68,7 @@ fn a_layer_whose_derivative_of_a_derivative_is_wrong_is_named_with_its_remedy() 
         let message = broken.to_string();
         assert!(message.starts_with("user's network breaks ThroughTangent: the forward derivative"), "{message}");
         assert!(message.contains("layer_norm") && message.contains("use group_norm"), "{message}");
-        Suite::new("user's network").check_differentiable(build).unwrap();
     }
-    let build = |case: &Case, scope: &mut Scope<'_>| Net::new(Middle::LayerNorm, case, scope);
-    let message = check("user's network", build).unwrap_err().to_string();
-    assert!(message.contains("by reverse mode") && message.contains("first.weight"), "{message}");
     let build = |case: &Case, scope: &mut Scope<'_>| Net::new(Middle::BatchNorm, case, scope);
     let broken = Suite::new("user's network").events(&[&[3]]).check_through_tangent(build).unwrap_err();
     assert_eq!(broken.law, Law::ThroughTangent, "{broken}");
