@@ -77,6 +77,8 @@ impl Picture {
 pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, ProgramError> {
     let scaling = match config.units {
         UnitsConfig::Unit => Scaling::Overall,
+        UnitsConfig::Column => Scaling::PerCoordinate,
+        UnitsConfig::Robust => Scaling::Robust,
         UnitsConfig::Own => Scaling::Own,
     };
     if let Some(path) = &config.file {

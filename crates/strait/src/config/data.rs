@@ -70,7 +70,12 @@ pub struct DataConfig {
 pub enum UnitsConfig {
     /// Mean 0, and variance 1 on average over the coordinates.
     #[default]
+    #[serde(alias = "overall")]
     Unit,
+    /// Mean 0 and variance 1 of each coordinate: for columns of different units.
+    Column,
+    /// Median 0 and the quartiles of a normal law of variance 1 of each coordinate: for heavy tails.
+    Robust,
     /// The data's own.
     Own,
 }

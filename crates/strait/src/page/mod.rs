@@ -32,6 +32,8 @@ pub fn write(
 ) -> Result<PathBuf, ProgramError> {
     let units = match config.data.units {
         UnitsConfig::Unit => "in units in which the data have variance 1",
+        UnitsConfig::Column => "in units in which each coordinate of the data has variance 1",
+        UnitsConfig::Robust => "in units in which the quartiles of each coordinate are those of a normal law",
         UnitsConfig::Own => "in the data's own units",
     };
     let mut quality = vec![figures::quality(methods, reference).draw()?.into()];
