@@ -1,5 +1,6 @@
-use crate::{Error, FlowMap};
+use crate::{Error, Stream, check_batch, per_sample};
 use auto_impl::auto_impl;
+use strait_autodiff::{Dual, Jet, Order, jvp};
 use tch::Tensor;
 
 /// A time-dependent velocity field: a network, the exact marginal field, a closed form.
@@ -17,4 +18,154 @@ pub trait VelocityField {
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
         None
     }
+}
+
+/// A flow map: where a point at time s stands at time $t \ge s$, for the flow of its own field.
+///
+/// $$ X_{s,t}(x) = x + (t - s)\, u(x, s, t), \qquad u(x, t, t) = v(x, t) $$
+///
+/// u is the average velocity between s and t, and v the `velocity` of the same model: the diagonal of u. So one model
+/// serves one evaluation (by [`carry`](Self::carry) from 0 to 1), a few, and every ODE solver and likelihood. Of the map
+/// of a field:
+///
+/// $$ \partial_t X_{s,t}(x) = v(X_{s,t}(x), t), \qquad \partial_s X_{s,t}(x) + \nabla X_{s,t}(x)\, v(x, s) = 0,
+///    \qquad X_{t,r} \circ X_{s,t} = X_{s,r} $$
+///
+/// A learned map keeps these as far as it is trained.
+///
+/// ```
+/// use strait_core::{Error, FlowMap, VelocityField, per_sample};
+/// use tch::Tensor;
+/// struct Growth; // v(x, t) = x
+/// impl VelocityField for Growth {
+///     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+///         self.average_velocity(x, t, t)
+///     }
+///     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
+///         Some(self)
+///     }
+/// }
+/// impl FlowMap for Growth {
+///     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+///         let h = t - s; // (e^h - 1) / h, which is 1 at h = 0
+///         let mean = (h.expm1() / &h).where_self(&h.ne(0.0), &h.ones_like());
+///         Ok(x * per_sample(&mean, x))
+///     }
+/// }
+/// let (x, s, t) = (Tensor::from_slice2(&[[2.0f64, -1.0]]), Tensor::from_slice(&[0.0f64]), Tensor::from_slice(&[1.0f64]));
+/// assert!(Growth.carry(&x, &s, &t)?.allclose(&(&x * 1f64.exp()), 1e-12, 0.0, false));
+/// assert_eq!(Growth.velocity(&x, &t)?, x);
+/// # Ok::<(), Error>(())
+/// ```
+pub trait FlowMap: VelocityField {
+    /// $u(x, s, t)$ of the shape of x, (B, ...), at two times for each sample, (B,) each, with $s \le t$.
+    ///
+    /// # Errors
+    /// `Shape` where the three do not fit, or the implementor's own.
+    fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error>;
+
+    /// u along a curve of points and times, with its derivative there: $\partial_t u$ where t alone moves,
+    /// $\partial_s u + (\nabla_x u)\,\dot x$ where x and s do. Of the lowest order of the three, at most the first; it can be
+    /// differentiated in reverse.
+    ///
+    /// By one JVP here. A network that can write its jet overrides it.
+    ///
+    /// # Errors
+    /// As `average_velocity`; a typed one that names an operation without a forward derivative.
+    fn average_velocity_jet(&self, x: &Jet, s: &Jet, t: &Jet) -> Result<Jet, Error> {
+        average_velocity_jvp(self, x, s, t)
+    }
+
+    /// $X_{s,t}(x)$.
+    ///
+    /// # Errors
+    /// As `average_velocity`.
+    fn carry(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        check_times(x, s, t)?;
+        Ok(x + per_sample(&(t - s), x) * self.average_velocity(x, s, t)?)
+    }
+}
+
+/// As [`FlowMap::average_velocity_jet`], by one JVP: for a network whose own jet does not serve.
+///
+/// # Errors
+/// As there.
+pub fn average_velocity_jvp<M: FlowMap + ?Sized>(map: &M, x: &Jet, s: &Jet, t: &Jet) -> Result<Jet, Error> {
+    if Jet::order_of([x, s, t]) == Order::Value {
+        return Ok(Jet::constant(&map.average_velocity(x.value(), s.value(), t.value())?));
+    }
+    let inputs = [x, s, t].map(|part| part.value().shallow_clone());
+    let tangents = [x, s, t].map(Jet::first);
+    let push = |at: &[Tensor]| Ok::<_, Error>(vec![map.average_velocity(&at[0], &at[1], &at[2])?]);
+    let Dual { value, tangent } = jvp(push, &inputs, &tangents)?.remove(0);
+    Ok(Jet::with_derivatives(value, tangent, None))
+}
+
+impl<M: FlowMap + ?Sized> FlowMap for &M {
+    fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        (**self).average_velocity(x, s, t)
+    }
+
+    fn average_velocity_jet(&self, x: &Jet, s: &Jet, t: &Jet) -> Result<Jet, Error> {
+        (**self).average_velocity_jet(x, s, t)
+    }
+
+    fn carry(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        (**self).carry(x, s, t)
+    }
+}
+
+impl<M: FlowMap + ?Sized> FlowMap for Box<M> {
+    fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        (**self).average_velocity(x, s, t)
+    }
+
+    fn average_velocity_jet(&self, x: &Jet, s: &Jet, t: &Jet) -> Result<Jet, Error> {
+        (**self).average_velocity_jet(x, s, t)
+    }
+
+    fn carry(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        (**self).carry(x, s, t)
+    }
+}
+
+/// Refuses an x that is not a batch (B, ...), or an s or t that is not (B,).
+///
+/// # Errors
+/// `Shape` names the tensor.
+pub fn check_times(x: &Tensor, s: &Tensor, t: &Tensor) -> Result<(), Error> {
+    check_batch(x, t)?;
+    if s.size() == t.size() {
+        return Ok(());
+    }
+    Err(Error::Shape { what: "s", expected: format!("{:?}", t.size()), found: s.size() })
+}
+
+/// Two points of each of some trajectories of a flow, with their times.
+#[derive(Debug)]
+pub struct Segments {
+    /// Where each is at s, (B, ...).
+    pub from: Tensor,
+    /// The earlier times, (B,).
+    pub s: Tensor,
+    /// Where each is at t, (B, ...).
+    pub to: Tensor,
+    /// The later times, (B,), above s.
+    pub t: Tensor,
+}
+
+/// Trajectories of a flow that were integrated once and are kept, as a flow map is trained on by regression.
+pub trait TrajectoryDataset {
+    /// The shape of one point, without the batch.
+    fn event_shape(&self) -> &[i64];
+
+    /// How many trajectories there are.
+    fn count(&self) -> i64;
+
+    /// `n` segments for training step `step` of a stream, a function of the three alone: trajectories drawn uniformly,
+    /// and of each two of its points in order of time.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out.
+    fn segments(&self, n: i64, step: u64, stream: Stream) -> Result<Segments, Error>;
 }

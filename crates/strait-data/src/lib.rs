@@ -25,6 +25,7 @@ pub use file::{FileOptions, from_file, inspect};
 pub use file_form::FileForm;
 pub use images::Image;
 pub use location::data_dir;
-pub use normalise::{Normalise, Scaling};
+pub use moments::Scaling;
+pub use normalise::Normalise;
 pub use toy_dataset::{NormalisedToy, ToyDataset};
 pub use toys::Toy;

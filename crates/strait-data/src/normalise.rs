@@ -1,23 +1,6 @@
-use crate::moments::{Moments, moments};
+use crate::moments::{Moments, Scaling, moments};
 use strait_core::Error;
 use tch::{Device, Kind, Tensor};
-
-/// Rows taken at a time, so that double-precision statistics of a large array need little memory.
-pub(crate) const CHUNK: i64 = 4096;
-
-/// Which scale a change of units has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scaling {
-    /// One for all coordinates: for coordinates that share a unit, such as pixels or points of a plane.
-    Overall,
-    /// One for each coordinate: for columns of different units.
-    PerCoordinate,
-    /// One for each coordinate, of its quartiles: median 0, and quartiles as far apart as those of a normal law of
-    /// variance 1. For heavy tails, of which single rows would make a standard deviation.
-    Robust,
-    /// None, and no shift: the data keep their own units.
-    Own,
-}
 
 /// The affine change of units $z = (x - \mu) / \sigma$, coordinate by coordinate, with its statistics and its exact
 /// effect on a log-density:

@@ -1,6 +1,7 @@
 use crate::Normalise;
 use crate::images::Layout;
-use crate::normalise::{CHUNK, move_to};
+use crate::moments::CHUNK;
+use crate::normalise::move_to;
 use std::sync::Arc;
 use strait_core::Error;
 use strait_io::npy::Rows;

@@ -3,7 +3,8 @@
 
 mod show;
 
-use crate::normalise::{CHUNK, move_to};
+use crate::moments::CHUNK;
+use crate::normalise::move_to;
 use crate::{DataError, Scaling};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,6 +1,6 @@
 //! The header of an array in NumPy's format: a Python dictionary with the type, the order and the shape.
 
-use super::Problem;
+use super::problem::Problem;
 use crate::Element;
 use std::io::Read;
 

@@ -1,5 +1,6 @@
 use super::header::Header;
-use super::{Array, Problem, decode};
+use super::problem::Problem;
+use super::{Array, decode};
 use crate::{Element, IoError, open};
 use std::fs::File;
 use std::io::BufReader;
