@@ -1,5 +1,6 @@
 use crate::{
-    AdamsBashforth2, DormandPrince, OdeError, Options, RowField, Rows, RungeKutta, Solution, TimeGrid, solve_rows,
+    AdamsBashforth2, DormandPrince, FlowMapStepper, OdeError, Options, RowField, Rows, RungeKutta, Solution, TimeGrid,
+    solve_rows,
 };
 use std::{fmt, str::FromStr};
 use strait_core::{Stepper, VelocityField};
@@ -29,13 +30,15 @@ pub enum Method {
     Rk4,
     /// [`AdamsBashforth2`], called `ab2`.
     AdamsBashforth2,
+    /// [`FlowMapStepper`], called `map`: of a field that is the diagonal of a flow map.
+    Map,
     /// [`DormandPrince`], called `dopri5`; from its name with default tolerances.
     Dopri5(DormandPrince),
 }
 
 impl Method {
     /// The names that [`FromStr`] knows.
-    pub const NAMES: [&'static str; 7] = ["euler", "midpoint", "heun", "ralston", "rk4", "ab2", "dopri5"];
+    pub const NAMES: [&'static str; 8] = ["euler", "midpoint", "heun", "ralston", "rk4", "ab2", "map", "dopri5"];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Method {
             Self::Ralston => "ralston",
             Self::Rk4 => "rk4",
             Self::AdamsBashforth2 => "ab2",
+            Self::Map => "map",
             Self::Dopri5(_) => "dopri5",
         }
     }
@@ -62,6 +66,7 @@ impl Method {
             Self::Ralston => Box::new(RungeKutta::ralston()),
             Self::Rk4 => Box::new(RungeKutta::rk4()),
             Self::AdamsBashforth2 => Box::new(AdamsBashforth2::default()),
+            Self::Map => Box::new(FlowMapStepper),
             Self::Dopri5(_) => return Err(OdeError::Adaptive { method: self.name() }),
         })
     }
@@ -122,6 +127,7 @@ impl FromStr for Method {
             "ralston" => Self::Ralston,
             "rk4" => Self::Rk4,
             "ab2" => Self::AdamsBashforth2,
+            "map" => Self::Map,
             "dopri5" => Self::Dopri5(DormandPrince::default()),
             _ => return Err(OdeError::UnknownMethod { name: name.into() }),
         })

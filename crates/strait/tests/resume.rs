@@ -34,6 +34,16 @@ const AFFINE: &str = "[interpolant]\nfamily = 'affine'\nhidden = [8]\nmixing = '
     { objective = { name = 'field_straightness' }, weight = 1e-3, ramp = 3 },\n\
     { objective = { name = 'marginal_straightness', step = 0.1 }, weight = 1e-2 } ] } ]\n";
 
+/// A flow map and an affine path that steps on the energy and on the map's residual, with the map's diagonal as critic; then the
+/// map alone, over OT pairs.
+const MAP: &str = "[coupling]\nname = 'ot'\n[interpolant]\nfamily = 'affine'\nhidden = [8]\nmixing = 'triangular'\nlog_scale_bound = 2.0\n\
+    [[phase]]\nname = 'together'\nturns = 8\nlevel = [\n\
+    { level = 'velocity', steps = 2, batch = 32, rate = 1e-3, objective = { name = 'lagrangian_distillation' }, spans = { off_diagonal = 0.25, from_start = 0.5 } },\n\
+    { level = 'interpolant', batch = 32, rate = 1e-3, objective = { name = 'energy', acceleration = 1e-3 } },\n\
+    { level = 'interpolant', batch = 32, rate = 1e-3, objective = { name = 'map_residual', acceleration = 1e-3 }, spans = { off_diagonal = 0.5 } } ]\n\
+    [[phase]]\nname = 'map'\nturns = 3\nlevel = [\n\
+    { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'mean_flow', power = 0.5 }, spans = { off_diagonal = 0.75 } } ]\n";
+
 const LAST: &str = "[[phase]]\nname = 'final'\nturns = 3\nfresh = ['velocity']\nlevel = [\n\
     { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'flow_matching' } } ]\n";
 
@@ -48,9 +58,9 @@ fn tensors(run: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn every_level_and_objective_goes_on_to_the_bit() {
-    for (text, levels) in [(TRANSPORT, 3), (AFFINE, 2)] {
+    for (text, levels) in [(format!("{HEAD}{TRANSPORT}{LAST}"), 3), (format!("{HEAD}{AFFINE}{LAST}"), 2), (map(), 2)] {
         let place = Place::new();
-        place.write("all.toml", format!("{HEAD}{text}{LAST}"));
+        place.write("all.toml", text);
         let output = place.run(&["train", "all.toml", "--name", "all"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let run = place.path("runs/all");
@@ -70,6 +80,74 @@ fn every_level_and_objective_goes_on_to_the_bit() {
                 assert!(*name == other && *before == after, "{name} differs after a stop at {stop}");
             }
         }
+    }
+}
+
+fn map() -> String {
+    format!("{}{MAP}", HEAD.replacen("hidden = [8]", "hidden = [8]\nmap = true", 1))
+}
+
+/// A trained map is sampled by its own steps where nobody says otherwise, and by any ODE solver on its diagonal; what is
+/// trained at one time alone is not sampled as a map.
+#[test]
+fn a_flow_map_is_sampled_by_maps_and_by_its_diagonal() {
+    let place = Place::new();
+    place.write("map.toml", map().replacen("nfe = [1]", "nfe = [1, 2, 4]", 1));
+    let output = place.run(&["train", "map.toml", "--name", "map"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let solvers = |name: &str| -> Vec<(String, u64)> {
+        let summary = common::json(&place.path(&format!("runs/{name}/summary.json")));
+        assert!(summary["likelihood"]["nats"].as_f64().unwrap().is_finite(), "{summary}");
+        let all = summary["evaluations"].as_array().unwrap().iter();
+        all.map(|e| (e["solver"].as_str().unwrap().to_owned(), e["nfe"].as_u64().unwrap())).collect()
+    };
+    assert!(solvers("map").contains(&("map".into(), 4)) && solvers("map").iter().all(|(solver, _)| solver == "map"));
+    let drawn = |arguments: &[&str]| {
+        let output = place.run(&[&["sample", "map", "--count", "16", "--out", "x.npz"], arguments].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read(place.path("x.npz")).unwrap()
+    };
+    assert!(drawn(&["--nfe", "1"]) == drawn(&["--nfe", "1", "--solver", "map"]));
+    let others = [drawn(&["--nfe", "1", "--solver", "euler"]), drawn(&["--nfe", "2"]), drawn(&["--solver", "dopri5"])];
+    assert!(others.iter().all(|other| *other != drawn(&["--nfe", "1"])), "one evaluation of the map and no other");
+    let output = place.run(&["evaluate", "map", "--solver", "heun", "--nfe", "2"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(solvers("map").iter().all(|(solver, _)| solver == "heun"));
+
+    place.write("one.toml", format!("{}{AFFINE}{LAST}", HEAD.replacen("hidden = [8]", "hidden = [8]\nmap = true", 1)));
+    let output = place.run(&["train", "one.toml", "--name", "one"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(solvers("one").iter().all(|(solver, _)| solver == "euler"));
+    for arguments in [&["sample", "one", "--solver", "map"][..], &["evaluate", "one", "--solver", "map"]] {
+        let (line, code) = place.refusal(arguments);
+        assert!(line.contains("not trained as a flow map") && code != 0, "{line}");
+    }
+}
+
+#[test]
+fn a_flow_map_that_cannot_be_trained_is_refused_in_a_line() {
+    let place = Place::new();
+    for (from, to, said) in [
+        ("map = true", "map = false", "phase.0.level.0.objective"),
+        ("off_diagonal = 0.25", "off_diagonal = 1.0", "without a diagonal a flow map has no velocity"),
+        ("off_diagonal = 0.25", "off_diagonal = 0.0", "none are off the diagonal"),
+        ("off_diagonal = 0.25", "off_diagonal = -0.5", "off the diagonal is -0.5"),
+        ("from_start = 0.5", "from_start = 1.5", "start at 0 is 1.5"),
+        (", spans = { off_diagonal = 0.5 }", "", "map_residual trains at pairs of times"),
+        (
+            "'energy', acceleration = 1e-3 }",
+            "'energy', acceleration = 1e-3 }, spans = { off_diagonal = 0.5 }",
+            "energy",
+        ),
+        ("power = 0.5", "power = -1.0", "phase.1.level.0.objective.power"),
+        ("power = 0.5", "epsilon = 0.0", "phase.1.level.0.objective.epsilon"),
+        ("nfe = [1]", "nfe = [1]\nsolver = 'mapp'", "evaluate.solver"),
+    ] {
+        assert!(map().contains(from), "{from}");
+        place.write("map.toml", map().replacen(from, to, 1));
+        let (line, code) = place.refusal(&["train", "map.toml", "--name", "refused"]);
+        assert!(line.contains(said) && code != 0, "{from} -> {to}: {line}");
+        assert!(!place.path("runs/refused").exists(), "{from}");
     }
 }
 

@@ -4,11 +4,13 @@
 mod data;
 mod interpolant;
 pub mod one_step;
+mod own_data;
 mod plan;
 mod velocity;
 
 pub use data::{Data, Picture, data, source};
 pub use interpolant::{Path, interpolant};
+pub use own_data::own_data;
 pub use plan::Plans;
 pub use velocity::{Velocity, velocity};
 

@@ -7,10 +7,11 @@ use crate::config::{Config, DerivativeConfig, LevelConfig, ObjectiveConfig, Phas
 use std::rc::Rc;
 use strait_core::{Error, Objective, Seed, Source, Split};
 use strait_optim::objectives::{
-    ConditionalVariance, Energy, FieldStraightness, FlowMatching, Likelihood, MarginalFlowMatching,
-    MarginalStraightness, SquaredVelocity, Straightness, StraightnessConfig, TransportCost,
+    ConditionalVariance, Energy, FieldStraightness, FlowMatching, LagrangianDistillation, Likelihood, MapResidual,
+    MarginalFlowMatching, MarginalStraightness, MeanFlow, SquaredVelocity, Straightness, StraightnessConfig,
+    TransportCost,
 };
-use strait_optim::{LearningRate, LevelName, LevelPlan, OptimError, Phase, Spans, Term};
+use strait_optim::{LearningRate, LevelName, LevelPlan, OptimError, Phase, Term};
 use strait_paths::Along;
 
 /// The step of central differences along a flow.
@@ -58,7 +59,7 @@ impl Plans<'_> {
             steps: config.steps,
             batch: config.batch,
             times: config.times,
-            spans: Spans::default(),
+            spans: config.spans,
             noise: config.noise,
             rate: LearningRate { peak: config.rate, warm_up: config.warm_up, decay: config.decay },
             betas: config.betas,
@@ -102,6 +103,9 @@ impl Plans<'_> {
             }),
             ObjectiveConfig::MarginalStraightness { step } => Box::new(MarginalStraightness { step }),
             ObjectiveConfig::ConditionalVariance => Box::new(ConditionalVariance),
+            ObjectiveConfig::MeanFlow { power, epsilon } => Box::new(MeanFlow { power, epsilon }),
+            ObjectiveConfig::LagrangianDistillation => Box::new(LagrangianDistillation),
+            ObjectiveConfig::MapResidual { acceleration } => Box::new(MapResidual { acceleration }),
         })
     }
 

@@ -5,7 +5,7 @@ use crate::ProgramError;
 use crate::config::{ActivationConfig, TransformConfig, VelocityConfig};
 use strait_core::{Parameters, Seed, VelocityField};
 use strait_flows::{Glow, Plan, Transform};
-use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+use strait_nets::{Activation, Mlp, MlpConfig, MlpFlowMap, TimeFeatures};
 use strait_optim::OptimError;
 use tch::{Device, Kind};
 
@@ -53,8 +53,12 @@ pub fn velocity(config: &VelocityConfig, d: i64, seed: Seed, device: Device) -> 
         octaves => TimeFeatures::Fourier(octaves),
     };
     let net = MlpConfig { input: d, hidden: config.hidden.clone(), output: d, activation, time, zero_last: false };
-    let mlp = Mlp::new(&net, &mut parameters.root())?;
-    Ok(Velocity { field: Box::new(mlp), parameters, flow: None })
+    let field: Box<dyn VelocityField> = if config.map {
+        Box::new(MlpFlowMap::new(&net, &mut parameters.root())?)
+    } else {
+        Box::new(Mlp::new(&net, &mut parameters.root())?)
+    };
+    Ok(Velocity { field, parameters, flow: None })
 }
 
 pub(super) fn transform(config: TransformConfig) -> Transform {

@@ -1,9 +1,10 @@
 //! `compare`: methods side by side, with the same data, network, optimizer and budget, and one evaluation.
 
+use super::config_of::{config_of, stem};
 use crate::ProgramError;
 use crate::comparison::methods::{Budget, Method};
 use crate::comparison::{Comparison, LeftOut};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::evaluation::choose_average::choose_average;
 use crate::evaluation::measure::{measure, write_summary};
 use crate::evaluation::reference::Reference;
@@ -20,14 +21,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use tracing::{info, warn};
 
+/// What is compared on where nothing is named.
+const DEFAULT: &str = "8gaussians";
+
 /// Trains methods side by side and puts them into one table.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// A preset or a TOML file: the data, the velocity network, the optimizer, the budget and the evaluation
-    #[arg(default_value = "8gaussians", value_name = "PRESET or FILE.toml")]
-    config: String,
-    /// What to compare
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "linear,ot,reflow,likelihood,learned,paper")]
+    /// A preset, a TOML file or your own data: the data, the velocity network, the optimizer, the budget and the evaluation
+    /// [default: 8gaussians]
+    #[arg(value_name = "PRESET, FILE.toml, X.npz or X.npy")]
+    config: Option<String>,
+    /// Your own data: alone, or in the place of a preset's
+    #[arg(long, value_name = "X.npz or X.npy")]
+    data: Option<PathBuf>,
+    /// What to compare [default: linear,ot,reflow,likelihood,learned,paper; beside a flow map linear,ot,mean_flow,mean_flow_ot,
+    /// flow_map and, where its path learns, learned]
+    #[arg(long, value_enum, value_delimiter = ',')]
     methods: Vec<Method>,
     /// Train linear, ot, reflow and likelihood, where they are among the methods, also for as long as learned took
     #[arg(long)]
@@ -57,12 +66,13 @@ pub struct CompareArgs {
 /// # Errors
 /// Each one line. A method that does not fit the preset, or whose training fails, is no error, but a line of the table.
 pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
-    let config = config::load(&args.config, &args.sets)?;
-    let stem = Path::new(&args.config).file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
+    let config = config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?;
+    let stem = stem(args.config.as_deref(), args.data.as_deref(), DEFAULT);
     let name = args.name.clone().unwrap_or_else(|| format!("compare-{stem}"));
     let path = RunFolder::below_runs(&name)?;
     let command = CommandContext { stop, bars, resume_command: CommandContext::this_command() };
     let digest = provenance::digest(&config.data)?;
+    let methods = if args.methods.is_empty() { Method::usual(&config) } else { args.methods.clone() };
     let mut left_out: Vec<LeftOut> = vec![];
     let gather = |left_out: &[LeftOut]| {
         let folder = RunFolder::at(&path, &config)?;
@@ -73,9 +83,9 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
     for seed in config.seed..config.seed + args.seeds {
         let preset = Config { seed, ..config.clone() };
         let mut reference = None;
-        let timed = args.methods.iter().filter(|method| args.same_time && method.is_scalable());
+        let timed = methods.iter().filter(|method| args.same_time && method.is_scalable());
         let timed = timed.map(|method| (*method, Budget::Time));
-        for (method, budget) in args.methods.iter().map(|method| (*method, Budget::Steps)).chain(timed) {
+        for (method, budget) in methods.iter().map(|method| (*method, Budget::Steps)).chain(timed) {
             let contender = Contender { method, budget, path: &path, args, digest: digest.as_deref() };
             let done = contender.run(&preset, &mut reference, &command, || RunFolder::at(&path, &config));
             let (done, of) = match done {
@@ -95,7 +105,7 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
     }
     if !any {
         let problem = left_out.iter().map(LeftOut::to_string).collect::<Vec<_>>().join("; ");
-        return Err(ProgramError::Argument { argument: format!("compare {}", args.config), problem });
+        return Err(ProgramError::Argument { argument: format!("compare {stem}"), problem });
     }
     left_out.iter().for_each(|line| warn!("{line}"));
     print!("{}", gather(&left_out)?.markdown());

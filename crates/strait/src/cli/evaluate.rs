@@ -24,7 +24,7 @@ pub struct EvaluateArgs {
     /// Counts of evaluations, as in 1,2,4,8,100 [default: the config's]
     #[arg(long, value_delimiter = ',')]
     nfe: Vec<usize>,
-    /// euler, midpoint, heun, ralston, rk4 or ab2 [default: the config's]
+    /// euler, midpoint, heun, ralston, rk4, ab2 or, of a flow map, map [default: the config's]
     #[arg(long)]
     solver: Option<String>,
     /// Times of the solver's steps [default: the config's]
@@ -87,7 +87,7 @@ impl EvaluateArgs {
             settings.nfe.clone_from(&self.nfe);
         }
         if let Some(solver) = &self.solver {
-            settings.solver.clone_from(solver);
+            settings.solver = Some(solver.clone());
         }
         settings.grid = self.grid.unwrap_or(settings.grid);
         settings.samples = self.samples.unwrap_or(settings.samples);

@@ -1,6 +1,7 @@
 //! The commands: each joins the stages into what it is for.
 
 pub mod compare;
+mod config_of;
 pub mod evaluate;
 pub mod features;
 mod report;

@@ -26,9 +26,10 @@ pub struct SampleArgs {
     /// Evaluations of the velocity for each sample
     #[arg(long, default_value_t = 4)]
     nfe: usize,
-    /// euler, midpoint, heun, ralston, rk4, ab2 or dopri5 (which chooses its own evaluations)
-    #[arg(long, default_value = "euler")]
-    solver: String,
+    /// euler, midpoint, heun, ralston, rk4, ab2, dopri5 (which chooses its own evaluations) or, of a flow map, map [default:
+    /// map of a flow map, else euler]
+    #[arg(long)]
+    solver: Option<String>,
     /// Times of the solver's steps
     #[arg(long, value_enum, default_value = "uniform")]
     grid: GridConfig,
@@ -73,16 +74,21 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         let problem = "at least 1".into();
         return Err(ProgramError::Argument { argument: format!("--count {}", args.count), problem });
     }
-    let refused = |error: OdeError| {
-        let argument = format!("--solver {} --nfe {}", args.solver, args.nfe);
-        ProgramError::Argument { argument, problem: error.to_string() }
-    };
-    let method: Method = args.solver.parse().map_err(refused)?;
-    if !matches!(method, Method::Dopri5(_)) {
-        method.steps(args.nfe).map_err(refused)?;
-    }
     let folder = RunFolder::open(&args.run)?;
     let config = folder.config()?;
+    let solver = args.solver.as_deref().unwrap_or(config.default_solver());
+    let refused = |problem: String| {
+        let argument = format!("--solver {solver} --nfe {}", args.nfe);
+        ProgramError::Argument { argument, problem }
+    };
+    let of_ode = |error: OdeError| refused(error.to_string());
+    let method: Method = solver.parse().map_err(of_ode)?;
+    if !matches!(method, Method::Dopri5(_)) {
+        method.steps(args.nfe).map_err(of_ode)?;
+    }
+    if method == Method::Map && !config.is_flow_map() {
+        return Err(refused("the run's velocity is not trained as a flow map; take another solver".into()));
+    }
     let context = RunContext::new(&config, &args.device)?;
     let run = TrainingRun::new(&config, folder.path());
     let models = choose_average(&run, &context, run.load(&context)?)?;

@@ -1,5 +1,6 @@
 //! `train`: a run from a config to its report.
 
+use super::config_of::{config_of, stem};
 use super::report::report;
 use crate::ProgramError;
 use crate::config::{self, Config};
@@ -16,12 +17,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use tracing::info;
 
+/// What is trained where nothing is named.
+const DEFAULT: &str = "digits";
+
 /// Trains, samples, measures and reports.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// A preset (see --list) or a TOML file
-    #[arg(default_value = "digits", value_name = "PRESET or FILE.toml")]
-    config: String,
+    /// A preset (see --list), a TOML file, or your own data, to be trained by the default for them [default: digits]
+    #[arg(value_name = "PRESET, FILE.toml, X.npz or X.npy")]
+    config: Option<String>,
+    /// Your own data: alone, or in the place of a preset's
+    #[arg(long, value_name = "X.npz or X.npy")]
+    data: Option<PathBuf>,
     /// Lay a setting over the config, as in `--set velocity.hidden=[128,128] --set phase.0.turns=100`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
@@ -32,7 +39,7 @@ pub struct TrainArgs {
     #[arg(long)]
     name: Option<String>,
     /// Go on with a run that was stopped or killed
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "name"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "data", "sets", "name"])]
     resume: Option<String>,
     /// List the presets
     #[arg(long)]
@@ -56,14 +63,14 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
             let folder = RunFolder::open(run)?;
             (folder.config()?, Some(folder))
         }
-        None => (config::load(&args.config, &args.sets)?, None),
+        None => (config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?, None),
     };
     let context = RunContext::new(&config, &args.device)?;
     TrainingRun::new(&config, Path::new("")).check(&context)?;
     let folder = match folder {
         Some(folder) => folder,
         None => {
-            let stem = Path::new(&args.config).file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
+            let stem = stem(args.config.as_deref(), args.data.as_deref(), DEFAULT);
             RunFolder::create(args.name.as_deref(), &stem, &config)?
         }
     };

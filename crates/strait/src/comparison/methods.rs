@@ -4,10 +4,10 @@
 use crate::config::{
     CompareConfig, Config, CouplingConfig, DerivativeConfig, FlowConfig, GlowConfig, InterpolantConfig, LevelConfig,
     ObjectiveConfig, PhaseConfig, SourceConfig, TeacherConfig, TermConfig, TransformConfig, VelocityConfig,
-    velocity_alone,
+    velocity_alone, velocity_level,
 };
 use clap::ValueEnum;
-use strait_optim::{LevelName, Times};
+use strait_optim::{LevelName, Spans, Times};
 
 /// What the row of a method that was trained for as long as `learned` is called, behind its name.
 pub(crate) const SAME_TIME: &str = "_same_time";
@@ -29,6 +29,15 @@ pub enum Method {
     /// The Gaussian with the mean and covariance of the training points: no training, no flow to speak of
     #[value(name = "gaussian_fit")]
     GaussianFit,
+    /// A flow map on the linear path under independent pairs, by `MeanFlow`
+    #[value(name = "mean_flow")]
+    MeanFlow,
+    /// The same under exact minibatch OT
+    #[value(name = "mean_flow_ot")]
+    MeanFlowOt,
+    /// A flow map on the linear path under independent pairs, by Lagrangian self-distillation
+    #[value(name = "flow_map")]
+    FlowMap,
     /// The preset's own learned path
     Learned,
     /// A Glow path and its velocity together, by flow matching with the learned field's straightness
@@ -92,10 +101,22 @@ impl Method {
             Self::ReflowLonger => "reflow_longer",
             Self::Likelihood => "likelihood",
             Self::GaussianFit => "gaussian_fit",
+            Self::MeanFlow => "mean_flow",
+            Self::MeanFlowOt => "mean_flow_ot",
+            Self::FlowMap => "flow_map",
             Self::Learned => "learned",
             Self::Paper => "paper",
             Self::LearnedReflow => "learned_reflow",
         }
+    }
+
+    /// Those that a preset is compared by where none are named.
+    pub fn usual(preset: &Config) -> Vec<Self> {
+        if !preset.is_flow_map() {
+            return vec![Self::Linear, Self::Ot, Self::Reflow, Self::Likelihood, Self::Learned, Self::Paper];
+        }
+        let learned = preset.interpolant.family().learns.then_some(Self::Learned);
+        [Self::Linear, Self::Ot, Self::MeanFlow, Self::MeanFlowOt, Self::FlowMap].into_iter().chain(learned).collect()
     }
 
     /// What a row of it is called.
@@ -108,7 +129,24 @@ impl Method {
 
     /// Whether it can be trained for as long as another method takes: what its gradient steps are is up to us.
     pub fn is_scalable(self) -> bool {
-        matches!(self, Self::Linear | Self::Ot | Self::Reflow | Self::Likelihood)
+        self.trains_map() || matches!(self, Self::Linear | Self::Ot | Self::Reflow | Self::Likelihood)
+    }
+
+    fn trains_map(self) -> bool {
+        matches!(self, Self::MeanFlow | Self::MeanFlowOt | Self::FlowMap)
+    }
+
+    /// The level of a preset's last velocity, as this method trains a flow map: at the preset's spans where it has some, a
+    /// quarter off the diagonal elsewhere.
+    fn map_level(self, preset: &Config) -> Option<LevelConfig> {
+        let level = preset.last_velocity_level()?.clone();
+        let objective = match level.objective {
+            ObjectiveConfig::MeanFlow { .. } if self != Self::FlowMap => level.objective,
+            _ if self == Self::FlowMap => ObjectiveConfig::LagrangianDistillation,
+            _ => ObjectiveConfig::MeanFlow { power: 0.0, epsilon: 1e-3 },
+        };
+        let spans = if level.trains_map() { level.spans } else { Spans { off_diagonal: 0.25, from_start: 0.0 } };
+        Some(LevelConfig { objective, spans, steps: 1, ..velocity_level(preset)? })
     }
 
     /// Trainings that its gradient steps are shared out over.
@@ -132,6 +170,9 @@ impl Method {
     pub fn plan(self, preset: &Config, rounds: u32, steps: u64) -> Result<Config, String> {
         let mut config = preset.clone();
         config.evaluate.baseline = false;
+        if config.evaluate.solver.as_deref() == Some("map") && !self.trains_map() && self != Self::Learned {
+            config.evaluate.solver = None; // of a velocity that is no map
+        }
         if matches!(self, Self::Learned | Self::LearnedReflow) {
             let learns = |phase: &PhaseConfig| phase.level.iter().any(|level| level.level != LevelName::Velocity);
             let fits = config.phase.iter().any(learns);
@@ -143,6 +184,13 @@ impl Method {
         }
         let phase = velocity_alone(preset, self.name(), (steps / self.stages(rounds)).max(1));
         let mut phase = phase.ok_or("the preset's last phase does not fit the velocity")?;
+        if self.trains_map() {
+            if !preset.velocity.is_map() {
+                return Err("the preset's velocity has no second time (`velocity.map = true`)".into());
+            }
+            let level = self.map_level(preset).ok_or("the preset's last phase does not fit the velocity")?;
+            phase.level = vec![level];
+        }
         // A flow of the preset gives way to a network of its widths.
         config.velocity = preset.velocity.network();
         if self == Self::Paper {
@@ -158,7 +206,7 @@ impl Method {
             return Ok(Config { coupling, phase, velocity: VelocityConfig::Gaussian, ..config });
         }
         config.coupling = match self {
-            Self::Ot => CouplingConfig::Ot,
+            Self::Ot | Self::MeanFlowOt => CouplingConfig::Ot,
             Self::Reflow | Self::ReflowLonger | Self::LearnedReflow => {
                 let teacher = match self {
                     Self::LearnedReflow => {
@@ -176,9 +224,7 @@ impl Method {
                 let CompareConfig { pairs, pairs_nfe, .. } = preset.compare;
                 CouplingConfig::Reflow { rounds, pairs, solver: "euler".into(), nfe: pairs_nfe, teacher }
             }
-            Self::Linear | Self::Likelihood | Self::GaussianFit | Self::Learned | Self::Paper => {
-                CouplingConfig::Independent
-            }
+            _ => CouplingConfig::Independent,
         };
         if self == Self::Likelihood {
             let (hidden, ema_half_lives) = (vec![64, 64], vec![]);

@@ -80,6 +80,8 @@ impl Config {
             let must = "flow_matching for a path whose marginal field is not known";
             need(family.has_marginal || kind.needs_invertible, key, objective, must)?;
         }
+        let map = !kind.needs_map || self.velocity.is_map();
+        need(map, key, objective, "left to a velocity of two times (`velocity.map = true`)")?;
         let invertible = family.is_invertible || !kind.needs_invertible;
         need(invertible, key, objective, "of an invertible path: no residual and none through a map")?;
         objective.check(key)
@@ -91,7 +93,7 @@ impl Config {
         };
         need(*rounds > 0, "coupling.rounds", rounds, "at least 1")?;
         need(*pairs > 0, "coupling.pairs", pairs, "at least 1")?;
-        check_solver("coupling", solver, &[*nfe])?;
+        check_solver("coupling", solver, &[*nfe], &self.teacher().unwrap_or_else(|| self.clone()))?;
         let linear = self.interpolant == InterpolantConfig::Linear;
         need(linear, "interpolant", &self.interpolant, "linear where the coupling is reflow")?;
         if let Some(TeacherConfig { coupling, .. }) = first.as_deref() {
@@ -115,7 +117,8 @@ impl Config {
         // Coverage looks at the five nearest neighbours.
         let least = if self.data.has_classifier() { 7 } else { 2 };
         need(evaluate.samples >= least, "evaluate.samples", evaluate.samples, &format!("at least {least}"))?;
-        check_solver("evaluate", &evaluate.solver, &evaluate.nfe)?;
+        let solver = evaluate.solver.as_deref().unwrap_or(self.default_solver());
+        check_solver("evaluate", solver, &evaluate.nfe, self)?;
         evaluate.check()
     }
 }
@@ -133,12 +136,15 @@ impl VelocityConfig {
     }
 }
 
-fn check_solver(at: &str, solver: &str, counts: &[usize]) -> Result<(), ConfigError> {
+fn check_solver(at: &str, solver: &str, counts: &[usize], run: &Config) -> Result<(), ConfigError> {
     let method: Result<Method, _> = solver.parse();
     let method = method.map_err(|error| ConfigError::Value {
         key: format!("{at}.solver = {solver:?}"),
         must: format!("a solver ({error})"),
     })?;
+    let map = method != Method::Map || run.is_flow_map();
+    let must = "another, where the velocity is not trained as a flow map (by an objective at two times)";
+    need(map, &format!("{at}.solver"), solver, must)?;
     for &nfe in counts {
         if let Err(error) = method.steps(nfe) {
             need(false, &format!("{at}.nfe"), nfe, &format!("a count that the solver can take ({error})"))?;

@@ -4,7 +4,7 @@ use super::{
     Config, CouplingConfig, EvaluateConfig, InterpolantConfig, LevelConfig, MlpConfig, ObjectiveConfig, PhaseConfig,
     VelocityConfig,
 };
-use strait_optim::{LevelName, Times};
+use strait_optim::{LevelName, Spans, Times};
 
 impl Config {
     /// A name for what it trains.
@@ -15,8 +15,19 @@ impl Config {
             _ if self.interpolant != InterpolantConfig::Linear => family.name,
             VelocityConfig::Flow(_) => "likelihood",
             VelocityConfig::Gaussian => "gaussian_fit",
+            VelocityConfig::Mlp(_) if self.is_flow_map() => "flow_map",
             VelocityConfig::Mlp(_) => self.coupling.kind().method,
         }
+    }
+
+    /// Whether its velocity is trained as a flow map, and not on the diagonal alone.
+    pub fn is_flow_map(&self) -> bool {
+        self.velocity.is_map() && self.last_velocity_level().is_some_and(LevelConfig::trains_map)
+    }
+
+    /// The solver that its velocity is sampled with where nobody names one.
+    pub fn default_solver(&self) -> &'static str {
+        if self.is_flow_map() { "map" } else { "euler" }
     }
 
     /// Turns of all phases.
@@ -41,7 +52,14 @@ impl Config {
         if self.interpolant == InterpolantConfig::Linear {
             return None;
         }
-        let phase = vec![velocity_alone(self, "linear", self.gradient_steps())?];
+        let steps = self.gradient_steps();
+        let last = self.last_velocity_level().filter(|level| level.trains_map());
+        // A flow map beside a flow map, so that the path alone is another.
+        let phase = match last {
+            Some(level) => alone(level.clone(), "linear", steps),
+            None => velocity_alone(self, "linear", steps)?,
+        };
+        let phase = vec![phase];
         Some(Self { interpolant: InterpolantConfig::Linear, phase, ..self.clone() })
     }
 
@@ -85,17 +103,23 @@ pub(crate) fn alone(level: LevelConfig, name: &str, turns: u64) -> PhaseConfig {
     PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![LevelConfig { steps: 1, ..level }] }
 }
 
-/// One phase of the velocity as the last phase of a config takes its steps, on as many pairs, but by flow matching, which is
-/// for every path and coupling. Another objective is for the config's own path, and so are the times that go with it.
+/// One phase of the velocity as the last phase of a config takes its steps, but by flow matching: see [`velocity_level`].
 pub(crate) fn velocity_alone(config: &Config, name: &str, turns: u64) -> Option<PhaseConfig> {
+    Some(alone(velocity_level(config)?, name, turns))
+}
+
+/// How the last phase of a config steps its velocity, on as many pairs, but by flow matching, which is for every path and
+/// coupling. Another objective is for the config's own path, and so are the times that go with it; those of a flow map are
+/// for any path.
+pub(crate) fn velocity_level(config: &Config) -> Option<LevelConfig> {
     let last = config.last_velocity_level()?.clone();
-    let matching = last.objective == ObjectiveConfig::FlowMatching;
-    let level = LevelConfig {
+    let any_path = last.objective == ObjectiveConfig::FlowMatching || last.trains_map();
+    Some(LevelConfig {
         objective: ObjectiveConfig::FlowMatching,
         plus: vec![],
         batch: last.batch - last.objective.candidates(),
-        times: if matching { last.times } else { Times::Uniform },
+        times: if any_path { last.times } else { Times::Uniform },
+        spans: Spans::default(),
         ..last
-    };
-    Some(alone(level, name, turns))
+    })
 }

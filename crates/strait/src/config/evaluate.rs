@@ -44,8 +44,9 @@ pub enum GridConfig {
 pub struct EvaluateConfig {
     /// Counts of evaluations.
     pub nfe: Vec<usize>,
-    /// The solver.
-    pub solver: String,
+    /// The solver; None: `map` for a velocity that is trained as a flow map, `euler` for any other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solver: Option<String>,
     /// Its times.
     pub grid: GridConfig,
     /// Samples (fewer where the split, or the training split that the floor is of, holds fewer).
@@ -75,7 +76,7 @@ impl Default for EvaluateConfig {
     fn default() -> Self {
         Self {
             nfe: vec![1, 2, 4, 8, 100],
-            solver: "euler".into(),
+            solver: None,
             grid: GridConfig::Uniform,
             samples: 2000,
             split: SplitConfig::Test,

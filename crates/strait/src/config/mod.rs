@@ -12,6 +12,7 @@ mod error;
 mod evaluate;
 mod interpolant;
 mod objective;
+mod own_data;
 mod phase;
 mod read;
 mod velocity;
@@ -19,7 +20,7 @@ mod velocity;
 pub use compare::{CompareConfig, JointConfig};
 pub use coupling::{COUPLINGS, CouplingConfig, CouplingKind, TeacherConfig};
 pub use data::{DATASETS, DataConfig, DataName, DatasetKind, SourceConfig, UnitsConfig};
-pub(crate) use derived::velocity_alone;
+pub(crate) use derived::{velocity_alone, velocity_level};
 pub use error::ConfigError;
 pub use evaluate::{
     DynamicsConfig, EvaluateConfig, ExactFieldConfig, GridConfig, GridSearchConfig, LikelihoodConfig, SplitConfig,
@@ -29,8 +30,9 @@ pub use interpolant::{
     AffineConfig, FAMILIES, Family, GlowConfig, InterpolantConfig, MapConfig, MixingConfig, TransformConfig,
 };
 pub use objective::{DerivativeConfig, OBJECTIVES, ObjectiveConfig, ObjectiveKind, TermConfig};
+pub use own_data::default_for_data;
 pub use phase::{LevelConfig, PhaseConfig};
-pub use read::{PRESETS, load, preset, write};
+pub use read::{PRESETS, lay_over, load, preset, write};
 pub use velocity::{ActivationConfig, FlowConfig, MlpConfig, VELOCITIES, VelocityConfig, VelocityFamily, VelocityKind};
 
 use serde::{Deserialize, Serialize};

@@ -54,6 +54,26 @@ pub enum ObjectiveConfig {
     },
     /// $E|u - v|^2$ through the path, for the interpolant.
     ConditionalVariance,
+    /// MeanFlow, for a velocity that is a flow map.
+    MeanFlow {
+        /// The power of the adaptive weight $(|\cdot|^2 + \epsilon)^{-p}$; 0: every pair counts alike.
+        #[serde(default)]
+        power: f64,
+        /// $\epsilon$.
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+    },
+    /// Lagrangian self-distillation, for a velocity that is a flow map.
+    LagrangianDistillation,
+    /// What a flow map cannot fit of the paths, with $\lambda E|x_{tt}|^2$, for the interpolant.
+    MapResidual {
+        /// $\lambda$.
+        acceleration: f64,
+    },
+}
+
+fn epsilon() -> f64 {
+    1e-3
 }
 
 /// What there is to know of an objective without building it.
@@ -67,12 +87,14 @@ pub struct ObjectiveKind {
     pub needs_independent: bool,
     /// Whether it asks for an invertible path.
     pub needs_invertible: bool,
+    /// Whether it asks for a velocity that is a flow map.
+    pub needs_map: bool,
     /// Its keys beside `name`.
     pub example: &'static str,
 }
 
 /// All objectives.
-pub const OBJECTIVES: [ObjectiveKind; 10] = {
+pub const OBJECTIVES: [ObjectiveKind; 13] = {
     use LevelName::{Interpolant, Transport, Velocity};
     [
         of("flow_matching", &[Velocity]),
@@ -90,18 +112,22 @@ pub const OBJECTIVES: [ObjectiveKind; 10] = {
         of("field_straightness", &[Interpolant, Velocity]),
         ObjectiveKind { example: "step = 0.1", ..of("marginal_straightness", &[Interpolant]) },
         of("conditional_variance", &[Interpolant]),
+        ObjectiveKind { needs_map: true, example: "power = 0.75", ..of("mean_flow", &[Velocity]) },
+        ObjectiveKind { needs_map: true, ..of("lagrangian_distillation", &[Velocity]) },
+        ObjectiveKind { needs_map: true, example: "acceleration = 2e-3", ..of("map_residual", &[Interpolant]) },
     ]
 };
 
 const fn of(name: &'static str, levels: &'static [LevelName]) -> ObjectiveKind {
-    ObjectiveKind { name, levels, needs_independent: false, needs_invertible: false, example: "" }
+    ObjectiveKind { name, levels, needs_independent: false, needs_invertible: false, needs_map: false, example: "" }
 }
 
 impl ObjectiveConfig {
     /// What there is to know of it.
     pub fn kind(self) -> &'static ObjectiveKind {
-        let [flow, marginal_flow, likelihood, cost, speed, energy, straightness, field, marginal, variance] =
+        let [flow, marginal_flow, likelihood, cost, speed, energy, straightness, field, marginal, variance, rest @ ..] =
             &OBJECTIVES;
+        let [mean_flow, distillation, residual] = rest;
         match self {
             Self::FlowMatching => flow,
             Self::MarginalFlowMatching { .. } => marginal_flow,
@@ -113,7 +139,15 @@ impl ObjectiveConfig {
             Self::FieldStraightness { .. } => field,
             Self::MarginalStraightness { .. } => marginal,
             Self::ConditionalVariance => variance,
+            Self::MeanFlow { .. } => mean_flow,
+            Self::LagrangianDistillation => distillation,
+            Self::MapResidual { .. } => residual,
         }
+    }
+
+    /// Whether a velocity level that lowers it learns more of a flow map than its diagonal.
+    pub fn trains_map(self) -> bool {
+        self.kind().needs_map && self.kind().levels.contains(&LevelName::Velocity)
     }
 
     /// Pairs of each batch that lend their data points alone, where a velocity is trained.
@@ -134,8 +168,12 @@ impl ObjectiveConfig {
                 let reached = floor >= 1.0 && floor <= k as f64;
                 need(reached, &format!("{key}.floor"), floor, "at least 1 and at most the candidates")
             }
-            Self::Energy { acceleration: a } => {
+            Self::Energy { acceleration: a } | Self::MapResidual { acceleration: a } => {
                 need(a.is_finite() && a >= 0.0, &format!("{key}.acceleration"), a, "at least 0")
+            }
+            Self::MeanFlow { power, epsilon } => {
+                need(power.is_finite() && power >= 0.0, &format!("{key}.power"), power, "at least 0")?;
+                need(positive(epsilon), &format!("{key}.epsilon"), epsilon, "above 0")
             }
             Self::MarginalFlowMatching { candidates: k } => need(k >= 0, &format!("{key}.candidates"), k, "at least 0"),
             Self::MarginalStraightness { step } => {

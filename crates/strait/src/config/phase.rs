@@ -3,7 +3,7 @@
 use super::error::{ConfigError, need, positive};
 use super::objective::{ObjectiveConfig, TermConfig};
 use serde::{Deserialize, Serialize};
-use strait_optim::{Decay, LevelName, Times};
+use strait_optim::{Decay, LevelName, Spans, Times};
 
 /// `[[phase]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,10 @@ pub struct LevelConfig {
     /// The law of t.
     #[serde(default)]
     pub times: Times,
+    /// The law of the two times of an objective of flow maps, over that of t: the share `off_diagonal`, and of it the share
+    /// `from_start`.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub spans: Spans,
     /// Standard deviation of the noise added to both points of a pair, in the units that networks see.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub noise: f64,
@@ -69,11 +73,21 @@ fn is_zero(x: &f64) -> bool {
     *x == 0.0
 }
 
+fn is_none(spans: &Spans) -> bool {
+    *spans == Spans::default()
+}
+
 fn betas() -> (f64, f64) {
     (0.9, 0.999)
 }
 
 impl LevelConfig {
+    /// Whether its steps teach a velocity more of a flow map than its diagonal.
+    pub fn trains_map(&self) -> bool {
+        let mut objectives = std::iter::once(self.objective).chain(self.plus.iter().map(|term| term.objective));
+        self.level == LevelName::Velocity && objectives.any(ObjectiveConfig::trains_map)
+    }
+
     /// Refuses settings that no step can be taken with.
     pub(super) fn check(&self, at: &str) -> Result<(), ConfigError> {
         let key = |name: &str| format!("{at}.{name}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// The presets that come with the program, by name; the first is the default.
-pub const PRESETS: [(&str, &str); 13] = [
+pub const PRESETS: [(&str, &str); 18] = [
     ("digits", include_str!("../../presets/digits.toml")),
     ("digits-ot", include_str!("../../presets/digits-ot.toml")),
     ("8gaussians", include_str!("../../presets/8gaussians.toml")),
@@ -16,6 +16,11 @@ pub const PRESETS: [(&str, &str); 13] = [
     ("s-curve", include_str!("../../presets/s-curve.toml")),
     ("gaussian", include_str!("../../presets/gaussian.toml")),
     ("mixture16", include_str!("../../presets/mixture16.toml")),
+    ("8gaussians-map", include_str!("../../presets/8gaussians-map.toml")),
+    ("8gaussians-joint", include_str!("../../presets/8gaussians-joint.toml")),
+    ("moons-map", include_str!("../../presets/moons-map.toml")),
+    ("checkerboard-map", include_str!("../../presets/checkerboard-map.toml")),
+    ("digits-map", include_str!("../../presets/digits-map.toml")),
     ("published-8gaussians", include_str!("../../presets/published-8gaussians.toml")),
     ("published-moons-8gaussians", include_str!("../../presets/published-moons-8gaussians.toml")),
     ("published-moons", include_str!("../../presets/published-moons.toml")),
@@ -46,6 +51,14 @@ pub fn load(name: &str, sets: &[String]) -> Result<Config, ConfigError> {
         }
     };
     parse(&origin, &text, sets)
+}
+
+/// A config with `key.path=value` settings laid over it, checked.
+///
+/// # Errors
+/// As [`load`].
+pub fn lay_over(config: &Config, origin: &str, sets: &[String]) -> Result<Config, ConfigError> {
+    parse(origin, &write(config)?, sets)
 }
 
 /// As [`load`], from a text.

@@ -26,6 +26,8 @@ pub struct MlpConfig {
     pub activation: ActivationConfig,
     /// Sines and cosines of t as inputs, beside t itself: this many octaves.
     pub time_octaves: u32,
+    /// Whether it is the average velocity u(x, s, t) of a flow map, whose diagonal is v: a network of two times.
+    pub map: bool,
     /// Half-lives of its moving averages, as [`VelocityConfig::half_lives`].
     pub ema_half_lives: Vec<f64>,
 }
@@ -99,9 +101,15 @@ impl VelocityConfig {
                 hidden: flow.hidden.clone(),
                 activation: ActivationConfig::default(),
                 time_octaves: 0,
+                map: false,
                 ema_half_lives: flow.ema_half_lives.clone(),
             }),
         }
+    }
+
+    /// Whether it is a flow map: a network of two times.
+    pub fn is_map(&self) -> bool {
+        matches!(self, Self::Mlp(MlpConfig { map: true, .. }))
     }
 
     /// Widths of the hidden layers; none of what has no network.
@@ -151,6 +159,8 @@ struct Keys {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     time_octaves: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    map: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     steps: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transform: Option<TransformConfig>,
@@ -198,6 +208,7 @@ impl TryFrom<Keys> for VelocityConfig {
         if family != VelocityFamily::Mlp {
             foreign(keys.activation.is_some(), "activation")?;
             foreign(keys.time_octaves.is_some(), "time_octaves")?;
+            foreign(keys.map.is_some(), "map")?;
         }
         if family != VelocityFamily::Flow {
             foreign(keys.steps.is_some(), "steps")?;
@@ -208,6 +219,7 @@ impl TryFrom<Keys> for VelocityConfig {
                 hidden: hidden?,
                 activation: keys.activation.unwrap_or_default(),
                 time_octaves: keys.time_octaves.unwrap_or_default(),
+                map: keys.map.unwrap_or_default(),
                 ema_half_lives: keys.ema_half_lives,
             }),
             VelocityFamily::Flow => Self::Flow(FlowConfig {
@@ -229,10 +241,11 @@ impl From<VelocityConfig> for Keys {
     fn from(config: VelocityConfig) -> Self {
         let keys = Self { family: Some(config.kind().family), ..Self::default() };
         match config {
-            VelocityConfig::Mlp(MlpConfig { hidden, activation, time_octaves, ema_half_lives }) => Self {
+            VelocityConfig::Mlp(MlpConfig { hidden, activation, time_octaves, map, ema_half_lives }) => Self {
                 hidden: Some(hidden),
                 activation: Some(activation),
                 time_octaves: Some(time_octaves),
+                map: map.then_some(true),
                 ema_half_lives,
                 ..keys
             },
@@ -260,6 +273,9 @@ mod tests {
             assert_eq!(config.kind().family, kind.family);
             assert_eq!(read(&toml::to_string(&config).unwrap()), Ok(config));
         }
+        let map = read("hidden = [8]\nmap = true").unwrap();
+        assert!(map.is_map() && !read("hidden = [8]").unwrap().is_map());
+        assert_eq!(read(&toml::to_string(&map).unwrap()), Ok(map));
     }
 
     /// As the runs of before have them in their `config.toml` and `begun.json`.
@@ -283,6 +299,7 @@ mod tests {
             ("family = 'flow'\nhidden = [8]", "steps"),
             ("family = 'flow'\nhidden = [8]\nsteps = 2\ntime_octaves = 2", "time_octaves"),
             ("family = 'gaussian'\nhidden = [8]", "hidden"),
+            ("family = 'flow'\nhidden = [8]\nsteps = 2\nmap = true", "map"),
             ("family = 'mlp'\nhidden = [8]\ngaussian = true", "gaussian"),
             ("hidden = [8]\ngaussian = true\nflow = { steps = 2, transform = 'affine' }", "velocity.flow"),
         ] {

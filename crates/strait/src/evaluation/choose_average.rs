@@ -1,14 +1,14 @@
 //! Which of a velocity's moving averages is sampled with.
 
 use super::reference::Reference;
-use super::samples::sample;
+use super::samples::{sample, solver};
 use crate::ProgramError;
 use crate::config::{EvaluateConfig, SplitConfig};
 use crate::run::summary::AverageSummary;
 use crate::training::context::RunContext;
 use crate::training::models::{Loaded, Models};
 use crate::training::training_run::TrainingRun;
-use strait_ode::{Method, TimeGrid};
+use strait_ode::TimeGrid;
 use tracing::info;
 
 /// The file of what was chosen, in the folder of a training.
@@ -40,7 +40,7 @@ pub fn choose_average(run: &TrainingRun<'_>, context: &RunContext, loaded: Loade
             let mut distances = vec![];
             for &half_life in half_lives {
                 averages.assign(half_life)?;
-                distances.push((half_life, judge.distance(context, &loaded.models)?));
+                distances.push((half_life, judge.distance(run, context, &loaded.models)?));
             }
             let chosen = judge.choose(step, distances);
             run.folder.write_json(FILE, &chosen)?;
@@ -62,12 +62,8 @@ impl Judge {
     }
 
     /// Over all counts of evaluations, the geometric mean: no count outweighs another by its scale.
-    fn distance(&self, context: &RunContext, models: &Models) -> Result<f64, ProgramError> {
-        let settings = &self.0.settings;
-        let (method, counts) = match &models.flow {
-            Some(_) => (Method::Euler, &[1][..]),
-            None => (settings.solver.parse()?, &settings.nfe[..]),
-        };
+    fn distance(&self, run: &TrainingRun<'_>, context: &RunContext, models: &Models) -> Result<f64, ProgramError> {
+        let (method, counts) = solver(run, models, &self.0.settings)?;
         let metric = self.0.leading();
         let mut logarithms = 0.0;
         for &nfe in counts {

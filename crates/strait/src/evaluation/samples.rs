@@ -4,6 +4,7 @@ use super::grids;
 use super::reference::Reference;
 use super::scores::{Metric, Scores, scores};
 use crate::ProgramError;
+use crate::config::EvaluateConfig;
 use crate::run::summary::Evaluation;
 use crate::training::context::RunContext;
 use crate::training::models::Models;
@@ -35,15 +36,28 @@ pub fn samples(
     reference: &Reference,
 ) -> Result<Vec<Samples>, ProgramError> {
     let settings = &reference.settings;
-    let (method, counts) = match &models.flow {
-        Some(_) => (Method::Euler, &[1][..]),
-        None => (settings.solver.parse()?, &settings.nfe[..]),
-    };
+    let (method, counts) = solver(run, models, settings)?;
     let at = |&nfe: &usize| {
         let grid = grids::grid(settings.grid, &settings.grid_search, (method, nfe), models, context, &run.folder)?;
         sample(context, &*models.velocity, method, &grid, reference)
     };
     counts.iter().map(at).collect()
+}
+
+/// The solver that a training's velocity is sampled with, and the counts of its evaluations.
+///
+/// # Errors
+/// `UnknownMethod` for a name that is none.
+pub(super) fn solver<'s>(
+    run: &TrainingRun<'_>,
+    models: &Models,
+    settings: &'s EvaluateConfig,
+) -> Result<(Method, &'s [usize]), ProgramError> {
+    if models.flow.is_some() {
+        return Ok((Method::Euler, &[1]));
+    }
+    let name = settings.solver.as_deref().unwrap_or(run.config.default_solver());
+    Ok((name.parse()?, &settings.nfe))
 }
 
 /// Samples of a field by one solver, and how far they are from the reference.

@@ -1,0 +1,74 @@
+//! What data of one's own are trained by where nobody chooses: sizes from how many numbers a sample has, and how many samples.
+
+use super::{
+    CompareConfig, Config, CouplingConfig, DataConfig, EvaluateConfig, InterpolantConfig, LevelConfig, LogConfig,
+    MlpConfig, ObjectiveConfig, PhaseConfig, SourceConfig, VERSION, VelocityConfig,
+};
+use strait_optim::{Decay, LevelName, Spans, Times};
+
+/// Up to this dimension minibatches are paired by optimal transport: above, the pairs of a batch are little nearer than any.
+const PAIRED: i64 = 16;
+/// A file is split at most to this share of its rows for training.
+const TRAINED: f64 = 0.7;
+
+/// A flow map by MeanFlow on the linear path, for `rows` samples of `d` numbers each: between pairs of minibatch OT in few
+/// dimensions, a quarter of a batch off the diagonal; in many between independent ones, three quarters off it.
+pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
+    let few = d <= PAIRED;
+    let (width, rate) = match d {
+        ..=PAIRED => (128, 2e-3),
+        17..=256 => (256, 1e-3),
+        _ => (512, 5e-4),
+    };
+    let level = LevelConfig {
+        level: LevelName::Velocity,
+        objective: ObjectiveConfig::MeanFlow { power: 0.0, epsilon: 1e-3 },
+        plus: vec![],
+        steps: 1,
+        batch: ((rows as f64 * TRAINED) as i64).clamp(2, 256),
+        times: Times::Uniform,
+        spans: Spans { off_diagonal: if few { 0.25 } else { 0.75 }, from_start: 0.0 },
+        noise: 0.0,
+        rate,
+        warm_up: 100,
+        decay: Decay::Cosine,
+        betas: (0.9, 0.999),
+        weight_decay: 0.0,
+        clip: Some(1.0),
+    };
+    Config {
+        version: VERSION,
+        seed: 0,
+        data,
+        source: SourceConfig::Normal,
+        coupling: if few { CouplingConfig::Ot } else { CouplingConfig::Independent },
+        interpolant: InterpolantConfig::Linear,
+        velocity: VelocityConfig::Mlp(MlpConfig {
+            hidden: vec![width; 3],
+            activation: super::ActivationConfig::Silu,
+            time_octaves: 0,
+            map: true,
+            ema_half_lives: vec![100.0, 1000.0],
+        }),
+        phase: vec![PhaseConfig { name: "map".into(), turns: 10_000, fresh: vec![], level: vec![level] }],
+        evaluate: EvaluateConfig::default(),
+        compare: CompareConfig::default(),
+        log: LogConfig::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_and_count_gets_a_config_that_holds() {
+        for (d, rows) in [(1, 10), (2, 3), (2, 5000), (16, 300), (17, 300), (784, 60_000), (100_000, 50)] {
+            let data = DataConfig { file: Some("x.npz".into()), ..DataConfig::default() };
+            let config = default_for_data(data, d, rows);
+            config.check().unwrap();
+            assert!(config.is_flow_map() && config.default_solver() == "map");
+            assert!(config.phase[0].level[0].batch <= rows.max(2), "{d} {rows}");
+        }
+    }
+}
