@@ -168,8 +168,6 @@ impl DataConfig {
         need(self.points.is_none() || toy, "data.points", self.points, "left out for data that are not a toy")?;
         need(self.points.is_none_or(|n| n > 1), "data.points", self.points, "at least 2")?;
         let scales = toy || self.file.is_some() || self.units == UnitsConfig::Unit;
-        let columns = matches!(self.units, UnitsConfig::Column | UnitsConfig::Robust);
-        need(!columns || self.file.is_some(), "data.units", self.units, "unit or own for data without a `file`")?;
         need(scales, "data.units", self.units, "left out for named data that are not a toy")
     }
 }
