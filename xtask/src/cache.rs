@@ -68,7 +68,7 @@ impl Cache {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                eprintln!("waiting for another xtask that is preparing {name}");
+                tell!("waiting for another xtask that is preparing {name}");
                 file.lock().map_err(Failure::file("lock", &path))?;
             }
             Err(TryLockError::Error(error)) => return Err(Failure::file("lock", &path)(error)),

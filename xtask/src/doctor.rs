@@ -49,17 +49,17 @@ pub(crate) fn command() -> Result<()> {
         let absent = || Absent(format!("{}: not here yet: cargo xtask data {}", row.name, row.name));
         ("data", if path.exists() { Good(format!("{}: {}", row.name, path.display())) } else { absent() })
     }));
-    findings.push(("cache", Good(format!("{}, {} MB", cache.root().display(), megabytes(size(cache.root()))))));
+    findings.push(("cache", room(cache.root())));
     findings.extend(free_space(cache.root()).map(|free| ("free disk", free)));
 
     let mut missing = 0;
     for (name, finding) in &findings {
         match finding {
-            Good(text) => println!("ok       {name}: {text}"),
-            Absent(text) => println!("-        {name}: {text}"),
+            Good(text) => say!("ok       {name}: {text}"),
+            Absent(text) => say!("-        {name}: {text}"),
             Missing { what, mend } => {
                 missing += 1;
-                println!("MISSING  {name}: {what}: {mend}");
+                say!("MISSING  {name}: {what}: {mend}");
             }
         }
     }
@@ -136,6 +136,21 @@ fn gpus() -> Finding {
     }
 }
 
+/// A folder that takes files, or that can be made.
+fn room(path: &Path) -> Finding {
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(path);
+    let probe = there.join(format!(".strait-doctor-{}", std::process::id()));
+    let written = std::fs::write(&probe, b"probe");
+    let _ = std::fs::remove_file(&probe);
+    match written {
+        Ok(()) => Good(format!("{}, {} MB", path.display(), megabytes(size(path)))),
+        Err(error) => Missing {
+            what: format!("nothing can be written to {} ({error})", there.display()),
+            mend: "make it writable, free some disk, or set XDG_CACHE_HOME to another folder".to_owned(),
+        },
+    }
+}
+
 fn size(path: &Path) -> u64 {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     entries
@@ -154,4 +169,19 @@ fn free_space(path: &Path) -> Option<Finding> {
     let text = answer(command, Duration::from_secs(10))?;
     let kilobytes: u64 = text.lines().last()?.split_whitespace().nth(3)?.parse().ok()?;
     Some(Good(format!("{} MB where the cache is", kilobytes * 1024 / 1_000_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_that_takes_no_file_is_not_well() {
+        let folder = env::temp_dir().join(format!("strait-doctor-test-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        assert!(matches!(room(&folder.join("not/there/yet")), Good(_)));
+        std::fs::write(folder.join("file"), b"").unwrap();
+        assert!(matches!(room(&folder.join("file")), Missing { .. }));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

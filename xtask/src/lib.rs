@@ -4,6 +4,22 @@
 //! Everything that reaches out to a network is here; the crates only read files.
 #![cfg(unix)]
 
+/// Prints a line; a reader that has gone away is no reason to stop.
+macro_rules! say {
+    ($($word:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($word)*);
+    }};
+}
+
+/// As `say`, to stderr.
+macro_rules! tell {
+    ($($word:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($word)*);
+    }};
+}
+
 mod archive;
 mod cache;
 mod command;
@@ -26,7 +42,7 @@ use std::ffi::OsString;
 pub fn main(arguments: impl Iterator<Item = OsString>) -> i32 {
     let arguments: Vec<OsString> = arguments.collect();
     command::dispatch(&arguments).unwrap_or_else(|failure| {
-        eprintln!("error: {failure}");
+        tell!("error: {failure}");
         1
     })
 }

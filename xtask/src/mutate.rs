@@ -9,6 +9,7 @@
 mod data;
 mod flow_map;
 mod flows;
+mod guard;
 mod kernels;
 mod nets;
 mod ode;
@@ -81,6 +82,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&flow_map::FAULTS)
         .chain(&data::FAULTS)
         .chain(&program::FAULTS)
+        .chain(&guard::FAULTS)
 }
 
 /// `cargo xtask mutate [FILTER]`: the faults whose file or name contains the filter.
@@ -101,19 +103,19 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
 fn check(workspace: &Workspace, cache: &Cache, faults: &[&Fault]) -> Result<()> {
     let copy = Copy::of(workspace, cache)?;
     let suites: BTreeSet<Tests> = faults.iter().map(|fault| fault.tests).collect();
-    eprintln!("== without a fault, {} suites", suites.len());
+    tell!("== without a fault, {} suites", suites.len());
     for tests in &suites {
         let test = match Verdict::of(&copy.cargo(*tests, &[])?) {
             Verdict::Caught(test) => test,
             Verdict::Undecided(printed) => {
-                eprintln!("{printed}");
+                tell!("{printed}");
                 OTHER.to_owned()
             }
             Verdict::Missed | Verdict::Stale(_) => continue,
         };
         return Err(Failure::FailsUnmutated { suite: format!("{} of {}", tests.target, tests.package), test });
     }
-    eprintln!("== {} faults", faults.len());
+    tell!("== {} faults", faults.len());
     let (mut missed, mut stale, mut undecided) = (0, 0, 0);
     for fault in faults {
         let (word, detail) = match copy.verdict(fault)? {
@@ -128,14 +130,14 @@ fn check(workspace: &Workspace, cache: &Cache, faults: &[&Fault]) -> Result<()> 
             }
             Verdict::Undecided(printed) => {
                 undecided += 1;
-                eprintln!("{printed}");
+                tell!("{printed}");
                 ("UNDECIDED", format!("{OTHER} failed"))
             }
         };
-        println!("{word:9} {}: {} ({detail})", fault.file, fault.name);
+        say!("{word:9} {}: {} ({detail})", fault.file, fault.name);
     }
     let others = missed + stale + undecided;
-    println!("{} of {} caught", faults.len() - others, faults.len());
+    say!("{} of {} caught", faults.len() - others, faults.len());
     if others == 0 { Ok(()) } else { Err(Failure::Mutants { missed, stale, undecided }) }
 }
 

@@ -104,9 +104,9 @@ fn transfer(python: &Python, wheel: &Wheel, part: &Path) -> Result<(), Stop> {
     let length = || part.metadata().map_or(0, |part| part.len());
     let (first, mut have, mut idle) = (length(), length(), 0);
     if first > 0 {
-        eprintln!("fetching {}: going on from {} MB", wheel.requirement(), megabytes(first));
+        tell!("fetching {}: going on from {} MB", wheel.requirement(), megabytes(first));
     } else {
-        eprintln!("fetching {}", wheel.requirement());
+        tell!("fetching {}", wheel.requirement());
     }
     loop {
         match attempt(python, wheel, part).map_err(|error| Stop::Reason(error.to_string()))? {
@@ -123,13 +123,13 @@ fn transfer(python: &Python, wheel: &Wheel, part: &Path) -> Result<(), Stop> {
                     let kept = format!("{} MB are kept: a later run goes on from there", have / 1_000_000);
                     return Err(Stop::Reason(format!("{reason} ({kept})")));
                 }
-                eprintln!("{}: {reason}; trying again from byte {have}", wheel.requirement());
+                tell!("{}: {reason}; trying again from byte {have}", wheel.requirement());
                 thread::sleep(Duration::from_millis(250 << idle));
             }
         }
     }
     let (got, seconds) = (length().saturating_sub(first), start.elapsed().as_secs_f64());
-    eprintln!("fetched {}: {} MB in {seconds:.1} s", wheel.requirement(), megabytes(got));
+    tell!("fetched {}: {} MB in {seconds:.1} s", wheel.requirement(), megabytes(got));
     Ok(())
 }
 

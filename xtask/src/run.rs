@@ -21,11 +21,12 @@ use crate::workspace::{Workspace, exit_code};
 const MISSING_DATA: i32 = 66;
 const MISSING_DATA_LINE: &str = "strait:missing-data ";
 
-/// `cargo xtask train|sample|evaluate|compare|features ARGUMENTS...`
+/// `cargo xtask train|sample|evaluate|compare|inspect|features ARGUMENTS...`
 pub(crate) fn command(verb: &str, arguments: &[OsString]) -> Result<i32> {
     let workspace = Workspace::of_cargo();
     let cache = Cache::of_user()?;
     let (cuda, arguments) = wants_cuda(arguments);
+    let cuda = cuda && !only_says(&arguments);
     libtorch::ensure(&workspace, &cache, cuda)?;
     let folder = data::folder(&cache);
     let running = Running::watch()?;
@@ -42,6 +43,11 @@ pub(crate) fn command(verb: &str, arguments: &[OsString]) -> Result<i32> {
         DataSet::named(&name)?.ensure(&cache, &folder)?;
         brought.push(name);
     }
+}
+
+/// Whether the program only prints what it knows, for which no device is needed.
+fn only_says(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|word| ["--list", "--help", "-h"].iter().any(|says| word == says))
 }
 
 /// Whether the words ask for CUDA, and the words without `--cuda`, which is not the program's.
@@ -68,7 +74,9 @@ struct Running {
 impl Running {
     fn watch() -> Result<Running> {
         let start = |error| Failure::Start { program: "a signal handler".into(), error };
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(start)?;
+        // Under `nohup` the terminal may go, and the program goes on: it inherits that the signal is ignored.
+        let heard = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
+        let mut signals = Signals::new(heard).map_err(start)?;
         let running = Running { process: Arc::default(), shared: io::stdin().is_terminal() };
         let (process, shared) = (Arc::clone(&running.process), running.shared);
         thread::spawn(move || {
@@ -111,6 +119,13 @@ impl Running {
 /// To whom `kill` sends: the program alone, or the whole group that it leads.
 fn address(id: u32, shared: bool) -> String {
     if shared { id.to_string() } else { format!("-{id}") }
+}
+
+/// Whether this process was started with a signal ignored, where the system says so.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Kills the program if xtask itself is killed, so that no run goes on unseen: a shell that waits for a line from us,
@@ -170,6 +185,15 @@ mod tests {
         let (cuda, rest) = wants_cuda(&words("digits --cuda --set phase.steps=5 --name a"));
         assert!(cuda);
         assert_eq!(rest, words("digits --set phase.steps=5 --name a"));
+    }
+
+    #[test]
+    fn what_only_prints_needs_no_device() {
+        assert!(
+            only_says(&words("--list"))
+                && only_says(&words("digits --help"))
+                && !only_says(&words("digits --set a=--list"))
+        );
     }
 
     #[cfg(target_os = "linux")]

@@ -39,7 +39,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 pub(crate) fn docs() -> Result<()> {
     let workspace = ready()?;
     workspace.step("cargo doc", documentation(&workspace))?;
-    println!("{}", workspace.target().join("doc/strait/index.html").display());
+    say!("{}", workspace.target().join("doc/strait/index.html").display());
     Ok(())
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn ci() -> Result<()> {
 }
 
 fn announce(step: &str) {
-    eprintln!("\n== {step}");
+    tell!("\n== {step}");
 }
 
 fn ready() -> Result<Workspace> {

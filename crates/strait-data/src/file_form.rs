@@ -24,6 +24,12 @@ pub struct FileForm {
 }
 
 impl FileForm {
+    /// Another of the same.
+    pub fn shallow_clone(&self) -> Self {
+        let Self { element, layout, bin } = self;
+        Self { element: *element, layout: *layout, bin: bin.as_ref().map(Tensor::shallow_clone) }
+    }
+
     /// The type of the file's numbers.
     pub fn element(&self) -> Element {
         self.element

@@ -255,13 +255,13 @@ impl Checkpoint {
     /// `Parameter` name the tensor that is missing, has another shape or is unknown: a checkpoint of another model.
     pub fn restore(&self, trainer: &mut Trainer<'_>) -> Result<(), OptimError> {
         let position = self.state.position;
-        if !trainer.has(position) {
+        let Some(place) = trainer.place(position) else {
             return Err(OptimError::OtherPhases { path: self.path.clone(), position });
-        }
+        };
         for level in &mut trainer.system.levels {
             self.restore_level(level)?;
         }
-        trainer.set_position(position);
+        trainer.set_position(place);
         Ok(())
     }
 

@@ -140,8 +140,17 @@ impl<'a> Trainer<'a> {
         self.position
     }
 
+    /// Where these phases come by a position. The end of fewer turns is a place in a last phase that is longer by now.
+    pub(crate) fn place(&self, position: Position) -> Option<Position> {
+        let (last, before) = self.phases.split_last()?;
+        let before = before.iter().fold(0, |sum: u64, phase| sum.saturating_add(phase.turns));
+        let longer = Position { phase: self.phases.len() - 1, turn: position.step.saturating_sub(before), ..position };
+        let is_end = position.phase == self.phases.len() && position.turn == 0 && longer.turn < last.turns;
+        [position, longer].into_iter().take(1 + usize::from(is_end)).find(|position| self.has(*position))
+    }
+
     /// Whether a position is one that these phases come by, their end among them.
-    pub(crate) fn has(&self, position: Position) -> bool {
+    fn has(&self, position: Position) -> bool {
         let Position { step, phase, turn, .. } = position;
         let Some(before) = self.phases.get(..phase) else { return false };
         let fits = self.phases.get(phase).map_or(turn == 0, |phase| turn < phase.turns);

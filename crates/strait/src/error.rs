@@ -68,6 +68,17 @@ pub enum ProgramError {
     /// Stored pairs could not be written or read.
     #[error(transparent)]
     Pairs(#[from] strait_transport::PairsError),
+    /// What was refused before the first step, as a batch above the data.
+    #[error(transparent)]
+    Refused(Box<ProgramError>),
+    /// A record of a run that cannot be read again.
+    #[error("{}: it is damaged ({problem}); remove it, and the same command makes it anew or does without", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Training failed.
     #[error(transparent)]
     Optim(#[from] OptimError),
@@ -107,6 +118,8 @@ impl ProgramError {
         ExitCode::from(match self {
             Self::Config(_)
             | Self::Argument { .. }
+            | Self::Refused(_)
+            | Self::Data(DataError::Parameter { .. })
             | Self::Optim(OptimError::Plan { .. } | OptimError::NotIndependent { .. }) => 2,
             Self::MissingData { .. } => 66,
             Self::Interrupted { .. } => 130,
@@ -118,10 +131,7 @@ impl ProgramError {
 impl From<DataError> for ProgramError {
     fn from(source: DataError) -> Self {
         match &source {
-            // A named set can be fetched; a file of one's own (its path is its name) cannot.
-            DataError::Missing { name, .. } if !name.contains(['/', '\\', '.']) => {
-                Self::MissingData { name: name.clone(), source: Box::new(source) }
-            }
+            DataError::Missing { name, .. } => Self::MissingData { name: name.clone(), source: Box::new(source) },
             _ => Self::Data(source),
         }
     }

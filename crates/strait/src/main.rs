@@ -2,17 +2,19 @@
 
 use clap::{Parser, Subcommand};
 use indicatif::MultiProgress;
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use strait::ProgramError;
 use strait::cli::compare::{CompareArgs, compare};
 use strait::cli::evaluate::{EvaluateArgs, evaluate};
 use strait::cli::features::{FeaturesArgs, features};
+use strait::cli::inspect::{InspectArgs, inspect};
 use strait::cli::sample::{SampleArgs, sample};
 use strait::cli::train::{TrainArgs, train};
+use strait::run::output::print_line;
+use strait::run::stop::Stop;
 use tracing_subscriber::EnvFilter;
 
 /// Learns curved interpolants so that generative flows become straight.
@@ -33,73 +35,67 @@ enum Command {
     Evaluate(EvaluateArgs),
     /// Train methods side by side and put them into one table
     Compare(CompareArgs),
+    /// Look at the columns of a file before training on it
+    Inspect(InspectArgs),
     /// Fit the classifier in whose features digits are compared
     Features(FeaturesArgs),
 }
 
-/// Log lines go above the progress bars.
+/// Log lines go above the progress bars. A log that nobody can read is no reason to stop.
 #[derive(Clone)]
 struct AboveBars(MultiProgress);
 
 impl Write for AboveBars {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write_all(bytes))?;
+        let _ = self.0.suspend(|| io::stderr().write_all(bytes));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        let _ = io::stderr().flush();
+        Ok(())
     }
 }
 
 fn main() -> ExitCode {
+    let stop = Stop::on_signals();
     let arguments = Arguments::parse();
     let bars = MultiProgress::new();
     let writer = AboveBars(bars.clone());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let coloured = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .without_time()
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(coloured)
         .with_writer(move || writer.clone())
         .init();
-    match run(&arguments.command, &bars) {
-        Ok(Some(path)) => {
-            println!("{}", path.display());
-            ExitCode::SUCCESS
-        }
-        Ok(None) => ExitCode::SUCCESS,
+    let done = stop.and_then(|stop| match run(&arguments.command, &stop, &bars) {
+        Err(error @ ProgramError::Interrupted { .. }) => stop.leave(&error.to_string()),
+        Ok(Some(path)) => print_line(&path.display().to_string()),
+        done => done.map(|_| ()),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let ProgramError::MissingData { name, .. } = &error {
                 // The runner reads this line, fetches, and starts the program again.
-                println!("strait:missing-data {name}");
+                let _ = print_line(&format!("strait:missing-data {name}"));
             }
-            eprintln!("strait: {error}");
+            let _ = writeln!(io::stderr(), "strait: {error}");
             error.exit_code()
         }
     }
 }
 
-fn run(command: &Command, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {
+fn run(command: &Command, stop: &Stop, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {
     match command {
-        Command::Train(args) => train(args, &*stop_on_interrupt()?, bars),
+        Command::Train(args) => train(args, stop, bars),
         Command::Sample(args) => sample(args, bars).map(Some),
-        Command::Evaluate(args) => evaluate(args, &*stop_on_interrupt()?, bars).map(Some),
-        Command::Compare(args) => compare(args, &*stop_on_interrupt()?, bars).map(Some),
+        Command::Evaluate(args) => evaluate(args, stop, bars).map(Some),
+        Command::Compare(args) => compare(args, stop, bars).map(Some),
+        Command::Inspect(args) => inspect(args).map(|()| None),
         Command::Features(args) => features(args).map(Some),
     }
-}
-
-/// Set by the first Ctrl-C; a second one ends the program at once.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, ProgramError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .map_err(|error| ProgramError::Argument { argument: "Ctrl-C".into(), problem: error.to_string() })?;
-    Ok(stop)
 }

@@ -170,7 +170,7 @@ fn a_rectified_flow_may_have_another_teacher() {
     let text = fs::read_to_string(folder.join("learned_reflow-3/config.toml")).unwrap();
     place.write("teacher.toml", text.replacen("log_scale_bound = 10.0", "log_scale_bound = -1.0", 1));
     let (line, code) = place.refusal(&["train", "teacher.toml"]);
-    assert!(line.contains("coupling.teacher: interpolant.log_scale_bound") && code == 2, "{line}");
+    assert!(line.contains("coupling.teacher.interpolant.log_scale_bound") && code == 2, "{line}");
 }
 
 /// The teacher of `learned_reflow` is `learned`, to the bit, whatever pairs the preset trains on.

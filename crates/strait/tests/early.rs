@@ -56,7 +56,7 @@ fn what_would_stop_a_later_phase_is_refused_before_the_first() {
     let marginal = "phase.2.level.0.objective.name=\"marginal_flow_matching\"";
     let flow = "velocity.flow={ steps = 1, transform = \"affine\" }";
     let cases: &[(&str, &[&str], i32, &[&str])] = &[
-        ("tiny.toml", &["data.points=40"], 1, &["64", "40"]),
+        ("tiny.toml", &["data.points=40"], 2, &["64", "40"]),
         ("tiny.toml", &["phase.2.fresh=[\"transport\"]"], 2, &["phase.2.fresh", "start from data"]),
         ("fixed.toml", &[], 2, &["names the interpolant"]),
         ("few.toml", &[], 2, &["phase.1.level.1.batch = 16", "16 candidates and a multiple of 4 points"]),

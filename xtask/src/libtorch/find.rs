@@ -44,7 +44,7 @@ fn settled(workspace: &Workspace, cuda: bool) -> Result<Option<Libtorch>> {
     }
     let usable = linked(workspace).filter(|libtorch| match unusable(libtorch) {
         Some(flaw) => {
-            eprintln!("note: .libtorch leads to {}, which is passed over: {flaw}", libtorch.root().display());
+            tell!("note: .libtorch leads to {}, which is passed over: {flaw}", libtorch.root().display());
             false
         }
         None => true,
@@ -59,7 +59,7 @@ fn unusable(linked: &Libtorch) -> Option<String> {
 
 fn note_cuda(libtorch: Libtorch, cuda: bool) -> Libtorch {
     if cuda && !libtorch.has_cuda() {
-        eprintln!("note: {} is a libtorch of your own without CUDA, and is used as it is", libtorch.root().display());
+        tell!("note: {} is a libtorch of your own without CUDA, and is used as it is", libtorch.root().display());
     }
     libtorch
 }

@@ -39,7 +39,7 @@ pub(super) fn point(workspace: &Workspace, libtorch: &Libtorch) -> Result<()> {
         let partial = link.with_file_name(format!(".libtorch-{}", std::process::id()));
         symlink(&target, &partial).map_err(Failure::file("write", &partial))?;
         fs::rename(&partial, &link).map_err(Failure::file("rename into", &link))?;
-        eprintln!("linked {} to {}", link.display(), target.display());
+        tell!("linked {} to {}", link.display(), target.display());
     }
     if previous.is_some_and(|previous| previous != identity) {
         for profile in ["dev", "release"] {

@@ -1,12 +1,14 @@
 //! `[data]` and `[source]`.
 
 use crate::ProgramError;
-use crate::config::{ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};
+use crate::config::{ArraysConfig, ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};
+use std::io;
+use std::path::Path;
 use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
 use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, Pinwheel, Rings, SCurve, TwoSpirals};
 use strait_data::{
-    ArrayDataset, DataError, FileOptions, Image, Normalise, NormalisedToy, Scaling, Splits, Toy, ToyDataset, data_dir,
-    digits, from_file,
+    ArrayDataset, Arrays, DataError, FileForm, FileOptions, Image, Normalise, NormalisedToy, Scaling, Splits, Toy,
+    ToyDataset, data_dir, digits, from_file,
 };
 use strait_report::{ImageFormat, Shade};
 use tch::{Device, Kind, Tensor};
@@ -30,6 +32,8 @@ pub struct Data {
     pub picture: Option<Picture>,
     /// From the data's own units to those of `points`.
     pub units: Normalise,
+    /// How samples are written, where a file says so.
+    pub form: Option<FileForm>,
     /// Whether a classifier is fitted to them, in whose features samples are compared.
     pub has_classifier: bool,
 }
@@ -37,7 +41,8 @@ pub struct Data {
 impl Data {
     fn of(points: ArrayDataset, picture: Option<Picture>, device: Device) -> Result<Self, ProgramError> {
         let units = points.units().to(KIND, device)?;
-        Ok(Self { points: Box::new(points), picture, units, has_classifier: false })
+        let form = Some(points.form().shallow_clone());
+        Ok(Self { points: Box::new(points), picture, units, form, has_classifier: false })
     }
 }
 
@@ -75,19 +80,21 @@ impl Picture {
 /// # Errors
 /// Those of the data set; `MissingData` where it can be fetched.
 pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, ProgramError> {
-    let scaling = match config.units {
+    let scaling = config.units.map(|units| match units {
         UnitsConfig::Unit => Scaling::Overall,
         UnitsConfig::Column => Scaling::PerCoordinate,
         UnitsConfig::Robust => Scaling::Robust,
         UnitsConfig::Own => Scaling::Own,
-    };
+    });
     if let Some(path) = &config.file {
         let options = FileOptions {
-            scaling: Some(scaling),
+            scaling,
+            arrays: arrays(&config.arrays),
+            dequantise: config.dequantise,
             image: config.image.map(|[channels, height, width]| Image { channels, height, width }),
             ..FileOptions::default()
         };
-        let points = from_file(path, &options, seed, KIND, device)?;
+        let points = from_file(path, &options, seed, KIND, device).map_err(|error| of_file(error, path))?;
         let picture = config.image.map(|image| Picture::of(image, &points)).transpose()?;
         return Data::of(points, picture, device);
     }
@@ -117,12 +124,35 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
             return Err(ConfigError::Value { key, must }.into());
         }
     };
+    let scaling = scaling.unwrap_or(Scaling::Overall);
     if let Some(n) = config.points {
         return Data::of(drawn_once(&*toy, n, scaling, seed, device)?, None, device);
     }
     let points = ToyDataset::of(NormalisedToy::scaled(toy, scaling)?, KIND, device)?;
     let units = points.law().units().to(KIND, device)?;
-    Ok(Data { points: Box::new(points), picture: None, units, has_classifier: false })
+    Ok(Data { points: Box::new(points), picture: None, units, form: None, has_classifier: false })
+}
+
+/// The names of a file's arrays.
+pub fn arrays(config: &ArraysConfig) -> Arrays {
+    let ArraysConfig { train, validation, test, data, train_labels, validation_labels, test_labels } = config.clone();
+    Arrays { train, validation, test, data, train_labels, validation_labels, test_labels }
+}
+
+/// An error of a file of one's own, which is no data set to fetch.
+pub fn of_file(error: DataError, path: &Path) -> ProgramError {
+    match error {
+        DataError::Missing { .. } => {
+            let problem = "there is no such file; paths are relative to the current folder";
+            ProgramError::io(path)(io::Error::new(io::ErrorKind::NotFound, problem))
+        }
+        DataError::NotAnImage { event, image, .. } => {
+            let (key, must) =
+                (format!("data.image = {image:?}"), format!("of as many numbers as a sample, which is {event:?}"));
+            ConfigError::Value { key, must }.into()
+        }
+        error => ProgramError::Data(error),
+    }
 }
 
 /// `n` points of a toy for each split.

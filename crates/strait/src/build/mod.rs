@@ -8,7 +8,7 @@ mod own_data;
 mod plan;
 mod velocity;
 
-pub use data::{Data, Picture, data, source};
+pub use data::{Data, Picture, arrays, data, of_file, source};
 pub use interpolant::{Path, interpolant};
 pub use own_data::own_data;
 pub use plan::Plans;

@@ -1,5 +1,6 @@
 //! The default for data of one's own: a config from a look at a file, to be trained as it is.
 
+use super::data::of_file;
 use crate::ProgramError;
 use crate::config::{Config, DataConfig, UnitsConfig, default_for_data};
 use std::path::Path;
@@ -11,7 +12,7 @@ use strait_data::{Arrays, Scaling, inspect};
 /// # Errors
 /// Those of the file.
 pub fn own_data(path: &Path) -> Result<Config, ProgramError> {
-    let look = inspect(path, &Arrays::default())?;
+    let look = inspect(path, &Arrays::default()).map_err(|error| of_file(error, path))?;
     let units = match look.scaling() {
         Scaling::Overall => UnitsConfig::Unit,
         Scaling::PerCoordinate => UnitsConfig::Column,
@@ -22,6 +23,6 @@ pub fn own_data(path: &Path) -> Result<Config, ProgramError> {
         [c @ (1 | 3), h, w] => Some([c, h, w]),
         _ => None,
     };
-    let data = DataConfig { file: Some(path.to_owned()), image, units, ..DataConfig::default() };
+    let data = DataConfig { file: Some(path.to_owned()), image, units: Some(units), ..DataConfig::default() };
     Ok(default_for_data(data, look.event.iter().product(), look.rows))
 }

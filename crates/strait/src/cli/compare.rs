@@ -11,14 +11,15 @@ use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
+use crate::run::output::print_line;
 use crate::run::provenance;
+use crate::run::stop::Stop;
 use crate::run::summary::Summary;
 use crate::training::context::RunContext;
 use crate::training::training_run::TrainingRun;
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use tracing::{info, warn};
 
 /// What is compared on where nothing is named.
@@ -42,10 +43,10 @@ pub struct CompareArgs {
     #[arg(long)]
     same_time: bool,
     /// How many seeds, from the preset's on
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     seeds: u64,
     /// Rounds of the rectified flow
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     rounds: u32,
     /// Lay a setting over the config
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -65,8 +66,12 @@ pub struct CompareArgs {
 ///
 /// # Errors
 /// Each one line. A method that does not fit the preset, or whose training fails, is no error, but a line of the table.
-pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
+pub fn compare(args: &CompareArgs, stop: &Stop, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
     let config = config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?;
+    if i64::try_from(config.seed.saturating_add(args.seeds - 1)).is_err() {
+        let problem = format!("from seed {} on, the last one is larger than {}", config.seed, i64::MAX);
+        return Err(ProgramError::Argument { argument: format!("--seeds {}", args.seeds), problem });
+    }
     let stem = stem(args.config.as_deref(), args.data.as_deref(), DEFAULT);
     let name = args.name.clone().unwrap_or_else(|| format!("compare-{stem}"));
     let path = RunFolder::below_runs(&name)?;
@@ -108,7 +113,7 @@ pub fn compare(args: &CompareArgs, stop: &AtomicBool, bars: &MultiProgress) -> R
         return Err(ProgramError::Argument { argument: format!("compare {stem}"), problem });
     }
     left_out.iter().for_each(|line| warn!("{line}"));
-    print!("{}", gather(&left_out)?.markdown());
+    print_line(gather(&left_out)?.markdown().trim_end())?;
     Ok(path.join("comparison.md"))
 }
 

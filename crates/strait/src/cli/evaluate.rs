@@ -8,13 +8,15 @@ use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
-use crate::run::summary::{MethodSummary, SUMMARY};
+use crate::run::output::print_line;
+use crate::run::stop::Stop;
+use crate::run::summary::{Evaluation, MethodSummary, SUMMARY};
 use crate::training::context::RunContext;
 use crate::training::training_run::TrainingRun;
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use tracing::warn;
 
 /// Measures a run, and rewrites its summary.json and its report.
 #[derive(Debug, Args)]
@@ -46,16 +48,19 @@ pub struct EvaluateArgs {
 ///
 /// # Errors
 /// Each one line.
-pub fn evaluate(args: &EvaluateArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
+pub fn evaluate(args: &EvaluateArgs, stop: &Stop, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
     let folder = RunFolder::open(&args.run)?;
     // What it was trained as, the choice of its moving average with it, is not for this command to say.
     let trained = folder.config()?;
     let settings = args.settings(&trained)?;
+    if trained.velocity.kind().is_one_step && args.nfe.iter().any(|nfe| *nfe != 1) {
+        warn!("its velocity is one step of a flow: a sample takes 1 evaluation, and --nfe is passed over");
+    }
     let context = RunContext::new(&trained, &args.device)?;
     let reference = Reference::new(&context, &settings)?;
     let command = CommandContext { stop, bars, resume_command: CommandContext::this_command() };
     let measured = |run: &TrainingRun<'_>| {
-        let mut measured = measure(&context, run, &reference)?;
+        let mut measured = run.on_newest(|| measure(&context, run, &reference))?;
         if args.stress {
             measured.summary.stress = stress(&context, run, &measured.models, &reference, &command)?;
         }
@@ -73,9 +78,9 @@ pub fn evaluate(args: &EvaluateArgs, stop: &AtomicBool, bars: &MultiProgress) ->
     let beside = baseline.as_ref().zip(beside.as_ref());
     let (summary, _) = report(&context, (&own, &own_measured), beside, &reference)?;
     for method in std::iter::once(&summary.method).chain(&summary.baseline) {
-        print(method);
+        print(method)?;
     }
-    summary.print_warnings();
+    summary.print_warnings()?;
     Ok(folder.path().join(SUMMARY))
 }
 
@@ -96,25 +101,21 @@ impl EvaluateArgs {
     }
 }
 
-fn print(method: &MethodSummary) {
+fn print(method: &MethodSummary) -> Result<(), ProgramError> {
     let name = &method.method;
     for (field, found) in method.by_field() {
         for e in found {
-            println!(
-                "{name:10} {:7} {:8} nfe {:4}  {:22} {:.4}  floor {:.4}",
-                field.name(),
-                e.solver,
-                e.nfe,
-                e.metric,
-                e.value,
-                e.floor
-            );
+            let (field, Evaluation { solver, nfe, metric, value, floor, .. }) = (field.name(), e);
+            print_line(&format!(
+                "{name:10} {field:7} {solver:8} nfe {nfe:4}  {metric:22} {value:.4}  floor {floor:.4}"
+            ))?;
         }
     }
     if let Some(found) = &method.likelihood {
-        println!(
+        print_line(&format!(
             "{name:10} {:.4} bits per dimension, {:.4} nats +- {:.4} over {} points ({})",
             found.bits_per_dimension, found.nats, found.standard_error, found.points, found.estimator
-        );
+        ))?;
     }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::ProgramError;
 use crate::config::DATASETS;
 use crate::evaluation::features::refit;
+use crate::run::output::print_line;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
@@ -26,6 +27,6 @@ fn with_classifier() -> PossibleValuesParser {
 /// Each one line.
 pub fn features(_: &FeaturesArgs) -> Result<PathBuf, ProgramError> {
     let (weights, said) = refit()?;
-    println!("{said}");
+    print_line(&said)?;
     Ok(weights)
 }

@@ -4,6 +4,7 @@ pub mod compare;
 mod config_of;
 pub mod evaluate;
 pub mod features;
+pub mod inspect;
 mod report;
 pub mod sample;
 pub mod train;

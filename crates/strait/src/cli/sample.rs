@@ -1,7 +1,7 @@
 //! `sample`: new samples of a trained run, to an array or a picture.
 
 use crate::build::Picture;
-use crate::config::GridConfig;
+use crate::config::{GridConfig, check_range};
 use crate::evaluation::choose_average::choose_average;
 use crate::evaluation::grids;
 use crate::run::folder::RunFolder;
@@ -17,15 +17,16 @@ use strait_io::{Element, npz};
 use strait_ode::{Method, OdeError, Options};
 use strait_report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
 use tch::{Kind, Tensor};
+use tracing::warn;
 
 /// Draws samples from a run.
 #[derive(Debug, Args)]
 pub struct SampleArgs {
     /// A run, by name or path
     run: String,
-    /// Evaluations of the velocity for each sample
-    #[arg(long, default_value_t = 4)]
-    nfe: usize,
+    /// Evaluations of the velocity for each sample [default: 4]
+    #[arg(long)]
+    nfe: Option<usize>,
     /// euler, midpoint, heun, ralston, rk4, ab2, dopri5 (which chooses its own evaluations) or, of a flow map, map [default:
     /// map of a flow map, else euler]
     #[arg(long)]
@@ -46,6 +47,11 @@ pub struct SampleArgs {
     #[arg(long, default_value = "cpu")]
     device: String,
 }
+
+/// Evaluations where none are asked for.
+const NFE: usize = 4;
+/// The most samples of one command.
+const MOST: i64 = 100_000_000;
 
 enum Format {
     Npz,
@@ -70,29 +76,44 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         let problem = format!("{} is no folder", below.display());
         return Err(ProgramError::Argument { argument: format!("--out {}", args.out.display()), problem });
     }
-    if args.count < 1 {
-        let problem = "at least 1".into();
+    if !(1..=MOST).contains(&args.count) {
+        let problem = format!("it is from 1 to {MOST}");
         return Err(ProgramError::Argument { argument: format!("--count {}", args.count), problem });
     }
-    let folder = RunFolder::open(&args.run)?;
-    let config = folder.config()?;
-    let solver = args.solver.as_deref().unwrap_or(config.default_solver());
-    let refused = |problem: String| {
-        let argument = format!("--solver {solver} --nfe {}", args.nfe);
+    let nfe = args.nfe.unwrap_or(NFE);
+    check_range("--nfe", "evaluate.nfe", i64::try_from(nfe).unwrap_or(i64::MAX))?;
+    let refused = |solver: &str, problem: String| {
+        let argument = format!("--solver {solver} --nfe {nfe}");
         ProgramError::Argument { argument, problem }
     };
-    let of_ode = |error: OdeError| refused(error.to_string());
-    let method: Method = solver.parse().map_err(of_ode)?;
-    if !matches!(method, Method::Dopri5(_)) {
-        method.steps(args.nfe).map_err(of_ode)?;
-    }
+    let method = |solver: &str| {
+        let of_ode = |error: OdeError| refused(solver, error.to_string());
+        let method: Method = solver.parse().map_err(of_ode)?;
+        if !matches!(method, Method::Dopri5(_)) {
+            method.steps(nfe).map_err(of_ode)?;
+        }
+        Ok::<_, ProgramError>(method)
+    };
+    let named = args.solver.as_deref().map(method).transpose()?;
+    let folder = RunFolder::open(&args.run)?;
+    let config = folder.config()?;
+    let method = named.map_or_else(|| method(config.default_solver()), Ok)?;
     if method == Method::Map && !config.is_flow_map() {
-        return Err(refused("the run's velocity is not trained as a flow map; take another solver".into()));
+        return Err(refused("map", "the run's velocity is not trained as a flow map; take another solver".into()));
+    }
+    if args.nfe.is_some_and(|nfe| nfe != 1) && config.velocity.kind().is_one_step {
+        warn!("its velocity is one step of a flow: a sample takes 1 evaluation, and --nfe {nfe} is passed over");
+    } else if args.nfe.is_some() && matches!(method, Method::Dopri5(_)) {
+        warn!("dopri5 chooses its own evaluations: --nfe {nfe} is passed over");
     }
     let context = RunContext::new(&config, &args.device)?;
     let run = TrainingRun::new(&config, folder.path());
-    let models = choose_average(&run, &context, run.load(&context)?)?;
-    let (method, nfe) = if models.flow.is_some() { (Method::Euler, 1) } else { (method, args.nfe) };
+    let models = run.on_newest(|| choose_average(&run, &context, run.load(&context)?))?;
+    let (taken, turns) = (models.state.position.step, config.turns());
+    if taken < turns {
+        warn!("its training stands at turn {taken} of {turns}: these are no samples of the finished one");
+    }
+    let (method, nfe) = if models.flow.is_some() { (Method::Euler, 1) } else { (method, nfe) };
     let grid = grids::grid(args.grid, &config.evaluate.grid_search, (method, nfe), &models, &context, &folder)?;
     let mut draws = Seed(config.seed).stream("sample").at(args.seed);
     let x0 = context.source.sample(args.count, &mut draws, Kind::Float, context.device)?;
@@ -102,12 +123,34 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     let solution = method.solve(&*models.velocity, &x0, &grid, options)?;
     bar.finish_and_clear();
     let x = context.data.points.denormalise(&solution.x)?;
+    refuse_non_finite(&x, &folder)?;
     match format {
-        Format::Npz => npz::write(&args.out, &[("samples", &x, Element::of(x.kind()).unwrap_or(Element::F32))])?,
+        Format::Npz => {
+            let (x, element) = match &context.data.form {
+                Some(form) => (form.store(&x)?, form.element()),
+                None => (x.shallow_clone(), Element::of(x.kind()).unwrap_or(Element::F32)),
+            };
+            npz::write(&args.out, &[("samples", &x, element)])?;
+        }
         Format::Png => write_png(&args.out, folder.name(), context.data.picture, &x)?,
     }
     tracing::info!("{} samples, {}, {} evaluations each", args.count, method, solution.nfe);
     Ok(args.out.clone())
+}
+
+/// No sample that is not a number is written: whoever reads the file would not look for one.
+fn refuse_non_finite(x: &Tensor, folder: &RunFolder) -> Result<(), ProgramError> {
+    let rows = x.f_isfinite()?.f_flatten(1, -1)?.f_all_dim(1, false)?;
+    let bad = x.size()[0] - rows.f_sum(Kind::Int64)?.int64_value(&[]);
+    if bad == 0 {
+        return Ok(());
+    }
+    let problem = format!(
+        "{bad} of {} samples are not finite, and none is written; take more evaluations (--nfe) or another --solver, or train \
+         it with a lower rate",
+        x.size()[0]
+    );
+    Err(ProgramError::Run { path: folder.path().to_owned(), problem })
 }
 
 fn write_png(path: &Path, title: String, picture: Option<Picture>, x: &Tensor) -> Result<(), ProgramError> {
@@ -137,4 +180,20 @@ fn write_png(path: &Path, title: String, picture: Option<Picture>, x: &Tensor) -
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {
     strait_io::write_whole(path, |to| fs::write(to, bytes)).map_err(ProgramError::io(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_that_is_no_number_is_refused() {
+        let folder = RunFolder::of(Path::new("a"));
+        let x = |last: f64| Tensor::from_slice2(&[[1.0, 2.0], [3.0, last]]);
+        refuse_non_finite(&x(4.0), &folder).unwrap();
+        for last in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let line = refuse_non_finite(&x(last), &folder).unwrap_err().to_string();
+            assert!(line.starts_with("run a: 1 of 2 samples are not finite"), "{line}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! `train`: a run from a config to its report.
 
 use super::config_of::{config_of, stem};
+use super::inspect::say_look;
 use super::report::report;
 use crate::ProgramError;
 use crate::config::{self, Config};
@@ -9,12 +10,13 @@ use crate::evaluation::measure::measure;
 use crate::evaluation::reference::Reference;
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
+use crate::run::output::print_line;
+use crate::run::stop::Stop;
 use crate::training::context::RunContext;
 use crate::training::training_run::TrainingRun;
 use clap::Args;
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use tracing::info;
 
 /// What is trained where nothing is named.
@@ -38,8 +40,8 @@ pub struct TrainArgs {
     /// The run's name, a folder below runs/ [default: the preset's name and a number]
     #[arg(long)]
     name: Option<String>,
-    /// Go on with a run that was stopped or killed
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "data", "sets", "name"])]
+    /// Go on with a run that was stopped or killed; with `--set`, longer (phase.N.turns) or with another rate, batch or clip
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "data", "name"])]
     resume: Option<String>,
     /// List the presets
     #[arg(long)]
@@ -50,10 +52,10 @@ pub struct TrainArgs {
 ///
 /// # Errors
 /// Every error of a run, each one line.
-pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {
+pub fn train(args: &TrainArgs, stop: &Stop, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {
     if args.list {
         for (name, text) in config::PRESETS {
-            println!("{name:28}{}", text.lines().next().unwrap_or_default().trim_start_matches("# "));
+            print_line(&format!("{name:28}{}", text.lines().next().unwrap_or_default().trim_start_matches("# ")))?;
         }
         return Ok(None);
     }
@@ -61,14 +63,20 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
     let (config, folder) = match &args.resume {
         Some(run) => {
             let folder = RunFolder::open(run)?;
-            (folder.config()?, Some(folder))
+            let (before, config) = (folder.config()?, folder.config_with(&args.sets)?);
+            before.check_change(&config)?;
+            (config, Some(folder))
         }
         None => (config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?, None),
     };
     let context = RunContext::new(&config, &args.device)?;
-    TrainingRun::new(&config, Path::new("")).check(&context)?;
+    say_look(&config.data)?;
+    TrainingRun::new(&config, Path::new("")).check(&context).map_err(|error| ProgramError::Refused(error.into()))?;
     let folder = match folder {
-        Some(folder) => folder,
+        Some(folder) => {
+            change(&folder, &config, args, &context)?;
+            folder
+        }
         None => {
             let stem = stem(args.config.as_deref(), args.data.as_deref(), DEFAULT);
             RunFolder::create(args.name.as_deref(), &stem, &config)?
@@ -80,6 +88,20 @@ pub fn train(args: &TrainArgs, stop: &AtomicBool, bars: &MultiProgress) -> Resul
     }
     let resume_command = CommandContext::command(words);
     run(&config, &context, &folder, &CommandContext { stop, bars, resume_command }).map(Some)
+}
+
+/// Records the settings that a run is gone on with, where they are others, for it and for the baseline beside it.
+fn change(folder: &RunFolder, to: &Config, args: &TrainArgs, context: &RunContext) -> Result<(), ProgramError> {
+    let before = folder.config()?;
+    if before == *to {
+        return Ok(());
+    }
+    let digest = context.digest.as_deref();
+    TrainingRun::new(&before, folder.path()).change(to, &args.sets, digest)?;
+    if let (Some(before), Some(to)) = (before.baseline(), to.baseline()) {
+        TrainingRun::new(&before, &folder.path().join("baseline")).change(&to, &args.sets, digest)?;
+    }
+    folder.write_config(to)
 }
 
 fn run(
@@ -105,6 +127,6 @@ fn run(
     let beside = baseline.as_ref().map(|run| measure(context, run, &reference)).transpose()?;
     let beside = baseline.as_ref().zip(beside.as_ref());
     let (summary, report) = report(context, (&own, &measured), beside, &reference)?;
-    summary.print_warnings();
+    summary.print_warnings()?;
     Ok(report)
 }

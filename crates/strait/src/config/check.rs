@@ -1,9 +1,9 @@
 //! Values that TOML allows and a run does not.
 
-use super::error::{ConfigError, need, one_of, positive, widths};
+use super::error::{ConfigError, need, one_of, shown, widths};
 use super::{
-    Config, CouplingConfig, InterpolantConfig, MapConfig, OBJECTIVES, ObjectiveConfig, SourceConfig, TeacherConfig,
-    VelocityConfig,
+    Config, CouplingConfig, InterpolantConfig, MapConfig, OBJECTIVES, ObjectiveConfig, PhaseConfig, SourceConfig,
+    TeacherConfig, VelocityConfig,
 };
 use strait_ode::Method;
 use strait_optim::LevelName;
@@ -14,6 +14,8 @@ impl Config {
     /// # Errors
     /// The first such value.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_ranges()?;
+        self.check_steps()?;
         self.data.check()?;
         self.velocity.check()?;
         self.interpolant.check()?;
@@ -27,7 +29,6 @@ impl Config {
         let normal = self.source == SourceConfig::Normal || (velocity.is_trained && !velocity.is_one_step);
         need(normal, "source", self.source, "the normal one where velocity.family is `flow` or `gaussian`")?;
         for (i, phase) in self.phase.iter().enumerate() {
-            need(phase.turns > 0, &format!("phase.{i}.turns"), phase.turns, "at least 1")?;
             // These are fitted to data before their first step, once.
             let fitted = |level: &LevelName| *level == LevelName::Transport || velocity.is_one_step;
             let key = format!("phase.{i}.fresh");
@@ -46,14 +47,20 @@ impl Config {
                     let at = format!("{key}.plus.{k}");
                     self.check_objective(&format!("{at}.objective"), level.level, term.objective)?;
                     level.check_batch(&key, term.objective)?;
-                    need(term.weight.is_finite(), &format!("{at}.weight"), term.weight, "a finite number")?;
                 }
             }
         }
-        let log = &self.log;
-        need(log.every > 0 && log.checkpoint > 0 && log.keep > 0, "log", log, "made of numbers of at least 1")?;
-        self.compare.check()?;
         self.check_evaluate()
+    }
+
+    /// Refuses more gradient steps than can be counted, also in what follows from a config.
+    fn check_steps(&self) -> Result<(), ConfigError> {
+        const MOST: u128 = 1_000_000_000_000;
+        let steps = |phase: &PhaseConfig| {
+            u128::from(phase.turns) * phase.level.iter().map(|level| u128::from(level.steps)).sum::<u128>().max(1)
+        };
+        let steps: u128 = self.phase.iter().map(steps).sum();
+        need(steps <= MOST, "gradient steps of all phases", steps as f64, "at most 1,000,000,000,000")
     }
 
     /// Refuses an objective that its level or the run's models have no meaning for.
@@ -88,11 +95,9 @@ impl Config {
     }
 
     fn check_coupling(&self) -> Result<(), ConfigError> {
-        let CouplingConfig::Reflow { rounds, pairs, solver, nfe, teacher: first } = &self.coupling else {
+        let CouplingConfig::Reflow { solver, nfe, teacher: first, .. } = &self.coupling else {
             return Ok(());
         };
-        need(*rounds > 0, "coupling.rounds", rounds, "at least 1")?;
-        need(*pairs > 0, "coupling.pairs", pairs, "at least 1")?;
         check_solver("coupling", solver, &[*nfe], &self.teacher().unwrap_or_else(|| self.clone()))?;
         let linear = self.interpolant == InterpolantConfig::Linear;
         need(linear, "interpolant", &self.interpolant, "linear where the coupling is reflow")?;
@@ -115,11 +120,10 @@ impl Config {
         let evaluate = &self.evaluate;
         need(!evaluate.nfe.is_empty(), "evaluate.nfe", &evaluate.nfe, "at least one count")?;
         // Coverage looks at the five nearest neighbours.
-        let least = if self.data.has_classifier() { 7 } else { 2 };
-        need(evaluate.samples >= least, "evaluate.samples", evaluate.samples, &format!("at least {least}"))?;
+        let enough = !self.data.has_classifier() || evaluate.samples >= 7;
+        need(enough, "evaluate.samples", evaluate.samples, "at least 7 where samples are compared in features")?;
         let solver = evaluate.solver.as_deref().unwrap_or(self.default_solver());
-        check_solver("evaluate", solver, &evaluate.nfe, self)?;
-        evaluate.check()
+        check_solver("evaluate", solver, &evaluate.nfe, self)
     }
 }
 
@@ -127,19 +131,15 @@ impl VelocityConfig {
     fn check(&self) -> Result<(), ConfigError> {
         widths("velocity.hidden", self.hidden())?;
         let half_lives = self.half_lives();
-        let distinct = half_lives.iter().enumerate().all(|(i, h)| positive(*h) && !half_lives[..i].contains(h));
-        need(distinct, "velocity.ema_half_lives", half_lives, "a list of distinct numbers above 0")?;
-        match self {
-            Self::Flow(flow) => need(flow.steps > 0, "velocity.steps", flow.steps, "at least 1"),
-            Self::Mlp(_) | Self::Gaussian => Ok(()),
-        }
+        let distinct = half_lives.iter().enumerate().all(|(i, h)| !half_lives[..i].contains(h));
+        need(distinct, "velocity.ema_half_lives", half_lives, "a list of distinct numbers")
     }
 }
 
 fn check_solver(at: &str, solver: &str, counts: &[usize], run: &Config) -> Result<(), ConfigError> {
     let method: Result<Method, _> = solver.parse();
     let method = method.map_err(|error| ConfigError::Value {
-        key: format!("{at}.solver = {solver:?}"),
+        key: format!("{at}.solver = {}", shown(&solver)),
         must: format!("a solver ({error})"),
     })?;
     let map = method != Method::Map || run.is_flow_map();

@@ -1,6 +1,5 @@
 //! `[compare]`: how the methods of a comparison are trained that the preset does not say itself.
 
-use super::error::{ConfigError, need, positive};
 use serde::{Deserialize, Serialize};
 
 /// `[compare]`.
@@ -46,18 +45,5 @@ impl Default for JointConfig {
 impl CompareConfig {
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
-    }
-
-    /// Refuses settings that no method can be trained with.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let Self { pairs, pairs_nfe, joint } = self;
-        need(*pairs > 0, "compare.pairs", pairs, "at least 1")?;
-        need(*pairs_nfe > 0, "compare.pairs_nfe", pairs_nfe, "at least 1")?;
-        need(joint.glow_steps > 0, "compare.joint.glow_steps", joint.glow_steps, "at least 1")?;
-        need(joint.weight.is_finite(), "compare.joint.weight", joint.weight, "a finite number")?;
-        let step = positive(joint.step) && joint.step <= 0.5;
-        need(step, "compare.joint.step", joint.step, "above 0 and at most 0.5")?;
-        need(positive(joint.rate), "compare.joint.rate", joint.rate, "above 0")?;
-        need(joint.velocity_steps > 0, "compare.joint.velocity_steps", joint.velocity_steps, "at least 1")
     }
 }

@@ -56,20 +56,26 @@ pub struct DataConfig {
     /// validation and test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub points: Option<i64>,
-    /// The units that the networks see.
-    #[serde(default)]
-    pub units: UnitsConfig,
+    /// The units that the networks see; those that a look at its columns proposes where nothing is said of a `file`, and
+    /// `unit` of other data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<UnitsConfig>,
+    /// The names of the arrays of `file`, where they are not usual ones.
+    #[serde(default, skip_serializing_if = "ArraysConfig::is_empty")]
+    pub arrays: ArraysConfig,
+    /// Whether the whole numbers k of `file` become uniform on [k, k + 1), so that they have a density.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dequantise: bool,
     /// Dimensions of `gaussian`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<i64>,
 }
 
 /// Units of the data, as networks and source see them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnitsConfig {
     /// Mean 0, and variance 1 on average over the coordinates.
-    #[default]
     #[serde(alias = "overall")]
     Unit,
     /// Mean 0 and variance 1 of each coordinate: for columns of different units.
@@ -78,6 +84,39 @@ pub enum UnitsConfig {
     Robust,
     /// The data's own.
     Own,
+}
+
+/// `[data.arrays]`: the names of a file's arrays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArraysConfig {
+    /// The training points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<String>,
+    /// The validation points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<String>,
+    /// The test points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+    /// Points that are split at random.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// The classes of the training points, or of those that are split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_labels: Option<String>,
+    /// The classes of the validation points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_labels: Option<String>,
+    /// The classes of the test points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_labels: Option<String>,
+}
+
+impl ArraysConfig {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// `[source]`.
@@ -147,27 +186,24 @@ impl DataConfig {
         let kind = self.kind();
         need(self.name.is_some() || self.file.is_some(), "data.name", self.name, "given, or a `file`")?;
         need(self.name.is_none() || self.file.is_none(), "data.file", &self.file, "left out where `name` is given")?;
-        need(
-            self.image.is_none() || self.file.is_some(),
-            "data.image",
-            self.image,
-            "left out where there is no `file`",
-        )?;
+        let of_file = "left out where there is no `file`";
+        need(self.image.is_none() || self.file.is_some(), "data.image", self.image, of_file)?;
+        need(self.arrays.is_empty() || self.file.is_some(), "data.arrays", &self.arrays, of_file)?;
+        need(!self.dequantise || self.file.is_some(), "data.dequantise", self.dequantise, of_file)?;
         let image = self.image.is_none_or(|[c, h, w]| [1, 3].contains(&c) && h > 0 && w > 0);
         need(image, "data.image", self.image, "1 or 3 channels, a height and a width")?;
-        let own = |key: &str, value: &dyn std::fmt::Debug, is_given: bool| {
+        let own = |key: &str, value: Option<f64>| {
             let has = |kind: &DatasetKind| kind.keys.contains(&key);
             let those: Vec<&str> = DATASETS.iter().filter(|kind| has(kind)).map(|kind| kind.key).collect();
             let must = format!("left out for all data but {}", one_of(&those));
-            need(!is_given || kind.is_some_and(has), &format!("data.{key}"), value, &must)
+            need(value.is_none() || kind.is_some_and(has), &format!("data.{key}"), value, &must)
         };
-        own("sd", &self.sd, self.sd.is_some())?;
-        own("radius", &self.radius, self.radius.is_some())?;
-        own("dimension", &self.dimension, self.dimension.is_some())?;
+        own("sd", self.sd)?;
+        own("radius", self.radius)?;
+        own("dimension", self.dimension.map(|d| d as f64))?;
         let toy = kind.is_some_and(|kind| kind.is_toy);
         need(self.points.is_none() || toy, "data.points", self.points, "left out for data that are not a toy")?;
-        need(self.points.is_none_or(|n| n > 1), "data.points", self.points, "at least 2")?;
-        let scales = toy || self.file.is_some() || self.units == UnitsConfig::Unit;
+        let scales = toy || self.file.is_some() || self.units.is_none_or(|units| units == UnitsConfig::Unit);
         need(scales, "data.units", self.units, "left out for named data that are not a toy")
     }
 }

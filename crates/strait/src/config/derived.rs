@@ -1,8 +1,8 @@
 //! Configs that follow from a config: its linear baseline, its larger velocity, the teacher of a rectified flow.
 
 use super::{
-    Config, CouplingConfig, EvaluateConfig, InterpolantConfig, LevelConfig, MlpConfig, ObjectiveConfig, PhaseConfig,
-    VelocityConfig,
+    Config, ConfigError, CouplingConfig, EvaluateConfig, InterpolantConfig, LevelConfig, MlpConfig, ObjectiveConfig,
+    PhaseConfig, VelocityConfig,
 };
 use strait_optim::{LevelName, Spans, Times};
 
@@ -75,6 +75,31 @@ impl Config {
         // What is evaluated is said by the training that it is made for.
         let evaluate = EvaluateConfig { baseline: false, ..EvaluateConfig::default() };
         Some(Self { velocity, phase, evaluate, ..self.clone() })
+    }
+
+    /// Refuses other settings to go on with than those that a training may change on its way: how long it is, how its steps
+    /// are taken, and how it is logged and measured.
+    ///
+    /// # Errors
+    /// `Value` where anything else differs.
+    pub fn check_change(&self, to: &Self) -> Result<(), ConfigError> {
+        let mut same = to.clone();
+        for (phase, own) in same.phase.iter_mut().zip(&self.phase) {
+            phase.turns = own.turns;
+            for (level, own) in phase.level.iter_mut().zip(&own.level) {
+                (level.rate, level.warm_up, level.decay) = (own.rate, own.warm_up, own.decay);
+                (level.batch, level.clip) = (own.batch, own.clip);
+                (level.betas, level.weight_decay) = (own.betas, own.weight_decay);
+            }
+        }
+        (same.evaluate, same.log, same.compare) = (self.evaluate.clone(), self.log.clone(), self.compare.clone());
+        let drawn = self.coupling.kind().is_drawn || self.phase == to.phase;
+        if same == *self && drawn {
+            return Ok(());
+        }
+        let must = "of phase.N.turns, of the rate, warm_up, decay, batch, clip, betas or weight_decay of a level (not under \
+                    reflow, whose teacher is trained by the same phases), of log or of evaluate; train another run for others";
+        Err(ConfigError::Value { key: "--set with --resume".into(), must: must.into() })
     }
 
     /// The teacher of a rectified flow: the same with one round fewer, and before the first round the first teacher's own.

@@ -1,5 +1,6 @@
 //! What can be wrong with a config, and the words that say so.
 
+use serde::Serialize;
 use std::path::PathBuf;
 
 /// What can be wrong with a config.
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ConfigError {
     /// Neither a preset nor a file.
-    #[error("no preset and no file is called `{name}`{}", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    #[error("no preset and no file is called `{}`{}; `train --list` names the presets", brief(name), nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
     Unknown {
         /// What was asked for.
         name: String,
@@ -57,15 +58,32 @@ pub(super) fn positive(x: f64) -> bool {
 }
 
 /// Refuses unless `holds`, in the words "KEY = VALUE must be MUST".
-pub(super) fn need(holds: bool, key: &str, value: impl std::fmt::Debug, must: &str) -> Result<(), ConfigError> {
+pub(super) fn need(holds: bool, key: &str, value: impl Serialize, must: &str) -> Result<(), ConfigError> {
     if holds {
         return Ok(());
     }
-    Err(ConfigError::Value { key: format!("{key} = {value:?}"), must: must.into() })
+    Err(ConfigError::Value { key: format!("{key} = {}", shown(&value)), must: must.into() })
+}
+
+/// A value as a config would say it, its beginning where it is long.
+pub(super) fn shown(value: &impl Serialize) -> String {
+    brief(&toml::Value::try_from(value).map_or_else(|_| "nothing".into(), |value| value.to_string()))
+}
+
+/// The beginning of a text, for a message.
+pub(super) fn brief(text: &str) -> String {
+    const MOST: usize = 80;
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
 }
 
 pub(super) fn widths(key: &str, hidden: &[i64]) -> Result<(), ConfigError> {
-    need(hidden.iter().all(|width| *width > 0), key, hidden, "a list of widths of at least 1")
+    const MOST: i128 = 1_000_000_000;
+    let weights: i128 = hidden.windows(2).map(|pair| i128::from(pair[0]) * i128::from(pair[1])).sum();
+    need(weights <= MOST, key, hidden, "a list of widths that make at most 1,000,000,000 weights")
 }
 
 /// Names as a sentence lists them: "a, b or c".

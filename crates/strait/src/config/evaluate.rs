@@ -1,6 +1,5 @@
 //! `[evaluate]`.
 
-use super::error::{ConfigError, need};
 use serde::{Deserialize, Serialize};
 use strait_core::Split;
 
@@ -192,35 +191,5 @@ pub struct StressConfig {
 impl Default for StressConfig {
     fn default() -> Self {
         Self { turns: 8000 }
-    }
-}
-
-impl EvaluateConfig {
-    /// Refuses counts that nothing can be measured with.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let Self { dynamics, likelihood, exact_field, grid_search, stress, .. } = self;
-        for (key, count) in [
-            ("dynamics.steps", dynamics.steps as i64),
-            ("dynamics.trajectories", dynamics.trajectories),
-            ("dynamics.times", dynamics.times),
-            ("likelihood.steps", likelihood.steps as i64),
-            ("likelihood.probe_pairs", likelihood.probe_pairs),
-            ("exact_field.candidates", exact_field.candidates),
-            ("exact_field.sampled_candidates", exact_field.sampled_candidates),
-            ("exact_field.queries", exact_field.queries),
-            ("exact_field.trajectories", exact_field.trajectories),
-            ("grid_search.points", grid_search.points),
-            ("grid_search.trials", grid_search.trials as i64),
-            ("stress.turns", stress.turns as i64),
-        ] {
-            need(count > 0, &format!("evaluate.{key}"), count, "at least 1")?;
-        }
-        // A standard error is of at least two.
-        for (key, count) in
-            [("likelihood.points", likelihood.points), ("likelihood.probed_points", likelihood.probed_points)]
-        {
-            need(count > 1, &format!("evaluate.{key}"), count, "at least 2")?;
-        }
-        Ok(())
     }
 }

@@ -14,12 +14,13 @@ mod interpolant;
 mod objective;
 mod own_data;
 mod phase;
+mod range;
 mod read;
 mod velocity;
 
 pub use compare::{CompareConfig, JointConfig};
 pub use coupling::{COUPLINGS, CouplingConfig, CouplingKind, TeacherConfig};
-pub use data::{DATASETS, DataConfig, DataName, DatasetKind, SourceConfig, UnitsConfig};
+pub use data::{ArraysConfig, DATASETS, DataConfig, DataName, DatasetKind, SourceConfig, UnitsConfig};
 pub(crate) use derived::{velocity_alone, velocity_level};
 pub use error::ConfigError;
 pub use evaluate::{
@@ -32,6 +33,7 @@ pub use interpolant::{
 pub use objective::{DerivativeConfig, OBJECTIVES, ObjectiveConfig, ObjectiveKind, TermConfig};
 pub use own_data::default_for_data;
 pub use phase::{LevelConfig, PhaseConfig};
+pub use range::{RANGES, Range, check_range};
 pub use read::{PRESETS, lay_over, load, preset, write};
 pub use velocity::{ActivationConfig, FlowConfig, MlpConfig, VELOCITIES, VelocityConfig, VelocityFamily, VelocityKind};
 

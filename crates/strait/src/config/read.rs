@@ -1,8 +1,11 @@
 //! From TOML to a config and back, with errors that say where and what would be right.
 
+use super::error::brief;
 use super::{Config, ConfigError, VERSION};
 use serde::Deserialize as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
+use strait_io::IoError;
 use toml::{Table, Value};
 
 /// The presets that come with the program, by name; the first is the default.
@@ -45,9 +48,7 @@ pub fn load(name: &str, sets: &[String]) -> Result<Config, ConfigError> {
                 let nearest = nearest(name, PRESETS.iter().map(|(n, _)| *n)).map(str::to_owned);
                 return Err(ConfigError::Unknown { name: name.into(), nearest });
             }
-            let text =
-                std::fs::read_to_string(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
-            (path.display().to_string(), text)
+            (path.display().to_string(), text_of(path)?)
         }
     };
     parse(&origin, &text, sets)
@@ -59,6 +60,23 @@ pub fn load(name: &str, sets: &[String]) -> Result<Config, ConfigError> {
 /// As [`load`].
 pub fn lay_over(config: &Config, origin: &str, sets: &[String]) -> Result<Config, ConfigError> {
     parse(origin, &write(config)?, sets)
+}
+
+/// The text of a file, which is no pipe, and no other thing that happens to lie there.
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    const MOST: u64 = 1 << 20;
+    let io = |source| ConfigError::Io { path: path.to_owned(), source };
+    let refused = |problem: &str| io(std::io::Error::new(ErrorKind::InvalidData, problem));
+    let file = strait_io::open(path).map_err(|error| match error {
+        IoError::System { source, .. } => io(source),
+        error => io(std::io::Error::other(error)),
+    })?;
+    let mut bytes = vec![];
+    file.take(MOST + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MOST {
+        return Err(refused("it is larger than any config"));
+    }
+    String::from_utf8(bytes).map_err(|_| refused("it is no text, so no config"))
 }
 
 /// As [`load`], from a text.
@@ -85,7 +103,7 @@ fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigErro
 fn laid_over(mut config: Config, table: &mut Table, sets: &[String]) -> Result<Config, ConfigError> {
     let mut refused = None;
     for set in sets {
-        let origin = format!("--set {set}");
+        let origin = format!("--set {}", brief(set));
         lay(table, set).map_err(|problem| ConfigError::Text { origin: origin.clone(), line: None, problem })?;
         match Config::deserialize(table.clone()) {
             Ok(laid) => (config, refused) = (laid, None),
@@ -145,17 +163,33 @@ fn quoted(message: &str) -> impl Iterator<Item = &str> {
 
 /// serde's words with the nearest known name added: "unknown field `rat`, expected one of ...".
 fn explain(message: &str) -> String {
-    let first = message.lines().next().unwrap_or_default();
+    let first = &in_words(message.lines().next().unwrap_or_default());
     let mut names = quoted(first);
     let Some(unknown) = names.next().filter(|_| first.starts_with("unknown ")) else {
-        return first.to_owned();
+        return brief(first);
     };
     let known: Vec<&str> = names.collect();
     let what = if first.starts_with("unknown field") { "key" } else { "value" };
     match nearest(unknown, known.iter().copied()) {
-        Some(near) => format!("unknown {what} `{unknown}`; did you mean `{near}`?"),
-        None => format!("unknown {what} `{unknown}`; known here: {}", known.join(", ")),
+        Some(near) => format!("unknown {what} `{}`; did you mean `{near}`?", brief(unknown)),
+        None => format!("unknown {what} `{}`; known here: {}", brief(unknown), known.join(", ")),
     }
+}
+
+/// What serde expects, in words that are not Rust's.
+fn in_words(message: &str) -> String {
+    let Some((found, expected)) = message.split_once(", expected ") else { return message.to_owned() };
+    let first = expected.split(' ').next().unwrap_or_default();
+    let expected = match first {
+        "struct" | "internally" | "adjacently" | "map" => "a table",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "sequence" => "a list",
+        "enum" | "variant" => "one name",
+        _ => expected,
+    };
+    format!("{found}, expected {expected}")
 }
 
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -166,10 +200,17 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, k)| k)
 }
 
+/// Bytes of a setting, and dots in its key: a config is shallow, and what reads it recurses.
+const LONGEST: usize = 65_536;
+const DEEPEST: usize = 16;
+
 /// Lays `a.b.0.c=value` over a table. The value is TOML; what is not is taken as a string.
 fn lay(table: &mut Table, set: &str) -> Result<(), String> {
     let (path, value) = set.split_once('=').ok_or("it has the form KEY=VALUE")?;
     let value = value.trim();
+    if set.len() > LONGEST || path.matches('.').count() > DEEPEST || value.matches('.').count() > LONGEST / 16 {
+        return Err("it is longer or deeper than any setting".into());
+    }
     let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("value"));
     let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
     let keys: Vec<&str> = path.trim().split('.').collect();

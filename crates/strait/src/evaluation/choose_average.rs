@@ -32,7 +32,7 @@ pub fn choose_average(run: &TrainingRun<'_>, context: &RunContext, loaded: Loade
         several => several,
     };
     let step = loaded.models.state.position.step;
-    let known = run.folder.read_json::<AverageSummary>(FILE)?.filter(|known| known.step == step);
+    let known = run.folder.read_cached::<AverageSummary>(FILE).filter(|known| known.step == step);
     let chosen = match known {
         Some(known) => known,
         None => {
@@ -43,7 +43,7 @@ pub fn choose_average(run: &TrainingRun<'_>, context: &RunContext, loaded: Loade
                 distances.push((half_life, judge.distance(run, context, &loaded.models)?));
             }
             let chosen = judge.choose(step, distances);
-            run.folder.write_json(FILE, &chosen)?;
+            run.folder.cache(FILE, &chosen);
             info!("{}: of its moving averages, that of half-life {}", run.name, chosen.half_life);
             chosen
         }

@@ -47,7 +47,7 @@ pub fn grid(
         GridConfig::Searched => {}
     }
     let step = models.state.position.step;
-    let mut known: Vec<Found> = folder.read_json(FILE)?.unwrap_or_default();
+    let mut known: Vec<Found> = folder.read_cached(FILE).unwrap_or_default();
     known.retain(|found| found.step == step);
     if let Some(found) = known.iter().find(|found| found.solver == method.name() && found.nfe == nfe) {
         return Ok(TimeGrid::custom(found.times.clone())?);
@@ -64,6 +64,6 @@ pub fn grid(
         error: found.error,
         uniform_error: found.uniform_error,
     });
-    folder.write_json(FILE, &known)?;
+    folder.cache(FILE, &known);
     Ok(found.grid)
 }

@@ -31,10 +31,11 @@ pub fn write(
     reference: &Reference,
 ) -> Result<PathBuf, ProgramError> {
     let units = match config.data.units {
-        UnitsConfig::Unit => "in units in which the data have variance 1",
-        UnitsConfig::Column => "in units in which each coordinate of the data has variance 1",
-        UnitsConfig::Robust => "in units in which the quartiles of each coordinate are those of a normal law",
-        UnitsConfig::Own => "in the data's own units",
+        None if config.data.file.is_some() => "in units that the data's columns propose",
+        None | Some(UnitsConfig::Unit) => "in units in which the data have variance 1",
+        Some(UnitsConfig::Column) => "in units in which each coordinate of the data has variance 1",
+        Some(UnitsConfig::Robust) => "in units in which the quartiles of each coordinate are those of a normal law",
+        Some(UnitsConfig::Own) => "in the data's own units",
     };
     let mut quality = vec![figures::quality(methods, reference).draw()?.into()];
     quality.extend(measured(reference).map(|metric| tables::quality(metric, methods, reference).into()));

@@ -1,12 +1,12 @@
 //! One command at work: what stops it, what shows its progress, and how it is resumed.
 
+use super::stop::Stop;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use std::sync::atomic::AtomicBool;
 
 /// What ends trainings early, what shows them, and how the command is resumed.
 pub struct CommandContext<'a> {
-    /// Set by Ctrl-C.
-    pub stop: &'a AtomicBool,
+    /// Asked by a signal.
+    pub stop: &'a Stop,
     /// The progress bars.
     pub bars: &'a MultiProgress,
     /// The command that resumes it after an interruption.
@@ -27,7 +27,7 @@ impl CommandContext<'_> {
     /// A progress bar.
     pub fn bar(&self, name: &str, total: u64, done: u64) -> ProgressBar {
         let style =
-            ProgressStyle::with_template("{prefix:>8} {bar:30} {human_pos}/{human_len} {per_sec:.0} eta {eta} {msg}");
+            ProgressStyle::with_template("{prefix:>8} {bar:30} {human_pos}/{human_len} {per_sec} eta {eta} {msg}");
         let bar = self.bars.add(ProgressBar::new(total).with_position(done).with_prefix(name.to_owned()));
         if let Ok(style) = style {
             bar.set_style(style);

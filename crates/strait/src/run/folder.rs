@@ -5,12 +5,16 @@ use crate::config::{self, Config};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use tracing::{debug, warn};
 
 /// Where runs lie, below the current folder.
 pub const RUNS: &str = "runs";
 
 /// The tables of a comparison, in its folder, for scripts: a folder with it is no run.
 pub const COMPARISON: &str = "comparison.json";
+
+/// The most runs that a message names.
+const SHOWN: usize = 8;
 
 /// A run's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +61,8 @@ impl RunFolder {
     pub(crate) fn below_runs(name: &str) -> Result<PathBuf, ProgramError> {
         let path = Path::new(RUNS).join(name);
         if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-            let problem = "a run's name is a plain name without slashes".into();
-            return Err(ProgramError::Run { path, problem });
+            let problem = "a run's name is a plain name without slashes, and begins with no dot".into();
+            return Err(ProgramError::Argument { argument: format!("--name {name:.80}"), problem });
         }
         Ok(path)
     }
@@ -101,8 +105,11 @@ impl RunFolder {
             .map(|entries| entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
             .unwrap_or_default();
         known.sort();
-        let known =
-            if known.is_empty() { "there are no runs yet".into() } else { format!("there are: {}", known.join(", ")) };
+        let known = match known.len() {
+            0 => "there are no runs yet".into(),
+            n if n > SHOWN => format!("there are {n}, as {}", known[..SHOWN].join(", ")),
+            _ => format!("there are: {}", known.join(", ")),
+        };
         Err(ProgramError::Run { path: Path::new(RUNS).join(name), problem: format!("there is no such run; {known}") })
     }
 
@@ -155,7 +162,15 @@ impl RunFolder {
     /// # Errors
     /// As [`config::load`].
     pub fn config(&self) -> Result<Config, ProgramError> {
-        Ok(config::load(&self.path.join("config.toml").to_string_lossy(), &[])?)
+        self.config_with(&[])
+    }
+
+    /// Its resolved config, with settings laid over it.
+    ///
+    /// # Errors
+    /// As [`config::load`].
+    pub fn config_with(&self, sets: &[String]) -> Result<Config, ProgramError> {
+        Ok(config::load(&self.path.join("config.toml").to_string_lossy(), sets)?)
     }
 
     /// Writes a file under a temporary name and renames it.
@@ -171,13 +186,34 @@ impl RunFolder {
     /// A record that was written as JSON; None where there is no such file.
     ///
     /// # Errors
-    /// `Io` names a file that cannot be read, or that holds another record.
+    /// `Io` names a file that cannot be read, `Damaged` one that holds another record.
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ProgramError> {
         let path = self.path.join(name);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(serde_json::from_str(&text).map_err(|error| ProgramError::io(&path)(error.into()))?)),
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let damaged = |error: serde_json::Error| {
+                    let problem = if bytes.is_empty() { "empty".into() } else { format!("line {}", error.line()) };
+                    ProgramError::Damaged { path: path.clone(), problem }
+                };
+                serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(ProgramError::io(&path)(error)),
+        }
+    }
+
+    /// A record that can be made anew: None also where it is damaged.
+    pub fn read_cached<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.read_json(name).unwrap_or_else(|error| {
+            warn!("{error}");
+            None
+        })
+    }
+
+    /// Keeps a record that can be made anew; where that cannot be, as in a folder that may only be read, it is said.
+    pub fn cache(&self, name: &str, record: &impl Serialize) {
+        if let Err(error) = self.write_json(name, record) {
+            debug!("not kept: {error}");
         }
     }
 

@@ -73,14 +73,16 @@ impl MetricsLine {
     }
 }
 
-/// The lines of a training; a line that was cut short by a kill is passed over.
+/// The lines of a training; a line that a kill or a full disk has left incomplete is passed over.
 ///
 /// # Errors
 /// `Io` where the file cannot be read.
 pub fn read(folder: &RunFolder) -> Result<Vec<MetricsLine>, ProgramError> {
     let path = folder.path().join(FILE);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
+    match fs::read(&path) {
+        Ok(bytes) => {
+            Ok(String::from_utf8_lossy(&bytes).lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(vec![]),
         Err(error) => Err(ProgramError::io(&path)(error)),
     }

@@ -3,5 +3,7 @@
 pub mod command;
 pub mod folder;
 pub mod metrics;
+pub mod output;
 pub(crate) mod provenance;
+pub mod stop;
 pub mod summary;

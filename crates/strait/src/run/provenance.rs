@@ -17,6 +17,18 @@ struct Provenance {
     config: Config,
     /// The SHA-256 of its data, where they are a file.
     data: Option<String>,
+    /// What was changed on the way, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<Change>,
+}
+
+/// Settings that a training was gone on with from a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Change {
+    /// The step of the checkpoint that it went on from.
+    step: u64,
+    /// As they were given.
+    settings: Vec<String>,
 }
 
 impl Provenance {
@@ -24,7 +36,12 @@ impl Provenance {
         let mut config = config.clone();
         (config.evaluate, config.log) = (EvaluateConfig::default(), LogConfig::default());
         (config.compare, config.data.file) = (CompareConfig::default(), None);
-        Self { config, data: data.map(Into::into) }
+        Self { config, data: data.map(Into::into), changes: vec![] }
+    }
+
+    /// Whether both are of the same settings and data, whatever was changed on the way to them.
+    fn is_of(&self, other: &Self) -> bool {
+        self.config == other.config && self.data == other.data
     }
 
     /// The sections of the settings that are not the same.
@@ -38,18 +55,43 @@ impl Provenance {
     }
 }
 
+fn read(folder: &RunFolder) -> Result<Option<Provenance>, ProgramError> {
+    match folder.read_json::<Provenance>(FILE)? {
+        None => folder.read_json::<Provenance>(OLD_FILE),
+        found => Ok(found),
+    }
+}
+
+/// Records that a training goes on from a step with other settings, which were given in these words.
+///
+/// # Errors
+/// As [`check`], of the settings before, unless those after stand there already; `Io` where it cannot be written.
+pub(crate) fn change(
+    folder: &RunFolder,
+    (before, after): (&Config, &Config),
+    data: Option<&str>,
+    (step, settings): (u64, &[String]),
+) -> Result<(), ProgramError> {
+    let mut now = Provenance::of(after, data);
+    if let Some(then) = read(folder)? {
+        if then.is_of(&now) {
+            return Ok(());
+        }
+        check(folder, before, data)?;
+        now.changes = then.changes;
+    }
+    now.changes.push(Change { step, settings: settings.to_vec() });
+    folder.write_json(FILE, &now).map(|_| ())
+}
+
 /// Refuses to go on from a training of other settings or data, or to measure it with them.
 ///
 /// # Errors
 /// `Run` names what was changed; `Io` where the record cannot be read.
 pub(crate) fn check(folder: &RunFolder, config: &Config, data: Option<&str>) -> Result<(), ProgramError> {
-    let then = match folder.read_json::<Provenance>(FILE)? {
-        None => folder.read_json::<Provenance>(OLD_FILE)?,
-        found => found,
-    };
-    let Some(then) = then else { return Ok(()) };
+    let Some(then) = read(folder)? else { return Ok(()) };
     let now = Provenance::of(config, data);
-    if then == now {
+    if then.is_of(&now) {
         return Ok(());
     }
     let changed = then.changed_sections(&now);

@@ -1,5 +1,6 @@
 //! `summary.json`: the numbers of a run, for scripts.
 
+use super::output::print_line;
 use crate::ProgramError;
 use crate::config::{Config, EvaluateConfig};
 use crate::run::folder::RunFolder;
@@ -305,8 +306,11 @@ impl Summary {
     }
 
     /// Prints what speaks against the run, a line each.
-    pub fn print_warnings(&self) {
-        self.warnings.iter().for_each(|line| println!("warning: {line}"));
+    ///
+    /// # Errors
+    /// Those of [`print_line`].
+    pub fn print_warnings(&self) -> Result<(), ProgramError> {
+        self.warnings.iter().try_for_each(|line| print_line(&format!("warning: {line}")))
     }
 }
 

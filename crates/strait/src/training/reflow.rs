@@ -8,7 +8,6 @@ use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 use strait_ode::{Method, Options, TimeGrid};
 use strait_transport::{Generated, PairStore, StoredPairs};
@@ -68,8 +67,8 @@ pub(super) fn make(
     let store = store(folder, *pairs);
     let stream = context.seed.stream("pairs of a round").stream(&rounds.to_string());
     let bar = command.bar("pairs", store.shards(), 0);
-    store.fill(|shard, n| {
-        if command.stop.load(Ordering::Relaxed) {
+    let shard = |shard, n| {
+        if command.stop.is_asked() {
             return Err(ProgramError::Interrupted { step: 0, resume_command: command.resume_command.clone() });
         }
         let start = Instant::now();
@@ -79,7 +78,8 @@ pub(super) fn make(
         folder.write_json(RECORD, &record)?;
         bar.inc(1);
         Ok::<_, ProgramError>(Generated { x0, x1, labels: None })
-    })?;
+    };
+    command.stop.answered_by(|| store.fill(shard))?;
     bar.finish_and_clear();
     info!("{pairs} pairs of round {rounds} in {}", folder.path().join("pairs").display());
     Ok(())

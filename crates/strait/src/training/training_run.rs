@@ -12,7 +12,6 @@ use crate::run::metrics::{self, LevelLine, MetricsLine};
 use crate::run::provenance;
 use crate::{ProgramError, build};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 use strait_core::{Dataset, Parameters, Seed, Split};
 use strait_optim::checkpoint::{self, Checkpoint};
@@ -75,8 +74,22 @@ impl<'a> TrainingRun<'a> {
         let stored = self.on.unwrap_or(self).pairs(context, command, choose)?;
         let pairing = stored.as_ref().map_or_else(|| context.pairing(), |pairs| Pairing::Stored(pairs));
         let mut trainer = self.trainer(pairing, context)?;
-        let mut wall = self.restore(&mut trainer)?;
+        let wall = self.restore(&mut trainer)?;
         metrics::trim(&self.folder, trainer.position().step)?;
+        let step = command.stop.answered_by(|| self.turns(&mut trainer, wall, command))?;
+        if command.stop.is_asked() {
+            return Err(ProgramError::Interrupted { step, resume_command: command.resume_command.clone() });
+        }
+        Ok(())
+    }
+
+    /// The turns that are left, or those up to a signal; the last of them is in a checkpoint. Returns its step.
+    fn turns(
+        &self,
+        trainer: &mut Trainer<'_>,
+        mut wall: f64,
+        command: &CommandContext<'_>,
+    ) -> Result<u64, ProgramError> {
         let bar = command.bar(&self.name, trainer.total(), trainer.position().step);
         let (every, checkpoint_every) = (self.config.log.every, self.config.log.checkpoint);
         let mut since = Instant::now();
@@ -87,7 +100,7 @@ impl<'a> TrainingRun<'a> {
             trainer.turn()?;
             bar.inc(1);
             let step = trainer.position().step;
-            let (finished, stopping) = (trainer.phase().is_none(), command.stop.load(Ordering::Relaxed));
+            let (finished, stopping) = (trainer.phase().is_none(), command.stop.is_asked());
             let saves = step.is_multiple_of(checkpoint_every) || finished || stopping;
             if step.is_multiple_of(every) || saves {
                 wall += since.elapsed().as_secs_f64();
@@ -102,15 +115,15 @@ impl<'a> TrainingRun<'a> {
                 metrics::append(&self.folder, &line)?;
             }
             if saves {
-                checkpoint::save(&trainer, &self.checkpoints(), wall, self.config.log.keep)?;
+                checkpoint::save(trainer, &self.checkpoints(), wall, self.config.log.keep)?;
             }
-            if stopping && !finished {
+            if stopping {
                 bar.abandon();
-                return Err(ProgramError::Interrupted { step, resume_command: command.resume_command.clone() });
+                break;
             }
         }
         bar.finish();
-        Ok(())
+        Ok(trainer.position().step)
     }
 
     /// The pairs of a rectified flow, made first where they are not there yet. None where pairs are drawn.
@@ -191,6 +204,48 @@ impl<'a> TrainingRun<'a> {
         let none =
             || ProgramError::Run { path: self.folder.path().to_owned(), problem: "it has no checkpoint yet".into() };
         self.newest()?.ok_or_else(none)
+    }
+
+    /// Goes on with other settings from the newest checkpoint on, and keeps in the provenance that it does. Nothing where it
+    /// has not begun.
+    ///
+    /// # Errors
+    /// `Argument` for turns of a phase that is done, or has taken more; those of [`provenance::change`].
+    pub fn change(&self, to: &Config, settings: &[String], digest: Option<&str>) -> Result<(), ProgramError> {
+        let Some(found) = self.newest()? else { return Ok(()) };
+        let _held = self.folder.hold()?;
+        let position = found.state.position;
+        let last = self.config.phase.len().saturating_sub(1);
+        for (i, (now, then)) in to.phase.iter().zip(&self.config.phase).enumerate() {
+            let taken = match i {
+                _ if i == position.phase => position.turn,
+                _ if i == last && position.phase > last => then.turns,
+                _ if i < position.phase && now.turns != then.turns => u64::MAX,
+                _ => 0,
+            };
+            if now.turns < taken {
+                let problem =
+                    format!("that phase is done, or has taken more turns ({}); later ones can change", then.turns);
+                return Err(ProgramError::Argument { argument: format!("phase.{i}.turns = {}", now.turns), problem });
+            }
+        }
+        provenance::change(&self.folder, (self.config, to), digest, (position.step, settings))
+    }
+
+    /// Loads and works on what was loaded, as a training goes on that replaces its checkpoints: work that failed while the
+    /// newest one was replaced is done again from that which is the newest now.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub fn on_newest<T>(&self, work: impl Fn() -> Result<T, ProgramError>) -> Result<T, ProgramError> {
+        let newest = || checkpoint::list(&self.checkpoints()).ok().and_then(|found| found.into_iter().next());
+        loop {
+            let before = newest();
+            match work() {
+                Err(_) if newest() != before => {}
+                done => return done,
+            }
+        }
     }
 
     /// The newest whole checkpoint; None before the first. Where all are damaged, the newest one's error.

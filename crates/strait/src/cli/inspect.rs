@@ -1,0 +1,64 @@
+//! `inspect`: a look at the columns of a file before anything is trained on it.
+
+use crate::ProgramError;
+use crate::build;
+use crate::config::{ArraysConfig, DataConfig};
+use crate::run::output::print_line;
+use clap::Args;
+use std::path::PathBuf;
+use strait_data::columns::Look;
+use strait_data::inspect as look_at;
+use tracing::info;
+
+/// Looks at the columns of an .npy or .npz file.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The file
+    file: PathBuf,
+    /// The array to look at [default: the training points, or those that are split]
+    #[arg(long)]
+    array: Option<String>,
+}
+
+/// Runs `inspect`.
+///
+/// # Errors
+/// Those of the file.
+pub fn inspect(args: &InspectArgs) -> Result<(), ProgramError> {
+    let arrays = build::arrays(&ArraysConfig { data: args.array.clone(), ..ArraysConfig::default() });
+    let look = look_at(&args.file, &arrays).map_err(|error| build::of_file(error, &args.file))?;
+    print_line(&look.to_string())
+}
+
+/// The lines of a look before a training: shape, what is refused or worth knowing, and what is proposed.
+const LINES: usize = 12;
+
+/// Says in a few lines what a file holds that is trained on; of data with a name there is nothing to say.
+///
+/// # Errors
+/// Those of the file.
+pub(super) fn say_look(data: &DataConfig) -> Result<(), ProgramError> {
+    let Some(file) = &data.file else { return Ok(()) };
+    let look = look_at(file, &build::arrays(&data.arrays)).map_err(|error| build::of_file(error, file))?;
+    brief(&look).iter().for_each(|line| info!("{line}"));
+    Ok(())
+}
+
+fn brief(look: &Look) -> Vec<String> {
+    let mut lines =
+        vec![format!("{} rows of shape {:?}, numbers of type {}", look.rows, look.event, look.element.descr())];
+    for column in &look.columns {
+        let findings: Vec<String> = column.findings(look.rows).iter().map(ToString::to_string).collect();
+        if !findings.is_empty() {
+            lines.push(format!("column {}: {}", column.index, findings.join(", ")));
+        }
+    }
+    let more = lines.len().saturating_sub(LINES);
+    lines.truncate(LINES);
+    if more > 0 {
+        lines.push(format!("and {more} columns more; `cargo xtask inspect` shows them"));
+    }
+    let whole = if look.is_whole() { ", dequantise = true" } else { "" };
+    lines.push(format!("its columns propose units = \"{}\"{whole}", look.scaling().name()));
+    lines
+}

@@ -1,0 +1,114 @@
+//! What a signal does: the first one stops the program, with a checkpoint where one can be written; the second one leaves
+//! at once.
+
+use crate::ProgramError;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+/// The exit code of a program that was interrupted.
+const CODE: i32 = 130;
+/// How often a work that ended is looked for, so that nobody waits for a signal that nobody answers.
+const LOOK: Duration = Duration::from_millis(20);
+/// What a work that answered is given to say by itself where it stopped.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Whether the program was asked to stop, and whether a work is under way that answers by itself.
+///
+/// Every file of a run is put in place whole, so that the program may end between any two instructions. Only a training
+/// has more to save.
+#[derive(Debug, Default)]
+pub struct Stop {
+    asked: AtomicBool,
+    answered: AtomicBool,
+    said: AtomicBool,
+}
+
+impl Stop {
+    /// Answers SIGINT, SIGTERM and SIGHUP, unless SIGHUP is ignored, as under `nohup`. The process ends without running
+    /// destructors: libtorch's crash where threads still compute.
+    ///
+    /// # Errors
+    /// `Argument` where the system takes no handler.
+    pub fn on_signals() -> Result<Arc<Self>, ProgramError> {
+        let stop = Arc::new(Self::default());
+        let watched: Vec<i32> =
+            [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|s| *s != SIGHUP || !is_ignored(*s)).collect();
+        let refused =
+            |error: io::Error| ProgramError::Argument { argument: "signals".into(), problem: error.to_string() };
+        let mut signals = Signals::new(watched).map_err(refused)?;
+        let answer = Arc::clone(&stop);
+        let listen = move || {
+            for _ in signals.forever() {
+                if answer.asked.swap(true, SeqCst) {
+                    low_level::exit(CODE);
+                }
+                let answer = Arc::clone(&answer);
+                thread::spawn(move || answer.leave_unless_answered());
+            }
+        };
+        thread::Builder::new().name("signals".into()).spawn(listen).map_err(refused)?;
+        Ok(stop)
+    }
+
+    /// Whether the work under way is to end, with what it can save.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(SeqCst)
+    }
+
+    /// A work that looks at [`is_asked`](Self::is_asked) and ends by itself when it is.
+    pub fn answered_by<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.answered.store(true, SeqCst);
+        let done = work();
+        self.answered.store(false, SeqCst);
+        done
+    }
+
+    fn leave_unless_answered(&self) {
+        while self.answered.load(SeqCst) {
+            thread::sleep(LOOK);
+        }
+        thread::sleep(GRACE);
+        self.leave("stopped; nothing that was written is lost");
+    }
+
+    /// Says why and ends the process, without destructors. Whoever comes second adds nothing.
+    pub fn leave(&self, why: &str) -> ! {
+        if !self.said.swap(true, SeqCst) {
+            let _ = writeln!(io::stderr(), "strait: {why}");
+        }
+        low_level::exit(CODE);
+    }
+}
+
+/// Whether the process was started with a signal ignored, where the system says so.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_work_answers_only_while_it_is_under_way() {
+        let stop = Stop::default();
+        assert!(!stop.is_asked() && !stop.answered.load(SeqCst));
+        assert!(stop.answered_by(|| stop.answered.load(SeqCst)));
+        assert!(!stop.answered.load(SeqCst));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn rust_ignores_a_broken_pipe_and_nothing_else() {
+        assert!(is_ignored(signal_hook::consts::SIGPIPE) && !is_ignored(SIGINT));
+    }
+}

@@ -1,0 +1,105 @@
+//! What a run has written is read again, changed on purpose, or named with its remedy.
+
+mod common;
+
+use common::{Place, TINY, json};
+use ndarray::{Array2, Axis};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+
+fn said(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_finished_run_is_trained_longer_and_says_so() {
+    let place = Place::new();
+    place.train("a");
+    for (set, words) in [
+        ("velocity.hidden=[8]", "with --resume"),
+        ("seed=4", "with --resume"),
+        ("phase.0.turns=30", "phase.0.turns = 30"),
+        ("phase.2.turns=10", "phase.2.turns = 10"),
+    ] {
+        let (line, code) = place.refusal(&["train", "--resume", "a", "--set", set]);
+        assert!(code == 2 && line.contains(words), "{set}: {line}");
+    }
+    let longer = ["train", "--resume", "a", "--set", "phase.2.turns=80", "--set", "phase.2.level.0.rate=1e-3"];
+    let output = place.run(&longer);
+    assert!(output.status.success(), "{}", said(&output));
+    let run = place.path("runs/a");
+    assert_eq!(json(&run.join("summary.json"))["steps"], 160);
+    let change = &json(&run.join("provenance.json"))["changes"][0];
+    assert_eq!((change["step"].as_u64(), &change["settings"][0]), (Some(140), &"phase.2.turns=80".into()));
+    assert!(run.join("checkpoints/step-160").is_dir() && run.join("baseline/config.toml").is_file());
+    // Without words it is what it is by now, and the same words change nothing more.
+    for arguments in [&["sample", "a"][..], &["train", "--resume", "a"], &longer] {
+        let output = place.run(arguments);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    assert_eq!(json(&run.join("provenance.json"))["changes"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn records_that_cannot_be_read_block_nothing_or_are_named() {
+    let place = Place::new();
+    place.train("a");
+    let run = place.path("runs/a");
+    // A full disk, in the middle of a line.
+    let mut metrics = OpenOptions::new().append(true).open(run.join("metrics.jsonl")).unwrap();
+    metrics.write_all(b"{\"step\": \xff").unwrap();
+    // What can be made anew is; a folder in its place can neither be read nor written, as in a run that is not one's own.
+    fs::write(run.join("averages.json"), "{").unwrap();
+    for arguments in [&["train", "--resume", "a"][..], &["sample", "a"]] {
+        let output = place.run(arguments);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    fs::remove_file(run.join("averages.json")).unwrap();
+    fs::create_dir(run.join("averages.json")).unwrap();
+    let output = place.run(&["sample", "a"]);
+    assert!(output.status.success(), "{}", said(&output));
+    fs::write(run.join("provenance.json"), "not json").unwrap();
+    let (line, code) = place.refusal(&["sample", "a"]);
+    assert!(code == 1 && line.contains("provenance.json: it is damaged (line 1); remove it"), "{line}");
+}
+
+#[test]
+fn samples_of_half_a_training_say_so() {
+    let place = Place::new();
+    place.train("a");
+    let newest = strait_optim::checkpoint::list(&place.path("runs/a/checkpoints")).unwrap().remove(0);
+    fs::remove_dir_all(newest).unwrap();
+    let output = place.run(&["sample", "a", "--solver", "dopri5", "--nfe", "3"]);
+    let text = said(&output);
+    assert!(output.status.success() && text.contains("stands at turn 130 of 140"), "{text}");
+    assert!(text.contains("--nfe 3 is passed over"), "{text}");
+}
+
+/// Columns of scales 1e-3 and 1e5, in double precision and under names of one's own.
+#[test]
+fn own_data_come_back_as_they_were() {
+    let place = Place::new();
+    let array = Array2::<f64>::from_shape_fn((300, 2), |(i, j)| {
+        let z = ((i * 37 + j * 11) % 101) as f64 / 29.0 - 1.7;
+        if j == 0 { 1e-3 * z } else { 1e9 + 1e5 * z }
+    });
+    let mut npz = ndarray_npy::NpzWriter::new(File::create(place.path("own.npz")).unwrap());
+    npz.add_array("numbers", &array).unwrap();
+    npz.add_array("others", &array).unwrap();
+    npz.finish().unwrap();
+    let data = "file = \"own.npz\"\narrays = { data = \"numbers\" }";
+    let text = TINY.replacen("name = \"8gaussians\"\nsd = 0.5", data, 1).replace("batch = 64", "batch = 16");
+    place.write("own.toml", text);
+    let output = place.command(&["train", "own.toml", "--name", "a"]).env("RUST_LOG", "info").output().unwrap();
+    assert!(output.status.success() && said(&output).contains("propose units = \"column\""), "{}", said(&output));
+    let output = place.run(&["sample", "a", "--count", "400"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let mut npz = ndarray_npy::NpzReader::new(File::open(place.path("samples.npz")).unwrap()).unwrap();
+    let samples: Array2<f64> = npz.by_name("samples.npy").unwrap();
+    for (found, own) in samples.std_axis(Axis(0), 0.0).iter().zip(array.std_axis(Axis(0), 0.0)) {
+        assert!((0.3..3.0).contains(&(found / own)), "{found} {own}");
+    }
+    let output = place.run(&["inspect", "own.npz", "--array", "numbers"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && table.contains("300 rows") && table.contains("units = \"column\""), "{table}");
+}

@@ -1,0 +1,118 @@
+//! Signals and pipes: the first signal stops the program wherever it is, the second one at once, and nobody has to listen.
+#![cfg(unix)]
+
+mod common;
+
+use common::Place;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const LONG: [&str; 6] = ["train", "tiny.toml", "--name", "long", "--set", "phase.0.turns=1000000"];
+
+fn start(place: &Place, arguments: &[&str]) -> Child {
+    place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal, &child.id().to_string()]).status();
+    assert!(sent.unwrap().success(), "{signal}");
+}
+
+fn until(what: &str, there: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !there() {
+        assert!(start.elapsed() < Duration::from_secs(60), "no {what} in a minute");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// How it ended, within two seconds (and what a busy machine adds).
+fn ended(child: Child) -> Output {
+    let since = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
+    output
+}
+
+#[test]
+fn one_signal_stops_a_training_with_a_checkpoint() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let place = Place::new();
+        let child = start(&place, &LONG);
+        until("metrics", || fs::metadata(place.path("runs/long/metrics.jsonl")).is_ok_and(|file| file.len() > 0));
+        send(&child, signal);
+        let output = ended(child);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{signal}: {said}");
+        let step =
+            said.trim().strip_prefix("strait: stopped at step ").and_then(|rest| rest.split(';').next()).unwrap();
+        assert!(place.path(&format!("runs/long/checkpoints/step-{step}/state.json")).is_file(), "{said}");
+        assert!(said.contains("train --resume") && said.lines().count() == 1, "{said}");
+    }
+}
+
+/// Samples enough to be measured for minutes.
+const MEASURED: [&str; 4] = ["--samples", "4000", "--nfe", "4000"];
+
+#[test]
+fn one_signal_stops_what_writes_no_checkpoint() {
+    let place = Place::new();
+    place.train("tiny");
+    let config = fs::read(place.path("runs/tiny/summary.json")).unwrap();
+    let (evaluate, sample) = ([&["evaluate", "tiny"], &MEASURED[..]].concat(), ["sample", "tiny", "--nfe", "100000"]);
+    for arguments in [&evaluate[..], &sample] {
+        let child = start(&place, arguments);
+        thread::sleep(Duration::from_millis(1500));
+        send(&child, "INT");
+        let output = ended(child);
+        assert_eq!(output.status.code(), Some(130), "{arguments:?}: {output:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
+    }
+    assert_eq!(fs::read(place.path("runs/tiny/summary.json")).unwrap(), config);
+}
+
+#[test]
+fn a_second_interrupt_leaves_without_a_crash() {
+    let place = Place::new();
+    for wait in 0..6 {
+        let _ = fs::remove_dir_all(place.path("runs"));
+        let child = start(&place, &LONG);
+        until("metrics", || fs::metadata(place.path("runs/long/metrics.jsonl")).is_ok_and(|file| file.len() > 0));
+        send(&child, "INT");
+        thread::sleep(Duration::from_millis(wait));
+        // It may be gone by now.
+        let id = child.id().to_string();
+        let _ = Command::new("sh").args(["-c", "kill -s INT \"$0\" 2>&-", &id]).status();
+        let output = ended(child);
+        assert_eq!((output.status.code(), output.status.signal()), (Some(130), None), "{output:?}");
+    }
+}
+
+#[test]
+fn nobody_has_to_listen() {
+    let place = Place::new();
+    // A reader that is gone before the first line.
+    for arguments in [&["train", "--list"][..], &["train", "tiny.toml", "--name", "deaf"]] {
+        let mut command = place.command(arguments);
+        let mut child = command.env("RUST_LOG", "info").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert!(child.wait().unwrap().success(), "{arguments:?}");
+    }
+    assert!(place.path("runs/deaf/summary.json").is_file());
+    let mut child = place.command(&["evaluate", "deaf"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn there_is_no_colour_where_none_is_wanted() {
+    let place = Place::new();
+    let output = place.command(&["train", "tiny.toml", "--name", "plain"]).env("NO_COLOR", "1").output().unwrap();
+    assert!(output.status.success() && !output.stderr.contains(&0x1b), "{}", String::from_utf8_lossy(&output.stderr));
+}
