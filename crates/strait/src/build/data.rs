@@ -41,8 +41,7 @@ pub struct Data {
 impl Data {
     fn of(points: ArrayDataset, picture: Option<Picture>, device: Device) -> Result<Self, ProgramError> {
         let units = points.units().to(KIND, device)?;
-        let form = Some(points.form().shallow_clone());
-        Ok(Self { points: Box::new(points), picture, units, form, has_classifier: false })
+        Ok(Self { points: Box::new(points), picture, units, form: None, has_classifier: false })
     }
 }
 
@@ -96,7 +95,8 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         };
         let points = from_file(path, &options, seed, KIND, device).map_err(|error| of_file(error, path))?;
         let picture = config.image.map(|image| Picture::of(image, &points)).transpose()?;
-        return Data::of(points, picture, device);
+        let form = Some(points.form().shallow_clone());
+        return Ok(Data { form, ..Data::of(points, picture, device)? });
     }
     let toy: Box<dyn Toy> = match config.name {
         Some(DataName::Digits) => {
