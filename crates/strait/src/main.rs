@@ -83,10 +83,21 @@ fn main() -> ExitCode {
                 // The runner reads this line, fetches, and starts the program again.
                 let _ = print_line(&format!("strait:missing-data {name}"));
             }
-            let _ = writeln!(io::stderr(), "strait: {error}");
+            let _ = writeln!(io::stderr(), "strait: {}", one_line(&error.to_string()));
             error.exit_code()
         }
     }
+}
+
+/// libtorch says where in its source it stood, in many lines; and of memory, not what took it.
+fn one_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if ["allocate memory", "out of memory"].iter().any(|words| text.contains(words)) {
+        return format!(
+            "{line}; lower a level's batch, evaluate.samples, the widths of a network (hidden), or --count"
+        );
+    }
+    line.to_owned()
 }
 
 fn run(command: &Command, stop: &Stop, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {

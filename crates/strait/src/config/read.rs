@@ -84,6 +84,10 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
 /// # Errors
 /// As [`load`].
 fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigError> {
+    if let Some(line) = text.lines().position(is_deep) {
+        let problem = "it has more dots than any config".into();
+        return Err(ConfigError::Text { origin: origin.into(), line: Some(line + 1), problem });
+    }
     let mut table: Table = text.parse().map_err(|error| at(origin, text, &error))?;
     match table.get("version") {
         Some(Value::Integer(version)) if *version == i64::from(VERSION) => {}
@@ -204,11 +208,16 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
 const LONGEST: usize = 65_536;
 const DEEPEST: usize = 16;
 
+/// Whether a line can nest deeper than what reads it can go: each dot of a key is a table.
+fn is_deep(line: &str) -> bool {
+    line.matches('.').count() > 1000
+}
+
 /// Lays `a.b.0.c=value` over a table. The value is TOML; what is not is taken as a string.
 fn lay(table: &mut Table, set: &str) -> Result<(), String> {
     let (path, value) = set.split_once('=').ok_or("it has the form KEY=VALUE")?;
     let value = value.trim();
-    if set.len() > LONGEST || path.matches('.').count() > DEEPEST || value.matches('.').count() > LONGEST / 16 {
+    if set.len() > LONGEST || path.matches('.').count() > DEEPEST || is_deep(value) {
         return Err("it is longer or deeper than any setting".into());
     }
     let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("value"));

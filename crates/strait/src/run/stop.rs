@@ -70,10 +70,15 @@ impl Stop {
     }
 
     fn leave_unless_answered(&self) {
-        while self.answered.load(SeqCst) {
-            thread::sleep(LOOK);
+        loop {
+            while self.answered.load(SeqCst) {
+                thread::sleep(LOOK);
+            }
+            thread::sleep(GRACE);
+            if !self.answered.load(SeqCst) {
+                break;
+            }
         }
-        thread::sleep(GRACE);
         self.leave("stopped; nothing that was written is lost");
     }
 
