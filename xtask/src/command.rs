@@ -19,7 +19,7 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
     Command { name, usage, about }
 }
 
-static COMMANDS: [Command; 15] = [
+static COMMANDS: [Command; 16] = [
     command("train", "train [PRESET or FILE.toml] [OPTIONS]", "train; `train --help` lists the options"),
     command("sample", "sample RUN [OPTIONS]", "draw samples from a run"),
     command("evaluate", "evaluate RUN [OPTIONS]", "measure a run"),
@@ -28,6 +28,7 @@ static COMMANDS: [Command; 15] = [
     command("features", "features digits", "fit the classifier in whose features digits are compared"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command("bench", "bench [FILTER]", "run the benches"),
+    command("drill", "drill", "signals, closed pipes, hostile inputs, damaged records"),
     command("mutate", "mutate [FILTER]", "put known faults into the source: the tests must see each"),
     command("docs", "docs", "build the API documentation, warnings denied"),
     command("ci", "ci", "what must hold before a change goes in"),
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
         ("train" | "sample" | "evaluate" | "compare" | "inspect" | "features", _) => run::command(&name, rest),
         ("test", _) => done(tasks::test(&text)),
         ("bench", _) => done(tasks::bench(&text)),
+        ("drill", []) => done(tasks::drill()),
         ("mutate", _) => done(mutate::command(&text)),
         ("docs", []) => done(tasks::docs()),
         ("ci", []) => done(tasks::ci()),

@@ -27,6 +27,17 @@ fn scope(arguments: &[String]) -> Option<&'static str> {
     (!of_cargo.any(chooses)).then_some("--workspace")
 }
 
+/// The tests that break the program from outside.
+const DRILL: [&str; 3] = ["signals", "hostile", "records"];
+
+/// `cargo xtask drill`
+pub(crate) fn drill() -> Result<()> {
+    let workspace = ready()?;
+    let mut tests = workspace.cargo(&["test", "--package", "strait"]);
+    tests.args(DRILL.iter().flat_map(|name| ["--test", name])).env("OMP_NUM_THREADS", "1");
+    workspace.step("the drill", tests)
+}
+
 /// `cargo xtask bench [FILTER]`
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
@@ -110,6 +121,12 @@ mod tests {
         ] {
             assert_eq!(scope(some), None, "{some}");
         }
+    }
+
+    #[test]
+    fn the_drill_is_made_of_tests_that_are_there() {
+        let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/strait/tests");
+        assert!(DRILL.iter().all(|name| tests.join(format!("{name}.rs")).is_file()));
     }
 
     #[test]
