@@ -127,8 +127,8 @@ impl ArrayDataset {
         check(arrays)?;
         let bin = Tensor::f_full(&arrays.train.size()[1..], bin, (Kind::Double, Device::Cpu))?;
         let mut data = Self::of_bins(name, arrays, Some(bin), scaling, (kind, device))?;
-        // Levels of a few bits: single precision holds them.
-        data.form.element = Element::F32;
+        // Levels of a few bits: the precision of the points holds them.
+        data.form.element = if kind == Kind::Double { Element::F64 } else { Element::F32 };
         Ok(data)
     }
 

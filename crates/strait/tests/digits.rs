@@ -110,7 +110,7 @@ fn a_gaussian_fitted_to_the_pixels_is_a_row_like_any_other() {
         assert!((one - four).abs() < 1e-3 * one, "{metric}: {one} at 1, {four} at 4");
         assert!(one < value("linear", metric, 1), "{metric}: {one}");
     }
-    assert!(value("gaussian_fit", "straightness", 100).abs() < 1e-3);
+    assert!(value("gaussian_fit", "straightness", 20).abs() < 1e-3);
     assert!(rows.iter().filter(|row| row["method"] == "gaussian_fit").all(|row| row["steps"] == 0));
     let table = fs::read_to_string(place.path("runs/c/comparison.md")).unwrap();
     assert!(

@@ -34,16 +34,17 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// With checkpoints as rare as 1,000 turns want them.
-fn place() -> Place {
+/// With checkpoints as rare as so many turns want them.
+fn place(turns: u64) -> Place {
     let place = Place::new();
-    place.write("tiny.toml", TINY.replace("checkpoint = 10", "checkpoint = 100"));
+    let tiny = TINY.replace("checkpoint = 10", "checkpoint = 500").replace("turns = 1000", &format!("turns = {turns}"));
+    place.write("tiny.toml", tiny.replace("sampled_candidates = 256", "sampled_candidates = 2048"));
     place
 }
 
 #[test]
 fn a_run_is_measured_by_a_larger_velocity_and_by_the_exact_field_on_its_own_path() {
-    let place = place();
+    let place = place(4000);
     place.train("a");
     copy(&place.path("runs/a"), &place.path("runs/whole"));
     let run = place.path("runs/a");
@@ -73,15 +74,15 @@ fn a_run_is_measured_by_a_larger_velocity_and_by_the_exact_field_on_its_own_path
 
     let summary = json(&run.join("summary.json"));
     let own = &summary["stress"];
-    assert_eq!((&own["hidden"], &own["steps"]), (&serde_json::json!([32, 32, 32]), &1000.into()));
-    assert_eq!(own["gradient_steps"], 260 + 1000);
+    assert_eq!((&own["hidden"], &own["steps"]), (&serde_json::json!([32, 32, 32]), &4000.into()));
+    assert_eq!(own["gradient_steps"], 260 + 4000);
     assert_eq!(counts(&own["evaluations"]), [1, 2, 16]);
     assert_eq!(counts(&own["exact_field"]["evaluations"]), [1, 2]); // few steps only
-    assert_eq!(own["exact_field"]["ess"]["candidates"], 256);
+    assert_eq!(own["exact_field"]["ess"]["candidates"], 2048);
     for method in [&summary, &summary["baseline"]] {
         let found = method["stress"]["exact_field"]["ess"]["effective"].as_array().unwrap();
-        assert!(found.iter().all(|n| (1.0..=256.0).contains(&n.as_f64().unwrap())), "{found:?}");
-        // A velocity that was trained for 1,000 turns follows the path's exact field better than one of 60 does.
+        assert!(found.iter().all(|n| (1.0..=2048.0).contains(&n.as_f64().unwrap())), "{found:?}");
+        // A velocity that was trained for 4,000 turns follows the path's exact field better than one of 60 does.
         let w2 = |at: &Value| {
             let all = at.as_array().unwrap();
             all.iter().find(|e| e["metric"] == "w2" && e["nfe"] == 2).unwrap()["value"].as_f64().unwrap()
@@ -117,7 +118,7 @@ fn a_run_is_measured_by_a_larger_velocity_and_by_the_exact_field_on_its_own_path
 
 #[test]
 fn methods_are_compared_under_stress_and_stand_beside_linear_as_ratios() {
-    let place = place();
+    let place = place(1000);
     let compare = |more: &[&str]| {
         let arguments =
             [&["compare", "tiny.toml", "--name", "c", "--methods", "linear,likelihood,reflow"], more].concat();
