@@ -139,7 +139,7 @@ impl PairStore {
         }
         let side = |which: i64| -> Result<Tensor, Error> { Ok(all.f_select(1, which)?.f_contiguous()?) };
         let (x0, x1) = (side(0)?, side(1)?);
-        Ok(StoredPairs { event: x0.size()[1..].to_vec(), x0, x1, labels })
+        Ok(StoredPairs::new(x0, x1, labels))
     }
 }
 
@@ -174,6 +174,11 @@ pub struct StoredPairs {
 }
 
 impl StoredPairs {
+    /// Row i of `x0` with row i of `x1`, as many of each.
+    pub(crate) fn new(x0: Tensor, x1: Tensor, labels: Option<Tensor>) -> Self {
+        Self { event: x0.size()[1..].to_vec(), x0, x1, labels }
+    }
+
     /// All source points, (n, ...).
     pub fn x0(&self) -> &Tensor {
         &self.x0

@@ -10,11 +10,13 @@ const ASSIGNMENT: Tests = Tests { package: "strait-transport", target: "exact", 
 
 const DISTANCES: Tests = Tests { package: "strait-transport", target: "distances", filter: "" };
 
+const POOL: Tests = Tests { package: "strait-transport", target: "pool", filter: "" };
+
 const FEATURES: Tests = Tests { package: "strait-metrics", target: "features", filter: "" };
 
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 9] = [
+pub(super) static FAULTS: [Fault; 11] = [
     Fault {
         name: "reduced costs are compared as they round",
         file: "crates/strait-transport/src/assignment/repair.rs",
@@ -77,5 +79,19 @@ pub(super) static FAULTS: [Fault; 9] = [
         find: "target_rows: Some(target_rows)",
         put: "target_rows: Some(target_rows.argsort(0, false))",
         tests: COUPLINGS,
+    },
+    Fault {
+        name: "labels of a pool stay as they were drawn",
+        file: "crates/strait-transport/src/pool.rs",
+        find: "Some(rows) => Ok(labels.f_index_select(0, rows)?),",
+        put: "Some(_) => Ok(labels.shallow_clone()),",
+        tests: POOL,
+    },
+    Fault {
+        name: "every batch of a pool is the first",
+        file: "crates/strait-transport/src/pool.rs",
+        find: "let drawn = draw(batch)?;",
+        put: "let drawn = draw(batch * 0)?;",
+        tests: POOL,
     },
 ];
