@@ -1,0 +1,75 @@
+//! Data of one's own, with nothing chosen: a file in the place of a preset is trained, sampled and compared.
+
+mod common;
+
+use common::{Place, json};
+use ndarray::Array2;
+use std::fs::{self, File};
+
+/// Two columns, the second of 100 times the scale.
+fn save(place: &Place, name: &str) {
+    let array =
+        Array2::<f64>::from_shape_fn((120, 2), |(i, j)| (((i * 7 + j * 5) % 19) as f64) * 100f64.powi(j as i32));
+    let mut npz = ndarray_npy::NpzWriter::new(File::create(place.path(name)).unwrap());
+    npz.add_array("data", &array).unwrap();
+    npz.finish().unwrap();
+}
+
+const SHORT: [&str; 8] = [
+    "--set",
+    "phase.0.turns=8",
+    "--set",
+    "velocity.hidden=[8]",
+    "--set",
+    "evaluate.nfe=[1,2]",
+    "--set",
+    "evaluate.dynamics.steps=4",
+];
+
+#[test]
+fn a_file_alone_is_trained_by_the_default_for_it() {
+    let place = Place::new();
+    save(&place, "own.npz");
+    for (arguments, run) in [(&["train", "own.npz"][..], "own-1"), (&["train", "--data", "own.npz"], "own-2")] {
+        let output = place.run(&[arguments, &SHORT].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let config = fs::read_to_string(place.path("runs").join(run).join("config.toml")).unwrap();
+        for said in ["map = true", "units = \"column\"", "name = \"ot\"", "batch = 84", "name = \"mean_flow\""] {
+            assert!(config.contains(said), "no {said}: {config}");
+        }
+        let summary = json(&place.path("runs").join(run).join("summary.json"));
+        assert_eq!((&summary["method"], &summary["evaluations"][0]["solver"]), (&"flow_map".into(), &"map".into()));
+    }
+    let output = place.run(&["sample", "own-1", "--nfe", "1", "--count", "10", "--out", "x.npz"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let compare = ["compare", "own.npz", "--methods", "linear,mean_flow,mean_flow_ot,flow_map", "--name", "c"];
+    let output = place.run(&[&compare[..], &SHORT].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows = json(&place.path("runs/c/comparison.json"))["rows"].clone();
+    for (method, solver) in [("linear", "euler"), ("mean_flow", "map"), ("mean_flow_ot", "map"), ("flow_map", "map")] {
+        let own = |row: &&serde_json::Value| row["method"] == method && row["metric"] == "w2" && row["field"] == "own";
+        let rows: Vec<_> = rows.as_array().unwrap().iter().filter(own).collect();
+        assert!(rows.len() == 2 && rows.iter().all(|row| row["solver"] == solver), "{method}: {rows:?}");
+    }
+}
+
+#[test]
+fn data_beside_a_name_stand_in_the_place_of_its_data() {
+    let place = Place::new();
+    save(&place, "own.npz");
+    let sets = ["--set", "phase.0.level.0.batch=16", "--set", "phase.1.level.0.batch=16"];
+    let more =
+        ["--set", "phase.1.level.1.batch=16", "--set", "phase.2.level.0.batch=16", "--set", "evaluate.baseline=false"];
+    let output = place.run(&[&["train", "tiny.toml", "--data", "own.npz", "--name", "a"][..], &sets, &more].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(json(&place.path("runs/a/summary.json"))["method"], "learned");
+    for (arguments, said) in [
+        (&["train", "own.npz", "--data", "own.npz"][..], "--data"),
+        (&["train", "--data", "none.npz"], "none.npz"),
+        (&["compare", "tiny.toml", "--methods", "mean_flow"], "no second time"),
+    ] {
+        let (line, code) = place.refusal(arguments);
+        assert!(line.contains(said) && code != 0, "{line}");
+    }
+}
