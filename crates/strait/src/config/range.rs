@@ -216,7 +216,8 @@ fn walk(value: &Value, path: &mut Vec<String>, parts: &mut Vec<String>) -> Resul
             path.push(key.clone());
             parts.push(key.clone());
             let done = walk(item, path, parts);
-            (path.pop(), parts.pop());
+            path.pop();
+            parts.pop();
             done
         }),
         Value::String(_) | Value::Boolean(_) | Value::Datetime(_) => Ok(()),
@@ -258,7 +259,7 @@ mod tests {
                 Value::Integer(_) | Value::Float(_) => found.push(path.trim_start_matches('.').to_owned()),
                 Value::Array(items) => items.iter().for_each(|item| numbers(item, path, found)),
                 Value::Table(table) => {
-                    table.iter().for_each(|(key, item)| numbers(item, &format!("{path}.{key}"), found))
+                    table.iter().for_each(|(key, item)| numbers(item, &format!("{path}.{key}"), found));
                 }
                 _ => {}
             }
