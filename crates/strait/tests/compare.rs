@@ -297,8 +297,11 @@ fn a_method_that_fails_leaves_the_others_theirs() {
     // The effective sample size is known when its phase begins, and too few carry weight for this floor.
     let floor =
         "phase.1.level.1.objective={ name = \"straightness\", candidates = 32, times = 4, until = 0.9, floor = 31.0 }";
-    for (setting, said) in [("phase.1.level.1.rate=1e30", "is not finite"), (floor, "below the floor of 31")] {
+    // A weight that single precision cannot hold: no step can be taken, and a hundred in a row end the training.
+    let overflow = "phase.1.level.1.plus=[{ objective = { name = \"energy\", acceleration = 0.0 }, weight = 1e39 }]";
+    for (setting, said) in [(overflow, "is not finite"), (floor, "below the floor of 31")] {
         let place = Place::new();
+        place.write("tiny.toml", TINY.replace("turns = 60", "turns = 120"));
         let more = ["--set", setting, "--seeds", "2", "--name", "c"];
         let output = place.run(&[&["compare", "tiny.toml", "--methods", "learned,linear"], &more[..]].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -128,5 +128,5 @@ fn a_gaussian_fitted_to_the_pixels_is_a_row_like_any_other() {
     assert_eq!(json(&place.path("runs/g/summary.json"))["method"], "gaussian_fit");
     place.write("both.toml", TINY.replace("hidden = [16, 16]", "hidden = [16, 16]\ngaussian = true"));
     let (line, code) = place.refusal(&["train", "both.toml"]);
-    assert!(line.contains("phase = 3") && line.contains("velocity.gaussian") && code == 2, "{line}");
+    assert!(line.contains("phase = 3") && line.contains("`gaussian`") && code == 2, "{line}");
 }

@@ -131,8 +131,8 @@ fn a_flow_map_that_cannot_be_trained_is_refused_in_a_line() {
         ("map = true", "map = false", "phase.0.level.0.objective"),
         ("off_diagonal = 0.25", "off_diagonal = 1.0", "without a diagonal a flow map has no velocity"),
         ("off_diagonal = 0.25", "off_diagonal = 0.0", "none are off the diagonal"),
-        ("off_diagonal = 0.25", "off_diagonal = -0.5", "off the diagonal is -0.5"),
-        ("from_start = 0.5", "from_start = 1.5", "start at 0 is 1.5"),
+        ("off_diagonal = 0.25", "off_diagonal = -0.5", "phase.0.level.0.spans.off_diagonal = -0.5"),
+        ("from_start = 0.5", "from_start = 1.5", "spans.from_start = 1.5"),
         (", spans = { off_diagonal = 0.5 }", "", "map_residual trains at pairs of times"),
         (
             "'energy', acceleration = 1e-3 }",
