@@ -37,7 +37,7 @@ fn copy(from: &Path, to: &Path) {
 /// With checkpoints as rare as so many turns want them.
 fn place(turns: u64) -> Place {
     let place = Place::new();
-    let tiny = TINY.replace("checkpoint = 10", "checkpoint = 500").replace("turns = 1000", &format!("turns = {turns}"));
+    let tiny = TINY.replace("checkpoint = 10", "checkpoint = 100").replace("turns = 1000", &format!("turns = {turns}"));
     place.write("tiny.toml", tiny.replace("sampled_candidates = 256", "sampled_candidates = 2048"));
     place
 }
