@@ -28,6 +28,9 @@ pub struct State {
     pub threads: i32,
     /// Training seconds up to here, over all sessions.
     pub wall_seconds: f64,
+    /// The turns of each phase: the end of a run is a place in a longer last phase where those before it are the same.
+    #[serde(default)]
+    pub turns: Vec<u64>,
 }
 
 /// A checkpoint that was passed over, and why.
@@ -149,7 +152,8 @@ fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<
             names.push(name);
         }
     }
-    let state = State { version: 1, position: trainer.position(), threads: tch::get_num_threads(), wall_seconds };
+    let (position, turns) = (trainer.position(), trainer.turns());
+    let state = State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, turns };
     let path = folder.join(STATE);
     let text = serde_json::to_string_pretty(&state).map_err(|error| damaged(&path, error.to_string()))?;
     write_synced(&path, &text)?;
@@ -255,7 +259,7 @@ impl Checkpoint {
     /// `Parameter` name the tensor that is missing, has another shape or is unknown: a checkpoint of another model.
     pub fn restore(&self, trainer: &mut Trainer<'_>) -> Result<(), OptimError> {
         let position = self.state.position;
-        let Some(place) = trainer.place(position) else {
+        let Some(place) = trainer.place(position, &self.state.turns) else {
             return Err(OptimError::OtherPhases { path: self.path.clone(), position });
         };
         for level in &mut trainer.system.levels {

@@ -140,13 +140,21 @@ impl<'a> Trainer<'a> {
         self.position
     }
 
-    /// Where these phases come by a position. The end of fewer turns is a place in a last phase that is longer by now.
-    pub(crate) fn place(&self, position: Position) -> Option<Position> {
-        let (last, before) = self.phases.split_last()?;
-        let before = before.iter().fold(0, |sum: u64, phase| sum.saturating_add(phase.turns));
-        let longer = Position { phase: self.phases.len() - 1, turn: position.step.saturating_sub(before), ..position };
-        let is_end = position.phase == self.phases.len() && position.turn == 0 && longer.turn < last.turns;
-        [position, longer].into_iter().take(1 + usize::from(is_end)).find(|position| self.has(*position))
+    /// Where these phases come by a position of a run whose phases took so many turns each. The end of such a run is a
+    /// place in a last phase that is longer by now.
+    pub(crate) fn place(&self, position: Position, turns: &[u64]) -> Option<Position> {
+        if self.has(position) {
+            return Some(position);
+        }
+        let ((last, before), (ran, earlier)) = (self.phases.split_last()?, turns.split_last()?);
+        let is_longer = last.turns > *ran && before.iter().map(|phase| phase.turns).eq(earlier.iter().copied());
+        let is_end = position.phase == turns.len() && position.turn == 0;
+        (is_longer && is_end).then_some(Position { phase: before.len(), turn: *ran, ..position })
+    }
+
+    /// The turns of each phase.
+    pub(crate) fn turns(&self) -> Vec<u64> {
+        self.phases.iter().map(|phase| phase.turns).collect()
     }
 
     /// Whether a position is one that these phases come by, their end among them.

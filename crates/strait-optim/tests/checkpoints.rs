@@ -105,7 +105,7 @@ fn a_checkpoint_of_other_phases_is_refused_and_changes_nothing() {
     let fits: [(&[u64], &[usize]); 6] = [
         (&[6, 6], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
         (&[6, 6, 1], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]), // one more to go on with
-        (&[6, 9], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+        (&[6, 9], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),    // its last phase made longer
         (&[6, 3], &[0, 1, 2, 3, 4, 5, 6, 7, 8]),
         (&[9, 6], &[0, 1, 2, 3, 4, 5]),
         (&[3, 6], &[0, 1, 2]),
@@ -126,14 +126,19 @@ fn a_checkpoint_of_other_phases_is_refused_and_changes_nothing() {
     }
 }
 
-/// A run that had ended does not end at once where its last phase was made longer.
+/// A run that had ended goes on where its last phase was made longer, and is refused where it was made shorter.
 #[test]
 fn the_refusal_of_other_phases_says_what_does_not_fit() {
     let phases = |turns| vec![phase(turns, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
     let (folder, mut short) = (tempfile::tempdir().unwrap(), trainer(phases(3), &[]).unwrap());
     run(&mut short);
     let path = checkpoint::save(&short, folder.path(), 0.0, 2).unwrap();
-    let error = checkpoint::open(&path).unwrap().restore(&mut trainer(phases(5), &[]).unwrap()).unwrap_err();
+    let mut longer = trainer(phases(5), &[]).unwrap();
+    checkpoint::open(&path).unwrap().restore(&mut longer).unwrap();
+    assert_eq!((longer.position().step, longer.position().phase, longer.position().turn), (3, 0, 3));
+    run(&mut longer);
+    assert_eq!(longer.position().step, 5);
+    let error = checkpoint::open(&path).unwrap().restore(&mut trainer(phases(2), &[]).unwrap()).unwrap_err();
     let wanted =
         format!("checkpoint {}: it is of another list of phases (3 turns, 0 of them in phase 1)", path.display());
     assert_eq!(error.to_string(), wanted);
