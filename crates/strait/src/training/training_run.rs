@@ -210,7 +210,7 @@ impl<'a> TrainingRun<'a> {
     /// has not begun.
     ///
     /// # Errors
-    /// `Argument` for turns of a phase that is done, or has taken more; those of [`provenance::change`].
+    /// `Argument` for turns of a phase that is done, or has taken more; those of `provenance::change`.
     pub fn change(&self, to: &Config, settings: &[String], digest: Option<&str>) -> Result<(), ProgramError> {
         let Some(found) = self.newest()? else { return Ok(()) };
         let _held = self.folder.hold()?;
