@@ -25,6 +25,7 @@ pub fn plan(level: LevelName, batch: i64, objective: impl Objective + 'static) -
         times: Times::Uniform,
         spans: Spans::default(),
         noise: 0.0,
+        condition_drop: 0.0,
         rate: LearningRate { peak: 1e-4, warm_up: 0, decay: Decay::Constant },
         betas: (0.9, 0.999),
         weight_decay: 1e-2,

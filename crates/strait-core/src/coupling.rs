@@ -1,4 +1,4 @@
-use crate::{Draws, Error, Stream};
+use crate::{Conditions, Draws, Error, Stream};
 use tch::Tensor;
 
 /// Pairs of source and data points: row i of `x0` goes with row i of `x1`.
@@ -8,9 +8,23 @@ pub struct Pairs {
     pub x0: Tensor,
     /// Data points, (B, ...).
     pub x1: Tensor,
-    /// Which row of the given data each row of `x1` is, (B,) of 64-bit integers; labels are carried along with it.
+    /// Which row of the given data each row of `x1` is, (B,) of 64-bit integers; [`carried`](Self::carried) takes its
+    /// conditions along.
     /// None: the rows as they were given.
     pub target_rows: Option<Tensor>,
+}
+
+impl Pairs {
+    /// The conditions of the pairs, given those of the data.
+    ///
+    /// # Errors
+    /// libtorch's, for rows that the data do not have.
+    pub fn carried(&self, conditions: Conditions) -> Result<Conditions, Error> {
+        match &self.target_rows {
+            Some(rows) if !conditions.is_empty() => conditions.gather(rows),
+            _ => Ok(conditions),
+        }
+    }
 }
 
 /// A joint law of source and data with the right marginals, realised batch by batch.
@@ -23,6 +37,22 @@ pub trait Coupling {
     /// # Errors
     /// `Shape` where the two do not fit; the implementor's own.
     fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error>;
+
+    /// As [`couple`](Self::couple), with the conditions of the data, (B, ...). A coupling that looks at which points are near
+    /// chooses by the condition which source points a data point can come from, so that generation under a condition does
+    /// not start from all of the source; one that knows of conditions pairs within them.
+    ///
+    /// # Errors
+    /// As there.
+    fn couple_given(
+        &self,
+        x0: Tensor,
+        x1: Tensor,
+        _conditions: &Conditions,
+        draws: &mut Draws,
+    ) -> Result<Pairs, Error> {
+        self.couple(x0, x1, draws)
+    }
 
     /// Whether the pairs are independent: Proposition 1 (the exact marginal field) holds only then.
     fn is_independent(&self) -> bool;
@@ -57,4 +87,17 @@ pub trait PairedDataset {
     /// # Errors
     /// libtorch's, when memory runs out.
     fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Pairs, Error>;
+
+    /// Whether pairs come under conditions.
+    fn is_conditional(&self) -> bool {
+        false
+    }
+
+    /// The pairs of [`minibatch`](Self::minibatch), with their conditions.
+    ///
+    /// # Errors
+    /// As there.
+    fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Pairs, Conditions), Error> {
+        Ok((self.minibatch(n, step, stream)?, Conditions::default()))
+    }
 }

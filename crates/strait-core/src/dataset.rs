@@ -1,4 +1,4 @@
-use crate::{Draws, Error, Stream};
+use crate::{ConditionKind, Conditions, Draws, Error, Stream};
 use tch::Tensor;
 
 /// The part of a data set that a draw comes from. Nothing is ever chosen on `Test`.
@@ -47,6 +47,27 @@ pub trait Dataset {
     /// # Errors
     /// libtorch's, when memory runs out.
     fn points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error>;
+
+    /// The name and the kind of what its points are conditioned on; None where they come alone.
+    fn condition(&self) -> Option<(&str, ConditionKind)> {
+        None
+    }
+
+    /// The points of [`minibatch`](Self::minibatch), with their conditions.
+    ///
+    /// # Errors
+    /// As there.
+    fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
+        Ok((self.minibatch(n, step, stream)?, Conditions::default()))
+    }
+
+    /// The points of [`points`](Self::points), with their conditions.
+    ///
+    /// # Errors
+    /// As there.
+    fn conditional_points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<(Tensor, Conditions), Error> {
+        Ok((self.points(split, n, draws)?, Conditions::default()))
+    }
 
     /// From normalised to the data's own units.
     ///

@@ -35,6 +35,17 @@ pub enum Error {
         /// "a context" or "a time".
         missing: &'static str,
     },
+    /// A condition that is looked for and not there.
+    #[error("there is no condition `{wanted}` (there are: {present})")]
+    NoSuchCondition {
+        /// The one.
+        wanted: String,
+        /// The names of those that are there.
+        present: String,
+    },
+    /// A model was given conditions and takes none.
+    #[error("conditions were given to a velocity that takes none; build it with a condition, or leave them out")]
+    Unconditional,
     /// A method needs a flow map, and the field is no map's diagonal.
     #[error("{what} needs a flow map, a network of two times, and this velocity has one time")]
     NotFlowMap {

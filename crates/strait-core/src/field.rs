@@ -1,4 +1,4 @@
-use crate::{Error, Stream, check_batch, per_sample};
+use crate::{Conditions, Error, Stream, check_batch, per_sample};
 use auto_impl::auto_impl;
 use strait_autodiff::{Dual, Jet, Order, jvp};
 use tch::Tensor;
@@ -17,6 +17,29 @@ pub trait VelocityField {
     /// The flow map that this field is the diagonal of, $v(x, t) = u(x, t, t)$, where it is one.
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
         None
+    }
+
+    /// The field of a batch whose i-th sample is under the i-th of some conditions, $v(x, t; c)$; a flow map where this one
+    /// is. [`Conditional`](crate::Conditional) makes it one line.
+    ///
+    /// # Errors
+    /// `Unconditional` for a field that takes no conditions.
+    fn given(&self, _conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+        Err(Error::Unconditional)
+    }
+
+    /// Of the field of a batch that is bound to conditions, that of `length` consecutive samples of it; of any other field,
+    /// itself.
+    ///
+    /// # Errors
+    /// libtorch's, for samples that the batch does not have.
+    fn of_samples(&self, _start: i64, _length: i64) -> Result<Box<dyn VelocityField + '_>, Error> {
+        Ok(Box::new(self))
+    }
+
+    /// How many evaluations of a network one call is: what a solver counts.
+    fn evaluations(&self) -> usize {
+        1
     }
 }
 

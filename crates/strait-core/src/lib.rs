@@ -4,6 +4,8 @@
 //! $t = 0$ to $t = 1$, and "forward" always means from source to data.
 
 mod bijection;
+mod conditional;
+mod conditions;
 mod coupling;
 mod dataset;
 mod error;
@@ -20,6 +22,8 @@ mod stepper;
 mod time_function;
 
 pub use bijection::{Bijection, Condition, Direction, Moving, Transformed};
+pub use conditional::{Bound, Conditional};
+pub use conditions::{ConditionKind, Conditions};
 pub use coupling::{Coupling, PairedDataset, Pairs, check_independent};
 pub use dataset::{Dataset, Split};
 pub use error::Error;

@@ -1,4 +1,4 @@
-use crate::{Error, FlowMap, Interpolant, VelocityField};
+use crate::{Conditions, Error, FlowMap, Interpolant, VelocityField};
 use tch::Tensor;
 
 /// What an objective is evaluated on: coupled pairs and times.
@@ -13,6 +13,10 @@ pub struct Batch {
     /// For flow maps, the later of two times, (n,), of the last n pairs: each is at least the pair's `t`. The pairs before
     /// them are on the diagonal, where both times are one. None where no pair has two times.
     pub later: Option<Tensor>,
+    /// What the data points come under. The models that an objective is given are bound to them: one that evaluates the
+    /// velocity at some of the pairs takes that of those samples
+    /// ([`VelocityField::of_samples`](crate::VelocityField::of_samples)).
+    pub conditions: Conditions,
 }
 
 /// What an objective's batches are made of.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod bijection;
+pub mod conditions;
 pub mod coupling;
 pub mod field;
 pub mod flow_map;

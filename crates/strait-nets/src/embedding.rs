@@ -4,17 +4,11 @@ use crate::error::shape;
 use crate::layers::{Linear, Maker, Start};
 use crate::{NetError, TimeFeatures};
 use strait_autodiff::Jet;
-use strait_core::{Error, Init, Scope};
+use strait_core::{ConditionKind, Conditions, Error, Init, Scope};
 use tch::{Device, Kind, Tensor};
 
-/// What a network is conditioned on beside its times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConditionKind {
-    /// One of so many classes: labels (B,), whole numbers from 0.
-    Classes(i64),
-    /// A vector of so many numbers: (B, n).
-    Vector(i64),
-}
+/// The standard deviation of a fresh vector that is added to others.
+const SPREAD: f64 = 0.02;
 
 /// A condition as a vector of a network's own width, with one that stands for no condition: what classifier-free guidance
 /// (Ho and Salimans, arXiv 2207.12598) trains on where a condition is dropped, and evaluates beside the condition.
@@ -56,10 +50,15 @@ impl ConditionEmbedding {
     /// # Errors
     /// `Setting` for no classes or an empty vector; `Parameter` where a name is taken.
     pub fn new(kind: ConditionKind, width: i64, scope: &mut Scope<'_>) -> Result<Self, Error> {
-        Self::make(kind, width, Maker { scope: scope.sub("condition"), layers: &mut vec![] })
+        Self::spread(kind, width, SPREAD, scope)
     }
 
-    pub(crate) fn make(kind: ConditionKind, width: i64, mut at: Maker<'_, '_>) -> Result<Self, Error> {
+    /// As `new`, with entries of standard deviation `spread` to begin with.
+    pub(crate) fn spread(kind: ConditionKind, width: i64, spread: f64, scope: &mut Scope<'_>) -> Result<Self, Error> {
+        Self::make(kind, width, spread, Maker { scope: scope.sub("condition"), layers: &mut vec![] })
+    }
+
+    pub(crate) fn make(kind: ConditionKind, width: i64, spread: f64, mut at: Maker<'_, '_>) -> Result<Self, Error> {
         let (ConditionKind::Classes(n) | ConditionKind::Vector(n)) = kind;
         if n < 1 {
             let must = "at least 1";
@@ -69,10 +68,10 @@ impl ConditionEmbedding {
                 must,
             });
         }
-        let none = at.scope.tensor("none", &[width], Init::Normal(0.02))?;
+        let none = at.scope.tensor("none", &[width], Init::Normal(spread))?;
         let of = match kind {
             ConditionKind::Classes(n) => {
-                Embedded::Table(at.scope.tensor("classes", &[n, width], Init::Normal(0.02))?)
+                Embedded::Table(at.scope.tensor("classes", &[n, width], Init::Normal(spread))?)
             }
             ConditionKind::Vector(n) => Embedded::Map(Linear::new(at.sub("vector"), (n, width), 1, Start::Fan)?),
         };
@@ -82,6 +81,14 @@ impl ConditionEmbedding {
         };
         let name = at.list(what, vec![width], rows * width, 0);
         Ok(Self { name, kind, of, none })
+    }
+
+    /// (B, width) for the conditions of a batch of `batch`: of the only one, whatever its name.
+    ///
+    /// # Errors
+    /// As `embed`; `NoSuchCondition` where there are several.
+    pub fn of(&self, conditions: &Conditions, batch: i64) -> Result<Tensor, Error> {
+        self.embed(conditions.only()?, conditions.dropped(), batch)
     }
 
     /// (B, width) for the rows of a batch of `batch`; without rows, and where `dropped` (B,) holds, the vector of no
@@ -171,12 +178,13 @@ impl Embedding {
         }
         let first = Linear::new(at.sub("0"), (times as i64 * features.count(), width), 1, Start::Fan)?;
         let second = Linear::new(at.sub("1"), (width, width), 1, Start::Fan)?;
-        let condition = condition.map(|kind| ConditionEmbedding::make(kind, width, at.sub("condition"))).transpose()?;
+        let condition =
+            condition.map(|kind| ConditionEmbedding::make(kind, width, SPREAD, at.sub("condition"))).transpose()?;
         Ok(Self { config: *config, first, second, condition })
     }
 
-    /// Times (B,), as many as the network has; of a condition, rows and which of them are dropped.
-    pub(crate) fn apply(&self, times: &[&Tensor], condition: Option<&Tensor>, batch: i64) -> Result<Tensor, Error> {
+    /// Times (B,), as many as the network has, and conditions.
+    pub(crate) fn apply(&self, times: &[&Tensor], conditions: &Conditions, batch: i64) -> Result<Tensor, Error> {
         if times.len() != self.config.times {
             return Err(NetError::Times { expected: self.config.times, found: times.len() }.into());
         }
@@ -189,12 +197,17 @@ impl Embedding {
         }
         let h = self.first.apply(&Tensor::f_cat(&features, 1)?)?.f_silu()?;
         let mut vector = self.second.apply(&h)?;
-        match (&self.condition, condition) {
-            (Some(embedding), rows) => vector = vector.f_add(&embedding.embed(rows, None, batch)?)?,
-            (None, Some(_)) => return Err(NetError::NoCondition.into()),
-            (None, None) => {}
+        match &self.condition {
+            Some(embedding) => vector = vector.f_add(&embedding.of(conditions, batch)?)?,
+            None if conditions.is_empty() => {}
+            None => return Err(NetError::NoCondition.into()),
         }
         Ok(vector.f_silu()?)
+    }
+
+    /// Refuses to be bound to conditions that it does not take.
+    pub(crate) fn check_conditional(&self) -> Result<(), Error> {
+        if self.condition.is_some() { Ok(()) } else { Err(Error::Unconditional) }
     }
 
     /// Whether a network of these is a flow map.

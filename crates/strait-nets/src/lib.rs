@@ -14,10 +14,11 @@ mod transformer;
 mod unet;
 
 pub use activation::Activation;
-pub use embedding::{ConditionEmbedding, ConditionKind, EmbeddingConfig};
+pub use embedding::{ConditionEmbedding, EmbeddingConfig};
 pub use error::NetError;
 pub use mlp::{Mlp, MlpConfig, MlpFlowMap, TimeFeatures};
 pub use network::Network;
+pub use strait_core::ConditionKind;
 pub use summary::{Layer, Summary};
 pub use transformer::{Transformer, TransformerConfig};
 pub use unet::{Unet, UnetConfig};

@@ -1,8 +1,10 @@
-use crate::Activation;
+use crate::embedding::ConditionEmbedding;
 use crate::kernels::perceptron;
+use crate::{Activation, NetError};
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Error, FlowMap, Init, Scope, TimeFunction, VelocityField, average_velocity_jvp, check_batch, check_times,
+    Bound, ConditionKind, Conditional, Conditions, Error, FlowMap, Init, Scope, TimeFunction, VelocityField,
+    average_velocity_jvp, check_batch, check_times,
 };
 use tch::Tensor;
 
@@ -90,33 +92,72 @@ pub struct Mlp {
     config: MlpConfig,
 }
 
+/// The width of the vector that a condition is for a perceptron.
+const CONDITION: i64 = 16;
+
 impl Mlp {
     /// Makes the layers under `scope`, named `0.weight`, `0.bias`, `1.weight`, ...
     ///
     /// # Errors
     /// `Parameter` where a name is taken; libtorch's when memory runs out.
     pub fn new(config: &MlpConfig, scope: &mut Scope<'_>) -> Result<Self, Error> {
-        Ok(Self { layers: Layers::new(config, 1, scope)?, config: config.clone() })
+        Ok(Self { layers: Layers::new(config, 1, None, scope)?, config: config.clone() })
     }
 
-    fn parts(&self, x: &Tensor, t: &Tensor, order: Order) -> Result<[Jet; 2], Error> {
+    /// One that sees a condition beside the sample, as a vector of its own: of no condition where none is given. Its
+    /// parameters are beside those of the layers, under `condition`.
+    ///
+    /// ```
+    /// use strait_core::{ConditionKind, Conditions, Error, Parameters, Seed, VelocityField};
+    /// use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+    /// use tch::{Device, Kind, Tensor};
+    /// let config = MlpConfig {
+    ///     input: 2, hidden: vec![16], output: 2,
+    ///     activation: Activation::Silu, time: TimeFeatures::Raw, zero_last: false,
+    /// };
+    /// let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+    /// let v = Mlp::conditional(&config, ConditionKind::Classes(3), &mut parameters.root())?;
+    /// let (x, t) = (Tensor::zeros([2, 2], (Kind::Float, Device::Cpu)), Tensor::zeros([2], (Kind::Float, Device::Cpu)));
+    /// let of = |labels: [i64; 2]| v.given(&Conditions::of("labels", Tensor::from_slice(&labels))?)?.velocity(&x, &t);
+    /// assert_ne!(of([0, 2])?, of([1, 2])?);
+    /// assert_eq!(of([0, 3]).unwrap_err().to_string(), "label 3 is not one of the 3 classes, 0 to 2");
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As `new`; `Setting` for no classes or an empty vector.
+    pub fn conditional(config: &MlpConfig, condition: ConditionKind, scope: &mut Scope<'_>) -> Result<Self, Error> {
+        Ok(Self { layers: Layers::new(config, 1, Some(condition), scope)?, config: config.clone() })
+    }
+
+    fn parts(&self, x: &Tensor, t: &Tensor, order: Order, conditions: &Conditions) -> Result<Vec<Jet>, Error> {
         check_batch(x, t)?;
-        let flat = self.config.flat(x)?;
-        Ok([Jet::constant(&flat), self.config.time.of(&column(&Jet::variable(t, order)))])
+        let parts = [Jet::constant(&self.config.flat(x)?), self.config.time.of(&column(&Jet::variable(t, order)))];
+        self.layers.beside(parts, conditions)
+    }
+}
+
+impl Conditional for Mlp {
+    fn velocity_given(&self, x: &Tensor, t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
+        self.config.like(x, self.layers.value(&self.parts(x, t, Order::Value, conditions)?)?)
     }
 }
 
 impl VelocityField for Mlp {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let [flat, time] = &self.parts(x, t, Order::Value)?;
-        self.config.like(x, self.layers.value(&[flat, time])?)
+        self.velocity_given(x, t, &Conditions::default())
+    }
+
+    fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+        self.layers.check_conditional()?;
+        Ok(Bound::boxed(self, conditions))
     }
 }
 
+/// Without a condition.
 impl TimeFunction for Mlp {
     fn jet(&self, context: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
-        let [x, time] = &self.parts(context, t, order)?;
-        self.layers.jet(&[x, time], order)
+        self.layers.jet(&self.parts(context, t, order, &Conditions::default())?, order)
     }
 }
 
@@ -155,19 +196,72 @@ impl MlpFlowMap {
     /// # Errors
     /// `Shape` where input and output differ; `Parameter` where a name is taken; libtorch's when memory runs out.
     pub fn new(config: &MlpConfig, scope: &mut Scope<'_>) -> Result<Self, Error> {
+        Self::make(config, None, scope)
+    }
+
+    /// One that sees a condition beside the sample, as [`Mlp::conditional`].
+    ///
+    /// # Errors
+    /// As `new`; `Setting` for no classes or an empty vector.
+    pub fn conditional(config: &MlpConfig, condition: ConditionKind, scope: &mut Scope<'_>) -> Result<Self, Error> {
+        Self::make(config, Some(condition), scope)
+    }
+
+    fn make(config: &MlpConfig, condition: Option<ConditionKind>, scope: &mut Scope<'_>) -> Result<Self, Error> {
         if config.output != config.input {
             let expected = format!("{} numbers, as it sees", config.input);
             return Err(Error::Shape { what: "a flow map's result", expected, found: vec![config.output] });
         }
-        Ok(Self { layers: Layers::new(config, 2, scope)?, config: config.clone() })
+        Ok(Self { layers: Layers::new(config, 2, condition, scope)?, config: config.clone() })
     }
 
-    fn parts(&self, x: &Jet, s: &Jet, t: &Jet) -> Result<[Jet; 3], Error> {
+    fn parts(&self, x: &Jet, s: &Jet, t: &Jet, conditions: &Conditions) -> Result<Vec<Jet>, Error> {
         check_times(x.value(), s.value(), t.value())?;
         let flat = x.try_map(|x| self.config.flat(x), |dx| self.config.flat(dx))?;
         let (s, t) = (column(s), column(t));
         let span = t.plus(&s.scale(-1.0));
-        Ok([flat, self.config.time.of(&s), self.config.time.of(&span)])
+        self.layers.beside([flat, self.config.time.of(&s), self.config.time.of(&span)], conditions)
+    }
+
+    /// The written jet; None where the activation has none.
+    fn jet(&self, x: &Jet, s: &Jet, t: &Jet, conditions: &Conditions) -> Result<Option<Jet>, Error> {
+        if !self.config.activation.is_smooth() {
+            return Ok(None);
+        }
+        let order = Jet::order_of([x, s, t]).min(Order::First);
+        let u = self.layers.jet(&self.parts(x, s, t, conditions)?, order)?;
+        Ok(Some(if x.value().dim() == 2 { u } else { u.view(|u| u.view_as(x.value())) }))
+    }
+}
+
+impl Conditional for MlpFlowMap {
+    fn velocity_given(&self, x: &Tensor, t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
+        self.average_velocity_given(x, t, t, conditions)
+    }
+
+    fn is_flow_map(&self) -> bool {
+        true
+    }
+
+    fn average_velocity_given(
+        &self,
+        x: &Tensor,
+        s: &Tensor,
+        t: &Tensor,
+        conditions: &Conditions,
+    ) -> Result<Tensor, Error> {
+        let parts = self.parts(&Jet::constant(x), &Jet::constant(s), &Jet::constant(t), conditions)?;
+        self.config.like(x, self.layers.value(&parts)?)
+    }
+
+    fn average_velocity_jet_given(
+        &self,
+        x: &Jet,
+        s: &Jet,
+        t: &Jet,
+        conditions: &Conditions,
+    ) -> Result<Option<Jet>, Error> {
+        self.jet(x, s, t, conditions)
     }
 }
 
@@ -179,21 +273,20 @@ impl VelocityField for MlpFlowMap {
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
         Some(self)
     }
+
+    fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+        self.layers.check_conditional()?;
+        Ok(Bound::boxed(self, conditions))
+    }
 }
 
 impl FlowMap for MlpFlowMap {
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let parts = self.parts(&Jet::constant(x), &Jet::constant(s), &Jet::constant(t))?;
-        self.config.like(x, self.layers.value(&parts.each_ref())?)
+        self.average_velocity_given(x, s, t, &Conditions::default())
     }
 
     fn average_velocity_jet(&self, x: &Jet, s: &Jet, t: &Jet) -> Result<Jet, Error> {
-        if !self.config.activation.is_smooth() {
-            return average_velocity_jvp(self, x, s, t);
-        }
-        let order = Jet::order_of([x, s, t]).min(Order::First);
-        let u = self.layers.jet(&self.parts(x, s, t)?.each_ref(), order)?;
-        Ok(if x.value().dim() == 2 { u } else { u.view(|u| u.view_as(x.value())) })
+        self.jet(x, s, t, &Conditions::default())?.map_or_else(|| average_velocity_jvp(self, x, s, t), Ok)
     }
 }
 
@@ -217,17 +310,25 @@ impl MlpConfig {
     }
 }
 
-/// The layers of a perceptron over parts that stand side by side: a flattened sample and features of times.
+/// The layers of a perceptron over parts that stand side by side: a flattened sample, features of times and the vector of a
+/// condition.
 #[derive(Debug)]
 struct Layers {
     /// Weight and bias of each.
     layers: Vec<(Tensor, Tensor)>,
     activation: Activation,
+    condition: Option<ConditionEmbedding>,
 }
 
 impl Layers {
-    fn new(config: &MlpConfig, times: i64, scope: &mut Scope<'_>) -> Result<Self, Error> {
-        let mut widths = vec![config.input + times * config.time.count()];
+    fn new(
+        config: &MlpConfig,
+        times: i64,
+        condition: Option<ConditionKind>,
+        scope: &mut Scope<'_>,
+    ) -> Result<Self, Error> {
+        let seen = config.input + times * config.time.count();
+        let mut widths = vec![seen + condition.map_or(0, |_| CONDITION)];
         widths.extend(&config.hidden);
         widths.push(config.output);
         let last = widths.len() - 2;
@@ -241,11 +342,29 @@ impl Layers {
             let mut scope = scope.sub(&i.to_string());
             layers.push((scope.tensor("weight", &[pair[1], pair[0]], init)?, scope.tensor("bias", &[pair[1]], init)?));
         }
-        Ok(Self { layers, activation: config.activation })
+        // As large as the sample that it stands beside.
+        let condition = condition.map(|kind| ConditionEmbedding::spread(kind, CONDITION, 1.0, scope)).transpose()?;
+        Ok(Self { layers, activation: config.activation, condition })
     }
 
-    fn value(&self, parts: &[&Jet]) -> Result<Tensor, Error> {
-        let mut h = Tensor::cat(&parts.iter().map(|part| part.value()).collect::<Vec<_>>(), 1);
+    fn check_conditional(&self) -> Result<(), Error> {
+        if self.condition.is_some() { Ok(()) } else { Err(Error::Unconditional) }
+    }
+
+    /// Parts with the vector of a condition beside them, in a network that sees one.
+    fn beside<const N: usize>(&self, parts: [Jet; N], conditions: &Conditions) -> Result<Vec<Jet>, Error> {
+        let batch = parts[0].value().size()[0];
+        let mut parts = Vec::from(parts);
+        match &self.condition {
+            Some(embedding) => parts.push(Jet::constant(&embedding.of(conditions, batch)?)),
+            None if conditions.is_empty() => {}
+            None => return Err(NetError::NoCondition.into()),
+        }
+        Ok(parts)
+    }
+
+    fn value(&self, parts: &[Jet]) -> Result<Tensor, Error> {
+        let mut h = Tensor::cat(&parts.iter().map(Jet::value).collect::<Vec<_>>(), 1);
         for (i, (weight, bias)) in self.layers.iter().enumerate() {
             if i > 0 {
                 h = self.activation.apply(h)?;
@@ -255,12 +374,12 @@ impl Layers {
         Ok(h)
     }
 
-    fn jet(&self, parts: &[&Jet], order: Order) -> Result<Jet, Error> {
+    fn jet(&self, parts: &[Jet], order: Order) -> Result<Jet, Error> {
         if order == Order::Value {
             return Ok(Jet::constant(&self.value(parts)?));
         }
         if self.activation == Activation::Silu
-            && let Some(jet) = perceptron(parts, &self.layers, order)?
+            && let Some(jet) = perceptron(&parts.iter().collect::<Vec<_>>(), &self.layers, order)?
         {
             return Ok(jet);
         }
@@ -268,13 +387,13 @@ impl Layers {
     }
 
     /// Of what the first layer sees, only the columns of parts that move have derivatives.
-    fn jet_by_layers(&self, parts: &[&Jet], order: Order) -> Result<Jet, Error> {
+    fn jet_by_layers(&self, parts: &[Jet], order: Order) -> Result<Jet, Error> {
         let ((weight, bias), rest) = self.layers.split_first().ok_or(Error::Shape {
             what: "network",
             expected: "at least one layer".into(),
             found: vec![0],
         })?;
-        let seen = Tensor::cat(&parts.iter().map(|part| part.value()).collect::<Vec<_>>(), 1);
+        let seen = Tensor::cat(&parts.iter().map(Jet::value).collect::<Vec<_>>(), 1);
         let value = seen.f_linear(weight, Some(bias))?;
         let (mut first, mut second, mut from) = (value.zeros_like(), value.zeros_like(), 0);
         for part in parts {

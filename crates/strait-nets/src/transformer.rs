@@ -4,7 +4,7 @@ use crate::attention::Attention;
 use crate::embedding::{Embedding, EmbeddingConfig};
 use crate::layers::{Linear, Maker, Start};
 use crate::{Network, Summary};
-use strait_core::{Error, FlowMap, Init, Scope, VelocityField, check_batch};
+use strait_core::{Bound, Conditional, Conditions, Error, FlowMap, Init, Scope, VelocityField, check_batch};
 use tch::Tensor;
 
 /// The shape of a [`Transformer`].
@@ -149,7 +149,7 @@ fn normalised(x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor, Erro
 }
 
 impl Network for Transformer {
-    fn evaluate(&self, x: &Tensor, times: &[&Tensor], condition: Option<&Tensor>) -> Result<Tensor, Error> {
+    fn evaluate_given(&self, x: &Tensor, times: &[&Tensor], conditions: &Conditions) -> Result<Tensor, Error> {
         let [channels, height, width] = self.event;
         if x.dim() != 4 || x.size()[1..] != self.event {
             return Err(Error::Shape {
@@ -158,7 +158,7 @@ impl Network for Transformer {
                 found: x.size(),
             });
         }
-        let vector = self.embedding.apply(times, condition, x.size()[0])?;
+        let vector = self.embedding.apply(times, conditions, x.size()[0])?;
         let (rows, columns) = (height / self.patch, width / self.patch);
         let patches = x.f_pixel_unshuffle(self.patch)?.f_flatten(2, 3)?.f_transpose(1, 2)?;
         let mut h = self.into.apply(&patches)?.f_add(&self.places)?;
@@ -176,21 +176,47 @@ impl Network for Transformer {
     }
 }
 
-/// Without a condition. Of two times both are t, where an average velocity is the velocity.
+/// Of two times both are t, where an average velocity is the velocity.
+impl Conditional for Transformer {
+    fn velocity_given(&self, x: &Tensor, t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
+        check_batch(x, t)?;
+        self.evaluate_given(x, &self.embedding.diagonal(t), conditions)
+    }
+
+    fn is_flow_map(&self) -> bool {
+        self.embedding.is_of_two_times()
+    }
+
+    fn average_velocity_given(
+        &self,
+        x: &Tensor,
+        s: &Tensor,
+        t: &Tensor,
+        conditions: &Conditions,
+    ) -> Result<Tensor, Error> {
+        self.evaluate_given(x, &[s, t], conditions)
+    }
+}
+
+/// Without a condition, unless it is bound to some.
 impl VelocityField for Transformer {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        check_batch(x, t)?;
-        self.evaluate(x, &self.embedding.diagonal(t), None)
+        self.velocity_given(x, t, &Conditions::default())
     }
 
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
         if self.embedding.is_of_two_times() { Some(self) } else { None }
+    }
+
+    fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+        self.embedding.check_conditional()?;
+        Ok(Bound::boxed(self, conditions))
     }
 }
 
 /// Without a condition; of a network of two times.
 impl FlowMap for Transformer {
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        self.evaluate(x, &[s, t], None)
+        self.evaluate_given(x, &[s, t], &Conditions::default())
     }
 }

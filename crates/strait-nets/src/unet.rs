@@ -4,7 +4,7 @@ use crate::embedding::{Embedding, EmbeddingConfig};
 use crate::layers::{Convolution, GroupNorm, Maker, Start};
 use crate::residual_block::{BlockConfig, ResidualBlock};
 use crate::{Network, Summary};
-use strait_core::{Error, FlowMap, Scope, VelocityField, check_batch};
+use strait_core::{Bound, Conditional, Conditions, Error, FlowMap, Scope, VelocityField, check_batch};
 use tch::Tensor;
 
 /// The shape of a [`Unet`].
@@ -200,7 +200,7 @@ impl Unet {
 }
 
 impl Network for Unet {
-    fn evaluate(&self, x: &Tensor, times: &[&Tensor], condition: Option<&Tensor>) -> Result<Tensor, Error> {
+    fn evaluate_given(&self, x: &Tensor, times: &[&Tensor], conditions: &Conditions) -> Result<Tensor, Error> {
         let [channels, height, width] = self.event;
         if x.dim() != 4 || x.size()[1..] != self.event {
             return Err(Error::Shape {
@@ -209,7 +209,7 @@ impl Network for Unet {
                 found: x.size(),
             });
         }
-        let vector = self.embedding.apply(times, condition, x.size()[0])?;
+        let vector = self.embedding.apply(times, conditions, x.size()[0])?;
         let mut h =
             if self.stem == 1 { self.into.apply(x)? } else { self.into.apply(&x.f_pixel_unshuffle(self.stem)?)? };
         let mut left = vec![h.shallow_clone()];
@@ -245,21 +245,47 @@ impl Network for Unet {
     }
 }
 
-/// Without a condition. Of two times both are t, where an average velocity is the velocity.
+/// Of two times both are t, where an average velocity is the velocity.
+impl Conditional for Unet {
+    fn velocity_given(&self, x: &Tensor, t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
+        check_batch(x, t)?;
+        self.evaluate_given(x, &self.embedding.diagonal(t), conditions)
+    }
+
+    fn is_flow_map(&self) -> bool {
+        self.embedding.is_of_two_times()
+    }
+
+    fn average_velocity_given(
+        &self,
+        x: &Tensor,
+        s: &Tensor,
+        t: &Tensor,
+        conditions: &Conditions,
+    ) -> Result<Tensor, Error> {
+        self.evaluate_given(x, &[s, t], conditions)
+    }
+}
+
+/// Without a condition, unless it is bound to some.
 impl VelocityField for Unet {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        check_batch(x, t)?;
-        self.evaluate(x, &self.embedding.diagonal(t), None)
+        self.velocity_given(x, t, &Conditions::default())
     }
 
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
         if self.embedding.is_of_two_times() { Some(self) } else { None }
+    }
+
+    fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+        self.embedding.check_conditional()?;
+        Ok(Bound::boxed(self, conditions))
     }
 }
 
 /// Without a condition; of a network of two times.
 impl FlowMap for Unet {
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        self.evaluate(x, &[s, t], None)
+        self.evaluate_given(x, &[s, t], &Conditions::default())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::divergence::{Directions, Divergence, Mode};
 use crate::{Method, OdeError, Options, RowField, Rows, Solution, TimeGrid};
-use strait_core::{Error, Source, VelocityField, check_batch, event_size};
+use strait_core::{Conditions, Error, Source, VelocityField, check_batch, event_size};
 use tch::{Kind, Tensor};
 
 /// The law that a field makes of a source, with its log-density by the instantaneous change of variables
@@ -71,7 +71,21 @@ impl FlowDensity<'_> {
     /// [`Source::log_density`] otherwise. An operation without a forward derivative is an `AutodiffError` that names
     /// it, within `Field`.
     pub fn at_data(&self, x1: &Tensor, options: Options<'_>) -> Result<Densities, OdeError> {
-        let (solution, gain) = self.integrate(x1, &self.grid.reversed(), options)?;
+        self.at_data_given(x1, &Conditions::default(), options)
+    }
+
+    /// The log-density of each data point under its own condition, $\log p_1(x_1 | c)$.
+    ///
+    /// # Errors
+    /// As `at_data`; `Core` with `Shape` for conditions that are not one a sample, and with `Unconditional` for a field that
+    /// takes none.
+    pub fn at_data_given(
+        &self,
+        x1: &Tensor,
+        conditions: &Conditions,
+        options: Options<'_>,
+    ) -> Result<Densities, OdeError> {
+        let (solution, gain) = self.integrate(x1, conditions, &self.grid.reversed(), options)?;
         let source = self.source.log_density(&solution.x)?;
         self.densities(solution, &source, &gain.f_neg()?)
     }
@@ -81,7 +95,7 @@ impl FlowDensity<'_> {
     /// # Errors
     /// As `at_data`.
     pub fn at_samples(&self, x0: &Tensor, options: Options<'_>) -> Result<Densities, OdeError> {
-        let (solution, gain) = self.integrate(x0, &self.grid, options)?;
+        let (solution, gain) = self.integrate(x0, &Conditions::default(), &self.grid, options)?;
         let source = self.source.log_density(x0)?;
         self.densities(solution, &source, &gain)
     }
@@ -100,7 +114,13 @@ impl FlowDensity<'_> {
     }
 
     /// Solves for x with $\dot\ell = -\nabla \cdot v$ beside it: the solution for x, and $\ell$ at the end, (B, columns).
-    fn integrate(&self, x: &Tensor, grid: &TimeGrid, options: Options<'_>) -> Result<(Solution, Tensor), OdeError> {
+    fn integrate(
+        &self,
+        x: &Tensor,
+        conditions: &Conditions,
+        grid: &TimeGrid,
+        options: Options<'_>,
+    ) -> Result<(Solution, Tensor), OdeError> {
         let _no_grad = tch::no_grad_guard();
         self.check()?;
         let batch = x.size().first().copied().unwrap_or(0);
@@ -117,7 +137,7 @@ impl FlowDensity<'_> {
         let integrals = Tensor::f_zeros([batch, columns], options_of_x)?;
         let state = Tensor::f_cat(&[x.f_reshape([batch, d])?, integrals], 1)?;
         let field = Augmented { field: self.field, mode: self.divergence.mode(), columns, event: &x.size()[1..] };
-        let solution = self.method.solve_rows(&field, &probes, &state, grid, options)?;
+        let solution = self.method.solve_rows(&field, &probes.given(conditions), &state, grid, options)?;
         let gain = solution.x.f_narrow(1, d, columns)?;
         let mut shape = x.size();
         let carried = solution.x.f_narrow(1, 0, d)?.f_reshape(&shape)?;
@@ -167,7 +187,8 @@ impl RowField for Augmented<'_> {
             None => Directions::Axes,
             Some(probes) => Directions::Given(probes.f_transpose(0, 1)?.f_contiguous()?),
         };
-        let (velocity, forms) = directions.quadratic_forms(self.mode, self.field, &x, t)?;
+        let field = Copies { field: self.field, conditions: rows.conditions() };
+        let (velocity, forms) = directions.quadratic_forms(self.mode, &field, &x, t)?;
         strait_core::check_same(&x, "velocity", &velocity)?;
         let (velocity, forms) = (velocity.f_reshape([n, d])?, forms.f_neg()?);
         let kind = forms.kind();
@@ -176,5 +197,20 @@ impl RowField for Augmented<'_> {
             Some(_) => forms.f_view([2, self.columns, n])?.f_mean_dim(0i64, false, kind)?.f_transpose(0, 1)?,
         };
         Ok(Tensor::f_cat(&[velocity, slopes], 1)?)
+    }
+}
+
+/// The field of a batch under its conditions, also where the batch stands several times, one after the other.
+struct Copies<'a> {
+    field: &'a dyn VelocityField,
+    conditions: &'a Conditions,
+}
+
+impl VelocityField for Copies<'_> {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        match self.conditions.count() {
+            None => self.field.velocity(x, t),
+            Some(count) => self.field.given(&self.conditions.repeat(x.size()[0] / count.max(1))?)?.velocity(x, t),
+        }
     }
 }

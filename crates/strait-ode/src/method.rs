@@ -3,7 +3,7 @@ use crate::{
     solve_rows,
 };
 use std::{fmt, str::FromStr};
-use strait_core::{Stepper, VelocityField};
+use strait_core::{Conditions, Stepper, VelocityField};
 use tch::Tensor;
 
 /// The methods by name, where a command line or a config chooses one.
@@ -95,6 +95,23 @@ impl Method {
         options: Options<'_>,
     ) -> Result<Solution, OdeError> {
         self.solve_rows(&field, &Rows::default(), x, grid, options)
+    }
+
+    /// Carries `x` along the flow of a field under conditions, one row a sample: each part of the batch, and each sample that
+    /// is still on its way, takes its own along.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); `Core` with `Shape` for conditions that are not one a sample, and with `Unconditional` for
+    /// a field that takes none.
+    pub fn solve_given(
+        self,
+        field: &dyn VelocityField,
+        conditions: &Conditions,
+        x: &Tensor,
+        grid: &TimeGrid,
+        options: Options<'_>,
+    ) -> Result<Solution, OdeError> {
+        self.solve_rows(&field, &Rows::default().given(conditions), x, grid, options)
     }
 
     /// The same for a field that reads rows beside the state; see [`solve_rows`].

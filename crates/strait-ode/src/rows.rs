@@ -1,9 +1,9 @@
 //! Tensors that belong to the samples of a batch, and fields that read them.
 
-use strait_core::{Error, FlowMap, VelocityField};
+use strait_core::{Conditions, Error, VelocityField};
 use tch::Tensor;
 
-/// What belongs to each sample of a batch beside its state: a label, a context, probes. Every tensor is (B, ...).
+/// What belongs to each sample of a batch beside its state: its conditions, and other tensors (B, ...) such as probes.
 ///
 /// A solver takes the rows of a sample along wherever it carries the sample: in parts of the batch, and where samples
 /// that have arrived are dropped.
@@ -29,6 +29,7 @@ use tch::Tensor;
 #[derive(Debug, Default)]
 pub struct Rows {
     tensors: Vec<Tensor>,
+    conditions: Conditions,
 }
 
 impl Rows {
@@ -44,7 +45,18 @@ impl Rows {
                 return Err(Error::Shape { what: "rows beside a state", expected, found: tensor.size() });
             }
         }
-        Ok(Self { tensors })
+        Ok(Self { tensors, conditions: Conditions::default() })
+    }
+
+    /// With the conditions that the samples are carried under: a [`VelocityField`] is bound to them.
+    #[must_use]
+    pub fn given(self, conditions: &Conditions) -> Self {
+        Self { conditions: conditions.shallow_clone(), ..self }
+    }
+
+    /// The conditions of the samples.
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
     }
 
     /// The tensors, in the order given.
@@ -54,6 +66,7 @@ impl Rows {
 
     /// Refuses rows that are not those of `batch` samples.
     pub(crate) fn check(&self, batch: i64) -> Result<(), Error> {
+        self.conditions.check(batch)?;
         match self.tensors.first() {
             Some(first) if first.size()[0] != batch => {
                 let expected = format!("({batch}, ...), one row a sample");
@@ -65,24 +78,27 @@ impl Rows {
 
     /// Those of consecutive samples.
     pub(crate) fn part(&self, start: i64, length: i64) -> Result<Self, Error> {
-        self.map(|tensor| Ok(tensor.f_narrow(0, start, length)?))
+        let conditions = self.conditions.part(start, length)?;
+        self.map(|tensor| Ok(tensor.f_narrow(0, start, length)?), conditions)
     }
 
     /// Those of the samples at some places.
     pub(crate) fn gather(&self, places: &Tensor) -> Result<Self, Error> {
-        self.map(|tensor| Ok(tensor.f_index_select(0, places)?))
+        self.map(|tensor| Ok(tensor.f_index_select(0, places)?), self.conditions.gather(places)?)
     }
 
     pub(crate) fn shallow_clone(&self) -> Self {
-        Self { tensors: self.tensors.iter().map(Tensor::shallow_clone).collect() }
+        let tensors = self.tensors.iter().map(Tensor::shallow_clone).collect();
+        Self { tensors, conditions: self.conditions.shallow_clone() }
     }
 
-    fn map(&self, f: impl Fn(&Tensor) -> Result<Tensor, Error>) -> Result<Self, Error> {
-        Ok(Self { tensors: self.tensors.iter().map(f).collect::<Result<_, _>>()? })
+    fn map(&self, f: impl Fn(&Tensor) -> Result<Tensor, Error>, conditions: Conditions) -> Result<Self, Error> {
+        Ok(Self { tensors: self.tensors.iter().map(f).collect::<Result<_, _>>()?, conditions })
     }
 }
 
-/// A velocity that depends on rows beside the state. Every [`VelocityField`] is one that reads none.
+/// A velocity that depends on rows beside the state. Every [`VelocityField`] is one that is bound to their conditions, where
+/// there are some, and reads nothing else.
 pub trait RowField {
     /// $v(x, t; c)$ of the shape of x, (B, ...), at a time and rows c for each sample.
     ///
@@ -90,18 +106,47 @@ pub trait RowField {
     /// `Shape` where they do not fit, or the implementor's own.
     fn velocity_of_rows(&self, x: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error>;
 
-    /// The flow map whose diagonal it is, where it reads no rows and is one.
-    fn flow_map(&self) -> Option<&dyn FlowMap> {
-        None
+    /// Whether it is the diagonal of a flow map.
+    fn is_flow_map(&self) -> bool {
+        false
+    }
+
+    /// $u(x, s, t; c)$ of a flow map.
+    ///
+    /// # Errors
+    /// `NotFlowMap` where it is none; as `velocity_of_rows`.
+    fn average_velocity_of_rows(&self, _x: &Tensor, _s: &Tensor, _t: &Tensor, _rows: &Rows) -> Result<Tensor, Error> {
+        Err(NOT_A_MAP)
+    }
+
+    /// How many evaluations of a network one call is.
+    fn evaluations(&self) -> usize {
+        1
     }
 }
 
+const NOT_A_MAP: Error = Error::NotFlowMap { what: "an average velocity" };
+
 impl<F: VelocityField> RowField for F {
-    fn velocity_of_rows(&self, x: &Tensor, t: &Tensor, _rows: &Rows) -> Result<Tensor, Error> {
-        self.velocity(x, t)
+    fn velocity_of_rows(&self, x: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
+        if rows.conditions.is_empty() {
+            return self.velocity(x, t);
+        }
+        self.given(&rows.conditions)?.velocity(x, t)
     }
 
-    fn flow_map(&self) -> Option<&dyn FlowMap> {
-        self.as_flow_map()
+    fn is_flow_map(&self) -> bool {
+        self.as_flow_map().is_some()
+    }
+
+    fn average_velocity_of_rows(&self, x: &Tensor, s: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
+        if rows.conditions.is_empty() {
+            return self.as_flow_map().ok_or(NOT_A_MAP)?.average_velocity(x, s, t);
+        }
+        self.given(&rows.conditions)?.as_flow_map().ok_or(NOT_A_MAP)?.average_velocity(x, s, t)
+    }
+
+    fn evaluations(&self) -> usize {
+        VelocityField::evaluations(self)
     }
 }

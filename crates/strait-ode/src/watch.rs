@@ -47,7 +47,7 @@ impl<'a> Watch<'a> {
 impl Watch<'_> {
     /// Counts an evaluation at a time, and looks at what it gave.
     fn seen(&self, velocity: Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        self.calls.set(self.calls.get() + 1);
+        self.calls.set(self.calls.get() + self.field.evaluations());
         if self.check
             && let Some((sample, count)) = first_bad_sample(&velocity)?
         {
@@ -65,14 +65,13 @@ impl VelocityField for Watch<'_> {
     }
 
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
-        self.field.flow_map().map(|_| self as &dyn FlowMap)
+        if self.field.is_flow_map() { Some(self) } else { None }
     }
 }
 
 impl FlowMap for Watch<'_> {
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let map = self.field.flow_map().ok_or(Error::NotFlowMap { what: "an average velocity" })?;
-        self.seen(map.average_velocity(x, s, t)?, s)
+        self.seen(self.field.average_velocity_of_rows(x, s, t, &self.rows)?, s)
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::{Level, LevelName, OptimError, Pairing, Phase, check_plan, term};
 use std::time::{Duration, Instant};
 use strait_autodiff::{AdamW, Clip, Graph, clip, gradient};
-use strait_core::{Interpolant, Loss, Models, Seed, VelocityField};
+use strait_core::{Conditions, Error, Interpolant, Loss, Models, Seed, VelocityField};
 use tch::{Kind, Tensor};
 
 /// The models with their levels. The models hold the tensors that the levels' parameters name.
@@ -20,8 +20,9 @@ impl System {
         self.levels.iter().find(|level| level.name == name)
     }
 
-    fn models(&self) -> Models<'_> {
-        Models { interpolant: &*self.interpolant, velocity: &*self.velocity }
+    /// The velocity of a batch under its conditions.
+    fn velocity_given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+        if conditions.is_empty() { Ok(Box::new(&*self.velocity)) } else { self.velocity.given(conditions) }
     }
 
     fn level_mut(&mut self, name: LevelName) -> Result<&mut Level, OptimError> {
@@ -127,10 +128,12 @@ impl<'a> Trainer<'a> {
     /// not when its phase comes.
     ///
     /// # Errors
-    /// Those of the coupling and the data, as where a batch is larger than the training split.
+    /// Those of the coupling and the data, as where a batch is larger than the training split; `Unconditional` where the data
+    /// have conditions and the velocity takes none.
     pub fn rehearse(&self) -> Result<(), OptimError> {
         for plan in self.phases.iter().flat_map(|phase| &phase.levels) {
-            self.pairing.draw(plan, self.seed, 0)?;
+            let batch = self.pairing.draw(plan, self.seed, 0)?;
+            self.system.velocity_given(&batch.conditions)?;
         }
         Ok(())
     }
@@ -223,8 +226,10 @@ impl<'a> Trainer<'a> {
         for plan in &phase.levels {
             self.system.level_mut(plan.level)?.forget()?;
             let batch = self.pairing.draw(plan, self.seed, self.position.batches)?;
+            let velocity = self.system.velocity_given(&batch.conditions)?;
+            let models = Models { interpolant: &*self.system.interpolant, velocity: &*velocity };
             for term in &plan.terms {
-                term.objective.ready(self.system.models(), &batch)?;
+                term.objective.ready(models, &batch)?;
             }
         }
         Ok(())
@@ -239,7 +244,10 @@ impl<'a> Trainer<'a> {
         let modules = self.seed.stream("modules").at(self.position.batches);
         self.position.batches += 1;
         let training = self.system.level(plan.level).map(|level| level.parameters.train(modules));
-        let Loss { total, terms } = term::sum(&plan.terms, self.system.models(), &batch, self.position.turn)?;
+        let velocity = self.system.velocity_given(&batch.conditions)?;
+        let models = Models { interpolant: &*self.system.interpolant, velocity: &*velocity };
+        let Loss { total, terms } = term::sum(&plan.terms, models, &batch, self.position.turn)?;
+        drop(velocity);
         drop(training);
 
         let rate = plan.rate.at(self.position.turn, turns);

@@ -1,6 +1,6 @@
 use crate::{LevelPlan, OptimError, Phase, term};
 use strait_core::{
-    Batch, Coupling, Dataset, PairedDataset, Pairs, Sampling, Seed, Segments, Source, TrajectoryDataset,
+    Batch, Conditions, Coupling, Dataset, PairedDataset, Pairs, Sampling, Seed, Segments, Source, TrajectoryDataset,
 };
 use tch::Tensor;
 
@@ -44,6 +44,15 @@ impl Pairing<'_> {
                     };
                     return Err(OptimError::Plan { problem });
                 }
+                if objective.needs_independent_pairs() && self.is_conditional() {
+                    let problem = format!(
+                        "`{}` trains by {}, which rests on the marginal field of all data, and these come under conditions; \
+                         train by flow_matching, or without conditions",
+                        phase.name,
+                        objective.name()
+                    );
+                    return Err(OptimError::Plan { problem });
+                }
                 if objective.needs_independent_pairs()
                     && let Some(pairs) = self.dependence(plan)
                 {
@@ -53,6 +62,14 @@ impl Pairing<'_> {
             }
         }
         Ok(())
+    }
+
+    fn is_conditional(&self) -> bool {
+        match self {
+            Self::Drawn { data, .. } => data.condition().is_some(),
+            Self::Stored(pairs) => pairs.is_conditional(),
+            Self::Trajectories(_) => false,
+        }
     }
 
     /// What makes the two points of a plan's pairs dependent, in words; None where they are independent.
@@ -72,19 +89,27 @@ impl Pairing<'_> {
     /// Batch number `number` for a plan: a function of the seed and the number alone.
     pub(crate) fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64) -> Result<Batch, OptimError> {
         let at = |name: &str| seed.stream(name).at(number);
-        let Pairs { mut x0, mut x1, .. } = match self {
+        let (Pairs { mut x0, mut x1, .. }, conditions) = match self {
             Self::Drawn { source, data, coupling } => {
-                let x1 = data.minibatch(plan.batch, number, seed.stream("data"))?;
+                let (x1, conditions) = data.conditional_minibatch(plan.batch, number, seed.stream("data"))?;
                 let x0 = source.sample(plan.batch, &mut at("source"), x1.kind(), x1.device())?;
-                coupling.couple(x0, x1, &mut at("coupling"))?
+                let pairs = coupling.couple_given(x0, x1, &conditions, &mut at("coupling"))?;
+                let conditions = pairs.carried(conditions)?;
+                (pairs, conditions)
             }
-            Self::Stored(pairs) => pairs.minibatch(plan.batch, number, seed.stream("pairs"))?,
+            Self::Stored(pairs) => pairs.conditional_minibatch(plan.batch, number, seed.stream("pairs"))?,
             Self::Trajectories(stored) => {
                 let Segments { from, s, to, t } = stored.segments(plan.batch, number, seed.stream("segments"))?;
-                return Ok(Batch { x0: from, x1: to, t: s, later: Some(t) });
+                return Ok(Batch { x0: from, x1: to, t: s, later: Some(t), conditions: Conditions::default() });
             }
         };
         let (kind, device) = (x1.kind(), x1.device());
+        let conditions = if plan.condition_drop > 0.0 && !conditions.is_empty() {
+            let dropped = at("dropped conditions").uniform(&[plan.batch], kind, device)?.f_lt(plan.condition_drop)?;
+            conditions.dropping(dropped)?
+        } else {
+            conditions
+        };
         if plan.noise > 0.0 {
             let noise = at("noise").normal(&x1.size(), kind, device)? * plan.noise;
             (x0, x1) = (x0 + &noise, x1 + noise);
@@ -92,10 +117,10 @@ impl Pairing<'_> {
         let (off, mut draws) = (plan.spans.count(plan.batch), at("time"));
         if off == 0 {
             let t = plan.times.draw(term::times(&plan.terms, plan.batch)?, &mut draws, kind, device)?;
-            return Ok(Batch { x0, x1, t, later: None });
+            return Ok(Batch { x0, x1, t, later: None, conditions });
         }
         let diagonal = plan.times.draw(plan.batch - off, &mut draws, kind, device)?;
         let (s, t) = plan.spans.draw(plan.times, off, &mut draws, kind, device)?;
-        Ok(Batch { x0, x1, t: Tensor::f_cat(&[diagonal, s], 0)?, later: Some(t) })
+        Ok(Batch { x0, x1, t: Tensor::f_cat(&[diagonal, s], 0)?, later: Some(t), conditions })
     }
 }

@@ -19,6 +19,9 @@ pub struct LevelPlan {
     /// a linear path then has $x_t = (1-t)x_0 + t x_1 + \sigma\varepsilon$ and $u = x_1 - x_0$, the conditional flow
     /// matching of Tong et al. (arXiv 2302.00482). 0: none.
     pub noise: f64,
+    /// The share of samples whose conditions are dropped, so that the velocity of no condition is learned beside that of each:
+    /// for classifier-free guidance. 0: none.
+    pub condition_drop: f64,
     /// The learning rate over the phase.
     pub rate: LearningRate,
     /// AdamW's decay rates of the moments.
@@ -41,6 +44,7 @@ impl LevelPlan {
             times: Times::Uniform,
             spans: Spans::default(),
             noise: 0.0,
+            condition_drop: 0.0,
             rate: LearningRate { peak, warm_up: 0, decay: Decay::Cosine },
             betas: (0.9, 0.999),
             weight_decay: 0.0,
@@ -100,6 +104,12 @@ pub fn check_plan(phases: &[Phase]) -> Result<(), OptimError> {
     for plan in phases.iter().flat_map(|phase| &phase.levels) {
         term::times(&plan.terms, plan.batch)?;
         check_spans(plan)?;
+        let drop = plan.condition_drop;
+        if !(0.0..=1.0).contains(&drop) {
+            return Err(OptimError::Plan {
+                problem: format!("the share of conditions that are dropped is {drop}, and must be between 0 and 1"),
+            });
+        }
     }
     Ok(())
 }

@@ -55,7 +55,13 @@ fn batch() -> Batch {
     let t = normal("t", &[PAIRS]).sigmoid();
     let s = t.narrow(0, PAIRS - OFF, OFF);
     let later = &s + (1f64 - &s) * normal("later", &[OFF]).sigmoid();
-    Batch { x0: normal("x0", &[PAIRS, 2]), x1: normal("x1", &[PAIRS, 2]), t, later: Some(later) }
+    Batch {
+        x0: normal("x0", &[PAIRS, 2]),
+        x1: normal("x1", &[PAIRS, 2]),
+        t,
+        later: Some(later),
+        conditions: strait_core::Conditions::default(),
+    }
 }
 
 fn squares(x: &Tensor) -> Tensor {
@@ -253,7 +259,7 @@ fn regression_is_on_the_slope_of_each_segment() {
     let t = &s + 0.25;
     let p = Tensor::from_slice(&[0.7f64, -0.4, 0.5]);
     let wanted = squares(&(Waves::average(&p, &from, &s, &t) - (&to - &from) * 4.0)).mean(p.kind());
-    let batch = Batch { x0: from, x1: to, t: s, later: Some(t) };
+    let batch = Batch { x0: from, x1: to, t: s, later: Some(t), conditions: strait_core::Conditions::default() };
     let models = Models { interpolant: &strait_paths::Linear, velocity: &Waves(p) };
     let total = TrajectoryRegression.loss(models, &batch).unwrap().total;
     assert!((total - wanted).abs().double_value(&[]) < 1e-9);

@@ -89,7 +89,13 @@ fn gradients_are_the_slopes_of_values() {
         let t = Times::Uniform
             .draw(objective.times(64), &mut Seed(9).stream("t").at(0), Kind::Double, Device::Cpu)
             .unwrap();
-        let batch = Batch { x0: normal("x0", &[64, 2]), x1: normal("x1", &[64, 2]), t, later: None };
+        let batch = Batch {
+            x0: normal("x0", &[64, 2]),
+            x1: normal("x1", &[64, 2]),
+            t,
+            later: None,
+            conditions: strait_core::Conditions::default(),
+        };
         let total = |p: &Tensor| {
             let models = Models { interpolant: &*build(p), velocity: &Waves(p.get(2)) };
             objective.loss(models, &batch).unwrap().total

@@ -23,7 +23,13 @@ const CPU: Device = Device::Cpu;
 
 fn batch(n: i64) -> Batch {
     let t = Times::Uniform.draw(n, &mut Seed(9).stream("t").at(0), Kind::Double, CPU).unwrap();
-    Batch { x0: normal("x0", &[n, 2]), x1: normal("x1", &[n, 2]), t, later: None }
+    Batch {
+        x0: normal("x0", &[n, 2]),
+        x1: normal("x1", &[n, 2]),
+        t,
+        later: None,
+        conditions: strait_core::Conditions::default(),
+    }
 }
 
 fn mean_square(x: &Tensor) -> f64 {
@@ -164,6 +170,7 @@ fn plan(terms: Vec<Term>, level: LevelName) -> LevelPlan {
         times: Times::Uniform,
         spans: Spans::default(),
         noise: 0.0,
+        condition_drop: 0.0,
         rate: LearningRate { peak: 1e-3, warm_up: 0, decay: Decay::Constant },
         betas: (0.9, 0.999),
         weight_decay: 0.0,
@@ -215,7 +222,13 @@ fn marginal_flow_matching_is_flow_matching_less_its_noise() {
     let (x0, x1) = (normal(), normal());
     let t = Tensor::full([4000], 0.5, (Kind::Double, CPU));
     let of = |objective: &dyn Objective, x1: &Tensor| {
-        let batch = Batch { x0: x0.shallow_clone(), x1: x1.shallow_clone(), t: t.shallow_clone(), later: None };
+        let batch = Batch {
+            x0: x0.shallow_clone(),
+            x1: x1.shallow_clone(),
+            t: t.shallow_clone(),
+            later: None,
+            conditions: strait_core::Conditions::default(),
+        };
         objective.loss(Models { interpolant: &Linear, velocity: &Turning }, &batch).unwrap().total.double_value(&[])
     };
     let one = x1.narrow(0, 0, 1).expand_as(&x1);
@@ -226,7 +239,13 @@ fn marginal_flow_matching_is_flow_matching_less_its_noise() {
 
     assert_eq!(with(3000).unwrap().times(4000), 1000);
     let few = |x0: &Tensor, candidates| {
-        let batch = Batch { x0: x0.shallow_clone(), x1: x1.shallow_clone(), t: t.narrow(0, 0, 1000), later: None };
+        let batch = Batch {
+            x0: x0.shallow_clone(),
+            x1: x1.shallow_clone(),
+            t: t.narrow(0, 0, 1000),
+            later: None,
+            conditions: strait_core::Conditions::default(),
+        };
         with(candidates)?.loss(Models { interpolant: &Linear, velocity: &Turning }, &batch)
     };
     let total = |x0: &Tensor| few(x0, 3000).unwrap().total.double_value(&[]);
@@ -261,7 +280,13 @@ fn the_straightness_is_that_of_the_field_and_a_tenth_of_its_estimates_variance()
     for step in 0..batches {
         let mut draws = Seed(4).stream("batch").at(step);
         let mut normal = || draws.normal(&[256 + 3 * 64, 1], Kind::Double, CPU).unwrap();
-        let batch = Batch { x0: normal(), x1: normal() * 2.0, t: Tensor::from_slice(&times) / 0.9, later: None };
+        let batch = Batch {
+            x0: normal(),
+            x1: normal() * 2.0,
+            t: Tensor::from_slice(&times) / 0.9,
+            later: None,
+            conditions: strait_core::Conditions::default(),
+        };
         let loss = objective.loss(Models { interpolant: &Linear, velocity: &Turning }, &batch).unwrap();
         let term = |i: usize| loss.terms[i].1.double_value(&[]);
         for (mean, found) in means.iter_mut().zip([loss.total.double_value(&[]), term(0), term(1)]) {

@@ -49,7 +49,7 @@ fn the_energy_has_its_value() {
     let models = Models { interpolant: &*system.interpolant, velocity: &*system.velocity };
     let x = |seed| Seed(seed).stream("x").at(0).normal(&[64, 2], Kind::Float, Device::Cpu).unwrap();
     let t = Seed(3).stream("t").at(0).uniform(&[64], Kind::Float, Device::Cpu).unwrap();
-    let batch = Batch { x0: x(1), x1: x(2), t, later: None };
+    let batch = Batch { x0: x(1), x1: x(2), t, later: None, conditions: strait_core::Conditions::default() };
     let Loss { total, terms } = Energy { acceleration: 0.5 }.loss(models, &batch).unwrap();
     let curve = models.interpolant.curve(&batch.x0, &batch.x1, &batch.t).unwrap();
     let v = models.velocity.velocity(&curve.x_t, &batch.t).unwrap();

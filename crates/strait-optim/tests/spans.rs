@@ -22,7 +22,13 @@ impl Objective for Witness {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
         let later = batch.later.as_ref().map(Tensor::copy);
         let Batch { x0, x1, t, .. } = batch;
-        self.0.borrow_mut().push(Batch { x0: x0.copy(), x1: x1.copy(), t: t.copy(), later });
+        self.0.borrow_mut().push(Batch {
+            x0: x0.copy(),
+            x1: x1.copy(),
+            t: t.copy(),
+            later,
+            conditions: strait_core::Conditions::default(),
+        });
         FlowMatching.loss(models, batch)
     }
     fn name(&self) -> &'static str {

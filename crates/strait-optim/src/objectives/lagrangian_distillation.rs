@@ -18,17 +18,18 @@ pub struct LagrangianDistillation;
 
 impl Objective for LagrangianDistillation {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        let map = models.flow_map(self.name())?;
         let PathSample { x_t, velocity } = tch::no_grad(|| models.interpolant.at(&batch.x0, &batch.x1, &batch.t))?;
         let spans = Spans::of(batch, self.name())?;
         let (on, x) = spans.split(&x_t);
+        let [velocity_on, velocity_off] = spans.velocities(models)?;
+        let map = velocity_off.as_flow_map().ok_or(Error::NotFlowMap { what: self.name() })?;
         let at = spans.split(&batch.t).0;
-        let diagonal = sum_per_sample(&(models.velocity.velocity(&on, &at)? - spans.split(&velocity).0).square());
+        let diagonal = sum_per_sample(&(velocity_on.velocity(&on, &at)? - spans.split(&velocity).0).square());
 
         let end = Jet::variable(&spans.t, Order::First);
         let u = map.average_velocity_jet(&Jet::constant(&x), &Jet::constant(&spans.s), &end)?;
         let h = per_sample(&(&spans.t - &spans.s), &x);
-        let taught = tch::no_grad(|| models.velocity.velocity(&(&x + &h * u.value()), &spans.t))?;
+        let taught = tch::no_grad(|| velocity_off.velocity(&(&x + &h * u.value()), &spans.t))?;
         let off = sum_per_sample(&(u.value() + h * u.first() - taught).square());
 
         let squares = Tensor::f_cat(&[diagonal, off], 0)?;

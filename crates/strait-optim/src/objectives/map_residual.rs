@@ -22,10 +22,11 @@ pub struct MapResidual {
 
 impl Objective for MapResidual {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        let map = models.flow_map(self.name())?;
         let PathCurve { x_t, velocity, acceleration } = models.interpolant.curve(&batch.x0, &batch.x1, &batch.t)?;
         let spans = Spans::of(batch, self.name())?;
         let (x, x_dot) = (spans.off(&x_t), spans.off(&velocity));
+        let [_, velocity_off] = spans.velocities(models)?;
+        let map = velocity_off.as_flow_map().ok_or(Error::NotFlowMap { what: self.name() })?;
         let (start, end) = (Jet::variable(&spans.s, Order::First), Jet::constant(&spans.t));
         let h = per_sample(&(&spans.t - &spans.s), &x);
         // X = x + (t - s) u, so that its derivative along (dx, 1) is dx - u + (t - s) du.
@@ -34,7 +35,7 @@ impl Objective for MapResidual {
             let u = map.average_velocity_jet(&at, &start, &end)?;
             Ok(dx - u.value() + &h * u.first())
         };
-        let (r, q) = (along(&models.velocity.velocity(&x, &spans.s)?)?, along(&x_dot)?);
+        let (r, q) = (along(&velocity_off.velocity(&x, &spans.s)?)?, along(&x_dot)?);
         let residual = sum_per_sample(&(&r * (q * 2.0 - &r))).mean(r.kind());
         let penalty = mean_square_norm(&acceleration);
         let terms = vec![("map_residual", residual.detach()), ("acceleration", penalty.detach())];

@@ -38,11 +38,13 @@ impl Objective for MeanFlow {
         let map = models.flow_map(self.name())?;
         let PathSample { x_t: x, velocity } = tch::no_grad(|| models.interpolant.at(&batch.x0, &batch.x1, &batch.t))?;
         let spans = Spans::of(batch, self.name())?;
+        let [_, velocity_off] = spans.velocities(models)?;
+        let map_off = velocity_off.as_flow_map().ok_or(Error::NotFlowMap { what: self.name() })?;
         let target = tch::no_grad(|| -> Result<Tensor, Error> {
             let (x, velocity) = (spans.off(&x), spans.split(&velocity));
             let along = Jet::with_derivatives(x, velocity.1.shallow_clone(), None);
             let start = Jet::variable(&spans.s, Order::First);
-            let slope = map.average_velocity_jet(&along, &start, &Jet::constant(&spans.t))?.first();
+            let slope = map_off.average_velocity_jet(&along, &start, &Jet::constant(&spans.t))?.first();
             let off = &velocity.1 + per_sample(&(&spans.t - &spans.s), &slope) * slope;
             Ok(Tensor::f_cat(&[velocity.0, off], 0)?)
         })?;

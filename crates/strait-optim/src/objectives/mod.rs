@@ -30,7 +30,7 @@ pub use straightness::{Straightness, StraightnessConfig};
 pub use trajectory_regression::TrajectoryRegression;
 pub use transport_cost::TransportCost;
 
-use strait_core::{Batch, Error, sum_per_sample};
+use strait_core::{Batch, Error, Models, VelocityField, sum_per_sample};
 use tch::Tensor;
 
 /// $E|x|^2$: the squared norm of each sample, averaged over the batch.
@@ -67,6 +67,12 @@ impl Spans {
     /// Of all pairs, those off the diagonal.
     pub(crate) fn off(&self, x: &Tensor) -> Tensor {
         x.narrow(0, self.diagonal, self.off)
+    }
+
+    /// The velocity of those on the diagonal and of those off it.
+    pub(crate) fn velocities<'m>(&self, models: Models<'m>) -> Result<[Box<dyn VelocityField + 'm>; 2], Error> {
+        let of = |start, length| models.velocity.of_samples(start, length);
+        Ok([of(0, self.diagonal)?, of(self.diagonal, self.off)?])
     }
 
     /// The means over the pairs on the diagonal, where there are some, and over those off it.

@@ -14,7 +14,7 @@ pub struct TrajectoryRegression;
 impl Objective for TrajectoryRegression {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
         let map = models.flow_map(self.name())?;
-        let Batch { x0: from, x1: to, t: s, later } = batch;
+        let Batch { x0: from, x1: to, t: s, later, .. } = batch;
         let t = later.as_ref().ok_or(Error::Shape {
             what: "a batch for trajectory regression",
             expected: "two times of each segment".into(),

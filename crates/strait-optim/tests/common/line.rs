@@ -70,6 +70,7 @@ pub(crate) fn plan(level: LevelName, objective: impl Objective + 'static, steps:
         times: Times::Uniform,
         spans: Spans::default(),
         noise: 0.0,
+        condition_drop: 0.0,
         rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
         betas: (0.9, 0.99),
         weight_decay: 0.0,

@@ -64,5 +64,6 @@ pub(crate) fn pairs(times: i64) -> Batch {
         x1: x1.repeat([times, 1]),
         t: t.repeat_interleave_self_int(16, 0, None),
         later: None,
+        conditions: strait_core::Conditions::default(),
     }
 }

@@ -14,6 +14,7 @@ pub(crate) fn plan(level: LevelName, term: Term, steps: u32, batch: i64, rate: f
         times: Times::Uniform,
         spans: Spans::default(),
         noise: 0.0,
+        condition_drop: 0.0,
         rate: LearningRate { peak: rate, warm_up: 0, decay: Decay::Cosine },
         betas: (0.9, 0.999),
         weight_decay: 0.0,

@@ -1,0 +1,92 @@
+//! Classifier-free guidance.
+
+use strait_core::{Conditions, Error, VelocityField, check_same};
+use tch::Tensor;
+
+/// A conditional field, guided (Ho and Salimans, arXiv 2207.12598): at weight w,
+///
+/// $$ v_\emptyset(x, t) + w\,(v(x, t; c) - v_\emptyset(x, t)) $$
+///
+/// with $v_\emptyset$ the field of no condition, which a velocity learns where conditions are dropped in its training. At w = 1
+/// it is the conditional field, at 0 that of no condition, each in one evaluation; at any other weight a call is two, and is
+/// counted as two. Above 1 samples are more like their condition and less like each other: they are of no law that was
+/// trained, and a guided average velocity is the flow map of no field, so that this is none.
+///
+/// ```
+/// use strait_core::{Bound, Conditional, Conditions, Error, VelocityField};
+/// use strait_ode::{Guided, Method, Options, TimeGrid};
+/// use tch::Tensor;
+/// struct To; // moves to its condition, and without one stays
+/// impl Conditional for To {
+///     fn velocity_given(&self, x: &Tensor, _t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
+///         Ok(conditions.only()?.map_or_else(|| x.zeros_like(), Tensor::shallow_clone))
+///     }
+/// }
+/// impl VelocityField for To {
+///     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+///         self.velocity_given(x, t, &Conditions::default())
+///     }
+///     fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+///         Ok(Bound::boxed(self, conditions))
+///     }
+/// }
+/// let ends = Conditions::of("end", Tensor::from_slice2(&[[1.0f64], [-3.0]]))?;
+/// let x = Tensor::zeros([2, 1], (tch::Kind::Double, tch::Device::Cpu));
+/// let guided = Guided { field: &To, weight: 2.0 };
+/// let solution = Method::Euler.solve_given(&guided, &ends, &x, &TimeGrid::uniform(4)?, Options::default())?;
+/// assert_eq!((solution.x, solution.nfe), (Tensor::from_slice2(&[[2.0f64], [-6.0]]), 8));
+/// # Ok::<(), strait_ode::OdeError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Guided<'a> {
+    /// The conditional field.
+    pub field: &'a dyn VelocityField,
+    /// w.
+    pub weight: f64,
+}
+
+/// Without conditions there is nothing to guide to: the field itself.
+impl VelocityField for Guided<'_> {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        self.field.velocity(x, t)
+    }
+
+    fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+        Ok(Box::new(Sides { null: self.field, given: self.field.given(conditions)?, weight: self.weight }))
+    }
+
+    fn evaluations(&self) -> usize {
+        evaluations(self.weight) * self.field.evaluations()
+    }
+}
+
+fn evaluations(weight: f64) -> usize {
+    if weight == 0.0 || weight == 1.0 { 1 } else { 2 }
+}
+
+/// The two fields of a batch.
+struct Sides<'a> {
+    null: &'a dyn VelocityField,
+    given: Box<dyn VelocityField + 'a>,
+    weight: f64,
+}
+
+impl VelocityField for Sides<'_> {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        let given = || self.given.velocity(x, t);
+        if self.weight == 1.0 {
+            return given();
+        }
+        let null = self.null.velocity(x, t)?;
+        if self.weight == 0.0 {
+            return Ok(null);
+        }
+        let given = given()?;
+        check_same(&null, "velocity", &given)?;
+        Ok(null.f_lerp(&given, self.weight)?)
+    }
+
+    fn evaluations(&self) -> usize {
+        evaluations(self.weight) * self.null.evaluations()
+    }
+}

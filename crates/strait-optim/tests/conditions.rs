@@ -1,0 +1,225 @@
+//! Conditions in the training: they go with their rows through the coupling, some are dropped, every objective sees its own
+//! samples', and a stopped training goes on to the bit.
+
+#[path = "../examples/own_conditions.rs"]
+#[allow(dead_code, reason = "its main is the example's")]
+mod own_conditions;
+
+use own_conditions::{Affine, affine, samples, trainer};
+use std::cell::RefCell;
+use std::rc::Rc;
+use strait_core::{
+    Batch, Bound, Conditional, Conditions, Coupling, Dataset, Draws, Error, FlowMap, Loss, Models, Objective, Pairs,
+    Parameters, Seed, Split, StandardNormal, Stream, VelocityField,
+};
+use strait_optim::objectives::{
+    ConditionalVariance, Energy, FieldStraightness, FlowMatching, LagrangianDistillation, MapResidual,
+    MarginalFlowMatching, MarginalStraightness, MeanFlow,
+};
+use strait_optim::{Level, LevelName, LevelPlan, OptimError, Pairing, Phase, Spans, System, Trainer, checkpoint};
+use strait_paths::{Along, Linear};
+use tch::{Device, Kind, Tensor};
+
+/// Points (c, 0) of class c.
+struct Marked;
+
+impl Dataset for Marked {
+    fn name(&self) -> &str {
+        "marked"
+    }
+    fn event_shape(&self) -> &[i64] {
+        &[2]
+    }
+    fn len(&self, _: Split) -> Option<i64> {
+        None
+    }
+    fn condition(&self) -> Option<(&str, strait_core::ConditionKind)> {
+        Some(("labels", strait_core::ConditionKind::Classes(3)))
+    }
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error> {
+        Ok(self.conditional_minibatch(n, step, stream)?.0)
+    }
+    fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
+        let labels = stream.at(step).integers(3, &[n], Device::Cpu)?;
+        let x = labels.to_kind(Kind::Float);
+        Ok((Tensor::stack(&[&x, &x.zeros_like()], 1), Conditions::of("labels", labels)?))
+    }
+    fn points(&self, _: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
+        self.minibatch(n, 0, Seed(draws.bits()).stream("points"))
+    }
+    fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
+        Ok(x.shallow_clone())
+    }
+}
+
+/// The data in an order of their own.
+struct Mixed;
+
+impl Coupling for Mixed {
+    fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error> {
+        let rows = draws.permutation(x1.size()[0], Device::Cpu)?;
+        Ok(Pairs { x0, x1: x1.index_select(0, &rows), target_rows: Some(rows) })
+    }
+    fn is_independent(&self) -> bool {
+        true
+    }
+    fn name(&self) -> &str {
+        "mixed"
+    }
+}
+
+/// A flow map of conditions that looks whether each sample comes with its own: x is the end of a path or on it, and its
+/// first coordinate is at most the label's; at t = 1 the label itself.
+struct Watching(Affine);
+
+impl Conditional for Watching {
+    fn velocity_given(&self, x: &Tensor, t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
+        let labels = conditions.get("labels")?;
+        assert_eq!(labels.size(), t.size());
+        self.0.velocity_given(x, t, conditions)
+    }
+    fn is_flow_map(&self) -> bool {
+        true
+    }
+    fn average_velocity_given(&self, x: &Tensor, s: &Tensor, t: &Tensor, c: &Conditions) -> Result<Tensor, Error> {
+        assert_eq!(s.size(), t.size());
+        self.velocity_given(x, t, c)
+    }
+}
+
+impl VelocityField for Watching {
+    fn velocity(&self, _x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
+        panic!("a batch with conditions was evaluated without them")
+    }
+    fn as_flow_map(&self) -> Option<&dyn FlowMap> {
+        Some(self)
+    }
+    fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+        Ok(Bound::boxed(self, conditions))
+    }
+}
+
+impl FlowMap for Watching {
+    fn average_velocity(&self, _x: &Tensor, _s: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
+        panic!("a batch with conditions was evaluated without them")
+    }
+}
+
+fn of(plan: LevelPlan, velocity: impl Fn(Affine) -> Box<dyn VelocityField>) -> Result<Trainer<'static>, OptimError> {
+    let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+    let velocity = velocity(affine(&mut parameters.root())?);
+    let levels = vec![Level::new(LevelName::Velocity, parameters, &[])?];
+    let phases = vec![Phase { name: "fit".into(), turns: 3, levels: vec![plan], fresh: vec![] }];
+    let source: &'static StandardNormal = Box::leak(Box::new(StandardNormal::new(&[2])));
+    let pairing = Pairing::Drawn { source, data: &Marked, coupling: &Mixed };
+    Trainer::new(System { interpolant: Box::new(Linear), velocity, levels }, phases, pairing, Seed(0))
+}
+
+fn plan(objective: impl Objective + 'static) -> LevelPlan {
+    LevelPlan::of(LevelName::Velocity, objective, 64, 1e-3)
+}
+
+/// Holds every batch to its labels.
+struct Witness(Rc<RefCell<Vec<f64>>>);
+
+impl Objective for Witness {
+    fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
+        let labels = batch.conditions.get("labels")?;
+        assert_eq!(batch.x1.select(1, 0), labels.to_kind(Kind::Float));
+        let dropped =
+            batch.conditions.dropped().map_or(0.0, |d| d.to_kind(Kind::Float).mean(Kind::Double).double_value(&[]));
+        self.0.borrow_mut().push(dropped);
+        FlowMatching.loss(models, batch)
+    }
+    fn name(&self) -> &'static str {
+        "witness"
+    }
+}
+
+#[test]
+fn conditions_go_with_their_rows_and_a_share_is_dropped() {
+    for drop in [0.0, 0.25, 1.0] {
+        let seen = Rc::default();
+        let plan = LevelPlan { condition_drop: drop, batch: 2048, ..plan(Witness(Rc::clone(&seen))) };
+        let mut trainer = of(plan, |net| Box::new(net)).unwrap();
+        (0..3).for_each(|_| trainer.turn().unwrap());
+        let shares = seen.borrow();
+        assert!(shares.len() == 3 && shares.iter().all(|share| (share - drop).abs() < 0.05), "{drop}: {shares:?}");
+        assert!(drop != 0.25 || shares[0] != shares[1], "the same samples at every step");
+    }
+}
+
+#[test]
+fn every_objective_evaluates_each_sample_under_its_own_condition() {
+    let spans = |plan: LevelPlan| LevelPlan { spans: Spans { off_diagonal: 0.25, from_start: 0.0 }, ..plan };
+    for plan in [
+        plan(FlowMatching),
+        plan(ConditionalVariance),
+        plan(Energy { acceleration: 0.1 }),
+        plan(FieldStraightness { along: Along::Forward }),
+        plan(MarginalStraightness { step: 0.1 }),
+        spans(plan(MeanFlow::default())),
+        spans(plan(LagrangianDistillation)),
+        spans(plan(MapResidual { acceleration: 0.1 })),
+    ] {
+        let name = plan.objective();
+        let mut trainer = of(plan, |net| Box::new(Watching(net))).unwrap();
+        (0..3).for_each(|_| trainer.turn().unwrap_or_else(|error| panic!("{name}: {error}")));
+        assert_eq!(trainer.log().unwrap()[0].skipped, 0, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_under_conditions_is_refused_in_one_line() {
+    let marginal = MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), 8).unwrap();
+    let line = of(plan(marginal), |net| Box::new(net)).err().unwrap().to_string();
+    assert!(line.contains("rests on the marginal field of all data, and these come under conditions"), "{line}");
+    let drop = LevelPlan { condition_drop: 1.5, ..plan(FlowMatching) };
+    let line = of(drop, |net| Box::new(net)).err().unwrap().to_string();
+    assert!(line.contains("the share of conditions that are dropped is 1.5"), "{line}");
+    struct Plain;
+    impl VelocityField for Plain {
+        fn velocity(&self, x: &Tensor, _: &Tensor) -> Result<Tensor, Error> {
+            Ok(x.shallow_clone())
+        }
+    }
+    let line = of(plan(FlowMatching), |_| Box::new(Plain)).unwrap().rehearse().unwrap_err().to_string();
+    assert!(line.contains("conditions were given to a velocity that takes none"), "{line}");
+}
+
+fn numbers(trainer: &Trainer<'_>) -> Vec<f64> {
+    let level = trainer.system.level(LevelName::Velocity).unwrap();
+    let all =
+        level.parameters.tensors().iter().map(|tensor| tensor.view([-1]).to_kind(Kind::Double)).collect::<Vec<_>>();
+    Vec::<f64>::try_from(Tensor::cat(&all, 0)).unwrap()
+}
+
+#[test]
+fn a_stopped_training_goes_on_to_the_bit_and_samples_are_of_their_class() {
+    let mut whole = trainer(400, 0.1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for turn in 0..400 {
+        if turn == 7 {
+            checkpoint::save(&whole, folder.path(), 0.0, 1).unwrap();
+        }
+        whole.turn().unwrap();
+        if turn == 20 {
+            let mut second = trainer(400, 0.1).unwrap();
+            checkpoint::newest(folder.path()).unwrap().0.unwrap().restore(&mut second).unwrap();
+            (7..=20).for_each(|_| second.turn().unwrap());
+            assert_eq!(numbers(&whole), numbers(&second));
+        }
+    }
+    for class in 0..3i64 {
+        let labels = Tensor::full([200], class, (Kind::Int64, Device::Cpu));
+        let mean =
+            samples(&*whole.system.velocity, labels, 50).unwrap().mean_dim([0i64].as_slice(), false, Kind::Double);
+        let wanted = Tensor::from_slice(&[3.0 * class as f64 - 3.0, class as f64]);
+        let off = (&mean - wanted).abs().max().double_value(&[]);
+        assert!(off < 0.25, "class {class} at {mean:?}");
+    }
+    // Of no class: the mean of all.
+    let x = Tensor::zeros([1, 2], (Kind::Float, Device::Cpu));
+    let at_end = whole.system.velocity.velocity(&x, &Tensor::from_slice(&[0.0f32])).unwrap();
+    assert!((at_end.double_value(&[0, 1]) - 1.0).abs() < 0.3, "{at_end:?}");
+}
