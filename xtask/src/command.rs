@@ -6,7 +6,7 @@ use crate::cache::Cache;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
-use crate::{data, doctor, mutate, run, tasks};
+use crate::{data, doctor, gloo, mutate, run, tasks};
 
 /// One row of the help.
 struct Command {
@@ -19,7 +19,7 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
     Command { name, usage, about }
 }
 
-static COMMANDS: [Command; 16] = [
+static COMMANDS: [Command; 17] = [
     command("train", "train [PRESET or FILE.toml] [OPTIONS]", "train; `train --help` lists the options"),
     command("sample", "sample RUN [OPTIONS]", "draw samples from a run"),
     command("evaluate", "evaluate RUN [OPTIONS]", "measure a run"),
@@ -34,6 +34,7 @@ static COMMANDS: [Command; 16] = [
     command("ci", "ci", "what must hold before a change goes in"),
     command("doctor", "doctor", "what is here, what is missing, and what mends it"),
     command("libtorch", "libtorch [--cuda]", "find or fetch libtorch and link it as .libtorch"),
+    command("gloo", "gloo", "find or fetch the headers for training among processes"),
     command("data", "data [NAME...]", "list the data sets, or fetch some"),
     command("help", "help", "this table"),
 ];
@@ -56,6 +57,11 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
         ("data", _) => done(data::command(&text)),
         ("libtorch", []) => provision(false),
         ("libtorch", [flag]) if flag == "--cuda" => provision(true),
+        ("gloo", []) => {
+            let headers = gloo::ensure(&Workspace::of_cargo(), &Cache::of_user()?)?;
+            say!("headers of gloo, {}: {}", headers.origin, headers.folder.display());
+            Ok(0)
+        }
         ("help" | "--help" | "-h", _) => help(),
         (word, _) => Err(refuse(word)),
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::cache::Cache;
 use crate::data::{self, DATA_SETS};
 use crate::failure::{Failure, Result};
+use crate::gloo;
 use crate::libtorch::{self, PAIRED, Variant};
 use crate::progress::megabytes;
 use crate::python::{Python, answer};
@@ -43,6 +44,13 @@ pub(crate) fn command() -> Result<()> {
         findings.push(("PyTorch", pytorch(python)));
     }
     findings.push(("GPU", gpus()));
+    findings.push(match gloo::survey(&workspace) {
+        Some(headers) => ("headers of gloo", Good(format!("{}, {}", headers.origin, headers.folder.display()))),
+        None => (
+            "headers of gloo",
+            Absent("not here; only training among processes needs them: cargo xtask gloo".to_owned()),
+        ),
+    });
     let folder = data::folder(&cache);
     findings.extend(DATA_SETS.iter().map(|row| {
         let path = row.path(&folder);

@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     Checksum { path: PathBuf, expected: String, found: String },
     /// A wheel does not hold what it should.
     Wheel { path: PathBuf, flaw: String },
+    /// The headers of gloo could not be had: where to place which file.
+    Gloo { reason: String, file: &'static str, folder: PathBuf },
     /// A data set that is not in the table.
     UnknownData { name: String, known: String },
     /// The program misses a data set that has been fetched.
@@ -102,6 +104,12 @@ impl fmt::Display for Failure {
             Failure::Wheel { path, flaw } => {
                 write!(f, "{}: {flaw}: delete it and run again", path.display())
             }
+            Failure::Gloo { reason, file, folder } => write!(
+                f,
+                "no headers of gloo ({reason}): install libgloo-dev, or place {file} in {} (it is checked by its sha256), or \
+                 set GLOO_INCLUDE to a folder with gloo/",
+                folder.display()
+            ),
             Failure::UnknownData { name, known } => {
                 write!(f, "no data set `{name}` that xtask knows how to fetch: it knows {known}")
             }

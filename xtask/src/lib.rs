@@ -26,6 +26,7 @@ mod command;
 mod data;
 mod doctor;
 mod failure;
+mod gloo;
 mod libtorch;
 mod mutate;
 mod pip;

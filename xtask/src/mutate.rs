@@ -7,6 +7,7 @@
 //! when something else failed.
 
 mod data;
+mod distributed;
 mod flow_map;
 mod flows;
 mod guard;
@@ -83,6 +84,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&data::FAULTS)
         .chain(&program::FAULTS)
         .chain(&guard::FAULTS)
+        .chain(&distributed::FAULTS)
 }
 
 /// `cargo xtask mutate [FILTER]`: the faults whose file or name contains the filter.
@@ -205,7 +207,7 @@ impl<'a> Copy<'a> {
         command.args(more).arg(tests.filter).current_dir(&self.folder);
         // What the workspace itself is built with, so that nothing below it is built again.
         command.env("CARGO_TARGET_DIR", self.workspace.target()).env("LIBTORCH", self.workspace.used_libtorch());
-        command.env("OMP_NUM_THREADS", "1");
+        command.env("OMP_NUM_THREADS", "1").env("GLOO_INCLUDE", self.workspace.used_gloo());
         if std::env::var_os("PROPTEST_CASES").is_none() {
             command.env("PROPTEST_CASES", CASES);
         }

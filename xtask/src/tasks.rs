@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::cache::Cache;
 use crate::data::{self, DataSet};
 use crate::failure::Result;
+use crate::gloo;
 use crate::libtorch;
 use crate::workspace::Workspace;
 
@@ -14,7 +15,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
     let folder = digits()?;
     let mut tests = workspace.cargo(&["test"]);
-    tests.args(scope(arguments));
+    if let Some(whole) = scope(arguments) {
+        tests.arg(whole).args(gloo::features(&workspace, &Cache::of_user()?));
+    }
     // Tests run side by side already: more threads within each would fight over the cores.
     tests.args(arguments).env("OMP_NUM_THREADS", "1").env("STRAIT_DATA", folder);
     workspace.step("cargo test", tests)
@@ -73,8 +76,9 @@ pub(crate) fn ci() -> Result<()> {
     workspace.step("the test of xtask", workspace.cargo(&["test", "--quiet", "--package", "xtask"]))?;
     ready()?;
     announce("clippy");
-    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    workspace.step("clippy", workspace.cargo(&clippy))?;
+    let mut clippy = workspace.cargo(&["clippy", "--workspace", "--all-targets"]);
+    clippy.args(gloo::features(&workspace, &Cache::of_user()?)).args(["--", "-D", "warnings"]);
+    workspace.step("clippy", clippy)?;
     announce("tests");
     test(&["--exclude".to_owned(), "xtask".to_owned()])?;
     announce("documentation");

@@ -13,6 +13,7 @@ pub(crate) struct Workspace {
     target: PathBuf,
     cargo: PathBuf,
     libtorch_variable: Option<PathBuf>,
+    gloo_variable: Option<PathBuf>,
 }
 
 impl Workspace {
@@ -24,10 +25,12 @@ impl Workspace {
         // This program is TARGET/PROFILE/xtask, wherever cargo's configuration puts TARGET.
         let around = || env::current_exe().ok().and_then(|program| Some(program.parent()?.parent()?.to_path_buf()));
         let target = env::var_os("CARGO_TARGET_DIR").map(|target| root.join(target)).or_else(around);
+        let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Workspace {
             target: target.unwrap_or_else(|| root.join("target")),
             cargo: env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from),
-            libtorch_variable: env::var_os("LIBTORCH").filter(|value| !value.is_empty()).map(PathBuf::from),
+            libtorch_variable: variable("LIBTORCH"),
+            gloo_variable: variable("GLOO_INCLUDE"),
             root,
         }
     }
@@ -53,6 +56,21 @@ impl Workspace {
     /// The LIBTORCH that cargo builds with.
     pub(crate) fn used_libtorch(&self) -> PathBuf {
         self.libtorch_variable.clone().unwrap_or_else(|| self.link())
+    }
+
+    /// `.gloo`, by which the build finds the headers that xtask fetched.
+    pub(crate) fn gloo_link(&self) -> PathBuf {
+        self.root.join(".gloo")
+    }
+
+    /// GLOO_INCLUDE as the user set it, as for LIBTORCH.
+    pub(crate) fn users_gloo(&self) -> Option<&Path> {
+        self.gloo_variable.as_deref().filter(|path| *path != self.gloo_link())
+    }
+
+    /// The GLOO_INCLUDE that cargo builds with.
+    pub(crate) fn used_gloo(&self) -> PathBuf {
+        self.gloo_variable.clone().unwrap_or_else(|| self.gloo_link())
     }
 
     /// Cargo in the root of the workspace.
@@ -101,7 +119,8 @@ pub(crate) mod tests {
             let cargo = folder.path().join("cargo");
             let log = folder.path().join("calls");
             script(&cargo, &format!("echo \"$*\" >> {}", log.display()));
-            let workspace = Workspace { target: root.join("target"), root, cargo, libtorch_variable: None };
+            let workspace =
+                Workspace { target: root.join("target"), root, cargo, libtorch_variable: None, gloo_variable: None };
             Sandbox { folder, workspace }
         }
 
@@ -115,6 +134,12 @@ pub(crate) mod tests {
 
         pub(crate) fn cargo_calls(&self) -> Vec<String> {
             fs::read_to_string(self.path("calls")).unwrap_or_default().lines().map(str::to_owned).collect()
+        }
+    }
+
+    impl Workspace {
+        pub(crate) fn set_gloo(&mut self, value: &Path) {
+            self.gloo_variable = Some(value.to_path_buf());
         }
     }
 

@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const FLOORS: [&[&str]; 6] = [
     &["strait-autodiff", "strait-io"],
     &["strait-core"],
-    &["strait-kernels"],
+    &["strait-kernels", "strait-distributed"],
     &[
         "strait-laws",
         "strait-flows",

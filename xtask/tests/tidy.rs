@@ -39,7 +39,7 @@ fn untidy(path: &str, source: &str) -> Vec<String> {
     let places = ["home", "root", "Users", "work", "workspace"].map(|name| format!("/{name}/"));
     let dangerous = concat!("uns", "afe");
     let may_be_dangerous =
-        ["autodiff", "kernels"].iter().any(|name| path.starts_with(&format!("crates/strait-{name}/")));
+        ["autodiff", "kernels", "distributed"].iter().any(|name| path.starts_with(&format!("crates/strait-{name}/")));
     for (number, line) in source.lines().enumerate() {
         let mut report = |what: &str| findings.push(format!("{path}:{}: {what}", number + 1));
         if let Some(word) = unfinished.iter().find(|word| line.contains(**word)) {
@@ -51,7 +51,7 @@ fn untidy(path: &str, source: &str) -> Vec<String> {
         let code = line.split("//").next().unwrap_or_default();
         let words = code.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
         if !may_be_dangerous && words.into_iter().any(|word| word == dangerous) {
-            report("unsafe code outside strait-autodiff and strait-kernels");
+            report("unsafe code outside strait-autodiff, strait-kernels and strait-distributed");
         }
     }
     findings

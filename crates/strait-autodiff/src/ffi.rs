@@ -115,6 +115,15 @@ pub unsafe fn own_each<const N: usize>(pointers: [*mut C_tensor; N]) -> [Option<
     pointers.map(|pointer| (!pointer.is_null()).then(|| unsafe { own(pointer) }))
 }
 
+/// As `own_each`, of a list; those that are null are left out.
+///
+/// # Safety
+/// As `own`, for each that is not null.
+pub unsafe fn own_each_of(pointers: Vec<*mut C_tensor>) -> Vec<Tensor> {
+    // SAFETY: the caller hands over owned tensors.
+    pointers.into_iter().filter(|pointer| !pointer.is_null()).map(|pointer| unsafe { own(pointer) }).collect()
+}
+
 /// The codes that libtorch gives to the kinds of real numbers.
 pub(crate) fn kind_code(kind: Kind) -> Result<c_int, AutodiffError> {
     Ok(match kind {

@@ -19,6 +19,7 @@ mod seed;
 mod shape;
 mod source;
 mod stepper;
+mod synchronize;
 mod time_function;
 
 pub use bijection::{Bijection, Condition, Direction, Moving, Transformed};
@@ -38,4 +39,5 @@ pub use shape::{check_batch, check_finite, check_same, event_size, own_ends, per
 pub use source::{Source, StandardNormal};
 pub use stepper::Stepper;
 pub use strait_autodiff::{Jet, Order};
+pub use synchronize::{Alone, Synchronize};
 pub use time_function::TimeFunction;

@@ -1,0 +1,294 @@
+use crate::ffi::{self, Gloo};
+use crate::sentry::{Answer, Sentry, Word, ask};
+use crate::store::{Store, milliseconds, text};
+use crate::{GroupError, Loss, Place};
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::ptr;
+use std::thread;
+use std::time::{Duration, Instant};
+use strait_autodiff::AutodiffError;
+use strait_autodiff::ffi::{Outcome, check, handle, own_each_of};
+use tch::{Device, Tensor};
+
+/// A group of processes that work on one thing: c10d's, over Gloo.
+///
+/// Every rank calls the same operations in the same order. An operation that a rank does not come to ends with an error
+/// on all others, at once where its process has ended, and else when the deadline is over. Tensors of a GPU travel through
+/// the host's memory.
+///
+/// ```
+/// use strait_distributed::{Group, Place};
+/// use std::time::Duration;
+/// use tch::Tensor;
+/// // A group of one, at a port that is free; see `Place::of_environment` for those that a launcher starts.
+/// let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+/// let given = [("MASTER_ADDR", "127.0.0.1".to_owned()), ("MASTER_PORT", port.to_string()), ("RANK", "0".into()),
+///     ("WORLD_SIZE", "1".into())];
+/// let place = Place::of(|name| given.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()))?;
+/// let group = Group::join(place.expect("a place"))?;
+/// let x = Tensor::from_slice(&[1.0f32, 2.0]);
+/// group.sum(&x)?;
+/// assert_eq!(x, Tensor::from_slice(&[1.0f32, 2.0]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Group {
+    // Dropped in this order: the group writes to the store as long as it lives.
+    gloo: Handle,
+    _store: Store,
+    sentry: Sentry,
+    place: Place,
+    /// Where each rank answers, and by which token.
+    ranks: Ranks,
+    /// Those that will ask nothing any more.
+    gone: RefCell<usize>,
+}
+
+type Ranks = Vec<(SocketAddr, String)>;
+
+#[derive(Debug)]
+struct Handle(*mut Gloo);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: it was made by `join` and is freed once.
+        unsafe { ffi::strait_group_free(self.0) }
+    }
+}
+
+impl Group {
+    /// Meets the other ranks; returns when all are there.
+    ///
+    /// # Errors
+    /// `Port`, `Unreachable`, `Taken`, `World`, or `Absent`, which names the ranks that did not come within the deadline.
+    pub fn join(place: Place) -> Result<Self, GroupError> {
+        let unreachable =
+            |error: String| GroupError::Unreachable { address: place.address(), problem: brief(&error).to_owned() };
+        let serves = place.rank == 0 && !place.agent;
+        let store = Store::open(&place.host, place.port, serves, place.deadline).map_err(|error| {
+            let problem = error.to_string();
+            let in_use = serves && ["EADDRINUSE", "in use"].iter().any(|words| problem.contains(words));
+            if in_use { GroupError::Port { address: place.address() } } else { unreachable(problem) }
+        })?;
+        match Self::meet(&place, &store) {
+            Ok((gloo, sentry, ranks)) => Ok(Self { gloo, _store: store, sentry, place, ranks, gone: RefCell::new(0) }),
+            Err(error) => {
+                if serves {
+                    // The others may still be reading why.
+                    thread::sleep(Duration::from_secs(1));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn meet(place: &Place, store: &Store) -> Result<(Handle, Sentry, Ranks), GroupError> {
+        let until = Instant::now() + place.deadline;
+        let unreachable =
+            |error: String| GroupError::Unreachable { address: place.address(), problem: brief(&error).to_owned() };
+        let own = place.own_address()?;
+        let sentry = Sentry::start(own).map_err(|error| unreachable(error.to_string()))?;
+        let fail = |error: AutodiffError| unreachable(error.to_string());
+        let key = |name: &str, rank: usize| format!("strait/{}/{name}/{rank}", place.attempt);
+        if store.count(&key("claim", place.rank)).map_err(fail)? != 1 {
+            return Err(GroupError::Taken { rank: place.rank, address: place.address() });
+        }
+        let own = format!("{} {} {}", place.world, sentry.address, sentry.token);
+        store.set(&key("at", place.rank), &own).map_err(fail)?;
+        let mut ranks = vec![];
+        for rank in 0..place.world {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(found) = store.get(&key("at", rank), left) else {
+                let here = |rank: &usize| store.get(&key("at", *rank), Duration::from_millis(1)).is_err();
+                let absent: Vec<usize> = (0..place.world).filter(here).collect();
+                if absent.contains(&place.rank) {
+                    return Err(unreachable("rank 0, which held the store, has ended".into()));
+                }
+                let (world, address, seconds) = (place.world, place.address(), place.deadline.as_secs_f64());
+                return Err(GroupError::Absent { absent, world, address, seconds });
+            };
+            let mut words = found.split(' ');
+            let mut word = || words.next().unwrap_or_default();
+            let (world, address, token) = (word().parse().unwrap_or(0), word().parse(), word().to_owned());
+            if world != place.world {
+                return Err(GroupError::World { rank: place.rank, here: place.world, other: rank, there: world });
+            }
+            ranks.push((address.map_err(|_| unreachable(format!("rank {rank} says `{found}`")))?, token));
+        }
+        let (interface, address) = (place.interface.as_deref().map(text), text(&sentry.address.ip().to_string()));
+        let mut result = ptr::null_mut();
+        // SAFETY: the texts live through the call, the store longer than the group; `result` is written on success.
+        check(unsafe {
+            ffi::strait_group_join(
+                store.raw(),
+                place.rank as i32,
+                place.world as i32,
+                interface.as_ref().map_or(ptr::null(), |name| name.as_ptr()),
+                address.as_ptr(),
+                milliseconds(place.deadline),
+                &raw mut result,
+            )
+        })
+        .map_err(fail)?;
+        Ok((Handle(result), sentry, ranks))
+    }
+
+    /// Which of the ranks this process is, from 0.
+    pub fn rank(&self) -> usize {
+        self.place.rank
+    }
+
+    /// How many ranks there are.
+    pub fn world(&self) -> usize {
+        self.place.world
+    }
+
+    /// What the launcher said.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Gives a tensor the values that it has on rank `root`, in place.
+    ///
+    /// # Errors
+    /// `Lost`, or `Told`; `Engine` for a kind of numbers that Gloo does not carry.
+    pub fn broadcast(&self, tensor: &Tensor, root: usize) -> Result<(), GroupError> {
+        self.staged("broadcast", tensor, |host| {
+            // SAFETY: the group lives as long as `self`, the tensor through the call.
+            unsafe { ffi::strait_group_broadcast(self.gloo.0, handle(host), root as i32) }
+        })
+    }
+
+    /// The sum over all ranks, in place: the same to the bit on every rank.
+    ///
+    /// # Errors
+    /// As `broadcast`.
+    pub fn sum(&self, tensor: &Tensor) -> Result<(), GroupError> {
+        self.staged("all-reduce", tensor, |host| {
+            // SAFETY: as above.
+            unsafe { ffi::strait_group_sum(self.gloo.0, handle(host)) }
+        })
+    }
+
+    /// The mean over all ranks, in place.
+    ///
+    /// # Errors
+    /// As `broadcast`.
+    pub fn average(&self, tensor: &Tensor) -> Result<(), GroupError> {
+        self.sum(tensor)?;
+        let world = self.world() as f64;
+        let divided = tch::no_grad(|| tensor.shallow_clone().f_div_scalar_(world));
+        divided.map(drop).map_err(|error| engine("all-reduce", &error.into()))
+    }
+
+    /// The tensor of every rank, in the order of the ranks; all have one shape and kind.
+    ///
+    /// # Errors
+    /// As `broadcast`.
+    pub fn all_gather(&self, tensor: &Tensor) -> Result<Vec<Tensor>, GroupError> {
+        let mut found = vec![ptr::null_mut(); self.world()];
+        let host = host(tensor).map_err(|error| engine("all-gather", &error))?;
+        self.run("all-gather", || {
+            // SAFETY: as above; as many results are written as there are ranks.
+            unsafe { ffi::strait_group_all_gather(self.gloo.0, handle(&host), found.as_mut_ptr(), found.len()) }
+        })?;
+        // SAFETY: on success they are fresh tensors that nothing else owns.
+        Ok(unsafe { own_each_of(found) })
+    }
+
+    /// The tensor of every rank, in the order of the ranks, on rank `root`; nothing on the others.
+    ///
+    /// # Errors
+    /// As `broadcast`.
+    pub fn gather(&self, tensor: &Tensor, root: usize) -> Result<Vec<Tensor>, GroupError> {
+        let mut found = vec![ptr::null_mut(); self.world()];
+        let host = host(tensor).map_err(|error| engine("gather", &error))?;
+        self.run("gather", || {
+            let (to, world) = (found.as_mut_ptr(), found.len());
+            // SAFETY: as above; on other ranks the results are null.
+            unsafe { ffi::strait_group_gather(self.gloo.0, handle(&host), root as i32, to, world) }
+        })?;
+        // SAFETY: as above.
+        Ok(unsafe { own_each_of(found) })
+    }
+
+    /// Waits until every rank is here.
+    ///
+    /// # Errors
+    /// `Lost`, or `Told`.
+    pub fn barrier(&self) -> Result<(), GroupError> {
+        // SAFETY: as above.
+        self.run("barrier", || unsafe { ffi::strait_group_barrier(self.gloo.0) })
+    }
+
+    /// Leaves for a reason of this rank's own: the others learn it when they miss this one. Waits some seconds for them.
+    pub fn leave(self, cause: &str) {
+        self.say(Word::Own(cause.to_owned()));
+    }
+
+    fn say(&self, word: Word) {
+        self.sentry.leave(word, self.world() - 1 - *self.gone.borrow());
+    }
+
+    /// An operation that works in place on the host's memory.
+    fn staged(
+        &self,
+        operation: &'static str,
+        tensor: &Tensor,
+        call: impl FnOnce(&Tensor) -> Outcome,
+    ) -> Result<(), GroupError> {
+        let failed = |error: AutodiffError| engine(operation, &error);
+        let host = host(tensor).map_err(failed)?;
+        self.run(operation, || call(&host))?;
+        if host.data_ptr() != tensor.data_ptr() {
+            tch::no_grad(|| tensor.shallow_clone().f_copy_(&host)).map_err(|error| failed(error.into()))?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, operation: &'static str, call: impl FnOnce() -> Outcome) -> Result<(), GroupError> {
+        let number = self.sentry.begin();
+        check(call()).map_err(|error| self.explain(operation, number, &error))
+    }
+
+    /// Asks the other ranks what became of them, and says it to those that ask later.
+    fn explain(&self, operation: &'static str, number: u64, error: &AutodiffError) -> GroupError {
+        let (mut lost, mut late, mut left, mut found) = (vec![], vec![], vec![], None);
+        for (rank, (address, token)) in self.ranks.iter().enumerate().filter(|(rank, _)| *rank != self.rank()) {
+            match ask(*address, token, self.rank()) {
+                Ok(Answer::At(at)) if at < number => late.push((rank, Loss::Late)),
+                Ok(Answer::At(_)) => {}
+                Ok(Answer::Leaves(Word::Own(cause))) => left.push((rank, Loss::Left { cause })),
+                Ok(Answer::Leaves(Word::Found(words))) => found = Some(words),
+                Err(loss) => lost.push((rank, loss)),
+            }
+        }
+        *self.gone.borrow_mut() = lost.len();
+        let seconds = self.place.deadline.as_secs_f64();
+        // A rank that left said why; what another found is older than what is found now; one that is late is so for them.
+        let error = match (left.is_empty(), found, lost.is_empty(), late.is_empty()) {
+            (false, ..) => GroupError::Lost { lost: left, operation, number, seconds },
+            (_, Some(words), ..) => GroupError::Told { words },
+            (_, _, false, _) => GroupError::Lost { lost, operation, number, seconds },
+            (.., false) => GroupError::Lost { lost: late, operation, number, seconds },
+            _ => engine(operation, error),
+        };
+        self.say(Word::Found(error.to_string()));
+        error
+    }
+}
+
+/// The tensor where Gloo can read it: itself, where it lies on the CPU row by row.
+fn host(tensor: &Tensor) -> Result<Tensor, AutodiffError> {
+    Ok(tensor.detach().f_to_device(Device::Cpu)?.f_contiguous()?)
+}
+
+fn engine(operation: &'static str, error: &AutodiffError) -> GroupError {
+    GroupError::Engine { operation, problem: brief(&error.to_string()).to_owned() }
+}
+
+/// libtorch's words without where in its source it stood.
+fn brief(text: &str) -> &str {
+    text.strip_prefix("libtorch: ").unwrap_or(text)
+}

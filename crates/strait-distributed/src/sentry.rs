@@ -1,0 +1,170 @@
+//! How ranks ask each other what became of them when a wait ends badly.
+//!
+//! c10d says that a connection broke, and not whose. So each rank keeps a thread that answers one question, how far it
+//! has come and whether it is leaving, at an address that all know from the start. A process that has ended refuses the
+//! connection; one that is stopped takes it and does not answer.
+
+use crate::Loss;
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long a rank that leaves waits to be asked why.
+const LINGER: Duration = Duration::from_secs(4);
+
+/// Why a rank leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// For a reason of its own.
+    Own(String),
+    /// For what it found of another.
+    Found(String),
+}
+
+/// What a rank says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The operations that it has begun.
+    At(u64),
+    /// That it leaves, and why.
+    Leaves(Word),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    operations: AtomicU64,
+    word: Mutex<Option<Word>>,
+    asked: Mutex<BTreeSet<usize>>,
+}
+
+/// The thread that answers for this rank.
+#[derive(Debug)]
+pub(crate) struct Sentry {
+    state: Arc<State>,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// By which it is known: an address may be another process's by the time it is asked.
+    pub(crate) token: String,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sentry {
+    /// Listens at an address of this machine.
+    pub(crate) fn start(at: IpAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((at, 0))?;
+        let address = listener.local_addr()?;
+        let token = format!("{}-{}", std::process::id(), address.port());
+        let state = Arc::new(State::default());
+        let sentry = Self { state: Arc::clone(&state), address, token: token.clone() };
+        let listen = move || {
+            for stream in listener.incoming().flatten() {
+                let _ = answer(&stream, &state, &token);
+            }
+        };
+        thread::Builder::new().name("sentry".into()).spawn(listen)?;
+        Ok(sentry)
+    }
+
+    /// One more operation begins: its number.
+    pub(crate) fn begin(&self) -> u64 {
+        self.state.operations.fetch_add(1, SeqCst) + 1
+    }
+
+    /// Says why this rank leaves to those of `others` ranks that ask, or until none has asked for a while. What was said first
+    /// stands.
+    pub(crate) fn leave(&self, word: Word, others: usize) {
+        locked(&self.state.word).get_or_insert(word);
+        let begun = Instant::now();
+        while locked(&self.state.asked).len() < others && begun.elapsed() < LINGER {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn answer(mut stream: &TcpStream, state: &State, token: &str) -> io::Result<()> {
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(ANSWER))?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    let word = locked(&state.word).clone();
+    let one_line = |text: &str| text.replace('\n', " ");
+    let said = match &word {
+        None => format!("at {}", state.operations.load(SeqCst)),
+        Some(Word::Own(text)) => format!("own {}", one_line(text)),
+        Some(Word::Found(text)) => format!("found {}", one_line(text)),
+    };
+    writeln!(stream, "{token} {said}")?;
+    if let (Some(_), Ok(rank)) = (word, line.trim().parse()) {
+        locked(&state.asked).insert(rank);
+    }
+    Ok(())
+}
+
+/// Asks the rank at an address; the asker says which it is.
+pub(crate) fn ask(address: SocketAddr, token: &str, asker: usize) -> Result<Answer, Loss> {
+    let connected = TcpStream::connect_timeout(&address, ANSWER);
+    let mut stream = connected.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => Loss::Gone,
+        _ => Loss::Silent,
+    })?;
+    let mut exchange = || -> io::Result<String> {
+        stream.set_read_timeout(Some(ANSWER))?;
+        writeln!(stream, "{asker}")?;
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line)?;
+        Ok(line)
+    };
+    let line = exchange().map_err(|error| match error.kind() {
+        // It ended while it was asked.
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Loss::Gone,
+        _ => Loss::Silent,
+    })?;
+    let rest = line.trim_end().strip_prefix(token).and_then(|rest| rest.strip_prefix(' ')).ok_or(Loss::Gone)?;
+    match rest.split_once(' ') {
+        Some(("at", number)) => number.parse().map(Answer::At).map_err(|_| Loss::Gone),
+        Some(("own", text)) => Ok(Answer::Leaves(Word::Own(text.to_owned()))),
+        Some(("found", text)) => Ok(Answer::Leaves(Word::Found(text.to_owned()))),
+        _ => Err(Loss::Gone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rank_says_how_far_it_has_come_and_why_it_leaves() {
+        let sentry = Sentry::start([127, 0, 0, 1].into()).unwrap();
+        let ask = || ask(sentry.address, &sentry.token, 1);
+        assert_eq!(ask(), Ok(Answer::At(0)));
+        sentry.begin();
+        assert_eq!(ask(), Ok(Answer::At(1)));
+        thread::scope(|scope| {
+            scope.spawn(|| sentry.leave(Word::Own("a full\ndisk".into()), 1));
+            while ask() == Ok(Answer::At(1)) {}
+        });
+        assert_eq!(ask(), Ok(Answer::Leaves(Word::Own("a full disk".into()))));
+        sentry.leave(Word::Found("something else".into()), 1);
+        assert_eq!(ask(), Ok(Answer::Leaves(Word::Own("a full disk".into()))));
+    }
+
+    #[test]
+    fn one_that_has_ended_and_one_that_is_stopped_are_told_apart() {
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(ask(gone, "t", 0), Err(Loss::Gone));
+        // The system takes connections for a process that does not.
+        let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(ask(stopped.local_addr().unwrap(), "t", 0), Err(Loss::Silent));
+        let other = Sentry::start([127, 0, 0, 1].into()).unwrap();
+        assert_eq!(ask(other.address, "of another process", 0), Err(Loss::Gone));
+    }
+}

@@ -1,0 +1,50 @@
+//! Faults of process groups: what the ranks have together, and whom they name.
+
+use super::fault::{Fault, Tests};
+
+const GROUP: &str = "crates/strait-distributed/src/group.rs";
+
+const OPERATIONS: Tests =
+    Tests { package: "strait-distributed/gloo", target: "group", filter: "reduce_gather_and_agree" };
+
+const LEAVE: Tests = Tests { package: "strait-distributed/gloo", target: "group", filter: "leaves_says_why" };
+
+const MEET: Tests = Tests { package: "strait-distributed/gloo", target: "group", filter: "two_processes_of_one_rank" };
+
+pub(super) static FAULTS: [Fault; 5] = [
+    Fault {
+        name: "the sum of all ranks for their mean",
+        file: GROUP,
+        find: "f_div_scalar_(world)",
+        put: "f_div_scalar_(world / world)",
+        tests: OPERATIONS,
+    },
+    Fault {
+        name: "each rank spreads its own values",
+        file: "crates/strait-distributed/src/synchronize.rs",
+        find: "self.broadcast(flat, 0)",
+        put: "self.broadcast(&flat.copy(), 0)",
+        tests: OPERATIONS,
+    },
+    Fault {
+        name: "ranks that differ are taken for the same",
+        file: "crates/strait-distributed/src/synchronize.rs",
+        find: "all[rank] != all[0]",
+        put: "all[rank].len() != all[0].len()",
+        tests: OPERATIONS,
+    },
+    Fault {
+        name: "a rank that left is taken for one that is late",
+        file: GROUP,
+        find: "left.push((rank, Loss::Left { cause }))",
+        put: "late.push((rank, Loss::Left { cause }))",
+        tests: LEAVE,
+    },
+    Fault {
+        name: "two processes of one rank are let in",
+        file: GROUP,
+        find: "map_err(fail)? != 1",
+        put: "map_err(fail)? == 0",
+        tests: MEET,
+    },
+];
