@@ -1,4 +1,4 @@
-use crate::{ConditionKind, Conditions, Draws, Error, Stream};
+use crate::{ConditionKind, Conditions, Draws, Error, Rows, Stream};
 use tch::Tensor;
 
 /// The part of a data set that a draw comes from. Nothing is ever chosen on `Test`.
@@ -59,6 +59,16 @@ pub trait Dataset {
     /// As there.
     fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
         Ok((self.minibatch(n, step, stream)?, Conditions::default()))
+    }
+
+    /// Some rows of a batch of [`conditional_minibatch`](Self::conditional_minibatch), to the bit. A data set that reads its
+    /// points from somewhere reads these alone; by itself this draws the whole batch.
+    ///
+    /// # Errors
+    /// As there.
+    fn minibatch_rows(&self, rows: &Rows, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
+        let (x, conditions) = self.conditional_minibatch(rows.batch(), step, stream)?;
+        Ok((rows.select(&x)?, rows.select_conditions(conditions)?))
     }
 
     /// The points of [`points`](Self::points), with their conditions.

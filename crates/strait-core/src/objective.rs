@@ -83,6 +83,12 @@ pub trait Objective {
         pairs
     }
 
+    /// The first pairs of a batch that every rank holds when ranks share one, of which its value over the others is made; it
+    /// is a mean over the others, or over the times that they share. All pairs: its batches cannot be shared.
+    fn common(&self, _pairs: i64) -> i64 {
+        0
+    }
+
     /// What its batches are made of.
     fn sampling(&self) -> Sampling {
         Sampling::Times

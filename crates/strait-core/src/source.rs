@@ -1,4 +1,4 @@
-use crate::{Draws, Error, check_same};
+use crate::{Draws, Error, Rows, check_same};
 use auto_impl::auto_impl;
 use std::any::Any;
 use strait_autodiff::jvp;
@@ -15,6 +15,14 @@ pub trait Source {
     /// # Errors
     /// libtorch's, when memory runs out.
     fn sample(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error>;
+
+    /// Some of the samples of [`sample`](Self::sample), to the bit. By itself this draws the whole batch.
+    ///
+    /// # Errors
+    /// As there.
+    fn sample_rows(&self, rows: &Rows, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
+        rows.select(&self.sample(rows.batch(), draws, kind, device)?)
+    }
 
     /// $\log p(x)$ of each sample in nats, (B,).
     ///

@@ -1,63 +1,15 @@
 //! Groups of processes: this test program starts itself anew as each rank of a group, and plays a part there.
 #![cfg(feature = "gloo")]
 
-use std::io::{BufRead, BufReader, Lines};
+mod common;
+
+use common::{Rank, port, start, start_all};
 use std::net::TcpListener;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use strait_core::Synchronize;
 use strait_distributed::{Group, Place};
 use tch::{Kind, Tensor};
-
-/// A port that is free now.
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A process of a group, and what it prints.
-struct Rank {
-    process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-/// Rank `rank` of `world`, in a part.
-fn start(part: &str, (rank, world): (usize, usize), port: u16, deadline: &str) -> Rank {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "a_rank_plays_its_part", "--ignored", "--nocapture", "--test-threads", "1"]);
-    command.env("STRAIT_TEST_PART", part).env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", port.to_string());
-    command.env("RANK", rank.to_string()).env("WORLD_SIZE", world.to_string()).env("STRAIT_DEADLINE", deadline);
-    command.env("OMP_NUM_THREADS", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut process = command.spawn().unwrap();
-    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    Rank { process, lines }
-}
-
-fn start_all(part: &str, world: usize, deadline: &str) -> Vec<Rank> {
-    let port = port();
-    (0..world).map(|rank| start(part, (rank, world), port, deadline)).collect()
-}
-
-impl Rank {
-    /// Until it works with the others.
-    fn at_work(mut self) -> Self {
-        assert!(self.lines.any(|line| line.unwrap().contains("at work")), "a rank ended before it began");
-        self
-    }
-
-    /// What it says at its end.
-    fn said(mut self) -> String {
-        let lines: Vec<String> = self.lines.by_ref().map_while(Result::ok).collect();
-        self.process.wait().unwrap();
-        let said = lines.iter().rev().find_map(|line| line.split_once("said: "));
-        said.map_or_else(|| lines.join("\n"), |(_, words)| words.to_owned())
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
-    }
-}
 
 /// Not a test by itself: what each process of a group does.
 #[test]
@@ -208,7 +160,7 @@ fn groups_that_cannot_meet_say_who_is_missing() {
     let words = start("meet", (0, 1), taken.local_addr().unwrap().port(), "1").said();
     assert!(words.contains("the port is in use"), "{words}");
     // Another world on one of them.
-    let port = port();
+    let port = common::port();
     let ranks = [start("meet", (0, 2), port, "20"), start("meet", (1, 3), port, "20")];
     for words in ranks.map(Rank::said) {
         assert!(words.starts_with("WORLD_SIZE is "), "{words}");
@@ -217,7 +169,7 @@ fn groups_that_cannot_meet_say_who_is_missing() {
 
 #[test]
 fn two_processes_of_one_rank_are_not_one_group() {
-    let port = self::port();
+    let port = port();
     let first = [start("work", (0, 2), port, "20"), start("work", (1, 2), port, "20")].map(Rank::at_work);
     let words = start("meet", (1, 2), port, "20").said();
     assert!(words.contains("as rank 1: two jobs on one port?"), "{words}");

@@ -8,7 +8,9 @@ mod multilevel;
 pub mod objectives;
 mod pairing;
 mod phase;
+mod ranks;
 mod schedule;
+mod share;
 mod term;
 mod times;
 
@@ -19,5 +21,6 @@ pub use multilevel::{LevelLog, Position, System, Trainer};
 pub use pairing::Pairing;
 pub use phase::{LevelPlan, Phase, check_plan};
 pub use schedule::{Decay, LearningRate};
+pub use share::PairedOver;
 pub use term::Term;
 pub use times::{Spans, Times};

@@ -1,7 +1,8 @@
+use crate::share::Share;
 use crate::{Level, LevelName, OptimError, Pairing, Phase, check_plan, term};
 use std::time::{Duration, Instant};
 use strait_autodiff::{AdamW, Clip, Graph, clip, gradient};
-use strait_core::{Conditions, Error, Interpolant, Loss, Models, Seed, VelocityField};
+use strait_core::{Alone, Conditions, Error, Interpolant, Loss, Models, Seed, Synchronize, VelocityField};
 use tch::{Kind, Tensor};
 
 /// The models with their levels. The models hold the tensors that the levels' parameters name.
@@ -98,6 +99,9 @@ pub struct Trainer<'a> {
     position: Position,
     pending: Vec<Pending>,
     skipped: Vec<Run>,
+    /// Those that share the training, and what this process sees of each batch.
+    pub(crate) ranks: &'a dyn Synchronize,
+    pub(crate) share: Share,
 }
 
 impl<'a> Trainer<'a> {
@@ -112,8 +116,17 @@ impl<'a> Trainer<'a> {
     pub fn new(system: System, phases: Vec<Phase>, pairing: Pairing<'a>, seed: Seed) -> Result<Self, OptimError> {
         check_plan(&phases)?;
         phases.iter().try_for_each(|phase| pairing.check(phase))?;
-        let mut trainer =
-            Self { system, phases, pairing, seed, position: Position::default(), pending: vec![], skipped: vec![] };
+        let mut trainer = Self {
+            system,
+            phases,
+            pairing,
+            seed,
+            position: Position::default(),
+            pending: vec![],
+            skipped: vec![],
+            ranks: &Alone,
+            share: Share::WHOLE,
+        };
         for phase in 0..trainer.phases.len() {
             let Phase { levels, fresh, .. } = &trainer.phases[phase];
             let names: Vec<_> = levels.iter().map(|plan| plan.level).chain(fresh.iter().copied()).collect();
@@ -132,7 +145,7 @@ impl<'a> Trainer<'a> {
     /// have conditions and the velocity takes none.
     pub fn rehearse(&self) -> Result<(), OptimError> {
         for plan in self.phases.iter().flat_map(|phase| &phase.levels) {
-            let batch = self.pairing.draw(plan, self.seed, 0)?;
+            let batch = self.pairing.draw(plan, self.seed, 0, self.share)?;
             self.system.velocity_given(&batch.conditions)?;
         }
         Ok(())
@@ -173,6 +186,10 @@ impl<'a> Trainer<'a> {
         self.position = position;
         self.pending.clear();
         self.skipped.clear();
+    }
+
+    pub(crate) fn phases(&self) -> &[Phase] {
+        &self.phases
     }
 
     /// Turns in all phases together.
@@ -225,7 +242,8 @@ impl<'a> Trainer<'a> {
         }
         for plan in &phase.levels {
             self.system.level_mut(plan.level)?.forget()?;
-            let batch = self.pairing.draw(plan, self.seed, self.position.batches)?;
+            // All of it on every rank: what one refuses all do.
+            let batch = self.pairing.draw(plan, self.seed, self.position.batches, Share::WHOLE)?;
             let velocity = self.system.velocity_given(&batch.conditions)?;
             let models = Models { interpolant: &*self.system.interpolant, velocity: &*velocity };
             for term in &plan.terms {
@@ -239,9 +257,14 @@ impl<'a> Trainer<'a> {
         let begun = Instant::now();
         let turns = self.phases[phase].turns;
         let plan = &self.phases[phase].levels[which];
-        let batch = self.pairing.draw(plan, self.seed, self.position.batches)?;
-        // What a module drops (dropout) is a function of the batch's number, as all draws are.
-        let modules = self.seed.stream("modules").at(self.position.batches);
+        let batch = self.pairing.draw(plan, self.seed, self.position.batches, self.share)?;
+        // What a module drops (dropout) is a function of the batch's number, as all draws are, and of the rank.
+        let modules = self.seed.stream("modules");
+        let modules = match self.share.rank {
+            0 => modules,
+            rank => modules.stream(&rank.to_string()),
+        };
+        let modules = modules.at(self.position.batches);
         self.position.batches += 1;
         let training = self.system.level(plan.level).map(|level| level.parameters.train(modules));
         let velocity = self.system.velocity_given(&batch.conditions)?;
@@ -254,7 +277,8 @@ impl<'a> Trainer<'a> {
         let optimizer = AdamW { lr: rate, betas: plan.betas, weight_decay: plan.weight_decay, eps: 1e-8 };
         let (objective, max_norm) = (plan.objective(), plan.clip);
         let level = self.system.level_mut(plan.level)?;
-        let gradients = gradient(&total, level.parameters.tensors(), Graph::Free)?;
+        // After the backward pass as a whole, and not by hooks in it: a forward-mode derivative passes those by.
+        let gradients = self.ranks.mean(gradient(&total, level.parameters.tensors(), Graph::Free)?)?;
         let clipped = clip(&gradients, max_norm)?;
         optimizer.step(level.parameters.tensors(), &gradients, &mut level.state, Some(&clipped))?;
         for average in &mut level.averages {
@@ -283,7 +307,8 @@ impl<'a> Trainer<'a> {
     /// was not finite there.
     pub fn log(&mut self) -> Result<Vec<LevelLog>, OptimError> {
         let pending = std::mem::take(&mut self.pending);
-        let mut numbers = fetch(&pending)?.into_iter();
+        let world = self.ranks.world() as f64;
+        let mut numbers = self.ranks.sum(&fetch(&pending)?)?.into_iter().map(|sum| sum / world);
         let mut logs: Vec<(LevelLog, f64)> = vec![];
         for Pending { step, level, objective, terms, rate, clip, elapsed, .. } in pending {
             let names = terms.iter().map(|(name, _)| *name).chain(["the gradient", "skipped"]);

@@ -1,6 +1,8 @@
+use crate::share::{PairedOver, Share, Shared};
 use crate::{LevelPlan, OptimError, Phase, term};
 use strait_core::{
-    Batch, Conditions, Coupling, Dataset, PairedDataset, Pairs, Sampling, Seed, Segments, Source, TrajectoryDataset,
+    Batch, Conditions, Coupling, Dataset, PairedDataset, Pairs, Rows, Sampling, Seed, Segments, Source,
+    TrajectoryDataset,
 };
 use tch::Tensor;
 
@@ -86,41 +88,57 @@ impl Pairing<'_> {
         }
     }
 
-    /// Batch number `number` for a plan: a function of the seed and the number alone.
-    pub(crate) fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64) -> Result<Batch, OptimError> {
+    /// A share of batch number `number` for a plan: a function of the seed and the number alone. The shares of all ranks
+    /// together are the batch.
+    pub(crate) fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64, share: Share) -> Result<Batch, OptimError> {
+        let Shared { rows, times, later } = share.of(plan)?;
         let at = |name: &str| seed.stream(name).at(number);
         let (Pairs { mut x0, mut x1, .. }, conditions) = match self {
             Self::Drawn { source, data, coupling } => {
-                let (x1, conditions) = data.conditional_minibatch(plan.batch, number, seed.stream("data"))?;
-                let x0 = source.sample(plan.batch, &mut at("source"), x1.kind(), x1.device())?;
+                let apart = coupling.is_independent() || share.over == PairedOver::Rank;
+                let drawn = if apart { rows.clone() } else { Rows::all(plan.batch) };
+                let (x1, conditions) = data.minibatch_rows(&drawn, number, seed.stream("data"))?;
+                let x0 = source.sample_rows(&drawn, &mut at("source"), x1.kind(), x1.device())?;
                 let pairs = coupling.couple_given(x0, x1, &conditions, &mut at("coupling"))?;
                 let conditions = pairs.carried(conditions)?;
-                (pairs, conditions)
+                if apart { (pairs, conditions) } else { of_rows(&rows, &pairs, conditions)? }
             }
-            Self::Stored(pairs) => pairs.conditional_minibatch(plan.batch, number, seed.stream("pairs"))?,
+            Self::Stored(pairs) => {
+                let (pairs, conditions) = pairs.conditional_minibatch(plan.batch, number, seed.stream("pairs"))?;
+                of_rows(&rows, &pairs, conditions)?
+            }
             Self::Trajectories(stored) => {
                 let Segments { from, s, to, t } = stored.segments(plan.batch, number, seed.stream("segments"))?;
-                return Ok(Batch { x0: from, x1: to, t: s, later: Some(t), conditions: Conditions::default() });
+                let [x0, x1, s, t] = [rows.select(&from)?, rows.select(&to)?, rows.select(&s)?, rows.select(&t)?];
+                return Ok(Batch { x0, x1, t: s, later: Some(t), conditions: Conditions::default() });
             }
         };
         let (kind, device) = (x1.kind(), x1.device());
         let conditions = if plan.condition_drop > 0.0 && !conditions.is_empty() {
             let dropped = at("dropped conditions").uniform(&[plan.batch], kind, device)?.f_lt(plan.condition_drop)?;
-            conditions.dropping(dropped)?
+            conditions.dropping(rows.select(&dropped)?)?
         } else {
             conditions
         };
         if plan.noise > 0.0 {
-            let noise = at("noise").normal(&x1.size(), kind, device)? * plan.noise;
+            let shape = [&[plan.batch], &x1.size()[1..]].concat();
+            let noise = rows.select(&at("noise").normal(&shape, kind, device)?)? * plan.noise;
             (x0, x1) = (x0 + &noise, x1 + noise);
         }
         let (off, mut draws) = (plan.spans.count(plan.batch), at("time"));
         if off == 0 {
             let t = plan.times.draw(term::times(&plan.terms, plan.batch)?, &mut draws, kind, device)?;
-            return Ok(Batch { x0, x1, t, later: None, conditions });
+            return Ok(Batch { x0, x1, t: times.select(&t)?, later: None, conditions });
         }
         let diagonal = plan.times.draw(plan.batch - off, &mut draws, kind, device)?;
         let (s, t) = plan.spans.draw(plan.times, off, &mut draws, kind, device)?;
-        Ok(Batch { x0, x1, t: Tensor::f_cat(&[diagonal, s], 0)?, later: Some(t), conditions })
+        let all = Tensor::f_cat(&[diagonal, s], 0)?;
+        Ok(Batch { x0, x1, t: times.select(&all)?, later: Some(later.select(&t)?), conditions })
     }
+}
+
+/// Some rows of pairs and of their conditions.
+fn of_rows(rows: &Rows, pairs: &Pairs, conditions: Conditions) -> Result<(Pairs, Conditions), OptimError> {
+    let (x0, x1) = (rows.select(&pairs.x0)?, rows.select(&pairs.x1)?);
+    Ok((Pairs { x0, x1, target_rows: None }, rows.select_conditions(conditions)?))
 }

@@ -48,6 +48,20 @@ pub(crate) fn sum(terms: &[Term], models: Models<'_>, batch: &Batch, turn: u64) 
     sum.ok_or_else(|| OptimError::Plan { problem: "a level that is stepped has no objective".into() })
 }
 
+/// How many pairs at the head of a batch all terms want every rank to hold.
+pub(crate) fn common(terms: &[Term], pairs: i64) -> Result<i64, OptimError> {
+    let mut wanted = terms.iter().map(|term| (term.objective.name(), term.objective.common(pairs)));
+    let Some((first, common)) = wanted.next() else { return Ok(0) };
+    match wanted.find(|(_, other)| *other != common) {
+        None => Ok(common),
+        Some((other, count)) => Err(OptimError::Plan {
+            problem: format!(
+                "{first} sets {common} pairs of a batch apart and {other} sets {count}; give each a level entry of its own"
+            ),
+        }),
+    }
+}
+
 /// How many times all terms want for so many pairs.
 pub(crate) fn times(terms: &[Term], pairs: i64) -> Result<i64, OptimError> {
     let mut wanted = terms.iter().map(|term| (term.objective.name(), term.objective.times(pairs)));

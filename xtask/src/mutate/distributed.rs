@@ -11,7 +11,12 @@ const LEAVE: Tests = Tests { package: "strait-distributed/gloo", target: "group"
 
 const MEET: Tests = Tests { package: "strait-distributed/gloo", target: "group", filter: "two_processes_of_one_rank" };
 
-pub(super) static FAULTS: [Fault; 5] = [
+const TRAINING: Tests =
+    Tests { package: "strait-distributed/gloo", target: "training", filter: "train_what_one_process_trains" };
+
+const RESUMED: Tests = Tests { package: "strait-distributed/gloo", target: "training", filter: "goes_on_with_one" };
+
+pub(super) static FAULTS: [Fault; 9] = [
     Fault {
         name: "the sum of all ranks for their mean",
         file: GROUP,
@@ -46,5 +51,33 @@ pub(super) static FAULTS: [Fault; 5] = [
         find: "map_err(fail)? != 1",
         put: "map_err(fail)? == 0",
         tests: MEET,
+    },
+    Fault {
+        name: "gradients of each rank alone",
+        file: "crates/strait-optim/src/multilevel.rs",
+        find: "self.ranks.mean(gradient(&total, level.parameters.tensors(), Graph::Free)?)?",
+        put: "gradient(&total, level.parameters.tensors(), Graph::Free)?",
+        tests: TRAINING,
+    },
+    Fault {
+        name: "the first rank's rows on all",
+        file: "crates/strait-optim/src/share.rs",
+        find: "of.start + each * self.rank as i64",
+        put: "of.start",
+        tests: TRAINING,
+    },
+    Fault {
+        name: "pairs within each share, where the batch was asked for",
+        file: "crates/strait-optim/src/pairing.rs",
+        find: "coupling.is_independent() || share.over == PairedOver::Rank",
+        put: "coupling.is_independent() || share.world > 1",
+        tests: TRAINING,
+    },
+    Fault {
+        name: "the moments of rank 0 stay there",
+        file: "crates/strait-optim/src/ranks.rs",
+        find: ".chain(moments).chain(averages)",
+        put: ".chain(moments.take(0)).chain(averages)",
+        tests: RESUMED,
     },
 ];

@@ -65,6 +65,11 @@ impl Objective for MarginalFlowMatching {
         pairs - self.candidates
     }
 
+    /// The field of each point is over the data points of all.
+    fn common(&self, pairs: i64) -> i64 {
+        pairs
+    }
+
     fn needs_independent_pairs(&self) -> bool {
         true
     }

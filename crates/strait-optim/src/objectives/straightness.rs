@@ -88,9 +88,11 @@ struct Parts {
 
 impl Straightness {
     fn parts(&self, path: &dyn InvertibleInterpolant, batch: &Batch) -> Result<Parts, Error> {
-        let StraightnessConfig { candidates: k, times, until, .. } = self.config;
+        let StraightnessConfig { candidates: k, until, .. } = self.config;
+        // All of them, or those of a rank.
+        let times = batch.t.size1()?;
         let points = batch.x0.size()[0] - k;
-        if points < times || points % times != 0 {
+        if times < 1 || points < times || points % times != 0 {
             let expected = format!("{k} candidates and a multiple of {times} points");
             return Err(Error::Shape { what: "a batch for the straightness", expected, found: batch.x0.size() });
         }
@@ -152,6 +154,10 @@ impl Objective for Straightness {
 
     fn times(&self, _pairs: i64) -> i64 {
         self.config.times
+    }
+
+    fn common(&self, _pairs: i64) -> i64 {
+        self.config.candidates
     }
 
     fn needs_independent_pairs(&self) -> bool {

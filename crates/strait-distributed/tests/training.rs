@@ -1,0 +1,291 @@
+//! Two and three ranks against one, in double precision: the same losses and the same parameters, up to rounding.
+#![cfg(feature = "gloo")]
+
+mod common;
+
+use common::start_all;
+use std::collections::BTreeMap;
+use std::path::Path;
+use strait_core::{Coupling, Dataset, Interpolant, Objective, Parameters, Seed, StandardNormal, Synchronize};
+use strait_data::{ToyDataset, toys::Mixture};
+use strait_distributed::{Group, Place};
+use strait_nets::{Activation, Mlp, MlpConfig, MlpFlowMap, TimeFeatures};
+use strait_optim::objectives::{
+    Energy, FlowMatching, LagrangianDistillation, MarginalFlowMatching, MeanFlow, Straightness, StraightnessConfig,
+};
+use strait_optim::{Level, LevelName, LevelPlan, PairedOver, Pairing, Phase, Spans, System, Term, Trainer, checkpoint};
+use strait_paths::{Affine, AffineConfig, Along, Linear, Mixing};
+use strait_transport::{ExactOt, Independent};
+use tch::{Device, Kind, Tensor};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const PLACE: (Kind, Device) = (Kind::Double, Device::Cpu);
+/// Turns of the short test, and of those that go on from a checkpoint.
+const TURNS: u64 = 40;
+const CASES: [&str; 6] = ["flow_matching", "energy", "straightness", "mean_flow", "distillation", "ot"];
+
+fn network(output: i64, zero_last: bool) -> MlpConfig {
+    MlpConfig { input: 2, hidden: vec![8], output, activation: Activation::Silu, time: TimeFeatures::Raw, zero_last }
+}
+
+/// A velocity, or a flow map, over a linear or an affine path.
+fn system(is_map: bool, learns_path: bool) -> Result<System> {
+    let mut velocity = Parameters::new(Seed(1), PLACE.0, PLACE.1);
+    let mut path = Parameters::new(Seed(2), PLACE.0, PLACE.1);
+    let interpolant: Box<dyn Interpolant> = if learns_path {
+        let shape = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 2.0 };
+        Box::new(Affine::new(Mlp::new(&network(shape.outputs(), true), &mut path.root())?, shape)?)
+    } else {
+        Box::new(Linear)
+    };
+    let root = &mut velocity.root();
+    let field: Box<dyn strait_core::VelocityField> = if is_map {
+        Box::new(MlpFlowMap::new(&network(2, false), root)?)
+    } else {
+        Box::new(Mlp::new(&network(2, false), root)?)
+    };
+    let mut levels = vec![Level::new(LevelName::Velocity, velocity, &[20.0])?];
+    if learns_path {
+        levels.push(Level::new(LevelName::Interpolant, path, &[])?);
+    }
+    Ok(System { interpolant, velocity: field, levels })
+}
+
+fn plan(level: LevelName, objective: impl Objective + 'static, batch: i64) -> LevelPlan {
+    LevelPlan { noise: 0.01, ..LevelPlan::of(level, objective, batch, 1e-2) }
+}
+
+fn velocity_plan() -> LevelPlan {
+    plan(LevelName::Velocity, FlowMatching, 24)
+}
+
+fn case(name: &str) -> Result<(System, Vec<LevelPlan>)> {
+    let spans = Spans { off_diagonal: 0.5, from_start: 0.25 };
+    Ok(match name {
+        "flow_matching" | "ot" => (system(false, false)?, vec![velocity_plan()]),
+        "energy" => {
+            let path = plan(LevelName::Interpolant, Energy { acceleration: 2e-3 }, 24);
+            (system(false, true)?, vec![LevelPlan { steps: 2, ..velocity_plan() }, path])
+        }
+        "straightness" => {
+            let along = Along::Difference { step: 5e-3 };
+            let config = StraightnessConfig { candidates: 8, times: 6, until: 0.8, floor: 1.0, along };
+            let objective = Straightness::new(Box::new(StandardNormal::new(&[2])), config)?;
+            // 8 candidates and 2 points at each of 6 times.
+            let path = LevelPlan { noise: 0.0, ..plan(LevelName::Interpolant, objective, 20) };
+            (system(false, true)?, vec![velocity_plan(), path])
+        }
+        "mean_flow" => {
+            let terms = vec![Term::of(MeanFlow { power: 0.5, epsilon: 1e-3 })];
+            (system(true, false)?, vec![LevelPlan { terms, spans, ..velocity_plan() }])
+        }
+        "distillation" => {
+            let terms = vec![Term::of(LagrangianDistillation)];
+            (system(true, false)?, vec![LevelPlan { terms, spans, ..velocity_plan() }])
+        }
+        other => panic!("{other}"),
+    })
+}
+
+/// The path's phase, and the last, which fits the velocity on it.
+fn phases(name: &str, levels: Vec<LevelPlan>, turns: u64) -> Result<Vec<Phase>> {
+    let phase = |name: &str, turns, levels| Phase { name: name.into(), turns, levels, fresh: vec![] };
+    let last = case(name)?.1.into_iter().filter(|plan| plan.level == LevelName::Velocity).collect();
+    Ok(vec![phase("first", turns / 2, levels), phase("last", turns / 2, last)])
+}
+
+struct Laws {
+    source: StandardNormal,
+    data: ToyDataset,
+    coupling: Box<dyn Coupling>,
+}
+
+impl Laws {
+    fn of(name: &str) -> Result<Self> {
+        let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 1.0)?), PLACE.0, PLACE.1)?;
+        let coupling: Box<dyn Coupling> = if name == "ot" { Box::new(ExactOt) } else { Box::new(Independent) };
+        Ok(Self { source: StandardNormal::new(data.event_shape()), data, coupling })
+    }
+
+    fn pairing(&self) -> Pairing<'_> {
+        Pairing::Drawn { source: &self.source, data: &self.data, coupling: &*self.coupling }
+    }
+}
+
+fn trainer<'a>(name: &str, laws: &'a Laws, group: &'a dyn Synchronize, turns: u64) -> Result<Trainer<'a>> {
+    let (system, levels) = case(name)?;
+    Ok(Trainer::new(system, phases(name, levels, turns)?, laws.pairing(), Seed(3))?.among(group, PairedOver::Batch)?)
+}
+
+/// Numbers by name, as a rank prints them; all digits.
+fn print(key: &str, numbers: impl IntoIterator<Item = f64>) {
+    let numbers: Vec<String> = numbers.into_iter().map(|number| format!("{number:e}")).collect();
+    println!("told: {key} {}", numbers.join(" "));
+}
+
+fn print_parameters(name: &str, trainer: &Trainer<'_>) -> Result<()> {
+    for level in &trainer.system.levels {
+        let flat: Vec<Tensor> = level.parameters.tensors().iter().map(|tensor| tensor.detach().view([-1])).collect();
+        let average = level.averages().iter().flat_map(|average| average.averages()).map(|tensor| tensor.view([-1]));
+        print(&format!("{name}/{}", level.name.name()), Vec::<f64>::try_from(Tensor::cat(&flat, 0))?);
+        let average: Vec<Tensor> = average.collect();
+        if !average.is_empty() {
+            print(&format!("{name}/average"), Vec::<f64>::try_from(Tensor::cat(&average, 0))?);
+        }
+    }
+    Ok(())
+}
+
+/// Not a test by itself: what each process of a group does.
+#[test]
+#[ignore = "started by the others"]
+fn a_rank_plays_its_part() {
+    let Ok(part) = std::env::var("STRAIT_TEST_PART") else { return };
+    match play(&part) {
+        Ok(()) => println!("said: done"),
+        Err(error) => println!("said: {error}"),
+    }
+}
+
+fn play(part: &str) -> Result<()> {
+    tch::set_num_threads(1);
+    let group = Group::join(Place::of_environment()?.expect("a group"))?;
+    let (verb, rest) = part.split_once(' ').unwrap_or((part, ""));
+    match verb {
+        "train" => CASES.iter().try_for_each(|name| {
+            let laws = Laws::of(name)?;
+            let mut trainer = trainer(name, &laws, &group, rest.parse()?)?;
+            trainer.check_ranks()?;
+            let mut losses = vec![];
+            while trainer.phase().is_some() {
+                trainer.turn()?;
+                // The means over ten turns: few enough for a pipe that nobody reads yet.
+                if trainer.position().step.is_multiple_of(10) {
+                    losses.extend(trainer.log()?.iter().flat_map(|log| log.terms.iter().map(|(_, value)| *value)));
+                }
+            }
+            trainer.check_ranks()?;
+            print(&format!("{name}/losses"), losses);
+            print_parameters(name, &trainer)
+        }),
+        // To a step, from the checkpoint of a folder where there is one.
+        "resume" => {
+            let (step, folder) = rest.split_once(' ').expect("a step and a folder");
+            let (name, step, folder) = ("ot", step.parse::<u64>()?, Path::new(folder));
+            let laws = Laws::of(name)?;
+            let mut trainer = trainer(name, &laws, &group, TURNS)?;
+            if group.rank() == 0
+                && let (Some(found), _) = checkpoint::newest(folder)?
+            {
+                found.restore(&mut trainer)?;
+            }
+            trainer.follow_first()?;
+            while trainer.position().step < step {
+                trainer.turn()?;
+            }
+            trainer.check_ranks()?;
+            if group.rank() == 0 {
+                checkpoint::save(&trainer, folder, 0.0, 3)?;
+            }
+            group.barrier()?;
+            print_parameters(name, &trainer)
+        }
+        "differ" => {
+            let laws = Laws::of("ot")?;
+            let mut trainer = trainer("ot", &laws, &group, TURNS)?;
+            trainer.turn()?;
+            if group.rank() == 1 {
+                let first = &trainer.system.levels[0].parameters.tensors()[0];
+                let _ = tch::no_grad(|| first.view([-1]).narrow(0, 0, 1).fill_(0.5));
+            }
+            Ok(trainer.check_ranks()?)
+        }
+        "whole" => {
+            let laws = Laws::of("flow_matching")?;
+            let (system, _) = case("flow_matching")?;
+            let objective = MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), 8)?;
+            let levels = vec![LevelPlan { noise: 0.0, ..plan(LevelName::Velocity, objective, 24) }];
+            let phases = vec![Phase { name: "one".into(), turns: 1, levels, fresh: vec![] }];
+            Trainer::new(system, phases, laws.pairing(), Seed(3))?.among(&group, PairedOver::Batch)?;
+            Ok(())
+        }
+        other => panic!("{other}"),
+    }
+}
+
+type Told = BTreeMap<String, Vec<f64>>;
+
+/// What each rank of a group told.
+fn told(part: &str, world: usize) -> Vec<Told> {
+    let lines = start_all(part, world, "60").into_iter().map(common::Rank::lines);
+    lines
+        .map(|lines| {
+            assert!(lines.iter().any(|line| line.ends_with("said: done")), "{lines:?}");
+            let told = lines.iter().filter_map(|line| line.split_once("told: ")?.1.split_once(' '));
+            told.map(|(key, numbers)| (key.to_owned(), numbers.split(' ').map(|x| x.parse().unwrap()).collect()))
+                .collect()
+        })
+        .collect()
+}
+
+/// The largest difference of numbers, relative to the largest of them.
+fn off(found: &Told, expected: &Told, key: &str) -> f64 {
+    let (found, expected) = (&found[key], &expected[key]);
+    assert_eq!(found.len(), expected.len(), "{key}");
+    let scale = expected.iter().fold(0f64, |largest, x| largest.max(x.abs()));
+    found.iter().zip(expected).fold(0f64, |largest, (a, b)| largest.max((a - b).abs())) / scale
+}
+
+#[test]
+fn two_and_three_ranks_train_what_one_process_trains() {
+    equal_to_one(TURNS);
+}
+
+#[test]
+#[ignore = "a minute"]
+fn two_and_three_ranks_train_what_one_process_trains_for_200_steps() {
+    equal_to_one(200);
+}
+
+fn equal_to_one(turns: u64) {
+    let part = format!("train {turns}");
+    let one = told(&part, 1).remove(0);
+    assert_eq!(one.len(), 6 * 3 + 2);
+    for world in [2, 3] {
+        let ranks = told(&part, world);
+        assert!(ranks.iter().all(|rank| *rank == ranks[0]), "ranks differ");
+        for key in one.keys() {
+            let off = off(&ranks[0], &one, key);
+            let most = if key.ends_with("losses") { 1e-6 } else { 1e-9 };
+            println!("{world} ranks, {key}: {off:e}");
+            assert!(off < most, "{world} ranks, {key}: off by {off:e}");
+        }
+    }
+}
+
+#[test]
+fn a_run_of_two_ranks_goes_on_with_one_and_with_three() {
+    let folder = |name: &str| tempfile::Builder::new().prefix(name).tempdir().unwrap();
+    let alone = folder("alone");
+    let expected = told(&format!("resume 40 {}", alone.path().display()), 1).remove(0);
+    let mixed = folder("mixed");
+    for (world, step) in [(2, 10), (1, 25), (3, 40)] {
+        let ranks = told(&format!("resume {step} {}", mixed.path().display()), world);
+        assert!(ranks.iter().all(|rank| *rank == ranks[0]));
+        if step == 40 {
+            assert!(expected.keys().all(|key| off(&ranks[2], &expected, key) < 1e-9));
+        }
+    }
+}
+
+#[test]
+fn ranks_whose_parameters_differ_and_batches_that_cannot_be_shared_are_refused_by_all() {
+    for rank in start_all("differ", 3, "60") {
+        assert_eq!(rank.said(), "rank 1 has another velocity (its parameters at step 1) than rank 0");
+    }
+    for rank in start_all("whole", 2, "60") {
+        let said = rank.said();
+        assert!(said.contains("marginal_flow_matching is over a whole batch, which ranks cannot share"), "{said}");
+    }
+}
