@@ -21,6 +21,7 @@ macro_rules! tell {
 }
 
 mod archive;
+mod beside;
 mod cache;
 mod command;
 mod data;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +31,11 @@ impl Python {
     /// Python on the PATH of this process.
     pub(crate) fn of_user() -> Option<Python> {
         Python::on(std::env::var_os("PATH").as_deref())
+    }
+
+    /// The interpreter.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// A command of this interpreter, with stdin closed.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::Command;
 
+use crate::beside::Beside;
 use crate::cache::Cache;
 use crate::data::{self, DataSet};
 use crate::failure::Result;
@@ -12,6 +13,12 @@ use crate::workspace::Workspace;
 
 /// `cargo xtask test [ARGUMENTS...]`
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
+    // Without it all but the Python package is tested.
+    let beside = Beside::ensure(&Cache::of_user()?).inspect_err(|failure| tell!("{failure}")).ok();
+    test_beside(beside.as_ref(), arguments)
+}
+
+fn test_beside(beside: Option<&Beside>, arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
     let folder = digits()?;
     let mut tests = workspace.cargo(&["test"]);
@@ -20,6 +27,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     }
     // Tests run side by side already: more threads within each would fight over the cores.
     tests.args(arguments).env("OMP_NUM_THREADS", "1").env("STRAIT_DATA", folder);
+    if let Some(beside) = beside {
+        beside.tell(&mut tests);
+    }
     workspace.step("cargo test", tests)
 }
 
@@ -80,7 +90,8 @@ pub(crate) fn ci() -> Result<()> {
     clippy.args(gloo::features(&workspace, &Cache::of_user()?)).args(["--", "-D", "warnings"]);
     workspace.step("clippy", clippy)?;
     announce("tests");
-    test(&["--exclude".to_owned(), "xtask".to_owned()])?;
+    let beside = Beside::ensure(&Cache::of_user()?)?;
+    test_beside(Some(&beside), &["--exclude".to_owned(), "xtask".to_owned()])?;
     announce("documentation");
     workspace.step("the documentation", documentation(&workspace))?;
     announce("all of it holds");

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use strait_core::Error as CoreError;
 
 /// What can go wrong when a network is built or called.
@@ -29,6 +30,14 @@ pub enum NetError {
         label: i64,
         /// How many there are.
         classes: i64,
+    },
+    /// A saved module that is no velocity.
+    #[error("{}: {problem}", path.display())]
+    Module {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
     },
     /// A condition for a network that was built without one.
     #[error("a condition was given to a network that was built without one; set its `condition`")]

@@ -10,6 +10,7 @@ mod mlp;
 mod network;
 mod residual_block;
 mod summary;
+mod torch_script;
 mod transformer;
 mod unet;
 
@@ -20,5 +21,6 @@ pub use mlp::{Mlp, MlpConfig, MlpFlowMap, TimeFeatures};
 pub use network::Network;
 pub use strait_core::ConditionKind;
 pub use summary::{Layer, Summary};
+pub use torch_script::TorchScript;
 pub use transformer::{Transformer, TransformerConfig};
 pub use unet::{Unet, UnetConfig};

@@ -58,6 +58,7 @@ pub fn evaluate(args: &EvaluateArgs, stop: &Stop, bars: &MultiProgress) -> Resul
     }
     let context = RunContext::new(&trained, &args.device)?;
     let reference = Reference::new(&context, &settings)?;
+    folder.keep_units(&context.data.units)?;
     let command = CommandContext { stop, bars, resume_command: CommandContext::this_command() };
     let measured = |run: &TrainingRun<'_>| {
         let mut measured = run.on_newest(|| measure(&context, run, &reference))?;

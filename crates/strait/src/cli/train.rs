@@ -112,6 +112,7 @@ fn run(
 ) -> Result<PathBuf, ProgramError> {
     let path = folder.path();
     info!("{}: {} on {}, seed {}", path.display(), context.data.points.name(), context.device_name, config.seed);
+    folder.keep_units(&context.data.units)?;
     let own = TrainingRun::new(config, path);
     own.train(context, command, choose_average)?;
     let baseline = if config.evaluate.baseline { config.baseline() } else { None };

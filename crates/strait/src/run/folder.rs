@@ -5,6 +5,7 @@ use crate::config::{self, Config};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use strait_data::Normalise;
 use tracing::{debug, warn};
 
 /// Where runs lie, below the current folder.
@@ -215,6 +216,16 @@ impl RunFolder {
         if let Err(error) = self.write_json(name, record) {
             debug!("not kept: {error}");
         }
+    }
+
+    /// Keeps the units of its data as `units.safetensors`, for programs that sample without the data.
+    ///
+    /// # Errors
+    /// `File` where it cannot be written.
+    pub fn keep_units(&self, units: &Normalise) -> Result<(), ProgramError> {
+        let named = [("mean", units.mean()), ("scale", units.scale())];
+        let named = named.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
+        Ok(strait_io::tensors::write(&self.path.join("units.safetensors"), &named)?)
     }
 
     /// As `write`, a record as JSON.
