@@ -53,9 +53,12 @@ pub(crate) fn command() -> Result<()> {
     });
     let folder = data::folder(&cache);
     findings.extend(DATA_SETS.iter().map(|row| {
-        let path = row.path(&folder);
-        let absent = || Absent(format!("{}: not here yet: cargo xtask data {}", row.name, row.name));
-        ("data", if path.exists() { Good(format!("{}: {}", row.name, path.display())) } else { absent() })
+        let finding = match row.checked(&folder) {
+            None => Absent(format!("{}: not here yet: cargo xtask data {}", row.name, row.name)),
+            Some(Ok(said)) => Good(said),
+            Some(Err(failure)) => Missing { what: row.name.to_owned(), mend: failure.to_string() },
+        };
+        ("data", finding)
     }));
     findings.push(("cache", room(cache.root())));
     findings.extend(free_space(cache.root()).map(|free| ("free disk", free)));

@@ -11,6 +11,7 @@ mod distributed;
 mod flow_map;
 mod flows;
 mod guard;
+mod images;
 mod kernels;
 mod nets;
 mod ode;
@@ -82,6 +83,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&optim::FAULTS)
         .chain(&flow_map::FAULTS)
         .chain(&data::FAULTS)
+        .chain(&images::FAULTS)
         .chain(&program::FAULTS)
         .chain(&guard::FAULTS)
         .chain(&distributed::FAULTS)

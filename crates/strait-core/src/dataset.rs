@@ -1,4 +1,5 @@
 use crate::{ConditionKind, Conditions, Draws, Error, Rows, Stream};
+use std::time::Duration;
 use tch::Tensor;
 
 /// The part of a data set that a draw comes from. Nothing is ever chosen on `Test`.
@@ -84,4 +85,9 @@ pub trait Dataset {
     /// # Errors
     /// `Shape` where x does not fit.
     fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error>;
+
+    /// How long minibatches have waited in all for what they read from files.
+    fn waited(&self) -> Duration {
+        Duration::ZERO
+    }
 }

@@ -1,58 +1,30 @@
+use crate::ahead::Ahead;
 use crate::file_form::FileForm;
 use crate::images::Layout;
 use crate::moments::{Moments, moments, moments_of};
 use crate::normalise::move_to;
-use crate::points::{OnDisk, Points, normalised};
-use crate::{DataError, Image, Normalise, Scaling};
+use crate::pictures::Skipped;
+use crate::points::{Points, Stored, normalised};
+use crate::{DataError, Image, Normalise, Scaling, Splits};
 use std::cell::RefCell;
+use std::time::Duration;
 use strait_core::{Dataset, Draws, Error, Split, Stream};
 use strait_io::Element;
 use tch::{Device, Kind, Tensor};
 
-/// One value for each part of a data set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Splits<T> {
-    /// For training.
-    pub train: T,
-    /// For choosing settings.
-    pub validation: T,
-    /// For the numbers that are reported.
-    pub test: T,
+/// What rows are stored as.
+#[derive(Debug)]
+pub(crate) struct StoredForm {
+    /// The type of the numbers of samples.
+    pub(crate) element: Element,
+    /// The width of a quantisation bin in the data's own units.
+    pub(crate) bin: Option<Tensor>,
+    /// Whether samples are images (C, H, W) that are mirrored in training.
+    pub(crate) flips: bool,
 }
 
-impl<T> Splits<T> {
-    /// The value of a split.
-    pub fn get(&self, split: Split) -> &T {
-        match split {
-            Split::Train => &self.train,
-            Split::Validation => &self.validation,
-            Split::Test => &self.test,
-        }
-    }
-
-    pub(crate) fn try_map<U, E>(&self, f: impl Fn(Split, &T) -> Result<U, E>) -> Result<Splits<U>, E> {
-        Ok(Splits {
-            train: f(Split::Train, &self.train)?,
-            validation: f(Split::Validation, &self.validation)?,
-            test: f(Split::Test, &self.test)?,
-        })
-    }
-}
-
-impl Splits<Tensor> {
-    /// Parts of one array (n, ...): `validation` and `test` rows of it at random, the rest for training.
-    pub(crate) fn of(x: &Tensor, validation: i64, test: i64, draws: &mut Draws) -> Result<Self, Error> {
-        let n = x.size()[0];
-        let order = draws.permutation(n, Device::Cpu)?;
-        let part =
-            |start, length| -> Result<Tensor, Error> { Ok(x.f_index_select(0, &order.f_narrow(0, start, length)?)?) };
-        Ok(Self {
-            train: part(validation + test, n - validation - test)?,
-            validation: part(0, validation)?,
-            test: part(validation, test)?,
-        })
-    }
-}
+/// Rows that statistics are taken of, where reading is slow.
+const LOOKED_AT: i64 = 8192;
 
 /// A finite data set in memory or in a file, in units with the statistics of its training split.
 ///
@@ -86,8 +58,12 @@ pub struct ArrayDataset {
     /// Where a coordinate never changes, and the value that it has.
     constant: Option<(Tensor, Tensor)>,
     form: FileForm,
+    /// Whether each training image is mirrored left to right with probability 1/2.
+    flips: bool,
+    skipped: Skipped,
     kind: Kind,
     device: Device,
+    ahead: Ahead,
     /// The epoch that was used last, of which stream, and its order.
     epoch: RefCell<Option<(Stream, u64, Tensor)>>,
 }
@@ -146,32 +122,36 @@ impl ArrayDataset {
         let held = |units: &Normalise, (kind, device)| -> Result<_, DataError> {
             arrays.try_map(|_, x| Ok(Points::Held(normalised(x, units, kind, device)?)))
         };
-        Self::in_units(name, moments, bin, scaling, place, element, held)
+        let form = StoredForm { element, bin, flips: false };
+        Self::in_units(name, moments, form, scaling, place, held)
     }
 
-    /// Of rows of a file that stay there.
-    pub(crate) fn on_disk(
+    /// Of rows that stay where they are stored.
+    pub(crate) fn stored(
         name: &str,
-        rows: &Splits<OnDisk>,
-        bin: Option<Tensor>,
+        rows: &Splits<Stored>,
+        form: StoredForm,
         scaling: Scaling,
         place: (Kind, Device),
     ) -> Result<Self, DataError> {
         let train = &rows.train;
-        let read = |start: i64, n: i64| train.read(&(start..start + n).collect::<Vec<_>>());
-        let moments = moments_of(train.len(), scaling, &read)?;
-        let element = train.file.element();
-        let held = |_: &Normalise, _| rows.try_map(|_, x| Ok(Points::OnDisk(x.clone())));
-        Self::in_units(name, moments, bin, scaling, place, element, held)
+        // Of what is slow to read, evenly spaced rows.
+        let every = if train.is_slow() { (train.len() / LOOKED_AT).max(1) } else { 1 };
+        let read = |start: i64, n: i64| -> Result<Tensor, Error> {
+            train.in_unit(&train.read(&(start..start + n).map(|row| row * every).collect::<Vec<_>>())?)
+        };
+        let moments = moments_of((train.len() - 1) / every + 1, scaling, &read)?;
+        let moments = if form.flips { moments.mirrored()? } else { moments };
+        let held = |_: &Normalise, _| rows.try_map(|_, x| Ok(Points::Stored(x.clone())));
+        Self::in_units(name, moments, form, scaling, place, held)
     }
 
     fn in_units(
         name: &str,
         moments: Moments,
-        bin: Option<Tensor>,
+        StoredForm { element, bin, flips }: StoredForm,
         scaling: Scaling,
         (kind, device): (Kind, Device),
-        element: Element,
         points: impl FnOnce(&Normalise, (Kind, Device)) -> Result<Splits<Points>, DataError>,
     ) -> Result<Self, DataError> {
         let moments = match &bin {
@@ -188,9 +168,23 @@ impl ArrayDataset {
             None => None,
         };
         let form = FileForm { element, layout: Layout::Same, bin };
-        let (labels, image, epoch) = (None, None, RefCell::new(None));
-        let name = name.to_owned();
-        Ok(Self { name, event, points, labels, image, units, bin: width, constant, form, kind, device, epoch })
+        Ok(Self {
+            name: name.to_owned(),
+            event,
+            points,
+            labels: None,
+            image: None,
+            units,
+            bin: width,
+            constant,
+            form,
+            flips,
+            skipped: Skipped::default(),
+            kind,
+            device,
+            ahead: Ahead::default(),
+            epoch: RefCell::new(None),
+        })
     }
 
     /// With a class for each point, (n,) of integers for each split.
@@ -237,6 +231,16 @@ impl ArrayDataset {
     /// How the data's file holds its samples.
     pub fn form(&self) -> &FileForm {
         &self.form
+    }
+
+    /// The pictures of its folder that are passed over.
+    pub fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
+    pub(crate) fn with_skipped(mut self, skipped: Skipped) -> Self {
+        self.skipped = skipped;
+        self
     }
 
     pub(crate) fn with_form(mut self, form: FileForm) -> Self {
@@ -292,6 +296,16 @@ impl ArrayDataset {
         Ok(order)
     }
 
+    /// Each image mirrored left to right with probability 1/2. Units are those of images and mirror images alike, so that
+    /// this is the mirror image in them too.
+    fn flipped(&self, x: Tensor, draws: &mut Draws) -> Result<Tensor, Error> {
+        if !self.flips {
+            return Ok(x);
+        }
+        let turned = draws.uniform(&[x.size()[0], 1, 1, 1], Kind::Float, self.device)?.f_lt(0.5)?;
+        Ok(x.f_flip([-1])?.f_where_self(&turned, &x)?)
+    }
+
     fn dequantised(&self, x: Tensor, draws: &mut Draws) -> Result<Tensor, Error> {
         let Some(bin) = &self.bin else { return Ok(x) };
         Ok(draws.uniform(&x.size(), x.kind(), x.device())? * bin + x)
@@ -312,7 +326,19 @@ impl Dataset for ArrayDataset {
     }
 
     fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error> {
-        let x = self.select(Split::Train, &self.rows(n, step, stream)?)?;
+        let rows = self.rows(n, step, stream)?;
+        let x = match &self.points.train {
+            Points::Stored(points) => {
+                let places = |rows: Tensor| Ok::<_, Error>(Vec::<i64>::try_from(rows.f_to_device(Device::Cpu)?)?);
+                let x = points.in_unit(&self.ahead.read(points, &places(rows)?)?)?;
+                if points.is_slow() {
+                    self.ahead.expect(points, places(self.rows(n, step.wrapping_add(1), stream)?)?);
+                }
+                move_to(&self.units.apply(&x)?, self.kind, self.device)?
+            }
+            Points::Held(_) => self.select(Split::Train, &rows)?,
+        };
+        let x = self.flipped(x, &mut stream.stream("flips").at(step))?;
         self.dequantised(x, &mut stream.stream("dequantisation").at(step))
     }
 
@@ -337,6 +363,10 @@ impl Dataset for ArrayDataset {
             None => own,
         };
         Ok(own.f_to_kind(self.form.kind())?)
+    }
+
+    fn waited(&self) -> Duration {
+        self.ahead.waited()
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::array_dataset::Splits;
+use crate::Splits;
 use crate::location::open;
 use crate::{ArrayDataset, DataError, Image, Scaling};
 use flate2::read::GzDecoder;

@@ -12,6 +12,35 @@ pub enum DataError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// A file of a data set that no package holds is not there.
+    #[error(
+        "data set `{name}`: there is no file {}; no package holds it: place the original files there, or name their folder as \
+         your own",
+        path.display()
+    )]
+    NotFetched {
+        /// The data set.
+        name: String,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A folder without a picture that can be used.
+    #[error(
+        "{} holds no {}", path.display(),
+        if *found == 0 {
+            "PNG, JPEG or WebP file, and no idx or CIFAR files".into()
+        } else {
+            format!("picture that can be used, of {found} ({skipped})")
+        }
+    )]
+    NoPictures {
+        /// The folder.
+        path: PathBuf,
+        /// Files that are called as pictures are.
+        found: usize,
+        /// Why they are passed over.
+        skipped: String,
+    },
     /// A file cannot be opened or read.
     #[error("cannot read {}: {source}", path.display())]
     Io {

@@ -1,13 +1,14 @@
-use crate::array_dataset::{Splits, check_same_samples, check_samples};
+use crate::Splits;
+use crate::array_dataset::{StoredForm, check_same_samples, check_samples};
 use crate::arrays::Found;
 use crate::columns::Look;
 use crate::images::Layout;
-use crate::points::OnDisk;
+use crate::points::{Rows, Stored};
 use crate::{ArrayDataset, Arrays, DataError, FileForm, Image, Scaling};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
-use strait_core::{Draws, Seed};
+use strait_core::{Draws, Error, Seed};
 use strait_io::npy::{self, Array};
 use strait_io::{Element, IoError, npz};
 use tch::{Device, Kind, Tensor};
@@ -184,6 +185,19 @@ fn bins(options: &FileOptions, look: &Look) -> Result<Option<Tensor>, DataError>
     Ok(Some(Tensor::f_from_slice(&bins)?.f_view(&look.event[..])?))
 }
 
+/// The rows of a file, as the data set has them.
+#[derive(Debug)]
+struct NpyRows {
+    file: Arc<npy::Rows>,
+    layout: Layout,
+}
+
+impl Rows for NpyRows {
+    fn read(&self, rows: &[i64]) -> Result<Tensor, Error> {
+        self.layout.load(&self.file.read(rows).map_err(Error::other)?)
+    }
+}
+
 /// A file whose rows stay there.
 fn on_disk(
     path: &Path,
@@ -205,7 +219,8 @@ fn on_disk(
     look.check("data", scaling)?;
     let order = Vec::<i64>::try_from(draws.permutation(n, Device::Cpu)?)?;
     let tenth = (n / 10).max(1) as usize;
-    let part = |rows: &[i64]| OnDisk { file: file.clone(), rows: rows.to_vec(), layout };
+    let store: Arc<dyn Rows> = Arc::new(NpyRows { file: file.clone(), layout });
+    let part = |rows: &[i64]| Stored::new(store.clone(), rows, 1.0);
     let rows = Splits {
         train: part(&order[2 * tenth..]),
         validation: part(&order[..tenth]),
@@ -215,7 +230,8 @@ fn on_disk(
     let form = FileForm { element: file.element(), layout, bin: bin.as_ref().map(Tensor::shallow_clone) };
     let sizes = [rows.train.len(), rows.validation.len(), rows.test.len()];
     let name = named(path, "read as it is drawn, split 80/10/10", sizes);
-    let data = ArrayDataset::on_disk(&name, &rows, bin, scaling, place)?.with_form(form);
+    let stored = StoredForm { element: file.element(), bin, flips: false };
+    let data = ArrayDataset::stored(&name, &rows, stored, scaling, place)?.with_form(form);
     match options.image {
         Some(image) => data.with_image(image),
         None => Ok(data),

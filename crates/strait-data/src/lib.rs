@@ -1,31 +1,44 @@
 #![doc = include_str!("../README.md")]
 
+mod ahead;
 mod array_dataset;
 mod arrays;
+mod bytes;
+mod cifar;
 pub mod columns;
 mod digits;
+mod emoji;
 mod error;
 mod fashion_mnist;
 mod file;
 mod file_form;
+mod folder;
+mod idx;
+mod image_dataset;
 mod images;
 mod location;
 mod moments;
 mod normalise;
+pub mod pictures;
 mod points;
+mod splits;
 mod toy_dataset;
 pub mod toys;
 
-pub use array_dataset::{ArrayDataset, Splits};
+pub use array_dataset::ArrayDataset;
 pub use arrays::Arrays;
+pub use cifar::{cifar10, cifar100};
 pub use digits::digits;
+pub use emoji::emoji;
 pub use error::DataError;
-pub use fashion_mnist::fashion_mnist;
+pub use fashion_mnist::{fashion_mnist, mnist};
 pub use file::{FileOptions, from_file, inspect};
 pub use file_form::FileForm;
+pub use folder::{FolderOptions, from_folder};
 pub use images::Image;
 pub use location::data_dir;
 pub use moments::Scaling;
 pub use normalise::Normalise;
+pub use splits::Splits;
 pub use toy_dataset::{NormalisedToy, ToyDataset};
 pub use toys::Toy;

@@ -53,6 +53,22 @@ impl Moments {
         })
     }
 
+    /// Of images (C, H, W) and their mirror images, left to right, alike. The quartiles are as they were.
+    pub(crate) fn mirrored(self) -> Result<Self, Error> {
+        let turned = |x: &Tensor| x.f_flip([-1]);
+        let (mean, other) = (&self.mean, turned(&self.mean)?);
+        // The variance of a mixture of two halves; images are of ordinary size, so that factors are 1.
+        let apart = mean.f_sub(&other)?.f_mul(&self.factor)?.f_square()? / 4.0;
+        let constant =
+            self.constant.f_logical_and(&turned(&self.constant)?)?.f_logical_and(&mean.f_eq_tensor(&other)?)?;
+        Ok(Self {
+            mean: mean.f_add(&other)? / 2.0,
+            variance: (self.variance.f_add(&turned(&self.variance)?)? / 2.0).f_add(&apart)?,
+            constant,
+            ..self
+        })
+    }
+
     /// The square root of the mean variance; 1 where nothing changes.
     pub(crate) fn overall(&self) -> Result<Tensor, Error> {
         let common = self.factor.f_min()?;

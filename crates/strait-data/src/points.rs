@@ -1,29 +1,55 @@
 use crate::Normalise;
-use crate::images::Layout;
 use crate::moments::CHUNK;
 use crate::normalise::move_to;
+use std::fmt::Debug;
 use std::sync::Arc;
 use strait_core::Error;
-use strait_io::npy::Rows;
 use tch::{Device, Kind, Tensor};
 
-/// Rows of a file that are read when they are asked for, in the order of a list.
-#[derive(Debug, Clone)]
-pub(crate) struct OnDisk {
-    pub(crate) file: Arc<Rows>,
-    pub(crate) rows: Vec<i64>,
-    pub(crate) layout: Layout,
+/// Rows that are read when they are asked for, from any thread.
+pub(crate) trait Rows: Debug + Send + Sync {
+    /// Rows by their numbers, (rows, ...), as they are stored.
+    fn read(&self, rows: &[i64]) -> Result<Tensor, Error>;
+
+    /// Whether reading takes so long that it is done ahead, and that statistics are taken of some rows alone.
+    fn is_slow(&self) -> bool {
+        false
+    }
 }
 
-impl OnDisk {
-    pub(crate) fn len(&self) -> i64 {
-        self.rows.len() as i64
+/// Some of the rows of a store, in the order of a list.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    rows: Arc<dyn Rows>,
+    list: Arc<[i64]>,
+    /// What a stored number is multiplied by to be in the data's own unit.
+    unit: f64,
+}
+
+impl Stored {
+    pub(crate) fn new(rows: Arc<dyn Rows>, list: &[i64], unit: f64) -> Self {
+        Self { rows, list: list.into(), unit }
     }
 
-    /// Rows by their places in the list, of the file's kind.
+    pub(crate) fn len(&self) -> i64 {
+        self.list.len() as i64
+    }
+
+    pub(crate) fn is_slow(&self) -> bool {
+        self.rows.is_slow()
+    }
+
+    /// Rows by their places in the list, as they are stored. No operation of libtorch but the making of a tensor: on a
+    /// thread of its own each would start threads of its own.
     pub(crate) fn read(&self, places: &[i64]) -> Result<Tensor, Error> {
-        let rows: Vec<i64> = places.iter().map(|&place| self.rows[place as usize]).collect();
-        self.layout.load(&self.file.read(&rows).map_err(Error::other)?)
+        let rows: Vec<i64> = places.iter().map(|&place| self.list[place as usize]).collect();
+        self.rows.read(&rows)
+    }
+
+    /// What was read, in the data's own unit and double precision.
+    pub(crate) fn in_unit(&self, x: &Tensor) -> Result<Tensor, Error> {
+        let x = x.f_to_kind(Kind::Double)?;
+        Ok(if self.unit == 1.0 { x } else { x.f_mul_scalar(self.unit)? })
     }
 }
 
@@ -32,15 +58,15 @@ impl OnDisk {
 pub(crate) enum Points {
     /// In the data set's units, on its device.
     Held(Tensor),
-    /// In the data's own units.
-    OnDisk(OnDisk),
+    /// As their file has them.
+    Stored(Stored),
 }
 
 impl Points {
     pub(crate) fn len(&self) -> i64 {
         match self {
             Self::Held(x) => x.size()[0],
-            Self::OnDisk(x) => x.len(),
+            Self::Stored(x) => x.len(),
         }
     }
 
@@ -54,9 +80,11 @@ impl Points {
     ) -> Result<Tensor, Error> {
         match self {
             Self::Held(x) => Ok(x.f_index_select(0, &places.f_to_device(x.device())?)?),
-            Self::OnDisk(x) => {
+            Self::Stored(x) => {
                 let places = Vec::<i64>::try_from(places.f_to_device(Device::Cpu)?)?;
-                move_to(&units.apply(&x.read(&places)?.f_to_kind(Kind::Double)?)?, kind, device)
+                let part = |places: &[i64]| move_to(&units.apply(&x.in_unit(&x.read(places)?)?)?, kind, device);
+                let parts: Vec<Tensor> = places.chunks(CHUNK as usize).map(part).collect::<Result<_, _>>()?;
+                Ok(if parts.len() == 1 { parts[0].shallow_clone() } else { Tensor::f_cat(&parts, 0)? })
             }
         }
     }

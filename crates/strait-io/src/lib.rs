@@ -6,6 +6,7 @@ mod error;
 pub mod npy;
 pub mod npz;
 mod open;
+mod records;
 pub mod tensors;
 mod whole_file;
 
@@ -13,4 +14,5 @@ pub use digest::{sha256, sha256_of};
 pub use element::Element;
 pub use error::IoError;
 pub use open::open;
+pub use records::Records;
 pub use whole_file::write_whole;

@@ -4,7 +4,7 @@ use crate::MetricError;
 use strait_core::{Error, check_finite};
 use tch::{Device, Kind, Tensor};
 
-/// Density and coverage (Naeem et al., arXiv 2002.09797).
+/// Density and coverage (Naeem et al., arXiv 2002.09797), precision and recall.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coverage {
     /// $\frac1M \sum_i n_i / k_i$: how many neighbourhoods of real points a sample lies in, about 1 for the real law, more
@@ -15,6 +15,11 @@ pub struct Coverage {
     /// $\frac1N \sum_{i=1}^{N} [ \exists j: x_j \in B_i ]$: the share of real points whose neighbourhood holds a
     /// sample, at most 1.
     pub coverage: f64,
+    /// The share of samples that lie in a neighbourhood of a real point (Kynkaanniemi et al., arXiv 1904.06991).
+    pub precision: f64,
+    /// The share of real points that lie in a neighbourhood of a sample, each reaching to its k-th nearest other sample; to
+    /// the farthest where there are no more than k.
+    pub recall: f64,
 }
 
 /// Density and coverage of real points (N, ...) by samples (M, ...), flattened. $B_i$ is the ball around real point i
@@ -47,7 +52,15 @@ pub fn coverage(real: &Tensor, samples: &Tensor, k: i64) -> Result<Coverage, Met
     let inside = across.le_tensor(&radii);
     let held = per_row(&inside) - per_row(&across.eq(0.0)) / copies;
     let sum = |x: &Tensor| x.sum(Kind::Double).double_value(&[]);
-    Ok(Coverage { density: sum(&(held / others)) / m as f64, coverage: sum(&inside.any_dim(1, false)) / n as f64 })
+    let among = distances_between(&samples, &samples)?;
+    let (reach, _) = among.kthvalue((k + 1).min(m), 1, true);
+    let recalled = across.tr().le_tensor(&reach);
+    Ok(Coverage {
+        density: sum(&(held / others)) / m as f64,
+        coverage: sum(&inside.any_dim(1, false)) / n as f64,
+        precision: sum(&inside.any_dim(0, false)) / m as f64,
+        recall: sum(&recalled.any_dim(0, false)) / n as f64,
+    })
 }
 
 /// The Euclidean distance of each point (n, ...) to the nearest of others (m, ...), (n,), in double precision.
@@ -55,7 +68,45 @@ pub fn coverage(real: &Tensor, samples: &Tensor, k: i64) -> Result<Coverage, Met
 /// # Errors
 /// `Shape` where the two do not fit, or there are no others; `NonFinite`.
 pub fn nearest(points: &Tensor, others: &Tensor) -> Result<Tensor, MetricError> {
-    Ok(distances_between(&flat(points)?, &flat(others)?)?.amin([1i64].as_slice(), false))
+    Ok(nearest_rows(points, others)?.0)
+}
+
+/// Others whose products with all points are held at a time.
+const CHUNK: i64 = 4096;
+
+/// The distances of [`nearest`], and which of the others each is to, (n,) of 64-bit integers. Which is nearest is told by
+/// $|y|^2 - 2 x \cdot y$, a product of matrices; how far it is, by differences.
+///
+/// ```
+/// use tch::Tensor;
+/// let points = Tensor::from_slice2(&[[0.0, 3.0], [5.0, 5.0]]);
+/// let others = Tensor::from_slice2(&[[9.0, 9.0], [5.0, 5.0], [4.0, 0.0]]);
+/// let (distances, rows) = strait_metrics::nearest_rows(&points, &others)?;
+/// assert_eq!((distances, rows), (Tensor::from_slice(&[5.0, 0.0]), Tensor::from_slice(&[2i64, 1])));
+/// # Ok::<(), strait_metrics::MetricError>(())
+/// ```
+///
+/// # Errors
+/// As [`nearest`].
+pub fn nearest_rows(points: &Tensor, others: &Tensor) -> Result<(Tensor, Tensor), MetricError> {
+    let x = flat(points)?;
+    let (n, m) = (x.size()[0], others.size().first().copied().unwrap_or(0));
+    check_fit(&x, others)?;
+    let mut best = Tensor::f_full([n], f64::INFINITY, (Kind::Double, Device::Cpu)).map_err(Error::from)?;
+    let mut rows = Tensor::f_zeros([n], (Kind::Int64, Device::Cpu)).map_err(Error::from)?;
+    let mut distances = best.shallow_clone();
+    for start in (0..m).step_by(CHUNK as usize) {
+        let y = flat(&others.narrow(0, start, CHUNK.min(m - start)))?;
+        let squares = y.square().sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
+        let (least, at) = (squares - x.matmul(&y.tr()) * 2.0).min_dim(1, false);
+        let apart =
+            (&x - y.index_select(0, &at)).square().sum_dim_intlist([1i64].as_slice(), false, Kind::Double).sqrt();
+        let nearer = least.lt_tensor(&best);
+        distances = apart.where_self(&nearer, &distances);
+        rows = (at + start).where_self(&nearer, &rows);
+        best = least.minimum(&best);
+    }
+    Ok((distances, rows))
 }
 
 /// (n, d) in double precision.
@@ -69,11 +120,17 @@ fn flat(x: &Tensor) -> Result<Tensor, Error> {
 
 /// (n, m) between (n, d) and (m, d), from differences: a point that lies on another is at distance 0.
 fn distances_between(x: &Tensor, y: &Tensor) -> Result<Tensor, Error> {
-    let d = x.size()[1];
-    if y.size()[0] < 1 || y.size()[1] != d {
-        let expected = format!("(m, {d}) with m at least 1");
-        return Err(Error::Shape { what: "points", expected, found: y.size() });
-    }
+    check_fit(x, y)?;
     let by_differences = 2;
     Ok(Tensor::f_cdist(x, y, 2.0, by_differences)?)
+}
+
+/// Refuses points (m, ...) that are none, or of another number of coordinates than x (n, d).
+fn check_fit(x: &Tensor, y: &Tensor) -> Result<(), Error> {
+    let (d, size) = (x.size()[1], y.size());
+    if size.len() > 1 && size[0] > 0 && size[1..].iter().product::<i64>() == d {
+        return Ok(());
+    }
+    let expected = format!("(m, {d}) with m at least 1");
+    Err(Error::Shape { what: "points", expected, found: size })
 }

@@ -7,10 +7,12 @@ mod dynamics;
 mod error;
 pub mod features;
 mod frechet;
+mod kernel;
 
 pub use conditional::{ConditionalMotion, conditional_motion};
-pub use coverage::{Coverage, coverage, nearest};
+pub use coverage::{Coverage, coverage, nearest, nearest_rows};
 pub use distance::{Distances, distances};
 pub use dynamics::{Residual, Straightness, residual, straightness};
 pub use error::MetricError;
 pub use frechet::{frechet, moments};
+pub use kernel::kernel_distance;

@@ -3,7 +3,7 @@
 use strait_core::{Dataset, Error, Seed, Split};
 use strait_data::{ArrayDataset, Scaling, Splits};
 use strait_metrics::features::{Classifier, ClassifierShape, FeatureMap, Fit, feature_distances};
-use strait_metrics::{MetricError, coverage, distances, frechet, moments, nearest};
+use strait_metrics::{MetricError, coverage, distances, frechet, kernel_distance, moments, nearest};
 use tch::{Device, Kind, Tensor};
 
 fn normal(name: &str, shape: &[i64]) -> Tensor {
@@ -117,6 +117,20 @@ fn coverage_and_the_nearest_point_by_brute_force() {
         let found = coverage(&real, &samples, k as i64).unwrap();
         assert!((found.density - inside as f64 / (k * 25) as f64).abs() < 1e-12, "k = {k}: {found:?}");
         assert!((found.coverage - covered as f64 / 40.0).abs() < 1e-12, "k = {k}: {found:?}");
+        // Which points of one set lie in a ball of the other.
+        let share = |points: &[Vec<f64>], balls: &[Vec<f64>]| {
+            let radius = |i: usize| {
+                let mut others: Vec<f64> = (0..balls.len()).map(|j| distance(&balls[i], &balls[j])).collect();
+                others.sort_by(f64::total_cmp);
+                others[k]
+            };
+            let radii: Vec<f64> = (0..balls.len()).map(radius).collect();
+            let held =
+                |point: &&Vec<f64>| balls.iter().zip(&radii).any(|(ball, radius)| distance(point, ball) <= *radius);
+            points.iter().filter(held).count() as f64 / points.len() as f64
+        };
+        assert!((found.precision - share(&s, &r)).abs() < 1e-12, "k = {k}: {found:?}");
+        assert!((found.recall - share(&r, &s)).abs() < 1e-12, "k = {k}: {found:?}");
     }
     let found: Vec<f64> = nearest(&samples, &real).unwrap().try_into().unwrap();
     for (sample, found) in s.iter().zip(found) {
@@ -125,6 +139,30 @@ fn coverage_and_the_nearest_point_by_brute_force() {
     }
     assert_eq!(sum(&nearest(&real.narrow(0, 3, 9), &real).unwrap()), 0.0);
     assert!(coverage(&real, &samples, 40).is_err());
+}
+
+/// Without bias: over many pairs of samples of one law its mean is nothing; and it is what its sums say.
+#[test]
+fn the_kernel_distance_has_no_bias_and_is_its_sums() {
+    let (x, y) = (normal("kx", &[7, 3]), normal("ky", &[5, 3]) + 0.5);
+    let rows = |x: &Tensor| -> Vec<Vec<f64>> { Vec::<Vec<f64>>::try_from(x).unwrap() };
+    let (a, b) = (rows(&x), rows(&y));
+    let kernel = |p: &[f64], q: &[f64]| (p.iter().zip(q).map(|(p, q)| p * q).sum::<f64>() / 3.0 + 1.0).powi(3);
+    let mean = |a: &[Vec<f64>], b: &[Vec<f64>], same: bool| {
+        let pairs = (0..a.len()).flat_map(|i| (0..b.len()).map(move |j| (i, j))).filter(|(i, j)| !same || i != j);
+        let values: Vec<f64> = pairs.map(|(i, j)| kernel(&a[i], &b[j])).collect();
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    let expected = mean(&a, &a, true) + mean(&b, &b, true) - 2.0 * mean(&a, &b, false);
+    assert!((kernel_distance(&x, &y).unwrap() - expected).abs() < 1e-12);
+    let of_one_law: Vec<f64> = (0..200)
+        .map(|i| kernel_distance(&normal(&format!("c{i}"), &[20, 2]), &normal(&format!("d{i}"), &[30, 2])).unwrap())
+        .collect();
+    let mean = of_one_law.iter().sum::<f64>() / 200.0;
+    let sd = (of_one_law.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 199.0).sqrt();
+    assert!(mean.abs() < 3.0 * sd / 200f64.sqrt(), "{mean} of {sd}");
+    assert!(of_one_law.iter().any(|value| *value < 0.0));
+    assert!(kernel_distance(&x, &normal("kz", &[5, 4])).is_err());
 }
 
 #[test]
@@ -167,7 +205,7 @@ fn data(test_classes: impl Fn(Tensor) -> Tensor) -> ArrayDataset {
 }
 
 fn fitted(data: &ArrayDataset, seed: u64) -> Classifier {
-    let shape = ClassifierShape { input: 12, hidden: vec![24], features: 8, classes: 3 };
+    let shape = ClassifierShape { convolutions: None, input: 12, hidden: vec![24], features: 8, classes: 3 };
     let classifier = Classifier::new("thirds", &shape, Seed(seed)).unwrap();
     let fit = Fit { steps: 200, batch: 64, rate: 5e-3, weight_decay: 1e-2 };
     classifier.fit(data, &fit, Seed(seed)).unwrap();
@@ -188,7 +226,7 @@ fn a_classifier_learns_from_the_training_split_alone_and_its_features_tell_laws_
     assert_ne!(weights(&classifier), weights(&fitted(&data, 6)));
 
     // What is saved gives the same features.
-    let shape = ClassifierShape { input: 12, hidden: vec![24], features: 8, classes: 3 };
+    let shape = ClassifierShape { convolutions: None, input: 12, hidden: vec![24], features: 8, classes: 3 };
     let copy = Classifier::new("thirds", &shape, Seed(99)).unwrap();
     copy.parameters().assign(&classifier.parameters().named()).unwrap();
     let of = |x: &Tensor| classifier.features(x).unwrap();

@@ -76,7 +76,13 @@ fn the_classifier_is_fitted_once_and_found_again() {
 
     let evaluations = summary["evaluations"].as_array().unwrap();
     let at = |metric: &str| evaluations.iter().find(|e| e["metric"] == metric && e["nfe"] == 4).unwrap().clone();
-    for metric in ["frechet_digits", "energy_distance_digits", "density_digits", "coverage_digits", "nearest_train"] {
+    for metric in [
+        "frechet_classifier",
+        "energy_distance_classifier",
+        "density_classifier",
+        "coverage_classifier",
+        "nearest_train",
+    ] {
         let found = at(metric);
         assert_eq!(found["samples"], 300, "{found}");
         assert!(found["reference"].as_str().unwrap().contains(&sha256[..8]), "{found}");
@@ -84,13 +90,13 @@ fn the_classifier_is_fitted_once_and_found_again() {
     }
     assert_eq!(at("w2")["samples"], 250); // as many as there are test images
     // An hour of training this is not: real images are nearer by far, and cover the test images.
-    for metric in ["frechet_digits", "energy_distance_digits"] {
+    for metric in ["frechet_classifier", "energy_distance_classifier"] {
         let (value, floor) = (at(metric)["value"].as_f64().unwrap(), at(metric)["floor"].as_f64().unwrap());
         assert!(value > 10.0 * floor, "{metric}: {value}, floor {floor}");
     }
-    assert!(at("coverage_digits")["floor"].as_f64().unwrap() > 0.9);
+    assert!(at("coverage_classifier")["floor"].as_f64().unwrap() > 0.9);
     let page = fs::read_to_string(place.path("runs/a/report/index.html")).unwrap();
-    assert!(page.contains("Frechet distance in digit features") && page.contains("training images are"));
+    assert!(page.contains("Frechet distance in classifier features") && page.contains("training images are"));
 }
 
 #[test]
@@ -105,7 +111,7 @@ fn a_gaussian_fitted_to_the_pixels_is_a_row_like_any_other() {
         rows.iter().find(here).unwrap_or_else(|| panic!("{method} {metric} {nfe}"))["value"].as_f64().unwrap()
     };
     // Straight and exact: the same samples at every count, but for rounding.
-    for metric in ["w2", "frechet_digits", "energy_distance_digits"] {
+    for metric in ["w2", "frechet_classifier", "energy_distance_classifier"] {
         let (one, four) = (value("gaussian_fit", metric, 1), value("gaussian_fit", metric, 4));
         assert!((one - four).abs() < 1e-3 * one, "{metric}: {one} at 1, {four} at 4");
         assert!(one < value("linear", metric, 1), "{metric}: {one}");
@@ -114,7 +120,7 @@ fn a_gaussian_fitted_to_the_pixels_is_a_row_like_any_other() {
     assert!(rows.iter().filter(|row| row["method"] == "gaussian_fit").all(|row| row["steps"] == 0));
     let table = fs::read_to_string(place.path("runs/c/comparison.md")).unwrap();
     assert!(
-        table.contains("100 x energy distance in digit features at 4") && table.contains("| real points |"),
+        table.contains("100 x energy distance in classifier features at 4") && table.contains("| real points |"),
         "{table}"
     );
 

@@ -77,7 +77,7 @@ pub(super) static FAULTS: [Fault; 13] = [
     Fault {
         name: "rows of a file in the order of the file",
         file: "crates/strait-data/src/points.rs",
-        find: "self.rows[place as usize]",
+        find: "self.list[place as usize]",
         put: "place",
         tests: data("rows_that_stay"),
     },

@@ -1,16 +1,14 @@
 use super::header::Header;
 use super::problem::Problem;
 use super::{Array, decode};
-use crate::{Element, IoError, open};
-use std::fs::File;
+use crate::{Element, IoError, Records, open};
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tch::Tensor;
 
 /// A file of one array (n, ...) of which rows are read by their numbers: for more rows than memory holds.
 ///
-/// Each row is read at its place in the file, so that what is read often stays in the system's page cache; a file that
-/// is cut short meanwhile is an error, where a mapping of it would end the process.
+/// Rows are read as [`Records`] are.
 ///
 /// ```
 /// use strait_io::{Element, npy};
@@ -25,11 +23,8 @@ use tch::Tensor;
 /// ```
 #[derive(Debug)]
 pub struct Rows {
-    path: PathBuf,
-    file: File,
+    records: Records,
     header: Header,
-    /// Where the numbers begin.
-    start: u64,
     /// Bytes of a row.
     row: usize,
 }
@@ -57,12 +52,12 @@ impl Rows {
             Ok((header, start, row as usize))
         };
         let (header, start, row) = checked().map_err(|problem| problem.of(path, ""))?;
-        Ok(Self { path: path.to_owned(), file, header, start, row })
+        Ok(Self { records: Records::of(path, file, start, row, header.shape[0]), header, row })
     }
 
     /// How many rows there are.
     pub fn count(&self) -> i64 {
-        self.header.shape[0]
+        self.records.count()
     }
 
     /// The shape of one row.
@@ -77,7 +72,7 @@ impl Rows {
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.records.path()
     }
 
     /// Rows by their numbers, (rows, ...), of the kind of [`Element::kind`].
@@ -86,13 +81,7 @@ impl Rows {
     /// `Range` for a row that is not there, `System` where the file can no longer be read.
     pub fn read(&self, rows: &[i64]) -> Result<Tensor, IoError> {
         let mut bytes = vec![0; rows.len() * self.row];
-        for (&row, to) in rows.iter().zip(bytes.chunks_exact_mut(self.row.max(1))) {
-            if !(0..self.count()).contains(&row) {
-                let problem = format!("row {row} of {}", self.count());
-                return Err(IoError::Range { path: self.path.clone(), problem });
-            }
-            self.read_at(to, self.start + row as u64 * self.row as u64)?;
-        }
+        self.records.read(rows, &mut bytes)?;
         self.decoded(bytes, rows.len() as i64)
     }
 
@@ -103,10 +92,10 @@ impl Rows {
     pub fn range(&self, start: i64, n: i64) -> Result<Tensor, IoError> {
         if start < 0 || n < 0 || start.saturating_add(n) > self.count() {
             let problem = format!("rows {start} to {} of {}", start.saturating_add(n), self.count());
-            return Err(IoError::Range { path: self.path.clone(), problem });
+            return Err(IoError::Range { path: self.path().to_owned(), problem });
         }
         let mut bytes = vec![0; n as usize * self.row];
-        self.read_at(&mut bytes, self.start + start as u64 * self.row as u64)?;
+        self.records.read_range(start, &mut bytes)?;
         self.decoded(bytes, n)
     }
 
@@ -121,19 +110,6 @@ impl Rows {
     fn decoded(&self, bytes: Vec<u8>, n: i64) -> Result<Tensor, IoError> {
         let shape: Vec<i64> = std::iter::once(n).chain(self.event().iter().copied()).collect();
         let Header { element, big_endian, .. } = self.header;
-        decode(bytes, element, big_endian, &shape).map_err(|problem| problem.of(&self.path, ""))
-    }
-
-    #[cfg(unix)]
-    fn read_at(&self, to: &mut [u8], at: u64) -> Result<(), IoError> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.file, to, at).map_err(IoError::system(&self.path))
-    }
-
-    #[cfg(not(unix))]
-    fn read_at(&self, to: &mut [u8], at: u64) -> Result<(), IoError> {
-        use std::io::{Read, Seek, SeekFrom};
-        // A handle of its own, for the place in the file is the handle's.
-        let mut file = open(&self.path)?;
-        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(to)).map_err(IoError::system(&self.path))
+        decode(bytes, element, big_endian, &shape).map_err(|problem| problem.of(self.path(), ""))
     }
 }

@@ -1,4 +1,5 @@
 use super::FeatureMap;
+use super::convolutions::{Convolutions, ConvolutionsShape};
 use crate::MetricError;
 use strait_autodiff::{AdamW, AdamWState, Graph, Order, clip, gradient};
 use strait_core::{Dataset, Error, Parameters, Seed, Split, TimeFunction};
@@ -9,7 +10,9 @@ use tch::{Device, Kind, Reduction, Tensor, no_grad};
 /// The layers of a classifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassifierShape {
-    /// Numbers of a sample, flattened.
+    /// What comes before the other layers, for samples that are images.
+    pub convolutions: Option<ConvolutionsShape>,
+    /// Numbers of a sample, flattened, or what convolutions make of it.
     pub input: i64,
     /// Widths of the hidden layers before the features.
     pub hidden: Vec<i64>,
@@ -32,13 +35,15 @@ pub struct Fit {
     pub weight_decay: f64,
 }
 
-/// A classifier of samples within $[0, 1]$ (grey images), an MLP with SiLU between its layers. The values of its last
+/// A classifier of samples within $[0, 1]$ (images), an MLP with SiLU between its layers, behind convolutions where it has
+/// some. The values of its last
 /// hidden layer are a [`FeatureMap`]. It lives on the CPU in single precision: the same features wherever samples come
 /// from.
 #[derive(Debug)]
 pub struct Classifier {
     name: String,
     parameters: Parameters,
+    convolutions: Option<Convolutions>,
     body: Mlp,
     head: Mlp,
 }
@@ -50,6 +55,10 @@ impl Classifier {
     /// libtorch's, when memory runs out.
     pub fn new(name: &str, shape: &ClassifierShape, seed: Seed) -> Result<Self, Error> {
         let mut parameters = Parameters::new(seed, Kind::Float, Device::Cpu);
+        let convolutions = match &shape.convolutions {
+            Some(shape) => Some(Convolutions::new(shape, &mut parameters)?),
+            None => None,
+        };
         let config = |input: i64, hidden: &[i64], output: i64| MlpConfig {
             input,
             hidden: hidden.to_vec(),
@@ -60,7 +69,7 @@ impl Classifier {
         };
         let body = Mlp::new(&config(shape.input, &shape.hidden, shape.features), &mut parameters.root().sub("body"))?;
         let head = Mlp::new(&config(shape.features, &[], shape.classes), &mut parameters.root().sub("head"))?;
-        Ok(Self { name: name.into(), parameters, body, head })
+        Ok(Self { name: name.into(), parameters, convolutions, body, head })
     }
 
     /// Its tensors, to save and to assign.
@@ -77,8 +86,12 @@ impl Classifier {
     }
 
     fn hidden(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let x = x.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
-        Activation::Silu.apply(apply(&self.body, &(x * 2.0 - 1.0))?)
+        let x = x.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)? * 2.0 - 1.0;
+        let x = match &self.convolutions {
+            Some(convolutions) => convolutions.apply(&x)?,
+            None => x,
+        };
+        Activation::Silu.apply(apply(&self.body, &x)?)
     }
 
     /// Lowers the cross-entropy of the classes of the TRAINING points of a data set, and of no others.
@@ -115,7 +128,9 @@ impl Classifier {
     pub fn accuracy(&self, data: &ArrayDataset, split: Split) -> Result<f64, MetricError> {
         let all = data.len(split).unwrap_or(0);
         let x = data.points(split, all, &mut Seed(0).stream("accuracy").at(0))?;
-        let found = no_grad(|| self.logits(&data.denormalise(&x)?))?.argmax(1, false);
+        let part = |x: Tensor| Ok::<_, Error>(self.logits(&data.denormalise(&x)?)?.f_argmax(1, false)?);
+        let parts: Vec<Tensor> = no_grad(|| x.f_split(PART, 0)?.into_iter().map(part).collect::<Result<_, _>>())?;
+        let found = Tensor::f_cat(&parts, 0).map_err(Error::from)?;
         let right = found.eq_tensor(&classes(data, split)?.to_device(Device::Cpu));
         Ok(right.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]))
     }
@@ -127,9 +142,15 @@ impl FeatureMap for Classifier {
     }
 
     fn features(&self, x: &Tensor) -> Result<Tensor, Error> {
-        no_grad(|| self.hidden(x))
+        // Some at a time: what convolutions hold on the way is many times the samples.
+        let parts: Vec<Tensor> =
+            no_grad(|| x.f_split(PART, 0)?.iter().map(|x| self.hidden(x)).collect::<Result<_, _>>())?;
+        Ok(Tensor::f_cat(&parts, 0)?)
     }
 }
+
+/// Samples at a time.
+const PART: i64 = 512;
 
 /// An MLP without a time.
 fn apply(net: &Mlp, x: &Tensor) -> Result<Tensor, Error> {

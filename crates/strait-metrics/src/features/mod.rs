@@ -1,10 +1,12 @@
 //! Maps from samples to features, in which distances between laws say more than in the samples' own coordinates.
 
 mod classifier;
+mod convolutions;
 
 pub use classifier::{Classifier, ClassifierShape, Fit};
+pub use convolutions::ConvolutionsShape;
 
-use crate::{MetricError, coverage, frechet};
+use crate::{MetricError, coverage, frechet, kernel_distance};
 use strait_core::Error;
 use strait_transport::{energy_distance, to_array};
 use tch::Tensor;
@@ -31,10 +33,16 @@ pub struct FeatureDistances {
     pub frechet: f64,
     /// The energy distance, which is zero for equal laws only: see [`energy_distance`].
     pub energy_distance: f64,
+    /// The kernel distance, unbiased: see [`kernel_distance`].
+    pub kernel: f64,
     /// See [`coverage`].
     pub density: f64,
     /// See [`coverage`].
     pub coverage: f64,
+    /// See [`coverage`].
+    pub precision: f64,
+    /// See [`coverage`].
+    pub recall: f64,
 }
 
 /// Distances of the features (n, f) of samples from those of real points (m, f).
@@ -47,7 +55,10 @@ pub fn feature_distances(samples: &Tensor, real: &Tensor) -> Result<FeatureDista
     Ok(FeatureDistances {
         frechet: frechet(samples, real)?,
         energy_distance: energy_distance(x.view(), y.view())?,
+        kernel: kernel_distance(samples, real)?,
         density: found.density,
         coverage: found.coverage,
+        precision: found.precision,
+        recall: found.recall,
     })
 }

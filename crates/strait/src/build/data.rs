@@ -7,11 +7,12 @@ use std::path::Path;
 use strait_core::{Dataset, Seed, Source, Split, StandardNormal};
 use strait_data::toys::{Checkerboard, Gaussian, Mixture, Moons, Pinwheel, Rings, SCurve, TwoSpirals};
 use strait_data::{
-    ArrayDataset, Arrays, DataError, FileForm, FileOptions, Image, Normalise, NormalisedToy, Scaling, Splits, Toy,
-    ToyDataset, data_dir, digits, from_file,
+    ArrayDataset, Arrays, DataError, FileForm, FileOptions, FolderOptions, Image, Normalise, NormalisedToy, Scaling,
+    Splits, Toy, ToyDataset, cifar10, cifar100, data_dir, digits, emoji, fashion_mnist, from_file, from_folder, mnist,
 };
-use strait_report::{ImageFormat, Shade};
+use strait_report::{Colour, ImageCell, ImageFormat, ImageGrid, ImageRow, Shade};
 use tch::{Device, Kind, Tensor};
+use tracing::warn;
 
 const KIND: Kind = Kind::Float;
 
@@ -34,14 +35,30 @@ pub struct Data {
     pub units: Normalise,
     /// How samples are written, where a file says so.
     pub form: Option<FileForm>,
-    /// Whether a classifier is fitted to them, in whose features samples are compared.
-    pub has_classifier: bool,
+    /// The data set whose classifier's features samples are compared in.
+    pub classifier: Option<DataName>,
 }
 
 impl Data {
     fn of(points: ArrayDataset, picture: Option<Picture>, device: Device) -> Result<Self, ProgramError> {
         let units = points.units().to(KIND, device)?;
-        Ok(Self { points: Box::new(points), picture, units, form: None, has_classifier: false })
+        Ok(Self { points: Box::new(points), picture, units, form: None, classifier: None })
+    }
+
+    /// Of images, whose numbers are from 0 to 1.
+    fn images(points: ArrayDataset, classifier: Option<DataName>, device: Device) -> Result<Self, ProgramError> {
+        const SHOWN: usize = 5;
+        let skipped = points.skipped();
+        for (path, reason) in skipped.files.iter().take(SHOWN) {
+            warn!("{} is passed over: it is {reason}", path.display());
+        }
+        if skipped.files.len() > SHOWN {
+            warn!("{skipped}");
+        }
+        let shade = |channels| if channels == 3 { Shade::Rgb } else { Shade::Light };
+        let picture =
+            points.image().map(|image| Picture::new(shade(image.channels), image.height, image.width, (0.0, 1.0)));
+        Ok(Self { classifier, ..Self::of(points, picture, device)? })
     }
 }
 
@@ -63,6 +80,24 @@ impl Picture {
         let range = (own.min().double_value(&[]), own.max().double_value(&[]));
         let shade = if channels == 3 { Shade::Rgb } else { Shade::Light };
         Ok(Self::new(shade, height, width, range))
+    }
+
+    /// Samples (n, ...) of the data's own units as one picture, in the PNG format.
+    ///
+    /// # Errors
+    /// Those of drawing.
+    pub fn png(&self, title: String, x: &Tensor) -> Result<Vec<u8>, ProgramError> {
+        let cell = ImageCell { values: self.values(x, i64::MAX), note: String::new() };
+        let grid = ImageGrid {
+            id: "samples".into(),
+            title,
+            caption: String::new(),
+            format: self.format,
+            columns: vec![String::new()],
+            last_is_truth: false,
+            rows: vec![ImageRow { label: String::new(), colour: Colour::of(1), cells: vec![cell] }],
+        };
+        Ok(grid.draw()?.png)
     }
 
     /// The first samples (n, ...) of the data's own units, one after the other, on the scale from 0 to 1.
@@ -98,12 +133,24 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         let form = Some(points.form().shallow_clone());
         return Ok(Data { form, ..Data::of(points, picture, device)? });
     }
+    if let Some(path) = &config.folder {
+        let image = config.image.map(|[channels, height, width]| Image { channels, height, width });
+        let options = FolderOptions { image, flips: config.flips };
+        let points = from_folder(path, options, seed, KIND, device).map_err(|error| of_file(error, path))?;
+        return Data::images(points, None, device);
+    }
+    let images = |points| Data::images(points, config.classifier(), device);
     let toy: Box<dyn Toy> = match config.name {
+        Some(DataName::FashionMnist) => return images(fashion_mnist(&data_dir()?, KIND, device)?),
+        Some(DataName::Mnist) => return images(mnist(&data_dir()?, KIND, device)?),
+        Some(DataName::Cifar10) => return images(cifar10(&data_dir()?, config.flips, KIND, device)?),
+        Some(DataName::Cifar100) => return images(cifar100(&data_dir()?, config.flips, KIND, device)?),
+        Some(DataName::Emoji) => return images(emoji(&data_dir()?, config.flips, KIND, device)?),
         Some(DataName::Digits) => {
             let points = digits(&data_dir()?, KIND, device)?;
             let ink = |image: Image| Picture::new(Shade::Ink, image.height, image.width, (0.0, 1.0));
             let picture = points.image().map(ink);
-            return Ok(Data { has_classifier: config.has_classifier(), ..Data::of(points, picture, device)? });
+            return Ok(Data { classifier: config.classifier(), ..Data::of(points, picture, device)? });
         }
         Some(DataName::EightGaussians) => {
             Box::new(Mixture::eight_gaussians(config.radius.unwrap_or(5.0), config.sd.unwrap_or(0.316))?)
@@ -120,7 +167,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
             Some(d) => Gaussian::of_dimension(d)?,
         }),
         None => {
-            let (key, must) = ("data.name".into(), "given, or a `file`".into());
+            let (key, must) = ("data.name".into(), "given, or a `file` or a `folder`".into());
             return Err(ConfigError::Value { key, must }.into());
         }
     };
@@ -130,7 +177,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
     }
     let points = ToyDataset::of(NormalisedToy::scaled(toy, scaling)?, KIND, device)?;
     let units = points.law().units().to(KIND, device)?;
-    Ok(Data { points: Box::new(points), picture: None, units, form: None, has_classifier: false })
+    Ok(Data { points: Box::new(points), picture: None, units, form: None, classifier: None })
 }
 
 /// The names of a file's arrays.
@@ -150,6 +197,9 @@ pub fn of_file(error: DataError, path: &Path) -> ProgramError {
             let (key, must) =
                 (format!("data.image = {image:?}"), format!("of as many numbers as a sample, which is {event:?}"));
             ConfigError::Value { key, must }.into()
+        }
+        DataError::Parameter { parameter: "image", must, .. } => {
+            ConfigError::Value { key: "data.image".into(), must: must.into() }.into()
         }
         error => ProgramError::Data(error),
     }

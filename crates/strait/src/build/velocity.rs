@@ -2,10 +2,13 @@
 
 use super::one_step::OneStep;
 use crate::ProgramError;
-use crate::config::{ActivationConfig, TransformConfig, VelocityConfig};
+use crate::config::{ActivationConfig, ConfigError, ImageNetworkConfig, TransformConfig, VelocityConfig};
 use strait_core::{Parameters, Seed, VelocityField};
 use strait_flows::{Glow, Plan, Transform};
-use strait_nets::{Activation, Mlp, MlpConfig, MlpFlowMap, TimeFeatures};
+use strait_nets::{
+    Activation, EmbeddingConfig, Mlp, MlpConfig, MlpFlowMap, TimeFeatures, Transformer, TransformerConfig, Unet,
+    UnetConfig,
+};
 use strait_optim::OptimError;
 use tch::{Device, Kind};
 
@@ -19,13 +22,41 @@ pub struct Velocity {
     pub flow: Option<OneStep>,
 }
 
-/// `[velocity]` for samples of `d` numbers.
+/// `[velocity]` for samples of shape `event`.
 ///
 /// # Errors
-/// libtorch's, when memory runs out; `FlowError::Setting` for a flow of samples of one number.
-pub fn velocity(config: &VelocityConfig, d: i64, seed: Seed, device: Device) -> Result<Velocity, ProgramError> {
+/// `Config` for a network of images and samples that are none; `Setting` for a network that they do not fit, or a flow of
+/// samples of one number; libtorch's, when memory runs out.
+pub fn velocity(config: &VelocityConfig, event: &[i64], seed: Seed, device: Device) -> Result<Velocity, ProgramError> {
     let mut parameters = Parameters::new(seed, Kind::Float, device);
+    let d = event.iter().product();
     let config = match config {
+        VelocityConfig::Unet(unet) => {
+            let net = UnetConfig {
+                stem: unet.stem,
+                channels: unet.channels,
+                multipliers: unet.multipliers.clone(),
+                blocks: unet.blocks,
+                attention: unet.attention,
+                heads: unet.heads,
+                embedding: embedding(&unet.shared),
+                ..UnetConfig::of(image(event)?)
+            };
+            let field = Box::new(Unet::new(&net, &mut parameters.root())?);
+            return Ok(Velocity { field, parameters, flow: None });
+        }
+        VelocityConfig::Transformer(transformer) => {
+            let net = TransformerConfig {
+                patch: transformer.patch,
+                width: transformer.width,
+                depth: transformer.depth,
+                heads: transformer.heads,
+                embedding: embedding(&transformer.shared),
+                ..TransformerConfig::of(image(event)?)
+            };
+            let field = Box::new(Transformer::new(&net, &mut parameters.root())?);
+            return Ok(Velocity { field, parameters, flow: None });
+        }
         VelocityConfig::Mlp(config) => config,
         VelocityConfig::Flow(flow) => {
             let plan = Plan {
@@ -59,6 +90,20 @@ pub fn velocity(config: &VelocityConfig, d: i64, seed: Seed, device: Device) -> 
         Box::new(Mlp::new(&net, &mut parameters.root())?)
     };
     Ok(Velocity { field, parameters, flow: None })
+}
+
+/// Channels, height and width of samples that are images.
+fn image(event: &[i64]) -> Result<[i64; 3], ConfigError> {
+    let must = format!("for images of channels, height and width; these samples have shape {event:?}");
+    event.try_into().map_err(|_| ConfigError::Value { key: "velocity.family".into(), must })
+}
+
+fn embedding(shared: &ImageNetworkConfig) -> EmbeddingConfig {
+    let features = match shared.time_octaves {
+        0 => TimeFeatures::Raw,
+        octaves => TimeFeatures::Fourier(octaves),
+    };
+    EmbeddingConfig { times: 1 + usize::from(shared.map), features, condition: None, width: shared.embedding }
 }
 
 pub(super) fn transform(config: TransformConfig) -> Transform {

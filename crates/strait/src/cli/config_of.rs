@@ -25,7 +25,8 @@ pub(super) fn config_of(
         }
         (Some(name), Some(data)) if !is_data(&name) => {
             // Laid over first, so that settings may speak of it.
-            let laid = format!("data={{ file = {:?} }}", data.display().to_string());
+            let key = if data.is_dir() { "folder" } else { "file" };
+            let laid = format!("data={{ {key} = {:?} }}", data.display().to_string());
             Ok(load(name, &[&[laid][..], sets].concat())?)
         }
         (_, Some(data)) => {

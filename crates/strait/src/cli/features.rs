@@ -25,8 +25,10 @@ fn with_classifier() -> PossibleValuesParser {
 ///
 /// # Errors
 /// Each one line.
-pub fn features(_: &FeaturesArgs) -> Result<PathBuf, ProgramError> {
-    let (weights, said) = refit()?;
+pub fn features(args: &FeaturesArgs) -> Result<PathBuf, ProgramError> {
+    let none = || ProgramError::Argument { argument: args.data.clone(), problem: "it has no classifier".into() };
+    let kind = DATASETS.iter().find(|kind| kind.has_classifier && kind.key == args.data).ok_or_else(none)?;
+    let (weights, said) = refit(kind.name)?.ok_or_else(none)?;
     print_line(&said)?;
     Ok(weights)
 }

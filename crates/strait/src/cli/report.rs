@@ -2,6 +2,7 @@
 
 use crate::ProgramError;
 use crate::config::{Config, InterpolantConfig};
+use crate::evaluation::gallery::gallery;
 use crate::evaluation::lines::lines;
 use crate::evaluation::measure::{Measured, write_summary};
 use crate::evaluation::reference::Reference;
@@ -44,6 +45,7 @@ fn method<'a>(
         is_linear: run.config.interpolant == InterpolantConfig::Linear,
         log: metrics::read(&run.folder)?,
         lines: lines(context, measured, reference)?,
+        gallery: gallery(context, measured, reference)?,
         measured,
     })
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use strait_core::Seed;
 use strait_io::{Element, npz};
 use strait_ode::{Method, OdeError, Options};
-use strait_report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
+use strait_report::{Colour, ScatterCell, ScatterGrid, ScatterRow};
 use tch::{Kind, Tensor};
 use tracing::warn;
 
@@ -154,28 +154,16 @@ fn refuse_non_finite(x: &Tensor, folder: &RunFolder) -> Result<(), ProgramError>
 }
 
 fn write_png(path: &Path, title: String, picture: Option<Picture>, x: &Tensor) -> Result<(), ProgramError> {
-    let (id, caption, colour) = ("samples".to_owned(), String::new(), Colour::of(1));
-    let figure = match picture {
-        Some(picture) => {
-            let cell = ImageCell { values: picture.values(x, i64::MAX), note: String::new() };
-            ImageGrid {
-                id,
-                title,
-                caption,
-                format: picture.format,
-                columns: vec![String::new()],
-                last_is_truth: false,
-                rows: vec![ImageRow { label: String::new(), colour, cells: vec![cell] }],
-            }
-            .draw()?
-        }
+    let png = match picture {
+        Some(picture) => picture.png(title, x)?,
         None => {
+            let (id, caption, colour) = ("samples".to_owned(), String::new(), Colour::of(1));
             let cell = ScatterCell { points: page::points(x, i64::MAX), note: String::new() };
             let row = ScatterRow { label: String::new(), colour, cells: vec![cell] };
-            ScatterGrid { id, title, caption, columns: vec![String::new()], rows: vec![row], truth: None }.draw()?
+            ScatterGrid { id, title, caption, columns: vec![String::new()], rows: vec![row], truth: None }.draw()?.png
         }
     };
-    write(path, &figure.png)
+    write(path, &png)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {

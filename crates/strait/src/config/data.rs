@@ -29,6 +29,16 @@ pub enum DataName {
     SCurve,
     /// 1,797 real handwritten digits of 8 x 8 pixels.
     Digits,
+    /// 70,000 pictures of clothes of 28 x 28 pixels in 10 classes.
+    FashionMnist,
+    /// 70,000 handwritten digits of 28 x 28 pixels.
+    Mnist,
+    /// 60,000 colour pictures of 32 x 32 pixels in 10 classes.
+    Cifar10,
+    /// 60,000 colour pictures of 32 x 32 pixels in 100 classes.
+    Cifar100,
+    /// 3,786 emoji of 64 x 64 pixels in colour on white.
+    Emoji,
 }
 
 /// `[data]`: a named data set, or a file of one's own.
@@ -42,8 +52,16 @@ pub struct DataConfig {
     /// is the sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// A folder of images: idx or CIFAR files, or pictures in sub-folders that are classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// Whether in training each image is mirrored left to right with probability 1/2: of a `folder`, and of named colour
+    /// pictures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flips: bool,
     /// Channels (1 or 3), height and width of the image that a sample of `file` is, in the order of its numbers: samples are
-    /// then shown as images, from the least to the largest number of the training points.
+    /// then shown as images, from the least to the largest number of the training points. Of a `folder`, what its pictures are
+    /// brought to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<[i64; 3]>,
     /// Standard deviation of each of the eight Gaussians.
@@ -150,10 +168,12 @@ pub struct DatasetKind {
     pub keys: &'static [&'static str],
     /// Whether a classifier is fitted to it, in whose features samples are compared.
     pub has_classifier: bool,
+    /// Whether it is images that may be mirrored left to right.
+    pub may_flip: bool,
 }
 
 /// All named data sets.
-pub const DATASETS: [DatasetKind; 10] = [
+pub const DATASETS: [DatasetKind; 15] = [
     DatasetKind { keys: &["sd", "radius"], ..toy(DataName::EightGaussians, "8gaussians") },
     toy(DataName::Moons, "moons"),
     toy(DataName::TwoSpirals, "two-spirals"),
@@ -163,11 +183,20 @@ pub const DATASETS: [DatasetKind; 10] = [
     DatasetKind { keys: &["dimension"], ..toy(DataName::Gaussian, "gaussian") },
     toy(DataName::Mixture16, "mixture16"),
     toy(DataName::SCurve, "s-curve"),
-    DatasetKind { is_toy: false, has_classifier: true, ..toy(DataName::Digits, "digits") },
+    DatasetKind { has_classifier: true, ..images(DataName::Digits, "digits") },
+    DatasetKind { has_classifier: true, ..images(DataName::FashionMnist, "fashion-mnist") },
+    DatasetKind { has_classifier: true, ..images(DataName::Mnist, "mnist") },
+    DatasetKind { has_classifier: true, may_flip: true, ..images(DataName::Cifar10, "cifar10") },
+    DatasetKind { may_flip: true, ..images(DataName::Cifar100, "cifar100") },
+    DatasetKind { may_flip: true, ..images(DataName::Emoji, "emoji") },
 ];
 
 const fn toy(name: DataName, key: &'static str) -> DatasetKind {
-    DatasetKind { name, key, is_toy: true, keys: &[], has_classifier: false }
+    DatasetKind { name, key, is_toy: true, keys: &[], has_classifier: false, may_flip: false }
+}
+
+const fn images(name: DataName, key: &'static str) -> DatasetKind {
+    DatasetKind { is_toy: false, ..toy(name, key) }
 }
 
 impl DataConfig {
@@ -178,33 +207,49 @@ impl DataConfig {
 
     /// Whether a classifier is fitted to it, in whose features samples are compared.
     pub fn has_classifier(&self) -> bool {
-        self.kind().is_some_and(|kind| kind.has_classifier)
+        self.classifier().is_some()
+    }
+
+    /// The data set whose classifier's features its samples are compared in.
+    pub fn classifier(&self) -> Option<DataName> {
+        self.kind().filter(|kind| kind.has_classifier).map(|kind| kind.name)
     }
 
     /// Refuses keys that its data set does not have.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let kind = self.kind();
-        need(self.name.is_some() || self.file.is_some(), "data.name", self.name, "given, or a `file`")?;
+        let own = usize::from(self.file.is_some()) + usize::from(self.folder.is_some());
+        need(self.name.is_some() || own > 0, "data.name", self.name, "given, or a `file` or a `folder`")?;
+        need(own < 2, "data.folder", &self.folder, "left out where a `file` is given")?;
         need(self.name.is_none() || self.file.is_none(), "data.file", &self.file, "left out where `name` is given")?;
+        need(self.name.is_none() || own == 0, "data.folder", &self.folder, "left out where `name` is given")?;
         let of_file = "left out where there is no `file`";
-        need(self.image.is_none() || self.file.is_some(), "data.image", self.image, of_file)?;
+        let of_own = "left out where there is neither a `file` nor a `folder`";
+        need(self.image.is_none() || own > 0, "data.image", self.image, of_own)?;
         need(self.arrays.is_empty() || self.file.is_some(), "data.arrays", &self.arrays, of_file)?;
         need(!self.dequantise || self.file.is_some(), "data.dequantise", self.dequantise, of_file)?;
+        let flips = self.folder.is_some() || kind.is_some_and(|kind| kind.may_flip);
+        need(
+            !self.flips || flips,
+            "data.flips",
+            self.flips,
+            "left out for all but a `folder`, cifar10, cifar100 and emoji",
+        )?;
         let image = self.image.is_none_or(|[c, h, w]| [1, 3].contains(&c) && h > 0 && w > 0);
         need(image, "data.image", self.image, "1 or 3 channels, a height and a width")?;
-        let own = |key: &str, value: Option<f64>| {
+        let of_one = |key: &str, value: Option<f64>| {
             let has = |kind: &DatasetKind| kind.keys.contains(&key);
             let those: Vec<&str> = DATASETS.iter().filter(|kind| has(kind)).map(|kind| kind.key).collect();
             let must = format!("left out for all data but {}", one_of(&those));
             need(value.is_none() || kind.is_some_and(has), &format!("data.{key}"), value, &must)
         };
-        own("sd", self.sd)?;
-        own("radius", self.radius)?;
-        own("dimension", self.dimension.map(|d| d as f64))?;
+        of_one("sd", self.sd)?;
+        of_one("radius", self.radius)?;
+        of_one("dimension", self.dimension.map(|d| d as f64))?;
         let toy = kind.is_some_and(|kind| kind.is_toy);
         need(self.points.is_none() || toy, "data.points", self.points, "left out for data that are not a toy")?;
         let scales = toy || self.file.is_some() || self.units.is_none_or(|units| units == UnitsConfig::Unit);
-        need(scales, "data.units", self.units, "left out for named data that are not a toy")
+        need(scales, "data.units", self.units, "left out for images and for named data that are not a toy")
     }
 }
 

@@ -1,8 +1,8 @@
 //! Configs that follow from a config: its linear baseline, its larger velocity, the teacher of a rectified flow.
 
 use super::{
-    Config, ConfigError, CouplingConfig, EvaluateConfig, InterpolantConfig, LevelConfig, MlpConfig, ObjectiveConfig,
-    PhaseConfig, VelocityConfig,
+    Config, ConfigError, CouplingConfig, EvaluateConfig, InterpolantConfig, LevelConfig, ObjectiveConfig, PhaseConfig,
+    VelocityConfig,
 };
 use strait_optim::{LevelName, Spans, Times};
 
@@ -15,8 +15,8 @@ impl Config {
             _ if self.interpolant != InterpolantConfig::Linear => family.name,
             VelocityConfig::Flow(_) => "likelihood",
             VelocityConfig::Gaussian => "gaussian_fit",
-            VelocityConfig::Mlp(_) if self.is_flow_map() => "flow_map",
-            VelocityConfig::Mlp(_) => self.coupling.kind().method,
+            _ if self.is_flow_map() => "flow_map",
+            _ => self.coupling.kind().method,
         }
     }
 
@@ -63,15 +63,12 @@ impl Config {
         Some(Self { interpolant: InterpolantConfig::Linear, phase, ..self.clone() })
     }
 
-    /// A larger velocity, one layer more and each of twice the width, trained as the last phase trains its own, on the path
+    /// A larger velocity ([`VelocityConfig::larger`]), trained as the last phase trains its own, on the path
     /// that it left. None where the velocity is no network.
     pub fn stress(&self) -> Option<Self> {
-        let VelocityConfig::Mlp(velocity) = &self.velocity else { return None };
-        let mut hidden: Vec<i64> = velocity.hidden.iter().map(|width| 2 * width).collect();
-        hidden.push(*hidden.last()?);
+        let velocity = self.velocity.larger()?;
         let turns = self.evaluate.stress.turns;
         let phase = vec![alone(self.last_velocity_level()?.clone(), "stress", turns)];
-        let velocity = VelocityConfig::Mlp(MlpConfig { hidden, ..velocity.clone() });
         // What is evaluated is said by the training that it is made for.
         let evaluate = EvaluateConfig { baseline: false, ..EvaluateConfig::default() };
         Some(Self { velocity, phase, evaluate, ..self.clone() })

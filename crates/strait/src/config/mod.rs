@@ -10,6 +10,7 @@ mod data;
 mod derived;
 mod error;
 mod evaluate;
+mod image_network;
 mod interpolant;
 mod objective;
 mod own_data;
@@ -17,6 +18,7 @@ mod phase;
 mod range;
 mod read;
 mod velocity;
+mod velocity_keys;
 
 pub use compare::{CompareConfig, JointConfig};
 pub use coupling::{COUPLINGS, CouplingConfig, CouplingKind, TeacherConfig};
@@ -27,6 +29,7 @@ pub use evaluate::{
     DynamicsConfig, EvaluateConfig, ExactFieldConfig, GridConfig, GridSearchConfig, LikelihoodConfig, SplitConfig,
     StressConfig,
 };
+pub use image_network::{ImageNetworkConfig, TransformerConfig, UnetConfig};
 pub use interpolant::{
     AffineConfig, FAMILIES, Family, GlowConfig, InterpolantConfig, MapConfig, MixingConfig, TransformConfig,
 };
@@ -35,7 +38,8 @@ pub use own_data::default_for_data;
 pub use phase::{LevelConfig, PhaseConfig};
 pub use range::{RANGES, Range, check_range};
 pub use read::{PRESETS, lay_over, load, preset, write};
-pub use velocity::{ActivationConfig, FlowConfig, MlpConfig, VELOCITIES, VelocityConfig, VelocityFamily, VelocityKind};
+pub use velocity::{FlowConfig, MlpConfig, VELOCITIES, VelocityConfig, VelocityKind};
+pub use velocity_keys::{ActivationConfig, VelocityFamily};
 
 use serde::{Deserialize, Serialize};
 

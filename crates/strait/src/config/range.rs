@@ -38,7 +38,7 @@ const TURNS: f64 = 1e15;
 const ANY: f64 = f64::MAX;
 
 /// All numbers of a config. Where several fit a key, the longest is meant.
-pub const RANGES: [Range; 69] = [
+pub const RANGES: [Range; 79] = [
     of("version", VERSION as f64, VERSION as f64),
     of("seed", 0.0, i64::MAX as f64),
     list(of("data.image", 1.0, 65_536.0), 3),
@@ -59,6 +59,16 @@ pub const RANGES: [Range; 69] = [
     above("log_scale_bound", 0.0, 80.0),
     of("steps", 1.0, 256.0),
     of("time_octaves", 0.0, 64.0),
+    of("velocity.stem", 1.0, 64.0),
+    of("velocity.channels", 1.0, 4096.0),
+    list(of("velocity.multipliers", 1.0, 64.0), 16),
+    of("velocity.blocks", 1.0, 64.0),
+    of("velocity.attention", 0.0, 4096.0),
+    of("velocity.heads", 1.0, 256.0),
+    of("velocity.patch", 1.0, 256.0),
+    of("velocity.width", 1.0, 8192.0),
+    of("velocity.depth", 1.0, 256.0),
+    of("velocity.embedding", 1.0, 8192.0),
     list(above("ema_half_lives", 0.0, TURNS), 32),
     of("phase.turns", 1.0, TURNS),
     of("level.steps", 1.0, 10_000.0),

@@ -9,7 +9,7 @@ use strait_io::IoError;
 use toml::{Table, Value};
 
 /// The presets that come with the program, by name; the first is the default.
-pub const PRESETS: [(&str, &str); 18] = [
+pub const PRESETS: [(&str, &str); 21] = [
     ("digits", include_str!("../../presets/digits.toml")),
     ("digits-ot", include_str!("../../presets/digits-ot.toml")),
     ("8gaussians", include_str!("../../presets/8gaussians.toml")),
@@ -24,6 +24,9 @@ pub const PRESETS: [(&str, &str); 18] = [
     ("moons-map", include_str!("../../presets/moons-map.toml")),
     ("checkerboard-map", include_str!("../../presets/checkerboard-map.toml")),
     ("digits-map", include_str!("../../presets/digits-map.toml")),
+    ("fashion-mnist", include_str!("../../presets/fashion-mnist.toml")),
+    ("emoji", include_str!("../../presets/emoji.toml")),
+    ("cifar10", include_str!("../../presets/cifar10.toml")),
     ("published-8gaussians", include_str!("../../presets/published-8gaussians.toml")),
     ("published-moons-8gaussians", include_str!("../../presets/published-moons-8gaussians.toml")),
     ("published-moons", include_str!("../../presets/published-moons.toml")),

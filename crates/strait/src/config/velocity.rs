@@ -1,6 +1,8 @@
 //! `[velocity]`.
 
+use super::image_network::{TransformerConfig, UnetConfig};
 use super::interpolant::TransformConfig;
+use super::velocity_keys::{ActivationConfig, Keys, OldFlow, VelocityFamily};
 use serde::{Deserialize, Serialize};
 
 /// `[velocity]`: what the field $v(x, t)$ is.
@@ -9,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum VelocityConfig {
     /// A multilayer perceptron of (x, t).
     Mlp(MlpConfig),
+    /// A U-Net of (x, t), for images.
+    Unet(UnetConfig),
+    /// A transformer over patches of (x, t), for images.
+    Transformer(TransformerConfig),
     /// One step of an invertible network T (Glow) that carries source to data. As a field it is $T(x) - x$, of which one
     /// Euler step is exact and more make no sense; it is fitted by its likelihood.
     Flow(FlowConfig),
@@ -54,49 +60,50 @@ pub struct VelocityKind {
     pub is_trained: bool,
     /// Whether it is one step of an invertible map from the source, with a likelihood.
     pub is_one_step: bool,
+    /// Whether it takes images (C, H, W) alone.
+    pub is_of_images: bool,
     /// A small one, as the keys of `[velocity]`.
     pub example: &'static str,
 }
 
 /// All kinds of velocity.
-pub const VELOCITIES: [VelocityKind; 3] = [
-    VelocityKind { family: VelocityFamily::Mlp, is_trained: true, is_one_step: false, example: "hidden = [8]" },
+pub const VELOCITIES: [VelocityKind; 5] = [
+    VelocityKind { example: "hidden = [8]", ..network(VelocityFamily::Mlp) },
+    VelocityKind { is_of_images: true, example: "channels = 8\nembedding = 8", ..network(VelocityFamily::Unet) },
     VelocityKind {
-        family: VelocityFamily::Flow,
-        is_trained: true,
+        is_of_images: true,
+        example: "width = 8\ndepth = 1\nheads = 2\nembedding = 8",
+        ..network(VelocityFamily::Transformer)
+    },
+    VelocityKind {
         is_one_step: true,
         example: "steps = 2\ntransform = 'spline'\nhidden = [8]",
+        ..network(VelocityFamily::Flow)
     },
-    VelocityKind { family: VelocityFamily::Gaussian, is_trained: false, is_one_step: false, example: "" },
+    VelocityKind { is_trained: false, ..network(VelocityFamily::Gaussian) },
 ];
 
-/// The names of the kinds of velocity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VelocityFamily {
-    /// [`VelocityConfig::Mlp`].
-    #[default]
-    Mlp,
-    /// [`VelocityConfig::Flow`].
-    Flow,
-    /// [`VelocityConfig::Gaussian`].
-    Gaussian,
+const fn network(family: VelocityFamily) -> VelocityKind {
+    VelocityKind { family, is_trained: true, is_one_step: false, is_of_images: false, example: "" }
 }
 
 impl VelocityConfig {
     /// What there is to know of its kind.
     pub fn kind(&self) -> &'static VelocityKind {
+        let [mlp, unet, transformer, flow, gaussian] = &VELOCITIES;
         match self {
-            Self::Mlp(_) => &VELOCITIES[0],
-            Self::Flow(_) => &VELOCITIES[1],
-            Self::Gaussian => &VELOCITIES[2],
+            Self::Mlp(_) => mlp,
+            Self::Unet(_) => unet,
+            Self::Transformer(_) => transformer,
+            Self::Flow(_) => flow,
+            Self::Gaussian => gaussian,
         }
     }
 
     /// The multilayer perceptron of the same widths; a velocity that has none stays as it is.
     pub fn network(&self) -> Self {
         match self {
-            Self::Mlp(_) | Self::Gaussian => self.clone(),
+            Self::Mlp(_) | Self::Unet(_) | Self::Transformer(_) | Self::Gaussian => self.clone(),
             Self::Flow(flow) => Self::Mlp(MlpConfig {
                 hidden: flow.hidden.clone(),
                 activation: ActivationConfig::default(),
@@ -107,16 +114,37 @@ impl VelocityConfig {
         }
     }
 
-    /// Whether it is a flow map: a network of two times.
-    pub fn is_map(&self) -> bool {
-        matches!(self, Self::Mlp(MlpConfig { map: true, .. }))
+    /// A network of twice the width and one layer more; of a U-Net, of twice the channels. None of what is no network.
+    pub fn larger(&self) -> Option<Self> {
+        Some(match self {
+            Self::Mlp(network) => {
+                let mut hidden: Vec<i64> = network.hidden.iter().map(|width| 2 * width).collect();
+                hidden.push(*hidden.last()?);
+                Self::Mlp(MlpConfig { hidden, ..network.clone() })
+            }
+            Self::Unet(unet) => Self::Unet(UnetConfig { channels: 2 * unet.channels, ..unet.clone() }),
+            Self::Transformer(transformer) => {
+                let TransformerConfig { width, depth, .. } = *transformer;
+                Self::Transformer(TransformerConfig { width: 2 * width, depth: depth + 1, ..transformer.clone() })
+            }
+            Self::Flow(_) | Self::Gaussian => return None,
+        })
     }
 
-    /// Widths of the hidden layers; none of what has no network.
+    /// Whether it is a flow map: a network of two times.
+    pub fn is_map(&self) -> bool {
+        match self {
+            Self::Mlp(network) => network.map,
+            Self::Unet(UnetConfig { shared, .. }) | Self::Transformer(TransformerConfig { shared, .. }) => shared.map,
+            Self::Flow(_) | Self::Gaussian => false,
+        }
+    }
+
+    /// Widths of the hidden layers of a multilayer perceptron or a flow; none of what has none.
     pub fn hidden(&self) -> &[i64] {
         match self {
             Self::Mlp(MlpConfig { hidden, .. }) | Self::Flow(FlowConfig { hidden, .. }) => hidden,
-            Self::Gaussian => &[],
+            Self::Unet(_) | Self::Transformer(_) | Self::Gaussian => &[],
         }
     }
 
@@ -127,57 +155,12 @@ impl VelocityConfig {
             Self::Mlp(MlpConfig { ema_half_lives, .. }) | Self::Flow(FlowConfig { ema_half_lives, .. }) => {
                 ema_half_lives
             }
+            Self::Unet(UnetConfig { shared, .. }) | Self::Transformer(TransformerConfig { shared, .. }) => {
+                &shared.ema_half_lives
+            }
             Self::Gaussian => &[],
         }
     }
-}
-
-/// A nonlinearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActivationConfig {
-    /// $x\sigma(x)$.
-    #[default]
-    Silu,
-    /// Scaled exponential units.
-    Selu,
-    /// Hyperbolic tangent.
-    Tanh,
-}
-
-/// The keys of `[velocity]`. Without a `family` they are those of runs before it had one: an MLP, unless `flow` or
-/// `gaussian` says otherwise.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keys {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    family: Option<VelocityFamily>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hidden: Option<Vec<i64>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    activation: Option<ActivationConfig>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    time_octaves: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    map: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    steps: Option<usize>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    transform: Option<TransformConfig>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    ema_half_lives: Vec<f64>,
-    #[serde(default, skip_serializing)]
-    flow: Option<OldFlow>,
-    #[serde(default, skip_serializing)]
-    gaussian: bool,
-}
-
-/// `flow` of a `[velocity]` without a family.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OldFlow {
-    steps: usize,
-    transform: TransformConfig,
 }
 
 impl TryFrom<Keys> for VelocityConfig {
@@ -200,20 +183,10 @@ impl TryFrom<Keys> for VelocityConfig {
             (None, true) => VelocityFamily::Gaussian,
             (None, false) => keys.family.unwrap_or_default(),
         };
-        let foreign = |is_given: bool, key: &str| match is_given && !before {
-            true => Err(format!("`{key}` is no key of a velocity of this family")),
-            false => Ok(()),
-        };
+        if !before && let Some(key) = keys.foreign(family) {
+            return Err(format!("`{key}` is no key of a velocity of this family"));
+        }
         let hidden = keys.hidden.clone().ok_or("missing field `hidden`");
-        if family != VelocityFamily::Mlp {
-            foreign(keys.activation.is_some(), "activation")?;
-            foreign(keys.time_octaves.is_some(), "time_octaves")?;
-            foreign(keys.map.is_some(), "map")?;
-        }
-        if family != VelocityFamily::Flow {
-            foreign(keys.steps.is_some(), "steps")?;
-            foreign(keys.transform.is_some(), "transform")?;
-        }
         Ok(match family {
             VelocityFamily::Mlp => Self::Mlp(MlpConfig {
                 hidden: hidden?,
@@ -228,11 +201,9 @@ impl TryFrom<Keys> for VelocityConfig {
                 hidden: hidden?,
                 ema_half_lives: keys.ema_half_lives,
             }),
-            VelocityFamily::Gaussian => {
-                foreign(keys.hidden.is_some(), "hidden")?;
-                foreign(!keys.ema_half_lives.is_empty(), "ema_half_lives")?;
-                Self::Gaussian
-            }
+            VelocityFamily::Unet => Self::Unet(UnetConfig::read(keys)),
+            VelocityFamily::Transformer => Self::Transformer(TransformerConfig::read(keys)),
+            VelocityFamily::Gaussian => Self::Gaussian,
         })
     }
 }
@@ -249,6 +220,8 @@ impl From<VelocityConfig> for Keys {
                 ema_half_lives,
                 ..keys
             },
+            VelocityConfig::Unet(unet) => unet.write(keys),
+            VelocityConfig::Transformer(transformer) => transformer.write(keys),
             VelocityConfig::Flow(FlowConfig { steps, transform, hidden, ema_half_lives }) => {
                 Self { steps: Some(steps), transform: Some(transform), hidden: Some(hidden), ema_half_lives, ..keys }
             }
@@ -276,6 +249,9 @@ mod tests {
         let map = read("hidden = [8]\nmap = true").unwrap();
         assert!(map.is_map() && !read("hidden = [8]").unwrap().is_map());
         assert_eq!(read(&toml::to_string(&map).unwrap()), Ok(map));
+        let unet = read("family = 'unet'\nmap = true\nema_half_lives = [3.0]").unwrap();
+        assert!(unet.is_map() && unet.half_lives() == [3.0] && unet.larger().is_some_and(|larger| larger.is_map()));
+        assert_eq!(read(&toml::to_string(&unet).unwrap()), Ok(unet));
     }
 
     /// As the runs of before have them in their `config.toml` and `begun.json`.
@@ -301,6 +277,10 @@ mod tests {
             ("family = 'gaussian'\nhidden = [8]", "hidden"),
             ("family = 'flow'\nhidden = [8]\nsteps = 2\nmap = true", "map"),
             ("family = 'mlp'\nhidden = [8]\ngaussian = true", "gaussian"),
+            ("family = 'unet'\nhidden = [8]", "hidden"),
+            ("family = 'unet'\npatch = 2", "patch"),
+            ("family = 'transformer'\nstem = 2", "stem"),
+            ("hidden = [8]\nchannels = 2", "channels"),
             ("hidden = [8]\ngaussian = true\nflow = { steps = 2, transform = 'affine' }", "velocity.flow"),
         ] {
             let error = read(text).unwrap_err();

@@ -5,6 +5,7 @@ pub mod diagnostics;
 mod dynamics;
 mod exact;
 pub mod features;
+pub mod gallery;
 pub mod grids;
 mod likelihood;
 pub mod lines;

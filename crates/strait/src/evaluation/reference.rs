@@ -51,7 +51,7 @@ impl Reference {
             points = points.f_index_select(0, &order)?;
         }
         let in_units = set.denormalise(&points)?;
-        let classifier = if data.has_classifier { Some(features::digits()?) } else { None };
+        let classifier = data.classifier.map(features::of).transpose()?.flatten();
         let features = classifier.map(|map| FeatureReference::new(map, data, &in_units)).transpose()?;
         let most = if features.is_some() { settings.samples.max(n) } else { n };
         let mut draws = stream.stream("source").at(0);

@@ -5,7 +5,7 @@ use crate::ProgramError;
 use crate::build::Data;
 use strait_core::{Seed, Split};
 use strait_metrics::features::{FeatureDistances, FeatureMap as _, feature_distances};
-use strait_metrics::{Distances, distances, nearest};
+use strait_metrics::{Distances, distances, nearest, nearest_rows};
 use strait_report::Better;
 use tch::Tensor;
 
@@ -16,27 +16,36 @@ pub enum Metric {
     W2,
     /// The sliced one.
     SlicedW2,
-    /// The Frechet distance in the features of digits.
+    /// The Frechet distance in the features of the data set's classifier.
     Frechet,
     /// The energy distance in the same features.
     EnergyDistance,
+    /// The kernel distance there.
+    Kernel,
     /// The density there.
     Density,
     /// The coverage there.
     Coverage,
+    /// The precision there.
+    Precision,
+    /// The recall there.
+    Recall,
     /// The median distance of a sample to its nearest training point, in the data's units.
     NearestTrain,
 }
 
 impl Metric {
     /// All, in the order of tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::W2,
         Self::SlicedW2,
         Self::Frechet,
         Self::EnergyDistance,
+        Self::Kernel,
         Self::Density,
         Self::Coverage,
+        Self::Precision,
+        Self::Recall,
         Self::NearestTrain,
     ];
 
@@ -55,10 +64,13 @@ impl Metric {
         match self {
             Self::W2 => "w2",
             Self::SlicedW2 => "sliced_w2",
-            Self::Frechet => "frechet_digits",
-            Self::EnergyDistance => "energy_distance_digits",
-            Self::Density => "density_digits",
-            Self::Coverage => "coverage_digits",
+            Self::Frechet => "frechet_classifier",
+            Self::EnergyDistance => "energy_distance_classifier",
+            Self::Kernel => "kernel_distance_classifier",
+            Self::Density => "density_classifier",
+            Self::Coverage => "coverage_classifier",
+            Self::Precision => "precision_classifier",
+            Self::Recall => "recall_classifier",
             Self::NearestTrain => "nearest_train",
         }
     }
@@ -68,10 +80,13 @@ impl Metric {
         match self {
             Self::W2 => "W2",
             Self::SlicedW2 => "Sliced W2",
-            Self::Frechet => "Frechet distance in digit features",
-            Self::EnergyDistance => "100 x energy distance in digit features",
-            Self::Density => "Density in digit features",
-            Self::Coverage => "Coverage in digit features",
+            Self::Frechet => "Frechet distance in classifier features",
+            Self::EnergyDistance => "100 x energy distance in classifier features",
+            Self::Kernel => "100 x kernel distance in classifier features",
+            Self::Density => "Density in classifier features",
+            Self::Coverage => "Coverage in classifier features",
+            Self::Precision => "Precision in classifier features",
+            Self::Recall => "Recall in classifier features",
             Self::NearestTrain => "Median distance to the nearest training image",
         }
     }
@@ -83,18 +98,22 @@ impl Metric {
             Self::SlicedW2 => "sliced W2",
             Self::Frechet => "Frechet distance",
             Self::EnergyDistance => "100 x energy distance",
+            Self::Kernel => "100 x kernel distance",
             Self::Density => "density",
             Self::Coverage => "coverage",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
             Self::NearestTrain => "distance to the nearest training image",
         }
     }
 
     /// A value as tables show it.
     pub fn shown(self, value: f64) -> f64 {
-        if self == Self::EnergyDistance { 100.0 * value } else { value }
+        if matches!(self, Self::EnergyDistance | Self::Kernel) { 100.0 * value } else { value }
     }
 
-    /// Whether it is a distance between laws, zero at best. Density and nearness are only to be as real points have them.
+    /// Whether it is a distance between laws, zero at best. The kernel distance is an unbiased estimate of one, which falls below
+    /// zero where it is good, and is on no scale of logarithms. Density and nearness are only to be as real points have them.
     pub fn is_distance(self) -> bool {
         matches!(self, Self::W2 | Self::SlicedW2 | Self::Frechet | Self::EnergyDistance)
     }
@@ -102,7 +121,7 @@ impl Metric {
     /// Which value is the best.
     pub fn better(self) -> Better {
         match self {
-            Self::Coverage => Better::Higher,
+            Self::Coverage | Self::Precision | Self::Recall => Better::Higher,
             Self::Density | Self::NearestTrain => Better::Neither,
             _ => Better::Lower,
         }
@@ -118,8 +137,11 @@ impl Metric {
             Self::SlicedW2 => plain(scores.distances.sliced_w2),
             Self::Frechet => of_features(|found| found.distances.frechet),
             Self::EnergyDistance => of_features(|found| found.distances.energy_distance),
+            Self::Kernel => of_features(|found| found.distances.kernel),
             Self::Density => of_features(|found| found.distances.density),
             Self::Coverage => of_features(|found| found.distances.coverage),
+            Self::Precision => of_features(|found| found.distances.precision),
+            Self::Recall => of_features(|found| found.distances.recall),
             Self::NearestTrain => of_features(|found| found.nearest_train),
         }
     }
@@ -167,7 +189,10 @@ impl FeatureReference {
         let (real, points) = (features.map.features(reference)?, &data.points);
         let draws = &mut Seed(0).stream("training points").at(0);
         let all = points.len(Split::Train).unwrap_or(reference.size()[0]);
-        let train = points.denormalise(&points.points(Split::Train, all, draws)?)?;
+        // Some at a time: units are changed in double precision.
+        let parts = points.points(Split::Train, all, draws)?.f_split(4096, 0)?;
+        let parts: Vec<Tensor> = parts.iter().map(|part| points.denormalise(part)).collect::<Result<_, _>>()?;
+        let train = Tensor::f_cat(&parts, 0)?;
         Ok(Self { features, real, train })
     }
 
@@ -191,6 +216,14 @@ impl FeatureReference {
     /// Those of the features.
     pub fn floor(&self, most: i64, reference: &Tensor) -> Result<FeatureScores, ProgramError> {
         self.scores(&self.train.narrow(0, 0, most.min(self.train.size()[0])), reference)
+    }
+
+    /// The training points that samples (n, ...) are nearest to, (n, ...), in the data's units.
+    ///
+    /// # Errors
+    /// Those of the distance.
+    pub fn nearest_training(&self, samples: &Tensor) -> Result<Tensor, ProgramError> {
+        Ok(self.train.f_index_select(0, &nearest_rows(samples, &self.train)?.1)?)
     }
 
     fn scores(&self, samples: &Tensor, beside_train: &Tensor) -> Result<FeatureScores, ProgramError> {

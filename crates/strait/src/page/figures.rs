@@ -83,6 +83,57 @@ fn images(methods: &[Method<'_>], reference: &Reference) -> Option<ImageGrid> {
     })
 }
 
+/// Single images along the flow; None of data that are no images.
+pub(super) fn image_trajectories(methods: &[Method<'_>], reference: &Reference) -> Option<ImageGrid> {
+    let picture = reference.picture?;
+    let galleries: Vec<_> = methods.iter().filter_map(|method| Some((method, method.gallery.as_ref()?))).collect();
+    let times = &galleries.first()?.1.trajectories;
+    let cell = |x: &Tensor| ImageCell { values: picture.values(x, TILES), note: String::new() };
+    Some(ImageGrid {
+        id: "image-trajectories".into(),
+        title: "Single images along the flow".into(),
+        caption: "The same 25 source points at each time, by Euler steps along the velocity.".into(),
+        format: picture.format,
+        columns: times.iter().map(|(t, _)| format!("t = {t:.1}")).collect(),
+        last_is_truth: false,
+        rows: galleries
+            .iter()
+            .map(|(method, gallery)| ImageRow {
+                label: method.name().into(),
+                colour: method.colour(),
+                cells: gallery.trajectories.iter().map(|(_, x)| cell(x)).collect(),
+            })
+            .collect(),
+    })
+}
+
+/// Samples and the training images that are nearest to them; None where they were not looked for.
+pub(super) fn neighbours(methods: &[Method<'_>], reference: &Reference) -> Option<ImageGrid> {
+    let picture = reference.picture?;
+    let galleries: Vec<_> = methods.iter().filter_map(|method| Some((method, method.gallery.as_ref()?))).collect();
+    let counts = galleries.first().map(|(_, gallery)| &gallery.neighbours).filter(|counts| !counts.is_empty())?;
+    let cell = |x: &Tensor| ImageCell { values: picture.values(x, TILES), note: String::new() };
+    let columns = counts.iter().flat_map(|(nfe, ..)| [evaluations(*nfe), "nearest training images".into()]).collect();
+    Some(ImageGrid {
+        id: "neighbours".into(),
+        title: "Nearest training images".into(),
+        caption: "Beside each sample the training image that is nearest to it, pixel by pixel. How near they are, and how near \
+                  real images of the other split are, the tables say: a small distance alone is no proof of copying."
+            .into(),
+        format: picture.format,
+        columns,
+        last_is_truth: false,
+        rows: galleries
+            .iter()
+            .map(|(method, gallery)| ImageRow {
+                label: method.name().into(),
+                colour: method.colour(),
+                cells: gallery.neighbours.iter().flat_map(|(_, x, near)| [cell(x), cell(near)]).collect(),
+            })
+            .collect(),
+    })
+}
+
 pub(super) fn quality(methods: &[Method<'_>], reference: &Reference) -> Chart {
     let counts: Vec<u32> =
         methods.first().map_or(vec![], |m| m.measured.samples.iter().map(|s| s.nfe as u32).collect());

@@ -1,5 +1,6 @@
 //! One method of a report, and the distance that the report leads with.
 
+use crate::evaluation::gallery::Gallery;
 use crate::evaluation::lines::Lines;
 use crate::evaluation::measure::Measured;
 use crate::evaluation::reference::Reference;
@@ -19,6 +20,8 @@ pub struct Method<'a> {
     pub measured: &'a Measured,
     /// Lines of its flow and of its path; None of data that are not planar.
     pub lines: Option<Lines>,
+    /// What only images show; None of data that are none.
+    pub gallery: Option<Gallery>,
 }
 
 impl Method<'_> {

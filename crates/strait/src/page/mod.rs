@@ -44,8 +44,12 @@ pub fn write(
     quality.extend(tables::averages(methods).map(Into::into));
     quality.push(tables::diagnostics(methods, units).into());
     quality.extend(tables::likelihood(methods, reference).map(Into::into));
+    let mut samples = vec![figures::samples(methods, reference)?.into()];
+    for grid in [figures::neighbours(methods, reference), figures::image_trajectories(methods, reference)] {
+        samples.extend(grid.map(|grid| grid.draw()).transpose()?.map(Into::into));
+    }
     let mut sections = vec![
-        Section { heading: "Samples".into(), content: vec![figures::samples(methods, reference)?.into()] },
+        Section { heading: "Samples".into(), content: samples },
         Section { heading: "Quality".into(), content: quality },
     ];
     if methods.iter().any(|method| method.lines.is_some()) {

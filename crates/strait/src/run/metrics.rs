@@ -21,6 +21,9 @@ pub struct MetricsLine {
     pub phase: String,
     /// Training seconds.
     pub wall_seconds: f64,
+    /// The share of the seconds since the line before for which batches waited for what they read from files.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub wait: f64,
     /// What each level did since the line before.
     pub levels: Vec<LevelLine>,
 }
@@ -40,6 +43,10 @@ pub struct LevelLine {
     pub rate: f64,
     /// Seconds spent on it.
     pub seconds: f64,
+}
+
+fn is_nothing(share: &f64) -> bool {
+    *share == 0.0
 }
 
 impl From<LevelLog> for LevelLine {
@@ -63,6 +70,9 @@ impl MetricsLine {
             for (name, value) in &level.terms {
                 text.push_str(&format!("  {name} {value:.3}"));
             }
+        }
+        if self.wait > 0.001 {
+            text.push_str(&format!("  wait {:.1}%", 100.0 * self.wait));
         }
         text
     }

@@ -5,6 +5,9 @@ use crate::config::{CompareConfig, Config, DataConfig, EvaluateConfig, LogConfig
 use crate::run::folder::RunFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{fs, io};
 
 /// The file, in the folder of a training, and its name in runs of before.
 const FILE: &str = "provenance.json";
@@ -35,7 +38,7 @@ impl Provenance {
     fn of(config: &Config, data: Option<&str>) -> Self {
         let mut config = config.clone();
         (config.evaluate, config.log) = (EvaluateConfig::default(), LogConfig::default());
-        (config.compare, config.data.file) = (CompareConfig::default(), None);
+        (config.compare, config.data.file, config.data.folder) = (CompareConfig::default(), None, None);
         Self { config, data: data.map(Into::into), changes: vec![] }
     }
 
@@ -95,7 +98,7 @@ pub(crate) fn check(folder: &RunFolder, config: &Config, data: Option<&str>) -> 
         return Ok(());
     }
     let changed = then.changed_sections(&now);
-    let problem = match &config.data.file {
+    let problem = match config.data.file.as_ref().or(config.data.folder.as_ref()) {
         Some(file) if changed.is_empty() => {
             let file = file.display();
             format!("{file} is not what its training began with (another SHA-256); put that back, or train another run")
@@ -118,10 +121,34 @@ pub(crate) fn write(folder: &RunFolder, config: &Config, data: Option<&str>) -> 
     folder.write_json(FILE, &Provenance::of(config, data)).map(|_| ())
 }
 
-/// The SHA-256 of the file that data are read from; None of data with a name.
+/// The SHA-256 of the file that data are read from, or of the names and lengths of all files of their folder; None of data
+/// with a name.
 ///
 /// # Errors
 /// `Io` where it cannot be read.
 pub(crate) fn digest(data: &DataConfig) -> Result<Option<String>, ProgramError> {
-    Ok(data.file.as_deref().map(strait_io::sha256).transpose()?)
+    match (&data.file, &data.folder) {
+        (Some(file), _) => Ok(Some(strait_io::sha256(file)?)),
+        (None, Some(folder)) => {
+            let mut list = String::new();
+            names(folder, Path::new(""), &mut list).map_err(ProgramError::io(folder))?;
+            Ok(Some(strait_io::sha256_of(list.as_bytes())))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// A line for each file below a folder, in the order of names: a folder of a hundred thousand pictures is not read twice.
+fn names(folder: &Path, below: &Path, list: &mut String) -> io::Result<()> {
+    let mut entries = fs::read_dir(folder.join(below))?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let (name, kind) = (below.join(entry.file_name()), entry.file_type()?);
+        if kind.is_dir() {
+            names(folder, &name, list)?;
+        } else {
+            let _ = writeln!(list, "{} {}", name.display(), fs::metadata(entry.path())?.len());
+        }
+    }
+    Ok(())
 }

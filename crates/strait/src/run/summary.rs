@@ -4,7 +4,7 @@ use super::output::print_line;
 use crate::ProgramError;
 use crate::config::{Config, EvaluateConfig};
 use crate::run::folder::RunFolder;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use strait_optim::LevelName;
 
@@ -19,6 +19,7 @@ pub struct Evaluation {
     /// Evaluations of the field for each sample, as counted.
     pub nfe: usize,
     /// The metric's name.
+    #[serde(deserialize_with = "renamed")]
     pub metric: String,
     /// Its value.
     pub value: f64,
@@ -29,6 +30,12 @@ pub struct Evaluation {
     pub samples: i64,
     /// What they were compared with.
     pub reference: String,
+}
+
+/// A metric's name; those in classifier features were named after digits while only digits had a classifier.
+fn renamed<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let name = String::deserialize(from)?;
+    Ok(name.strip_suffix("_digits").map_or_else(|| name.clone(), |metric| format!("{metric}_classifier")))
 }
 
 /// How straight a flow is, in normalised units.
@@ -125,6 +132,7 @@ pub struct AverageSummary {
     /// The half-life of the chosen one, in steps of the velocity.
     pub half_life: f64,
     /// What each was judged by: the geometric mean of this distance over the config's counts of evaluations.
+    #[serde(deserialize_with = "renamed")]
     pub judged_by: String,
     /// What its samples were compared with.
     pub reference: String,
@@ -282,6 +290,7 @@ pub struct Summary {
     pub evaluate: Option<EvaluateConfig>,
     /// The distance that judges.
     #[serde(default)]
+    #[serde(deserialize_with = "renamed")]
     pub judged_by: String,
     /// What its numbers say against the run.
     #[serde(default)]

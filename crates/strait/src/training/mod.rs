@@ -3,5 +3,6 @@
 pub mod context;
 mod gaussian;
 pub mod models;
+mod preview;
 pub mod reflow;
 pub mod training_run;

@@ -3,6 +3,7 @@
 
 use super::context::RunContext;
 use super::models::{Averages, Loaded, Models, Spent};
+use super::preview::Preview;
 use super::{gaussian, reflow};
 use crate::build::{Path as BuiltPath, Plans, Velocity};
 use crate::config::Config;
@@ -76,7 +77,7 @@ impl<'a> TrainingRun<'a> {
         let mut trainer = self.trainer(pairing, context)?;
         let wall = self.restore(&mut trainer)?;
         metrics::trim(&self.folder, trainer.position().step)?;
-        let step = command.stop.answered_by(|| self.turns(&mut trainer, wall, command))?;
+        let step = command.stop.answered_by(|| self.turns(&mut trainer, wall, context, command))?;
         if command.stop.is_asked() {
             return Err(ProgramError::Interrupted { step, resume_command: command.resume_command.clone() });
         }
@@ -88,11 +89,14 @@ impl<'a> TrainingRun<'a> {
         &self,
         trainer: &mut Trainer<'_>,
         mut wall: f64,
+        context: &RunContext,
         command: &CommandContext<'_>,
     ) -> Result<u64, ProgramError> {
         let bar = command.bar(&self.name, trainer.total(), trainer.position().step);
         let (every, checkpoint_every) = (self.config.log.every, self.config.log.checkpoint);
-        let mut since = Instant::now();
+        let data = &*context.data.points;
+        let mut preview = Preview::new(context, self.config, &self.folder)?;
+        let (mut since, mut waited) = (Instant::now(), data.waited());
         while let Some(phase) = trainer.phase().map(|phase| phase.name.clone()) {
             if trainer.position().turn == 0 {
                 info!("{}: phase `{phase}`", self.name);
@@ -103,12 +107,14 @@ impl<'a> TrainingRun<'a> {
             let (finished, stopping) = (trainer.phase().is_none(), command.stop.is_asked());
             let saves = step.is_multiple_of(checkpoint_every) || finished || stopping;
             if step.is_multiple_of(every) || saves {
-                wall += since.elapsed().as_secs_f64();
-                since = Instant::now();
+                let (seconds, before) = (since.elapsed().as_secs_f64(), waited);
+                wall += seconds;
+                (since, waited) = (Instant::now(), data.waited());
                 let line = MetricsLine {
                     step,
                     phase,
                     wall_seconds: wall,
+                    wait: (waited - before).as_secs_f64() / seconds.max(1e-9),
                     levels: trainer.log()?.into_iter().map(LevelLine::from).collect(),
                 };
                 bar.set_message(line.message());
@@ -116,6 +122,9 @@ impl<'a> TrainingRun<'a> {
             }
             if saves {
                 checkpoint::save(trainer, &self.checkpoints(), wall, self.config.log.keep)?;
+                if let Some(preview) = &mut preview {
+                    preview.draw(&*trainer.system.velocity, step)?;
+                }
             }
             if stopping {
                 bar.abandon();
@@ -165,13 +174,12 @@ impl<'a> TrainingRun<'a> {
     fn trainer<'p>(&self, pairing: Pairing<'p>, context: &RunContext) -> Result<Trainer<'p>, ProgramError> {
         let (data, device) = (&*context.data.points, context.device);
         let event = data.event_shape();
-        let d = event.iter().product();
         let seed = Seed(self.config.seed);
         let start = |name: &str| seed.stream("start").stream(name).at(0).seed();
         let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, event, start("interpolant"), device)?;
         let Velocity { field: velocity, parameters, flow } =
-            build::velocity(&self.config.velocity, d, start("velocity"), device)?;
+            build::velocity(&self.config.velocity, event, start("velocity"), device)?;
         let (map, map_parameters) = map.unzip();
         for flow in flow.iter().chain(&map) {
             flow.initialise(&self.initialising(data, seed)?)?;
@@ -295,11 +303,10 @@ impl<'a> TrainingRun<'a> {
         }
         let (event, device) = (context.data.points.event_shape(), context.device);
         let checkpoint = self.trained()?;
-        let d = event.iter().product();
         let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, event, Seed(0), device)?;
         let Velocity { field: velocity, parameters, flow } =
-            build::velocity(&self.config.velocity, d, Seed(0), device)?;
+            build::velocity(&self.config.velocity, event, Seed(0), device)?;
         let (map, map_parameters) = map.unzip();
         let levels = [
             (LevelName::Transport, map_parameters.as_ref()),

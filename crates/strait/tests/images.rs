@@ -1,0 +1,149 @@
+//! Runs on images, from files of their sets' forms that are made here.
+
+mod common;
+
+use common::{Place, json};
+use std::fs;
+use std::path::Path;
+
+/// Images of two halves, whose places and shades are by their number.
+fn pixels(i: usize, side: usize) -> impl Iterator<Item = u8> {
+    (0..side * side).map(move |at| if (at / side + i) % side < side / 2 { 200 - (i % 90) as u8 } else { 10 })
+}
+
+fn idx(shape: &[usize], values: Vec<u8>) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, shape.len() as u8];
+    bytes.extend(shape.iter().flat_map(|&n| (n as u32).to_be_bytes()));
+    bytes.extend(values);
+    bytes
+}
+
+fn clothes(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    for (part, n) in [("train", 60), ("t10k", 20)] {
+        let images = idx(&[n, 28, 28], (0..n).flat_map(|i| pixels(i, 28)).collect());
+        fs::write(folder.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
+        let labels = idx(&[n], (0..n).map(|i| (i % 10) as u8).collect());
+        fs::write(folder.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
+    }
+}
+
+fn cifar(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let record = |i: usize| [(i % 10) as u8].into_iter().chain((0..3).flat_map(move |_| pixels(i, 32)));
+    for batch in 0..5 {
+        let bytes: Vec<u8> = (0..10).flat_map(|i| record(10 * batch + i)).collect();
+        fs::write(folder.join(format!("data_batch_{}.bin", batch + 1)), bytes).unwrap();
+    }
+    fs::write(folder.join("test_batch.bin"), (0..16).flat_map(record).collect::<Vec<u8>>()).unwrap();
+}
+
+/// Few of everything, so that the end of a run is short.
+const SHORT: [&str; 9] = [
+    "evaluate.nfe=[1, 2]",
+    "evaluate.samples=8",
+    "evaluate.dynamics={ steps = 2, trajectories = 4, times = 2 }",
+    "evaluate.likelihood={ steps = 2, probed_points = 2, probe_pairs = 1 }",
+    "evaluate.exact_field={ candidates = 8, queries = 2 }",
+    "log.every=2",
+    "log.checkpoint=2",
+    "log.keep=50",
+    "velocity.ema_half_lives=[3.0]",
+];
+
+fn arguments<'a>(preset: &'a str, name: &'a str, sets: &[&'a str]) -> Vec<&'a str> {
+    let sets = SHORT.iter().chain(sets).flat_map(|set| ["--set", set]);
+    ["train", preset, "--name", name].into_iter().chain(sets).collect()
+}
+
+fn done(place: &Place, arguments: &[&str]) {
+    let output = place.run(arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn newest(run: &Path) -> Vec<Vec<u8>> {
+    let newest = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap().remove(0);
+    let mut files: Vec<_> = fs::read_dir(&newest).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    files.sort();
+    files.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+#[test]
+fn clothes_by_each_network_of_images_and_on_to_the_bit() {
+    let place = Place::new();
+    clothes(&place.path("data/fashion-mnist"));
+    let unet = ["velocity.channels=8", "velocity.embedding=8", "phase.0.turns=6", "phase.0.level.0.batch=8"];
+    done(&place, &arguments("fashion-mnist", "unet", &unet));
+    let run = place.path("runs/unet");
+    assert_eq!(json(&run.join("summary.json"))["method"], "flow_map");
+    let whole = newest(&run);
+    // As if it had been killed after its fourth turn.
+    let mut checkpoints = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap();
+    checkpoints.drain(..1).for_each(|path| fs::remove_dir_all(path).unwrap());
+    done(&place, &["train", "--resume", "runs/unet"]);
+    assert_eq!(newest(&run), whole);
+    let transformer = "velocity={ family = 'transformer', width = 8, depth = 1, heads = 2, embedding = 8 }";
+    let plain =
+        "phase.0.level.0={ level = 'velocity', objective = { name = 'flow_matching' }, batch = 8, rate = 1e-3 }";
+    done(&place, &arguments("fashion-mnist", "transformer", &["phase.0.turns=2", plain, transformer]));
+    assert_eq!(json(&place.path("runs/transformer/summary.json"))["method"], "linear");
+}
+
+/// The usual network, ten steps.
+#[test]
+fn the_usual_network_takes_ten_steps_on_cifar10() {
+    let place = Place::new();
+    cifar(&place.path("data/cifar10/cifar-10-batches-bin"));
+    let few = [
+        "phase.0.turns=10",
+        "phase.0.level.0.batch=2",
+        "evaluate.likelihood={ steps = 1, probed_points = 2, probe_pairs = 1 }",
+        "evaluate.nfe=[1]",
+        "evaluate.samples=7",
+    ];
+    done(&place, &arguments("cifar10", "cifar", &few));
+    let lines = fs::read_to_string(place.path("runs/cifar/metrics.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 5);
+    let parameters = json(&place.path("runs/cifar/summary.json"))["parameters"].as_u64().unwrap();
+    assert!((30_000_000..45_000_000).contains(&parameters), "{parameters}");
+}
+
+/// Paths that know nothing of images, on images.
+#[test]
+fn learned_paths_train_on_images() {
+    let place = Place::new();
+    clothes(&place.path("data/fashion-mnist"));
+    let velocity = "velocity={ family = 'unet', channels = 4, embedding = 4 }";
+    let plain = "{ level = 'velocity', objective = { name = 'flow_matching' }, batch = 8, rate = 1e-3 }";
+    let energy =
+        "{ level = 'interpolant', objective = { name = 'energy', acceleration = 1e-3 }, batch = 8, rate = 1e-3 }";
+    let together = format!("{{ name = 'together', turns = 2, level = [{plain}, {energy}] }}");
+    let phase = format!("phase=[{together}, {{ name = 'final', turns = 2, level = [{plain}] }}]");
+    for (name, path) in [
+        ("affine", "{ family = 'affine', hidden = [8], mixing = 'diagonal', log_scale_bound = 2.0 }"),
+        ("residual", "{ family = 'residual', hidden = [8] }"),
+        ("glow", "{ family = 'glow', steps = 1, hidden = [8] }"),
+    ] {
+        let interpolant = format!("interpolant={path}");
+        done(&place, &arguments("fashion-mnist", name, &[&interpolant, velocity, &phase]));
+        assert!(place.path(&format!("runs/{name}/report/index.html")).is_file());
+    }
+}
+
+#[test]
+fn what_is_missing_or_no_image_is_one_line() {
+    let place = Place::new();
+    let output = place.run(&["train", "fashion-mnist"]);
+    assert_eq!(output.status.code(), Some(66));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("strait:missing-data fashion-mnist"));
+    let (line, code) = place.refusal(&["train", "cifar10"]);
+    assert!(line.contains("no package holds it") && code == 1, "{line} {code}");
+    let (line, code) = place.refusal(&["train", "tiny.toml", "--set", "velocity={ family = 'unet' }"]);
+    assert!(line.contains("for images of channels, height and width; these samples have shape [2]"), "{line}");
+    assert_eq!(code, 2);
+    fs::create_dir(place.path("pictures")).unwrap();
+    let (line, code) = place.refusal(&["train", "fashion-mnist", "--data", "pictures"]);
+    assert!(line.contains("data.image must be given for a folder of pictures"), "{line}");
+    assert_eq!(code, 2);
+}

@@ -1,0 +1,66 @@
+//! Faults of reading images.
+
+use super::fault::{Fault, Tests};
+
+const fn data(target: &'static str, filter: &'static str) -> Tests {
+    Tests { package: "strait-data", target, filter }
+}
+
+pub(super) static FAULTS: [Fault; 8] = [
+    Fault {
+        name: "the coarse class in the place of the fine one",
+        file: "crates/strait-data/src/cifar.rs",
+        find: "images.bytes_at(self.before - 1)?",
+        put: "images.bytes_at(0)?.into_iter().rev().collect::<Vec<u8>>()",
+        tests: data("images", "cifar_records"),
+    },
+    Fault {
+        name: "a class out of range is let pass",
+        file: "crates/strait-data/src/cifar.rs",
+        find: "class >= self.classes)",
+        put: "class > self.classes)",
+        tests: data("images", "what_is_wrong_with_a_record"),
+    },
+    Fault {
+        name: "units of the images alone, where mirror images are trained on too",
+        file: "crates/strait-data/src/array_dataset.rs",
+        find: "if form.flips { moments.mirrored()? } else { moments }",
+        put: "moments",
+        tests: data("images", "mirrored_by_its_step"),
+    },
+    Fault {
+        name: "images turned upside down",
+        file: "crates/strait-data/src/array_dataset.rs",
+        find: "x.f_flip([-1])?",
+        put: "x.f_flip([-2])?",
+        tests: data("images", "mirrored_by_its_step"),
+    },
+    Fault {
+        name: "whatever was read ahead is taken for the batch",
+        file: "crates/strait-data/src/ahead.rs",
+        find: ".filter(|(of, _)| of == places)",
+        put: ".filter(|(of, _)| of.len() == places.len())",
+        tests: data("pictures", "whatever_was_read_ahead"),
+    },
+    Fault {
+        name: "a picture cut short is let pass",
+        file: "crates/strait-data/src/pictures/decode.rs",
+        find: "two == [0xff, 0xd9]",
+        put: "two == [0xff, 0xd9] || true",
+        tests: data("pictures", "passed_over_and_counted"),
+    },
+    Fault {
+        name: "a JPEG of four colours is let pass",
+        file: "crates/strait-data/src/pictures/decode.rs",
+        find: "jpeg_components(path).ok_or(Reason::Damaged)? == 4",
+        put: "jpeg_components(path).ok_or(Reason::Damaged)? == 5",
+        tests: data("pictures", "passed_over_and_counted"),
+    },
+    Fault {
+        name: "tones of one emoji in different parts",
+        file: "crates/strait-data/src/emoji.rs",
+        find: "splits.insert(path.clone(), split);",
+        put: "splits.insert(path.clone(), if entries.len() % 3 == 1 { Split::Train } else { split });",
+        tests: data("pictures", "tones_of_one_emoji"),
+    },
+];
