@@ -1,0 +1,141 @@
+//! Each command in the documents is one that the program takes: its words, its presets and its settings.
+
+use clap::{Args, Command};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use strait::cli::compare::CompareArgs;
+use strait::cli::evaluate::EvaluateArgs;
+use strait::cli::features::FeaturesArgs;
+use strait::cli::inspect::InspectArgs;
+use strait::cli::sample::SampleArgs;
+use strait::cli::train::TrainArgs;
+use strait::config;
+
+/// How our commands begin in the documents.
+const BEGIN: &str = "cargo xtask ";
+
+/// The commands that `xtask` hands on to the program.
+fn program() -> [Command; 6] {
+    let named = Command::new;
+    [
+        TrainArgs::augment_args(named("train")),
+        SampleArgs::augment_args(named("sample")),
+        EvaluateArgs::augment_args(named("evaluate")),
+        CompareArgs::augment_args(named("compare")),
+        InspectArgs::augment_args(named("inspect")),
+        FeaturesArgs::augment_args(named("features")),
+    ]
+}
+
+fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && !name.starts_with('.') && !["target", "book", "runs"].contains(&name) {
+            pages(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// What stands in code: indented lines whole, with what is wrapped below them, and spans between backticks.
+fn commands(text: &str) -> Vec<String> {
+    let mut found = vec![];
+    let mut prose = String::new();
+    for line in text.lines() {
+        match line.strip_prefix("    ").map(str::trim) {
+            Some(code) if code.starts_with(BEGIN) => found.push(code.split(" #").next().unwrap_or(code).to_owned()),
+            Some(more) if found.last().is_some_and(|last: &String| last.ends_with('\\')) => {
+                let last = found.last_mut().unwrap();
+                *last = format!("{} {more}", last.trim_end_matches('\\').trim_end());
+            }
+            _ => prose.extend([line.trim(), " "]),
+        }
+    }
+    found.extend(prose.split('`').skip(1).step_by(2).filter(|span| span.starts_with(BEGIN)).map(str::to_owned));
+    found
+}
+
+/// As a shell splits it; single quotes alone are known.
+fn words(command: &str) -> Vec<String> {
+    let mut words = vec![];
+    for (i, part) in command.split('\'').enumerate() {
+        if i % 2 == 0 {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        } else {
+            words.push(part.to_owned());
+        }
+    }
+    words
+}
+
+/// What is wrong with one command, in words.
+fn fault(command: &str) -> Option<String> {
+    let words = words(command.strip_prefix(BEGIN)?);
+    let of = program().into_iter().find(|known| words.first().is_some_and(|verb| verb == known.get_name()))?;
+    if words.len() == 1 {
+        return None; // it is only spoken of
+    }
+    if command.contains(['[', '|']) && !command.contains("'") || command.contains("...") {
+        // A usage: its options are there.
+        let options: BTreeSet<String> =
+            of.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
+        let strange = words.iter().map(|word| word.trim_matches(['[', ']'])).filter_map(|word| word.strip_prefix("--"));
+        let strange: Vec<&str> = strange.filter(|word| !options.contains(*word) && *word != "cuda").collect();
+        return (!strange.is_empty()).then(|| format!("no option {strange:?}"));
+    }
+    // A place for anything, given something. `--cuda` is of xtask.
+    let given = |word: &String| match word.as_str() {
+        "PRESET" => "8gaussians".to_owned(),
+        "N" => "1".to_owned(),
+        _ => word.replace("=D", "=2"),
+    };
+    let words: Vec<String> = words.iter().filter(|word| *word != "--cuda").map(given).collect();
+    let matches = match of.try_get_matches_from(&words) {
+        Ok(matches) => matches,
+        Err(error) => return Some(error.to_string().lines().next().unwrap_or_default().to_owned()),
+    };
+    let preset = matches.try_get_one::<String>("config").ok().flatten().filter(|name| !name.contains('.'));
+    let sets = matches.try_get_many::<String>("sets").ok().flatten().into_iter().flatten().cloned().collect::<Vec<_>>();
+    preset.and_then(|preset| config::load(preset, &sets).err()).map(|error| error.to_string())
+}
+
+#[test]
+fn each_command_of_the_documents_is_taken() {
+    let mut found = vec![];
+    pages(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), &mut found);
+    let (mut count, mut faults) = (0, vec![]);
+    for page in found {
+        for command in commands(&fs::read_to_string(&page).unwrap()) {
+            count += 1;
+            faults.extend(fault(&command).map(|fault| format!("{}: {command}: {fault}", page.display())));
+        }
+    }
+    assert!(count > 40, "the walk finds {count} commands");
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn each_kind_of_fault_is_noticed() {
+    let text = "    cargo xtask train moons # fast\n    cargo xtask compare moons \\\n      --seeds 3\n`cargo xtask sample\nRUN --nfe 4`";
+    assert_eq!(
+        commands(text),
+        ["cargo xtask train moons", "cargo xtask compare moons --seeds 3", "cargo xtask sample RUN --nfe 4"]
+    );
+    for (command, said) in [
+        ("cargo xtask train moons", None),
+        ("cargo xtask train moons --cuda --set 'evaluate.nfe=[1, 2]'", None),
+        ("cargo xtask train moons --fast", Some("--fast")),
+        ("cargo xtask train moon", Some("moons")),
+        ("cargo xtask train moons --set phase.0.turn=3", Some("turn")),
+        ("cargo xtask train [PRESET] [--fast]", Some("fast")),
+        ("cargo xtask sample RUN --nfe N", None),
+        ("cargo xtask sample RUN --nfe few", Some("few")),
+        ("cargo xtask mutate", None),
+    ] {
+        let found = fault(command);
+        assert!(found.as_deref().unwrap_or_default().contains(said.unwrap_or_default()), "{command}: {found:?}");
+        assert_eq!(found.is_some(), said.is_some(), "{command}: {found:?}");
+    }
+}
