@@ -6,6 +6,7 @@
 //! all pass, *stale* when it no longer applies: its text is not found exactly once, or it does not build. It is *undecided*
 //! when something else failed.
 
+mod beside;
 mod data;
 mod distributed;
 mod flow_map;
@@ -79,6 +80,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&paths::FAULTS)
         .chain(&transport::FAULTS)
         .chain(&nets::FAULTS)
+        .chain(&beside::FAULTS)
         .chain(&ode::FAULTS)
         .chain(&optim::FAULTS)
         .chain(&flow_map::FAULTS)

@@ -1,0 +1,31 @@
+//! Faults at the border to PyTorch: what is taken for a velocity.
+
+use super::{Fault, Tests};
+
+const fn tests(filter: &'static str) -> Tests {
+    Tests { package: "strait", target: "python", filter }
+}
+
+pub(super) static FAULTS: [Fault; 3] = [
+    Fault {
+        name: "a saved module whose samples see each other is taken",
+        file: "crates/strait-nets/src/torch_script.rs",
+        find: "if apart > TOLERANCE * largest.max(1.0) {",
+        put: "if apart > 1e9 * largest.max(1.0) {",
+        tests: tests("a_module_that_is_no_velocity"),
+    },
+    Fault {
+        name: "a saved module's velocity of another shape is taken",
+        file: "crates/strait-nets/src/torch_script.rs",
+        find: "if v.size() != x.size() || v.kind() != x.kind() {",
+        put: "if v.size()[0] != x.size()[0] || v.kind() != x.kind() {",
+        tests: tests("a_module_that_is_no_velocity"),
+    },
+    Fault {
+        name: "a saved module is called at time 0",
+        file: "crates/strait-nets/src/torch_script.rs",
+        find: "self.module.forward_ts(&[x, t]);",
+        put: "self.module.forward_ts(&[x, &t.zeros_like()]);",
+        tests: tests("a_field_made_in_python"),
+    },
+];
