@@ -1,14 +1,15 @@
 use crate::ahead::Ahead;
+use crate::condition::Condition;
+use crate::epochs::Epochs;
 use crate::file_form::FileForm;
 use crate::images::Layout;
 use crate::moments::{Moments, moments, moments_of};
 use crate::normalise::move_to;
 use crate::pictures::Skipped;
 use crate::points::{Points, Stored, normalised};
-use crate::{DataError, Image, Normalise, Scaling, Splits};
-use std::cell::RefCell;
+use crate::{DataError, Image, LABELS, Normalise, Scaling, Splits};
 use std::time::Duration;
-use strait_core::{Dataset, Draws, Error, Split, Stream};
+use strait_core::{ConditionKind, Conditions, Dataset, Draws, Error, Split, Stream};
 use strait_io::Element;
 use tch::{Device, Kind, Tensor};
 
@@ -51,6 +52,7 @@ pub struct ArrayDataset {
     /// At the lower end of their quantisation bin.
     points: Splits<Points>,
     labels: Option<Splits<Tensor>>,
+    condition: Option<Condition>,
     image: Option<Image>,
     units: Normalise,
     /// The width of a quantisation bin in the data set's units.
@@ -64,8 +66,7 @@ pub struct ArrayDataset {
     kind: Kind,
     device: Device,
     ahead: Ahead,
-    /// The epoch that was used last, of which stream, and its order.
-    epoch: RefCell<Option<(Stream, u64, Tensor)>>,
+    epochs: Epochs,
 }
 
 impl ArrayDataset {
@@ -173,6 +174,7 @@ impl ArrayDataset {
             event,
             points,
             labels: None,
+            condition: None,
             image: None,
             units,
             bin: width,
@@ -183,7 +185,7 @@ impl ArrayDataset {
             kind,
             device,
             ahead: Ahead::default(),
-            epoch: RefCell::new(None),
+            epochs: Epochs::default(),
         })
     }
 
@@ -202,6 +204,42 @@ impl ArrayDataset {
             Ok(move_to(labels, Kind::Int64, device)?)
         };
         self.labels = Some(labels.try_map(check)?);
+        Ok(self)
+    }
+
+    /// With its classes as the condition of its points, called `labels`.
+    ///
+    /// # Errors
+    /// `NoClasses` where it has none; `Condition` for a class of validation or test that no training point has.
+    pub fn by_class(mut self) -> Result<Self, DataError> {
+        let Some(labels) = self.labels.take() else { return Err(DataError::NoClasses { data: self.name }) };
+        let data = self.conditioned(LABELS, &labels)?;
+        Ok(Self { labels: Some(labels), ..data })
+    }
+
+    /// With a condition for each point: classes (n,), whole numbers from 0, or vectors (n, k).
+    ///
+    /// ```
+    /// use strait_core::{ConditionKind, Dataset, Seed};
+    /// use strait_data::{ArrayDataset, Scaling, Splits};
+    /// use tch::{Device, Kind, Tensor};
+    /// let rows = |n| Tensor::arange(n, (Kind::Int64, Device::Cpu));
+    /// let points = |n| rows(n).to_kind(Kind::Float).view([-1, 1]) * 10.0;
+    /// let of = |part: &dyn Fn(i64) -> Tensor| Splits { train: part(9), validation: part(3), test: part(3) };
+    /// let data = ArrayDataset::new("mine", &of(&points), Scaling::Overall, Kind::Float, Device::Cpu)?;
+    /// let data = data.conditioned("group", &of(&|n| rows(n).remainder(3)))?;
+    /// assert_eq!(data.condition(), Some(("group", ConditionKind::Classes(3))));
+    /// let (x, conditions) = data.conditional_minibatch(4, 7, Seed(0).stream("data"))?;
+    /// let tens = (data.denormalise(&x)?.view([-1]) / 10.0).round().to_kind(Kind::Int64);
+    /// assert_eq!(*conditions.get("group")?, tens.remainder(3));
+    /// # Ok::<(), strait_data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Condition` where there is not one for each point, for labels below 0, and for labels that no training point has.
+    pub fn conditioned(mut self, name: &str, rows: &Splits<Tensor>) -> Result<Self, DataError> {
+        let counts = self.points.try_map(|_, points| Ok::<_, DataError>(points.len()))?;
+        self.condition = Some(Condition::new(name, rows, &counts, (self.kind, self.device))?);
         Ok(self)
     }
 
@@ -254,6 +292,19 @@ impl ArrayDataset {
         self.form.element.is_integer() && self.bin.is_none()
     }
 
+    /// Distinct rows of a split.
+    fn chosen(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
+        let of = self.points.get(split).len();
+        if n >= of {
+            return Ok(Tensor::f_arange(of, (Kind::Int64, Device::Cpu))?);
+        }
+        Ok(draws.permutation(of, Device::Cpu)?.f_narrow(0, 0, n)?)
+    }
+
+    fn conditions(&self, split: Split, rows: &Tensor) -> Result<Conditions, Error> {
+        self.condition.as_ref().map_or_else(|| Ok(Conditions::default()), |condition| condition.at(split, rows))
+    }
+
     fn select(&self, split: Split, rows: &Tensor) -> Result<Tensor, Error> {
         self.points.get(split).select(rows, &self.units, self.kind, self.device)
     }
@@ -272,28 +323,7 @@ impl ArrayDataset {
         if n < 1 || n > of {
             return Err(DataError::Minibatch { data: self.name.clone(), n, of });
         }
-        let position = u128::from(step) * n as u128;
-        let (epoch, offset) = ((position / of as u128) as u64, (position % of as u128) as i64);
-        let here = n.min(of - offset);
-        let rows = self.epoch_order(epoch, stream)?.f_narrow(0, offset, here)?;
-        if here == n {
-            return Ok(rows);
-        }
-        let rest = self.epoch_order(epoch.wrapping_add(1), stream)?.f_narrow(0, 0, n - here)?;
-        Ok(Tensor::f_cat(&[rows, rest], 0)?)
-    }
-
-    fn epoch_order(&self, epoch: u64, stream: Stream) -> Result<Tensor, Error> {
-        if let Some((of, at, order)) = &*self.epoch.borrow()
-            && (*of, *at) == (stream, epoch)
-        {
-            return Ok(order.shallow_clone());
-        }
-        // On the CPU, so that every device sees the same order.
-        let mut draws = stream.stream("epochs").at(epoch);
-        let order = draws.permutation(self.points.train.len(), Device::Cpu)?.f_to_device(self.device)?;
-        *self.epoch.borrow_mut() = Some((stream, epoch, order.shallow_clone()));
-        Ok(order)
+        Ok(self.epochs.rows(of, n, step, stream, self.device)?)
     }
 
     /// Each image mirrored left to right with probability 1/2. Units are those of images and mirror images alike, so that
@@ -326,31 +356,39 @@ impl Dataset for ArrayDataset {
     }
 
     fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error> {
+        Ok(self.conditional_minibatch(n, step, stream)?.0)
+    }
+
+    fn points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
+        Ok(self.conditional_points(split, n, draws)?.0)
+    }
+
+    fn condition(&self) -> Option<(&str, ConditionKind)> {
+        self.condition.as_ref().map(Condition::kind)
+    }
+
+    fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
         let rows = self.rows(n, step, stream)?;
         let x = match &self.points.train {
             Points::Stored(points) => {
-                let places = |rows: Tensor| Ok::<_, Error>(Vec::<i64>::try_from(rows.f_to_device(Device::Cpu)?)?);
-                let x = points.in_unit(&self.ahead.read(points, &places(rows)?)?)?;
+                let places = |rows: &Tensor| Ok::<_, Error>(Vec::<i64>::try_from(rows.f_to_device(Device::Cpu)?)?);
+                let x = points.in_unit(&self.ahead.read(points, &places(&rows)?)?)?;
                 if points.is_slow() {
-                    self.ahead.expect(points, places(self.rows(n, step.wrapping_add(1), stream)?)?);
+                    self.ahead.expect(points, places(&self.rows(n, step.wrapping_add(1), stream)?)?);
                 }
                 move_to(&self.units.apply(&x)?, self.kind, self.device)?
             }
             Points::Held(_) => self.select(Split::Train, &rows)?,
         };
         let x = self.flipped(x, &mut stream.stream("flips").at(step))?;
-        self.dequantised(x, &mut stream.stream("dequantisation").at(step))
+        let x = self.dequantised(x, &mut stream.stream("dequantisation").at(step))?;
+        Ok((x, self.conditions(Split::Train, &rows)?))
     }
 
-    fn points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
-        let of = self.points.get(split).len();
-        let rows = if n >= of {
-            Tensor::f_arange(of, (Kind::Int64, Device::Cpu))?
-        } else {
-            draws.permutation(of, Device::Cpu)?.f_narrow(0, 0, n)?
-        };
-        let x = self.select(split, &rows)?;
-        self.dequantised(x, draws)
+    fn conditional_points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<(Tensor, Conditions), Error> {
+        let rows = self.chosen(split, n, draws)?;
+        let x = self.dequantised(self.select(split, &rows)?, draws)?;
+        Ok((x, self.conditions(split, &rows)?))
     }
 
     fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {

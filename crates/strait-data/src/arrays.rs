@@ -1,6 +1,6 @@
 //! Which arrays of a file are what: by names that are given, else by those that are usual.
 
-use crate::DataError;
+use crate::{DataError, LABELS};
 use strait_io::npz::Archive;
 
 /// The names of a file's arrays; those that are not given are looked for under the usual names.
@@ -55,14 +55,20 @@ pub(crate) enum Found {
 
 impl Arrays {
     /// Finds them in an archive.
-    pub(crate) fn find(&self, archive: &Archive) -> Result<Found, DataError> {
+    /// Finds them in an archive. Points that are conditioned on an array have its parts in the place of their classes, which
+    /// must then be there.
+    pub(crate) fn find(&self, archive: &Archive, condition: Option<&str>) -> Result<Found, DataError> {
         let names = archive.names();
         let first = |candidates: Vec<String>| candidates.into_iter().find(|name| names.contains(name));
         let part = |given: &Option<String>, parts: &[&str]| -> Option<String> {
             let bare = parts.iter().map(|&part| part.to_owned()).collect::<Vec<_>>();
             given.clone().or_else(|| first([bare, usual(parts, &POINTS)].concat()))
         };
-        let classes = |given: &Option<String>, parts: &[&str]| given.clone().or_else(|| first(usual(parts, &CLASSES)));
+        let kinds = match condition {
+            None | Some(LABELS) => &CLASSES[..],
+            Some(name) => &[name],
+        };
+        let classes = |given: &Option<String>, parts: &[&str]| given.clone().or_else(|| first(usual(parts, kinds)));
         let missing = |wanted: &str| DataError::MissingArray {
             path: archive.path().to_owned(),
             wanted: wanted.to_owned(),
@@ -88,6 +94,13 @@ impl Arrays {
                     classes(&self.validation_labels, &VALIDATION),
                     classes(&self.test_labels, &TEST),
                 ];
+                let own = [true, validation.is_some(), true];
+                let parts = [TRAIN[0], VALIDATION[0], TEST[0]];
+                if let Some(name) = condition
+                    && let Some(i) = (0..3).find(|&i| own[i] && labels[i].is_none())
+                {
+                    return Err(missing(&format!("{}_{name}", parts[i])));
+                }
                 Ok(Found::Parts { train, validation, test, labels })
             }
             (Some(_), None) if self.data.is_none() => Err(missing("test")),
@@ -102,8 +115,16 @@ impl Arrays {
             }
             _ => {
                 let data = whole.ok_or_else(|| missing("data"))?;
-                let usual = WHOLE_CLASSES.iter().map(|&name| name.to_owned()).collect();
-                Ok(Found::Whole { data, labels: self.train_labels.clone().or_else(|| first(usual)) })
+                let usual = match condition {
+                    None | Some(LABELS) => &WHOLE_CLASSES[..],
+                    Some(name) => &[name],
+                };
+                let labels = first(usual.iter().map(|&name| name.to_owned()).collect());
+                let labels = self.train_labels.clone().or(labels);
+                match (condition, labels) {
+                    (Some(name), None) => Err(missing(name)),
+                    (_, labels) => Ok(Found::Whole { data, labels }),
+                }
             }
         }
     }

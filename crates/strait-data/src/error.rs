@@ -201,6 +201,20 @@ pub enum DataError {
         /// How many points there are.
         of: i64,
     },
+    /// Classes of data that have none.
+    #[error("{data} has no classes to be conditioned on: leave its condition out, or take other data")]
+    NoClasses {
+        /// The data set.
+        data: String,
+    },
+    /// A condition that is none for its points.
+    #[error("condition `{array}`: {problem}")]
+    Condition {
+        /// The array.
+        array: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// An error of tensors behind a constructor.
     #[error(transparent)]
     Core(#[from] strait_core::Error),

@@ -29,13 +29,23 @@ pub struct FileOptions {
     pub image: Option<Image>,
     /// Whether whole numbers k become uniform on [k, k + 1), so that they have a density; columns that are not whole stay.
     pub dequantise: bool,
+    /// The array that points are conditioned on, in as many parts as they are: `labels` for their classes; of an array of
+    /// another name, `train_NAME` and `test_NAME`, or `NAME` beside points that are split.
+    pub condition: Option<String>,
     /// The bytes up to which an `.npy` file is read into memory; of a larger one rows are read when they are drawn.
     pub resident: u64,
 }
 
 impl Default for FileOptions {
     fn default() -> Self {
-        Self { scaling: None, arrays: Arrays::default(), image: None, dequantise: false, resident: 4 << 30 }
+        Self {
+            scaling: None,
+            arrays: Arrays::default(),
+            image: None,
+            dequantise: false,
+            condition: None,
+            resident: 4 << 30,
+        }
     }
 }
 
@@ -74,7 +84,11 @@ pub fn from_file(
     device: Device,
 ) -> Result<ArrayDataset, DataError> {
     let mut draws = seed.stream("split of a file").at(0);
-    let held = match format(path)? {
+    let format = format(path)?;
+    if let (Format::Npy, Some(wanted)) = (&format, options.condition.clone()) {
+        return Err(DataError::MissingArray { path: path.to_owned(), wanted, present: vec![] });
+    }
+    let held = match format {
         Format::Npy if std::fs::metadata(path).is_ok_and(|file| file.len() > options.resident) => {
             return on_disk(path, options, &mut draws, (kind, device));
         }
@@ -82,7 +96,7 @@ pub fn from_file(
             let Array { values, element } = npy::read(path).map_err(refused)?;
             Held { splits: split_data("data", &values, &mut draws)?, element, labels: None, origin: WHOLE }
         }
-        Format::Npz => from_archive(&mut npz::Archive::open(path).map_err(refused)?, &options.arrays, &mut draws)?,
+        Format::Npz => from_archive(&mut npz::Archive::open(path).map_err(refused)?, options, &mut draws)?,
     };
     held.build(path, options, (kind, device))
 }
@@ -104,7 +118,7 @@ pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
         }
         Format::Npz => {
             let mut archive = npz::Archive::open(path).map_err(refused)?;
-            let name = match arrays.find(&archive)? {
+            let name = match arrays.find(&archive, None)? {
                 Found::Whole { data, .. } => data,
                 Found::Parts { train, .. } => train,
             };
@@ -158,9 +172,10 @@ impl Held {
             Some(image) => data.with_image(image)?,
             None => data,
         };
-        match labels {
-            Some(labels) => data.with_labels(&labels),
-            None => Ok(data),
+        match (labels, options.condition.as_deref()) {
+            (Some(rows), Some(name)) => data.conditioned(name, &rows),
+            (Some(labels), None) => data.with_labels(&labels),
+            (None, _) => Ok(data),
         }
     }
 }
@@ -245,18 +260,31 @@ fn spread_rows(file: &npy::Rows) -> Result<Tensor, DataError> {
     file.read(&rows).map_err(refused)
 }
 
-fn from_archive(archive: &mut npz::Archive, arrays: &Arrays, draws: &mut Draws) -> Result<Held, DataError> {
-    let found = arrays.find(archive)?;
+fn from_archive(archive: &mut npz::Archive, options: &FileOptions, draws: &mut Draws) -> Result<Held, DataError> {
+    let condition = options.condition.as_deref();
+    let found = options.arrays.find(archive, condition)?;
+    // Classes that are none are passed over; a condition that is none is not.
+    let fits = |rows: &Tensor, of: &Tensor| -> Result<bool, DataError> {
+        let (found, n) = (rows.size(), of.size()[0]);
+        match condition {
+            Some(name) if found.first() != Some(&n) => {
+                let problem = format!("it is {found:?} for {n} points");
+                Err(DataError::Condition { array: name.to_owned(), problem })
+            }
+            _ => Ok(condition.is_some() || are_classes(rows, of)),
+        }
+    };
     let mut read = |name: &str| archive.read(name).map_err(refused);
     match found {
         Found::Whole { data, labels } => {
             // Two streams with the same draws: the same rows of both.
             let (mut same, Array { values, element }) = (draws.clone(), read(&data)?);
             let splits = split_data(&data, &values, draws)?;
-            let labels = labels.map(|name| read(&name)).transpose()?;
-            let labels = match labels.map(|labels| labels.values).filter(|labels| are_classes(labels, &values)) {
-                Some(labels) => Some(Splits::of(&labels, tenth(&values), tenth(&values), &mut same)?),
-                None => None,
+            let labels = match labels.map(|name| read(&name)).transpose()? {
+                Some(Array { values: labels, .. }) if fits(&labels, &values)? => {
+                    Some(Splits::of(&labels, tenth(&values), tenth(&values), &mut same)?)
+                }
+                _ => None,
             };
             Ok(Held { splits, element, labels, origin: WHOLE })
         }
@@ -264,14 +292,18 @@ fn from_archive(archive: &mut npz::Archive, arrays: &Arrays, draws: &mut Draws) 
             let (Array { values: train, element }, test) = (read(&train)?, read(&test)?.values);
             check_samples("test", &test, 1)?;
             let mut classes = |name: Option<String>, of: &Tensor| -> Result<Option<Tensor>, DataError> {
-                let labels = name.map(|name| read(&name)).transpose()?;
-                Ok(labels.map(|labels| labels.values).filter(|labels| are_classes(labels, of)))
+                match name.map(|name| read(&name)).transpose()? {
+                    Some(Array { values: labels, .. }) if fits(&labels, of)? => Ok(Some(labels)),
+                    _ => Ok(None),
+                }
             };
             let (train_labels, test_labels) = (classes(train_labels, &train)?, classes(test_labels, &test)?);
             if let Some(validation) = validation {
                 let validation = read(&validation)?.values;
-                let own = validation_labels.map(|name| read(&name)).transpose()?.map(|labels| labels.values);
-                let own = own.filter(|labels| are_classes(labels, &validation));
+                let own = match validation_labels.map(|name| read(&name)).transpose()? {
+                    Some(Array { values: labels, .. }) if fits(&labels, &validation)? => Some(labels),
+                    _ => None,
+                };
                 let labels = all(train_labels, own, test_labels);
                 let splits = Splits { train, validation, test };
                 return Ok(Held { splits, element, labels, origin: "its own split" });

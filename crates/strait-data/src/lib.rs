@@ -6,8 +6,10 @@ mod arrays;
 mod bytes;
 mod cifar;
 pub mod columns;
+mod condition;
 mod digits;
 mod emoji;
+mod epochs;
 mod error;
 mod fashion_mnist;
 mod file;
@@ -42,3 +44,6 @@ pub use normalise::Normalise;
 pub use splits::Splits;
 pub use toy_dataset::{NormalisedToy, ToyDataset};
 pub use toys::Toy;
+
+/// The name of the condition that classes are.
+pub const LABELS: &str = "labels";

@@ -1,6 +1,6 @@
 use crate::moments::moments;
-use crate::{Normalise, Scaling, Toy};
-use strait_core::{Dataset, Draws, Error, Seed, Source, Split, Stream};
+use crate::{DataError, LABELS, Normalise, Scaling, Toy};
+use strait_core::{ConditionKind, Conditions, Dataset, Draws, Error, Seed, Source, Split, Stream};
 use tch::{Device, Kind, Tensor};
 
 /// Points that a toy's statistics are taken over: the mean is known to .3 % of a standard deviation.
@@ -80,6 +80,8 @@ impl Source for NormalisedToy {
 /// ```
 pub struct ToyDataset {
     law: NormalisedToy,
+    /// How many classes its points come with.
+    classes: Option<i64>,
     kind: Kind,
     device: Device,
 }
@@ -100,7 +102,19 @@ impl ToyDataset {
     pub fn of(law: NormalisedToy, kind: Kind, device: Device) -> Result<Self, Error> {
         let NormalisedToy { toy, units } = law;
         // The statistics go to the device once, not with every batch.
-        Ok(Self { law: NormalisedToy { toy, units: units.to(kind, device)? }, kind, device })
+        Ok(Self { law: NormalisedToy { toy, units: units.to(kind, device)? }, classes: None, kind, device })
+    }
+
+    /// The same points, which come with their class, a condition called `labels`.
+    ///
+    /// # Errors
+    /// `NoClasses` where the toy has none.
+    pub fn by_class(self) -> Result<Self, DataError> {
+        let classes = self.law.toy.classes();
+        match classes {
+            Some(_) => Ok(Self { classes, ..self }),
+            None => Err(DataError::NoClasses { data: self.law.toy.name().to_owned() }),
+        }
     }
 
     /// The law that the points are drawn from, in the data set's units.
@@ -108,9 +122,13 @@ impl ToyDataset {
         &self.law
     }
 
-    fn fresh(&self, split: Split, n: i64, step: u64, draws: &mut Draws) -> Result<Tensor, Error> {
+    fn fresh(&self, split: Split, n: i64, step: u64, draws: &mut Draws) -> Result<(Tensor, Conditions), Error> {
         let mut own = Seed(draws.bits()).stream(split.name()).at(step);
-        self.law.sample(n, &mut own, self.kind, self.device)
+        if self.classes.is_none() {
+            return Ok((self.law.sample(n, &mut own, self.kind, self.device)?, Conditions::default()));
+        }
+        let (x, classes) = self.law.toy.sample_classes(n, &mut own, self.kind, self.device)?;
+        Ok((self.law.units.apply(&x)?, Conditions::of(LABELS, classes)?))
     }
 }
 
@@ -128,10 +146,22 @@ impl Dataset for ToyDataset {
     }
 
     fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error> {
-        self.fresh(Split::Train, n, step, &mut stream.at(step))
+        Ok(self.conditional_minibatch(n, step, stream)?.0)
     }
 
     fn points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
+        Ok(self.conditional_points(split, n, draws)?.0)
+    }
+
+    fn condition(&self) -> Option<(&str, ConditionKind)> {
+        Some((LABELS, ConditionKind::Classes(self.classes?)))
+    }
+
+    fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
+        self.fresh(Split::Train, n, step, &mut stream.at(step))
+    }
+
+    fn conditional_points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<(Tensor, Conditions), Error> {
         self.fresh(split, n, 0, draws)
     }
 

@@ -33,7 +33,7 @@ pub use stored::check_stored;
 use crate::samples::Events;
 use crate::suite;
 use std::fmt;
-use strait_core::{Coupling, Draws, Error, Pairs};
+use strait_core::{Conditions, Coupling, Draws, Error, Pairs};
 use tch::{Device, Kind, Tensor};
 
 /// What a coupling or stored pairs must satisfy.
@@ -62,6 +62,12 @@ pub enum Law {
     Together,
     /// Every stored pair is drawn equally often.
     Uniform,
+    /// Under conditions, a pair of a coupling that keeps them has the condition of the row that its source point was drawn
+    /// with: the source under a condition is the whole source.
+    KeepsConditions,
+    /// Under conditions of rows in another order, with the rows, the same data row goes with each source row of the same
+    /// place and condition.
+    Order,
 }
 
 /// How a coupling keeps the marginal of the data.
@@ -123,6 +129,80 @@ pub fn check<C: Coupling>(
         independence(case, &coupling)?;
         if promise.marginals == Marginals::OnAverage { on_average(case, &coupling) } else { Ok(()) }
     })
+}
+
+/// Holds a coupling to the laws of [`Coupling`] under conditions: those of pairs alone, for batches in which each row has a
+/// class, a vector or nothing, and that the conditions of a pair are those of its data row. One that `keeps` them pairs rows of
+/// a class with rows of the same class, and is optimal within each.
+///
+/// # Errors
+/// The first broken law, on a shrunk case.
+pub fn check_given<C: Coupling>(
+    subject: &str,
+    keeps: bool,
+    build: impl Fn(&Case) -> Result<C, Error>,
+) -> Result<(), Broken> {
+    suite::run(subject, Law::Runs, suite::config(), &Events::Small.cases(7), |case| {
+        let coupling = build(case).map_err(runs)?;
+        let n = case.batch;
+        let (x0, x1) = (case.points("x0", n, Kind::Double)?, case.points("x1", n, Kind::Double)? * 2.0 + 0.5);
+        let mut draws = case.stream().stream("conditions").at(0);
+        let labels = draws.integers(3, &[n], Device::Cpu).map_err(runs)?;
+        let vectors = draws.normal(&[n, 2], Kind::Double, Device::Cpu).map_err(runs)?;
+        for (rows, classes) in [(Some(labels), true), (Some(vectors), false), (None, false)] {
+            let conditions = match &rows {
+                Some(rows) => Conditions::of("c", rows.shallow_clone()).map_err(runs)?,
+                None => Conditions::default(),
+            };
+            under_conditions(case, &coupling, (&x0, &x1), (&conditions, keeps && classes))?;
+        }
+        Ok(())
+    })
+}
+
+fn under_conditions(
+    case: &Case,
+    coupling: &impl Coupling,
+    (x0, x1): (&Tensor, &Tensor),
+    (conditions, keeps): (&Conditions, bool),
+) -> Result<(), Fault> {
+    let n = case.batch;
+    let draws = || case.stream().stream("coupling").at(0);
+    let pair = |x0: &Tensor, x1: &Tensor, conditions: &Conditions| {
+        coupling.couple_given(x0.copy(), x1.copy(), conditions, &mut draws()).map_err(runs)
+    };
+    let pairs = pair(x0, x1, conditions)?;
+    ensure(pairs.x0 == *x0, Law::Source, || "the rows are not those that were given, in their order".into())?;
+    let rows = rows_of(&pairs, n)?;
+    let places = Tensor::from_slice(&rows);
+    let named = x1.index_select(0, &places);
+    ensure(pairs.x1 == named, Law::TargetRows, || format!("the data rows are not {rows:?} of the given ones"))?;
+    let again = pair(x0, x1, conditions)?;
+    ensure(again.x1 == pairs.x1, Law::Repeatable, || "other pairs from the same draws".into())?;
+    let given = conditions.only().map_err(runs)?;
+    let carried = pairs.carried(conditions.shallow_clone()).map_err(runs)?;
+    let carried = carried.only().map_err(runs)?;
+    let wanted = given.map(|rows| rows.index_select(0, &places));
+    ensure(carried == wanted.as_ref(), Law::TargetRows, || format!("the conditions are not those of rows {rows:?}"))?;
+    if !keeps {
+        return Ok(());
+    }
+    ensure(carried == given, Law::KeepsConditions, || format!("the classes are {carried:?} for {given:?}"))?;
+    ensure(sorted(&pairs.x1)? == sorted(x1)?, Law::Target, || format!("the rows are {rows:?}"))?;
+    let Some(labels) = given else { return Ok(()) };
+    for class in 0..3 {
+        let own = labels.eq(class).nonzero().view([-1]);
+        if own.size()[0] > 0 {
+            let of = |x: &Tensor| x.index_select(0, &own);
+            optimality(&of(x0), &of(x1), squared(&of(x0), &of(&pairs.x1)))?;
+        }
+    }
+    // No two of these points are alike, and the best pairs are the same in any order.
+    let order = case.stream().stream("order").at(0).permutation(n, Device::Cpu).map_err(runs)?;
+    let of = |x: &Tensor| x.index_select(0, &order);
+    let mixed = pair(&of(x0), &of(x1), &conditions.gather(&order).map_err(runs)?)?;
+    let same = mixed.x1.allclose(&of(&pairs.x1), 0.0, 0.0, false);
+    ensure(same, Law::Order, || "other pairs of the same rows in another order".into())
 }
 
 fn couple(coupling: &impl Coupling, x0: &Tensor, x1: &Tensor, draws: &mut Draws) -> Result<Pairs, Fault> {

@@ -12,7 +12,7 @@ mod tensors;
 mod trajectories;
 mod wasserstein;
 
-pub use couplings::{ExactOt, Independent, Led};
+pub use couplings::{ConditionalOt, ExactOt, Independent, Led};
 pub use discrepancy::{Bandwidth, Mmd, energy_distance, mmd};
 pub use distances::MATRIX_BYTES;
 pub use error::{Cloud, PairsError, PointsError, TransportError};

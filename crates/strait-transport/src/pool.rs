@@ -3,7 +3,7 @@
 use crate::couplings::ExactOt;
 use crate::reflow::{Generated, StoredPairs};
 use std::time::{Duration, Instant};
-use strait_core::{Coupling, Error, PairedDataset, Pairs, Seed, Stream};
+use strait_core::{Conditions, Coupling, Error, PairedDataset, Pairs, Seed, Stream};
 use tch::Tensor;
 
 /// Pairs of k batches of fresh source and data points, each batch paired once by [`ExactOt`], in memory.
@@ -105,5 +105,13 @@ impl PairedDataset for Pool {
 
     fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Pairs, Error> {
         self.pairs.minibatch(n, step, stream)
+    }
+
+    fn is_conditional(&self) -> bool {
+        self.pairs.is_conditional()
+    }
+
+    fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Pairs, Conditions), Error> {
+        self.pairs.conditional_minibatch(n, step, stream)
     }
 }

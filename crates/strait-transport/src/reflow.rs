@@ -3,14 +3,14 @@
 use crate::error::PairsError;
 use std::fs;
 use std::path::{Path, PathBuf};
-use strait_core::{Error, PairedDataset, Pairs, Stream};
+use strait_core::{Conditions, Error, PairedDataset, Pairs, Stream};
 use strait_io::npy::{self, Array};
 use strait_io::{Element, IoError};
 use tch::{Device, Kind, Tensor};
 
 /// A folder of pairs in shards, `pairs-00003-of-00016.npy` and so on, each an array (n, 2, ...) in single precision:
-/// the source point first, then the point it was carried to. Where pairs have labels, `labels-00003-of-00016.npy`
-/// holds (n,) integers.
+/// the source point first, then the point it was carried to. Where pairs were carried under conditions,
+/// `labels-00003-of-00016.npy` holds (n,) integers, or vectors (n, k) in single precision.
 ///
 /// A shard appears whole or not at all, so that a generation that was stopped goes on with the first one missing.
 ///
@@ -45,7 +45,7 @@ pub struct Generated {
     pub x0: Tensor,
     /// Where they were carried, (n, ...).
     pub x1: Tensor,
-    /// The label or condition that each was carried under, (n,) of integers.
+    /// The condition that each was carried under: classes (n,) of integers, or vectors (n, k).
     pub labels: Option<Tensor>,
 }
 
@@ -97,10 +97,12 @@ impl PairStore {
             return Err(Error::Shape { what: "generated points", expected, found: x1.size() }.into());
         }
         if let Some(labels) = labels {
-            if labels.size() != [n] {
-                return Err(Error::Shape { what: "labels", expected: format!("({n},)"), found: labels.size() }.into());
+            if labels.size().first() != Some(&n) {
+                let expected = format!("({n}, ...)");
+                return Err(Error::Shape { what: "labels", expected, found: labels.size() }.into());
             }
-            npy::write(&self.path("labels", index), labels, Element::I64).map_err(file_error)?;
+            let element = if labels.is_floating_point() { Element::F32 } else { Element::I64 };
+            npy::write(&self.path("labels", index), labels, element).map_err(file_error)?;
         }
         let pairs = Tensor::f_stack(&[x0, x1], 1).map_err(Error::from)?;
         npy::write(&self.path("pairs", index), &pairs, Element::F32).map_err(file_error)
@@ -114,7 +116,7 @@ impl PairStore {
         let (mut pairs, mut labels) = (vec![], vec![]);
         for index in 0..self.shards() {
             let path = self.path("pairs", index);
-            let shard = read(&path, Element::F32)?;
+            let shard = read(&path, &[Element::F32])?;
             let found = shard.size();
             if found.len() < 3 || found[0] != self.size(index) || found[1] != 2 {
                 let problem = format!("it is {found:?} and should be [{}, 2, ...]", self.size(index));
@@ -123,16 +125,19 @@ impl PairStore {
             pairs.push(shard);
             let path = self.path("labels", index);
             if path.is_file() {
-                labels.push(read(&path, Element::I64)?);
+                labels.push(read(&path, &[Element::I64, Element::F32])?);
             }
         }
         let joined = |parts: &[Tensor], kind: Kind| -> Result<Tensor, Error> {
             Ok(Tensor::f_cat(parts, 0)?.f_to_kind(kind)?.f_to_device(device)?)
         };
         let all = joined(&pairs, kind)?;
-        let labels = if labels.is_empty() { None } else { Some(joined(&labels, Kind::Int64)?) };
+        let labels = match labels.first() {
+            None => None,
+            Some(first) => Some(joined(&labels, if first.is_floating_point() { kind } else { Kind::Int64 })?),
+        };
         if let Some(labels) = &labels
-            && labels.size() != [self.pairs]
+            && labels.size().first() != Some(&self.pairs)
         {
             let problem = format!("there are labels for {:?} of {} pairs", labels.size(), self.pairs);
             return Err(PairsError::Damaged { path: self.folder.clone(), problem });
@@ -152,12 +157,13 @@ fn file_error(error: IoError) -> PairsError {
     }
 }
 
-fn read(path: &Path, element: Element) -> Result<Tensor, PairsError> {
+fn read(path: &Path, elements: &[Element]) -> Result<Tensor, PairsError> {
     let Array { values, element: found } = npy::read(path).map_err(file_error)?;
-    if found == element {
+    if elements.contains(&found) {
         return Ok(values);
     }
-    let problem = format!("it holds numbers of type {} in place of {}", found.descr(), element.descr());
+    let wanted: Vec<&str> = elements.iter().map(|element| element.descr()).collect();
+    let problem = format!("it holds numbers of type {} in place of {}", found.descr(), wanted.join(" or "));
     Err(PairsError::Damaged { path: path.to_owned(), problem })
 }
 
@@ -189,7 +195,7 @@ impl StoredPairs {
         &self.x1
     }
 
-    /// The label of each pair, (n,), where there are labels.
+    /// The condition of each pair, classes (n,) or vectors (n, k), where there are any: of a minibatch, called `labels`.
     pub fn labels(&self) -> Option<&Tensor> {
         self.labels.as_ref()
     }
@@ -208,5 +214,16 @@ impl PairedDataset for StoredPairs {
         let rows = stream.at(step).integers(self.count(), &[n], self.x0.device())?;
         let (x0, x1) = (self.x0.f_index_select(0, &rows)?, self.x1.f_index_select(0, &rows)?);
         Ok(Pairs { x0, x1, target_rows: Some(rows) })
+    }
+
+    fn is_conditional(&self) -> bool {
+        self.labels.is_some()
+    }
+
+    fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Pairs, Conditions), Error> {
+        let pairs = self.minibatch(n, step, stream)?;
+        let all = self.labels.as_ref().map(|labels| Conditions::of("labels", labels.shallow_clone())).transpose()?;
+        let conditions = pairs.carried(all.unwrap_or_default())?;
+        Ok((pairs, conditions))
     }
 }

@@ -1,9 +1,9 @@
 //! Every coupling of this crate under the laws of its trait, and couplings with faults that the laws must find.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use strait_core::{Coupling, Draws, Error, PairedDataset, Pairs, Seed, Stream};
-use strait_laws::coupling::{Case, Law, Marginals, Promise, check, check_stored};
-use strait_transport::{ExactOt, Generated, Independent, PairStore, PairsError, Sinkhorn, StoredPairs};
+use strait_core::{Conditions, Coupling, Draws, Error, PairedDataset, Pairs, Seed, Stream};
+use strait_laws::coupling::{Case, Law, Marginals, Promise, check, check_given, check_stored};
+use strait_transport::{ConditionalOt, ExactOt, Generated, Independent, PairStore, PairsError, Sinkhorn, StoredPairs};
 use tch::{Device, Kind, Tensor};
 
 const ONCE: Promise = Promise { marginals: Marginals::EachRowOnce, optimal: false };
@@ -23,6 +23,107 @@ fn exact_optimal_transport() {
 #[test]
 fn sinkhorn() {
     check("Sinkhorn", AVERAGE, |_| Ok(Sinkhorn::new(1.0))).unwrap();
+}
+
+#[test]
+fn conditional_optimal_transport() {
+    check("ConditionalOt", OPTIMAL, |_| Ok(ConditionalOt::default())).unwrap();
+}
+
+#[test]
+fn every_coupling_carries_conditions_and_a_conditional_one_keeps_them() {
+    check_given("Independent", true, |_| Ok(Independent)).unwrap_err(); // within a class no pairs are the best
+    check_given("Independent", false, |_| Ok(Independent)).unwrap();
+    check_given("ExactOt", false, |_| Ok(ExactOt)).unwrap();
+    check_given("Sinkhorn", false, |_| Ok(Sinkhorn::new(1.0))).unwrap();
+    check_given("ConditionalOt", true, |_| Ok(ConditionalOt::default())).unwrap();
+    let plain = check_given("ExactOt", true, |_| Ok(ExactOt)).unwrap_err();
+    assert_eq!(plain.law, Law::KeepsConditions, "{plain}");
+}
+
+/// A conditional coupling with a fault.
+#[derive(Debug, Clone, Copy)]
+enum Unkept {
+    IgnoresThem,
+    Misnames,
+    AsDrawn,
+    LooksAtTheOrder,
+}
+
+impl Coupling for Unkept {
+    fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error> {
+        ExactOt.couple(x0, x1, draws)
+    }
+
+    fn couple_given(&self, x0: Tensor, x1: Tensor, c: &Conditions, draws: &mut Draws) -> Result<Pairs, Error> {
+        match self {
+            Self::IgnoresThem => self.couple(x0, x1, draws),
+            Self::AsDrawn => Independent.couple(x0, x1, draws),
+            Self::Misnames => {
+                Ok(Pairs { target_rows: None, ..ConditionalOt::default().couple_given(x0, x1, c, draws)? })
+            }
+            Self::LooksAtTheOrder => {
+                // The best pairs for the second half of a class alone.
+                let n = x0.size()[0];
+                let half = Tensor::arange(n, (Kind::Int64, Device::Cpu)).ge(n / 2).to_kind(Kind::Int64);
+                let split = c.only()?.filter(|rows| !rows.is_floating_point()).map(|rows| rows * 2 + half);
+                match split {
+                    Some(split) => ConditionalOt::default().couple_given(x0, x1, &Conditions::of("c", split)?, draws),
+                    None => self.couple(x0, x1, draws),
+                }
+            }
+        }
+    }
+
+    fn is_independent(&self) -> bool {
+        false
+    }
+
+    fn name(&self) -> &str {
+        "unkept"
+    }
+}
+
+#[test]
+fn faults_under_conditions_are_found_by_their_law() {
+    for (fault, laws) in [
+        (Unkept::IgnoresThem, &[Law::KeepsConditions][..]),
+        (Unkept::Misnames, &[Law::TargetRows]),
+        (Unkept::AsDrawn, &[Law::NeverWorse, Law::BruteForce]),
+        (Unkept::LooksAtTheOrder, &[Law::NeverWorse, Law::BruteForce, Law::Order]),
+    ] {
+        let broken = check_given(&format!("{fault:?}"), true, |_| Ok(fault)).unwrap_err();
+        assert!(laws.contains(&broken.law), "{broken}");
+    }
+}
+
+/// Of vectors: as the share falls pairs keep their conditions, at a share of 1 they are those of plain OT, and the share
+/// is that of the pairs that cost less than those drawn.
+#[test]
+fn conditions_that_are_vectors_are_kept_as_far_as_the_share_says() {
+    let mut draws = Seed(0).stream("points").at(0);
+    let mut normal = |d: i64| draws.normal(&[128, d], Kind::Double, Device::Cpu).unwrap();
+    let (x0, x1) = (normal(2), normal(2));
+    let c = x1.narrow(1, 0, 1);
+    let pair = |share: f64| {
+        let conditions = Conditions::of("c", c.shallow_clone()).unwrap();
+        let draws = &mut Seed(0).stream("coupling").at(0);
+        ConditionalOt { share }.couple_given(x0.copy(), x1.copy(), &conditions, draws).unwrap()
+    };
+    let moved = |share: f64| {
+        let rows = pair(share).target_rows.unwrap();
+        (c.index_select(0, &rows) - &c).square().mean(Kind::Double).double_value(&[])
+    };
+    let plain = ExactOt.couple(x0.copy(), x1.copy(), &mut Seed(0).stream("coupling").at(0)).unwrap();
+    assert_eq!(pair(1.0).target_rows, plain.target_rows);
+    let [all, some, few] = [1.0, 0.1, 0.02].map(moved);
+    assert!(all > 2.0 * some && some > 2.0 * few && few > 0.0, "{all} {some} {few}");
+    for share in [0.0, -1.0, 1.5, f64::NAN] {
+        let conditions = Conditions::of("c", c.shallow_clone()).unwrap();
+        let draws = &mut Seed(0).stream("coupling").at(0);
+        let error = ConditionalOt { share }.couple_given(x0.copy(), x1.copy(), &conditions, draws).unwrap_err();
+        assert!(error.to_string().contains("the share of a conditional OT"), "{error}");
+    }
 }
 
 fn carried(x0: &Tensor) -> Tensor {

@@ -87,9 +87,7 @@ impl Source for Mixture {
     }
 
     fn sample(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
-        let which = draws.integers(self.centres.size()[0], &[n], device)?;
-        let centres = move_to(&self.centres, kind, device)?.f_index_select(0, &which)?;
-        Ok(draws.normal(&[n, self.event[0]], kind, device)? * self.sd + centres)
+        Ok(self.sample_classes(n, draws, kind, device)?.0)
     }
 
     fn log_density(&self, x: &Tensor) -> Result<Tensor, Error> {
@@ -106,5 +104,16 @@ impl Source for Mixture {
 impl Toy for Mixture {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The modes.
+    fn classes(&self) -> Option<i64> {
+        Some(self.centres.size()[0])
+    }
+
+    fn sample_classes(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<(Tensor, Tensor), Error> {
+        let which = draws.integers(self.centres.size()[0], &[n], device)?;
+        let centres = move_to(&self.centres, kind, device)?.f_index_select(0, &which)?;
+        Ok((draws.normal(&[n, self.event[0]], kind, device)? * self.sd + centres, which))
     }
 }

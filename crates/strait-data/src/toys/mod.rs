@@ -22,13 +22,27 @@ pub use s_curve::SCurve;
 pub use two_spirals::TwoSpirals;
 
 use crate::DataError;
-use strait_core::{Error, Source};
-use tch::{Kind, Tensor};
+use strait_core::{Draws, Error, Source};
+use tch::{Device, Kind, Tensor};
 
 /// A distribution with a name that states its variant in full, such as `8gaussians (8 centres, radius 5, sd 1)`.
 pub trait Toy: Source {
     /// The name with every parameter.
     fn name(&self) -> &str;
+
+    /// How many classes its points have: its modes, arms or circles; None where it is of one piece.
+    fn classes(&self) -> Option<i64> {
+        None
+    }
+
+    /// The points of [`Source::sample`] of the same draws, with the class of each, (n,) of 64-bit integers: all 0 where there
+    /// are no classes.
+    ///
+    /// # Errors
+    /// As there.
+    fn sample_classes(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<(Tensor, Tensor), Error> {
+        Ok((self.sample(n, draws, kind, device)?, Tensor::f_zeros([n], (Kind::Int64, device))?))
+    }
 }
 
 /// $\log 2\pi$.
@@ -79,12 +93,12 @@ fn finite(toy: &'static str, parameter: &'static str, value: f64) -> Result<(), 
 }
 
 /// Adds `sd` times standard normal noise in place of a fresh (n, 2) tensor.
-fn with_noise(x: Tensor, sd: f64, draws: &mut strait_core::Draws) -> Result<Tensor, Error> {
+fn with_noise(x: Tensor, sd: f64, draws: &mut Draws) -> Result<Tensor, Error> {
     let noise = draws.normal(&x.size(), x.kind(), x.device())?;
     Ok(x + noise * sd)
 }
 
-/// Fair coin flips, (n,) of 0 and 1, in the kind of the samples.
-fn coin(n: i64, draws: &mut strait_core::Draws, kind: Kind, device: tch::Device) -> Result<Tensor, Error> {
-    Ok(draws.integers(2, &[n], device)?.f_to_kind(kind)?)
+/// Fair coin flips, (n,) of 0 and 1.
+fn coin(n: i64, draws: &mut Draws, device: Device) -> Result<Tensor, Error> {
+    draws.integers(2, &[n], device)
 }

@@ -52,12 +52,7 @@ impl Source for Moons {
     }
 
     fn sample(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
-        let angle = draws.uniform(&[n], kind, device)? * PI;
-        let inner = coin(n, draws, kind, device)?;
-        let sign: Tensor = 1.0 - &inner * 2.0;
-        let moons = planar(&(angle.f_cos()? * &sign + &inner), &(angle.f_sin()? * &sign + inner * 0.5))?;
-        let shift = Tensor::f_from_slice(&self.shift)?.f_to_kind(kind)?.f_to_device(device)?;
-        Ok(with_noise(moons, self.noise, draws)? * self.scale + shift)
+        Ok(self.sample_classes(n, draws, kind, device)?.0)
     }
 
     fn log_density(&self, _: &Tensor) -> Result<Tensor, Error> {
@@ -68,5 +63,20 @@ impl Source for Moons {
 impl Toy for Moons {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The outer half circle and the inner one.
+    fn classes(&self) -> Option<i64> {
+        Some(2)
+    }
+
+    fn sample_classes(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<(Tensor, Tensor), Error> {
+        let angle = draws.uniform(&[n], kind, device)? * PI;
+        let class = coin(n, draws, device)?;
+        let inner = class.f_to_kind(kind)?;
+        let sign: Tensor = 1.0 - &inner * 2.0;
+        let moons = planar(&(angle.f_cos()? * &sign + &inner), &(angle.f_sin()? * &sign + inner * 0.5))?;
+        let shift = Tensor::f_from_slice(&self.shift)?.f_to_kind(kind)?.f_to_device(device)?;
+        Ok((with_noise(moons, self.noise, draws)? * self.scale + shift, class))
     }
 }

@@ -25,12 +25,7 @@ impl Source for Pinwheel {
     }
 
     fn sample(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
-        let blade = draws.integers(5, &[n], device)?.f_to_kind(kind)? * (2.0 * PI / 5.0);
-        let along = draws.normal(&[n], kind, device)? * 0.3 + 1.0;
-        let across = draws.normal(&[n], kind, device)? * 0.1;
-        let angle = along.f_exp()? * 0.25 + blade;
-        let (cos, sin) = (angle.f_cos()?, angle.f_sin()?);
-        Ok(planar(&(&along * &cos + &across * &sin), &(across * cos - along * sin))? * 2.0)
+        Ok(self.sample_classes(n, draws, kind, device)?.0)
     }
 
     fn log_density(&self, _: &Tensor) -> Result<Tensor, Error> {
@@ -41,5 +36,20 @@ impl Source for Pinwheel {
 impl Toy for Pinwheel {
     fn name(&self) -> &str {
         "pinwheel (5 blades, sd 0.3 by 0.1, rate 0.25, times 2)"
+    }
+
+    /// The blades.
+    fn classes(&self) -> Option<i64> {
+        Some(5)
+    }
+
+    fn sample_classes(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<(Tensor, Tensor), Error> {
+        let class = draws.integers(5, &[n], device)?;
+        let blade = class.f_to_kind(kind)? * (2.0 * PI / 5.0);
+        let along = draws.normal(&[n], kind, device)? * 0.3 + 1.0;
+        let across = draws.normal(&[n], kind, device)? * 0.1;
+        let angle = along.f_exp()? * 0.25 + blade;
+        let (cos, sin) = (angle.f_cos()?, angle.f_sin()?);
+        Ok((planar(&(&along * &cos + &across * &sin), &(across * cos - along * sin))? * 2.0, class))
     }
 }

@@ -44,9 +44,7 @@ impl Source for Rings {
     }
 
     fn sample(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
-        let radius = (draws.integers(4, &[n], device)?.f_to_kind(kind)? + 1.0) * RADII[0];
-        let angle = draws.uniform(&[n], kind, device)? * (2.0 * PI);
-        with_noise(planar(&(&radius * angle.f_cos()?), &(radius * angle.f_sin()?))?, self.noise, draws)
+        Ok(self.sample_classes(n, draws, kind, device)?.0)
     }
 
     fn log_density(&self, x: &Tensor) -> Result<Tensor, Error> {
@@ -67,5 +65,18 @@ impl Source for Rings {
 impl Toy for Rings {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The circles, from within.
+    fn classes(&self) -> Option<i64> {
+        Some(4)
+    }
+
+    fn sample_classes(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<(Tensor, Tensor), Error> {
+        let class = draws.integers(4, &[n], device)?;
+        let radius = (class.f_to_kind(kind)? + 1.0) * RADII[0];
+        let angle = draws.uniform(&[n], kind, device)? * (2.0 * PI);
+        let x = with_noise(planar(&(&radius * angle.f_cos()?), &(radius * angle.f_sin()?))?, self.noise, draws)?;
+        Ok((x, class))
     }
 }

@@ -40,11 +40,7 @@ impl Source for TwoSpirals {
     }
 
     fn sample(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
-        let angle = draws.uniform(&[n], kind, device)?.f_sqrt()? * (3.0 * PI);
-        let arm = planar(&(-&angle * angle.f_cos()?), &(&angle * angle.f_sin()?))?;
-        let arm = draws.uniform(&[n, 2], kind, device)? * 0.5 + arm;
-        let sign = coin(n, draws, kind, device)?.f_unsqueeze(1)? * 2.0 - 1.0;
-        super::with_noise(arm * sign / 3.0, self.noise, draws)
+        Ok(self.sample_classes(n, draws, kind, device)?.0)
     }
 
     fn log_density(&self, _: &Tensor) -> Result<Tensor, Error> {
@@ -55,5 +51,19 @@ impl Source for TwoSpirals {
 impl Toy for TwoSpirals {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The arms.
+    fn classes(&self) -> Option<i64> {
+        Some(2)
+    }
+
+    fn sample_classes(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<(Tensor, Tensor), Error> {
+        let angle = draws.uniform(&[n], kind, device)?.f_sqrt()? * (3.0 * PI);
+        let arm = planar(&(-&angle * angle.f_cos()?), &(&angle * angle.f_sin()?))?;
+        let arm = draws.uniform(&[n, 2], kind, device)? * 0.5 + arm;
+        let class = coin(n, draws, device)?;
+        let sign = class.f_to_kind(kind)?.f_unsqueeze(1)? * 2.0 - 1.0;
+        Ok((super::with_noise(arm * sign / 3.0, self.noise, draws)?, class))
     }
 }

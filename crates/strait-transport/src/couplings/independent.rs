@@ -23,12 +23,12 @@ impl Coupling for Independent {
     }
 }
 
-/// Refuses batches of different sizes.
-pub(super) fn same_count(x0: &Tensor, x1: &Tensor) -> Result<(), Error> {
+/// How many rows both batches have; refuses those of different sizes.
+pub(super) fn same_count(x0: &Tensor, x1: &Tensor) -> Result<i64, Error> {
     let count = |points: &Tensor| points.size().first().map_or(0, |&count| count as usize);
     let (source_count, target_count) = (count(x0), count(x1));
     if source_count == target_count {
-        return Ok(());
+        return Ok(source_count as i64);
     }
     Err(Error::other(PointsError::Counts { source_count, target_count }))
 }

@@ -1,0 +1,159 @@
+//! Points with what they come under: the same points as without, each with its own class or vector, in every form of data;
+//! and what is refused of an array of conditions, in one line that names it.
+
+use strait_core::{ConditionKind, Dataset, Seed, Split};
+use strait_data::{ArrayDataset, DataError, FileOptions, Scaling, Splits, Toy, ToyDataset, from_file, toys::*};
+use strait_io::{Element, npz};
+use tch::{Device, Kind, Tensor};
+
+const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
+
+fn toys() -> Vec<Box<dyn Toy>> {
+    vec![
+        Box::new(Mixture::eight_gaussians(5.0, 0.3).unwrap()),
+        Box::new(Moons::new(0.05, 2.0, [-1.0, 0.0]).unwrap()),
+        Box::new(TwoSpirals::new(0.1).unwrap()),
+        Box::new(Rings::new(0.08).unwrap()),
+        Box::new(Pinwheel),
+    ]
+}
+
+/// As `data` has them without conditions; how many classes it has.
+fn agree(plain: &dyn Dataset, data: &dyn Dataset, classes: i64) {
+    let stream = Seed(3).stream("data");
+    assert!(plain.condition().is_none());
+    assert_eq!(data.condition(), Some(("labels", ConditionKind::Classes(classes))));
+    for step in [0, 5] {
+        let (x, conditions) = data.conditional_minibatch(20, step, stream).unwrap();
+        assert_eq!(x, plain.minibatch(20, step, stream).unwrap());
+        assert_eq!(conditions.get("labels").unwrap().size(), [20]);
+        assert!(plain.conditional_minibatch(20, step, stream).unwrap().1.is_empty());
+    }
+    for split in SPLITS {
+        let (x, _) = data.conditional_points(split, 15, &mut stream.at(1)).unwrap();
+        assert_eq!(x, plain.points(split, 15, &mut stream.at(1)).unwrap());
+    }
+}
+
+#[test]
+fn points_of_a_toy_come_with_their_class() {
+    for (toy, same) in toys().into_iter().zip(toys()) {
+        let (name, classes) = (toy.name().to_owned(), toy.classes().unwrap());
+        let plain = ToyDataset::new(toy, Kind::Double, Device::Cpu).unwrap();
+        let data = ToyDataset::new(same, Kind::Double, Device::Cpu).unwrap().by_class().unwrap();
+        agree(&plain, &data, classes);
+        // Classes are as frequent as each other, and points of one lie together.
+        let (x, conditions) = data.conditional_points(Split::Test, 4000, &mut Seed(0).stream("points").at(0)).unwrap();
+        let labels = conditions.get("labels").unwrap();
+        let spread = |x: &Tensor| x.var_dim([0i64].as_slice(), true, false).sum(Kind::Double).double_value(&[]);
+        for class in 0..classes {
+            let own = x.index_select(0, &labels.eq(class).nonzero().view([-1]));
+            let share = own.size()[0] as f64 / 4000.0;
+            assert!((share - 1.0 / classes as f64).abs() < 0.05, "{name}: {share} of class {class}");
+            let is_ring = name.starts_with("rings") || name.starts_with("two-spirals");
+            assert!(is_ring || spread(&own) < 0.9 * spread(&x), "{name}: class {class} is spread as all are");
+        }
+    }
+    let toy = ToyDataset::new(Box::new(Gaussian::planar().unwrap()), Kind::Float, Device::Cpu).unwrap();
+    let line = toy.by_class().err().unwrap().to_string();
+    assert!(line.starts_with("gaussian") && line.contains("has no classes"), "{line}");
+}
+
+fn rows(n: i64) -> Tensor {
+    Tensor::arange(n, (Kind::Int64, Device::Cpu))
+}
+
+/// Points (10 i, 1) of class i mod 3.
+fn points(from: i64, n: i64) -> Tensor {
+    let x = (rows(n) + from).to_kind(Kind::Float) * 10.0;
+    Tensor::stack(&[&x, &x.ones_like()], 1)
+}
+
+fn archive(folder: &tempfile::TempDir, arrays: &[(&str, Tensor)]) -> std::path::PathBuf {
+    let path = folder.path().join("own.npz");
+    let typed: Vec<_> = arrays.iter().map(|(name, x)| (*name, x, Element::of(x.kind()).unwrap())).collect();
+    npz::write(&path, &typed).unwrap();
+    path
+}
+
+fn load(path: &std::path::Path, condition: &str) -> Result<ArrayDataset, DataError> {
+    let options = FileOptions { condition: Some(condition.into()), ..FileOptions::default() };
+    from_file(path, &options, Seed(0), Kind::Float, Device::Cpu)
+}
+
+/// The numbers of the rows that points were made of.
+fn made_of(data: &ArrayDataset, x: &Tensor) -> Tensor {
+    (data.denormalise(x).unwrap().select(1, 0) / 10.0).round().to_kind(Kind::Int64)
+}
+
+#[test]
+fn rows_of_a_file_keep_their_own_condition_however_they_are_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let class = |from: i64, n: i64| (rows(n) + from).remainder(3);
+    let vector = |from: i64, n: i64| {
+        let x = (rows(n) + from).to_kind(Kind::Double);
+        Tensor::stack(&[&x, &(-&x)], 1)
+    };
+    let whole = [("data", points(0, 50)), ("labels", class(0, 50)), ("place", vector(0, 50))];
+    let parts = [
+        ("train", points(0, 40)),
+        ("test", points(40, 10)),
+        ("train_labels", class(0, 40)),
+        ("y_test", class(40, 10)),
+        ("train_place", vector(0, 40)),
+        ("test_place", vector(40, 10)),
+    ];
+    for arrays in [&whole[..], &parts[..]] {
+        let path = archive(&folder, arrays);
+        for (name, kind) in [("labels", ConditionKind::Classes(3)), ("place", ConditionKind::Vector(2))] {
+            let data = load(&path, name).unwrap();
+            assert_eq!(data.condition(), Some((name, kind)));
+            let minibatch = data.conditional_minibatch(16, 3, Seed(0).stream("data")).unwrap();
+            let splits = SPLITS.map(|split| data.conditional_points(split, 4, &mut Seed(0).stream("p").at(1)).unwrap());
+            for (x, conditions) in splits.into_iter().chain([minibatch]) {
+                let (row, found) = (made_of(&data, &x), conditions.get(name).unwrap());
+                match kind {
+                    ConditionKind::Classes(_) => assert_eq!(*found, row.remainder(3)),
+                    ConditionKind::Vector(_) => assert_eq!(found.select(1, 1), -row.to_kind(Kind::Float)),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn arrays_that_are_no_conditions_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let x = || ("data", points(0, 50));
+    let refused = |arrays: &[(&str, Tensor)], condition: &str| {
+        let line = load(&archive(&folder, arrays), condition).unwrap_err().to_string();
+        assert!(!line.contains('\n'), "{line}");
+        line
+    };
+    for (line, words) in [
+        (refused(&[x()], "labels"), "holds no array `labels`"),
+        (refused(&[x(), ("labels", rows(50).remainder(3))], "place"), "holds no array `place`"),
+        (refused(&[x(), ("labels", rows(49).remainder(3))], "labels"), "condition `labels`: it is [49] for 50 points"),
+        (refused(&[x(), ("labels", rows(50) - 1)], "labels"), "has label -1"),
+        (refused(&[x(), ("place", points(0, 50).view([50, 1, 2]))], "place"), "a condition is (n,) or (n, k)"),
+        (refused(&[x(), ("place", points(0, 50).log() * f64::NAN)], "place"), "`place` holds NaN"),
+        (
+            refused(
+                &[("train", points(0, 40)), ("test", points(40, 10)), ("train_labels", rows(40).remainder(3))],
+                "labels",
+            ),
+            "holds no array `test_labels`",
+        ),
+    ] {
+        assert!(line.contains(words), "{line}");
+    }
+    let npy = folder.path().join("own.npy");
+    strait_io::npy::write(&npy, &points(0, 50), Element::F32).unwrap();
+    assert!(load(&npy, "labels").unwrap_err().to_string().contains("holds no array `labels`"));
+    // A class that no training point has.
+    let all = Splits { train: points(0, 9), validation: points(9, 3), test: points(12, 3) };
+    let data = ArrayDataset::new("mine", &all, Scaling::Overall, Kind::Float, Device::Cpu).unwrap();
+    let labels = Splits { train: rows(9).remainder(3), validation: rows(3), test: rows(3) + 1 };
+    let line = data.conditioned("group", &labels).unwrap_err().to_string();
+    assert_eq!(line, "condition `group`: a test point has label 3, and those of the training points are 0 to 2");
+}
