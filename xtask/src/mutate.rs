@@ -7,6 +7,7 @@
 //! when something else failed.
 
 mod beside;
+mod conditions;
 mod data;
 mod distributed;
 mod flow_map;
@@ -89,6 +90,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&program::FAULTS)
         .chain(&guard::FAULTS)
         .chain(&distributed::FAULTS)
+        .chain(&conditions::FAULTS)
 }
 
 /// `cargo xtask mutate [FILTER]`: the faults whose file or name contains the filter.

@@ -9,8 +9,8 @@ use own_conditions::{Affine, affine, samples, trainer};
 use std::cell::RefCell;
 use std::rc::Rc;
 use strait_core::{
-    Batch, Bound, Conditional, Conditions, Coupling, Dataset, Draws, Error, FlowMap, Loss, Models, Objective, Pairs,
-    Parameters, Seed, Split, StandardNormal, Stream, VelocityField,
+    Batch, Bound, Conditional, Conditions, Coupling, Dataset, Draws, Error, FlowMap, Loss, Models, Objective,
+    PairedDataset, Pairs, Parameters, Seed, Split, StandardNormal, Stream, VelocityField,
 };
 use strait_optim::objectives::{
     ConditionalVariance, Energy, FieldStraightness, FlowMatching, LagrangianDistillation, MapResidual,
@@ -68,15 +68,37 @@ impl Coupling for Mixed {
     }
 }
 
-/// A flow map of conditions that looks whether each sample comes with its own: x is the end of a path or on it, and its
-/// first coordinate is at most the label's; at t = 1 the label itself.
+/// Pairs of one point, (c, 0) of class c: so is every point of their path.
+struct Still;
+
+impl PairedDataset for Still {
+    fn event_shape(&self) -> &[i64] {
+        &[2]
+    }
+    fn count(&self) -> i64 {
+        i64::MAX
+    }
+    fn is_conditional(&self) -> bool {
+        true
+    }
+    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Pairs, Error> {
+        Ok(self.conditional_minibatch(n, step, stream)?.0)
+    }
+    fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Pairs, Conditions), Error> {
+        let (x, conditions) = Marked.conditional_minibatch(n, step, stream)?;
+        Ok((Pairs { x0: x.copy(), x1: x, target_rows: None }, conditions))
+    }
+}
+
+/// A flow map that stays where it is, and looks whether each sample comes with its own class, on paths of [`Still`].
 struct Watching(Affine);
 
 impl Conditional for Watching {
     fn velocity_given(&self, x: &Tensor, t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
         let labels = conditions.get("labels")?;
-        assert_eq!(labels.size(), t.size());
-        self.0.velocity_given(x, t, conditions)
+        let class = x.detach().select(1, 0).round().to_kind(Kind::Int64);
+        assert_eq!(class, *labels, "samples under the conditions of others");
+        Ok(self.0.velocity_given(x, t, conditions)? * 0.0)
     }
     fn is_flow_map(&self) -> bool {
         true
@@ -106,12 +128,19 @@ impl FlowMap for Watching {
 }
 
 fn of(plan: LevelPlan, velocity: impl Fn(Affine) -> Box<dyn VelocityField>) -> Result<Trainer<'static>, OptimError> {
+    let source: &'static StandardNormal = Box::leak(Box::new(StandardNormal::new(&[2])));
+    on(Pairing::Drawn { source, data: &Marked, coupling: &Mixed }, plan, velocity)
+}
+
+fn on(
+    pairing: Pairing<'static>,
+    plan: LevelPlan,
+    velocity: impl Fn(Affine) -> Box<dyn VelocityField>,
+) -> Result<Trainer<'static>, OptimError> {
     let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
     let velocity = velocity(affine(&mut parameters.root())?);
     let levels = vec![Level::new(LevelName::Velocity, parameters, &[])?];
     let phases = vec![Phase { name: "fit".into(), turns: 3, levels: vec![plan], fresh: vec![] }];
-    let source: &'static StandardNormal = Box::leak(Box::new(StandardNormal::new(&[2])));
-    let pairing = Pairing::Drawn { source, data: &Marked, coupling: &Mixed };
     Trainer::new(System { interpolant: Box::new(Linear), velocity, levels }, phases, pairing, Seed(0))
 }
 
@@ -163,7 +192,7 @@ fn every_objective_evaluates_each_sample_under_its_own_condition() {
         spans(plan(MapResidual { acceleration: 0.1 })),
     ] {
         let name = plan.objective();
-        let mut trainer = of(plan, |net| Box::new(Watching(net))).unwrap();
+        let mut trainer = on(Pairing::Stored(&Still), plan, |net| Box::new(Watching(net))).unwrap();
         (0..3).for_each(|_| trainer.turn().unwrap_or_else(|error| panic!("{name}: {error}")));
         assert_eq!(trainer.log().unwrap()[0].skipped, 0, "{name}");
     }

@@ -125,6 +125,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
             scaling,
             arrays: arrays(&config.arrays),
             dequantise: config.dequantise,
+            condition: config.condition.clone(),
             image: config.image.map(|[channels, height, width]| Image { channels, height, width }),
             ..FileOptions::default()
         };
@@ -137,9 +138,9 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         let image = config.image.map(|[channels, height, width]| Image { channels, height, width });
         let options = FolderOptions { image, flips: config.flips };
         let points = from_folder(path, options, seed, KIND, device).map_err(|error| of_file(error, path))?;
-        return Data::images(points, None, device);
+        return Data::images(by_class(points, config)?, None, device);
     }
-    let images = |points| Data::images(points, config.classifier(), device);
+    let images = |points| Data::images(by_class(points, config)?, config.classifier(), device);
     let toy: Box<dyn Toy> = match config.name {
         Some(DataName::FashionMnist) => return images(fashion_mnist(&data_dir()?, KIND, device)?),
         Some(DataName::Mnist) => return images(mnist(&data_dir()?, KIND, device)?),
@@ -148,6 +149,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         Some(DataName::Emoji) => return images(emoji(&data_dir()?, config.flips, KIND, device)?),
         Some(DataName::Digits) => {
             let points = digits(&data_dir()?, KIND, device)?;
+            let points = by_class(points, config)?;
             let ink = |image: Image| Picture::new(Shade::Ink, image.height, image.width, (0.0, 1.0));
             let picture = points.image().map(ink);
             return Ok(Data { classifier: config.classifier(), ..Data::of(points, picture, device)? });
@@ -173,11 +175,18 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
     };
     let scaling = scaling.unwrap_or(Scaling::Overall);
     if let Some(n) = config.points {
-        return Data::of(drawn_once(&*toy, n, scaling, seed, device)?, None, device);
+        let points = drawn_once(&*toy, n, scaling, seed, device)?;
+        return Data::of(by_class(points, config)?, None, device);
     }
     let points = ToyDataset::of(NormalisedToy::scaled(toy, scaling)?, KIND, device)?;
     let units = points.law().units().to(KIND, device)?;
+    let points = if config.condition.is_some() { points.by_class()? } else { points };
     Ok(Data { points: Box::new(points), picture: None, units, form: None, classifier: None })
+}
+
+/// Points with their classes, where the config asks for them.
+fn by_class(points: ArrayDataset, config: &DataConfig) -> Result<ArrayDataset, DataError> {
+    if config.condition.is_some() { points.by_class() } else { Ok(points) }
 }
 
 /// The names of a file's arrays.
@@ -207,9 +216,15 @@ pub fn of_file(error: DataError, path: &Path) -> ProgramError {
 
 /// `n` points of a toy for each split.
 fn drawn_once(toy: &dyn Toy, n: i64, scaling: Scaling, seed: Seed, device: Device) -> Result<ArrayDataset, DataError> {
-    let draw = |split: Split| toy.sample(n, &mut seed.stream("points").stream(split.name()).at(0), KIND, Device::Cpu);
-    let arrays = Splits { train: draw(Split::Train)?, validation: draw(Split::Validation)?, test: draw(Split::Test)? };
-    ArrayDataset::new(toy.name(), &arrays, scaling, KIND, device)
+    let draw =
+        |split: Split| toy.sample_classes(n, &mut seed.stream("points").stream(split.name()).at(0), KIND, Device::Cpu);
+    let (train, validation, test) = (draw(Split::Train)?, draw(Split::Validation)?, draw(Split::Test)?);
+    let arrays = Splits { train: train.0, validation: validation.0, test: test.0 };
+    let data = ArrayDataset::new(toy.name(), &arrays, scaling, KIND, device)?;
+    match toy.classes() {
+        Some(_) => data.with_labels(&Splits { train: train.1, validation: validation.1, test: test.1 }),
+        None => Ok(data),
+    }
 }
 
 /// `[source]` for a data set.
@@ -218,16 +233,14 @@ fn drawn_once(toy: &dyn Toy, n: i64, scaling: Scaling, seed: Seed, device: Devic
 /// `Config` where its samples have another shape than the data's.
 pub fn source(config: SourceConfig, data: &Data) -> Result<Box<dyn Source>, ProgramError> {
     let event = data.points.event_shape();
-    let source: Box<dyn Source> = match config {
-        SourceConfig::Normal => Box::new(StandardNormal::new(event)),
-        SourceConfig::Moons { noise, scale, shift } => {
-            if event != [2] {
-                let (key, must) = ("source.name = \"moons\"".into(), "left out for data that are not planar".into());
-                return Err(ConfigError::Value { key, must }.into());
-            }
-            let moons = Box::new(Moons::new(noise, scale, shift)?);
-            Box::new(NormalisedToy::in_units(moons, data.units.to(KIND, data.units.mean().device())?))
-        }
+    let toy: (&str, Box<dyn Toy>) = match config {
+        SourceConfig::Normal => return Ok(Box::new(StandardNormal::new(event))),
+        SourceConfig::Moons { noise, scale, shift } => ("moons", Box::new(Moons::new(noise, scale, shift)?)),
+        SourceConfig::EightGaussians { radius, sd } => ("8gaussians", Box::new(Mixture::eight_gaussians(radius, sd)?)),
     };
-    Ok(source)
+    if event != [2] {
+        let (key, must) = (format!("source.name = \"{}\"", toy.0), "left out for data that are not planar".into());
+        return Err(ConfigError::Value { key, must }.into());
+    }
+    Ok(Box::new(NormalisedToy::in_units(toy.1, data.units.to(KIND, data.units.mean().device())?)))
 }

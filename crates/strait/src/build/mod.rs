@@ -18,7 +18,7 @@ use crate::ProgramError;
 use crate::config::{Config, CouplingConfig};
 use strait_core::{Coupling, Parameters};
 use strait_optim::{Level, LevelName, OptimError};
-use strait_transport::{ExactOt, Independent};
+use strait_transport::{ConditionalOt, ExactOt, Independent};
 use tch::Device;
 
 /// `cpu`, `cuda` or `cuda:N`.
@@ -52,6 +52,7 @@ pub fn coupling(config: &CouplingConfig) -> Box<dyn Coupling> {
         CouplingConfig::Reflow { teacher: Some(teacher), .. } => coupling(&teacher.coupling),
         CouplingConfig::Independent | CouplingConfig::Reflow { teacher: None, .. } => Box::new(Independent),
         CouplingConfig::Ot => Box::new(ExactOt),
+        CouplingConfig::ConditionalOt { share } => Box::new(ConditionalOt { share: *share }),
     }
 }
 

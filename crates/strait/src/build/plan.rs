@@ -61,7 +61,7 @@ impl Plans<'_> {
             times: config.times,
             spans: config.spans,
             noise: config.noise,
-            condition_drop: 0.0,
+            condition_drop: config.condition_drop,
             rate: LearningRate { peak: config.rate, warm_up: config.warm_up, decay: config.decay },
             betas: config.betas,
             weight_decay: config.weight_decay,

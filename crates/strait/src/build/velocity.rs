@@ -3,7 +3,7 @@
 use super::one_step::OneStep;
 use crate::ProgramError;
 use crate::config::{ActivationConfig, ConfigError, ImageNetworkConfig, TransformConfig, VelocityConfig};
-use strait_core::{Parameters, Seed, VelocityField};
+use strait_core::{ConditionKind, Parameters, Seed, VelocityField};
 use strait_flows::{Glow, Plan, Transform};
 use strait_nets::{
     Activation, EmbeddingConfig, Mlp, MlpConfig, MlpFlowMap, TimeFeatures, Transformer, TransformerConfig, Unet,
@@ -22,12 +22,18 @@ pub struct Velocity {
     pub flow: Option<OneStep>,
 }
 
-/// `[velocity]` for samples of shape `event`.
+/// `[velocity]` for samples of shape `event` under a condition, where there is one.
 ///
 /// # Errors
 /// `Config` for a network of images and samples that are none; `Setting` for a network that they do not fit, or a flow of
 /// samples of one number; libtorch's, when memory runs out.
-pub fn velocity(config: &VelocityConfig, event: &[i64], seed: Seed, device: Device) -> Result<Velocity, ProgramError> {
+pub fn velocity(
+    config: &VelocityConfig,
+    event: &[i64],
+    condition: Option<ConditionKind>,
+    seed: Seed,
+    device: Device,
+) -> Result<Velocity, ProgramError> {
     let mut parameters = Parameters::new(seed, Kind::Float, device);
     let d = event.iter().product();
     let config = match config {
@@ -39,7 +45,7 @@ pub fn velocity(config: &VelocityConfig, event: &[i64], seed: Seed, device: Devi
                 blocks: unet.blocks,
                 attention: unet.attention,
                 heads: unet.heads,
-                embedding: embedding(&unet.shared),
+                embedding: embedding(&unet.shared, condition),
                 ..UnetConfig::of(image(event)?)
             };
             let field = Box::new(Unet::new(&net, &mut parameters.root())?);
@@ -51,7 +57,7 @@ pub fn velocity(config: &VelocityConfig, event: &[i64], seed: Seed, device: Devi
                 width: transformer.width,
                 depth: transformer.depth,
                 heads: transformer.heads,
-                embedding: embedding(&transformer.shared),
+                embedding: embedding(&transformer.shared, condition),
                 ..TransformerConfig::of(image(event)?)
             };
             let field = Box::new(Transformer::new(&net, &mut parameters.root())?);
@@ -84,10 +90,12 @@ pub fn velocity(config: &VelocityConfig, event: &[i64], seed: Seed, device: Devi
         octaves => TimeFeatures::Fourier(octaves),
     };
     let net = MlpConfig { input: d, hidden: config.hidden.clone(), output: d, activation, time, zero_last: false };
-    let field: Box<dyn VelocityField> = if config.map {
-        Box::new(MlpFlowMap::new(&net, &mut parameters.root())?)
-    } else {
-        Box::new(Mlp::new(&net, &mut parameters.root())?)
+    let scope = &mut parameters.root();
+    let field: Box<dyn VelocityField> = match (config.map, condition) {
+        (true, None) => Box::new(MlpFlowMap::new(&net, scope)?),
+        (true, Some(condition)) => Box::new(MlpFlowMap::conditional(&net, condition, scope)?),
+        (false, None) => Box::new(Mlp::new(&net, scope)?),
+        (false, Some(condition)) => Box::new(Mlp::conditional(&net, condition, scope)?),
     };
     Ok(Velocity { field, parameters, flow: None })
 }
@@ -98,12 +106,12 @@ fn image(event: &[i64]) -> Result<[i64; 3], ConfigError> {
     event.try_into().map_err(|_| ConfigError::Value { key: "velocity.family".into(), must })
 }
 
-fn embedding(shared: &ImageNetworkConfig) -> EmbeddingConfig {
+fn embedding(shared: &ImageNetworkConfig, condition: Option<ConditionKind>) -> EmbeddingConfig {
     let features = match shared.time_octaves {
         0 => TimeFeatures::Raw,
         octaves => TimeFeatures::Fourier(octaves),
     };
-    EmbeddingConfig { times: 1 + usize::from(shared.map), features, condition: None, width: shared.embedding }
+    EmbeddingConfig { times: 1 + usize::from(shared.map), features, condition, width: shared.embedding }
 }
 
 pub(super) fn transform(config: TransformConfig) -> Transform {

@@ -10,7 +10,7 @@ use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::output::print_line;
 use crate::run::stop::Stop;
-use crate::run::summary::{Evaluation, MethodSummary, SUMMARY};
+use crate::run::summary::{ClassEvaluation, Evaluation, MethodSummary, SUMMARY};
 use crate::training::context::RunContext;
 use crate::training::training_run::TrainingRun;
 use clap::Args;
@@ -111,6 +111,11 @@ fn print(method: &MethodSummary) -> Result<(), ProgramError> {
                 "{name:10} {field:7} {solver:8} nfe {nfe:4}  {metric:22} {value:.4}  floor {floor:.4}"
             ))?;
         }
+    }
+    for ClassEvaluation { class, solver, nfe, metric, value, floor, .. } in &method.classes {
+        print_line(&format!(
+            "{name:10} class {class:<3} {solver:8} nfe {nfe:4}  {metric:22} {value:.4}  floor {floor:.4}"
+        ))?;
     }
     if let Some(found) = &method.likelihood {
         print_line(&format!(

@@ -1,5 +1,6 @@
 //! The commands: each joins the stages into what it is for.
 
+mod asked;
 pub mod compare;
 mod config_of;
 pub mod evaluate;

@@ -1,5 +1,6 @@
 //! `sample`: new samples of a trained run, to an array or a picture.
 
+use super::asked::Asked;
 use crate::build::Picture;
 use crate::config::{GridConfig, check_range};
 use crate::evaluation::choose_average::choose_average;
@@ -12,10 +13,10 @@ use clap::Args;
 use indicatif::{MultiProgress, ProgressBar};
 use std::fs;
 use std::path::{Path, PathBuf};
-use strait_core::Seed;
+use strait_core::{Conditions, Seed, VelocityField};
 use strait_io::{Element, npz};
-use strait_ode::{Method, OdeError, Options};
-use strait_report::{Colour, ScatterCell, ScatterGrid, ScatterRow};
+use strait_ode::{Guided, Method, OdeError, Options};
+use strait_report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
 use tch::{Kind, Tensor};
 use tracing::warn;
 
@@ -34,10 +35,12 @@ pub struct SampleArgs {
     /// Times of the solver's steps
     #[arg(long, value_enum, default_value = "uniform")]
     grid: GridConfig,
-    /// How many samples
+    /// How many samples; of --classes, of each; of --conditions, as many as it has rows
     #[arg(long, default_value_t = 100)]
     count: i64,
-    /// Where to: an .npz (array `samples`, in the data's own units) or a .png
+    #[command(flatten)]
+    asked: Asked,
+    /// Where to: an .npz (array `samples`, in the data's own units, and one of what they are under) or a .png
     #[arg(long, default_value = "samples.npz")]
     out: PathBuf,
     /// Another seed draws other samples
@@ -90,7 +93,15 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         let of_ode = |error: OdeError| refused(solver, error.to_string());
         let method: Method = solver.parse().map_err(of_ode)?;
         if !matches!(method, Method::Dopri5(_)) {
-            method.steps(nfe).map_err(of_ode)?;
+            let each = args.asked.evaluations();
+            if !nfe.is_multiple_of(each) {
+                let guidance = args.asked.guidance;
+                return Err(refused(
+                    solver,
+                    format!("at --guidance {guidance} a step takes {each} evaluations; take an even count"),
+                ));
+            }
+            method.steps(nfe / each).map_err(of_ode)?;
         }
         Ok::<_, ProgramError>(method)
     };
@@ -101,26 +112,38 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     if method == Method::Map && !config.is_flow_map() {
         return Err(refused("map", "the run's velocity is not trained as a flow map; take another solver".into()));
     }
+    if method == Method::Map && args.asked.evaluations() > 1 {
+        return Err(refused("map", "a guided velocity is the diagonal of no flow map; take --solver euler".into()));
+    }
     if args.nfe.is_some_and(|nfe| nfe != 1) && config.velocity.kind().is_one_step {
         warn!("its velocity is one step of a flow: a sample takes 1 evaluation, and --nfe {nfe} is passed over");
     } else if args.nfe.is_some() && matches!(method, Method::Dopri5(_)) {
         warn!("dopri5 chooses its own evaluations: --nfe {nfe} is passed over");
     }
     let context = RunContext::new(&config, &args.device)?;
+    let conditions = args.asked.conditions(&config, &context, args.count)?;
+    let count = conditions.count().unwrap_or(args.count);
+    if count > MOST {
+        let problem = format!("{count} samples in all, and {MOST} are the most");
+        return Err(ProgramError::Argument { argument: "--count".into(), problem });
+    }
     let run = TrainingRun::new(&config, folder.path());
     let models = run.on_newest(|| choose_average(&run, &context, run.load(&context)?))?;
     let (taken, turns) = (models.state.position.step, config.turns());
     if taken < turns {
         warn!("its training stands at turn {taken} of {turns}: these are no samples of the finished one");
     }
-    let (method, nfe) = if models.flow.is_some() { (Method::Euler, 1) } else { (method, nfe) };
+    let (method, nfe) =
+        if models.flow.is_some() { (Method::Euler, 1) } else { (method, nfe / args.asked.evaluations()) };
     let grid = grids::grid(args.grid, &config.evaluate.grid_search, (method, nfe), &models, &context, &folder)?;
     let mut draws = Seed(config.seed).stream("sample").at(args.seed);
-    let x0 = context.source.sample(args.count, &mut draws, Kind::Float, context.device)?;
+    let x0 = context.source.sample(count, &mut draws, Kind::Float, context.device)?;
     let bar = bars.add(ProgressBar::new(1000));
     let tell = |done: f64| bar.set_position((done * 1000.0) as u64);
     let options = Options { chunk: Some(4096), trajectory: false, progress: Some(&tell) };
-    let solution = method.solve(&*models.velocity, &x0, &grid, options)?;
+    let guided = Guided { field: &*models.velocity, weight: args.asked.guidance };
+    let field: &dyn VelocityField = if args.asked.guidance == 1.0 { &*models.velocity } else { &guided };
+    let solution = method.solve_given(field, &conditions, &x0, &grid, options)?;
     bar.finish_and_clear();
     let x = context.data.points.denormalise(&solution.x)?;
     refuse_non_finite(&x, &folder)?;
@@ -130,11 +153,15 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
                 Some(form) => (form.store(&x)?, form.element()),
                 None => (x.shallow_clone(), Element::of(x.kind()).unwrap_or(Element::F32)),
             };
-            npz::write(&args.out, &[("samples", &x, element)])?;
+            let mut arrays = vec![("samples", &x, element)];
+            // Where the data's condition is called as samples are, these come first.
+            let under = conditions.named().filter(|(name, _)| *name != "samples");
+            arrays.extend(under.map(|(name, rows)| (name, rows, Element::of(rows.kind()).unwrap_or(Element::F32))));
+            npz::write(&args.out, &arrays)?;
         }
-        Format::Png => write_png(&args.out, folder.name(), context.data.picture, &x)?,
+        Format::Png => write_png(&args.out, folder.name(), context.data.picture, (&x, &conditions))?,
     }
-    tracing::info!("{} samples, {}, {} evaluations each", args.count, method, solution.nfe);
+    tracing::info!("{count} samples, {method}, {} evaluations each", solution.nfe);
     Ok(args.out.clone())
 }
 
@@ -153,17 +180,49 @@ fn refuse_non_finite(x: &Tensor, folder: &RunFolder) -> Result<(), ProgramError>
     Err(ProgramError::Run { path: folder.path().to_owned(), problem })
 }
 
-fn write_png(path: &Path, title: String, picture: Option<Picture>, x: &Tensor) -> Result<(), ProgramError> {
+fn write_png(
+    path: &Path,
+    title: String,
+    picture: Option<Picture>,
+    (x, conditions): (&Tensor, &Conditions),
+) -> Result<(), ProgramError> {
+    let (id, caption) = ("samples".to_owned(), String::new());
+    let by_class = by_class(x, conditions)?;
     let png = match picture {
-        Some(picture) => picture.png(title, x)?,
+        Some(picture) if by_class.len() == 1 => picture.png(title, x)?,
+        Some(picture) => {
+            let row = |(label, x, colour): (String, Tensor, Colour)| {
+                let cell = ImageCell { values: picture.values(&x, i64::MAX), note: String::new() };
+                ImageRow { label, colour, cells: vec![cell] }
+            };
+            let (columns, rows) = (vec![String::new()], by_class.into_iter().map(row).collect());
+            ImageGrid { id, title, caption, format: picture.format, columns, last_is_truth: false, rows }.draw()?.png
+        }
         None => {
-            let (id, caption, colour) = ("samples".to_owned(), String::new(), Colour::of(1));
-            let cell = ScatterCell { points: page::points(x, i64::MAX), note: String::new() };
-            let row = ScatterRow { label: String::new(), colour, cells: vec![cell] };
-            ScatterGrid { id, title, caption, columns: vec![String::new()], rows: vec![row], truth: None }.draw()?.png
+            let row = |(label, x, colour): (String, Tensor, Colour)| {
+                let cell = ScatterCell { points: page::points(&x, i64::MAX), note: String::new() };
+                ScatterRow { label, colour, cells: vec![cell] }
+            };
+            let rows = by_class.into_iter().map(row).collect();
+            ScatterGrid { id, title, caption, columns: vec![String::new()], rows, truth: None }.draw()?.png
         }
     };
     write(path, &png)
+}
+
+/// Samples with a name and a colour, those of each class for themselves.
+fn by_class(x: &Tensor, conditions: &Conditions) -> Result<Vec<(String, Tensor, Colour)>, ProgramError> {
+    let Some(labels) = conditions.only()?.filter(|labels| !labels.is_floating_point()) else {
+        return Ok(vec![(String::new(), x.shallow_clone(), Colour::of(1))]);
+    };
+    let mut classes = Vec::<i64>::try_from(labels).map_err(strait_core::Error::from)?;
+    classes.sort_unstable();
+    classes.dedup();
+    let of = |&class: &i64| {
+        let places = labels.eq(class).nonzero().view([-1]);
+        Ok((format!("class {class}"), x.f_index_select(0, &places)?, Colour::of(class.unsigned_abs() as usize)))
+    };
+    classes.iter().map(of).collect()
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ProgramError> {

@@ -20,6 +20,7 @@ impl Config {
         self.velocity.check()?;
         self.interpolant.check()?;
         self.check_coupling()?;
+        self.check_condition()?;
         let velocity = self.velocity.kind();
         let must = "given, unless velocity.family is `gaussian`, and only then";
         need(self.phase.is_empty() != velocity.is_trained, "phase", self.phase.len(), must)?;
@@ -87,6 +88,8 @@ impl Config {
             let must = "flow_matching for a path whose marginal field is not known";
             need(family.has_marginal || kind.needs_invertible, key, objective, must)?;
         }
+        let exact = kind.needs_independent && self.data.condition.is_some();
+        need(!exact, key, objective, "left out where data.condition is given: the exact field is that of all data")?;
         let map = !kind.needs_map || self.velocity.is_map();
         need(map, key, objective, "left to a velocity of two times (`velocity.map = true`)")?;
         let invertible = family.is_invertible || !kind.needs_invertible;
@@ -106,7 +109,7 @@ impl Config {
                 coupling.kind().is_drawn,
                 "coupling.teacher.coupling.name",
                 coupling.kind().name,
-                "independent or ot",
+                "independent, ot or conditional_ot",
             )?;
         }
         let teacher = self.teacher().map_or(Ok(()), |teacher| teacher.check());
@@ -114,6 +117,32 @@ impl Config {
             ConfigError::Value { key, must } => ConfigError::Value { key: format!("coupling.teacher: {key}"), must },
             error => error,
         })
+    }
+
+    /// Refuses what knows of a condition where there is none, and a condition that nothing takes.
+    fn check_condition(&self) -> Result<(), ConfigError> {
+        let (given, velocity) = (self.data.condition.as_ref(), self.velocity.kind());
+        let must = "left out where velocity.family takes none";
+        need(given.is_none() || velocity.takes_conditions, "data.condition", given, must)?;
+        let first = match &self.coupling {
+            CouplingConfig::Reflow { teacher: Some(teacher), .. } => &teacher.coupling,
+            coupling => coupling,
+        };
+        let knows = matches!(first, CouplingConfig::ConditionalOt { .. });
+        need(
+            given.is_some() || !knows,
+            "coupling.name",
+            first.kind().name,
+            "another, where data.condition is left out",
+        )?;
+        for (i, phase) in self.phase.iter().enumerate() {
+            for (j, level) in phase.level.iter().enumerate() {
+                let key = format!("phase.{i}.level.{j}.condition_drop");
+                let must = "0 where data.condition is left out";
+                need(given.is_some() || level.condition_drop == 0.0, &key, level.condition_drop, must)?;
+            }
+        }
+        Ok(())
     }
 
     fn check_evaluate(&self) -> Result<(), ConfigError> {

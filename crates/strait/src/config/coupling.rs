@@ -13,6 +13,13 @@ pub enum CouplingConfig {
     Independent,
     /// The exact optimal assignment of each minibatch (OT-CFM).
     Ot,
+    /// The optimal assignment of each minibatch that knows of the data's condition (C2OT): exact within each class, and of
+    /// vectors with a price on how far they are apart.
+    ConditionalOt {
+        /// Of conditions that are vectors, the share of all pairs that may cost less than those that were drawn.
+        #[serde(default = "share")]
+        share: f64,
+    },
     /// Rectified flow: before the run itself, its teacher is trained by the same phases, on independent pairs in the
     /// first round, and carries source points to pairs that the next round is trained on.
     Reflow {
@@ -28,6 +35,10 @@ pub enum CouplingConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         teacher: Option<Box<TeacherConfig>>,
     },
+}
+
+fn share() -> f64 {
+    0.05
 }
 
 /// `[coupling.teacher]`: the first teacher of a rectified flow, with the run's own data, source and velocity.
@@ -59,9 +70,16 @@ pub struct CouplingKind {
 }
 
 /// All couplings.
-pub const COUPLINGS: [CouplingKind; 3] = [
+pub const COUPLINGS: [CouplingKind; 4] = [
     CouplingKind { name: "independent", is_drawn: true, is_independent: true, method: "linear", example: "" },
     CouplingKind { name: "ot", is_drawn: true, is_independent: false, method: "ot", example: "" },
+    CouplingKind {
+        name: "conditional_ot",
+        is_drawn: true,
+        is_independent: false,
+        method: "conditional_ot",
+        example: "share = 0.1",
+    },
     CouplingKind {
         name: "reflow",
         is_drawn: false,
@@ -74,10 +92,11 @@ pub const COUPLINGS: [CouplingKind; 3] = [
 impl CouplingConfig {
     /// What there is to know of it.
     pub fn kind(&self) -> &'static CouplingKind {
-        let [independent, ot, reflow] = &COUPLINGS;
+        let [independent, ot, conditional_ot, reflow] = &COUPLINGS;
         match self {
             Self::Independent => independent,
             Self::Ot => ot,
+            Self::ConditionalOt { .. } => conditional_ot,
             Self::Reflow { .. } => reflow,
         }
     }

@@ -3,6 +3,7 @@
 use super::error::{ConfigError, need, one_of};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use strait_data::LABELS;
 
 /// The named data sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +82,10 @@ pub struct DataConfig {
     /// The names of the arrays of `file`, where they are not usual ones.
     #[serde(default, skip_serializing_if = "ArraysConfig::is_empty")]
     pub arrays: ArraysConfig,
+    /// What points are conditioned on, so that samples can be of a class, or under a vector: `labels`, the classes of named
+    /// data or of `file`; of `file` also an array of another name, as `train_NAME` and `test_NAME` or `NAME` beside `data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// Whether the whole numbers k of `file` become uniform on [k, k + 1), so that they have a density.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dequantise: bool,
@@ -144,6 +149,14 @@ pub enum SourceConfig {
     /// $N(0, I)$ in the units that networks see.
     #[default]
     Normal,
+    /// Eight Gaussians on a circle, given in the data's own units.
+    #[serde(rename = "8gaussians")]
+    EightGaussians {
+        /// The radius of the circle.
+        radius: f64,
+        /// The standard deviation of each.
+        sd: f64,
+    },
     /// Two half-circles, given in the data's own units. It has no density.
     Moons {
         /// Standard deviation of the noise, before scaling.
@@ -170,18 +183,20 @@ pub struct DatasetKind {
     pub has_classifier: bool,
     /// Whether it is images that may be mirrored left to right.
     pub may_flip: bool,
+    /// Whether its points have classes, which they can be conditioned on.
+    pub has_classes: bool,
 }
 
 /// All named data sets.
 pub const DATASETS: [DatasetKind; 15] = [
-    DatasetKind { keys: &["sd", "radius"], ..toy(DataName::EightGaussians, "8gaussians") },
-    toy(DataName::Moons, "moons"),
-    toy(DataName::TwoSpirals, "two-spirals"),
-    toy(DataName::Rings, "rings"),
-    toy(DataName::Pinwheel, "pinwheel"),
+    DatasetKind { keys: &["sd", "radius"], ..classes(DataName::EightGaussians, "8gaussians") },
+    classes(DataName::Moons, "moons"),
+    classes(DataName::TwoSpirals, "two-spirals"),
+    classes(DataName::Rings, "rings"),
+    classes(DataName::Pinwheel, "pinwheel"),
     toy(DataName::Checkerboard, "checkerboard"),
     DatasetKind { keys: &["dimension"], ..toy(DataName::Gaussian, "gaussian") },
-    toy(DataName::Mixture16, "mixture16"),
+    classes(DataName::Mixture16, "mixture16"),
     toy(DataName::SCurve, "s-curve"),
     DatasetKind { has_classifier: true, ..images(DataName::Digits, "digits") },
     DatasetKind { has_classifier: true, ..images(DataName::FashionMnist, "fashion-mnist") },
@@ -192,11 +207,15 @@ pub const DATASETS: [DatasetKind; 15] = [
 ];
 
 const fn toy(name: DataName, key: &'static str) -> DatasetKind {
-    DatasetKind { name, key, is_toy: true, keys: &[], has_classifier: false, may_flip: false }
+    DatasetKind { name, key, is_toy: true, keys: &[], has_classifier: false, may_flip: false, has_classes: false }
+}
+
+const fn classes(name: DataName, key: &'static str) -> DatasetKind {
+    DatasetKind { has_classes: true, ..toy(name, key) }
 }
 
 const fn images(name: DataName, key: &'static str) -> DatasetKind {
-    DatasetKind { is_toy: false, ..toy(name, key) }
+    DatasetKind { is_toy: false, ..classes(name, key) }
 }
 
 impl DataConfig {
@@ -235,6 +254,14 @@ impl DataConfig {
             self.flips,
             "left out for all but a `folder`, cifar10, cifar100 and emoji",
         )?;
+        if let Some(condition) = &self.condition {
+            let has_classes = self.folder.is_some() || kind.is_some_and(|kind| kind.has_classes);
+            let own = self.file.is_some() || (condition == LABELS && has_classes);
+            let those: Vec<&str> = DATASETS.iter().filter(|kind| kind.has_classes).map(|kind| kind.key).collect();
+            let must =
+                format!("`{LABELS}` of data with classes ({}, a `folder`), or an array of a `file`", those.join(", "));
+            need(own, "data.condition", condition, &must)?;
+        }
         let image = self.image.is_none_or(|[c, h, w]| [1, 3].contains(&c) && h > 0 && w > 0);
         need(image, "data.image", self.image, "1 or 3 channels, a height and a width")?;
         let of_one = |key: &str, value: Option<f64>| {

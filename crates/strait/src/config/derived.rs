@@ -25,6 +25,11 @@ impl Config {
         self.velocity.is_map() && self.last_velocity_level().is_some_and(LevelConfig::trains_map)
     }
 
+    /// Whether its velocity learns that of no condition: without one, or where conditions are dropped in its last phase.
+    pub fn has_unconditional(&self) -> bool {
+        self.data.condition.is_none() || self.last_velocity_level().is_some_and(|level| level.condition_drop > 0.0)
+    }
+
     /// The solver that its velocity is sampled with where nobody names one.
     pub fn default_solver(&self) -> &'static str {
         if self.is_flow_map() { "map" } else { "euler" }

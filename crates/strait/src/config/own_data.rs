@@ -29,6 +29,7 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
         times: Times::Uniform,
         spans: Spans { off_diagonal: if few { 0.25 } else { 0.75 }, from_start: 0.0 },
         noise: 0.0,
+        condition_drop: 0.0,
         rate,
         warm_up: 100,
         decay: Decay::Cosine,

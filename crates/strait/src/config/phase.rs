@@ -46,6 +46,10 @@ pub struct LevelConfig {
     /// Standard deviation of the noise added to both points of a pair, in the units that networks see.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub noise: f64,
+    /// The share of samples whose condition is dropped, so that the velocity of no condition is learned too: for guidance, and
+    /// for samples of no class.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub condition_drop: f64,
     /// The largest learning rate.
     pub rate: f64,
     /// Turns of linear warm-up.

@@ -38,7 +38,7 @@ const TURNS: f64 = 1e15;
 const ANY: f64 = f64::MAX;
 
 /// All numbers of a config. Where several fit a key, the longest is meant.
-pub const RANGES: [Range; 79] = [
+pub const RANGES: [Range; 83] = [
     of("version", VERSION as f64, VERSION as f64),
     of("seed", 0.0, i64::MAX as f64),
     list(of("data.image", 1.0, 65_536.0), 3),
@@ -49,6 +49,9 @@ pub const RANGES: [Range; 79] = [
     of("source.noise", 0.0, 1e6),
     above("source.scale", 0.0, 1e6),
     list(of("source.shift", -1e6, 1e6), 2),
+    above("source.radius", 0.0, 1e6),
+    above("source.sd", 0.0, 1e6),
+    above("coupling.share", 0.0, 1.0),
     of("coupling.rounds", 1.0, 64.0),
     of("coupling.pairs", 1.0, MANY),
     of("coupling.nfe", 1.0, 100_000.0),
@@ -78,6 +81,7 @@ pub const RANGES: [Range; 79] = [
     above("times.sharpness", 0.0, 700.0),
     above("times.power", 0.0, 1e3),
     of("level.noise", 0.0, 1e6),
+    of("level.condition_drop", 0.0, 1.0),
     above("level.rate", 0.0, 1e3),
     of("level.warm_up", 0.0, TURNS),
     list(of("level.betas", 0.0, 1.0), 2),

@@ -9,7 +9,7 @@ use strait_io::IoError;
 use toml::{Table, Value};
 
 /// The presets that come with the program, by name; the first is the default.
-pub const PRESETS: [(&str, &str); 21] = [
+pub const PRESETS: [(&str, &str); 23] = [
     ("digits", include_str!("../../presets/digits.toml")),
     ("digits-ot", include_str!("../../presets/digits-ot.toml")),
     ("8gaussians", include_str!("../../presets/8gaussians.toml")),
@@ -24,6 +24,8 @@ pub const PRESETS: [(&str, &str); 21] = [
     ("moons-map", include_str!("../../presets/moons-map.toml")),
     ("checkerboard-map", include_str!("../../presets/checkerboard-map.toml")),
     ("digits-map", include_str!("../../presets/digits-map.toml")),
+    ("8gaussians-classes", include_str!("../../presets/8gaussians-classes.toml")),
+    ("moons-classes", include_str!("../../presets/moons-classes.toml")),
     ("fashion-mnist", include_str!("../../presets/fashion-mnist.toml")),
     ("emoji", include_str!("../../presets/emoji.toml")),
     ("cifar10", include_str!("../../presets/cifar10.toml")),

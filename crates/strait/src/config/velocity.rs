@@ -62,6 +62,8 @@ pub struct VelocityKind {
     pub is_one_step: bool,
     /// Whether it takes images (C, H, W) alone.
     pub is_of_images: bool,
+    /// Whether it can be conditioned on something.
+    pub takes_conditions: bool,
     /// A small one, as the keys of `[velocity]`.
     pub example: &'static str,
 }
@@ -77,14 +79,22 @@ pub const VELOCITIES: [VelocityKind; 5] = [
     },
     VelocityKind {
         is_one_step: true,
+        takes_conditions: false,
         example: "steps = 2\ntransform = 'spline'\nhidden = [8]",
         ..network(VelocityFamily::Flow)
     },
-    VelocityKind { is_trained: false, ..network(VelocityFamily::Gaussian) },
+    VelocityKind { is_trained: false, takes_conditions: false, ..network(VelocityFamily::Gaussian) },
 ];
 
 const fn network(family: VelocityFamily) -> VelocityKind {
-    VelocityKind { family, is_trained: true, is_one_step: false, is_of_images: false, example: "" }
+    VelocityKind {
+        family,
+        is_trained: true,
+        is_one_step: false,
+        is_of_images: false,
+        takes_conditions: true,
+        example: "",
+    }
 }
 
 impl VelocityConfig {

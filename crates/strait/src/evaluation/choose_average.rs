@@ -68,7 +68,7 @@ impl Judge {
         let mut logarithms = 0.0;
         for &nfe in counts {
             let grid = TimeGrid::uniform(method.steps(nfe)?)?;
-            let scores = sample(context, &*models.velocity, method, &grid, &self.0)?.scores;
+            let scores = sample(context, (&*models.velocity, &self.0.conditions), method, &grid, &self.0)?.scores;
             logarithms += metric.of(&scores).map_or(f64::INFINITY, |(value, _)| value).ln();
         }
         Ok((logarithms / counts.len() as f64).exp())

@@ -218,6 +218,7 @@ mod tests {
             wall_seconds: 1.0,
             parameters: 10,
             evaluations: w2([1.0, 0.3]),
+            classes: vec![],
             straightness: straightness([10.0, 10.0, 10.0, 10.0], 22.0),
             likelihood: None,
             ess: EssSummary::default(),

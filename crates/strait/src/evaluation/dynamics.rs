@@ -8,7 +8,6 @@ use crate::training::models::Models;
 use strait_core::{Interpolant, Pairs};
 use strait_metrics::{Residual, Straightness, conditional_motion, residual, straightness};
 use strait_paths::{Along, Linear};
-use tch::Tensor;
 
 /// Times that a residual is taken at, and Euler steps between them.
 const RESIDUAL_TIMES: usize = 10;
@@ -20,7 +19,7 @@ const STEPS_BETWEEN: usize = 10;
 /// Those of the field.
 pub(super) fn straightness_of(models: &Models, reference: &Reference) -> Result<StraightnessSummary, ProgramError> {
     let settings = &reference.settings.dynamics;
-    let (along, bent) = dynamics(models, &reference.sources(), settings)?;
+    let (along, bent) = dynamics(models, reference, settings)?;
     Ok(StraightnessSummary {
         steps: if models.flow.is_some() { 1 } else { settings.steps },
         straightness: along.s,
@@ -34,15 +33,20 @@ pub(super) fn straightness_of(models: &Models, reference: &Reference) -> Result<
 }
 
 /// Energy, straightness and residual of the flow. What a flow of one step does is straight.
-fn dynamics(models: &Models, x0: &Tensor, settings: &DynamicsConfig) -> Result<(Straightness, Residual), ProgramError> {
-    let field = &*models.velocity;
+fn dynamics(
+    models: &Models,
+    reference: &Reference,
+    settings: &DynamicsConfig,
+) -> Result<(Straightness, Residual), ProgramError> {
+    let x0 = &reference.sources();
+    let field = &*reference.bound(&*models.velocity, x0.size()[0])?;
     if models.flow.is_some() {
         return Ok((straightness(field, x0, 1)?, Residual { times: vec![0.5], profile: vec![0.0] }));
     }
     let few = x0.narrow(0, 0, x0.size()[0].min(settings.trajectories));
     Ok((
         straightness(field, x0, settings.steps)?,
-        residual(field, &few, RESIDUAL_TIMES, STEPS_BETWEEN, Along::Forward)?,
+        residual(&*field.of_samples(0, few.size()[0])?, &few, RESIDUAL_TIMES, STEPS_BETWEEN, Along::Forward)?,
     ))
 }
 

@@ -9,7 +9,7 @@ use crate::run::summary::{EssSummary, ExactFieldSummary};
 use crate::training::context::RunContext;
 use crate::training::models::Models;
 use crate::training::training_run::TrainingRun;
-use strait_core::{Split, event_size};
+use strait_core::{Conditions, Split, event_size};
 use strait_metrics::residual;
 use strait_ode::{Method, TimeGrid};
 use strait_paths::{Along, ExactField};
@@ -35,7 +35,8 @@ fn field<'m>(
     let Some(path) = models.path.as_invertible() else { return Ok(None) };
     let mut draws = context.seed.stream("evaluation").stream("candidates").at(0);
     let candidates = context.data.points.points(Split::Train, candidates, &mut draws)?;
-    if models.flow.is_some() || !independent || !has_density(source, &candidates) {
+    // Of points under conditions, that of all of them is not what the velocity learns.
+    if models.flow.is_some() || context.condition().is_some() || !independent || !has_density(source, &candidates) {
         return Ok(None);
     }
     let count = candidates.size()[0];
@@ -83,7 +84,9 @@ pub(super) fn evaluate(
     let Some((field, candidates)) = field(context, run, models, sampled_candidates)? else { return Ok(None) };
     // Euler never looks at t = 1, where the field is not defined.
     let counts = reference.settings.nfe.iter().filter(|&&nfe| nfe <= most_nfe);
-    let at = |&nfe: &usize| sample(context, &field, Method::Euler, &TimeGrid::uniform(nfe)?, reference);
+    let at = |&nfe: &usize| {
+        sample(context, (&field, &Conditions::default()), Method::Euler, &TimeGrid::uniform(nfe)?, reference)
+    };
     let samples = counts.map(at).collect::<Result<Vec<_>, _>>()?;
     let ess = ess(&field, candidates, reference)?;
     let few = reference.x0.narrow(0, 0, trajectories.min(reference.x0.size()[0]));

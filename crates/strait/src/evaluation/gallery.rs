@@ -37,7 +37,9 @@ pub fn gallery(
     let each = reference.settings.dynamics.steps.div_ceil(PARTS);
     let grid = TimeGrid::uniform(PARTS * each)?;
     let options = Options { trajectory: true, ..Options::default() };
-    let solution = Method::Euler.solve(&*measured.models.velocity, &first(&reference.x0), &grid, options)?;
+    let x0 = first(&reference.x0);
+    let field = reference.bound(&*measured.models.velocity, x0.size()[0])?;
+    let solution = Method::Euler.solve(&*field, &x0, &grid, options)?;
     let states = solution.trajectory.unwrap_or_else(|| solution.x.unsqueeze(0));
     let mut trajectories = vec![];
     for part in 0..=PARTS {

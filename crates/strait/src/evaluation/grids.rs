@@ -1,5 +1,6 @@
 //! The times that a run is sampled at, searched ones kept with the run.
 
+use super::reference::bound;
 use crate::ProgramError;
 use crate::config::{GridConfig, GridSearchConfig};
 use crate::run::folder::RunFolder;
@@ -54,7 +55,8 @@ pub fn grid(
     }
     let mut draws = context.seed.stream("grid search").at(0); // nothing else draws from it
     let x0 = context.source.sample(search.points, &mut draws, Kind::Float, context.device)?;
-    let found = GridSearch { method, steps, trials: search.trials }.run(&*models.velocity, &x0)?;
+    let field = bound(&*models.velocity, &context.conditions(search.points, &mut draws)?)?;
+    let found = GridSearch { method, steps, trials: search.trials }.run(&*field, &x0)?;
     info!("a grid of {steps} steps: error {:.4}, on the uniform one {:.4}", found.error, found.uniform_error);
     known.push(Found {
         solver: method.name().into(),

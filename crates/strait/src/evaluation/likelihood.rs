@@ -1,12 +1,13 @@
 //! How likely a trained flow finds held-out data, in nats and in bits per dimension.
 
+use super::reference::Reference;
 use crate::ProgramError;
 use crate::config::LikelihoodConfig;
 use crate::run::summary::LikelihoodSummary;
 use crate::training::context::RunContext;
 use crate::training::models::Models;
 use std::f64::consts::LN_2;
-use strait_core::{Error, Source, VelocityField, event_size};
+use strait_core::{Conditions, Error, Source, VelocityField, event_size};
 use strait_ode::{Divergence, FlowDensity, Method, Mode, Options, TimeGrid};
 use tch::{Kind, Tensor};
 
@@ -20,18 +21,18 @@ struct Found {
     nfe: usize,
 }
 
-/// The likelihood of the first of some held-out points, (n, ...) in the units that the models see, under trained
-/// models; stated in the data's own units. None where the source has no density.
+/// The likelihood of the first of a reference's points under trained models, each given its own condition; stated in the
+/// data's own units. None where the source has no density.
 ///
 /// # Errors
 /// Those of the models and of the solver.
 pub(super) fn likelihood(
     models: &Models,
     context: &RunContext,
-    points: &Tensor,
+    reference: &Reference,
     settings: &LikelihoodConfig,
 ) -> Result<Option<LikelihoodSummary>, ProgramError> {
-    let source = &*context.source;
+    let (source, points) = (&*context.source, &reference.points);
     if !has_density(source, points) {
         return Ok(None);
     }
@@ -45,14 +46,15 @@ pub(super) fn likelihood(
             nfe: 1,
         },
         None if d <= settings.exact_dimensions => {
-            let points = few(settings.points);
-            along_flow(&*models.velocity, source, &points, exact(d), settings.steps, "exact divergence")?
+            let points = (&few(settings.points), &reference.conditions);
+            along_flow(&*models.velocity, source, points, exact(d), settings.steps, "exact divergence")?
         }
         None => {
             let (draws, pairs) = (context.seed.stream("evaluation").stream("probes").at(0), settings.probe_pairs);
             let probes = Divergence::Hutchinson { mode: Mode::Forward { at_once: 2 * pairs }, pairs, draws };
             let name = format!("Hutchinson's divergence, {pairs} antithetic pairs");
-            along_flow(&*models.velocity, source, &few(settings.probed_points), probes, settings.steps, &name)?
+            let points = (&few(settings.probed_points), &reference.conditions);
+            along_flow(&*models.velocity, source, points, probes, settings.steps, &name)?
         }
     };
     Ok(Some(summarise(&found, d, context.data.units.log_det())))
@@ -70,13 +72,14 @@ fn exact(d: i64) -> Divergence {
 fn along_flow(
     field: &dyn VelocityField,
     source: &dyn Source,
-    points: &Tensor,
+    (points, conditions): (&Tensor, &Conditions),
     divergence: Divergence,
     steps: usize,
     name: &str,
 ) -> Result<Found, ProgramError> {
     let flow = FlowDensity { field, source, method: Method::Rk4, grid: TimeGrid::uniform(steps)?, divergence };
-    let densities = flow.at_data(points, Options { chunk: Some(1024), ..Options::default() })?;
+    let conditions = conditions.part(0, points.size()[0])?;
+    let densities = flow.at_data_given(points, &conditions, Options { chunk: Some(1024), ..Options::default() })?;
     let estimator = format!("{name}, {steps} steps of rk4");
     let (log_density, nfe) = (densities.log_density, densities.solution.nfe);
     Ok(Found { log_density, standard_error: densities.standard_error, estimator, nfe })
@@ -125,7 +128,8 @@ mod tests {
             let straight = StraightField::new(&mean, &covariance).unwrap();
             let linear = LinearPathField::new(&mean, &covariance).unwrap();
             for field in [&straight as &dyn VelocityField, &linear] {
-                let found = along_flow(field, &source, &z, exact(dimension), 50, "exact").unwrap();
+                let found =
+                    along_flow(field, &source, (&z, &Conditions::default()), exact(dimension), 50, "exact").unwrap();
                 let summary = summarise(&found, dimension, units.units().log_det());
                 let off = (summary.nats - exact_nats).abs();
                 assert!(off < 1e-5, "{} in place of {exact_nats} ({})", summary.nats, units.toy().name());
@@ -133,7 +137,7 @@ mod tests {
                 assert!((summary.bits_per_dimension - bits).abs() < 1e-12);
                 let mode = Mode::Forward { at_once: 8 };
                 let probes = Divergence::Hutchinson { mode, pairs: 4, draws: Seed(6).stream("p").at(0) };
-                let probed = along_flow(field, &source, &z, probes, 50, "probed").unwrap();
+                let probed = along_flow(field, &source, (&z, &Conditions::default()), probes, 50, "probed").unwrap();
                 let probed = summarise(&probed, dimension, units.units().log_det());
                 let error = probed.probe_error.unwrap();
                 assert!((probed.nats - summary.nats).abs() < 4.0 * error + 1e-9, "{} +- {error}", probed.nats);

@@ -12,7 +12,7 @@ use crate::training::context::RunContext;
 use crate::training::models::Models;
 use crate::training::reflow;
 use crate::training::training_run::TrainingRun;
-use strait_core::{PairedDataset as _, Pairs};
+use strait_core::{Conditions, PairedDataset as _, Pairs};
 use strait_ode::{Method, TimeGrid};
 use tch::Tensor;
 
@@ -44,8 +44,9 @@ pub fn measure(context: &RunContext, run: &TrainingRun<'_>, reference: &Referenc
         wall_seconds: models.spent.wall_seconds,
         parameters: models.parameters,
         evaluations: evaluations(&samples, reference),
+        classes: samples.iter().flat_map(|sample| sample.classes.clone()).collect(),
         straightness: straightness_of(&models, reference)?,
-        likelihood: likelihood(&models, context, &reference.points, &settings.likelihood)?,
+        likelihood: likelihood(&models, context, reference, &settings.likelihood)?,
         ess: exact::effective(context, run, &models, reference)?,
         path: motion(&models, &pairs, &settings.dynamics)?,
         map: alone(context, &models, reference)?,
@@ -93,7 +94,10 @@ pub fn write_summary(
 /// What the map that a path goes through reaches by itself: a path through it must be worth more.
 fn alone(context: &RunContext, models: &Models, reference: &Reference) -> Result<Vec<Evaluation>, ProgramError> {
     let Some(map) = &models.map else { return Ok(vec![]) };
-    Ok(evaluations(&[sample(context, map, Method::Euler, &TimeGrid::uniform(1)?, reference)?], reference))
+    Ok(evaluations(
+        &[sample(context, (map, &Conditions::default()), Method::Euler, &TimeGrid::uniform(1)?, reference)?],
+        reference,
+    ))
 }
 
 /// Pairs as a training is given them, before any noise: those that its teacher made, or the reference's points, paired at
@@ -107,8 +111,9 @@ fn pairs(context: &RunContext, run: &TrainingRun<'_>, reference: &Reference) -> 
     }
     let batch = run.config.last_velocity_level().map_or(n, |level| level.batch);
     let (mut sources, mut points, mut draws) = (vec![], vec![], stream.stream("coupling").at(0));
-    for (x0, x1) in x0.f_split(batch, 0)?.into_iter().zip(x1.f_split(batch, 0)?) {
-        let Pairs { x0, x1, .. } = context.coupling.couple(x0, x1, &mut draws)?;
+    for (i, (x0, x1)) in x0.f_split(batch, 0)?.into_iter().zip(x1.f_split(batch, 0)?).enumerate() {
+        let own = reference.conditions.part(i as i64 * batch, x1.size()[0])?;
+        let Pairs { x0, x1, .. } = context.coupling.couple_given(x0, x1, &own, &mut draws)?;
         sources.push(x0);
         points.push(x1);
     }

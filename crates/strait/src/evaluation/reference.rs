@@ -1,14 +1,15 @@
 //! What samples are compared with: the points that every method of a run is measured with.
 
+use super::classes::{self, ClassReference};
 use super::features;
 use super::scores::{FeatureReference, Metric, Scores, scores};
 use crate::ProgramError;
 use crate::build::Picture;
 use crate::config::EvaluateConfig;
 use crate::training::context::RunContext;
-use strait_core::{Split, event_size};
+use strait_core::{Conditions, Split, VelocityField, event_size};
 use strait_metrics::distances;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// The points that every method of a run is measured with: the same source points, the same reference.
 pub struct Reference {
@@ -16,10 +17,14 @@ pub struct Reference {
     pub settings: EvaluateConfig,
     /// Source points: n, and more behind them where features ask for more samples, (N, ...).
     pub x0: Tensor,
+    /// What the source points are carried under, (N, ...): the conditions of the real points, over and over.
+    pub conditions: Conditions,
     /// Real points in normalised units, (n, ...).
     pub points: Tensor,
     /// The same in the data's units.
     pub data: Tensor,
+    /// The real points by class, where they have classes.
+    pub classes: Vec<ClassReference>,
     /// What samples are compared with in features, where the data have a feature map.
     pub features: Option<FeatureReference>,
     /// The scores of real points that are not the reference.
@@ -44,11 +49,12 @@ impl Reference {
         // The floor is of as many training points.
         let held = [split, Split::Train].into_iter().filter_map(|split| set.len(split)).min();
         let n = held.map_or(settings.samples, |held| held.min(settings.samples));
-        let mut points = set.points(split, n, &mut stream.stream("reference").at(0))?;
+        let (mut points, mut conditions) = set.conditional_points(split, n, &mut stream.stream("reference").at(0))?;
         if set.len(split) == Some(n) {
             // All of a split come as they are stored, which may be by class; what looks at the first few shall see any.
             let order = stream.stream("order").at(0).permutation(n, points.device())?;
             points = points.f_index_select(0, &order)?;
+            conditions = conditions.gather(&order)?;
         }
         let in_units = set.denormalise(&points)?;
         let classifier = data.classifier.map(features::of).transpose()?.flatten();
@@ -56,6 +62,9 @@ impl Reference {
         let most = if features.is_some() { settings.samples.max(n) } else { n };
         let mut draws = stream.stream("source").at(0);
         let x0 = context.source.sample(most, &mut draws, points.kind(), context.device)?;
+        let classes = classes::references(context, split, &points, &conditions)?;
+        let over_and_over = Tensor::f_arange(most, (Kind::Int64, context.device))?.f_remainder(n)?;
+        let conditions = conditions.gather(&over_and_over)?;
         let other = set.points(Split::Train, n, &mut stream.stream("floor").at(0))?;
         let mut floor = scores(&set.denormalise(&other)?, &in_units, None)?;
         floor.features = features.as_ref().map(|features| features.floor(most, &in_units)).transpose()?;
@@ -67,8 +76,10 @@ impl Reference {
         Ok(Self {
             settings: settings.clone(),
             x0,
+            conditions,
             points,
             data: in_units,
+            classes,
             features,
             floor,
             transport,
@@ -82,8 +93,27 @@ impl Reference {
         Metric::leading(&self.floor, event_size(&self.data))
     }
 
+    /// A field under the conditions of the first `n` source points; the field itself where there are none.
+    ///
+    /// # Errors
+    /// `Unconditional` for a field that takes none.
+    pub fn bound<'f>(&self, field: &'f dyn VelocityField, n: i64) -> Result<Box<dyn VelocityField + 'f>, ProgramError> {
+        bound(field, &self.conditions.part(0, n)?)
+    }
+
     /// As many source points as there are reference points, (n, ...).
     pub fn sources(&self) -> Tensor {
         self.x0.narrow(0, 0, self.points.size()[0])
     }
+}
+
+/// A field under conditions; the field itself where there are none.
+///
+/// # Errors
+/// `Unconditional` for a field that takes none.
+pub(super) fn bound<'f>(
+    field: &'f dyn VelocityField,
+    conditions: &Conditions,
+) -> Result<Box<dyn VelocityField + 'f>, ProgramError> {
+    if conditions.is_empty() { Ok(Box::new(field)) } else { Ok(field.given(conditions)?) }
 }

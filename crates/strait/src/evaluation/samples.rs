@@ -1,15 +1,15 @@
 //! Samples of a field, and how far they are from the reference.
 
-use super::grids;
 use super::reference::Reference;
 use super::scores::{Metric, Scores, scores};
+use super::{classes, grids};
 use crate::ProgramError;
 use crate::config::EvaluateConfig;
-use crate::run::summary::Evaluation;
+use crate::run::summary::{ClassEvaluation, Evaluation};
 use crate::training::context::RunContext;
 use crate::training::models::Models;
 use crate::training::training_run::TrainingRun;
-use strait_core::VelocityField;
+use strait_core::{Conditions, VelocityField};
 use strait_ode::{Method, Options, TimeGrid};
 use tch::Tensor;
 
@@ -23,6 +23,8 @@ pub struct Samples {
     pub x: Tensor,
     /// How far they are from the reference.
     pub scores: Scores,
+    /// How far those of each class are from the reference's, where there are classes.
+    pub classes: Vec<ClassEvaluation>,
 }
 
 /// Samples of a trained velocity at every count of the config; of a flow of one step, at one.
@@ -39,7 +41,7 @@ pub fn samples(
     let (method, counts) = solver(run, models, settings)?;
     let at = |&nfe: &usize| {
         let grid = grids::grid(settings.grid, &settings.grid_search, (method, nfe), models, context, &run.folder)?;
-        sample(context, &*models.velocity, method, &grid, reference)
+        sample(context, (&*models.velocity, &reference.conditions), method, &grid, reference)
     };
     counts.iter().map(at).collect()
 }
@@ -60,22 +62,25 @@ pub(super) fn solver<'s>(
     Ok((name.parse()?, &settings.nfe))
 }
 
-/// Samples of a field by one solver, and how far they are from the reference.
+/// Samples of a field under conditions by one solver, and how far they are from the reference.
 ///
 /// # Errors
 /// Those of sampling and of the metrics.
 pub fn sample(
     context: &RunContext,
-    field: &dyn VelocityField,
+    (field, conditions): (&dyn VelocityField, &Conditions),
     method: Method,
     grid: &TimeGrid,
     reference: &Reference,
 ) -> Result<Samples, ProgramError> {
     let options = Options { chunk: Some(4096), ..Options::default() };
-    let solution = method.solve(field, &reference.x0, grid, options)?;
+    let solution = method.solve_given(field, conditions, &reference.x0, grid, options)?;
     let x = context.data.points.denormalise(&solution.x)?;
     let scores = scores(&x, &reference.data, reference.features.as_ref())?;
-    Ok(Samples { solver: method.name(), nfe: solution.nfe, x, scores })
+    let (solver, nfe) = (method.name(), solution.nfe);
+    let classes = if conditions.is_empty() { &[][..] } else { &reference.classes };
+    let classes = classes::evaluations(&x, (solver, nfe), classes)?;
+    Ok(Samples { solver, nfe, x, scores, classes })
 }
 
 /// All that samples are judged by, as records.

@@ -1,19 +1,23 @@
 //! The figures of a run.
 
 use super::method::{Headline, Method, measured};
+use crate::evaluation::classes::ClassReference;
 use crate::evaluation::diagnostics::evaluations;
 use crate::evaluation::lines::Lines;
 use crate::evaluation::reference::Reference;
+use crate::evaluation::samples::Samples;
 use crate::evaluation::scores::{Metric, Scores};
 use strait_report::{
-    Axis, Chart, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError, ScatterCell,
-    ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
+    Axis, Chart, Colour, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
+    ScatterCell, ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
 };
 use tch::{Kind, Tensor};
 
 /// Points of a scatter cell and images of a grid cell.
 const POINTS: i64 = 2000;
 const TILES: i64 = 25;
+/// Classes that are drawn.
+const CLASSES: usize = 12;
 
 /// The first two coordinates of the first points.
 pub(crate) fn points(x: &Tensor, most: i64) -> Vec<[f64; 2]> {
@@ -55,6 +59,70 @@ fn scatter(methods: &[Method<'_>], reference: &Reference) -> ScatterGrid {
         rows: methods.iter().map(row).collect(),
         truth: Some(Truth { label: "data".into(), points: points(&reference.data, POINTS) }),
     }
+}
+
+/// The samples of each class of a method, in its own colour; None where there are no classes.
+pub(super) fn classes(method: &Method<'_>, reference: &Reference) -> Result<Option<Figure>, ReportError> {
+    let shown = &reference.classes[..reference.classes.len().min(CLASSES)];
+    if shown.is_empty() || method.measured.summary.classes.is_empty() {
+        return Ok(None);
+    }
+    let note = |sample: &Samples, class: i64| {
+        let found = sample.classes.iter().find(|found| found.class == class);
+        found.map_or_else(String::new, |found| {
+            format!("{} {} · floor {}", heading(&found.metric), significant(found.value), significant(found.floor))
+        })
+    };
+    let of = |x: &Tensor, class: &ClassReference| x.index_select(0, &class.places);
+    let label = |class: &ClassReference| format!("class {}", class.class);
+    let (id, title) = ("classes".to_owned(), format!("Samples of each class, {}", method.name()));
+    let caption =
+        "Under each class from the source points of its own places; beside each its distance to the real points of \
+                   the class."
+            .into();
+    let samples = &method.measured.samples;
+    Ok(Some(match reference.picture {
+        Some(picture) => {
+            let cell = |x: &Tensor, note: String| ImageCell { values: picture.values(x, TILES), note };
+            let row = |(i, class): (usize, &ClassReference)| {
+                let mut cells: Vec<_> =
+                    samples.iter().map(|sample| cell(&of(&sample.x, class), note(sample, class.class))).collect();
+                cells.push(cell(&class.points, String::new()));
+                ImageRow { label: label(class), colour: Colour::of(i), cells }
+            };
+            let mut columns = columns(std::slice::from_ref(method));
+            columns.push("real images".into());
+            let rows = shown.iter().enumerate().map(row).collect();
+            ImageGrid { id, title, caption, format: picture.format, columns, last_is_truth: true, rows }.draw()?
+        }
+        None => {
+            let row = |(i, class): (usize, &ClassReference)| ScatterRow {
+                label: label(class),
+                colour: Colour::of(i),
+                cells: samples
+                    .iter()
+                    .map(|sample| ScatterCell {
+                        points: points(&of(&sample.x, class), POINTS),
+                        note: note(sample, class.class),
+                    })
+                    .collect(),
+            };
+            ScatterGrid {
+                id,
+                title,
+                caption,
+                columns: columns(std::slice::from_ref(method)),
+                rows: shown.iter().enumerate().map(row).collect(),
+                truth: Some(Truth { label: "data".into(), points: points(&reference.data, POINTS) }),
+            }
+            .draw()?
+        }
+    }))
+}
+
+/// A metric of classes in a few letters.
+pub(super) fn heading(metric: &str) -> &'static str {
+    if metric == "w2" { "W2" } else { "sliced W2" }
 }
 
 /// None of data that are no images.

@@ -52,6 +52,13 @@ pub fn write(
         Section { heading: "Samples".into(), content: samples },
         Section { heading: "Quality".into(), content: quality },
     ];
+    if let Some(first) = methods.first()
+        && let Some(figure) = figures::classes(first, reference)?
+    {
+        let mut content = vec![figure.into()];
+        content.extend(tables::classes(methods, reference).map(Into::into));
+        sections.push(Section { heading: "Classes".into(), content });
+    }
     if methods.iter().any(|method| method.lines.is_some()) {
         sections.push(Section {
             heading: "Paths".into(),

@@ -1,7 +1,8 @@
 //! The tables of a run.
 
-use super::figures::columns;
+use super::figures::{columns, heading};
 use super::method::Method;
+use crate::evaluation::classes::ClassReference;
 use crate::evaluation::reference::Reference;
 use crate::evaluation::scores::{Metric, Scores};
 use crate::run::summary::{Evaluation, Field, LevelSummary};
@@ -24,6 +25,27 @@ pub(super) fn quality(metric: Metric, methods: &[Method<'_>], reference: &Refere
         columns: columns(methods).into_iter().map(|label| Column { label, better: metric.better() }).collect(),
         rows,
     }
+}
+
+/// The distance of each class to its real points; None where there are no classes.
+pub(super) fn classes(methods: &[Method<'_>], reference: &Reference) -> Option<Table> {
+    let metric = methods.first()?.measured.summary.classes.first()?.metric.clone();
+    let row = |method: &Method<'_>, class: &ClassReference| {
+        let own =
+            method.measured.samples.iter().map(|sample| sample.classes.iter().find(|own| own.class == class.class));
+        let cells = own.map(|found| found.map_or(Cell::Missing, |found| Cell::value(found.value)));
+        let cells = cells.chain([Cell::value(class.floor)]).collect();
+        Row::method(format!("{}: class {}", method.name(), class.class), method.colour(), cells)
+    };
+    let mut heads: Vec<Column> =
+        columns(methods).into_iter().map(|label| Column { label, better: Better::Neither }).collect();
+    heads.push(Column { label: "sampling floor".into(), better: Better::Neither });
+    Some(Table {
+        title: format!("{} of each class by number of evaluations", heading(&metric)),
+        note: format!("Samples under a class against the real points of it, of {}; one seed.", reference.name),
+        columns: heads,
+        rows: methods.iter().flat_map(|method| reference.classes.iter().map(move |class| row(method, class))).collect(),
+    })
 }
 
 /// None where no method has a likelihood.

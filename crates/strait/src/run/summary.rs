@@ -38,6 +38,25 @@ fn renamed<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Ok(name.strip_suffix("_digits").map_or_else(|| name.clone(), |metric| format!("{metric}_classifier")))
 }
 
+/// How far samples of a class are from real points of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassEvaluation {
+    /// The class.
+    pub class: i64,
+    /// How samples were made.
+    pub solver: String,
+    /// Evaluations of the field for each sample, as counted.
+    pub nfe: usize,
+    /// The metric's name: `w2`, or `sliced_w2` above a few dimensions.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// Its value between training points of the class and the real points.
+    pub floor: f64,
+    /// How many samples, and as many real points.
+    pub samples: i64,
+}
+
 /// How straight a flow is, in normalised units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StraightnessSummary {
@@ -196,6 +215,9 @@ pub struct MethodSummary {
     pub parameters: usize,
     /// Sample quality.
     pub evaluations: Vec<Evaluation>,
+    /// Sample quality by class; empty where there are no classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassEvaluation>,
     /// Straightness of the learned field.
     pub straightness: StraightnessSummary,
     /// Of held-out data; absent where the source has no density.

@@ -4,7 +4,7 @@ use crate::ProgramError;
 use crate::build;
 use crate::config::{Config, ConfigError};
 use crate::run::provenance;
-use strait_core::{Coupling, Seed, Source, Split};
+use strait_core::{ConditionKind, Conditions, Coupling, Draws, Seed, Source, Split};
 use strait_optim::Pairing;
 use tch::Device;
 
@@ -45,6 +45,25 @@ impl RunContext {
         let source = build::source(config.source, &data)?;
         let coupling = build::coupling(&config.coupling);
         Ok(Self { seed, data, digest, source, coupling, device, device_name: device_name.to_owned() })
+    }
+
+    /// What the velocity is conditioned on; None where it is on nothing.
+    pub fn condition(&self) -> Option<ConditionKind> {
+        self.data.points.condition().map(|(_, kind)| kind)
+    }
+
+    /// Conditions of `n` samples, as training points have them; none where these have none.
+    ///
+    /// # Errors
+    /// Those of the data.
+    pub fn conditions(&self, n: i64, draws: &mut Draws) -> Result<Conditions, ProgramError> {
+        let points = &*self.data.points;
+        if points.condition().is_none() {
+            return Ok(Conditions::default());
+        }
+        let most = points.len(Split::Train).map_or(n, |held| held.min(n));
+        let (_, found) = points.conditional_points(Split::Train, most, draws)?;
+        if most == n { Ok(found) } else { Ok(found.gather(&draws.integers(most, &[n], self.device)?)?) }
     }
 
     /// Where training pairs come from that are drawn for their batch.

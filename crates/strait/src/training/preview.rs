@@ -5,7 +5,7 @@ use crate::ProgramError;
 use crate::config::Config;
 use crate::run::folder::RunFolder;
 use std::time::{Duration, Instant};
-use strait_core::VelocityField;
+use strait_core::{Conditions, VelocityField};
 use strait_ode::{Method, Options, TimeGrid};
 use tch::{Kind, Tensor};
 
@@ -24,6 +24,8 @@ pub(super) struct Preview<'a> {
     method: Method,
     grid: TimeGrid,
     x0: Tensor,
+    /// What these are carried under, as training points are.
+    conditions: Conditions,
     last: Instant,
 }
 
@@ -41,13 +43,14 @@ impl<'a> Preview<'a> {
         let (method, grid) = (config.default_solver().parse()?, TimeGrid::uniform(steps)?);
         let mut draws = context.seed.stream("preview").at(0);
         let x0 = context.source.sample(SAMPLES, &mut draws, Kind::Float, context.device)?;
-        Ok(Some(Self { context, folder, method, grid, x0, last: Instant::now() }))
+        let conditions = context.conditions(SAMPLES, &mut draws)?;
+        Ok(Some(Self { context, folder, method, grid, x0, conditions, last: Instant::now() }))
     }
 
     /// Draws one where the last is minutes ago.
     pub(super) fn draw(&mut self, velocity: &dyn VelocityField, step: u64) -> Result<(), ProgramError> {
         let Some(picture) = self.context.data.picture.filter(|_| self.last.elapsed() >= EVERY) else { return Ok(()) };
-        let solution = self.method.solve(velocity, &self.x0, &self.grid, Options::default())?;
+        let solution = self.method.solve_given(velocity, &self.conditions, &self.x0, &self.grid, Options::default())?;
         let x = self.context.data.points.denormalise(&solution.x)?;
         let below = self.folder.path().join("samples");
         std::fs::create_dir_all(&below).map_err(ProgramError::io(&below))?;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use strait_ode::{Method, Options, TimeGrid};
 use strait_transport::{Generated, PairStore, StoredPairs};
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 use tracing::info;
 
 /// Pairs in a file.
@@ -73,11 +73,13 @@ pub(super) fn make(
         }
         let start = Instant::now();
         let x0 = context.source.sample(n, &mut stream.at(shard), Kind::Float, context.device)?;
-        let x1 = method.solve(&*teacher.velocity, &x0, &grid, Options::default())?.x;
+        let conditions = context.conditions(n, &mut stream.stream("conditions").at(shard))?;
+        let x1 = method.solve_given(&*teacher.velocity, &conditions, &x0, &grid, Options::default())?.x;
         let record = Record { wall_seconds: seconds(folder)? + start.elapsed().as_secs_f64() };
         folder.write_json(RECORD, &record)?;
         bar.inc(1);
-        Ok::<_, ProgramError>(Generated { x0, x1, labels: None })
+        let labels = conditions.only()?.map(Tensor::shallow_clone);
+        Ok::<_, ProgramError>(Generated { x0, x1, labels })
     };
     command.stop.answered_by(|| store.fill(shard))?;
     bar.finish_and_clear();

@@ -179,7 +179,7 @@ impl<'a> TrainingRun<'a> {
         let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, event, start("interpolant"), device)?;
         let Velocity { field: velocity, parameters, flow } =
-            build::velocity(&self.config.velocity, event, start("velocity"), device)?;
+            build::velocity(&self.config.velocity, event, context.condition(), start("velocity"), device)?;
         let (map, map_parameters) = map.unzip();
         for flow in flow.iter().chain(&map) {
             flow.initialise(&self.initialising(data, seed)?)?;
@@ -306,7 +306,7 @@ impl<'a> TrainingRun<'a> {
         let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, event, Seed(0), device)?;
         let Velocity { field: velocity, parameters, flow } =
-            build::velocity(&self.config.velocity, event, Seed(0), device)?;
+            build::velocity(&self.config.velocity, event, context.condition(), Seed(0), device)?;
         let (map, map_parameters) = map.unzip();
         let levels = [
             (LevelName::Transport, map_parameters.as_ref()),

@@ -1,0 +1,157 @@
+//! What `sample` is asked for: of which classes, or under which conditions, and how far they are guided.
+
+use crate::ProgramError;
+use crate::config::Config;
+use crate::training::context::RunContext;
+use clap::Args;
+use std::path::{Path, PathBuf};
+use strait_core::{ConditionKind, Conditions};
+use strait_io::npz;
+use tch::{Device, Kind, Tensor};
+
+/// Under what samples are made.
+#[derive(Debug, Args)]
+pub(super) struct Asked {
+    /// The class of all samples, for a run on data with a condition
+    #[arg(long, conflicts_with_all = ["classes", "conditions"])]
+    class: Option<i64>,
+    /// Classes, as in 0,1,2: --count samples of each
+    #[arg(long, value_delimiter = ',', conflicts_with = "conditions")]
+    classes: Vec<i64>,
+    /// An .npz with what each sample is under, one row each: the array of the run's condition (`labels` of classes), or the
+    /// only one
+    #[arg(long)]
+    conditions: Option<PathBuf>,
+    /// How far samples are guided to their condition, by a velocity that also learned that of no condition: 1 is not at all;
+    /// other values take two evaluations where one is taken, and both are counted
+    #[arg(long, default_value_t = 1.0)]
+    pub(super) guidance: f64,
+}
+
+impl Asked {
+    /// How many evaluations of the network one of the solver is.
+    pub(super) fn evaluations(&self) -> usize {
+        if self.guidance == 0.0 || self.guidance == 1.0 { 1 } else { 2 }
+    }
+
+    /// The conditions of all samples, of which there are `count`, or as many of each class or in all as the arguments say.
+    ///
+    /// # Errors
+    /// `Argument` for conditions of a run that has none, for none of a run that needs them, for those that are not of the
+    /// run, and for a guidance that it cannot have; those of the file.
+    pub(super) fn conditions(
+        &self,
+        config: &Config,
+        context: &RunContext,
+        count: i64,
+    ) -> Result<Conditions, ProgramError> {
+        let refused =
+            |argument: &str, problem: String| Err(ProgramError::Argument { argument: argument.to_owned(), problem });
+        let argument = match (&self.class, &self.classes[..], &self.conditions) {
+            (Some(class), _, _) => Some(format!("--class {class}")),
+            (None, [_, ..], _) => {
+                Some(format!("--classes {}", self.classes.iter().map(i64::to_string).collect::<Vec<_>>().join(",")))
+            }
+            (None, [], Some(path)) => Some(format!("--conditions {}", path.display())),
+            (None, [], None) => None,
+        };
+        let own = context.data.points.condition();
+        if !self.guidance.is_finite() {
+            return refused(&format!("--guidance {}", self.guidance), "it is a number".into());
+        }
+        if self.guidance != 1.0 {
+            let guidance = format!("--guidance {}", self.guidance);
+            if argument.is_none() {
+                return refused(
+                    &guidance,
+                    "there is nothing to guide to; give --class, --classes or --conditions".into(),
+                );
+            }
+            if own.is_some() && !config.has_unconditional() {
+                let problem = "the run dropped no conditions in its training, so that it has no velocity of none; train it \
+                               with a `condition_drop` of its last level";
+                return refused(&guidance, problem.into());
+            }
+        }
+        match (argument, own) {
+            (None, None) => Ok(Conditions::default()),
+            (None, Some(_)) if config.has_unconditional() => Ok(Conditions::default()),
+            (None, Some((name, ConditionKind::Classes(classes)))) => {
+                let problem = format!(
+                    "the run is conditioned on `{name}` alone; give --class, or --classes, of 0 to {}",
+                    classes - 1
+                );
+                refused("no --class", problem)
+            }
+            (None, Some((name, ConditionKind::Vector(n)))) => {
+                let problem =
+                    format!("the run is conditioned on `{name}` alone; give an .npz with {n} numbers a sample");
+                refused("no --conditions", problem)
+            }
+            (Some(argument), None) => {
+                let problem = "the run is conditioned on nothing; train one with `data.condition`, or leave it out";
+                refused(&argument, problem.into())
+            }
+            (Some(argument), Some((name, kind))) => {
+                let rows = match (&self.conditions, kind) {
+                    (Some(path), kind) => self.read(path, name, kind, context)?,
+                    (None, ConditionKind::Classes(_)) => self.labels(count, context.device)?,
+                    (None, ConditionKind::Vector(n)) => {
+                        let problem = format!(
+                            "the run is conditioned on {n} numbers, `{name}`, and no classes; give --conditions"
+                        );
+                        return refused(&argument, problem);
+                    }
+                };
+                if let ConditionKind::Classes(classes) = kind {
+                    let ends = [rows.min().int64_value(&[]), rows.max().int64_value(&[])];
+                    if let Some(label) = ends.iter().find(|label| !(0..classes).contains(label)) {
+                        let problem =
+                            format!("label {label} is not one of the run's {classes} classes, 0 to {}", classes - 1);
+                        return refused(&argument, problem);
+                    }
+                }
+                Ok(Conditions::of(name, rows)?)
+            }
+        }
+    }
+
+    /// `count` of each class.
+    fn labels(&self, count: i64, device: Device) -> Result<Tensor, ProgramError> {
+        let classes: Vec<i64> = self.class.iter().chain(&self.classes).copied().collect();
+        let classes = Tensor::f_from_slice(&classes).map_err(strait_core::Error::from)?;
+        Ok(classes.repeat_interleave_self_int(count, 0, None).to_device(device))
+    }
+
+    fn read(&self, path: &Path, name: &str, kind: ConditionKind, context: &RunContext) -> Result<Tensor, ProgramError> {
+        let refused =
+            |problem: String| ProgramError::Argument { argument: format!("--conditions {}", path.display()), problem };
+        let of_file = |error: strait_io::IoError| refused(error.to_string());
+        let mut archive = npz::Archive::open(path).map_err(of_file)?;
+        let names = archive.names();
+        let array = match &names[..] {
+            [only] => only.clone(),
+            _ if names.iter().any(|other| other == name) => name.to_owned(),
+            _ => return Err(refused(format!("it holds no array `{name}` (it holds {names:?})"))),
+        };
+        let rows = archive.read(&array).map_err(of_file)?.values;
+        let found = rows.size();
+        let fits = match kind {
+            ConditionKind::Classes(_) => found.len() == 1 && !rows.is_floating_point(),
+            ConditionKind::Vector(1) => found.len() == 1 || (found.len() == 2 && found[1] == 1),
+            ConditionKind::Vector(n) => found.len() == 2 && found[1] == n,
+        };
+        if !fits || found[0] < 1 {
+            let wanted = match kind {
+                ConditionKind::Classes(_) => "(n,) of whole numbers".to_owned(),
+                ConditionKind::Vector(n) => format!("(n, {n})"),
+            };
+            return Err(refused(format!("`{array}` is {found:?}, and the run's condition is {wanted}")));
+        }
+        Ok(match kind {
+            ConditionKind::Classes(_) => rows.to_kind(Kind::Int64),
+            ConditionKind::Vector(n) => rows.to_kind(Kind::Float).view([-1, n]),
+        }
+        .to_device(context.device))
+    }
+}

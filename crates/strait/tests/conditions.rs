@@ -1,0 +1,197 @@
+//! Classes and vectors from the data to the sampler: trained, stopped and resumed to the bit, sampled by class with guidance,
+//! measured by class; and what is wrong with them, in one line each.
+
+mod common;
+
+use common::{Place, json};
+use ndarray::{Array1, Array2};
+use std::fs::{self, File};
+use std::path::Path;
+
+const HEAD: &str = "version = 1\nseed = 3\n[interpolant]\nfamily = 'linear'\n\
+    [evaluate]\nnfe = [1, 2]\nsamples = 128\nbaseline = false\ndynamics = { steps = 4 }\nlikelihood = { steps = 4, points = 16 }\n\
+    [log]\nevery = 4\ncheckpoint = 1\nkeep = 100\n";
+const CLASSES: &str = "[data]\nname = 'moons'\ncondition = 'labels'\n";
+const FILE: &str = "[data]\nfile = 'own.npz'\ncondition = 'place'\nunits = 'column'\n";
+const NET: &str = "[velocity]\nhidden = [8]\nema_half_lives = [2.0]\n";
+const FIT: &str = "[[phase]]\nname = 'fit'\nturns = 8\nlevel = [ { level = 'velocity', batch = 32, rate = 1e-3, \
+    objective = { name = 'flow_matching' }, condition_drop = 0.25 } ]\n";
+const KEEP: &str = "[coupling]\nname = 'conditional_ot'\n";
+
+fn map_fit() -> String {
+    FIT.replace("'flow_matching' }", "'mean_flow' }, spans = { off_diagonal = 0.5 }")
+}
+
+/// Points (i, 1) at the place (i, -i), of class i mod 3.
+fn save(place: &Place) {
+    let x = Array2::<f64>::from_shape_fn((90, 2), |(i, j)| if j == 0 { i as f64 } else { ((i * 7) % 5) as f64 });
+    let at = Array2::<f32>::from_shape_fn((90, 2), |(i, j)| if j == 0 { i as f32 / 90.0 } else { -(i as f32) / 90.0 });
+    let classes = Array1::<i64>::from_shape_fn(90, |i| (i % 3) as i64);
+    let mut npz = ndarray_npy::NpzWriter::new(File::create(place.path("own.npz")).unwrap());
+    npz.add_array("data", &x).unwrap();
+    npz.add_array("place", &at).unwrap();
+    npz.add_array("labels", &classes).unwrap();
+    npz.finish().unwrap();
+}
+
+fn succeed(place: &Place, arguments: &[&str]) -> String {
+    let output = place.run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn trained(place: &Place, name: &str, text: &str) {
+    place.write(&format!("{name}.toml"), text);
+    succeed(place, &["train", &format!("{name}.toml"), "--name", name]);
+}
+
+fn tensors(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let newest = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap().remove(0);
+    let mut files: Vec<_> = fs::read_dir(&newest).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "safetensors"));
+    files.sort();
+    files.iter().map(|path| (path.file_name().unwrap().to_string_lossy().into(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn a_conditional_training_goes_on_to_the_bit() {
+    let reflow = "[coupling]\nname = 'reflow'\nrounds = 1\npairs = 64\nsolver = 'euler'\nnfe = 2\n";
+    for (name, text) in [
+        ("classes", format!("{HEAD}{CLASSES}{KEEP}{NET}{FIT}")),
+        ("map", format!("{HEAD}{CLASSES}{KEEP}{}{}", NET.replace("[8]", "[8]\nmap = true"), map_fit())),
+        ("vectors", format!("{HEAD}{FILE}{KEEP}{NET}{FIT}")),
+        ("rectified", format!("{HEAD}{CLASSES}{reflow}{NET}{FIT}")),
+    ] {
+        let place = Place::new();
+        save(&place);
+        trained(&place, name, &text);
+        let run = place.path(&format!("runs/{name}"));
+        let whole = tensors(&run);
+        for path in strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap() {
+            let step: u64 = path.file_name().unwrap().to_string_lossy()["step-".len()..].parse().unwrap();
+            if step > 3 {
+                fs::remove_dir_all(path).unwrap();
+            }
+        }
+        succeed(&place, &["train", "--resume", name]);
+        assert!(whole == tensors(&run), "{name}: another end after a stop");
+        let summary = json(&run.join("summary.json"));
+        assert!(summary["likelihood"]["nats"].as_f64().unwrap().is_finite(), "{name}: {summary}");
+        let classes = summary["classes"].as_array().map_or(0, Vec::len);
+        assert_eq!(classes, if name == "vectors" { 0 } else { 4 }, "{name}: two classes at two counts");
+    }
+}
+
+fn arrays(place: &Place, name: &str) -> (Array2<f64>, Option<Array1<i64>>) {
+    let mut npz = ndarray_npy::NpzReader::new(File::open(place.path(name)).unwrap()).unwrap();
+    let samples = match npz.by_name::<ndarray::OwnedRepr<f32>, ndarray::Ix2>("samples") {
+        Ok(samples) => samples.mapv(f64::from),
+        Err(_) => npz.by_name("samples").unwrap(),
+    };
+    (samples, npz.by_name("labels").ok())
+}
+
+#[test]
+fn samples_are_drawn_by_class_and_guided_and_their_labels_are_kept() {
+    let place = Place::new();
+    trained(&place, "a", &format!("{HEAD}{CLASSES}{KEEP}{NET}{FIT}"));
+    let drawn = |arguments: &[&str]| {
+        succeed(&place, &[&["sample", "a", "--out", "x.npz"], arguments].concat());
+        arrays(&place, "x.npz")
+    };
+    let (one, labels) = drawn(&["--class", "1", "--count", "5", "--nfe", "2"]);
+    assert_eq!((one.dim(), labels.unwrap().to_vec()), ((5, 2), vec![1; 5]));
+    let (both, labels) = drawn(&["--classes", "1,0", "--count", "3", "--nfe", "2"]);
+    assert_eq!(labels.unwrap().to_vec(), [1, 1, 1, 0, 0, 0]);
+    assert_eq!(both.row(0), one.row(0), "the same source point under the same class");
+    let mut npz = ndarray_npy::NpzWriter::new(File::create(place.path("c.npz")).unwrap());
+    npz.add_array("labels", &ndarray::arr1(&[1i64, 0, 1, 1])).unwrap();
+    npz.finish().unwrap();
+    let (asked, labels) = drawn(&["--conditions", "c.npz", "--nfe", "2"]);
+    assert_eq!(labels.unwrap().to_vec(), [1, 0, 1, 1]);
+    assert!(asked.row(0) == one.row(0) && asked.row(1) != one.row(1) && asked.row(2) == one.row(2));
+    let (none, labels) = drawn(&["--count", "5", "--nfe", "2"]);
+    assert!(labels.is_none() && none != one);
+    // At guidance 0 the class does not matter, at 1 it is the velocity of the class; else two evaluations a step.
+    let guided = |weight, nfe| drawn(&["--class", "1", "--count", "5", "--guidance", weight, "--nfe", nfe]).0;
+    assert_eq!(guided("1", "2"), one);
+    assert_eq!(guided("0", "2"), none);
+    assert!(guided("2", "4") != one && guided("2", "4") != guided("5", "4"));
+    succeed(&place, &["sample", "a", "--classes", "0,1", "--out", "x.png"]);
+    let printed = succeed(&place, &["evaluate", "a", "--nfe", "2"]);
+    assert!(printed.contains("class 0") && printed.contains("class 1"), "{printed}");
+    let page = fs::read_to_string(place.path("runs/a/report/index.html")).unwrap();
+    assert!(page.contains("Samples of each class"));
+}
+
+#[test]
+fn what_a_run_is_not_conditioned_on_is_refused_in_one_line() {
+    let place = Place::new();
+    save(&place);
+    let all = FIT.replace(", condition_drop = 0.25", "");
+    trained(&place, "classes", &format!("{HEAD}{CLASSES}{KEEP}{NET}{all}"));
+    trained(&place, "vectors", &format!("{HEAD}{FILE}{NET}{FIT}"));
+    trained(&place, "plain", &format!("{HEAD}[data]\nname = 'moons'\n{NET}{all}"));
+    let map = NET.replace("[8]", "[8]\nmap = true");
+    trained(&place, "map", &format!("{HEAD}{CLASSES}{map}{}", map_fit()));
+    for (arguments, said) in [
+        (&["classes", "--class", "2"][..], "label 2 is not one of the run's 2 classes, 0 to 1"),
+        (&["classes", "--classes", "0,-1"], "label -1"),
+        (&["classes"], "give --class, or --classes, of 0 to 1"),
+        (&["classes", "--class", "1", "--guidance", "2"], "the run dropped no conditions"),
+        (&["classes", "--conditions", "own.npz"], "label 2 is not one"),
+        (&["classes", "--conditions", "none.npz"], "none.npz"),
+        (&["vectors", "--class", "1"], "conditioned on 2 numbers, `place`, and no classes"),
+        (&["vectors", "--guidance", "2"], "there is nothing to guide to"),
+        (&["vectors", "--conditions", "own.npz", "--guidance", "2", "--nfe", "3"], "take an even count"),
+        (&["plain", "--class", "1"], "the run is conditioned on nothing"),
+        (&["plain", "--conditions", "own.npz"], "the run is conditioned on nothing"),
+        (&["map", "--class", "1", "--guidance", "2"], "is the diagonal of no flow map"),
+        (&["classes", "--class", "1", "--guidance", "inf"], "it is a number"),
+    ] {
+        let (line, code) = place.refusal(&[&["sample"], arguments].concat());
+        assert!(line.contains(said) && code != 0, "{arguments:?}: {line}");
+    }
+    succeed(&place, &["sample", "vectors", "--conditions", "own.npz", "--out", "x.npz"]);
+    let few = fs::File::create(place.path("few.npz")).unwrap();
+    let mut npz = ndarray_npy::NpzWriter::new(few);
+    npz.add_array("place", &Array2::<f32>::zeros((4, 3))).unwrap();
+    npz.finish().unwrap();
+    let (line, _) = place.refusal(&["sample", "vectors", "--conditions", "few.npz"]);
+    assert!(line.contains("`place` is [4, 3], and the run's condition is (n, 2)"), "{line}");
+}
+
+#[test]
+fn a_condition_that_nothing_takes_or_has_is_refused_by_its_key() {
+    let place = Place::new();
+    save(&place);
+    let config = format!("{HEAD}{CLASSES}{KEEP}{NET}{FIT}");
+    for (from, to, said) in [
+        ("condition = 'labels'\n", "", "coupling.name"),
+        ("condition = 'labels'\n[coupling]\nname = 'conditional_ot'\n", "", "phase.0.level.0.condition_drop"),
+        ("'labels'", "'place'", "data.condition"),
+        ("'moons'", "'s-curve'", "data.condition"),
+        ("condition_drop = 0.25", "condition_drop = 1.5", "condition_drop = 1.5"),
+        ("hidden = [8]\nema_half_lives = [2.0]", "family = 'flow'\nhidden = [8]\nsteps = 2", "data.condition"),
+        ("name = 'conditional_ot'", "name = 'conditional_ot'\nshare = 0.0", "coupling.share"),
+        ("[data]\nname = 'moons'", "[data]\nfile = 'own.npz'\nunits = 'column'\narrays = { data = 'place' }", ""),
+    ] {
+        let text = config.replace(from, to);
+        assert_ne!(text, config, "{from}");
+        place.write("b.toml", text);
+        if said.is_empty() {
+            succeed(&place, &["train", "b.toml", "--name", "b"]);
+            continue;
+        }
+        let (line, code) = place.refusal(&["train", "b.toml"]);
+        assert!(line.contains(said) && code != 0, "{to}: {line}");
+    }
+    let marginal = config.replace("'flow_matching'", "'marginal_flow_matching'").replace(KEEP, "");
+    place.write("b.toml", marginal);
+    assert!(place.refusal(&["train", "b.toml"]).0.contains("left out where data.condition is given"));
+    place.write(
+        "b.toml",
+        config.replace("name = 'moons'\ncondition = 'labels'", "file = 'own.npz'\ncondition = 'shape'"),
+    );
+    assert!(place.refusal(&["train", "b.toml"]).0.contains("holds no array `shape`"));
+}

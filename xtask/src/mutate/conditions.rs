@@ -1,0 +1,104 @@
+//! Faults of conditions: rows that lose theirs on the way from the data to the samples.
+
+use super::fault::{Fault, Tests};
+
+const TRAINING: Tests = Tests { package: "strait-optim", target: "conditions", filter: "" };
+
+const SOLVERS: Tests = Tests { package: "strait-ode", target: "conditions", filter: "" };
+
+const NETWORKS: Tests = Tests { package: "strait-nets", target: "conditions", filter: "perceptrons" };
+
+const COUPLINGS: Tests = Tests { package: "strait-transport", target: "laws", filter: "condition" };
+
+const DATA: Tests = Tests { package: "strait-data", target: "conditions", filter: "" };
+
+const ROWS: &str = "crates/strait-ode/src/rows.rs";
+
+const KEPT: &str = "crates/strait-transport/src/couplings/conditional_ot.rs";
+
+pub(super) static FAULTS: [Fault; 12] = [
+    Fault {
+        name: "conditions that stay as they were drawn while their rows are paired",
+        file: "crates/strait-optim/src/pairing.rs",
+        find: "let conditions = pairs.carried(conditions)?;",
+        put: "",
+        tests: TRAINING,
+    },
+    Fault {
+        name: "conditions of a share that is not the one asked for dropped",
+        file: "crates/strait-optim/src/pairing.rs",
+        find: ".f_lt(plan.condition_drop)?",
+        put: ".f_gt(plan.condition_drop)?",
+        tests: TRAINING,
+    },
+    Fault {
+        name: "the samples off the diagonal under the conditions of those on it",
+        file: "crates/strait-optim/src/objectives/mod.rs",
+        find: "of(self.diagonal, self.off)?",
+        put: "of(0, self.off)?",
+        tests: TRAINING,
+    },
+    Fault {
+        name: "parts of a batch under the conditions of its first",
+        file: ROWS,
+        find: "self.conditions.part(start, length)?",
+        put: "self.conditions.part(0, length)?",
+        tests: SOLVERS,
+    },
+    Fault {
+        name: "samples still on their way under the conditions of those that have arrived",
+        file: ROWS,
+        find: "self.conditions.gather(places)?",
+        put: "self.conditions.part(0, places.size()[0])?",
+        tests: SOLVERS,
+    },
+    Fault {
+        name: "a guided step counted as one evaluation",
+        file: "crates/strait-ode/src/guidance.rs",
+        find: "if weight == 0.0 || weight == 1.0 { 1 } else { 2 }",
+        put: "1",
+        tests: SOLVERS,
+    },
+    Fault {
+        name: "guidance that is the velocity of the condition at weight 0",
+        file: "crates/strait-ode/src/guidance.rs",
+        find: "null.f_lerp(&given, self.weight)?",
+        put: "given.f_lerp(&null, self.weight)?",
+        tests: SOLVERS,
+    },
+    Fault {
+        name: "a dropped condition that is kept",
+        file: "crates/strait-nets/src/embedding.rs",
+        find: "self.embed(conditions.only()?, conditions.dropped(), batch)",
+        put: "self.embed(conditions.only()?, None, batch)",
+        tests: NETWORKS,
+    },
+    Fault {
+        name: "some samples of a batch under the conditions of its first",
+        file: "crates/strait-core/src/conditional.rs",
+        find: "&self.conditions.part(start, length)?",
+        put: "&self.conditions.part(0, length)?",
+        tests: NETWORKS,
+    },
+    Fault {
+        name: "rows of a class paired in the order of another's",
+        file: KEPT,
+        find: "target[row] = class[column]",
+        put: "target[row] = column",
+        tests: COUPLINGS,
+    },
+    Fault {
+        name: "a weight of conditions that no pair is worth",
+        file: KEPT,
+        find: "let costs = costs + apart * weight;",
+        put: "let costs = costs - apart * weight;",
+        tests: COUPLINGS,
+    },
+    Fault {
+        name: "the first conditions of a split for the points that were chosen",
+        file: "crates/strait-data/src/condition.rs",
+        find: "all.f_index_select(0, &rows.f_to_device(all.device())?)?",
+        put: "all.f_narrow(0, 0, rows.size()[0])?",
+        tests: DATA,
+    },
+];
