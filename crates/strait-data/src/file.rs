@@ -1,9 +1,10 @@
 use crate::Splits;
-use crate::array_dataset::{StoredForm, check_same_samples, check_samples};
+use crate::array_dataset::StoredForm;
 use crate::arrays::Found;
 use crate::columns::Look;
 use crate::images::Layout;
 use crate::points::{Rows, Stored};
+use crate::samples::{check_same_samples, check_samples};
 use crate::{ArrayDataset, Arrays, DataError, FileForm, Image, Scaling};
 use std::io::{ErrorKind, Read};
 use std::path::Path;

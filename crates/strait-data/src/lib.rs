@@ -23,6 +23,7 @@ mod moments;
 mod normalise;
 pub mod pictures;
 mod points;
+mod samples;
 mod splits;
 mod toy_dataset;
 pub mod toys;

@@ -25,3 +25,61 @@ pub trait Network {
     /// Its layers with shapes, parameters and multiply-adds; it can be printed.
     fn summary(&self) -> &Summary;
 }
+
+/// A network with an `embedding` of its times and its condition, as a velocity field or a flow map, and under conditions.
+macro_rules! fields {
+    ($network:ident) => {
+        const _: () = {
+            use crate::Network as _;
+            use strait_core::{Bound, Conditional, Conditions, Error, FlowMap, VelocityField, check_batch};
+            use tch::Tensor;
+
+            /// Of two times both are t, where an average velocity is the velocity.
+            impl Conditional for $network {
+                fn velocity_given(&self, x: &Tensor, t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
+                    check_batch(x, t)?;
+                    self.evaluate_given(x, &self.embedding.diagonal(t), conditions)
+                }
+
+                fn is_flow_map(&self) -> bool {
+                    self.embedding.is_of_two_times()
+                }
+
+                fn average_velocity_given(
+                    &self,
+                    x: &Tensor,
+                    s: &Tensor,
+                    t: &Tensor,
+                    conditions: &Conditions,
+                ) -> Result<Tensor, Error> {
+                    self.evaluate_given(x, &[s, t], conditions)
+                }
+            }
+
+            /// Without a condition, unless it is bound to some.
+            impl VelocityField for $network {
+                fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+                    self.velocity_given(x, t, &Conditions::default())
+                }
+
+                fn as_flow_map(&self) -> Option<&dyn FlowMap> {
+                    if self.embedding.is_of_two_times() { Some(self) } else { None }
+                }
+
+                fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+                    self.embedding.check_conditional()?;
+                    Ok(Bound::boxed(self, conditions))
+                }
+            }
+
+            /// Without a condition; of a network of two times.
+            impl FlowMap for $network {
+                fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+                    self.evaluate_given(x, &[s, t], &Conditions::default())
+                }
+            }
+        };
+    };
+}
+
+pub(crate) use fields;

@@ -2,9 +2,10 @@
 
 use crate::embedding::{Embedding, EmbeddingConfig};
 use crate::layers::{Convolution, GroupNorm, Maker, Start};
+use crate::network::fields;
 use crate::residual_block::{BlockConfig, ResidualBlock};
 use crate::{Network, Summary};
-use strait_core::{Bound, Conditional, Conditions, Error, FlowMap, Scope, VelocityField, check_batch};
+use strait_core::{Conditions, Error, Scope};
 use tch::Tensor;
 
 /// The shape of a [`Unet`].
@@ -245,47 +246,4 @@ impl Network for Unet {
     }
 }
 
-/// Of two times both are t, where an average velocity is the velocity.
-impl Conditional for Unet {
-    fn velocity_given(&self, x: &Tensor, t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
-        check_batch(x, t)?;
-        self.evaluate_given(x, &self.embedding.diagonal(t), conditions)
-    }
-
-    fn is_flow_map(&self) -> bool {
-        self.embedding.is_of_two_times()
-    }
-
-    fn average_velocity_given(
-        &self,
-        x: &Tensor,
-        s: &Tensor,
-        t: &Tensor,
-        conditions: &Conditions,
-    ) -> Result<Tensor, Error> {
-        self.evaluate_given(x, &[s, t], conditions)
-    }
-}
-
-/// Without a condition, unless it is bound to some.
-impl VelocityField for Unet {
-    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        self.velocity_given(x, t, &Conditions::default())
-    }
-
-    fn as_flow_map(&self) -> Option<&dyn FlowMap> {
-        if self.embedding.is_of_two_times() { Some(self) } else { None }
-    }
-
-    fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
-        self.embedding.check_conditional()?;
-        Ok(Bound::boxed(self, conditions))
-    }
-}
-
-/// Without a condition; of a network of two times.
-impl FlowMap for Unet {
-    fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        self.evaluate_given(x, &[s, t], &Conditions::default())
-    }
-}
+fields!(Unet);
