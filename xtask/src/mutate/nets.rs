@@ -9,7 +9,7 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
 pub(super) static FAULTS: [Fault; 12] = [
     Fault {
         name: "frequencies of a time one octave too high",
-        file: "crates/strait-nets/src/mlp.rs",
+        file: "crates/strait-nets/src/time_features.rs",
         find: "k.exp2() * std::f64::consts::PI",
         put: "k.exp2() * std::f64::consts::TAU",
         tests: tests("mlp", "time_features_are"),
