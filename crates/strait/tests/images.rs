@@ -83,7 +83,14 @@ fn newest(run: &Path) -> Vec<Vec<u8>> {
 fn clothes_by_each_network_of_images_and_on_to_the_bit() {
     let place = Place::new();
     clothes(&place.path("data/fashion-mnist"));
-    let unet = ["velocity.channels=8", "velocity.embedding=8", "phase.0.turns=6", "phase.0.level.0.batch=8"];
+    let unet = [
+        "velocity.channels=8",
+        "velocity.embedding=8",
+        "phase.0.turns=3",
+        "phase.0.level.0.batch=8",
+        "phase.1.turns=3",
+        "phase.1.level.0.batch=8",
+    ];
     done(&place, &arguments("fashion-mnist", "unet", &unet));
     let run = place.path("runs/unet");
     assert_eq!(json(&run.join("summary.json"))["method"], "flow_map");

@@ -41,7 +41,8 @@ pub struct TransformerConfig {
 pub struct ImageNetworkConfig {
     /// The width of the vector that times enter by.
     pub embedding: i64,
-    /// Sines and cosines of t, this many octaves, beside t itself.
+    /// Sines and cosines of t, this many octaves, beside t itself; where nothing is said 6, and 1 of a map, whose training
+    /// differentiates it in time: the derivative of octave k is of the order of 2^k.
     pub time_octaves: u32,
     /// Whether it is the average velocity u(x, s, t) of a flow map: a network of two times.
     pub map: bool,
@@ -101,7 +102,7 @@ impl ImageNetworkConfig {
     fn read(keys: Keys) -> Self {
         Self {
             embedding: keys.embedding.unwrap_or(64),
-            time_octaves: keys.time_octaves.unwrap_or(6),
+            time_octaves: keys.time_octaves.unwrap_or(if keys.map == Some(true) { 1 } else { 6 }),
             map: keys.map.unwrap_or_default(),
             ema_half_lives: keys.ema_half_lives,
         }
