@@ -24,7 +24,7 @@ pub struct Rows {
 impl Rows {
     /// All rows of a batch.
     pub fn all(batch: i64) -> Self {
-        Self { batch, parts: vec![0..batch] }
+        Self::of(batch, std::iter::once(0..batch).collect())
     }
 
     /// Ranges of the rows of a batch, in this order; empty ones are left out.
@@ -44,7 +44,7 @@ impl Rows {
 
     /// Whether they are all rows of the batch in order.
     pub fn is_all(&self) -> bool {
-        self.parts == [0..self.batch]
+        self.parts.iter().eq(&Self::all(self.batch).parts)
     }
 
     /// These rows of a tensor with one row for each of the batch.
