@@ -16,8 +16,8 @@ const VERSION: &str = "0.0~git20220518.5b14351-3";
 const FILE: &str = "libgloo-dev_0.0~git20220518.5b14351-3_amd64.deb";
 const SHA256: &str = "80529c9fd8af452faf489e686b94bf87075965c40673803810c4f41634b1e299";
 
-/// The feature of the workspace that needs the headers.
-pub(crate) const FEATURE: &str = "strait-distributed/gloo";
+/// The features of the workspace that need the headers.
+pub(crate) const FEATURE: &str = "strait/distributed,strait-distributed/gloo";
 
 /// Where the headers are, and where they come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

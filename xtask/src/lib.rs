@@ -28,6 +28,7 @@ mod data;
 mod doctor;
 mod failure;
 mod gloo;
+mod launch;
 mod libtorch;
 mod mutate;
 mod pip;

@@ -18,7 +18,7 @@ use crate::libtorch::{self, Variant};
 use crate::workspace::{Workspace, exit_code};
 
 /// The program ends with this code after it has printed `strait:missing-data NAME`.
-const MISSING_DATA: i32 = 66;
+pub(crate) const MISSING_DATA: i32 = 66;
 const MISSING_DATA_LINE: &str = "strait:missing-data ";
 
 /// `cargo xtask train|sample|evaluate|compare|inspect|features ARGUMENTS...`
@@ -63,28 +63,29 @@ fn wants_cuda(arguments: &[OsString]) -> (bool, Vec<OsString>) {
     (explicit || implied, rest)
 }
 
-/// The program that runs, and the signals that are passed on to it.
-struct Running {
-    process: Arc<Mutex<Option<u32>>>,
+/// The programs that run, and the signals that are passed on to them.
+#[derive(Default)]
+pub(crate) struct Running {
+    processes: Arc<Mutex<Vec<u32>>>,
     /// At a terminal the program shares our process group, and the terminal itself sends Ctrl-C to all of it. Elsewhere
     /// it leads a group of its own and hears only what we pass on. Either way it hears each signal once.
     shared: bool,
 }
 
 impl Running {
-    fn watch() -> Result<Running> {
+    pub(crate) fn watch() -> Result<Running> {
         let start = |error| Failure::Start { program: "a signal handler".into(), error };
         // Under `nohup` the terminal may go, and the program goes on: it inherits that the signal is ignored.
         let heard = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
         let mut signals = Signals::new(heard).map_err(start)?;
-        let running = Running { process: Arc::default(), shared: io::stdin().is_terminal() };
-        let (process, shared) = (Arc::clone(&running.process), running.shared);
+        let running = Running { processes: Arc::default(), shared: io::stdin().is_terminal() };
+        let (processes, shared) = (Arc::clone(&running.processes), running.shared);
         thread::spawn(move || {
             for signal in signals.forever() {
-                match *process.lock().unwrap_or_else(PoisonError::into_inner) {
-                    None => std::process::exit(128 + signal),
-                    Some(_) if shared && signal != SIGTERM => {}
-                    Some(id) => send(signal, &address(id, shared)),
+                match &processes.lock().unwrap_or_else(PoisonError::into_inner)[..] {
+                    [] => std::process::exit(128 + signal),
+                    _ if shared && signal != SIGTERM => {}
+                    ids => ids.iter().for_each(|id| send(signal, &address(*id, shared))),
                 }
             }
         });
@@ -93,26 +94,37 @@ impl Running {
 
     /// Runs to the end; returns the exit code, and the data set that the program said it misses.
     fn run(&self, mut command: Command) -> Result<(i32, Option<String>)> {
-        if !self.shared {
-            command.process_group(0);
-        }
         let name = command.get_program().to_owned();
         let fail = |error| Failure::Start { program: name.into(), error };
-        let mut child = {
-            let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-            let child = command.stdout(Stdio::piped()).spawn();
-            *process = child.as_ref().ok().map(Child::id);
-            match child {
-                Ok(child) => child,
-                Err(error) => return Err(fail(error)),
-            }
+        let (mut child, guard) = match self.spawn(command.stdout(Stdio::piped())) {
+            Ok(started) => started,
+            Err(error) => return Err(fail(error)),
         };
-        let guard = Guard::of(&address(child.id(), self.shared));
         let missing = child.stdout.take().and_then(|stdout| relay(stdout, io::stdout().lock()));
         let status = child.wait();
         drop(guard);
-        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.end();
         Ok((status.map(exit_code).map_err(fail)?, missing))
+    }
+
+    /// Starts a program that hears what we pass on.
+    pub(crate) fn spawn(&self, command: &mut Command) -> io::Result<(Child, Guard)> {
+        if !self.shared {
+            command.process_group(0);
+        }
+        let child = {
+            let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+            let child = command.spawn()?;
+            processes.push(child.id());
+            child
+        };
+        let guard = Guard::of(&address(child.id(), self.shared));
+        Ok((child, guard))
+    }
+
+    /// None runs any more.
+    pub(crate) fn end(&self) {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -130,7 +142,7 @@ fn is_ignored(signal: i32) -> bool {
 
 /// Kills the program if xtask itself is killed, so that no run goes on unseen: a shell that waits for a line from us,
 /// and acts if our end of the pipe closes without one.
-struct Guard(Option<Child>);
+pub(crate) struct Guard(Option<Child>);
 
 impl Guard {
     fn of(address: &str) -> Guard {
@@ -150,7 +162,7 @@ impl Drop for Guard {
 }
 
 /// Passes lines on as they come, and keeps the one that is meant for us.
-fn relay(from: impl Read, mut to: impl Write) -> Option<String> {
+pub(crate) fn relay(from: impl Read, mut to: impl Write) -> Option<String> {
     let mut from = BufReader::new(from);
     let (mut line, mut missing) = (Vec::new(), None);
     while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {

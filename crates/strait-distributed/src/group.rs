@@ -1,8 +1,8 @@
 use crate::ffi::{self, Gloo};
-use crate::sentry::{Answer, Sentry, Word, ask};
+use crate::sentry::{Answer, LINGER, Sentry, Word, ask};
 use crate::store::{Store, milliseconds, text};
 use crate::{GroupError, Loss, Place};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::ptr;
 use std::thread;
@@ -41,8 +41,8 @@ pub struct Group {
     place: Place,
     /// Where each rank answers, and by which token.
     ranks: Ranks,
-    /// Those that will ask nothing any more.
-    gone: RefCell<usize>,
+    /// Whether this rank has said why it leaves, or need not.
+    ended: Cell<bool>,
 }
 
 type Ranks = Vec<(SocketAddr, String)>;
@@ -72,7 +72,9 @@ impl Group {
             if in_use { GroupError::Port { address: place.address() } } else { unreachable(problem) }
         })?;
         match Self::meet(&place, &store) {
-            Ok((gloo, sentry, ranks)) => Ok(Self { gloo, _store: store, sentry, place, ranks, gone: RefCell::new(0) }),
+            Ok((gloo, sentry, ranks)) => {
+                Ok(Self { gloo, _store: store, sentry, place, ranks, ended: Cell::new(false) })
+            }
             Err(error) => {
                 if serves {
                     // The others may still be reading why.
@@ -222,13 +224,34 @@ impl Group {
         self.run("barrier", || unsafe { ffi::strait_group_barrier(self.gloo.0) })
     }
 
-    /// Leaves for a reason of this rank's own: the others learn it when they miss this one. Waits some seconds for them.
-    pub fn leave(self, cause: &str) {
-        self.say(Word::Own(cause.to_owned()));
+    /// Leaves for a reason of this rank's own: the others learn it when they miss this one. Waits until all know, some seconds
+    /// at most. Nothing where the group has ended already.
+    pub fn leave(&self, cause: &str) {
+        if !self.ended.get() {
+            self.say(Word::Own(cause.to_owned()));
+        }
     }
 
+    /// Says why this rank leaves, and waits until each other rank has asked, or leaves itself.
     fn say(&self, word: Word) {
-        self.sentry.leave(word, self.world() - 1 - *self.gone.borrow());
+        self.ended.set(true);
+        self.sentry.say(word);
+        let (begun, mut know) = (Instant::now(), self.sentry.told());
+        know.insert(self.rank());
+        while know.len() < self.world() && begun.elapsed() < LINGER {
+            for (rank, (address, token)) in self.ranks.iter().enumerate() {
+                if !know.contains(&rank) && !matches!(ask(*address, token, self.rank()), Ok(Answer::At(_))) {
+                    know.insert(rank);
+                }
+            }
+            thread::sleep(Duration::from_millis(20));
+            know.extend(self.sentry.told());
+        }
+    }
+
+    /// The group has ended for a reason that every rank has found.
+    pub(crate) fn end(&self) {
+        self.ended.set(true);
     }
 
     /// An operation that works in place on the host's memory.
@@ -264,7 +287,6 @@ impl Group {
                 Err(loss) => lost.push((rank, loss)),
             }
         }
-        *self.gone.borrow_mut() = lost.len();
         let seconds = self.place.deadline.as_secs_f64();
         // A rank that left said why; what another found is older than what is found now; one that is late is so for them.
         let error = match (left.is_empty(), found, lost.is_empty(), late.is_empty()) {

@@ -11,12 +11,12 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a rank that leaves waits to be asked why.
-const LINGER: Duration = Duration::from_secs(4);
+pub(crate) const LINGER: Duration = Duration::from_secs(4);
 
 /// Why a rank leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,14 +79,14 @@ impl Sentry {
         self.state.operations.fetch_add(1, SeqCst) + 1
     }
 
-    /// Says why this rank leaves to those of `others` ranks that ask, or until none has asked for a while. What was said first
-    /// stands.
-    pub(crate) fn leave(&self, word: Word, others: usize) {
+    /// Says from now on why this rank leaves. What was said first stands.
+    pub(crate) fn say(&self, word: Word) {
         locked(&self.state.word).get_or_insert(word);
-        let begun = Instant::now();
-        while locked(&self.state.asked).len() < others && begun.elapsed() < LINGER {
-            thread::sleep(Duration::from_millis(10));
-        }
+    }
+
+    /// The ranks that asked and were told that this one leaves.
+    pub(crate) fn told(&self) -> BTreeSet<usize> {
+        locked(&self.state.asked).clone()
     }
 }
 
@@ -148,12 +148,11 @@ mod tests {
         assert_eq!(ask(), Ok(Answer::At(0)));
         sentry.begin();
         assert_eq!(ask(), Ok(Answer::At(1)));
-        thread::scope(|scope| {
-            scope.spawn(|| sentry.leave(Word::Own("a full\ndisk".into()), 1));
-            while ask() == Ok(Answer::At(1)) {}
-        });
+        assert!(sentry.told().is_empty());
+        sentry.say(Word::Own("a full\ndisk".into()));
         assert_eq!(ask(), Ok(Answer::Leaves(Word::Own("a full disk".into()))));
-        sentry.leave(Word::Found("something else".into()), 1);
+        assert!(sentry.told().contains(&1));
+        sentry.say(Word::Found("something else".into()));
         assert_eq!(ask(), Ok(Answer::Leaves(Word::Own("a full disk".into()))));
     }
 

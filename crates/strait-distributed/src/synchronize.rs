@@ -63,6 +63,7 @@ impl Synchronize for Group {
         if differing.is_empty() {
             return Ok(());
         }
+        self.end();
         Err(GroupError::Differs { differing, what: what.to_owned() }.into())
     }
 }

@@ -23,7 +23,12 @@ pub fn sha256(path: &Path) -> Result<String, IoError> {
 /// assert!(strait_io::sha256_of(b"").starts_with("e3b0c44298fc1c14"));
 /// ```
 pub fn sha256_of(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
+    hexadecimal(&digest_of(bytes))
+}
+
+/// The SHA-256 of bytes.
+pub fn digest_of(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -11,7 +11,7 @@ pub mod tensors;
 pub mod torch;
 mod whole_file;
 
-pub use digest::{sha256, sha256_of};
+pub use digest::{digest_of, sha256, sha256_of};
 pub use element::Element;
 pub use error::IoError;
 pub use open::open;

@@ -3,7 +3,7 @@
 use crate::share::Share;
 use crate::{Level, OptimError, PairedOver, Position, Trainer};
 use strait_core::Synchronize;
-use strait_io::sha256_of;
+use strait_io::digest_of;
 use tch::{Device, Kind, Tensor};
 
 impl<'a> Trainer<'a> {
@@ -85,9 +85,5 @@ fn digest(tensors: &[Tensor]) -> Result<[u8; 32], OptimError> {
         let flat = tensor.detach().f_to_device(Device::Cpu)?.f_contiguous()?.f_view([-1])?.f_view_dtype(Kind::Uint8)?;
         bytes.extend(Vec::<u8>::try_from(&flat)?);
     }
-    let mut digest = [0; 32];
-    for (byte, hex) in digest.iter_mut().zip(sha256_of(&bytes).as_bytes().chunks(2)) {
-        *byte = std::str::from_utf8(hex).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or(0);
-    }
-    Ok(digest)
+    Ok(digest_of(&bytes))
 }

@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use strait::cli::inspect::{InspectArgs, inspect};
 use strait::cli::sample::{SampleArgs, sample};
 use strait::cli::train::{TrainArgs, train};
 use strait::run::output::print_line;
+use strait::run::ranks::Ranks;
 use strait::run::stop::Stop;
 use tracing_subscriber::EnvFilter;
 
@@ -61,8 +62,14 @@ fn main() -> ExitCode {
     let stop = Stop::on_signals();
     let arguments = Arguments::parse();
     let bars = MultiProgress::new();
+    // Of several ranks the first speaks, and each of its own errors.
+    let silent = matches!(arguments.command, Command::Train(_)) && Ranks::is_silent();
+    if silent {
+        bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
     let writer = AboveBars(bars.clone());
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(if silent { "error" } else { "info" }));
     let coloured = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -72,6 +79,7 @@ fn main() -> ExitCode {
         .with_writer(move || writer.clone())
         .init();
     let done = stop.and_then(|stop| match run(&arguments.command, &stop, &bars) {
+        Err(ProgramError::Interrupted { .. }) if silent => stop.leave_silently(),
         Err(error @ ProgramError::Interrupted { .. }) => stop.leave(&error.to_string()),
         Ok(Some(path)) => print_line(&path.display().to_string()),
         done => done.map(|_| ()),

@@ -121,7 +121,12 @@ fn the_usual_network_takes_ten_steps_on_cifar10() {
     let parameters = velocity.parameters.count();
     assert!((30_000_000..45_000_000).contains(&parameters), "{parameters}");
     let (stop, bars) = (Stop::on_signals().unwrap(), MultiProgress::with_draw_target(ProgressDrawTarget::hidden()));
-    let command = CommandContext { stop: &stop, bars: &bars, resume_command: String::new() };
+    let command = CommandContext {
+        stop: &stop,
+        ranks: &strait::run::ranks::Ranks::default(),
+        bars: &bars,
+        resume_command: String::new(),
+    };
     let run = place.path("run");
     fs::create_dir(&run).unwrap();
     TrainingRun::new(&config, &run).train(&context, &command, choose_average).unwrap();

@@ -13,6 +13,7 @@ use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::output::print_line;
 use crate::run::provenance;
+use crate::run::ranks::Ranks;
 use crate::run::stop::Stop;
 use crate::run::summary::Summary;
 use crate::training::context::RunContext;
@@ -75,7 +76,8 @@ pub fn compare(args: &CompareArgs, stop: &Stop, bars: &MultiProgress) -> Result<
     let stem = stem(args.config.as_deref(), args.data.as_deref(), DEFAULT);
     let name = args.name.clone().unwrap_or_else(|| format!("compare-{stem}"));
     let path = RunFolder::below_runs(&name)?;
-    let command = CommandContext { stop, bars, resume_command: CommandContext::this_command() };
+    let (ranks, resume_command) = (&Ranks::default(), CommandContext::this_command());
+    let command = CommandContext { stop, ranks, bars, resume_command };
     let digest = provenance::digest(&config.data)?;
     let methods = if args.methods.is_empty() { Method::usual(&config) } else { args.methods.clone() };
     let mut left_out: Vec<LeftOut> = vec![];

@@ -9,6 +9,7 @@ use crate::evaluation::stress::stress;
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::output::print_line;
+use crate::run::ranks::Ranks;
 use crate::run::stop::Stop;
 use crate::run::summary::{ClassEvaluation, Evaluation, MethodSummary, SUMMARY};
 use crate::training::context::RunContext;
@@ -59,7 +60,8 @@ pub fn evaluate(args: &EvaluateArgs, stop: &Stop, bars: &MultiProgress) -> Resul
     let context = RunContext::new(&trained, &args.device)?;
     let reference = Reference::new(&context, &settings)?;
     folder.keep_units(&context.data.units)?;
-    let command = CommandContext { stop, bars, resume_command: CommandContext::this_command() };
+    let (ranks, resume_command) = (&Ranks::default(), CommandContext::this_command());
+    let command = CommandContext { stop, ranks, bars, resume_command };
     let measured = |run: &TrainingRun<'_>| {
         let mut measured = run.on_newest(|| measure(&context, run, &reference))?;
         if args.stress {

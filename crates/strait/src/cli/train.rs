@@ -11,6 +11,7 @@ use crate::evaluation::reference::Reference;
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::output::print_line;
+use crate::run::ranks::Ranks;
 use crate::run::stop::Stop;
 use crate::training::context::RunContext;
 use crate::training::training_run::TrainingRun;
@@ -69,10 +70,31 @@ pub fn train(args: &TrainArgs, stop: &Stop, bars: &MultiProgress) -> Result<Opti
         }
         None => (config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?, None),
     };
-    let context = RunContext::new(&config, &args.device)?;
-    say_look(&config.data)?;
+    let ranks = Ranks::join()?;
+    let done = together(args, config, folder, (&ranks, stop, bars));
+    if let Err(error) = &done {
+        ranks.leave(error);
+    }
+    done
+}
+
+/// The run of all ranks: they must be of one program, one config and one data file.
+fn together(
+    args: &TrainArgs,
+    config: Config,
+    folder: Option<RunFolder>,
+    (ranks, stop, bars): (&Ranks, &Stop, &MultiProgress),
+) -> Result<Option<PathBuf>, ProgramError> {
+    ranks.check_same("program (other bytes)", &ranks.program()?)?;
+    ranks.check_same("config", &config::write(&config)?)?;
+    let context = RunContext::new(&config, &ranks.device(&args.device))?;
+    ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
+    if ranks.is_first() {
+        say_look(&config.data)?;
+    }
     TrainingRun::new(&config, Path::new("")).check(&context).map_err(|error| ProgramError::Refused(error.into()))?;
     let folder = match folder {
+        _ if !ranks.is_first() => RunFolder::of(Path::new("")),
         Some(folder) => {
             change(&folder, &config, args, &context)?;
             folder
@@ -82,12 +104,15 @@ pub fn train(args: &TrainArgs, stop: &Stop, bars: &MultiProgress) -> Result<Opti
             RunFolder::create(args.name.as_deref(), &stem, &config)?
         }
     };
-    let mut words = vec!["train".into(), "--resume".into(), folder.path().display().to_string()];
+    let mut words: Vec<String> = vec!["train".into(), "--resume".into(), folder.path().display().to_string()];
     if args.device != "cpu" {
         words.extend(["--device".into(), args.device.clone()]);
     }
+    if ranks.world() > 1 {
+        words.splice(0..0, ["launch".into(), "-n".into(), ranks.world().to_string()]);
+    }
     let resume_command = CommandContext::command(words);
-    run(&config, &context, &folder, &CommandContext { stop, bars, resume_command }).map(Some)
+    run(&config, &context, &folder, &CommandContext { stop, ranks, bars, resume_command })
 }
 
 /// Records the settings that a run is gone on with, where they are others, for it and for the baseline beside it.
@@ -109,18 +134,25 @@ fn run(
     context: &RunContext,
     folder: &RunFolder,
     command: &CommandContext<'_>,
-) -> Result<PathBuf, ProgramError> {
+) -> Result<Option<PathBuf>, ProgramError> {
     let path = folder.path();
     info!("{}: {} on {}, seed {}", path.display(), context.data.points.name(), context.device_name, config.seed);
-    folder.keep_units(&context.data.units)?;
+    if command.ranks.is_first() {
+        folder.keep_units(&context.data.units)?;
+    }
     let own = TrainingRun::new(config, path);
     own.train(context, command, choose_average)?;
     let baseline = if config.evaluate.baseline { config.baseline() } else { None };
     let below = path.join("baseline");
     let baseline = baseline.as_ref().map(|config| TrainingRun::new(config, &below));
     if let Some(baseline) = &baseline {
-        baseline.folder.write_config(baseline.config)?;
+        if command.ranks.is_first() {
+            baseline.folder.write_config(baseline.config)?;
+        }
         baseline.train(context, command, choose_average)?;
+    }
+    if !command.ranks.is_first() {
+        return Ok(None); // rank 0 measures
     }
     info!("measuring");
     let reference = Reference::new(context, &config.evaluate)?;
@@ -129,5 +161,5 @@ fn run(
     let beside = baseline.as_ref().zip(beside.as_ref());
     let (summary, report) = report(context, (&own, &measured), beside, &reference)?;
     summary.print_warnings()?;
-    Ok(report)
+    Ok(Some(report))
 }

@@ -16,6 +16,7 @@ mod objective;
 mod own_data;
 mod phase;
 mod range;
+mod ranks;
 mod read;
 mod velocity;
 mod velocity_keys;
@@ -37,6 +38,7 @@ pub use objective::{DerivativeConfig, OBJECTIVES, ObjectiveConfig, ObjectiveKind
 pub use own_data::default_for_data;
 pub use phase::{LevelConfig, PhaseConfig};
 pub use range::{RANGES, Range, check_range};
+pub use ranks::RanksConfig;
 pub use read::{PRESETS, lay_over, load, preset, write};
 pub use velocity::{FlowConfig, MlpConfig, VELOCITIES, VelocityConfig, VelocityKind};
 pub use velocity_keys::{ActivationConfig, VelocityFamily};
@@ -76,6 +78,9 @@ pub struct Config {
     /// How methods are trained beside it.
     #[serde(default, skip_serializing_if = "CompareConfig::is_default")]
     pub compare: CompareConfig,
+    /// How processes share it.
+    #[serde(default, skip_serializing_if = "RanksConfig::is_default")]
+    pub ranks: RanksConfig,
     /// What is written on the way.
     #[serde(default)]
     pub log: LogConfig,

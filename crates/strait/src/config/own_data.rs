@@ -2,7 +2,7 @@
 
 use super::{
     CompareConfig, Config, CouplingConfig, DataConfig, EvaluateConfig, InterpolantConfig, LevelConfig, LogConfig,
-    MlpConfig, ObjectiveConfig, PhaseConfig, SourceConfig, VERSION, VelocityConfig,
+    MlpConfig, ObjectiveConfig, PhaseConfig, RanksConfig, SourceConfig, VERSION, VelocityConfig,
 };
 use strait_optim::{Decay, LevelName, Spans, Times};
 
@@ -54,6 +54,7 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
         phase: vec![PhaseConfig { name: "map".into(), turns: 10_000, fresh: vec![], level: vec![level] }],
         evaluate: EvaluateConfig::default(),
         compare: CompareConfig::default(),
+        ranks: RanksConfig::default(),
         log: LogConfig::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! One command at work: what stops it, what shows its progress, and how it is resumed.
 
+use super::ranks::Ranks;
 use super::stop::Stop;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -7,6 +8,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 pub struct CommandContext<'a> {
     /// Asked by a signal.
     pub stop: &'a Stop,
+    /// The processes that work on it together.
+    pub ranks: &'a Ranks,
     /// The progress bars.
     pub bars: &'a MultiProgress,
     /// The command that resumes it after an interruption.

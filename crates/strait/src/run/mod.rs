@@ -5,5 +5,6 @@ pub mod folder;
 pub mod metrics;
 pub mod output;
 pub(crate) mod provenance;
+pub mod ranks;
 pub mod stop;
 pub mod summary;

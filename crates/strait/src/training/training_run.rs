@@ -11,7 +11,9 @@ use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::metrics::{self, LevelLine, MetricsLine};
 use crate::run::provenance;
+use crate::run::ranks::Pace;
 use crate::{ProgramError, build};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use strait_core::{Dataset, Parameters, Seed, Split};
@@ -62,36 +64,50 @@ impl<'a> TrainingRun<'a> {
         command: &CommandContext<'_>,
         choose: ChooseAverage,
     ) -> Result<(), ProgramError> {
-        let _held = self.folder.hold()?;
+        let ranks = command.ranks;
+        let _held = if ranks.is_first() { Some(self.begin(context)?) } else { None };
+        if !self.is_trained() {
+            return Ok(()); // fitted in closed form, whenever it is asked for
+        }
+        let stored = self.on.unwrap_or(self).pairs(context, command, choose)?;
+        let pairing = stored.as_ref().map_or_else(|| context.pairing(), |pairs| Pairing::Stored(pairs));
+        let mut trainer = self.trainer(pairing, context)?.among(ranks.synchronize(), self.config.ranks.pairs)?;
+        trainer.check_ranks()?;
+        let wall = if ranks.is_first() { self.restore(&mut trainer)? } else { 0.0 };
+        trainer.follow_first()?;
+        if ranks.is_first() {
+            metrics::trim(&self.folder, trainer.position().step)?;
+        }
+        let (step, stopped) = command.stop.answered_by(|| self.turns(&mut trainer, wall, context, command))?;
+        if stopped || command.stop.is_asked() {
+            return Err(ProgramError::Interrupted { step, resume_command: command.resume_command.clone() });
+        }
+        Ok(())
+    }
+
+    /// Holds the folder, and keeps or checks what its training began with.
+    fn begin(&self, context: &RunContext) -> Result<File, ProgramError> {
+        let held = self.folder.hold()?;
         let digest = context.digest.as_deref();
         if checkpoint::list(&self.checkpoints())?.is_empty() {
             provenance::write(&self.folder, self.config, digest)?;
         } else {
             provenance::check(&self.folder, self.config, digest)?;
         }
-        if !self.is_trained() {
-            return Ok(()); // fitted in closed form, whenever it is asked for
-        }
-        let stored = self.on.unwrap_or(self).pairs(context, command, choose)?;
-        let pairing = stored.as_ref().map_or_else(|| context.pairing(), |pairs| Pairing::Stored(pairs));
-        let mut trainer = self.trainer(pairing, context)?;
-        let wall = self.restore(&mut trainer)?;
-        metrics::trim(&self.folder, trainer.position().step)?;
-        let step = command.stop.answered_by(|| self.turns(&mut trainer, wall, context, command))?;
-        if command.stop.is_asked() {
-            return Err(ProgramError::Interrupted { step, resume_command: command.resume_command.clone() });
-        }
-        Ok(())
+        Ok(held)
     }
 
-    /// The turns that are left, or those up to a signal; the last of them is in a checkpoint. Returns its step.
+    /// The turns that are left, or those up to a signal; the last of them is in a checkpoint. Returns its step, and whether a
+    /// signal ended them. Of several ranks the first writes.
     fn turns(
         &self,
         trainer: &mut Trainer<'_>,
         mut wall: f64,
         context: &RunContext,
         command: &CommandContext<'_>,
-    ) -> Result<u64, ProgramError> {
+    ) -> Result<(u64, bool), ProgramError> {
+        let ranks = command.ranks;
+        let (mut pace, mut stopping) = (Pace::from(trainer.position().step), false);
         let bar = command.bar(&self.name, trainer.total(), trainer.position().step);
         let (every, checkpoint_every) = (self.config.log.every, self.config.log.checkpoint);
         let data = &*context.data.points;
@@ -104,7 +120,8 @@ impl<'a> TrainingRun<'a> {
             trainer.turn()?;
             bar.inc(1);
             let step = trainer.position().step;
-            let (finished, stopping) = (trainer.phase().is_none(), command.stop.is_asked());
+            let finished = trainer.phase().is_none();
+            stopping = pace.stops(step, command.stop.is_asked(), ranks)?;
             let saves = step.is_multiple_of(checkpoint_every) || finished || stopping;
             if step.is_multiple_of(every) || saves {
                 let (seconds, before) = (since.elapsed().as_secs_f64(), waited);
@@ -118,9 +135,14 @@ impl<'a> TrainingRun<'a> {
                     levels: trainer.log()?.into_iter().map(LevelLine::from).collect(),
                 };
                 bar.set_message(line.message());
-                metrics::append(&self.folder, &line)?;
+                if ranks.is_first() {
+                    metrics::append(&self.folder, &line)?;
+                }
             }
             if saves {
+                trainer.check_ranks()?;
+            }
+            if saves && ranks.is_first() {
                 checkpoint::save(trainer, &self.checkpoints(), wall, self.config.log.keep)?;
                 if let Some(preview) = &mut preview {
                     preview.draw(&*trainer.system.velocity, step)?;
@@ -132,7 +154,7 @@ impl<'a> TrainingRun<'a> {
             }
         }
         bar.finish();
-        Ok(trainer.position().step)
+        Ok((trainer.position().step, stopping))
     }
 
     /// The pairs of a rectified flow, made first where they are not there yet. None where pairs are drawn.
@@ -143,6 +165,12 @@ impl<'a> TrainingRun<'a> {
         choose: ChooseAverage,
     ) -> Result<Option<StoredPairs>, ProgramError> {
         if let Some(config) = self.config.teacher() {
+            let world = command.ranks.world();
+            if world > 1 {
+                let problem =
+                    format!("its pairs are made by one process, and {world} ranks train here; train it on one");
+                return Err(ProgramError::Argument { argument: "coupling.name = reflow".into(), problem });
+            }
             let teacher = self.teacher(&config);
             teacher.train(context, command, choose)?;
             let models = choose(&teacher, context, teacher.load(context)?)?;

@@ -1,0 +1,186 @@
+//! A run that several processes train together, as a launcher starts them: its numbers, its files, and how it ends when one of
+//! them does.
+#![cfg(unix)]
+
+mod common;
+
+use common::Place;
+use std::process::{Child, Command, Output, Stdio};
+
+/// A rank of a group at a port.
+fn rank(place: &Place, (rank, world): (usize, usize), port: u16, arguments: &[&str]) -> Command {
+    let mut command = place.command(arguments);
+    command.env_remove("RUST_LOG").env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", port.to_string());
+    command.env("RANK", rank.to_string()).env("WORLD_SIZE", world.to_string()).env("STRAIT_DEADLINE", "60");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The last line that a process said, and its exit code.
+fn end(child: Child) -> (String, Option<i32>) {
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    (said.lines().last().unwrap_or_default().to_owned(), status.code())
+}
+
+#[cfg(not(feature = "distributed"))]
+#[test]
+fn a_program_built_to_train_alone_refuses_to_be_one_of_two() {
+    let place = Place::new();
+    let child = rank(&place, (0, 2), 1, &["train", "tiny.toml"]).spawn().unwrap();
+    let (said, code) = end(child);
+    assert!(said.starts_with("strait: WORLD_SIZE=2: this program was built to train alone"), "{said}");
+    assert_eq!(code, Some(2));
+}
+
+#[cfg(feature = "distributed")]
+mod among {
+    use super::*;
+    use std::fs;
+    use std::net::TcpListener;
+    use std::path::Path;
+    use std::thread;
+    use std::time::{Duration, Instant};
+    use strait_optim::checkpoint;
+
+    fn port() -> u16 {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    }
+
+    /// Both levels, OT pairs, an average; a checkpoint every tenth turn, and little to measure.
+    const CONFIG: &str = "version = 1\nseed = 3\n[data]\nname = '8gaussians'\n[coupling]\nname = 'ot'\n\
+        [interpolant]\nfamily = 'affine'\nhidden = [8]\nmixing = 'triangular'\nlog_scale_bound = 2.0\n\
+        [velocity]\nhidden = [8]\nema_half_lives = [4.0]\n\
+        [[phase]]\nname = 'together'\nturns = 30\nlevel = [\n\
+        { level = 'velocity', batch = 24, rate = 1e-3, objective = { name = 'flow_matching' }, noise = 0.01 },\n\
+        { level = 'interpolant', batch = 24, rate = 1e-3, clip = 1.0, objective = { name = 'energy', acceleration = 1e-3 } } ]\n\
+        [[phase]]\nname = 'last'\nturns = 10\nfresh = ['velocity']\nlevel = [\n\
+        { level = 'velocity', batch = 24, rate = 1e-3, objective = { name = 'flow_matching' } } ]\n\
+        [evaluate]\nnfe = [1]\nsamples = 32\nbaseline = false\n[log]\nevery = 5\ncheckpoint = 10\nkeep = 3\n";
+    const LONG: &str = "phase.0.turns=1000000";
+
+    fn place() -> Place {
+        let place = Place::new();
+        place.write("run.toml", CONFIG);
+        place
+    }
+
+    /// All ranks of a group, each with these words.
+    fn start(place: &Place, world: usize, arguments: &[&str]) -> Vec<Child> {
+        let port = port();
+        (0..world).map(|number| rank(place, (number, world), port, arguments).spawn().unwrap()).collect()
+    }
+
+    fn checkpoints(run: &Path) -> usize {
+        checkpoint::list(&run.join("checkpoints")).map_or(0, |found| found.len())
+    }
+
+    fn until_trained(run: &Path) {
+        let begun = Instant::now();
+        while checkpoints(run) == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(90), "no checkpoint");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The largest difference of two runs' parameters at a level.
+    fn off(place: &Place, runs: [&str; 2], level: strait_optim::LevelName) -> f64 {
+        let parameters = runs.map(|run| {
+            let folder = place.path(&format!("runs/{run}/checkpoints"));
+            let newest = checkpoint::newest(&folder).unwrap().0.unwrap();
+            assert_eq!(newest.state.position.step, 40);
+            newest.parameters(level).unwrap()
+        });
+        let [a, b] = &parameters;
+        let differences = a.iter().zip(b).map(|((_, a), (_, b))| (a - b).abs().max().double_value(&[]));
+        differences.fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn two_ranks_train_the_run_of_one_and_the_first_alone_speaks_and_writes() {
+        let place = place();
+        let alone = place.run(&["train", "run.toml", "--name", "one"]);
+        assert!(alone.status.success());
+        let mut ranks = start(&place, 2, &["train", "run.toml", "--name", "two"]);
+        let second = ranks.remove(1).wait_with_output().unwrap();
+        assert_eq!((second.stdout.len(), second.stderr.len()), (0, 0), "{second:?}");
+        let first = ranks.remove(0).wait_with_output().unwrap();
+        assert!(first.status.success() && second.status.success());
+        assert_eq!(String::from_utf8(first.stdout).unwrap(), "runs/two/report/index.html\n");
+        assert_eq!(fs::read_dir(place.path("runs")).unwrap().count(), 2);
+        for level in [strait_optim::LevelName::Interpolant, strait_optim::LevelName::Velocity] {
+            let off = off(&place, ["one", "two"], level);
+            assert!(off < 2e-5, "{}: {off:e}", level.name());
+        }
+    }
+
+    #[test]
+    fn a_rank_with_other_settings_ends_all() {
+        let (place, port) = (place(), port());
+        let words = ["train", "run.toml", "--name", "x", "--set", "seed=4"];
+        let ranks = [&words[..4], &words[..]].into_iter().enumerate();
+        let ranks: Vec<Child> =
+            ranks.map(|(number, words)| rank(&place, (number, 2), port, words).spawn().unwrap()).collect();
+        for rank in ranks {
+            assert_eq!(end(rank), ("strait: rank 1 has another config than rank 0".to_owned(), Some(1)));
+        }
+        assert!(!place.path("runs").exists(), "nothing is written");
+    }
+
+    #[test]
+    fn a_rank_that_is_killed_ends_all_and_another_number_goes_on() {
+        let place = place();
+        let run = place.path("runs/x");
+        let mut ranks = start(&place, 3, &["train", "run.toml", "--name", "x", "--set", LONG]);
+        until_trained(&run);
+        ranks[2].kill().unwrap();
+        let killed = ranks.remove(2);
+        for rank in ranks {
+            let (said, code) = end(rank);
+            assert!(said.starts_with("strait: rank 2 has ended without a word"), "{said}");
+            assert_eq!(code, Some(1));
+        }
+        end(killed);
+        let (newest, refused) = checkpoint::newest(&run.join("checkpoints")).unwrap();
+        assert!(refused.is_empty());
+        let turns = format!("phase.0.turns={}", newest.unwrap().state.position.step + 10);
+        let ranks = start(&place, 2, &["train", "--resume", "runs/x", "--set", &turns]);
+        for rank in ranks {
+            let (said, code) = end(rank);
+            assert_eq!(code, Some(0), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_ends_the_first_rank_ends_all_and_says_why() {
+        let place = place();
+        let run = place.path("runs/x");
+        let mut ranks = start(&place, 2, &["train", "run.toml", "--name", "x", "--set", LONG]);
+        until_trained(&run);
+        // A place for checkpoints where none can be written.
+        fs::rename(run.join("checkpoints"), place.path("kept")).unwrap();
+        fs::write(run.join("checkpoints"), "").unwrap();
+        let (second, code) = end(ranks.remove(1));
+        let (first, _) = end(ranks.remove(0));
+        let why = first.strip_prefix("strait: ").unwrap();
+        assert!(second.starts_with(&format!("strait: rank 0 left: {why}")), "{second}, {first}");
+        assert_eq!(code, Some(1));
+        assert!(checkpoint::newest(&place.path("kept")).unwrap().0.is_some());
+    }
+
+    #[test]
+    fn a_signal_to_one_rank_stops_all_at_one_step() {
+        let place = place();
+        let mut ranks = start(&place, 2, &["train", "run.toml", "--name", "x", "--set", LONG]);
+        until_trained(&place.path("runs/x"));
+        let sent = Command::new("kill").args(["-s", "INT", &ranks[1].id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let (second, code) = end(ranks.remove(1));
+        assert_eq!((second.as_str(), code), ("", Some(130)));
+        let (first, code) = end(ranks.remove(0));
+        assert_eq!(code, Some(130));
+        assert!(first.contains("go on with `cargo xtask launch -n 2 train --resume runs/x`"), "{first}");
+        let step = first.strip_prefix("strait: stopped at step ").and_then(|rest| rest.split(';').next()).unwrap();
+        assert!(place.path(&format!("runs/x/checkpoints/step-{step}/state.json")).is_file(), "{first}");
+    }
+}
