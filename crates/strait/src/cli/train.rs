@@ -71,7 +71,7 @@ pub fn train(args: &TrainArgs, stop: &Stop, bars: &MultiProgress) -> Result<Opti
         None => (config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?, None),
     };
     let ranks = Ranks::join()?;
-    let done = together(args, config, folder, (&ranks, stop, bars));
+    let done = together(args, &config, folder, (&ranks, stop, bars));
     if let Err(error) = &done {
         ranks.leave(error);
     }
@@ -81,27 +81,27 @@ pub fn train(args: &TrainArgs, stop: &Stop, bars: &MultiProgress) -> Result<Opti
 /// The run of all ranks: they must be of one program, one config and one data file.
 fn together(
     args: &TrainArgs,
-    config: Config,
+    config: &Config,
     folder: Option<RunFolder>,
     (ranks, stop, bars): (&Ranks, &Stop, &MultiProgress),
 ) -> Result<Option<PathBuf>, ProgramError> {
     ranks.check_same("program (other bytes)", &ranks.program()?)?;
-    ranks.check_same("config", &config::write(&config)?)?;
-    let context = RunContext::new(&config, &ranks.device(&args.device))?;
+    ranks.check_same("config", &config::write(config)?)?;
+    let context = RunContext::new(config, &ranks.device(&args.device))?;
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     if ranks.is_first() {
         say_look(&config.data)?;
     }
-    TrainingRun::new(&config, Path::new("")).check(&context).map_err(|error| ProgramError::Refused(error.into()))?;
+    TrainingRun::new(config, Path::new("")).check(&context).map_err(|error| ProgramError::Refused(error.into()))?;
     let folder = match folder {
         _ if !ranks.is_first() => RunFolder::of(Path::new("")),
         Some(folder) => {
-            change(&folder, &config, args, &context)?;
+            change(&folder, config, args, &context)?;
             folder
         }
         None => {
             let stem = stem(args.config.as_deref(), args.data.as_deref(), DEFAULT);
-            RunFolder::create(args.name.as_deref(), &stem, &config)?
+            RunFolder::create(args.name.as_deref(), &stem, config)?
         }
     };
     let mut words: Vec<String> = vec!["train".into(), "--resume".into(), folder.path().display().to_string()];
@@ -112,7 +112,7 @@ fn together(
         words.splice(0..0, ["launch".into(), "-n".into(), ranks.world().to_string()]);
     }
     let resume_command = CommandContext::command(words);
-    run(&config, &context, &folder, &CommandContext { stop, ranks, bars, resume_command })
+    run(config, &context, &folder, &CommandContext { stop, ranks, bars, resume_command })
 }
 
 /// Records the settings that a run is gone on with, where they are others, for it and for the baseline beside it.
