@@ -1,10 +1,20 @@
-// What every native file needs: tensors, and errors as text. No C++ exception crosses into Rust.
+// What every native file needs: tensors, errors as text, and vector code for several processors. No C++ exception crosses
+// into Rust.
 #pragma once
 #define TORCH_ASSERT_ONLY_METHOD_OPERATORS
 #include <ATen/core/Tensor.h>
 
 #include <cstring>
 #include <exception>
+
+// One body, compiled for several generations of processor and chosen at start.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define STRAIT_VECTOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
+#else
+#define STRAIT_VECTOR
+#endif
+
+#define INLINE __attribute__((always_inline)) inline
 
 namespace strait {
 

@@ -2,8 +2,6 @@
 // frees with strait_free: no C++ exception crosses into Rust.
 #include "common.h"
 
-#include <ATen/Context.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_foreach_norm.h>
@@ -12,10 +10,6 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/randn.h>
-#include <ATen/ops/rand.h>
-#include <ATen/ops/randint.h>
-#include <ATen/ops/randperm.h>
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/forward_grad.h>
@@ -59,17 +53,6 @@ std::vector<Tensor> laid_out_as(const std::vector<Tensor>& params, std::vector<T
     if (again || grads[i].strides() != params[i].strides()) grads[i] = at::empty_like(params[i]).copy_(grads[i]);
   }
   return grads;
-}
-
-at::Generator generator(c10::Device device, uint64_t seed) {
-  auto g = device.is_cpu() ? at::detail::createCPUGenerator(seed)
-                           : at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(device.index());
-  if (!device.is_cpu()) g.set_current_seed(seed);
-  return g;
-}
-
-c10::Device device_of(int device) {
-  return device < 0 ? c10::Device(c10::kCPU) : c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
 }
 
 // Operations the gradient of whose tangent libtorch 2.13 gets wrong without a word: their second derivatives lose terms, or
@@ -175,23 +158,6 @@ char* strait_lerp(Tensor** averages, Tensor** params, size_t n, double weight) {
   return guarded([&] {
     at::NoGradGuard no_grad;
     at::_foreach_lerp_(list(averages, n), list(params, n), weight);
-  });
-}
-
-// law: 0 standard normal, 1 uniform on [0, 1), 2 integers below `high`, 3 a permutation of sizes[0].
-char* strait_draw(int law, uint64_t seed, const int64_t* sizes, size_t n_sizes, int64_t high, int kind, int device,
-                  Tensor** result) {
-  return guarded([&] {
-    auto where = device_of(device);
-    auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(kind)).device(where);
-    auto g = std::optional<at::Generator>(generator(where, seed));
-    auto shape = at::IntArrayRef(sizes, n_sizes);
-    switch (law) {
-      case 0: *result = new Tensor(at::randn(shape, g, options)); break;
-      case 1: *result = new Tensor(at::rand(shape, g, options)); break;
-      case 2: *result = new Tensor(at::randint(high, shape, g, options)); break;
-      default: *result = new Tensor(at::randperm(sizes[0], g, options)); break;
-    }
   });
 }
 

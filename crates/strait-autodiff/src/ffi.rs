@@ -55,11 +55,13 @@ unsafe extern "C" {
     pub(crate) fn strait_draw(
         law: c_int,
         seed: u64,
+        row: u64,
         sizes: *const i64,
         n_sizes: usize,
         high: i64,
         kind: c_int,
         device: c_int,
+        by_operations: bool,
         result: *mut *mut C_tensor,
     ) -> Outcome;
 }

@@ -36,7 +36,7 @@ pub use mode::{Mode, Training};
 pub use objective::{Batch, Loss, Models, Objective, Sampling};
 pub use parameters::{Init, Parameters, Scope};
 pub use rows::Rows;
-pub use seed::{Draws, Seed, Stream};
+pub use seed::{DRAWS_VERSION, Draws, Seed, Stream};
 pub use shape::{check_batch, check_finite, check_same, event_size, own_ends, per_sample, sum_per_sample};
 pub use source::{Source, StandardNormal};
 pub use stepper::Stepper;

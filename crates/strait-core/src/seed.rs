@@ -24,14 +24,30 @@ pub struct Stream(u64);
 
 /// The draws of one stream at one step, in order. There is no other state: a resumed run needs only its step.
 ///
-/// Each draw of a tensor seeds a generator of its own with 64 bits, of which libtorch's on the CPU takes the lower 32:
-/// any two draws of one law and shape are the same there with probability $2^{-32}$, and among 80,000 there are two
-/// such about every other time.
+/// The first axis of a drawn tensor is that of rows, and a row depends on the seed, the stream, the step, its number and its
+/// shape alone: not on how many are drawn, in which batches, or by how many processes.
+///
+/// ```
+/// use strait_core::Seed;
+/// use tch::{Device, Kind};
+/// let draws = Seed(0).stream("source").at(0);
+/// let all = draws.clone().normal(&[1000, 2], Kind::Float, Device::Cpu)?;
+/// let first = draws.clone().normal(&[7, 2], Kind::Float, Device::Cpu)?;
+/// assert_eq!(first, all.narrow(0, 0, 7));
+/// let second_process = draws.from_row(500).normal(&[500, 2], Kind::Float, Device::Cpu)?;
+/// assert_eq!(second_process, all.narrow(0, 500, 500));
+/// # Ok::<(), strait_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draws {
     key: u64,
     drawn: u64,
+    row: u64,
 }
+
+/// Which numbers a seed draws: 1 were libtorch's generator's, 2 are Philox's by row. What was begun with others does not go
+/// on with these.
+pub const DRAWS_VERSION: u32 = 2;
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection that mixes all bits.
 fn mix(z: u64) -> u64 {
@@ -69,7 +85,7 @@ impl Seed {
 impl Stream {
     /// The draws of step `step`.
     pub fn at(self, step: u64) -> Draws {
-        Draws { key: mix(self.0 ^ STEP ^ step), drawn: 0 }
+        Draws { key: mix(self.0 ^ STEP ^ step), drawn: 0, row: 0 }
     }
 
     /// A stream below this one.
@@ -79,6 +95,11 @@ impl Stream {
 }
 
 impl Draws {
+    /// These draws from row `row` on; permutations have no rows and stay what they are.
+    pub fn from_row(self, row: u64) -> Self {
+        Self { row, ..self }
+    }
+
     /// The next raw 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.drawn += 1;
@@ -93,9 +114,9 @@ impl Draws {
     /// Standard normal numbers of a shape.
     ///
     /// # Errors
-    /// libtorch's, when memory runs out or the device has no seeded generator.
+    /// libtorch's, when memory runs out or the device is neither the CPU nor CUDA's.
     pub fn normal(&mut self, shape: &[i64], kind: Kind, device: Device) -> Result<Tensor, Error> {
-        Ok(draw::normal(self.bits(), shape, kind, device)?)
+        Ok(draw::normal(self.bits(), self.row, shape, kind, device)?)
     }
 
     /// Numbers uniform on $[0, 1)$.
@@ -103,7 +124,7 @@ impl Draws {
     /// # Errors
     /// As `normal`.
     pub fn uniform(&mut self, shape: &[i64], kind: Kind, device: Device) -> Result<Tensor, Error> {
-        Ok(draw::uniform(self.bits(), shape, kind, device)?)
+        Ok(draw::uniform(self.bits(), self.row, shape, kind, device)?)
     }
 
     /// Integers uniform on $\lbrace 0, \dots, \text{high} - 1 \rbrace$.
@@ -111,7 +132,7 @@ impl Draws {
     /// # Errors
     /// As `normal`; also when `high` is below 1.
     pub fn integers(&mut self, high: i64, shape: &[i64], device: Device) -> Result<Tensor, Error> {
-        Ok(draw::integers(self.bits(), high, shape, device)?)
+        Ok(draw::integers(self.bits(), self.row, high, shape, device)?)
     }
 
     /// A uniformly random permutation of $0, \dots, n-1$.

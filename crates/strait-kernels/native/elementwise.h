@@ -1,19 +1,10 @@
-// What loops over numbers share: vector code for several processors, and an exponential that becomes vector code.
+// What loops over numbers share: an exponential that becomes vector code, and packs of numbers.
 #pragma once
 #include "common.h"
 #include <ATen/ops/empty_like.h>
 
 #include <cmath>
 #include <cstdint>
-
-// One body, compiled for several generations of processor and chosen at start.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define STRAIT_VECTOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
-#else
-#define STRAIT_VECTOR
-#endif
-
-#define INLINE __attribute__((always_inline)) inline
 
 namespace strait {
 

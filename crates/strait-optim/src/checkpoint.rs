@@ -9,6 +9,7 @@ use crate::{Level, LevelName, OptimError, Position, Trainer};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use strait_core::DRAWS_VERSION;
 use strait_io::{IoError, sha256, tensors};
 use tch::Tensor;
 
@@ -31,6 +32,13 @@ pub struct State {
     /// The turns of each phase: the end of a run is a place in a longer last phase where those before it are the same.
     #[serde(default)]
     pub turns: Vec<u64>,
+    /// The draws that it was trained on ([`DRAWS_VERSION`]); those of the first version were not recorded.
+    #[serde(default = "first_draws")]
+    pub draws: u32,
+}
+
+fn first_draws() -> u32 {
+    1
 }
 
 /// A checkpoint that was passed over, and why.
@@ -153,7 +161,7 @@ fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<
         }
     }
     let (position, turns) = (trainer.position(), trainer.turns());
-    let state = State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, turns };
+    let state = State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, turns, draws: DRAWS_VERSION };
     let path = folder.join(STATE);
     let text = serde_json::to_string_pretty(&state).map_err(|error| damaged(&path, error.to_string()))?;
     write_synced(&path, &text)?;
@@ -258,7 +266,14 @@ impl Checkpoint {
     /// `OtherPhases` where that is no place in the trainer's phases, and nothing is changed then; `Checkpoint` or
     /// `Parameter` name the tensor that is missing, has another shape or is unknown: a checkpoint of another model.
     pub fn restore(&self, trainer: &mut Trainer<'_>) -> Result<(), OptimError> {
-        let position = self.state.position;
+        let State { position, draws, .. } = self.state;
+        if draws != DRAWS_VERSION {
+            let problem = format!(
+                "it was trained on the random numbers of version {draws}, and this program draws those of version \
+                 {DRAWS_VERSION}: go on with the program that began it, or begin anew"
+            );
+            return Err(damaged(&self.path, problem));
+        }
         let Some(place) = trainer.place(position, &self.state.turns) else {
             return Err(OptimError::OtherPhases { path: self.path.clone(), position });
         };

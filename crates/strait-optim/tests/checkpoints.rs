@@ -126,6 +126,25 @@ fn a_checkpoint_of_other_phases_is_refused_and_changes_nothing() {
     }
 }
 
+/// Of the first version nothing was recorded.
+#[test]
+fn a_checkpoint_of_other_draws_is_refused_and_changes_nothing() {
+    let with = || trainer(vec![phase(6, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])], &[]).unwrap();
+    let (folder, mut first, mut other) = (tempfile::tempdir().unwrap(), with(), with());
+    first.turn().unwrap();
+    let mut place = checkpoint::open(&checkpoint::save(&first, folder.path(), 0.0, 1).unwrap()).unwrap();
+    let mut record = serde_json::to_value(&place.state).unwrap();
+    assert_eq!(record.as_object_mut().unwrap().remove("draws"), Some(strait_core::DRAWS_VERSION.into()));
+    place.state = serde_json::from_value(record).unwrap();
+    let before = numbers(&other, LevelName::Velocity);
+    let error = place.restore(&mut other).unwrap_err().to_string();
+    assert!(error.contains("random numbers of version 1") && error.contains("begin anew"), "{error}");
+    assert_eq!((other.position().step, numbers(&other, LevelName::Velocity)), (0, before));
+    place.state.draws = strait_core::DRAWS_VERSION;
+    place.restore(&mut other).unwrap();
+    assert_eq!(other.position().step, 1);
+}
+
 /// A run that had ended goes on where its last phase was made longer, and is refused where it was made shorter.
 #[test]
 fn the_refusal_of_other_phases_says_what_does_not_fit() {

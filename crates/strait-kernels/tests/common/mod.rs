@@ -6,7 +6,7 @@ use strait_autodiff::{Graph, Jet, Order, jvp, normal, vjp};
 use tch::{Device, Kind, Tensor};
 
 pub(crate) fn draw(seed: u64, shape: &[i64], kind: Kind) -> Tensor {
-    normal(seed, shape, kind, Device::Cpu).unwrap()
+    normal(seed, 0, shape, kind, Device::Cpu).unwrap()
 }
 
 /// Of an order, with so many derivatives that are not zero.

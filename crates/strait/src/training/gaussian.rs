@@ -39,6 +39,7 @@ pub(crate) fn fit(context: &RunContext) -> Result<Models, ProgramError> {
             threads: tch::get_num_threads(),
             wall_seconds,
             turns: vec![],
+            draws: strait_core::DRAWS_VERSION,
         },
         parameters: d + d * (d + 1) / 2,
         average: None,
