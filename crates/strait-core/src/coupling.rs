@@ -1,4 +1,5 @@
 use crate::{Conditions, Draws, Error, Stream};
+use auto_impl::auto_impl;
 use tch::Tensor;
 
 /// Pairs of source and data points: row i of `x0` goes with row i of `x1`.
@@ -73,6 +74,7 @@ pub fn check_independent(what: &'static str, coupling: &dyn Coupling) -> Result<
 }
 
 /// Pairs of source and data points that were made once and are kept together, as a rectified flow is trained on.
+#[auto_impl(&, Box, Rc, Arc)]
 pub trait PairedDataset {
     /// The shape of one sample, without the batch.
     fn event_shape(&self) -> &[i64];

@@ -104,6 +104,19 @@ pub enum TransportError {
     /// A kernel bandwidth is not a positive number.
     #[error("the bandwidth is {0}, and must be positive")]
     Bandwidth(f64),
+    /// The draws of a semidiscrete coupling did not suffice.
+    #[error(
+        "after {draws} draws chi^2 of the data's marginal is {found:.3}, and {tolerance} was asked for: allow more draws, \
+         or raise the tolerance"
+    )]
+    Marginal {
+        /// What it is.
+        found: f64,
+        /// What it should be at most.
+        tolerance: f64,
+        /// How many source points were drawn.
+        draws: i64,
+    },
     /// A mean over no projections.
     #[error("a sliced distance needs at least one projection")]
     NoProjections,

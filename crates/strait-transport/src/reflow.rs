@@ -149,7 +149,7 @@ impl PairStore {
 }
 
 /// The files' errors, with what mends a damaged one.
-fn file_error(error: IoError) -> PairsError {
+pub(crate) fn file_error(error: IoError) -> PairsError {
     match error {
         IoError::System { path, source } => PairsError::Io { path, source },
         IoError::Damaged { path, problem } => PairsError::Damaged { path, problem },

@@ -132,6 +132,32 @@ fn a_rectified_flow_of_two_rounds_is_a_run() {
     assert_eq!(summary["ess"]["candidates"], 0); // rectified pairs are not independent
 }
 
+/// What is made before a training is kept with its run, and a run that lost its checkpoints trains on it again to the bit.
+#[test]
+fn couplings_that_are_made_before_a_training_are_kept_with_it() {
+    let place = Place::new();
+    let few = ["compare.pairs=96", "compare.pool_batch=32", "compare.points=50"].map(|set| ["--set", set]);
+    let arguments = ["compare", "tiny.toml", "--methods", "ot_pool,semidiscrete_ot", "--name", "c"];
+    let arguments = [&arguments[..], few.as_flattened()].concat();
+    let output = place.run(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let comparison = json(&place.path("runs/c/comparison.json"));
+    for (method, file) in [("ot_pool", "pairs/pairs-00002-of-00003.npy"), ("semidiscrete_ot", "potentials.safetensors")] {
+        let own = |row: &&serde_json::Value| row["method"] == method && row["metric"] == "w2";
+        assert_eq!(comparison["rows"].as_array().unwrap().iter().filter(own).count(), 2, "{method}");
+        let run = place.path(&format!("runs/c/{method}-3"));
+        assert!(json(&run.join("pairs.json"))["wall_seconds"].as_f64().unwrap() > 0.0);
+        let (before, made) = (velocity(&run), fs::read(run.join(file)).unwrap());
+        fs::remove_dir_all(run.join("checkpoints")).unwrap();
+        fs::remove_file(run.join(file)).unwrap();
+        assert!(place.run(&arguments).status.success());
+        assert!(velocity(&run) == before && fs::read(run.join(file)).unwrap() == made, "{method}");
+    }
+    let alone = ["train", "tiny.toml", "--set", "coupling={ name = \"pool\", pairs = 8, batch = 0 }"];
+    let (line, code) = place.refusal(&alone);
+    assert!(line.contains("coupling.batch") && code == 1, "{line}");
+}
+
 #[test]
 fn a_source_without_a_density_is_measured_without_one() {
     let place = Place::new();

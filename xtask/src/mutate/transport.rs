@@ -12,11 +12,15 @@ const DISTANCES: Tests = Tests { package: "strait-transport", target: "distances
 
 const POOL: Tests = Tests { package: "strait-transport", target: "pool", filter: "" };
 
+const SEMIDISCRETE: Tests = Tests { package: "strait-transport", target: "semidiscrete", filter: "" };
+
+const GLOBAL: &str = "crates/strait-transport/src/semidiscrete.rs";
+
 const FEATURES: Tests = Tests { package: "strait-metrics", target: "features", filter: "" };
 
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 11] = [
+pub(super) static FAULTS: [Fault; 15] = [
     Fault {
         name: "reduced costs are compared as they round",
         file: "crates/strait-transport/src/assignment/repair.rs",
@@ -79,6 +83,34 @@ pub(super) static FAULTS: [Fault; 11] = [
         find: "target_rows: Some(target_rows)",
         put: "target_rows: Some(target_rows.argsort(0, false))",
         tests: COUPLINGS,
+    },
+    Fault {
+        name: "a semidiscrete coupling takes the nearest point: no potentials",
+        file: GLOBAL,
+        find: "let last = potentials.f_sub(&half_squares)?.f_unsqueeze(1)?;",
+        put: "let last = potentials.f_zeros_like()?.f_sub(&half_squares)?.f_unsqueeze(1)?;",
+        tests: SEMIDISCRETE,
+    },
+    Fault {
+        name: "of rows at one point the first is always drawn",
+        file: GLOBAL,
+        find: "let among = among.f_to_kind(Kind::Int64)?.f_minimum(&(count - 1))?;",
+        put: "let among = among.f_to_kind(Kind::Int64)?.f_minimum(&(count * 0))?;",
+        tests: SEMIDISCRETE,
+    },
+    Fault {
+        name: "points of a larger share are drawn as the others",
+        file: GLOBAL,
+        find: "let shares = places.count.f_to_kind(Kind::Double)? / m as f64;",
+        put: "let shares = places.count.f_ones_like()?.f_to_kind(Kind::Double)? / m as f64;",
+        tests: SEMIDISCRETE,
+    },
+    Fault {
+        name: "potentials go down where a point is drawn too seldom",
+        file: GLOBAL,
+        find: "g = g.f_add(&((&expected - counts) * rate))?;",
+        put: "g = g.f_sub(&((&expected - counts) * rate))?;",
+        tests: SEMIDISCRETE,
     },
     Fault {
         name: "labels of a pool stay as they were drawn",

@@ -19,6 +19,12 @@ pub enum Method {
     Linear,
     /// The linear path under exact minibatch OT (OT-CFM)
     Ot,
+    /// The linear path between the pairs of a pool, assigned exactly in batches larger than those of the training
+    #[value(name = "ot_pool")]
+    OtPool,
+    /// The linear path under semidiscrete optimal transport to all training points
+    #[value(name = "semidiscrete_ot")]
+    SemidiscreteOt,
     /// Rectified flow: a teacher, its pairs, and a velocity on them
     Reflow,
     /// The same of a teacher that takes as many steps as the preset in all: half as much again as the others
@@ -35,9 +41,18 @@ pub enum Method {
     /// The same under exact minibatch OT
     #[value(name = "mean_flow_ot")]
     MeanFlowOt,
+    /// The same between the pairs of a pool
+    #[value(name = "mean_flow_pool")]
+    MeanFlowPool,
+    /// The same under semidiscrete optimal transport
+    #[value(name = "mean_flow_semidiscrete")]
+    MeanFlowSemidiscrete,
     /// A flow map on the linear path under independent pairs, by Lagrangian self-distillation
     #[value(name = "flow_map")]
     FlowMap,
+    /// The same under exact minibatch OT
+    #[value(name = "flow_map_ot")]
+    FlowMapOt,
     /// The preset's own learned path
     Learned,
     /// A Glow path and its velocity together, by flow matching with the learned field's straightness
@@ -97,13 +112,18 @@ impl Method {
         match self {
             Self::Linear => "linear",
             Self::Ot => "ot",
+            Self::OtPool => "ot_pool",
+            Self::SemidiscreteOt => "semidiscrete_ot",
             Self::Reflow => "reflow",
             Self::ReflowLonger => "reflow_longer",
             Self::Likelihood => "likelihood",
             Self::GaussianFit => "gaussian_fit",
             Self::MeanFlow => "mean_flow",
             Self::MeanFlowOt => "mean_flow_ot",
+            Self::MeanFlowPool => "mean_flow_pool",
+            Self::MeanFlowSemidiscrete => "mean_flow_semidiscrete",
             Self::FlowMap => "flow_map",
+            Self::FlowMapOt => "flow_map_ot",
             Self::Learned => "learned",
             Self::Paper => "paper",
             Self::LearnedReflow => "learned_reflow",
@@ -129,11 +149,16 @@ impl Method {
 
     /// Whether it can be trained for as long as another method takes: what its gradient steps are is up to us.
     pub fn is_scalable(self) -> bool {
-        self.trains_map() || matches!(self, Self::Linear | Self::Ot | Self::Reflow | Self::Likelihood)
+        let is_fixed = matches!(self, Self::Linear | Self::Ot | Self::OtPool | Self::SemidiscreteOt);
+        is_fixed || self.trains_map() || matches!(self, Self::Reflow | Self::Likelihood)
     }
 
     fn trains_map(self) -> bool {
-        matches!(self, Self::MeanFlow | Self::MeanFlowOt | Self::FlowMap)
+        self.distils() || matches!(self, Self::MeanFlow | Self::MeanFlowOt | Self::MeanFlowPool | Self::MeanFlowSemidiscrete)
+    }
+
+    fn distils(self) -> bool {
+        matches!(self, Self::FlowMap | Self::FlowMapOt)
     }
 
     /// The level of a preset's last velocity, as this method trains a flow map: at the preset's spans where it has some, a
@@ -141,8 +166,8 @@ impl Method {
     fn map_level(self, preset: &Config) -> Option<LevelConfig> {
         let level = preset.last_velocity_level()?.clone();
         let objective = match level.objective {
-            ObjectiveConfig::MeanFlow { .. } if self != Self::FlowMap => level.objective,
-            _ if self == Self::FlowMap => ObjectiveConfig::LagrangianDistillation,
+            ObjectiveConfig::MeanFlow { .. } if !self.distils() => level.objective,
+            _ if self.distils() => ObjectiveConfig::LagrangianDistillation,
             _ => ObjectiveConfig::MeanFlow { power: 0.0, epsilon: 1e-3 },
         };
         let spans = if level.trains_map() { level.spans } else { Spans { off_diagonal: 0.25, from_start: 0.0 } };
@@ -205,8 +230,11 @@ impl Method {
             let (coupling, phase) = (CouplingConfig::Independent, vec![]);
             return Ok(Config { coupling, phase, velocity: VelocityConfig::Gaussian, ..config });
         }
+        let CompareConfig { pairs, pairs_nfe, pool_batch, points, .. } = preset.compare;
         config.coupling = match self {
-            Self::Ot | Self::MeanFlowOt => CouplingConfig::Ot,
+            Self::Ot | Self::MeanFlowOt | Self::FlowMapOt => CouplingConfig::Ot,
+            Self::OtPool | Self::MeanFlowPool => CouplingConfig::Pool { pairs, batch: pool_batch },
+            Self::SemidiscreteOt | Self::MeanFlowSemidiscrete => CouplingConfig::Semidiscrete { points, tolerance: 0.05 },
             Self::Reflow | Self::ReflowLonger | Self::LearnedReflow => {
                 let teacher = match self {
                     Self::LearnedReflow => {
@@ -221,7 +249,6 @@ impl Method {
                     _ => None,
                 };
                 let teacher = teacher.map(Box::new);
-                let CompareConfig { pairs, pairs_nfe, .. } = preset.compare;
                 CouplingConfig::Reflow { rounds, pairs, solver: "euler".into(), nfe: pairs_nfe, teacher }
             }
             _ => CouplingConfig::Independent,

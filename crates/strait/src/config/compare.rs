@@ -6,17 +6,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CompareConfig {
-    /// Pairs of each round of a rectified flow.
+    /// Pairs of each round of a rectified flow, and of a pool.
     pub pairs: i64,
     /// Euler steps that they are made with.
     pub pairs_nfe: usize,
+    /// Pairs of a pool that are assigned at once; it holds `pairs` in all.
+    pub pool_batch: i64,
+    /// Training points of a semidiscrete coupling, at most.
+    pub points: i64,
     /// The method `paper`.
     pub joint: JointConfig,
 }
 
 impl Default for CompareConfig {
     fn default() -> Self {
-        Self { pairs: 1 << 16, pairs_nfe: 100, joint: JointConfig::default() }
+        Self { pairs: 1 << 16, pairs_nfe: 100, pool_batch: 1024, points: 10_000, joint: JointConfig::default() }
     }
 }
 

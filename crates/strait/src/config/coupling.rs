@@ -20,6 +20,22 @@ pub enum CouplingConfig {
         #[serde(default = "share")]
         share: f64,
     },
+    /// A pool of exactly assigned pairs: made before the training, batch by batch of fresh points, and drawn from.
+    Pool {
+        /// How many pairs it holds.
+        pairs: i64,
+        /// How many of them are assigned at once.
+        batch: i64,
+    },
+    /// Semidiscrete optimal transport from the source to all training points: solved before the training, with fresh
+    /// source points in every batch.
+    Semidiscrete {
+        /// Training points, at most; all of them where the data hold fewer.
+        points: i64,
+        /// The greatest chi-squared of their marginal.
+        #[serde(default = "tolerance")]
+        tolerance: f64,
+    },
     /// Rectified flow: before the run itself, its teacher is trained by the same phases, on independent pairs in the
     /// first round, and carries source points to pairs that the next round is trained on.
     Reflow {
@@ -41,6 +57,10 @@ fn share() -> f64 {
     0.05
 }
 
+fn tolerance() -> f64 {
+    0.05
+}
+
 /// `[coupling.teacher]`: the first teacher of a rectified flow, with the run's own data, source and velocity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,7 +79,7 @@ pub struct TeacherConfig {
 pub struct CouplingKind {
     /// Its name in a config.
     pub name: &'static str,
-    /// Whether its pairs are drawn for their batch, and not made before the training by a teacher.
+    /// Whether its pairs are drawn for their batch, and nothing is made before the training.
     pub is_drawn: bool,
     /// Whether both points of a pair are independent, as Proposition 1 asks.
     pub is_independent: bool,
@@ -70,7 +90,7 @@ pub struct CouplingKind {
 }
 
 /// All couplings.
-pub const COUPLINGS: [CouplingKind; 4] = [
+pub const COUPLINGS: [CouplingKind; 6] = [
     CouplingKind { name: "independent", is_drawn: true, is_independent: true, method: "linear", example: "" },
     CouplingKind { name: "ot", is_drawn: true, is_independent: false, method: "ot", example: "" },
     CouplingKind {
@@ -79,6 +99,20 @@ pub const COUPLINGS: [CouplingKind; 4] = [
         is_independent: false,
         method: "conditional_ot",
         example: "share = 0.1",
+    },
+    CouplingKind {
+        name: "pool",
+        is_drawn: false,
+        is_independent: false,
+        method: "ot_pool",
+        example: "pairs = 64\nbatch = 32",
+    },
+    CouplingKind {
+        name: "semidiscrete",
+        is_drawn: false,
+        is_independent: false,
+        method: "semidiscrete_ot",
+        example: "points = 64",
     },
     CouplingKind {
         name: "reflow",
@@ -92,11 +126,13 @@ pub const COUPLINGS: [CouplingKind; 4] = [
 impl CouplingConfig {
     /// What there is to know of it.
     pub fn kind(&self) -> &'static CouplingKind {
-        let [independent, ot, conditional_ot, reflow] = &COUPLINGS;
+        let [independent, ot, conditional_ot, pool, semidiscrete, reflow] = &COUPLINGS;
         match self {
             Self::Independent => independent,
             Self::Ot => ot,
             Self::ConditionalOt { .. } => conditional_ot,
+            Self::Pool { .. } => pool,
+            Self::Semidiscrete { .. } => semidiscrete,
             Self::Reflow { .. } => reflow,
         }
     }

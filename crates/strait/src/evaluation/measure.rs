@@ -10,7 +10,7 @@ use crate::run::metrics::{self, LevelLine, MetricsLine};
 use crate::run::summary::{Evaluation, LevelSummary, MethodSummary, SUMMARY, Summary, versions};
 use crate::training::context::RunContext;
 use crate::training::models::Models;
-use crate::training::reflow;
+use crate::training::made_pairs;
 use crate::training::training_run::TrainingRun;
 use strait_core::{Conditions, PairedDataset as _, Pairs};
 use strait_ode::{Method, TimeGrid};
@@ -106,8 +106,8 @@ fn pairs(context: &RunContext, run: &TrainingRun<'_>, reference: &Reference) -> 
     let stream = context.seed.stream("evaluation");
     let (x0, x1) = (reference.sources(), &reference.points);
     let n = x1.size()[0];
-    if let Some(stored) = reflow::stored(run.config, &run.folder, context.device)? {
-        return Ok(stored.minibatch(n, 0, stream.stream("pairs"))?);
+    if let Some(made) = made_pairs::kept(run.config, &run.folder, context)? {
+        return Ok(made.dataset(&*context.source).minibatch(n, 0, stream.stream("pairs"))?);
     }
     let batch = run.config.last_velocity_level().map_or(n, |level| level.batch);
     let (mut sources, mut points, mut draws) = (vec![], vec![], stream.stream("coupling").at(0));

@@ -2,7 +2,7 @@
 
 pub mod context;
 mod gaussian;
+pub mod made_pairs;
 pub mod models;
 mod preview;
-pub mod reflow;
 pub mod training_run;

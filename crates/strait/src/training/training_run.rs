@@ -3,8 +3,9 @@
 
 use super::context::RunContext;
 use super::models::{Averages, Loaded, Models, Spent};
+use super::gaussian;
+use super::made_pairs::{self, MadePairs};
 use super::preview::Preview;
-use super::{gaussian, reflow};
 use crate::build::{Path as BuiltPath, Plans, Velocity};
 use crate::config::Config;
 use crate::run::command::CommandContext;
@@ -19,7 +20,6 @@ use std::time::Instant;
 use strait_core::{Dataset, Parameters, Seed, Split};
 use strait_optim::checkpoint::{self, Checkpoint};
 use strait_optim::{LevelName, Pairing, System, Trainer};
-use strait_transport::StoredPairs;
 use tch::Tensor;
 use tracing::{info, warn};
 
@@ -70,7 +70,8 @@ impl<'a> TrainingRun<'a> {
             return Ok(()); // fitted in closed form, whenever it is asked for
         }
         let stored = self.on.unwrap_or(self).pairs(context, command, choose)?;
-        let pairing = stored.as_ref().map_or_else(|| context.pairing(), |pairs| Pairing::Stored(pairs));
+        let stored = stored.as_ref().map(|pairs| pairs.dataset(&*context.source));
+        let pairing = stored.as_ref().map_or_else(|| context.pairing(), |pairs| Pairing::Stored(&**pairs));
         let mut trainer = self.trainer(pairing, context)?.among(ranks.synchronize(), self.config.ranks.pairs)?;
         trainer.check_ranks()?;
         let wall = if ranks.is_first() { self.restore(&mut trainer)? } else { 0.0 };
@@ -157,30 +158,31 @@ impl<'a> TrainingRun<'a> {
         Ok((trainer.position().step, stopping))
     }
 
-    /// The pairs of a rectified flow, made first where they are not there yet. None where pairs are drawn.
+    /// What is made before the training, and made now where it is not there yet. None where pairs are drawn.
     fn pairs(
         &self,
         context: &RunContext,
         command: &CommandContext<'_>,
         choose: ChooseAverage,
-    ) -> Result<Option<StoredPairs>, ProgramError> {
+    ) -> Result<Option<MadePairs>, ProgramError> {
+        let (world, coupling) = (command.ranks.world(), self.config.coupling.kind());
+        if world > 1 && !coupling.is_drawn {
+            let problem = format!("its pairs are made by one process, and {world} ranks train here; train it on one");
+            return Err(ProgramError::Argument { argument: format!("coupling.name = {}", coupling.name), problem });
+        }
         if let Some(config) = self.config.teacher() {
-            let world = command.ranks.world();
-            if world > 1 {
-                let problem =
-                    format!("its pairs are made by one process, and {world} ranks train here; train it on one");
-                return Err(ProgramError::Argument { argument: "coupling.name = reflow".into(), problem });
-            }
             let teacher = self.teacher(&config);
             teacher.train(context, command, choose)?;
             let models = choose(&teacher, context, teacher.load(context)?)?;
-            reflow::make(self.config, &self.folder, &models, context, command)?;
+            made_pairs::make(self.config, &self.folder, Some(&models), context, command)?;
+        } else {
+            made_pairs::make(self.config, &self.folder, None, context, command)?;
         }
-        reflow::stored(self.config, &self.folder, context.device)
+        made_pairs::kept(self.config, &self.folder, context)
     }
 
     fn teacher<'c>(&self, config: &'c Config) -> TrainingRun<'c> {
-        let teacher = TrainingRun::new(config, &reflow::teacher_folder(&self.folder));
+        let teacher = TrainingRun::new(config, &made_pairs::teacher_folder(&self.folder));
         TrainingRun { name: "teacher".into(), ..teacher }
     }
 
@@ -370,7 +372,7 @@ impl<'a> TrainingRun<'a> {
         }
         let Some(config) = self.config.teacher() else { return Ok(Spent::default()) };
         let before = self.teacher(&config).spent()?;
-        Ok(Spent { wall_seconds: before.wall_seconds + reflow::seconds(&self.folder)?, ..before })
+        Ok(Spent { wall_seconds: before.wall_seconds + made_pairs::seconds(&self.folder)?, ..before })
     }
 }
 

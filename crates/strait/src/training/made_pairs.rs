@@ -1,0 +1,172 @@
+//! Pairs that are made before a training and kept with its run: those that a teacher's flow carries source points to, a
+//! pool of exactly assigned ones, and a coupling of the source with all training points.
+
+use super::context::RunContext;
+use super::models::Models;
+use crate::ProgramError;
+use crate::config::{Config, CouplingConfig};
+use crate::run::command::CommandContext;
+use crate::run::folder::RunFolder;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Instant;
+use strait_core::{Coupling, PairedDataset, Pairs, Source, Split};
+use strait_ode::{Method, Options, TimeGrid};
+use strait_transport::{Ascent, ExactOt, Generated, PairStore, Semidiscrete, SemidiscretePairs, StoredPairs};
+use tch::{Kind, Tensor};
+use tracing::info;
+
+/// Pairs in a file of a rectified flow.
+const SHARD: i64 = 4096;
+/// Source points that a semidiscrete coupling is solved with, at most, for each training point.
+const MOST: i64 = 4096;
+/// Seconds that the pairs took, over all commands.
+const RECORD: &str = "pairs.json";
+/// A semidiscrete coupling.
+const POTENTIALS: &str = "potentials.safetensors";
+
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Record {
+    wall_seconds: f64,
+}
+
+/// What was made before a training.
+pub enum MadePairs {
+    /// Pairs.
+    Stored(StoredPairs),
+    /// A coupling of the source with all training points.
+    Semidiscrete(Semidiscrete),
+}
+
+impl MadePairs {
+    /// As training draws from them.
+    pub fn dataset<'a>(&'a self, source: &'a dyn Source) -> Box<dyn PairedDataset + 'a> {
+        match self {
+            Self::Stored(pairs) => Box::new(pairs),
+            Self::Semidiscrete(transport) => Box::new(SemidiscretePairs { transport, source }),
+        }
+    }
+}
+
+/// Where the teacher of a run lies.
+pub(super) fn teacher_folder(folder: &RunFolder) -> PathBuf {
+    folder.path().join("teacher")
+}
+
+/// Seconds that the pairs of a run took.
+///
+/// # Errors
+/// Those of the record's file.
+pub(super) fn seconds(folder: &RunFolder) -> Result<f64, ProgramError> {
+    Ok(folder.read_json::<Record>(RECORD)?.unwrap_or_default().wall_seconds)
+}
+
+fn spend(folder: &RunFolder, start: Instant) -> Result<(), ProgramError> {
+    let record = Record { wall_seconds: seconds(folder)? + start.elapsed().as_secs_f64() };
+    folder.write_json(RECORD, &record)
+}
+
+/// What a run was trained on. None where its pairs are drawn.
+///
+/// # Errors
+/// `Pairs` where they are not all there.
+pub fn kept(config: &Config, folder: &RunFolder, context: &RunContext) -> Result<Option<MadePairs>, ProgramError> {
+    if let Some(store) = store(config, folder) {
+        return Ok(Some(MadePairs::Stored(store.open(Kind::Float, context.device)?)));
+    }
+    let CouplingConfig::Semidiscrete { .. } = config.coupling else { return Ok(None) };
+    let path = folder.path().join(POTENTIALS);
+    let found = Semidiscrete::load(&path, context.device)?;
+    let missing = || ProgramError::Run { path, problem: "it is not there; train the run again, which makes it".into() };
+    Ok(Some(MadePairs::Semidiscrete(found.ok_or_else(missing)?)))
+}
+
+fn store(config: &Config, folder: &RunFolder) -> Option<PairStore> {
+    let (pairs, shard) = match config.coupling {
+        CouplingConfig::Reflow { pairs, .. } => (pairs, SHARD),
+        CouplingConfig::Pool { pairs, batch } => (pairs, batch),
+        _ => return None,
+    };
+    Some(PairStore::new(folder.path().join("pairs"), pairs, shard))
+}
+
+/// Makes what is not there yet: a rectified flow's pairs by its teacher's models. Nothing where pairs are drawn.
+///
+/// # Errors
+/// Those of the solver, the coupling and files; `Interrupted` after `stop` was set.
+pub(super) fn make(
+    config: &Config,
+    folder: &RunFolder,
+    teacher: Option<&Models>,
+    context: &RunContext,
+    command: &CommandContext<'_>,
+) -> Result<(), ProgramError> {
+    match (&config.coupling, teacher) {
+        (CouplingConfig::Reflow { rounds, solver, nfe, .. }, Some(teacher)) => {
+            let method: Method = solver.parse()?;
+            let grid = TimeGrid::uniform(method.steps(*nfe)?)?;
+            let stream = context.seed.stream("pairs of a round").stream(&rounds.to_string());
+            let carried = |shard, n| {
+                let x0 = context.source.sample(n, &mut stream.at(shard), Kind::Float, context.device)?;
+                let conditions = context.conditions(n, &mut stream.stream("conditions").at(shard))?;
+                let x1 = method.solve_given(&*teacher.velocity, &conditions, &x0, &grid, Options::default())?.x;
+                Ok(Generated { x0, x1, labels: conditions.only()?.map(Tensor::shallow_clone) })
+            };
+            fill(config, folder, carried, command)
+        }
+        (CouplingConfig::Pool { .. }, _) => {
+            let stream = context.seed.stream("pool");
+            let assigned = |shard, n| {
+                let (x1, conditions) = context.data.points.conditional_minibatch(n, shard, stream.stream("data"))?;
+                let x0 = context.source.sample(n, &mut stream.stream("source").at(shard), x1.kind(), x1.device())?;
+                let pairs = ExactOt.couple(x0, x1, &mut stream.stream("coupling").at(shard))?;
+                let conditions = pairs.carried(conditions)?;
+                let Pairs { x0, x1, .. } = pairs;
+                Ok(Generated { x0, x1, labels: conditions.only()?.map(Tensor::shallow_clone) })
+            };
+            fill(config, folder, assigned, command)
+        }
+        (CouplingConfig::Semidiscrete { points, tolerance }, _) => {
+            let path = folder.path().join(POTENTIALS);
+            if Semidiscrete::load(&path, context.device)?.is_some() {
+                return Ok(());
+            }
+            let (start, stream) = (Instant::now(), context.seed.stream("semidiscrete"));
+            let data = context.data.points.points(Split::Train, *points, &mut stream.stream("data").at(0))?;
+            let draw = |n, draws: &mut _| context.source.sample(n, draws, data.kind(), data.device());
+            let ascent = Ascent { tolerance: *tolerance, most: MOST * data.size()[0] };
+            let transport = Semidiscrete::solve(&data, ascent, &mut stream.at(0), draw)?;
+            transport.save(&path)?;
+            spend(folder, start)?;
+            let (points, chi_square, draws) = (data.size()[0], transport.chi_square(), transport.draws());
+            info!("{points} training points coupled by {draws} draws, chi-squared of their marginal {chi_square:.3}");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the shards that are not there yet.
+fn fill(
+    config: &Config,
+    folder: &RunFolder,
+    make: impl Fn(u64, i64) -> Result<Generated, ProgramError>,
+    command: &CommandContext<'_>,
+) -> Result<(), ProgramError> {
+    let Some(store) = store(config, folder) else { return Ok(()) };
+    let bar = command.bar("pairs", store.shards(), 0);
+    let shard = |shard, n| {
+        if command.stop.is_asked() {
+            return Err(ProgramError::Interrupted { step: 0, resume_command: command.resume_command.clone() });
+        }
+        let start = Instant::now();
+        let made = make(shard, n)?;
+        spend(folder, start)?;
+        bar.inc(1);
+        Ok::<_, ProgramError>(made)
+    };
+    command.stop.answered_by(|| store.fill(shard))?;
+    bar.finish_and_clear();
+    info!("{} pairs in {}", config.coupling.kind().name, folder.path().join("pairs").display());
+    Ok(())
+}
