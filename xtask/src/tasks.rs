@@ -51,6 +51,34 @@ pub(crate) fn drill() -> Result<()> {
     workspace.step("the drill", tests)
 }
 
+/// `cargo xtask fuzz [TARGET] [--seconds N]`
+pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
+    let (target, seconds) = fuzzed(arguments)?;
+    let workspace = ready()?;
+    let mut tests = workspace.cargo(&["test", "--package", "strait", "--test", "fuzz", "no_reader", "--", "--nocapture"]);
+    tests.env("OMP_NUM_THREADS", "1").env("STRAIT_FUZZ_SECONDS", seconds);
+    if let Some(target) = target {
+        tests.env("STRAIT_FUZZ_TARGET", target);
+    }
+    workspace.step("fuzzing", tests)
+}
+
+/// The target, where one is named, and for how many seconds each is run.
+fn fuzzed(arguments: &[String]) -> Result<(Option<&str>, &str)> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (target, seconds) = match *words {
+        [] => (None, "600"),
+        [target] if !target.starts_with('-') => (Some(target), "600"),
+        ["--seconds", seconds] => (None, seconds),
+        [target, "--seconds", seconds] | ["--seconds", seconds, target] => (Some(target), seconds),
+        _ => (None, ""),
+    };
+    if seconds.parse::<u64>().is_err() {
+        return Err(Failure::Usage { usage: "fuzz [TARGET] [--seconds N]" });
+    }
+    Ok((target, seconds))
+}
+
 /// `cargo xtask bench [FILTER]`
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let workspace = ready()?;

@@ -5,7 +5,7 @@ use strait_autodiff::{AutodiffError, Graph, jvp, normal, tangent_gradient, time_
 use tch::{Device, Kind, Tensor};
 
 fn draw(seed: u64, shape: &[i64]) -> Tensor {
-    normal(seed, shape, Kind::Double, Device::Cpu).unwrap()
+    normal(seed, 0, shape, Kind::Double, Device::Cpu).unwrap()
 }
 
 /// Square matrices that are far from singular.

@@ -161,7 +161,8 @@ fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<
         }
     }
     let (position, turns) = (trainer.position(), trainer.turns());
-    let state = State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, turns, draws: DRAWS_VERSION };
+    let state =
+        State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, turns, draws: DRAWS_VERSION };
     let path = folder.join(STATE);
     let text = serde_json::to_string_pretty(&state).map_err(|error| damaged(&path, error.to_string()))?;
     write_synced(&path, &text)?;

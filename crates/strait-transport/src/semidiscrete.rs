@@ -191,7 +191,7 @@ impl Semidiscrete {
         let expected = &cells.shares * BATCH as f64;
         let (mut drawn, mut step) = (0, 0.0);
         loop {
-            for _ in 0..(ROUND * m).div_ceil(BATCH) {
+            for _ in 0..1 + ROUND * m / BATCH {
                 let counts = cells.counts(&source(BATCH, draws)?, &cells.weights_of(&g)?)?;
                 let rate = 4.0 * gap / (1.0 + step * BATCH as f64 / m as f64).sqrt();
                 g = g.f_add(&((&expected - counts) * rate))?;
@@ -268,7 +268,8 @@ impl Semidiscrete {
         let damaged = |problem: &str| PairsError::Damaged { path: path.to_owned(), problem: problem.to_owned() };
         let found = tensors::read(path).map_err(file_error)?;
         let take = |what: &str| {
-            let (_, tensor) = found.iter().find(|(name, _)| name == what).ok_or_else(|| damaged("parts are missing"))?;
+            let (_, tensor) =
+                found.iter().find(|(name, _)| name == what).ok_or_else(|| damaged("parts are missing"))?;
             tensor.f_to_device(device).map_err(|error| PairsError::Core(error.into()))
         };
         let (account, data, potentials) = (take("account")?, take("data")?, take("potentials")?);

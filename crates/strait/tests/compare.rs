@@ -142,7 +142,8 @@ fn couplings_that_are_made_before_a_training_are_kept_with_it() {
     let output = place.run(&arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let comparison = json(&place.path("runs/c/comparison.json"));
-    for (method, file) in [("ot_pool", "pairs/pairs-00002-of-00003.npy"), ("semidiscrete_ot", "potentials.safetensors")] {
+    for (method, file) in [("ot_pool", "pairs/pairs-00002-of-00003.npy"), ("semidiscrete_ot", "potentials.safetensors")]
+    {
         let own = |row: &&serde_json::Value| row["method"] == method && row["metric"] == "w2";
         assert_eq!(comparison["rows"].as_array().unwrap().iter().filter(own).count(), 2, "{method}");
         let run = place.path(&format!("runs/c/{method}-3"));

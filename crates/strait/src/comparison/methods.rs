@@ -154,7 +154,8 @@ impl Method {
     }
 
     fn trains_map(self) -> bool {
-        self.distils() || matches!(self, Self::MeanFlow | Self::MeanFlowOt | Self::MeanFlowPool | Self::MeanFlowSemidiscrete)
+        self.distils()
+            || matches!(self, Self::MeanFlow | Self::MeanFlowOt | Self::MeanFlowPool | Self::MeanFlowSemidiscrete)
     }
 
     fn distils(self) -> bool {
@@ -234,7 +235,9 @@ impl Method {
         config.coupling = match self {
             Self::Ot | Self::MeanFlowOt | Self::FlowMapOt => CouplingConfig::Ot,
             Self::OtPool | Self::MeanFlowPool => CouplingConfig::Pool { pairs, batch: pool_batch },
-            Self::SemidiscreteOt | Self::MeanFlowSemidiscrete => CouplingConfig::Semidiscrete { points, tolerance: 0.05 },
+            Self::SemidiscreteOt | Self::MeanFlowSemidiscrete => {
+                CouplingConfig::Semidiscrete { points, tolerance: 0.05 }
+            }
             Self::Reflow | Self::ReflowLonger | Self::LearnedReflow => {
                 let teacher = match self {
                     Self::LearnedReflow => {

@@ -69,7 +69,7 @@ impl RunFolder {
     }
 
     /// A folder that is there.
-    pub(crate) fn of(path: &Path) -> Self {
+    pub fn of(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 

@@ -63,7 +63,8 @@ pub(super) fn seconds(folder: &RunFolder) -> Result<f64, ProgramError> {
 
 fn spend(folder: &RunFolder, start: Instant) -> Result<(), ProgramError> {
     let record = Record { wall_seconds: seconds(folder)? + start.elapsed().as_secs_f64() };
-    folder.write_json(RECORD, &record)
+    folder.write_json(RECORD, &record)?;
+    Ok(())
 }
 
 /// What a run was trained on. None where its pairs are drawn.

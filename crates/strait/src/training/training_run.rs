@@ -2,9 +2,9 @@
 //! baseline beside it.
 
 use super::context::RunContext;
-use super::models::{Averages, Loaded, Models, Spent};
 use super::gaussian;
 use super::made_pairs::{self, MadePairs};
+use super::models::{Averages, Loaded, Models, Spent};
 use super::preview::Preview;
 use crate::build::{Path as BuiltPath, Plans, Velocity};
 use crate::config::Config;

@@ -1,0 +1,357 @@
+//! Every reader of outside bytes, on damaged ones: it refuses or reads, and never panics, hangs or fills the memory.
+//!
+//! Whole files are mutated, without feedback of what code they reach: bits turned, bytes lost, doubled and made of others, ends
+//! cut, numbers made huge. Archives and compressed files are mutated inside as well, where a sum over all would
+//! catch whatever is turned outside. A short form runs with the other tests; `cargo xtask fuzz` runs each target for longer.
+
+use std::fs;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use strait::config::load;
+use strait::run::folder::RunFolder;
+use strait::run::metrics;
+use strait::run::summary::Summary;
+use strait_core::Seed;
+use strait_data::{Arrays, FileOptions, digits, from_file, inspect};
+use strait_io::{Element, npy, npz, sha256_of, tensors};
+use strait_optim::checkpoint;
+use tch::{Device, Kind, Tensor};
+
+/// Inputs of the short form, for each target.
+const SHORT: u64 = 400;
+/// The longest that one input may take.
+const LONGEST: Duration = Duration::from_secs(20);
+/// The most memory that the process may ever have taken, in KiB.
+const MOST_MEMORY: u64 = 1 << 20;
+
+/// A reader, the files that it reads, and what is done with one that was damaged.
+struct Target {
+    name: &'static str,
+    file: &'static str,
+    seeds: fn() -> Vec<Vec<u8>>,
+    /// What is put around the damaged bytes before they are written.
+    wrap: fn(Vec<u8>) -> Vec<u8>,
+    read: fn(&Path),
+}
+
+fn plain(bytes: Vec<u8>) -> Vec<u8> {
+    bytes
+}
+
+fn gzip(bytes: Vec<u8>) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    encoder.write_all(&bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The bytes of a file that `write` writes.
+fn written(name: &str, write: impl FnOnce(&Path)) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    write(&path);
+    fs::read(path).unwrap()
+}
+
+fn array(seed: u64) -> Tensor {
+    Seed(seed).stream("fuzz").at(0).normal(&[12, 3], Kind::Float, Device::Cpu).unwrap()
+}
+
+fn arrays() -> Vec<Vec<u8>> {
+    let of = |element| written("x.npy", |path| npy::write(path, &(array(0) * 9.0), element).unwrap());
+    vec![of(Element::F32), of(Element::I64)]
+}
+
+fn archives() -> Vec<Vec<u8>> {
+    let labels = Tensor::arange(12, (Kind::Int64, Device::Cpu));
+    let whole = [("data", &array(0), Element::F32), ("labels", &labels, Element::I64)];
+    let parts = [("train", &array(0), Element::F32), ("test", &array(1), Element::F32)];
+    [&whole, &parts].map(|arrays| written("x.npz", |path| npz::write(path, arrays).unwrap())).to_vec()
+}
+
+fn weights() -> Vec<Vec<u8>> {
+    let named = [("a.weight".to_owned(), array(0)), ("b".to_owned(), array(1).to_kind(Kind::Double))];
+    vec![written("x.safetensors", |path| tensors::write(path, &named).unwrap())]
+}
+
+fn own_data(path: &Path) {
+    let options = FileOptions::default();
+    let _ = from_file(path, &options, Seed(0), Kind::Float, Device::Cpu);
+    let _ = from_file(path, &FileOptions { resident: 0, dequantise: true, ..options }, Seed(0), Kind::Float, Device::Cpu);
+    let _ = inspect(path, &Arrays::default());
+}
+
+/// A checkpoint whose sums are right, so that what is in its files is looked at.
+fn state(path: &Path) {
+    let folder = path.parent().unwrap();
+    let sum = sha256_of(&fs::read(path).unwrap());
+    fs::write(folder.join("SHA256SUMS"), format!("{sum}  state.json\n")).unwrap();
+    let _ = checkpoint::open(folder);
+}
+
+fn in_run(path: &Path, read: impl FnOnce(&RunFolder)) {
+    read(&RunFolder::of(path.parent().unwrap()));
+}
+
+fn targets() -> Vec<Target> {
+    let records = || {
+        vec![
+            br#"{"step":40,"phase":"velocity","wall_seconds":1.5,"levels":[{"level":"velocity","objective":"flow_matching","terms":{"flow_matching":0.5},"gradient_norm":0.25,"rate":0.001,"seconds":1.0}]}
+{"step":80,"phase":"velocity","wall_seconds":2.5,"levels":[]}
+"#
+            .to_vec(),
+        ]
+    };
+    let sets = || {
+        ["seed=3", "velocity={ family = \"mlp\", hidden = [8, 8] }", "evaluate.nfe=[1,2,4]", "phase.0.turns=1000"]
+            .map(|set| set.as_bytes().to_vec())
+            .to_vec()
+    };
+    let configs = || {
+        ["8gaussians", "digits", "checkerboard-map", "8gaussians-joint"]
+            .map(|name| strait::config::preset(name).unwrap().as_bytes().to_vec())
+            .to_vec()
+    };
+    let states = || {
+        vec![br#"{"version":1,"position":{"phase":0,"turn":40,"step":40,"batches":120},"threads":1,"wall_seconds":1.5,"turns":[100],"draws":2}"#.to_vec()]
+    };
+    let csv = || {
+        let row = |k: usize| (0..64).map(|i| ((i * 7 + k) % 17).to_string()).collect::<Vec<_>>().join(",") + &format!(",{}\n", k % 10);
+        vec![(0..40).map(row).collect::<String>().into_bytes()]
+    };
+    vec![
+        Target { name: "config", file: "x.toml", seeds: configs, wrap: plain, read: |path| {
+            let _ = load(path.to_str().unwrap(), &[]);
+        } },
+        Target { name: "set", file: "set", seeds: sets, wrap: plain, read: |path| {
+            let set = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+            let _ = load("8gaussians", &[set]);
+        } },
+        Target { name: "npy", file: "x.npy", seeds: arrays, wrap: plain, read: own_data },
+        Target { name: "npz", file: "x.npz", seeds: archives, wrap: plain, read: own_data },
+        // An array damaged inside an archive whose own sums are right.
+        Target { name: "npz-member", file: "x.npz", seeds: arrays, wrap: stored, read: own_data },
+        Target { name: "safetensors", file: "x.safetensors", seeds: weights, wrap: plain, read: |path| {
+            let _ = tensors::read(path);
+        } },
+        Target { name: "checkpoint-state", file: "state.json", seeds: states, wrap: plain, read: state },
+        Target { name: "metrics", file: "metrics.jsonl", seeds: records, wrap: plain, read: |path| {
+            in_run(path, |run| {
+                let _ = metrics::read(run);
+                let _ = metrics::trim(run, 40);
+            });
+        } },
+        Target { name: "summary", file: "summary.json", seeds: records, wrap: plain, read: |path| {
+            in_run(path, |run| {
+                let _ = run.read_json::<Summary>("summary.json");
+            });
+        } },
+        Target { name: "digits", file: "digits/digits.csv.gz", seeds: csv, wrap: gzip, read: |path| {
+            let _ = digits(path.parent().unwrap().parent().unwrap(), Kind::Float, Device::Cpu);
+        } },
+    ]
+}
+
+/// An archive with the array `train` of these bytes.
+fn stored(bytes: Vec<u8>) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
+    archive.start_file("train.npy", zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(&bytes).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+/// Numbers of a seed, one after the other (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+}
+
+/// Words that readers of numbers and texts stumble on.
+const WORDS: [&[u8]; 14] = [
+    b"\xff\xff\xff\xff", b"\xff\xff\xff\xff\xff\xff\xff\x7f", b"\0\0\0\0\0\0\0\0", b"\0\0\0\x80", b"nan", b"inf", b"-1",
+    b"1e999", b"99999999999999999999", b"null", b"{", b"]", b"\"", b"\n",
+];
+
+/// One to eight changes of the bytes.
+fn mutate(mut bytes: Vec<u8>, other: &[u8], numbers: &mut Numbers) -> Vec<u8> {
+    for _ in 0..1 + numbers.below(8) {
+        // Near the start, where headers are, as often as anywhere.
+        let reach = if numbers.below(2) == 0 { bytes.len().min(128) } else { bytes.len() };
+        let at = numbers.below(reach);
+        match numbers.below(8) {
+            0 if !bytes.is_empty() => bytes[at] ^= 1 << numbers.below(8),
+            1 if !bytes.is_empty() => bytes[at] = numbers.next() as u8,
+            2 => bytes.truncate(at),
+            3 if !bytes.is_empty() => {
+                let end = (at + 1 + numbers.below(32)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            4 => {
+                let end = (at + 1 + numbers.below(64)).min(bytes.len());
+                let part = bytes[at.min(end)..end].to_vec();
+                let to = numbers.below(bytes.len() + 1);
+                bytes.splice(to..to, part);
+            }
+            5 => {
+                let word = WORDS[numbers.below(WORDS.len())];
+                let end = (at + word.len()).min(bytes.len());
+                bytes.splice(at.min(end)..end, word.iter().copied());
+            }
+            6 => {
+                let word = WORDS[numbers.below(WORDS.len())];
+                bytes.splice(at..at, word.iter().copied());
+            }
+            _ => {
+                let from = numbers.below(other.len());
+                let end = (from + 1 + numbers.below(64)).min(other.len());
+                let stop = (at + 1 + numbers.below(64)).min(bytes.len());
+                bytes.splice(at.min(stop)..stop, other[from.min(end)..end].iter().copied());
+            }
+        }
+    }
+    bytes
+}
+
+/// The most memory that the process has taken, in KiB, where the system says.
+fn memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+/// Where a faulty input is kept.
+fn kept(target: &Target, bytes: &[u8]) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("strait-fuzz-{}-{}", target.name, target.file.replace('/', "-")));
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// Runs a target on `inputs` inputs, or for as long as was said. Returns how many there were.
+fn run(target: &Target, inputs: u64, seconds: Option<u64>, current: &AtomicU64) -> u64 {
+    let (began, seeds) = (Instant::now(), (target.seeds)());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(target.file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut count = 0;
+    loop {
+        let more = seconds.map_or(count < inputs, |seconds| began.elapsed().as_secs() < seconds);
+        if !more {
+            return count;
+        }
+        let mut numbers = Numbers(count.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ target.name.len() as u64);
+        let seed = seeds[numbers.below(seeds.len())].clone();
+        let other = &seeds[numbers.below(seeds.len())];
+        // The first are whole: a reader that refuses everything would be no reader.
+        let damaged = if count < seeds.len() as u64 { seeds[count as usize].clone() } else { mutate(seed, other, &mut numbers) };
+        let bytes = (target.wrap)(damaged);
+        fs::write(&path, &bytes).unwrap();
+        let start = Instant::now();
+        current.store(1 + began.elapsed().as_millis() as u64, Ordering::Relaxed);
+        let outcome = catch_unwind(AssertUnwindSafe(|| (target.read)(&path)));
+        current.store(0, Ordering::Relaxed);
+        let (name, took, most) = (target.name, start.elapsed(), memory());
+        let fault = match outcome {
+            Err(_) => Some("it panics".to_owned()),
+            Ok(()) if took > LONGEST => Some(format!("it takes {took:?}")),
+            Ok(()) if most > MOST_MEMORY => Some(format!("the process has taken {} MiB", most >> 10)),
+            Ok(()) => None,
+        };
+        if let Some(fault) = fault {
+            panic!("{name}, input {count}: {fault}; the input is kept as {}", kept(target, &bytes).display());
+        }
+        count += 1;
+    }
+}
+
+/// All targets, one after the other, or the one that `STRAIT_FUZZ_TARGET` names, `STRAIT_FUZZ_SECONDS` each.
+#[test]
+fn no_reader_breaks_on_damaged_bytes() {
+    let seconds = std::env::var("STRAIT_FUZZ_SECONDS").ok().map(|text| text.parse().expect("STRAIT_FUZZ_SECONDS"));
+    let only = std::env::var("STRAIT_FUZZ_TARGET").ok();
+    let all = targets();
+    let names: Vec<&str> = all.iter().map(|target| target.name).collect();
+    let chosen: Vec<&Target> = all.iter().filter(|target| only.as_deref().is_none_or(|name| name == target.name)).collect();
+    assert!(!chosen.is_empty(), "there is no target {only:?}; there are {}", names.join(", "));
+    // What a reader says of damaged bytes is no output of this test.
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    for target in chosen {
+        let current = AtomicU64::new(0);
+        let found = std::thread::scope(|scope| {
+            let done = AtomicU64::new(0);
+            let (current, done) = (&current, &done);
+            scope.spawn(move || {
+                let mut seen = (0, Instant::now());
+                while done.load(Ordering::Relaxed) == 0 {
+                    std::thread::sleep(Duration::from_millis(20));
+                    let now = current.load(Ordering::Relaxed);
+                    if now != seen.0 || now == 0 {
+                        seen = (now, Instant::now());
+                    } else if seen.1.elapsed() > LONGEST * 2 {
+                        // A reader that hangs is not waited for.
+                        eprintln!("{}: a reader hangs", target.name);
+                        std::process::exit(1);
+                    }
+                }
+            });
+            let found = catch_unwind(AssertUnwindSafe(|| run(target, SHORT, seconds, current)));
+            done.store(1, Ordering::Relaxed);
+            found
+        });
+        match found {
+            Ok(count) => println!("{}: {count} inputs", target.name),
+            Err(fault) => {
+                std::panic::set_hook(quiet);
+                std::panic::resume_unwind(fault);
+            }
+        }
+    }
+    std::panic::set_hook(quiet);
+}
+
+/// What is fuzzed is read: each seed is accepted by its reader, so that damage is met behind the first check as well.
+#[test]
+fn the_seeds_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    for bytes in arrays() {
+        from_file(&at("x.npy", &bytes), &FileOptions::default(), Seed(0), Kind::Float, Device::Cpu).unwrap();
+        from_file(&at("y.npz", &stored(bytes)), &FileOptions::default(), Seed(0), Kind::Float, Device::Cpu).unwrap();
+    }
+    for bytes in archives() {
+        from_file(&at("x.npz", &bytes), &FileOptions::default(), Seed(0), Kind::Float, Device::Cpu).unwrap();
+    }
+    for target in targets() {
+        let bytes = (target.wrap)((target.seeds)().remove(0));
+        let path = at(target.file, &bytes);
+        match target.name {
+            "config" => drop(load(path.to_str().unwrap(), &[]).unwrap()),
+            "safetensors" => assert_eq!(tensors::read(&path).unwrap().len(), 2),
+            "metrics" => assert_eq!(metrics::read(&RunFolder::of(folder.path())).unwrap().len(), 2),
+            "digits" => drop(digits(folder.path(), Kind::Float, Device::Cpu).unwrap()),
+            "checkpoint-state" => {
+                fs::write(folder.path().join("SHA256SUMS"), format!("{}  state.json\n", sha256_of(&bytes))).unwrap();
+                checkpoint::open(folder.path()).unwrap();
+            }
+            _ => {}
+        }
+    }
+}
