@@ -30,7 +30,11 @@ static COMMANDS: [Command; 18] = [
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command("bench", "bench [FILTER]", "run the benches"),
     command("drill", "drill", "signals, closed pipes, hostile inputs, damaged records"),
-    command("fuzz", "fuzz [TARGET] [--seconds N]", "damaged bytes for every reader, ten minutes each unless N is given"),
+    command(
+        "fuzz",
+        "fuzz [TARGET] [--seconds N]",
+        "damaged bytes for every reader, ten minutes each unless N is given",
+    ),
     command("mutate", "mutate [FILTER]", "put known faults into the source: the tests must see each"),
     command("docs", "docs", "build the API documentation, warnings denied"),
     command("ci", "ci", "what must hold before a change goes in"),

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::beside::Beside;
 use crate::cache::Cache;
 use crate::data::{self, DataSet};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::gloo;
 use crate::libtorch;
 use crate::workspace::Workspace;
@@ -55,7 +55,8 @@ pub(crate) fn drill() -> Result<()> {
 pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     let (target, seconds) = fuzzed(arguments)?;
     let workspace = ready()?;
-    let mut tests = workspace.cargo(&["test", "--package", "strait", "--test", "fuzz", "no_reader", "--", "--nocapture"]);
+    let mut tests =
+        workspace.cargo(&["test", "--package", "strait", "--test", "fuzz", "no_reader", "--", "--nocapture"]);
     tests.env("OMP_NUM_THREADS", "1").env("STRAIT_FUZZ_SECONDS", seconds);
     if let Some(target) = target {
         tests.env("STRAIT_FUZZ_TARGET", target);

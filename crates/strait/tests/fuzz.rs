@@ -79,7 +79,8 @@ fn weights() -> Vec<Vec<u8>> {
 fn own_data(path: &Path) {
     let options = FileOptions::default();
     let _ = from_file(path, &options, Seed(0), Kind::Float, Device::Cpu);
-    let _ = from_file(path, &FileOptions { resident: 0, dequantise: true, ..options }, Seed(0), Kind::Float, Device::Cpu);
+    let _ =
+        from_file(path, &FileOptions { resident: 0, dequantise: true, ..options }, Seed(0), Kind::Float, Device::Cpu);
     let _ = inspect(path, &Arrays::default());
 }
 
@@ -118,39 +119,77 @@ fn targets() -> Vec<Target> {
         vec![br#"{"version":1,"position":{"phase":0,"turn":40,"step":40,"batches":120},"threads":1,"wall_seconds":1.5,"turns":[100],"draws":2}"#.to_vec()]
     };
     let csv = || {
-        let row = |k: usize| (0..64).map(|i| ((i * 7 + k) % 17).to_string()).collect::<Vec<_>>().join(",") + &format!(",{}\n", k % 10);
+        let row = |k: usize| {
+            (0..64).map(|i| ((i * 7 + k) % 17).to_string()).collect::<Vec<_>>().join(",") + &format!(",{}\n", k % 10)
+        };
         vec![(0..40).map(row).collect::<String>().into_bytes()]
     };
     vec![
-        Target { name: "config", file: "x.toml", seeds: configs, wrap: plain, read: |path| {
-            let _ = load(path.to_str().unwrap(), &[]);
-        } },
-        Target { name: "set", file: "set", seeds: sets, wrap: plain, read: |path| {
-            let set = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-            let _ = load("8gaussians", &[set]);
-        } },
+        Target {
+            name: "config",
+            file: "x.toml",
+            seeds: configs,
+            wrap: plain,
+            read: |path| {
+                let _ = load(path.to_str().unwrap(), &[]);
+            },
+        },
+        Target {
+            name: "set",
+            file: "set",
+            seeds: sets,
+            wrap: plain,
+            read: |path| {
+                let set = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+                let _ = load("8gaussians", &[set]);
+            },
+        },
         Target { name: "npy", file: "x.npy", seeds: arrays, wrap: plain, read: own_data },
         Target { name: "npz", file: "x.npz", seeds: archives, wrap: plain, read: own_data },
         // An array damaged inside an archive whose own sums are right.
         Target { name: "npz-member", file: "x.npz", seeds: arrays, wrap: stored, read: own_data },
-        Target { name: "safetensors", file: "x.safetensors", seeds: weights, wrap: plain, read: |path| {
-            let _ = tensors::read(path);
-        } },
+        Target {
+            name: "safetensors",
+            file: "x.safetensors",
+            seeds: weights,
+            wrap: plain,
+            read: |path| {
+                let _ = tensors::read(path);
+            },
+        },
         Target { name: "checkpoint-state", file: "state.json", seeds: states, wrap: plain, read: state },
-        Target { name: "metrics", file: "metrics.jsonl", seeds: records, wrap: plain, read: |path| {
-            in_run(path, |run| {
-                let _ = metrics::read(run);
-                let _ = metrics::trim(run, 40);
-            });
-        } },
-        Target { name: "summary", file: "summary.json", seeds: records, wrap: plain, read: |path| {
-            in_run(path, |run| {
-                let _ = run.read_json::<Summary>("summary.json");
-            });
-        } },
-        Target { name: "digits", file: "digits/digits.csv.gz", seeds: csv, wrap: gzip, read: |path| {
-            let _ = digits(path.parent().unwrap().parent().unwrap(), Kind::Float, Device::Cpu);
-        } },
+        Target {
+            name: "metrics",
+            file: "metrics.jsonl",
+            seeds: records,
+            wrap: plain,
+            read: |path| {
+                in_run(path, |run| {
+                    let _ = metrics::read(run);
+                    let _ = metrics::trim(run, 40);
+                });
+            },
+        },
+        Target {
+            name: "summary",
+            file: "summary.json",
+            seeds: records,
+            wrap: plain,
+            read: |path| {
+                in_run(path, |run| {
+                    let _ = run.read_json::<Summary>("summary.json");
+                });
+            },
+        },
+        Target {
+            name: "digits",
+            file: "digits/digits.csv.gz",
+            seeds: csv,
+            wrap: gzip,
+            read: |path| {
+                let _ = digits(path.parent().unwrap().parent().unwrap(), Kind::Float, Device::Cpu);
+            },
+        },
     ]
 }
 
@@ -181,8 +220,20 @@ impl Numbers {
 
 /// Words that readers of numbers and texts stumble on.
 const WORDS: [&[u8]; 14] = [
-    b"\xff\xff\xff\xff", b"\xff\xff\xff\xff\xff\xff\xff\x7f", b"\0\0\0\0\0\0\0\0", b"\0\0\0\x80", b"nan", b"inf", b"-1",
-    b"1e999", b"99999999999999999999", b"null", b"{", b"]", b"\"", b"\n",
+    b"\xff\xff\xff\xff",
+    b"\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\0\0\0\0\0\0\0\0",
+    b"\0\0\0\x80",
+    b"nan",
+    b"inf",
+    b"-1",
+    b"1e999",
+    b"99999999999999999999",
+    b"null",
+    b"{",
+    b"]",
+    b"\"",
+    b"\n",
 ];
 
 /// One to eight changes of the bytes.
@@ -255,7 +306,8 @@ fn run(target: &Target, inputs: u64, seconds: Option<u64>, current: &AtomicU64) 
         let seed = seeds[numbers.below(seeds.len())].clone();
         let other = &seeds[numbers.below(seeds.len())];
         // The first are whole: a reader that refuses everything would be no reader.
-        let damaged = if count < seeds.len() as u64 { seeds[count as usize].clone() } else { mutate(seed, other, &mut numbers) };
+        let damaged =
+            if count < seeds.len() as u64 { seeds[count as usize].clone() } else { mutate(seed, other, &mut numbers) };
         let bytes = (target.wrap)(damaged);
         fs::write(&path, &bytes).unwrap();
         let start = Instant::now();
@@ -283,16 +335,16 @@ fn no_reader_breaks_on_damaged_bytes() {
     let only = std::env::var("STRAIT_FUZZ_TARGET").ok();
     let all = targets();
     let names: Vec<&str> = all.iter().map(|target| target.name).collect();
-    let chosen: Vec<&Target> = all.iter().filter(|target| only.as_deref().is_none_or(|name| name == target.name)).collect();
+    let chosen: Vec<&Target> =
+        all.iter().filter(|target| only.as_deref().is_none_or(|name| name == target.name)).collect();
     assert!(!chosen.is_empty(), "there is no target {only:?}; there are {}", names.join(", "));
     // What a reader says of damaged bytes is no output of this test.
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     for target in chosen {
-        let current = AtomicU64::new(0);
+        let (current, done) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (current, done) = (&current, &done);
         let found = std::thread::scope(|scope| {
-            let done = AtomicU64::new(0);
-            let (current, done) = (&current, &done);
             scope.spawn(move || {
                 let mut seen = (0, Instant::now());
                 while done.load(Ordering::Relaxed) == 0 {
