@@ -31,7 +31,7 @@ fn energy_straightens_what_was_bent() {
     // E|v*|^2 = |m|^2 + |c|^2 / 3 + const is least without the bend.
     let levels = vec![
         plan(LevelName::Velocity, FlowMatching, 2, 0.05),
-        plan(LevelName::Interpolant, Energy { acceleration: 1e-3 }, 1, 0.02),
+        plan(LevelName::Interpolant, Energy { acceleration: 1e-3 }, 1, 0.01),
     ];
     let last = plan(LevelName::Velocity, FlowMatching, 1, 0.05);
     let phases = vec![phase(1000, levels, vec![]), phase(500, vec![last], vec![LevelName::Velocity])];

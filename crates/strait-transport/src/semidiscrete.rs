@@ -16,7 +16,7 @@ const WARM: i64 = 1024;
 /// Source points of one step of the ascent.
 const BATCH: i64 = 256;
 
-/// Source points, for each data point, between two looks at the marginal, and of each look.
+/// Source points, for each data point, between two looks at the marginal, and of each look at least.
 const ROUND: i64 = 32;
 
 /// When the ascent of [`Semidiscrete::solve`] ends.
@@ -189,6 +189,9 @@ impl Semidiscrete {
         let two = cells.scores(&source(BATCH, draws)?, &cells.weights)?.f_topk(2.min(k), 1, true, true)?.0;
         let gap = two.f_select(1, 0)?.f_sub(&two.f_select(1, -1)?)?.f_median()?.f_double_value(&[])?;
         let expected = &cells.shares * BATCH as f64;
+        // The standard error of a look is at most half the tolerance, as far as the draws go.
+        let wanted = (2.0 * (2.0 * k as f64).sqrt() / ascent.tolerance) as i64;
+        let look = wanted.min(ascent.most).max(ROUND * m);
         let (mut drawn, mut step) = (0, 0.0);
         loop {
             for _ in 0..1 + ROUND * m / BATCH {
@@ -201,12 +204,12 @@ impl Semidiscrete {
                 drawn += BATCH;
             }
             cells.weights = cells.weights_of(&cells.potentials)?;
-            let found = cells.chi_square(ROUND * m, draws, &source)?;
-            drawn += ROUND * m;
+            let found = cells.chi_square(look, draws, &source)?;
+            drawn += look;
             if found <= ascent.tolerance {
                 // The one that was stopped at is small by choice; another is not.
-                let chi_square = cells.chi_square(ROUND * m, draws, &source)?;
-                return Ok(Self::new(data.shallow_clone(), cells, chi_square, drawn + ROUND * m));
+                let chi_square = cells.chi_square(look, draws, &source)?;
+                return Ok(Self::new(data.shallow_clone(), cells, chi_square, drawn + look));
             }
             if drawn >= ascent.most {
                 let tolerance = ascent.tolerance;
@@ -230,8 +233,8 @@ impl Semidiscrete {
     }
 
     /// An unbiased estimate of $\chi^2 = \sum_j p_j^2 / w_j - 1$, the squared relative deviation of the data's marginal
-    /// on average over the data, from draws that nothing else was chosen by. Its standard error is about
-    /// $\sqrt{2 / k} / 32$ for k points of equal shares, and it can be negative.
+    /// on average over the data, from draws that nothing else was chosen by. Its standard error is at most half the
+    /// tolerance, and it can be negative.
     pub fn chi_square(&self) -> f64 {
         self.chi_square
     }

@@ -81,7 +81,7 @@ fn sinkhorn_pairs_tend_to_the_optimal_ones() {
     let drawn = sinkhorn.couple(x0.copy(), x1.copy(), &mut draws(0)).unwrap();
     // Two targets at nearly one distance may be drawn for each other, at nearly the same cost.
     let (found, least) = (cost(&drawn.x0, &drawn.x1), cost(&optimal.x0, &optimal.x1));
-    assert!((found - least).abs() < 0.02 * least, "{found} against {least}");
+    assert!((found - least).abs() < 0.05 * least, "{found} against {least}");
     assert!(cost(&x0, &x1) > 1.2 * least);
 }
 
