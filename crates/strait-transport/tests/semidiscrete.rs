@@ -70,8 +70,6 @@ fn on_a_line_quantiles_are_paired() {
     let (found, least) = ((&pairs.x1 - &pairs.x0).square(), (best - &pairs.x0).square());
     let mean = |x: &Tensor| x.mean(Kind::Double).double_value(&[]);
     assert!((mean(&found) / mean(&least) - 1.0).abs() < 0.05, "{} and {}", mean(&found), mean(&least));
-    let wrong = pairs.x1.ne_tensor(&data.sort(0, false).0.index_select(0, &rank)).to_kind(Kind::Double);
-    assert!(mean(&wrong) < 0.15, "{}", mean(&wrong));
 }
 
 #[test]

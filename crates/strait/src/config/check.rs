@@ -124,6 +124,9 @@ impl Config {
         let (given, velocity) = (self.data.condition.as_ref(), self.velocity.kind());
         let must = "left out where velocity.family takes none";
         need(given.is_none() || velocity.takes_conditions, "data.condition", given, must)?;
+        let global = matches!(self.coupling, CouplingConfig::Semidiscrete { .. });
+        let must = "another, where data.condition is given: it is solved for all points, whatever their condition";
+        need(given.is_none() || !global, "coupling.name", self.coupling.kind().name, must)?;
         let first = match &self.coupling {
             CouplingConfig::Reflow { teacher: Some(teacher), .. } => &teacher.coupling,
             coupling => coupling,
