@@ -10,7 +10,7 @@ use crate::points::{Points, Stored, normalised};
 use crate::samples::check;
 use crate::{DataError, Image, LABELS, Normalise, Scaling, Splits};
 use std::time::Duration;
-use strait_core::{ConditionKind, Conditions, Dataset, Draws, Error, Split, Stream};
+use strait_core::{ConditionKind, Conditions, Dataset, Draws, Error, Rows, Split, Stream};
 use strait_io::Element;
 use tch::{Device, Kind, Tensor};
 
@@ -329,17 +329,18 @@ impl ArrayDataset {
 
     /// Each image mirrored left to right with probability 1/2. Units are those of images and mirror images alike, so that
     /// this is the mirror image in them too.
-    fn flipped(&self, x: Tensor, draws: &mut Draws) -> Result<Tensor, Error> {
+    fn flipped(&self, x: Tensor, of: &Rows, draws: &mut Draws) -> Result<Tensor, Error> {
         if !self.flips {
             return Ok(x);
         }
-        let turned = draws.uniform(&[x.size()[0], 1, 1, 1], Kind::Float, self.device)?.f_lt(0.5)?;
+        let turned = of.select(&draws.uniform(&[of.batch(), 1, 1, 1], Kind::Float, self.device)?.f_lt(0.5)?)?;
         Ok(x.f_flip([-1])?.f_where_self(&turned, &x)?)
     }
 
-    fn dequantised(&self, x: Tensor, draws: &mut Draws) -> Result<Tensor, Error> {
+    fn dequantised(&self, x: Tensor, of: &Rows, draws: &mut Draws) -> Result<Tensor, Error> {
         let Some(bin) = &self.bin else { return Ok(x) };
-        Ok(draws.uniform(&x.size(), x.kind(), x.device())? * bin + x)
+        let shape = [&[of.batch()], &x.size()[1..]].concat();
+        Ok(of.select(&draws.uniform(&shape, x.kind(), x.device())?)? * bin + x)
     }
 }
 
@@ -369,26 +370,32 @@ impl Dataset for ArrayDataset {
     }
 
     fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
-        let rows = self.rows(n, step, stream)?;
+        self.minibatch_rows(&Rows::all(n), step, stream)
+    }
+
+    /// No others are read; what is drawn is drawn for the whole batch.
+    fn minibatch_rows(&self, of: &Rows, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
+        let at = |step| of.select(&self.rows(of.batch(), step, stream)?);
+        let rows = at(step)?;
         let x = match &self.points.train {
             Points::Stored(points) => {
                 let places = |rows: &Tensor| Ok::<_, Error>(Vec::<i64>::try_from(rows.f_to_device(Device::Cpu)?)?);
                 let x = points.in_unit(&self.ahead.read(points, &places(&rows)?)?)?;
                 if points.is_slow() {
-                    self.ahead.expect(points, places(&self.rows(n, step.wrapping_add(1), stream)?)?);
+                    self.ahead.expect(points, places(&at(step.wrapping_add(1))?)?);
                 }
                 move_to(&self.units.apply(&x)?, self.kind, self.device)?
             }
             Points::Held(_) => self.select(Split::Train, &rows)?,
         };
-        let x = self.flipped(x, &mut stream.stream("flips").at(step))?;
-        let x = self.dequantised(x, &mut stream.stream("dequantisation").at(step))?;
+        let x = self.flipped(x, of, &mut stream.stream("flips").at(step))?;
+        let x = self.dequantised(x, of, &mut stream.stream("dequantisation").at(step))?;
         Ok((x, self.conditions(Split::Train, &rows)?))
     }
 
     fn conditional_points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<(Tensor, Conditions), Error> {
         let rows = self.chosen(split, n, draws)?;
-        let x = self.dequantised(self.select(split, &rows)?, draws)?;
+        let x = self.dequantised(self.select(split, &rows)?, &Rows::all(rows.size1()?), draws)?;
         Ok((x, self.conditions(split, &rows)?))
     }
 

@@ -1,7 +1,7 @@
 //! Finite data: epochs, minibatches as pure functions, units, labels, and what is refused.
 
 use std::collections::HashSet;
-use strait_core::{Dataset, Seed, Split, Stream};
+use strait_core::{Dataset, Rows, Seed, Split, Stream};
 use strait_data::{ArrayDataset, DataError, Image, Scaling, Splits};
 use tch::{Device, Kind, Tensor};
 
@@ -62,6 +62,20 @@ fn minibatches_are_pure_functions_of_step_and_stream() {
         assert_ne!(data.minibatch(16, 0, Seed(4).stream("data")).unwrap(), once[0]);
         // The last step there is does not overflow.
         assert_eq!(data.minibatch(16, u64::MAX, stream()).unwrap().size(), [16, 2]);
+    }
+}
+
+#[test]
+fn rows_of_a_batch_are_those_of_the_whole() {
+    let data = ArrayDataset::quantised("q", &named(50), 1.0, Scaling::PerCoordinate, CPU.0, CPU.1).unwrap();
+    for step in 0..9 {
+        let whole = data.minibatch(16, step, stream()).unwrap();
+        for parts in [vec![0..8, 8..12], vec![8..16, 0..1], vec![2..4, 12..15]] {
+            let rows = Rows::of(16, parts);
+            let (some, conditions) = data.minibatch_rows(&rows, step, stream()).unwrap();
+            assert_eq!(some, rows.select(&whole).unwrap());
+            assert!(conditions.is_empty());
+        }
     }
 }
 

@@ -16,7 +16,7 @@ const TRAINING: Tests =
 
 const RESUMED: Tests = Tests { package: "strait-distributed/gloo", target: "training", filter: "goes_on_with_one" };
 
-pub(super) static FAULTS: [Fault; 9] = [
+pub(super) static FAULTS: [Fault; 10] = [
     Fault {
         name: "the sum of all ranks for their mean",
         file: GROUP,
@@ -72,6 +72,13 @@ pub(super) static FAULTS: [Fault; 9] = [
         find: "coupling.is_independent() || share.over == PairedOver::Rank",
         put: "coupling.is_independent() || share.world > 1",
         tests: TRAINING,
+    },
+    Fault {
+        name: "the noise of the first rows on a rank's own",
+        file: "crates/strait-data/src/array_dataset.rs",
+        find: "of.select(&draws.uniform(&shape, x.kind(), x.device())?)? * bin + x",
+        put: "draws.uniform(&x.size(), x.kind(), x.device())? * bin + x",
+        tests: Tests { package: "strait-data", target: "array_dataset", filter: "rows_of_a_batch" },
     },
     Fault {
         name: "the moments of rank 0 stay there",
