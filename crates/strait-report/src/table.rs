@@ -158,7 +158,7 @@ impl Table {
             }
         }
         let mut html = format!(
-            "<div class=\"table\"><h3>{}</h3><div class=\"scroll\"><table><thead><tr><th></th>",
+            "<div class=\"table\"><h3>{}</h3><div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th></th>",
             escape(&self.title)
         );
         for (index, column) in self.columns.iter().enumerate() {
