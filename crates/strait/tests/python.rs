@@ -9,7 +9,7 @@ use common::{Place, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use strait_core::{FlowMap, Parameters, Seed, StandardNormal, VelocityField};
+use strait_core::{Conditions, Parameters, Seed, StandardNormal, VelocityField};
 use strait_io::{npz, tensors};
 use strait_nets::{
     Activation, ConditionKind, EmbeddingConfig, Mlp, MlpConfig, MlpFlowMap, Network, TimeFeatures, TorchScript,
@@ -66,28 +66,45 @@ impl Known<'_> {
         fs::write(path("json"), config.to_string()).unwrap();
     }
 
-    fn mlp(&mut self, activation: (Activation, &str), octaves: u32, is_map: bool) {
+    fn mlp(&mut self, activation: (Activation, &str), octaves: u32, is_map: bool, condition: Option<ConditionKind>) {
         let time = if octaves == 0 { TimeFeatures::Raw } else { TimeFeatures::Fourier(octaves) };
         let (activation, said) = activation;
         let config = MlpConfig { input: 6, hidden: vec![16, 8], output: 6, activation, time, zero_last: false };
         let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
         let (x, s, t) = (self.normal(&[5, 2, 3]), self.normal(&[5]), self.normal(&[5]));
+        let kind = match condition {
+            None => "plain",
+            Some(ConditionKind::Classes(_)) => "classes",
+            Some(ConditionKind::Vector(_)) => "vector",
+        };
+        let rows = match condition {
+            None => None,
+            Some(ConditionKind::Classes(_)) => Some(Tensor::from_slice(&[2i64, 0, 1, 1, 2])),
+            Some(ConditionKind::Vector(n)) => Some(self.normal(&[5, n])),
+        };
+        let conditions = rows.as_ref().map(|rows| Conditions::of("c", rows.shallow_clone()).unwrap());
+        let conditions = conditions.unwrap_or_default();
+        let name = format!("mlp-{said}-{octaves}-{is_map}-{kind}");
         let said = serde_json::json!({ "family": "mlp", "hidden": [16, 8], "activation": said, "time_octaves": octaves,
             "map": is_map });
-        let name = format!("mlp-{}-{octaves}-{is_map}", said["activation"].as_str().unwrap());
-        if is_map {
-            let map = MlpFlowMap::new(&config, &mut parameters.root()).unwrap();
-            self.shake(&parameters);
-            let (v, u) = (map.velocity(&x, &t).unwrap(), map.average_velocity(&x, &s, &t).unwrap());
-            let carried = map.carry(&x, &s, &t).unwrap();
-            let arrays = [("x", &x), ("s", &s), ("t", &t), ("v", &v), ("u", &u), ("carried", &carried)];
-            self.keep(&name, &said, &parameters, &arrays);
-        } else {
-            let field = Mlp::new(&config, &mut parameters.root()).unwrap();
-            self.shake(&parameters);
-            let v = field.velocity(&x, &t).unwrap();
-            self.keep(&name, &said, &parameters, &[("x", &x), ("t", &t), ("v", &v)]);
+        let field: Box<dyn VelocityField> = match (is_map, condition) {
+            (true, Some(kind)) => Box::new(MlpFlowMap::conditional(&config, kind, &mut parameters.root()).unwrap()),
+            (true, None) => Box::new(MlpFlowMap::new(&config, &mut parameters.root()).unwrap()),
+            (false, Some(kind)) => Box::new(Mlp::conditional(&config, kind, &mut parameters.root()).unwrap()),
+            (false, None) => Box::new(Mlp::new(&config, &mut parameters.root()).unwrap()),
+        };
+        self.shake(&parameters);
+        let free = field.velocity(&x, &t).unwrap();
+        let given = rows.as_ref().map(|_| field.given(&conditions).unwrap());
+        let v = given.as_ref().map_or_else(|| free.shallow_clone(), |given| given.velocity(&x, &t).unwrap());
+        let mut arrays = vec![("x", &x), ("t", &t), ("v", &v), ("unconditional", &free)];
+        arrays.extend(rows.as_ref().map(|rows| ("condition", rows)));
+        let map =
+            field.as_flow_map().map(|map| (map.average_velocity(&x, &s, &t).unwrap(), map.carry(&x, &s, &t).unwrap()));
+        if let Some((u, carried)) = &map {
+            arrays.extend([("s", &s), ("u", u), ("carried", carried)]);
         }
+        self.keep(&name, &said, &parameters, &arrays);
     }
 
     fn images(
@@ -123,10 +140,12 @@ fn networks(place: &Place) {
     fs::create_dir(place.path("networks")).unwrap();
     let mut known = Known { place, draws: Seed(7).stream("known").at(0) };
     for is_map in [false, true] {
-        known.mlp((Activation::Silu, "silu"), 0, is_map);
-        known.mlp((Activation::Tanh, "tanh"), 3, is_map);
+        known.mlp((Activation::Silu, "silu"), 0, is_map, None);
+        known.mlp((Activation::Tanh, "tanh"), 3, is_map, None);
+        known.mlp((Activation::Silu, "silu"), 0, is_map, Some(ConditionKind::Classes(3)));
     }
-    known.mlp((Activation::Selu, "selu"), 2, false);
+    known.mlp((Activation::Selu, "selu"), 2, false, None);
+    known.mlp((Activation::Silu, "silu"), 1, false, Some(ConditionKind::Vector(4)));
 
     let settings =
         |event: [i64; 3]| UnetConfig { channels: 6, groups: 4, heads: 2, attention: 2, ..UnetConfig::of(event) };
@@ -197,6 +216,7 @@ fn python_and_we_read_compute_and_write_the_same() {
     // Python -> ours: a data file, trained on as it stands.
     make.arg("-c").arg(
         "import numpy as np, strait; x = np.random.default_rng(0).normal(size=(120, 2)).astype('f4')\n\
+         strait.write_data('images.npz', np.random.default_rng(1).random((800, 1, 8, 8), 'f4'));\n\
          strait.write_data('own.npz', x * [1, 100]); strait.write_tensors('x.safetensors', {'x': x * np.float32(2)})",
     );
     succeed(make);
@@ -206,6 +226,13 @@ fn python_and_we_read_compute_and_write_the_same() {
     let short = ["phase.0.turns=8", "velocity.hidden=[8]", "evaluate.nfe=[1,2]", "evaluate.dynamics.steps=4"];
     let short = short.iter().flat_map(|set| ["--set", set]);
     let train: Vec<&str> = ["train", "own.npz", "--name", "map"].into_iter().chain(short).collect();
+    let trained = place.run(&train);
+    assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
+    let velocity = "velocity={ family = 'unet', channels = 4, embedding = 4, heads = 2, ema_half_lives = [5.0] }";
+    let data = "data={ file = 'images.npz', image = [1, 8, 8] }";
+    let sets = [velocity, data, "phase.0.turns=2", "phase.1.turns=2", "phase.2.turns=2", "evaluate.baseline=false"];
+    let sets = sets.iter().flat_map(|set| ["--set", set]);
+    let train: Vec<&str> = ["train", "tiny.toml", "--name", "images"].into_iter().chain(sets).collect();
     let trained = place.run(&train);
     assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
     networks(&place);

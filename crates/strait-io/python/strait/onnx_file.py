@@ -16,6 +16,8 @@ def write_onnx(path, mlp, event):
         from onnx import TensorProto, helper, numpy_helper
     except ImportError as error:
         raise StraitError(f"{path}: the package onnx is needed to write it; pip install onnx") from error
+    if mlp.condition:
+        raise StraitError(f"{path}: a velocity under a condition is not written as ONNX")
     nodes, constants = [], []
 
     def constant(name, array):

@@ -129,11 +129,12 @@ class Run:
                 return units["mean"], units["scale"]
         return None
 
-    def sample(self, count, evaluations=4, seed=0, x0=None, average="chosen"):
+    def sample(self, count, evaluations=4, seed=0, x0=None, condition=None, average="chosen"):
         """New samples, (count, ...), in the data's own units, by Euler steps; of a flow map by as many maps.
 
         `x0` are the source's points, in the units that the run is trained in; without them they are standard normal, drawn
-        by numpy from `seed`, and so are others than the program's.
+        by numpy from `seed`, and so are others than the program's. `condition` is one label for all, labels (count,), or
+        vectors (count, n); without it a run that has conditions samples that of none.
         """
         if evaluations < 1 or count < 1:
             raise StraitError(f"{count} samples by {evaluations} evaluations: both are at least 1")
@@ -145,7 +146,10 @@ class Run:
             if source.get("name") != "normal":
                 raise StraitError(f"{self.path}: its source is {source}; give the source's points as x0")
             x0 = np.random.default_rng(seed).standard_normal((count, *mean.shape), np.float32)
-        x = integrate(self.velocity(average), np.asarray(x0, np.float32), evaluations)
+        condition = None if condition is None else np.asarray(condition)
+        if condition is not None and condition.ndim == 0:
+            condition = np.full(count, condition)
+        x = integrate(self.velocity(average), np.asarray(x0, np.float32), evaluations, condition)
         return mean + scale * x
 
     # Files.

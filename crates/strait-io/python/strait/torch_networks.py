@@ -85,20 +85,25 @@ class Mlp(Velocity):
 
     ACTIVATIONS = {"silu": F.silu, "selu": F.selu, "tanh": torch.tanh}
 
-    def __init__(self, dimension, hidden, activation="silu", time_octaves=0, is_flow_map=False):
+    def __init__(self, dimension, hidden, activation="silu", time_octaves=0, is_flow_map=False, condition=None):
         super().__init__()
+        self.condition = condition
         self.is_flow_map, self.features = is_flow_map, TimeFeatures(time_octaves)
         self.activation = self.ACTIVATIONS[activation]
-        widths = [dimension + (1 + is_flow_map) * self.features.count, *hidden, dimension]
+        seen = dimension + (1 + is_flow_map) * self.features.count + (0 if condition is None else len(condition.none))
+        widths = [seen, *hidden, dimension]
         for i, (seen, made) in enumerate(zip(widths[:-1], widths[1:])):
             self.add_module(str(i), nn.Linear(seen, made))
         self.depth = len(widths) - 1
 
     def evaluate(self, x, times, condition=None):
-        if condition is not None:
-            raise StraitError("this network was not built for a condition")
         times = [times[0], *(t - times[0] for t in times[1:])]
-        h = torch.cat([x.flatten(1), *(self.features(t) for t in times)], 1)
+        parts = [x.flatten(1), *(self.features(t) for t in times)]
+        if self.condition is not None:
+            parts.append(self.condition(condition, len(x)))
+        elif condition is not None:
+            raise StraitError("this network was not built for a condition")
+        h = torch.cat(parts, 1)
         for i in range(self.depth):
             h = self.get_submodule(str(i))(self.activation(h) if i else h)
         return h.view_as(x)
@@ -340,7 +345,9 @@ def _embedding(embedding):
 def _mlp_of(config, parameters, path):
     arrays = networks.of_config(config, parameters, path)
     hidden = [weight.shape[0] for weight, _ in arrays.layers[:-1]]
-    return Mlp(arrays.dimension, hidden, config.get("activation", "silu"), arrays.time_octaves, arrays.is_flow_map)
+    condition = Condition(len(arrays.condition.none), **_condition_of(parameters, "")) if arrays.condition else None
+    activation = config.get("activation", "silu")
+    return Mlp(arrays.dimension, hidden, activation, arrays.time_octaves, arrays.is_flow_map, condition)
 
 
 def _event(config, path):
@@ -349,16 +356,25 @@ def _event(config, path):
     return tuple(config["event"])
 
 
-def _embedding_of(config):
-    octaves = config.get("time_octaves", 6)
-    return {"times": 1 + config.get("map", False), "time_octaves": octaves, "embedding_width": config.get("embedding", 64)}
+def _condition_of(parameters, prefix):
+    """What a network was conditioned on, by its parameters."""
+    classes, vector = (parameters.get(f"{prefix}condition.{name}") for name in ("classes", "vector.weight"))
+    return {"classes": None if classes is None else len(classes), "vector": None if vector is None else vector.shape[1]}
 
 
-def _unet_of(config, _, path):
+def _embedding_of(config, parameters, prefix):
+    octaves, width = config.get("time_octaves", 6), config.get("embedding", 64)
+    times = {"times": 1 + config.get("map", False), "time_octaves": octaves, "embedding_width": width}
+    return {**times, **_condition_of(parameters, f"{prefix}.embedding.")}
+
+
+def _unet_of(config, parameters, path):
     names = ("stem", "channels", "multipliers", "blocks", "attention", "heads")
-    return Unet(_event(config, path), **{name: config[name] for name in names if name in config}, **_embedding_of(config))
+    given = {name: config[name] for name in names if name in config}
+    return Unet(_event(config, path), **given, **_embedding_of(config, parameters, "unet"))
 
 
-def _transformer_of(config, _, path):
+def _transformer_of(config, parameters, path):
     names = ("patch", "width", "depth", "heads")
-    return Transformer(_event(config, path), **{name: config[name] for name in names if name in config}, **_embedding_of(config))
+    given = {name: config[name] for name in names if name in config}
+    return Transformer(_event(config, path), **given, **_embedding_of(config, parameters, "transformer"))

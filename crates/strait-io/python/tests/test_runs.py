@@ -136,7 +136,11 @@ class Networks(Beside):
     def test_perceptrons_in_numpy(self):
         for config, parameters, arrays in self.known("mlp"):
             mlp = networks.of_config(config, parameters)
-            self.close(mlp(arrays["x"], arrays["t"]), arrays["v"])
+            self.close(mlp(arrays["x"], arrays["t"], arrays.get("condition")), arrays["v"])
+            if "condition" in arrays:
+                self.close(mlp(arrays["x"], arrays["t"]), arrays["unconditional"])
+                with self.assertRaisesRegex(strait.StraitError, "the condition is|classes are"):
+                    mlp(arrays["x"], arrays["t"], arrays["condition"][:, None] + 100)
             if config["map"]:
                 self.close(mlp.average_velocity(arrays["x"], arrays["s"], arrays["t"]), arrays["u"])
                 self.close(mlp.carry(arrays["x"], arrays["s"], arrays["t"]), arrays["carried"])
@@ -150,7 +154,8 @@ class Networks(Beside):
         for config, parameters, arrays in self.known("mlp"):
             module = torch_networks.of_config(config, parameters)
             x, t = torch.tensor(arrays["x"]), torch.tensor(arrays["t"])
-            self.close(module(x, t).detach().numpy(), arrays["v"])
+            condition = torch.tensor(arrays["condition"]) if "condition" in arrays else None
+            self.close(module(x, t, condition=condition).detach().numpy(), arrays["v"])
             if config["map"]:
                 self.close(module(x, torch.tensor(arrays["s"]), t).detach().numpy(), arrays["u"])
             for name, tensor in torch_networks.tensors(module).items():
@@ -162,8 +167,11 @@ class Networks(Beside):
 
         for config, parameters, arrays in self.known("mlp"):
             with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "a.onnx"
-                write_onnx(path, networks.of_config(config, parameters), (2, 3))
+                path, mlp = Path(folder) / "a.onnx", networks.of_config(config, parameters)
+                if "condition" in arrays:
+                    self.assertRaisesRegex(strait.StraitError, "condition", write_onnx, path, mlp, (2, 3))
+                    continue
+                write_onnx(path, mlp, (2, 3))
                 session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
             given = {name: arrays[name] for name in ("x", "s", "t") if name in arrays}
             (found,) = session.run(None, given)
@@ -200,6 +208,11 @@ class Networks(Beside):
             mean, scale = run.units
             z = run.module().sample(torch.tensor(x0), 3).numpy()
             self.close((mean + scale * z) / scale, run.sample(9, 3, x0=x0) / scale)
+        images = strait.Run(PLACE / "runs/images")
+        x = torch.tensor(np.random.default_rng(1).normal(size=(3, 1, 8, 8)).astype("f4"))
+        self.assertEqual(images.module().sample(x, 2).shape, x.shape)
+        with self.assertRaisesRegex(strait.StraitError, "module"):
+            images.sample(3)
         with self.assertRaisesRegex(strait.StraitError, "2.weight"):
             from strait import torch_networks
 
