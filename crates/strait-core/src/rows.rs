@@ -1,4 +1,4 @@
-use crate::{Conditions, Error};
+use crate::{Conditions, Draws, Error};
 use std::ops::Range;
 use tch::{Kind, Tensor};
 
@@ -59,6 +59,39 @@ impl Rows {
         let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
         match parts.len() {
             0 => Ok(x.f_narrow(0, 0, 0)?),
+            1 => Ok(parts.remove(0)),
+            _ => Ok(Tensor::f_cat(&parts, 0)?),
+        }
+    }
+
+    /// What `sample` draws for these rows alone, where it draws tensors with one row a sample: to the bit what it draws there for
+    /// the whole batch.
+    ///
+    /// ```
+    /// use strait_core::{Rows, Seed};
+    /// use tch::{Device, Kind};
+    /// let (draws, rows) = (Seed(0).stream("x").at(0), Rows::of(6, vec![2..4, 5..6]));
+    /// let some = rows.draw(&mut draws.clone(), |n, draws| draws.normal(&[n, 3], Kind::Float, Device::Cpu))?;
+    /// assert_eq!(some, rows.select(&draws.clone().normal(&[6, 3], Kind::Float, Device::Cpu)?)?);
+    /// # Ok::<(), strait_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `sample`.
+    pub fn draw(
+        &self,
+        draws: &mut Draws,
+        sample: impl Fn(i64, &mut Draws) -> Result<Tensor, Error>,
+    ) -> Result<Tensor, Error> {
+        let begun = draws.clone();
+        let parts = self.parts.iter().map(|part| {
+            *draws = begun.clone().from_row(part.start as u64);
+            sample(part.end - part.start, draws)
+        });
+        let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
+        *draws = draws.clone().from_row(0);
+        match parts.len() {
+            0 => sample(0, draws),
             1 => Ok(parts.remove(0)),
             _ => Ok(Tensor::f_cat(&parts, 0)?),
         }

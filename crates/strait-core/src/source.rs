@@ -79,6 +79,10 @@ impl Source for StandardNormal {
         draws.normal(&shape, kind, device)
     }
 
+    fn sample_rows(&self, rows: &Rows, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
+        rows.draw(draws, |n, draws| self.sample(n, draws, kind, device))
+    }
+
     fn log_density(&self, x: &Tensor) -> Result<Tensor, Error> {
         let size = x.size();
         if size.len() < 2 || size[1..] != self.event {
