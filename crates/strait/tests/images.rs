@@ -113,7 +113,14 @@ fn the_usual_network_takes_ten_steps_on_cifar10() {
     let place = Place::new();
     cifar(&place.path("pictures"));
     let data = format!("data={{ folder = {:?}, flips = true }}", place.path("pictures"));
-    let few = ["phase.0.turns=10", "phase.0.level.0.batch=1", "log.every=2", "log.checkpoint=10"].map(str::to_owned);
+    let few = [
+        "phase.0.turns=10",
+        "phase.0.level.0.batch=1",
+        "log.every=2",
+        "log.checkpoint=10",
+        "velocity.ema_half_lives=[]",
+    ]
+    .map(str::to_owned);
     let config = load("cifar10", &[&[data][..], &few].concat()).unwrap();
     let context = RunContext::new(&config, "cpu").unwrap();
     assert_eq!(context.data.points.event_shape(), [3, 32, 32]);
