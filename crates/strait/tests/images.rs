@@ -101,9 +101,9 @@ fn clothes_by_each_network_of_images_and_on_to_the_bit() {
     done(&place, &["train", "--resume", "runs/unet"]);
     assert_eq!(newest(&run), whole);
     let transformer = "velocity={ family = 'transformer', width = 8, depth = 1, heads = 2, embedding = 8 }";
-    let plain =
-        "phase.0.level.0={ level = 'velocity', objective = { name = 'flow_matching' }, batch = 8, rate = 1e-3 }";
-    done(&place, &arguments("fashion-mnist", "transformer", &["phase.0.turns=2", plain, transformer]));
+    let plain = "phase=[{ name = 'velocity', turns = 2, level = [{ level = 'velocity', batch = 8, rate = 1e-3, \
+                 objective = { name = 'flow_matching' } }] }]";
+    done(&place, &arguments("fashion-mnist", "transformer", &[plain, transformer]));
     assert_eq!(json(&place.path("runs/transformer/summary.json"))["method"], "linear");
 }
 
