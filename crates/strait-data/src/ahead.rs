@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 use strait_core::Error;
 use tch::Tensor;
 
+/// A thread that reads rows.
+type Reading = JoinHandle<Result<Tensor, Error>>;
+
 /// The batch that is expected next, read on a thread while the last one is trained on. What a batch holds is decided by its
 /// rows alone: another batch than the expected one is read at once.
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
-    next: RefCell<Option<(Vec<i64>, JoinHandle<Result<Tensor, Error>>)>>,
+    next: RefCell<Option<(Vec<i64>, Reading)>>,
     waited: Cell<Duration>,
 }
 

@@ -75,7 +75,7 @@ fn parse(bytes: &[u8]) -> Found<Vec<(String, Tensor)>> {
         let count = from.number(8)?;
         let length = usize::try_from(count).ok().and_then(|n| n.checked_mul(kind.elt_size_in_bytes()));
         let numbers = from.take(length.ok_or("a storage has no length")?)?;
-        storages.insert(key, (Tensor::f_from_data_size(numbers, &[count], kind).map_err(said)?, count));
+        storages.insert(key, (Tensor::f_from_data_size(numbers, &[count], kind).map_err(|error| said(&error))?, count));
     }
     let tensor = |(name, value): (Value, Value)| {
         let (Value::Text(name), Value::Tensor(lying)) = (name, value) else {
@@ -89,12 +89,12 @@ fn parse(bytes: &[u8]) -> Found<Vec<(String, Tensor)>> {
             return Err(format!("`{name}` does not lie within its storage"));
         }
         let view = numbers.f_as_strided(&lying.shape[..], &lying.strides[..], lying.offset);
-        Ok((name, view.and_then(|view| view.f_contiguous()).map_err(said)?))
+        Ok((name, view.and_then(|view| view.f_contiguous()).map_err(|error| said(&error))?))
     };
     dict.into_iter().map(tensor).collect()
 }
 
-fn said(error: tch::TchError) -> String {
+fn said(error: &tch::TchError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
@@ -265,9 +265,9 @@ mod tests {
         bytes.extend(b"ccollections\nOrderedDict\n)R");
         bytes.extend(b"X\x01\0\0\0w");
         bytes.extend(b"ctorch._utils\n_rebuild_tensor_v2\n(");
-        bytes.extend(b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\07X\x03\0\0\0cpuK\x04NtQ");
+        bytes.extend(b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x007X\x03\0\0\0cpuK\x04NtQ");
         bytes.extend(b"K\0K\x02K\x02\x86K\x01K\x02\x86\x89ccollections\nOrderedDict\n)RtRs.");
-        bytes.extend(b"\x80\x02]X\x01\0\0\07a.");
+        bytes.extend(b"\x80\x02]X\x01\0\0\x007a.");
         bytes.extend(4i64.to_le_bytes());
         bytes.extend([1f32, 2.0, 3.0, 4.0].into_iter().flat_map(f32::to_le_bytes));
         bytes
