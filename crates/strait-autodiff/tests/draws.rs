@@ -58,7 +58,7 @@ fn uniform_numbers_are_the_words_of_their_places() {
         for (i, found) in found.into_iter().enumerate() {
             let place = row * 3 + i as u64;
             let (block, half) = (words(seed, place / 2), 2 * (place % 2) as usize);
-            let bits = u64::from(block[half]) << 32 | u64::from(block[half + 1]);
+            let bits = (u64::from(block[half]) << 32) | u64::from(block[half + 1]);
             assert_eq!(found, (bits >> 11) as f64 / 9_007_199_254_740_992.0, "seed {seed}, place {place}");
         }
     }
@@ -102,8 +102,8 @@ fn integers_and_permutations_are_the_words_of_their_places() {
             for (i, found) in Vec::<i64>::try_from(found.view([-1])).unwrap().into_iter().enumerate() {
                 let place = row * 3 + i as u64;
                 let (block, half) = (words(seed, place / 2), 2 * (place % 2) as usize);
-                let bits = u64::from(block[half]) << 32 | u64::from(block[half + 1]);
-                assert_eq!(found, (u128::from(bits) * high as u128 >> 64) as i64);
+                let bits = (u64::from(block[half]) << 32) | u64::from(block[half + 1]);
+                assert_eq!(found, ((u128::from(bits) * high as u128) >> 64) as i64);
             }
         }
     }
@@ -111,8 +111,8 @@ fn integers_and_permutations_are_the_words_of_their_places() {
     let mut expected: Vec<i64> = (0..1000).collect();
     for i in 0..999 {
         let (block, half) = (words(9, i / 2), 2 * (i % 2) as usize);
-        let bits = u64::from(block[half]) << 32 | u64::from(block[half + 1]);
-        expected.swap(i as usize, i as usize + (u128::from(bits) * (1000 - i) as u128 >> 64) as usize);
+        let bits = (u64::from(block[half]) << 32) | u64::from(block[half + 1]);
+        expected.swap(i as usize, i as usize + ((u128::from(bits) * u128::from(1000 - i)) >> 64) as usize);
     }
     assert_eq!(Vec::<i64>::try_from(permutation(9, 1000, CPU).unwrap()).unwrap(), expected);
     assert_eq!(permutation(9, 0, CPU).unwrap().size(), [0]);

@@ -67,7 +67,7 @@ mod measured {
                 times.push(begun.elapsed().as_secs_f64() * 1e6);
             }
             times.sort_by(f64::total_cmp);
-            let at = |share: f64| times[((runs - 1) as f64 * share) as usize];
+            let at = |share: f64| times[(f64::from(runs - 1) * share) as usize];
             if group.rank() == 0 {
                 let speed = bytes as f64 / at(0.0);
                 println!("| {bytes} | {:.0} | {:.0} to {:.0} | {speed:.0} |", at(0.0), at(0.25), at(0.75));

@@ -33,17 +33,17 @@ struct Target {
     file: &'static str,
     seeds: fn() -> Vec<Vec<u8>>,
     /// What is put around the damaged bytes before they are written.
-    wrap: fn(Vec<u8>) -> Vec<u8>,
+    wrap: fn(&[u8]) -> Vec<u8>,
     read: fn(&Path),
 }
 
-fn plain(bytes: Vec<u8>) -> Vec<u8> {
-    bytes
+fn plain(bytes: &[u8]) -> Vec<u8> {
+    bytes.to_vec()
 }
 
-fn gzip(bytes: Vec<u8>) -> Vec<u8> {
+fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
-    encoder.write_all(&bytes).unwrap();
+    encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
@@ -194,10 +194,10 @@ fn targets() -> Vec<Target> {
 }
 
 /// An archive with the array `train` of these bytes.
-fn stored(bytes: Vec<u8>) -> Vec<u8> {
+fn stored(bytes: &[u8]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
     archive.start_file("train.npy", zip::write::SimpleFileOptions::default()).unwrap();
-    archive.write_all(&bytes).unwrap();
+    archive.write_all(bytes).unwrap();
     archive.finish().unwrap().into_inner()
 }
 
@@ -308,7 +308,7 @@ fn run(target: &Target, inputs: u64, seconds: Option<u64>, current: &AtomicU64) 
         // The first are whole: a reader that refuses everything would be no reader.
         let damaged =
             if count < seeds.len() as u64 { seeds[count as usize].clone() } else { mutate(seed, other, &mut numbers) };
-        let bytes = (target.wrap)(damaged);
+        let bytes = (target.wrap)(&damaged);
         fs::write(&path, &bytes).unwrap();
         let start = Instant::now();
         current.store(1 + began.elapsed().as_millis() as u64, Ordering::Relaxed);
@@ -386,13 +386,13 @@ fn the_seeds_are_read() {
     };
     for bytes in arrays() {
         from_file(&at("x.npy", &bytes), &FileOptions::default(), Seed(0), Kind::Float, Device::Cpu).unwrap();
-        from_file(&at("y.npz", &stored(bytes)), &FileOptions::default(), Seed(0), Kind::Float, Device::Cpu).unwrap();
+        from_file(&at("y.npz", &stored(&bytes)), &FileOptions::default(), Seed(0), Kind::Float, Device::Cpu).unwrap();
     }
     for bytes in archives() {
         from_file(&at("x.npz", &bytes), &FileOptions::default(), Seed(0), Kind::Float, Device::Cpu).unwrap();
     }
     for target in targets() {
-        let bytes = (target.wrap)((target.seeds)().remove(0));
+        let bytes = (target.wrap)(&(target.seeds)().remove(0));
         let path = at(target.file, &bytes);
         match target.name {
             "config" => drop(load(path.to_str().unwrap(), &[]).unwrap()),
