@@ -52,10 +52,11 @@ impl Share {
     /// `Plan` for a batch that so many ranks cannot share equally, or at all.
     pub(crate) fn of(self, plan: &LevelPlan) -> Result<Shared, OptimError> {
         let (n, off, ranks) = (plan.batch, plan.spans.count(plan.batch), self.world as i64);
-        let (common, times) = (term::common(&plan.terms, n)?, term::times(&plan.terms, n)?);
+        let times = term::times(&plan.terms, n)?;
         if ranks == 1 {
             return Ok(Shared { rows: Rows::all(n), times: Rows::all(times), later: Rows::all(off) });
         }
+        let common = term::common(&plan.terms, n)?;
         let (objective, level) = (plan.objective(), plan.level.name());
         if common >= n {
             let problem =
@@ -82,8 +83,9 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objectives::{FlowMatching, MeanFlow};
-    use crate::{LevelName, Spans};
+    use crate::objectives::{FlowMatching, MarginalFlowMatching, MeanFlow};
+    use crate::{LevelName, Spans, Term};
+    use strait_core::StandardNormal;
     use tch::{Kind, Tensor};
 
     /// The rows of all shares, one after the other.
@@ -91,6 +93,18 @@ mod tests {
         let places = Tensor::arange(plan.batch, (Kind::Int64, tch::Device::Cpu));
         let of = |rank| Share { rank, world, over: PairedOver::Batch }.of(plan).unwrap().rows.select(&places).unwrap();
         (0..world).flat_map(|rank| Vec::<i64>::try_from(of(rank)).unwrap()).collect()
+    }
+
+    /// What its terms set apart is for ranks to agree on: one process has the whole batch.
+    #[test]
+    fn one_process_takes_terms_that_ranks_cannot_share() {
+        let mut plan = LevelPlan::of(LevelName::Velocity, FlowMatching, 12, 0.1);
+        let source = Box::new(StandardNormal::new(&[2]));
+        plan.terms.push(Term::of(MarginalFlowMatching::new(source, 0).unwrap()));
+        let share = |world| Share { rank: 0, world, over: PairedOver::Batch }.of(&plan);
+        assert!(share(1).is_ok());
+        let error = share(2).err().unwrap().to_string();
+        assert!(error.contains("of a batch apart"), "{error}");
     }
 
     #[test]

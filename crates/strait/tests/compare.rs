@@ -155,7 +155,7 @@ fn couplings_that_are_made_before_a_training_are_kept_with_it() {
     }
     let alone = ["train", "tiny.toml", "--set", "coupling={ name = \"pool\", pairs = 8, batch = 0 }"];
     let (line, code) = place.refusal(&alone);
-    assert!(line.contains("coupling.batch") && code == 1, "{line}");
+    assert!(line.contains("coupling.batch") && code == 2, "{line}");
 }
 
 #[test]
