@@ -31,8 +31,8 @@ pub(super) static FAULTS: [Fault; 6] = [
     Fault {
         name: "drawn pairs measured in place of rectified ones",
         file: "crates/strait/src/evaluation/measure.rs",
-        find: "return Ok(stored.minibatch(n, 0, stream.stream(\"pairs\"))?);",
-        put: "drop(stored);",
+        find: "return Ok(made.dataset(&*context.source).minibatch(n, 0, stream.stream(\"pairs\"))?);",
+        put: "drop(made);",
         tests: of("compare", "pairs_that_are_measured"),
     },
     Fault {
