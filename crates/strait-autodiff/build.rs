@@ -27,6 +27,7 @@ fn main() {
         .cpp(true)
         .std("c++20")
         .pic(true)
+        .debug(false)
         .opt_level(1) // it calls libtorch and computes nothing itself
         .warnings(false)
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
