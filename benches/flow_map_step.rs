@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 use strait_benches::peer::{Failure, Spread, run};
-use strait_benches::turns::{flow_map_trainer, milliseconds, plan};
+use strait_benches::iterations::{flow_map_trainer, milliseconds, plan};
 use strait_core::{Objective, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;

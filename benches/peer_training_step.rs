@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 use strait_benches::peer::{Failure, Peer, Spread, run};
-use strait_benches::turns::{milliseconds, plan, trainer};
+use strait_benches::iterations::{milliseconds, plan, trainer};
 use strait_core::{Parameters, Seed, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;

@@ -29,9 +29,9 @@ pub struct State {
     pub threads: i32,
     /// Training seconds up to here, over all sessions.
     pub wall_seconds: f64,
-    /// The turns of each phase: the end of a run is a place in a longer last phase where those before it are the same.
-    #[serde(default)]
-    pub turns: Vec<u64>,
+    /// The iterations of each phase: the end of a run is a place in a longer last phase where those before it are the same.
+    #[serde(default, alias = "turns")]
+    pub iterations: Vec<u64>,
     /// The draws that it was trained on ([`DRAWS_VERSION`]); those of the first version were not recorded.
     #[serde(default = "first_draws")]
     pub draws: u32,
@@ -160,9 +160,9 @@ fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<
             names.push(name);
         }
     }
-    let (position, turns) = (trainer.position(), trainer.turns());
+    let (position, iterations) = (trainer.position(), trainer.iterations());
     let state =
-        State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, turns, draws: DRAWS_VERSION };
+        State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, iterations, draws: DRAWS_VERSION };
     let path = folder.join(STATE);
     let text = serde_json::to_string_pretty(&state).map_err(|error| damaged(&path, error.to_string()))?;
     write_synced(&path, &text)?;
@@ -275,7 +275,7 @@ impl Checkpoint {
             );
             return Err(damaged(&self.path, problem));
         }
-        let Some(place) = trainer.place(position, &self.state.turns) else {
+        let Some(place) = trainer.place(position, &self.state.iterations) else {
             return Err(OptimError::OtherPhases { path: self.path.clone(), position });
         };
         for level in &mut trainer.system.levels {

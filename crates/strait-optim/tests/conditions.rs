@@ -140,7 +140,7 @@ fn on(
     let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
     let velocity = velocity(affine(&mut parameters.root())?);
     let levels = vec![Level::new(LevelName::Velocity, parameters, &[])?];
-    let phases = vec![Phase { name: "fit".into(), turns: 3, levels: vec![plan], fresh: vec![] }];
+    let phases = vec![Phase { name: "fit".into(), iterations: 3, levels: vec![plan], fresh: vec![] }];
     Trainer::new(System { interpolant: Box::new(Linear), velocity, levels }, phases, pairing, Seed(0))
 }
 
@@ -171,7 +171,7 @@ fn conditions_go_with_their_rows_and_a_share_is_dropped() {
         let seen = Rc::default();
         let plan = LevelPlan { condition_drop: drop, batch: 2048, ..plan(Witness(Rc::clone(&seen))) };
         let mut trainer = of(plan, |net| Box::new(net)).unwrap();
-        (0..3).for_each(|_| trainer.turn().unwrap());
+        (0..3).for_each(|_| trainer.iterate().unwrap());
         let shares = seen.borrow();
         assert!(shares.len() == 3 && shares.iter().all(|share| (share - drop).abs() < 0.05), "{drop}: {shares:?}");
         assert!(drop != 0.25 || shares[0] != shares[1], "the same samples at every step");
@@ -193,7 +193,7 @@ fn every_objective_evaluates_each_sample_under_its_own_condition() {
     ] {
         let name = plan.objective();
         let mut trainer = on(Pairing::Stored(&Still), plan, |net| Box::new(Watching(net))).unwrap();
-        (0..3).for_each(|_| trainer.turn().unwrap_or_else(|error| panic!("{name}: {error}")));
+        (0..3).for_each(|_| trainer.iterate().unwrap_or_else(|error| panic!("{name}: {error}")));
         assert_eq!(trainer.log().unwrap()[0].skipped, 0, "{name}");
     }
 }
@@ -227,15 +227,15 @@ fn numbers(trainer: &Trainer<'_>) -> Vec<f64> {
 fn a_stopped_training_goes_on_to_the_bit_and_samples_are_of_their_class() {
     let mut whole = trainer(400, 0.1).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for turn in 0..400 {
-        if turn == 7 {
+    for iteration in 0..400 {
+        if iteration == 7 {
             checkpoint::save(&whole, folder.path(), 0.0, 1).unwrap();
         }
-        whole.turn().unwrap();
-        if turn == 20 {
+        whole.iterate().unwrap();
+        if iteration == 20 {
             let mut second = trainer(400, 0.1).unwrap();
             checkpoint::newest(folder.path()).unwrap().0.unwrap().restore(&mut second).unwrap();
-            (7..=20).for_each(|_| second.turn().unwrap());
+            (7..=20).for_each(|_| second.iterate().unwrap());
             assert_eq!(numbers(&whole), numbers(&second));
         }
     }

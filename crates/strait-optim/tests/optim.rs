@@ -1,4 +1,4 @@
-//! The turn, its objectives and its refusals, on problems whose answers are known.
+//! The iteration, its objectives and its refusals, on problems whose answers are known.
 
 mod common;
 
@@ -82,8 +82,8 @@ fn breaking(when: impl Fn(u64) -> bool + 'static) -> Trainer<'static> {
     trainer(vec![phase(1000, vec![velocity], vec![])], &[10.0]).unwrap()
 }
 
-fn turns(trainer: &mut Trainer<'_>, turns: u64) {
-    (0..turns).for_each(|_| trainer.turn().unwrap());
+fn iterations(trainer: &mut Trainer<'_>, iterations: u64) {
+    (0..iterations).for_each(|_| trainer.iterate().unwrap());
 }
 
 /// A skipped step changes nothing, is counted, and is in no mean; so does one step fewer than are borne.
@@ -91,15 +91,15 @@ fn turns(trainer: &mut Trainer<'_>, turns: u64) {
 fn what_is_not_finite_is_skipped_and_counted() {
     let last = 7 + Trainer::PATIENCE - 1;
     let mut trainer = breaking(move |call| (7..last).contains(&call));
-    turns(&mut trainer, 7);
+    iterations(&mut trainer, 7);
     let before = numbers(&trainer, LevelName::Velocity);
     let whole = trainer.log().unwrap().remove(0);
-    turns(&mut trainer, 3);
+    iterations(&mut trainer, 3);
     assert_eq!(before, numbers(&trainer, LevelName::Velocity));
     assert_eq!((whole.skipped, trainer.log().unwrap().remove(0).skipped), (0, 3));
-    turns(&mut trainer, last - 10);
+    iterations(&mut trainer, last - 10);
     assert_eq!(before, numbers(&trainer, LevelName::Velocity));
-    turns(&mut trainer, 5);
+    iterations(&mut trainer, 5);
     assert_ne!(before, numbers(&trainer, LevelName::Velocity));
     let log = trainer.log().unwrap().remove(0);
     assert_eq!(log.skipped, last - 10);
@@ -110,7 +110,7 @@ fn what_is_not_finite_is_skipped_and_counted() {
 #[test]
 fn a_step_that_is_taken_ends_a_run_of_skipped_ones() {
     let mut trainer = breaking(|call| call % 70 != 0);
-    turns(&mut trainer, 700);
+    iterations(&mut trainer, 700);
     assert_eq!(trainer.log().unwrap().remove(0).skipped, 690);
 }
 
@@ -118,10 +118,10 @@ fn a_step_that_is_taken_ends_a_run_of_skipped_ones() {
 fn a_level_that_skips_all_its_steps_is_given_up_by_name() {
     let mut trainer = breaking(|call| call >= 7);
     for _ in 0..4 {
-        turns(&mut trainer, 25);
+        iterations(&mut trainer, 25);
         trainer.log().unwrap();
     }
-    turns(&mut trainer, 7);
+    iterations(&mut trainer, 7);
     let error = trainer.log().unwrap_err();
     assert!(
         matches!(error, OptimError::NonFinite { step: 7, level: "velocity", term: "broken", count: 100, .. }),
@@ -138,7 +138,7 @@ fn the_remedy_is_one_that_was_not_tried() {
     let velocity =
         LevelPlan { clip: 0.5, ..plan(LevelName::Velocity, Breaks(Cell::new(0), Box::new(|_| true)), 1, 0.05) };
     let mut trainer = trainer(vec![phase(1000, vec![velocity], vec![])], &[]).unwrap();
-    turns(&mut trainer, 100);
+    iterations(&mut trainer, 100);
     let text = trainer.log().unwrap_err().to_string();
     assert!(text.contains("a learning rate below") && text.contains("or a clip below 0.5"), "{text}");
 }
@@ -163,7 +163,7 @@ fn a_log_line_is_the_mean_of_the_steps_since_the_last() {
     let velocity = plan(LevelName::Velocity, Counts(Cell::new(0)), 1, 0.05);
     let mut trainer = trainer(vec![phase(100, vec![velocity], vec![])], &[]).unwrap();
     for (steps, mean) in [(4, 2.5), (3, 6.0), (1, 8.0)] {
-        turns(&mut trainer, steps);
+        iterations(&mut trainer, steps);
         let norms = trainer.log().unwrap().remove(0);
         assert_eq!(norms.terms, [("k", mean)]);
     }

@@ -51,7 +51,7 @@ fn a_share_of_a_batch_has_later_times() {
     let level =
         LevelPlan { spans, times, ..plan(LevelName::Velocity, Witness(seen.clone(), Sampling::Spans), 1, 1e-3) };
     let mut trainer = trainer(vec![phase(40, vec![level], vec![])], &[]).unwrap();
-    (0..40).for_each(|_| trainer.turn().unwrap());
+    (0..40).for_each(|_| trainer.iterate().unwrap());
     let seen = seen.borrow();
     assert_eq!(seen.len(), 40);
     let (mut early, mut ends) = (0, vec![]);
@@ -122,7 +122,7 @@ fn segments_come_as_they_were_stored() {
     let level = plan(LevelName::Velocity, Witness(seen.clone(), Sampling::Segments), 1, 1e-3);
     let phases = vec![phase(3, vec![level], vec![])];
     let mut trainer = Trainer::new(system(&[]), phases, Pairing::Trajectories(&Tens), Seed(5)).unwrap();
-    (0..3).for_each(|_| trainer.turn().unwrap());
+    (0..3).for_each(|_| trainer.iterate().unwrap());
     let seen = seen.borrow();
     for batch in seen.iter() {
         assert_eq!(batch.x1, &batch.x0 * 10.0);

@@ -41,7 +41,7 @@ impl Plans<'_> {
     fn phase(&self, config: &PhaseConfig) -> Result<Phase, ProgramError> {
         Ok(Phase {
             name: config.name.clone(),
-            turns: config.turns,
+            iterations: config.iterations,
             levels: config.level.iter().map(|level| self.level(level)).collect::<Result<_, ProgramError>>()?,
             fresh: config.fresh.clone(),
         })

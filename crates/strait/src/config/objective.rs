@@ -203,7 +203,7 @@ pub struct TermConfig {
     pub objective: ObjectiveConfig,
     /// Its weight beside the level's first objective.
     pub weight: f64,
-    /// Turns over which the weight rises from 0.
+    /// Iterations over which the weight rises from 0.
     #[serde(default)]
     pub ramp: u64,
 }

@@ -310,7 +310,7 @@ pub(super) fn loss(method: &Method<'_>) -> Chart {
             .collect();
         Panel {
             title: format!("{level}: {}", term.replace('_', " ")),
-            x: Axis::linear("turn"),
+            x: Axis::linear("iteration"),
             y: Axis::linear(""),
             series: Series::smoothed("", method.colour(), raw, 9).into(),
             references: vec![],

@@ -1,7 +1,7 @@
-"""Turns that learn an affine path, in eager PyTorch: the peer of benches/peer_turns.rs.
+"""Iterations that learn an affine path, in eager PyTorch: the peer of benches/peer_iterations.rs.
 
 Takes the width of the path's network. Reads `TURN COUNT` on each line of standard input, and answers with the seconds that
-so many turns took.
+so many iterations took.
 
     pip install torch==2.13.0
 """
@@ -141,11 +141,11 @@ def straightness():
     step(network, ((both[:TIMES] - both[TIMES:]) / (2 * STEP)).square().sum(-1).mean())
 
 
-turns = {"linear": linear, "velocity": velocity_step, "energy": energy, "straightness": straightness}
+iterations = {"linear": linear, "velocity": velocity_step, "energy": energy, "straightness": straightness}
 print(torch.__version__, flush=True)
 for line in sys.stdin:
-    turn, count = line.split()
+    iteration, count = line.split()
     begun = time.perf_counter()
     for _ in range(int(count)):
-        turns[turn]()
+        iterations[iteration]()
     print(time.perf_counter() - begun, flush=True)
