@@ -4,8 +4,8 @@
 //! median and range over the rounds.
 
 use std::process::ExitCode;
-use strait_benches::peer::{Failure, Spread, run};
 use strait_benches::iterations::{flow_map_trainer, milliseconds, plan};
+use strait_benches::peer::{Failure, Spread, run};
 use strait_core::{Objective, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;

@@ -1,4 +1,4 @@
 //! Criterion benches of Strait.
 
-pub mod peer;
 pub mod iterations;
+pub mod peer;

@@ -6,8 +6,8 @@
 //! the rounds are printed.
 
 use std::process::ExitCode;
-use strait_benches::peer::{Failure, Peer, Spread, run};
 use strait_benches::iterations::{milliseconds, mlp, plan, trainer};
+use strait_benches::peer::{Failure, Peer, Spread, run};
 use strait_core::{Interpolant, Parameters, Seed, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;

@@ -6,8 +6,8 @@
 //! runs eagerly in each memory format and kind. Prints medians with their ranges, and the ratio to each.
 
 use std::process::ExitCode;
-use strait_benches::peer::{Failure, Peer, Spread, run};
 use strait_benches::iterations::{milliseconds, plan};
+use strait_benches::peer::{Failure, Peer, Spread, run};
 use strait_core::{Error, PairedDataset, Pairs, Parameters, Seed, Stream};
 use strait_nets::{Network, Unet, UnetConfig};
 use strait_optim::objectives::FlowMatching;

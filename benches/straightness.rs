@@ -8,8 +8,8 @@
 
 use criterion::{BenchmarkId, Criterion};
 use std::error::Error;
-use strait_benches::peer::Spread;
 use strait_benches::iterations::{milliseconds, mlp, plan, trainer};
+use strait_benches::peer::Spread;
 use strait_core::{Interpolant, InvertibleInterpolant, Parameters, Scope, Seed, Source, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::{Gaussian, Mixture};
@@ -55,7 +55,7 @@ impl Family {
             Self::WideAffine => Box::new(affine(d, 64, parameters)?),
             Self::Warped => {
                 let base = affine(d, 32, parameters)?;
-                Box::new(Warped::new(base, couplings(d, &[], Gate::Ends, &mut parameters.root().sub("warp"))?))
+                Box::new(Warped::new(base, couplings(d, &[], Gate::Endpoints, &mut parameters.root().sub("warp"))?))
             }
             Self::Glow => Box::new(Glow::new(couplings(d, &[d], Gate::Start, &mut parameters.root())?)),
         })

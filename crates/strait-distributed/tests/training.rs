@@ -115,7 +115,8 @@ impl Laws {
 
 fn trainer<'a>(name: &str, laws: &'a Laws, group: &'a dyn Synchronize, iterations: u64) -> Result<Trainer<'a>> {
     let (system, levels) = case(name)?;
-    Ok(Trainer::new(system, phases(name, levels, iterations)?, laws.pairing(), Seed(3))?.among(group, PairedOver::Batch)?)
+    Ok(Trainer::new(system, phases(name, levels, iterations)?, laws.pairing(), Seed(3))?
+        .among(group, PairedOver::Batch)?)
 }
 
 /// Numbers by name, as a rank prints them; all digits.

@@ -58,7 +58,7 @@ impl Default for Plan<'_> {
 /// A step is, from source to data, a coupling, a linear map of the channels, and an ActNorm. For images a scale
 /// squeezes, sends half of the channels through the deeper scales, draws the other half around what comes out of
 /// them (a coupling of its own), and takes its steps on both; then it unsqueezes. So the shape is the same at both
-/// ends, each scale's share of the source sits where its pixels are, and a fresh Glow is the identity to the bit.
+/// endpoints, each scale's share of the source sits where its pixels are, and a fresh Glow is the identity to the bit.
 ///
 /// ```
 /// use strait_core::{Bijection, Condition, Parameters, Seed};

@@ -69,7 +69,7 @@ fn fresh_layers_are_the_identity_to_the_bit() {
 
 #[test]
 fn closed_gates_are_the_identity_to_the_bit_whatever_the_parameters() {
-    for (gate, closed) in [(Gate::Start, vec![0.0f32; 4]), (Gate::Ends, vec![0.0, 1.0, 0.0, 1.0])] {
+    for (gate, closed) in [(Gate::Start, vec![0.0f32; 4]), (Gate::Endpoints, vec![0.0, 1.0, 0.0, 1.0])] {
         for event in [&[5i64][..], &[3, 4, 4]] {
             let mut parameters = Parameters::new(Seed(0), Kind::Float, CPU);
             let layers = every_layer(&mut parameters.root(), event, gate).unwrap();

@@ -92,7 +92,7 @@ fn single_layers() {
 #[test]
 fn compositions() {
     agrees("permuted", &[3], &[2], |s| {
-        boxed(Chain::new().then(Permutation::reverse(3)).then(ActNorm::new(s, 3, Gate::Ends)?))
+        boxed(Chain::new().then(Permutation::reverse(3)).then(ActNorm::new(s, 3, Gate::Endpoints)?))
     });
     agrees("split", &[3], &[2], |s| boxed(Split::new(Plu::new(s, 2, Gate::Start)?, 2)?));
     agrees("squeezed", &[1, 2, 4], &[2], |s| boxed(Squeezed::new(Plu::new(s, 4, Gate::Start)?)));

@@ -344,3 +344,23 @@ fn copy_named<'n>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_older_names_is_read() {
+        let position = |word: &str| format!(r#"{{"step":7,"phase":1,"{word}":2,"batches":21}}"#);
+        let read = |word: &str| {
+            let position = position(word);
+            let text = format!(
+                r#"{{"version":1,"position":{position},"threads":1,"wall_seconds":2.5,"{word}s":[5,9],"draws":2}}"#
+            );
+            serde_json::from_str::<State>(&text).unwrap()
+        };
+        let state = read("turn");
+        assert_eq!(state, read("iteration"));
+        assert_eq!((state.position.iteration, state.iterations), (2, vec![5, 9]));
+    }
+}

@@ -164,7 +164,8 @@ impl<'a> Trainer<'a> {
             return Some(position);
         }
         let ((last, before), (ran, earlier)) = (self.phases.split_last()?, iterations.split_last()?);
-        let is_longer = last.iterations > *ran && before.iter().map(|phase| phase.iterations).eq(earlier.iter().copied());
+        let is_longer =
+            last.iterations > *ran && before.iter().map(|phase| phase.iterations).eq(earlier.iter().copied());
         let is_end = position.phase == iterations.len() && position.iteration == 0;
         (is_longer && is_end).then_some(Position { phase: before.len(), iteration: *ran, ..position })
     }

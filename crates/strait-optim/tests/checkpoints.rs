@@ -88,8 +88,9 @@ fn a_checkpoint_of_another_model_says_which_tensor_differs() {
 #[test]
 fn a_checkpoint_of_other_phases_is_refused_and_changes_nothing() {
     let with = |iterations: &[u64]| {
-        let phases =
-            iterations.iter().map(|iterations| phase(*iterations, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![]));
+        let phases = iterations
+            .iter()
+            .map(|iterations| phase(*iterations, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![]));
         trainer(phases.collect(), &[]).unwrap()
     };
     let folder = tempfile::tempdir().unwrap();

@@ -212,7 +212,7 @@ fn a_sum_weighs_its_terms_and_ramps_them() {
 }
 
 /// With one end for all it is flow matching; with more, less by the spread of the velocities that meet. Candidates lend
-/// their ends alone.
+/// their endpoints alone.
 #[test]
 fn marginal_flow_matching_is_flow_matching_less_its_noise() {
     let with = |candidates| MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), candidates);

@@ -215,7 +215,7 @@ impl Objective for Witness {
 }
 
 #[test]
-fn stored_pairs_stay_together_and_noise_moves_both_ends_alike() {
+fn stored_pairs_stay_together_and_noise_moves_both_endpoints_alike() {
     for noise in [0.0, 0.5] {
         let seen = Rc::new(RefCell::new(vec![]));
         let level = LevelPlan { noise, ..plan(LevelName::Velocity, Witness(seen.clone()), 1, 1e-3) };

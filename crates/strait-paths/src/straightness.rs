@@ -12,7 +12,7 @@ pub enum Along {
     /// By double reverse mode: exact, for any field.
     Reverse,
     /// By a central difference along the flow, $\bigl(v(x + hv, t + h) - v(x - hv, t - h)\bigr)/2h$, to the order
-    /// $h^2$ from $t = h$ to $t = 1 - 2h$. Nearer to the ends of [0, 1] one of its sides is shorter, down to nothing,
+    /// $h^2$ from $t = h$ to $t = 1 - 2h$. Nearer to the endpoints of [0, 1] one of its sides is shorter, down to nothing,
     /// and the order is h. For any field, and the cheapest.
     Difference {
         /// h.

@@ -202,7 +202,7 @@ fn main() -> Outcome<()> {
         Trajectories {
             id: "conditional-paths".into(),
             title: "Conditional paths".into(),
-            caption: "Forty pairs, the same in every panel. Dashed: the straight line between their ends.".into(),
+            caption: "Forty pairs, the same in every panel. Dashed: the straight line between their endpoints.".into(),
             panels: conditional,
         }
         .draw()?,

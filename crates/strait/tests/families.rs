@@ -40,11 +40,14 @@ fn each_is_built_for_vectors_and_for_images_and_keeps_its_ends() {
             assert_eq!(path.as_invertible().is_some(), family.is_invertible, "{text}");
             let shape = [&[3], event].concat();
             let x = |seed| Seed(seed).stream("x").at(0).normal(&shape, Kind::Float, Device::Cpu).unwrap();
-            let ends = [0.0, 1.0].map(|t| {
+            let endpoints = [0.0, 1.0].map(|t| {
                 let t = Tensor::full([3], t, (Kind::Float, Device::Cpu));
                 path.at(&x(1), &x(2), &t).unwrap().x_t
             });
-            assert!(ends[0].allclose(&x(1), 0.0, 1e-5, false) && ends[1].allclose(&x(2), 0.0, 1e-5, false), "{text}");
+            assert!(
+                endpoints[0].allclose(&x(1), 0.0, 1e-5, false) && endpoints[1].allclose(&x(2), 0.0, 1e-5, false),
+                "{text}"
+            );
         }
     }
 }

@@ -230,7 +230,14 @@ fn python_and_we_read_compute_and_write_the_same() {
     assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
     let velocity = "velocity={ family = 'unet', channels = 4, embedding = 4, heads = 2, ema_half_lives = [5.0] }";
     let data = "data={ file = 'images.npz', image = [1, 8, 8] }";
-    let sets = [velocity, data, "phase.0.iterations=2", "phase.1.iterations=2", "phase.2.iterations=2", "evaluate.baseline=false"];
+    let sets = [
+        velocity,
+        data,
+        "phase.0.iterations=2",
+        "phase.1.iterations=2",
+        "phase.2.iterations=2",
+        "evaluate.baseline=false",
+    ];
     let sets = sets.iter().flat_map(|set| ["--set", set]);
     let train: Vec<&str> = ["train", "tiny.toml", "--name", "images"].into_iter().chain(sets).collect();
     let trained = place.run(&train);

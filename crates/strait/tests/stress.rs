@@ -37,7 +37,9 @@ fn copy(from: &Path, to: &Path) {
 /// With checkpoints as rare as so many iterations want them.
 fn place(iterations: u64) -> Place {
     let place = Place::new();
-    let tiny = TINY.replace("checkpoint = 10", "checkpoint = 100").replace("iterations = 1000", &format!("iterations = {iterations}"));
+    let tiny = TINY
+        .replace("checkpoint = 10", "checkpoint = 100")
+        .replace("iterations = 1000", &format!("iterations = {iterations}"));
     place.write("tiny.toml", tiny.replace("sampled_candidates = 256", "sampled_candidates = 2048"));
     place
 }

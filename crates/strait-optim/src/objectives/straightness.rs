@@ -78,7 +78,7 @@ impl Straightness {
 
 /// A batch as the straightness takes it apart.
 struct Parts {
-    /// Ends that the exact field is over, (K, ...).
+    /// Endpoints that the exact field is over, (K, ...).
     candidates: Tensor,
     /// Points on the paths, (T, Q, ...).
     x_t: Tensor,

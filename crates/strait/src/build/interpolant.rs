@@ -56,7 +56,7 @@ fn path(
         InterpolantConfig::Glow(config) => Box::new(paths::Glow::new(glow(config, event, event, Gate::Start, scope)?)),
         InterpolantConfig::Warped { base, warp } => {
             let base = affine(base, event, &mut scope.sub("base"))?;
-            Box::new(Warped::new(base, glow(warp, event, &[], Gate::Ends, &mut scope.sub("warp"))?))
+            Box::new(Warped::new(base, glow(warp, event, &[], Gate::Endpoints, &mut scope.sub("warp"))?))
         }
         InterpolantConfig::Transport { map: config } => Box::new(Transport::new(map(config)?)),
         InterpolantConfig::Residual { hidden, base } => {

@@ -42,8 +42,9 @@ impl Config {
 
     /// Gradient steps of all levels in all phases.
     pub fn gradient_steps(&self) -> u64 {
-        let steps =
-            |phase: &PhaseConfig| phase.iterations * phase.level.iter().map(|level| u64::from(level.steps)).sum::<u64>();
+        let steps = |phase: &PhaseConfig| {
+            phase.iterations * phase.level.iter().map(|level| u64::from(level.steps)).sum::<u64>()
+        };
         self.phase.iter().map(steps).sum()
     }
 

@@ -31,7 +31,7 @@ pub enum GridConfig {
     /// Equal steps
     #[default]
     Uniform,
-    /// Dense towards both ends
+    /// Dense towards both endpoints
     Cosine,
     /// Searched for the trained field, and kept with the run
     Searched,

@@ -128,7 +128,7 @@ impl LevelConfig {
             _ => {}
         }
         if objective.kind().needs_independent {
-            // Both ends of a pair get the same noise, which the field's weights would take for independent ends.
+            // Both endpoints of a pair get the same noise, which the field's weights would take for independent endpoints.
             need(self.noise == 0.0, &format!("{at}.noise"), self.noise, "0 for an objective of the exact field")?;
         }
         let any = !matches!(objective, ObjectiveConfig::MarginalStraightness { .. });

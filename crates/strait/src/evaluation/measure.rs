@@ -72,7 +72,10 @@ pub fn write_summary(
     let mut said = diagnostics::warnings(&own.summary, baseline.map(|measured| &measured.summary), metric);
     let (taken, iterations) = (own.summary.steps, run.config.iterations());
     if taken < iterations {
-        said.insert(0, format!("Its training stands at iteration {taken} of {iterations}: nothing here is of the finished one."));
+        said.insert(
+            0,
+            format!("Its training stands at iteration {taken} of {iterations}: nothing here is of the finished one."),
+        );
     }
     let summary = Summary {
         run: run.folder.name(),

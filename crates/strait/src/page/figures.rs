@@ -257,7 +257,7 @@ pub(super) fn flow_lines(methods: &[Method<'_>], reference: &Reference) -> Resul
 
 pub(super) fn path_lines(methods: &[Method<'_>], reference: &Reference) -> Result<Figure, ReportError> {
     let title = "Conditional paths".into();
-    let caption = "The paths of twelve pairs, with the straight line between the ends of each.".into();
+    let caption = "The paths of twelve pairs, with the straight line between the endpoints of each.".into();
     let panels = line_panels(methods, reference, true, |lines| &lines.paths);
     Trajectories { id: "paths".into(), title, caption, panels }.draw()
 }

@@ -138,7 +138,8 @@ impl Pace {
             return Ok(false);
         }
         let (since, at) = self.asked;
-        let iterations = (ASKED_EVERY * (step - since) as f64 / at.elapsed().as_secs_f64().max(1e-6)).clamp(1.0, 1000.0);
+        let iterations =
+            (ASKED_EVERY * (step - since) as f64 / at.elapsed().as_secs_f64().max(1e-6)).clamp(1.0, 1000.0);
         let iterations = if ranks.is_first() { iterations.round() } else { 0.0 };
         let sums = ranks.synchronize().sum(&[f64::from(u8::from(told)), iterations])?;
         self.asked = (step, Instant::now());

@@ -262,9 +262,14 @@ impl<'a> TrainingRun<'a> {
                 _ => 0,
             };
             if now.iterations < taken {
-                let problem =
-                    format!("that phase is done, or has taken more iterations ({}); later ones can change", then.iterations);
-                return Err(ProgramError::Argument { argument: format!("phase.{i}.iterations = {}", now.iterations), problem });
+                let problem = format!(
+                    "that phase is done, or has taken more iterations ({}); later ones can change",
+                    then.iterations
+                );
+                return Err(ProgramError::Argument {
+                    argument: format!("phase.{i}.iterations = {}", now.iterations),
+                    problem,
+                });
             }
         }
         provenance::change(&self.folder, (self.config, to), digest, (position.step, settings))
