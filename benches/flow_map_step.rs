@@ -19,7 +19,11 @@ const STEPS: u32 = 300;
 const BATCH: i64 = 512;
 
 /// A step with a share of its pairs off the diagonal.
-fn step(objective: impl Objective + 'static, off_diagonal: f64, pairing: Pairing<'_>) -> Result<Trainer<'_>, Failure> {
+fn step(
+    objective: impl Objective + Send + 'static,
+    off_diagonal: f64,
+    pairing: Pairing<'_>,
+) -> Result<Trainer<'_>, Failure> {
     let spans = Spans { off_diagonal, from_start: 0.0 };
     Ok(flow_map_trainer(LevelPlan { spans, ..plan(LevelName::Velocity, BATCH, objective) }, pairing)?)
 }

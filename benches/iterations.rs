@@ -16,7 +16,7 @@ pub fn mlp(input: i64, hidden: Vec<i64>, output: i64) -> MlpConfig {
 }
 
 /// One step of a level on one objective, clipped.
-pub fn plan(level: LevelName, batch: i64, objective: impl Objective + 'static) -> LevelPlan {
+pub fn plan(level: LevelName, batch: i64, objective: impl Objective + Send + 'static) -> LevelPlan {
     LevelPlan {
         level,
         terms: vec![Term::of(objective)],
@@ -38,7 +38,7 @@ pub fn plan(level: LevelName, batch: i64, objective: impl Objective + 'static) -
 /// # Errors
 /// Those of the trainer.
 pub fn trainer<'a>(
-    interpolant: Box<dyn Interpolant>,
+    interpolant: Box<dyn Interpolant + Send>,
     path: Parameters,
     levels: Vec<LevelPlan>,
     pairing: Pairing<'a>,

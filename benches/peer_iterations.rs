@@ -85,7 +85,7 @@ impl Iteration {
 fn iterations(iteration: Iteration, width: i64, pairing: Pairing<'_>) -> Result<Trainer<'_>, Failure> {
     let mut path = Parameters::new(Seed(0).below("path"), Kind::Float, Device::Cpu);
     let config = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 50.0 };
-    let interpolant: Box<dyn Interpolant> = match iteration {
+    let interpolant: Box<dyn Interpolant + Send> = match iteration {
         Iteration::Linear => Box::new(Linear),
         _ => Box::new(Affine::new(Mlp::new(&mlp(2, vec![width; 2], config.outputs()), &mut path.root())?, config)?),
     };

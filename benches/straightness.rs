@@ -81,7 +81,7 @@ fn couplings(d: i64, context: &[i64], gate: Gate, scope: &mut Scope<'_>) -> Outc
 fn iterations<'a>(family: Family, level: LevelPlan, pairing: Pairing<'a>) -> Outcome<Trainer<'a>> {
     let seed = Seed(0);
     let mut path = Parameters::new(seed.below("path"), Kind::Float, Device::Cpu);
-    let interpolant: Box<dyn Interpolant> = family.build(2, &mut path)?;
+    let interpolant: Box<dyn Interpolant + Send> = family.build(2, &mut path)?;
     // Away from its start, where much of the work would be on zeros.
     for p in path.tensors() {
         let noise = seed.stream("noise").at(0).normal(&p.size(), Kind::Float, Device::Cpu)? * 0.05;

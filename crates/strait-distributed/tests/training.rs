@@ -33,7 +33,7 @@ fn network(output: i64, zero_last: bool) -> MlpConfig {
 fn system(is_map: bool, learns_path: bool) -> Result<System> {
     let mut velocity = Parameters::new(Seed(1), PLACE.0, PLACE.1);
     let mut path = Parameters::new(Seed(2), PLACE.0, PLACE.1);
-    let interpolant: Box<dyn Interpolant> = if learns_path {
+    let interpolant: Box<dyn Interpolant + Send> = if learns_path {
         let shape = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 2.0 };
         Box::new(Affine::new(Mlp::new(&network(shape.outputs(), true), &mut path.root())?, shape)?)
     } else {
@@ -52,7 +52,7 @@ fn system(is_map: bool, learns_path: bool) -> Result<System> {
     Ok(System { interpolant, velocity: field, levels })
 }
 
-fn plan(level: LevelName, objective: impl Objective + 'static, batch: i64) -> LevelPlan {
+fn plan(level: LevelName, objective: impl Objective + Send + 'static, batch: i64) -> LevelPlan {
     LevelPlan { noise: 0.01, ..LevelPlan::of(level, objective, batch, 1e-2) }
 }
 
@@ -98,13 +98,13 @@ fn phases(name: &str, levels: Vec<LevelPlan>, iterations: u64) -> Result<Vec<Pha
 struct Laws {
     source: StandardNormal,
     data: ToyDataset,
-    coupling: Box<dyn Coupling>,
+    coupling: Box<dyn Coupling + Send>,
 }
 
 impl Laws {
     fn of(name: &str) -> Result<Self> {
         let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 1.0)?), PLACE.0, PLACE.1)?;
-        let coupling: Box<dyn Coupling> = if name == "ot" { Box::new(ExactOt) } else { Box::new(Independent) };
+        let coupling: Box<dyn Coupling + Send> = if name == "ot" { Box::new(ExactOt) } else { Box::new(Independent) };
         Ok(Self { source: StandardNormal::new(data.event_shape()), data, coupling })
     }
 

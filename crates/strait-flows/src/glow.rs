@@ -75,7 +75,7 @@ impl Default for Plan<'_> {
 /// # Ok::<(), strait_core::Error>(())
 /// ```
 pub struct Glow {
-    pub(crate) chain: Box<dyn Layer>,
+    pub(crate) chain: Box<dyn Layer + Send>,
 }
 
 impl Glow {
@@ -120,7 +120,7 @@ fn scale(
     event: [i64; 3],
     context: &[i64],
     plan: &Plan<'_>,
-) -> Result<Box<dyn Layer>, Error> {
+) -> Result<Box<dyn Layer + Send>, Error> {
     let (event, context) = ([4 * event[0], event[1] / 2, event[2] / 2], halved(context));
     let mut chain = Chain::new();
     if depth + 1 < scales {

@@ -31,7 +31,12 @@ fn gradients(flow: &dyn Layer, start: &Start<'_>, weight: &Tensor, memory: Memor
     .unwrap()
 }
 
-fn agrees(name: &str, event: &[i64], context: &[i64], build: impl Fn(&mut Scope<'_>) -> Result<Box<dyn Layer>, Error>) {
+fn agrees(
+    name: &str,
+    event: &[i64],
+    context: &[i64],
+    build: impl Fn(&mut Scope<'_>) -> Result<Box<dyn Layer + Send>, Error>,
+) {
     let mut parameters = Parameters::new(Seed(1), DOUBLE.0, DOUBLE.1);
     let flow = build(&mut parameters.root()).unwrap();
     perturb(&parameters);
@@ -67,7 +72,7 @@ fn agrees(name: &str, event: &[i64], context: &[i64], build: impl Fn(&mut Scope<
     }
 }
 
-fn boxed<L: Layer + 'static>(layer: L) -> Result<Box<dyn Layer>, Error> {
+fn boxed<L: Layer + 'static>(layer: L) -> Result<Box<dyn Layer + Send>, Error> {
     Ok(Box::new(layer))
 }
 

@@ -8,9 +8,9 @@ use tch::{Kind, Tensor};
 /// The models with their levels. The models hold the tensors that the levels' parameters name.
 pub struct System {
     /// The path.
-    pub interpolant: Box<dyn Interpolant>,
+    pub interpolant: Box<dyn Interpolant + Send>,
     /// The field.
-    pub velocity: Box<dyn VelocityField>,
+    pub velocity: Box<dyn VelocityField + Send>,
     /// What learns.
     pub levels: Vec<Level>,
 }

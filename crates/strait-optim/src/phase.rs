@@ -35,7 +35,7 @@ pub struct LevelPlan {
 impl LevelPlan {
     /// One step an iteration on one objective: uniform times, a rate that falls from `peak` to zero by a cosine, no weight decay,
     /// gradients clipped at 1.
-    pub fn of(level: LevelName, objective: impl Objective + 'static, batch: i64, peak: f64) -> Self {
+    pub fn of(level: LevelName, objective: impl Objective + Send + 'static, batch: i64, peak: f64) -> Self {
         Self {
             level,
             terms: vec![Term::of(objective)],

@@ -6,7 +6,7 @@ use strait_core::{Batch, Loss, Models, Objective};
 /// $$ \lambda(k) = \lambda \min(1, (k+1)/r) \qquad \text{at iteration } k \text{ of a phase} $$
 pub struct Term {
     /// The objective.
-    pub objective: Box<dyn Objective>,
+    pub objective: Box<dyn Objective + Send>,
     /// $\lambda$.
     pub weight: f64,
     /// r, the iterations over which the weight rises from 0; 0: it is whole from the start.
@@ -21,7 +21,7 @@ impl Term {
     /// let terms = vec![Term::of(FlowMatching), Term { weight: 1e-3, ramp: 100, ..Term::of(FlowMatching) }];
     /// assert_eq!(terms[1].weight_at(49), 5e-4);
     /// ```
-    pub fn of(objective: impl Objective + 'static) -> Self {
+    pub fn of(objective: impl Objective + Send + 'static) -> Self {
         Self { objective: Box::new(objective), weight: 1.0, ramp: 0 }
     }
 

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Bent, Independent, Turning, normal};
-use std::cell::RefCell;
-use std::rc::Rc;
+
+use std::sync::{Arc, Mutex};
 use strait_core::{
     Batch, Bijection, Condition, Coupling, Dataset, Draws, Error, Interpolant, Loss, Models, Objective, PairedDataset,
     Pairs, Seed, Source, Split, StandardNormal, Stream, Transformed, per_sample,
@@ -78,7 +78,7 @@ impl Bijection for Triple {
 #[test]
 fn the_cost_of_a_map_is_how_far_it_carries_the_source() {
     let batch = batch(256);
-    let found = value(&TransportCost { map: Rc::new(Triple) }, &Linear, &batch);
+    let found = value(&TransportCost { map: Box::new(Triple) }, &Linear, &batch);
     assert!((found - 4.0 * mean_square(&batch.x0)).abs() < 1e-4, "{found}");
 }
 
@@ -372,15 +372,15 @@ fn ready(trainer: &mut Trainer<'_>) -> Result<(), OptimError> {
 }
 
 /// Objectives look at a phase's first batch once, before its first step.
-struct Looks(Rc<RefCell<Vec<&'static str>>>, Tensor);
+struct Looks(Arc<Mutex<Vec<&'static str>>>, Tensor);
 
 impl Objective for Looks {
     fn loss(&self, _: Models<'_>, _: &Batch) -> Result<Loss, Error> {
-        self.0.borrow_mut().push("loss");
+        self.0.lock().unwrap().push("loss");
         Ok(Loss { total: &self.1 * 1.0, terms: vec![] })
     }
     fn ready(&self, _: Models<'_>, batch: &Batch) -> Result<(), Error> {
-        self.0.borrow_mut().push(if batch.x0.size() == [96, 2] { "ready" } else { "another batch" });
+        self.0.lock().unwrap().push(if batch.x0.size() == [96, 2] { "ready" } else { "another batch" });
         Ok(())
     }
     fn name(&self) -> &'static str {
@@ -390,10 +390,10 @@ impl Objective for Looks {
 
 #[test]
 fn an_objective_looks_before_its_phase_begins() {
-    let (pairs, seen) = (Normal::new(2), Rc::new(RefCell::new(vec![])));
+    let (pairs, seen) = (Normal::new(2), Arc::new(Mutex::new(vec![])));
     let looks = |c: &Tensor| vec![plan(vec![Term::of(Looks(seen.clone(), c.shallow_clone()))], LevelName::Velocity)];
     let mut trainer = trainer(looks, Pairing::Stored(&pairs)).unwrap();
     trainer.iterate().unwrap();
     trainer.iterate().unwrap();
-    assert_eq!(*seen.borrow(), ["ready", "loss", "loss"]);
+    assert_eq!(*seen.lock().unwrap(), ["ready", "loss", "loss"]);
 }

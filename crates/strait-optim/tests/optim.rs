@@ -4,8 +4,8 @@ mod common;
 
 use common::Independent;
 use common::line::{Point, numbers, phase, plan, run, system, trainer};
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
 use strait_core::{
     Batch, Draws, Error, Init, Loss, Models, Objective, PairedDataset, Pairs, Parameters, Seed, Source, StandardNormal,
     Stream,
@@ -62,7 +62,7 @@ fn the_energy_has_its_value() {
 }
 
 /// NaN at calls whose numbers are named.
-struct Breaks(Cell<u64>, Box<dyn Fn(u64) -> bool>);
+struct Breaks(Cell<u64>, Box<dyn Fn(u64) -> bool + Send>);
 
 impl Objective for Breaks {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
@@ -77,7 +77,7 @@ impl Objective for Breaks {
     }
 }
 
-fn breaking(when: impl Fn(u64) -> bool + 'static) -> Trainer<'static> {
+fn breaking(when: impl Fn(u64) -> bool + Send + 'static) -> Trainer<'static> {
     let velocity = plan(LevelName::Velocity, Breaks(Cell::new(0), Box::new(when)), 1, 0.05);
     trainer(vec![phase(1000, vec![velocity], vec![])], &[10.0]).unwrap()
 }
@@ -202,11 +202,11 @@ impl PairedDataset for Tens {
 }
 
 /// Keeps the pairs of every batch.
-struct Witness(Rc<RefCell<Vec<(Tensor, Tensor)>>>);
+struct Witness(Arc<Mutex<Vec<(Tensor, Tensor)>>>);
 
 impl Objective for Witness {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        self.0.borrow_mut().push((batch.x0.copy(), batch.x1.copy()));
+        self.0.lock().unwrap().push((batch.x0.copy(), batch.x1.copy()));
         FlowMatching.loss(models, batch)
     }
     fn name(&self) -> &'static str {
@@ -217,11 +217,11 @@ impl Objective for Witness {
 #[test]
 fn stored_pairs_stay_together_and_noise_moves_both_endpoints_alike() {
     for noise in [0.0, 0.5] {
-        let seen = Rc::new(RefCell::new(vec![]));
+        let seen = Arc::new(Mutex::new(vec![]));
         let level = LevelPlan { noise, ..plan(LevelName::Velocity, Witness(seen.clone()), 1, 1e-3) };
         let phases = vec![phase(20, vec![level], vec![])];
         run(&mut Trainer::new(system(&[]), phases, Pairing::Stored(&Tens), Seed(5)).unwrap());
-        let seen = seen.borrow();
+        let seen = seen.lock().unwrap();
         let stack = |side: fn(&(Tensor, Tensor)) -> &Tensor| Tensor::cat(&seen.iter().map(side).collect::<Vec<_>>(), 0);
         let (x0, x1) = (stack(|pair| &pair.0), stack(|pair| &pair.1));
         // x1 - x0 = 9 i whatever was added to both.
@@ -261,7 +261,7 @@ fn likelihood_finds_the_mean_of_the_data() {
     let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
     let mean = parameters.root().tensor("mean", &[2], Init::Constant(0.0)).unwrap();
     system.levels[1] = Level::new(LevelName::Velocity, parameters, &[]).unwrap();
-    let objective = Likelihood { law: Rc::new(Shifted(mean.shallow_clone())) };
+    let objective = Likelihood { law: Box::new(Shifted(mean.shallow_clone())) };
     let phases = vec![phase(300, vec![plan(LevelName::Velocity, objective, 1, 0.1)], vec![])];
     let source = StandardNormal::new(&[2]);
     let pairing = Pairing::Drawn { source: &source, data: &Point, coupling: &Independent };

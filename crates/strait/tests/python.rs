@@ -87,7 +87,7 @@ impl Known<'_> {
         let name = format!("mlp-{said}-{octaves}-{is_map}-{kind}");
         let said = serde_json::json!({ "family": "mlp", "hidden": [16, 8], "activation": said, "time_octaves": octaves,
             "map": is_map });
-        let field: Box<dyn VelocityField> = match (is_map, condition) {
+        let field: Box<dyn VelocityField + Send> = match (is_map, condition) {
             (true, Some(kind)) => Box::new(MlpFlowMap::conditional(&config, kind, &mut parameters.root()).unwrap()),
             (true, None) => Box::new(MlpFlowMap::new(&config, &mut parameters.root()).unwrap()),
             (false, Some(kind)) => Box::new(Mlp::conditional(&config, kind, &mut parameters.root()).unwrap()),

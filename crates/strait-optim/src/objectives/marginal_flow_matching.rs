@@ -16,7 +16,7 @@ use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Source};
 /// It needs independent pairs, a source with a density, and a path with such a field. Times are held to
 /// [`LAST`](Self::LAST), beyond which no path is invertible in single precision.
 pub struct MarginalFlowMatching {
-    source: Box<dyn Source>,
+    source: Box<dyn Source + Send>,
     candidates: i64,
 }
 
@@ -37,7 +37,7 @@ impl MarginalFlowMatching {
     /// assert!(objective.needs_independent_pairs());
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn new(source: Box<dyn Source>, candidates: i64) -> Result<Self, Error> {
+    pub fn new(source: Box<dyn Source + Send>, candidates: i64) -> Result<Self, Error> {
         if candidates < 0 {
             let what = "candidates of marginal flow matching";
             return Err(Error::Setting { what, value: candidates as f64, must: "at least 0" });

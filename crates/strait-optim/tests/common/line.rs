@@ -61,7 +61,7 @@ pub(crate) fn system(half_lives: &[f64]) -> System {
     }
 }
 
-pub(crate) fn plan(level: LevelName, objective: impl Objective + 'static, steps: u32, rate: f64) -> LevelPlan {
+pub(crate) fn plan(level: LevelName, objective: impl Objective + Send + 'static, steps: u32, rate: f64) -> LevelPlan {
     LevelPlan {
         level,
         terms: vec![Term::of(objective)],
