@@ -1,5 +1,5 @@
 use crate::Layer;
-use crate::reversible::{BackwardRequest, BackwardStep, Cotangent, add};
+use crate::backward::{BackwardRequest, BackwardStep, Cotangent, add};
 use std::fmt;
 use strait_autodiff::Jet;
 use strait_core::{Bijection, Condition, Direction, Error, Moving, Transformed};

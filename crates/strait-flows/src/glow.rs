@@ -1,4 +1,4 @@
-use crate::reversible::{BackwardRequest, BackwardStep};
+use crate::backward::{BackwardRequest, BackwardStep};
 use crate::{
     ActNorm, Active, Chain, Coupling, Exponential, FlowError, Gate, Layer, Plu, Setting, Split, Squeezed, Transform,
 };

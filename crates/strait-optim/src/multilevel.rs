@@ -1,5 +1,5 @@
 use crate::share::Share;
-use crate::{Level, LevelName, OptimError, Pairing, Phase, check_plan, term};
+use crate::{Level, LevelName, OptimError, Pairing, Phase, Position, check_plan, term};
 use std::time::{Duration, Instant};
 use strait_autodiff::{AdamW, Clip, Graph, clip, gradient};
 use strait_core::{Alone, Conditions, Error, Interpolant, Loss, Models, Seed, Synchronize, VelocityField};
@@ -31,20 +31,6 @@ impl System {
             problem: format!("a phase names the {}, which has no parameters", name.name()),
         })
     }
-}
-
-/// Where a run stands. Together with the levels it is all the state there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Position {
-    /// Iterations taken, over all phases.
-    pub step: u64,
-    /// The phase that the next iteration belongs to.
-    pub phase: usize,
-    /// Iterations taken in that phase.
-    #[serde(alias = "turn")]
-    pub iteration: u64,
-    /// Batches drawn: the data cursor, and the step of every random stream.
-    pub batches: u64,
 }
 
 /// What one level did since the last log.

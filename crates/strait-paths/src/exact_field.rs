@@ -1,4 +1,4 @@
-use crate::straightness::{Along, Moving, material_derivative};
+use crate::material_derivative::{Along, Moving, material_derivative};
 use std::cell::Cell;
 use strait_autodiff::inside_jvp;
 use strait_core::{
