@@ -4,8 +4,8 @@
 //! median and range over the rounds.
 
 use std::process::ExitCode;
+use strait_benches::iterations::{flow_map_trainer, milliseconds, plan};
 use strait_benches::peer::{Failure, Spread, run};
-use strait_benches::turns::{flow_map_trainer, milliseconds, plan};
 use strait_core::{Objective, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
@@ -19,7 +19,11 @@ const STEPS: u32 = 300;
 const BATCH: i64 = 512;
 
 /// A step with a share of its pairs off the diagonal.
-fn step(objective: impl Objective + 'static, off_diagonal: f64, pairing: Pairing<'_>) -> Result<Trainer<'_>, Failure> {
+fn step(
+    objective: impl Objective + Send + 'static,
+    off_diagonal: f64,
+    pairing: Pairing<'_>,
+) -> Result<Trainer<'_>, Failure> {
     let spans = Spans { off_diagonal, from_start: 0.0 };
     Ok(flow_map_trainer(LevelPlan { spans, ..plan(LevelName::Velocity, BATCH, objective) }, pairing)?)
 }

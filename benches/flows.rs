@@ -47,10 +47,10 @@ fn each_layer(c: &mut Criterion, what: &str, shape: &[i64]) {
     let d = shape[1];
     let setting = Setting { event: &shape[1..], context: &[], gate: Gate::Timeless, hidden: &[64, 64] };
     let mut root = set.root();
-    let mut coupling = |transform, name| -> Box<dyn Layer> {
+    let mut coupling = |transform, name| -> Box<dyn Layer + Send> {
         Box::new(Coupling::new(&mut root.sub(name), &setting, transform, Active::Last).unwrap())
     };
-    let mut all: Vec<(&str, Box<dyn Layer>)> = vec![
+    let mut all: Vec<(&str, Box<dyn Layer + Send>)> = vec![
         ("additive", coupling(Transform::Additive, "additive")),
         ("affine", coupling(Transform::affine(), "affine")),
         ("spline", coupling(Transform::spline(), "spline")),

@@ -1,4 +1,4 @@
 //! Criterion benches of Strait.
 
+pub mod iterations;
 pub mod peer;
-pub mod turns;

@@ -89,7 +89,7 @@ fn run(name: &str, seeds: &[u64]) -> Result<()> {
 }
 
 /// 200,000 points of a law in units of unit variance, and 50,000 others.
-fn planar(toy: Box<dyn Toy>, seed: u64) -> Result<Task> {
+fn planar(toy: Box<dyn Toy + Send>, seed: u64) -> Result<Task> {
     let law = NormalisedToy::new(toy)?;
     let points = |name: &str, n| law.sample(n, &mut Seed(seed).stream(name).at(0), Kind::Double, Device::Cpu);
     let test = points("test", 50_000)?;

@@ -5,8 +5,8 @@
 //! 3x64 MLP on 512 pairs with its gradient clipped, and step AdamW. Prints the median and range of the ratios.
 
 use std::process::ExitCode;
+use strait_benches::iterations::{milliseconds, plan, trainer};
 use strait_benches::peer::{Failure, Peer, Spread, run};
-use strait_benches::turns::{milliseconds, plan, trainer};
 use strait_core::{Parameters, Seed, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;

@@ -6,8 +6,8 @@
 //! runs eagerly in each memory format and kind. Prints medians with their ranges, and the ratio to each.
 
 use std::process::ExitCode;
+use strait_benches::iterations::{milliseconds, plan};
 use strait_benches::peer::{Failure, Peer, Spread, run};
-use strait_benches::turns::{milliseconds, plan};
 use strait_core::{Error, PairedDataset, Pairs, Parameters, Seed, Stream};
 use strait_nets::{Network, Unet, UnetConfig};
 use strait_optim::objectives::FlowMatching;
@@ -54,7 +54,7 @@ fn compare() -> Result<(), Failure> {
     let levels = vec![Level::new(LevelName::Velocity, parameters, &[700.0])?];
     let system = System { interpolant: Box::new(Linear), velocity: Box::new(net), levels };
     let levels = vec![plan(LevelName::Velocity, 128, FlowMatching)];
-    let phases = vec![Phase { name: "bench".into(), turns: u64::MAX / 2, levels, fresh: vec![] }];
+    let phases = vec![Phase { name: "bench".into(), iterations: u64::MAX / 2, levels, fresh: vec![] }];
     let mut trainer = Trainer::new(system, phases, Pairing::Stored(&Noise), Seed(0))?;
     println!("U-Net of {size}, batch 128, {ROUNDS} rounds of {STEPS} steps");
     for threads in [1, 2] {

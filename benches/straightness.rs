@@ -1,15 +1,15 @@
 //! What the exact field and the straightness objective cost, counted in velocity steps.
 //!
-//! `cargo bench -p strait-benches --bench straightness`. One thread. A velocity step is a turn of the optimizer on the
-//! flow-matching loss of a 3x64 MLP over 256 pairs; a straightness step is a turn on the straightness of a path over 128
+//! `cargo bench -p strait-benches --bench straightness`. One thread. A velocity step is an iteration of the optimizer on the
+//! flow-matching loss of a 3x64 MLP over 256 pairs; a straightness step is an iteration on the straightness of a path over 128
 //! points (8 times by 16) and 64 candidates: both draw their batch, take the gradient, clip it and step AdamW. They take
-//! turns, and the median and range of the ratios over the rounds are printed. Then criterion times the exact field itself
+//! iterations, and the median and range of the ratios over the rounds are printed. Then criterion times the exact field itself
 //! by family, number of candidates and dimension.
 
 use criterion::{BenchmarkId, Criterion};
 use std::error::Error;
+use strait_benches::iterations::{milliseconds, mlp, plan, trainer};
 use strait_benches::peer::Spread;
-use strait_benches::turns::{milliseconds, mlp, plan, trainer};
 use strait_core::{Interpolant, InvertibleInterpolant, Parameters, Scope, Seed, Source, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::{Gaussian, Mixture};
@@ -55,7 +55,7 @@ impl Family {
             Self::WideAffine => Box::new(affine(d, 64, parameters)?),
             Self::Warped => {
                 let base = affine(d, 32, parameters)?;
-                Box::new(Warped::new(base, couplings(d, &[], Gate::Ends, &mut parameters.root().sub("warp"))?))
+                Box::new(Warped::new(base, couplings(d, &[], Gate::Endpoints, &mut parameters.root().sub("warp"))?))
             }
             Self::Glow => Box::new(Glow::new(couplings(d, &[d], Gate::Start, &mut parameters.root())?)),
         })
@@ -77,11 +77,11 @@ fn couplings(d: i64, context: &[i64], gate: Gate, scope: &mut Scope<'_>) -> Outc
     })
 }
 
-/// Turns of steps of one level over a path of a family.
-fn turns<'a>(family: Family, level: LevelPlan, pairing: Pairing<'a>) -> Outcome<Trainer<'a>> {
+/// Iterations of steps of one level over a path of a family.
+fn iterations<'a>(family: Family, level: LevelPlan, pairing: Pairing<'a>) -> Outcome<Trainer<'a>> {
     let seed = Seed(0);
     let mut path = Parameters::new(seed.below("path"), Kind::Float, Device::Cpu);
-    let interpolant: Box<dyn Interpolant> = family.build(2, &mut path)?;
+    let interpolant: Box<dyn Interpolant + Send> = family.build(2, &mut path)?;
     // Away from its start, where much of the work would be on zeros.
     for p in path.tensors() {
         let noise = seed.stream("noise").at(0).normal(&p.size(), Kind::Float, Device::Cpu)? * 0.05;
@@ -94,7 +94,7 @@ fn table() -> Outcome<()> {
     let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 0.316)?), Kind::Float, Device::Cpu)?;
     let source = StandardNormal::new(&[2]);
     let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
-    let mut step = turns(Family::Linear, plan(LevelName::Velocity, 256, FlowMatching), pairing)?;
+    let mut step = iterations(Family::Linear, plan(LevelName::Velocity, 256, FlowMatching), pairing)?;
     milliseconds(&mut step, 200)?;
     println!("straightness with its gradient, 128 points and 64 candidates, in velocity steps (3x64 MLP, batch 256)");
     for family in Family::LEARNED {
@@ -105,7 +105,7 @@ fn table() -> Outcome<()> {
         ] {
             let config = StraightnessConfig { candidates: 64, times: 8, until: 0.9, floor: 1.0, along };
             let objective = Straightness::new(Box::new(source.clone()), config)?;
-            let mut ours = turns(family, plan(LevelName::Interpolant, 192, objective), pairing)?;
+            let mut ours = iterations(family, plan(LevelName::Interpolant, 192, objective), pairing)?;
             milliseconds(&mut ours, 20)?;
             let mut rounds = vec![];
             for _ in 0..ROUNDS {

@@ -1,4 +1,4 @@
-use crate::{ConditionalPaths, Error, Marginal, MovingMarginal, Points, Source, own_ends};
+use crate::{ConditionalPaths, Error, Marginal, MovingMarginal, Points, Source, own_endpoints};
 use auto_impl::auto_impl;
 use strait_autodiff::Jet;
 use tch::Tensor;
@@ -68,7 +68,7 @@ pub trait Interpolant {
         None
     }
 
-    /// Position at t < 1 of the paths from $x_0$ (B, ...) to the first B of the ends $x_1$ (K, ...), with the velocity of
+    /// Position at t < 1 of the paths from $x_0$ (B, ...) to the first B of the endpoints $x_1$ (K, ...), with the velocity of
     /// the marginal field there over all K, which are taken for equally likely and independent of the source points: what
     /// `at` gives, less its noise.
     ///
@@ -76,7 +76,7 @@ pub trait Interpolant {
     /// As `at` and `InvertibleInterpolant::marginal`; `NotInvertible` for a path without such a field.
     fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
         let path = self.as_invertible().ok_or(Error::NotInvertible { what: "the marginal field over a batch" })?;
-        let x_t = self.position(x0, &own_ends(x0, x1)?, t)?;
+        let x_t = self.position(x0, &own_endpoints(x0, x1)?, t)?;
         let marginal = path.marginal(source, Points { x_t: &x_t.unsqueeze(1), x1, t })?;
         Ok(PathSample { x_t, velocity: marginal.velocity.squeeze_dim(1) })
     }
@@ -100,9 +100,9 @@ pub trait InvertibleInterpolant: Interpolant {
     /// As `Interpolant::at`; `Time` where the path is not invertible.
     fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error>;
 
-    /// At each of T times, the conditional paths to K ends through Q points.
+    /// At each of T times, the conditional paths to K endpoints through Q points.
     ///
-    /// A family overrides it where something depends on ends and times alone, and need not be computed for every
+    /// A family overrides it where something depends on endpoints and times alone, and need not be computed for every
     /// point.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ pub trait InvertibleInterpolant: Interpolant {
         })
     }
 
-    /// The marginal over the K ends, equally likely and independent of the source point (Proposition 1):
+    /// The marginal over the K endpoints, equally likely and independent of the source point (Proposition 1):
     ///
     /// $$ \log w_j = \log p_0(y_j) + \log|\det \partial y_j/\partial x|, \qquad
     ///    v(x, t) = \frac{\sum_j w_j u_t(y_j; x_1^{(j)})}{\sum_j w_j}, \qquad

@@ -37,7 +37,7 @@ pub use objective::{Batch, Loss, Models, Objective, Sampling};
 pub use parameters::{Init, Parameters, Scope};
 pub use rows::Rows;
 pub use seed::{DRAWS_VERSION, Draws, Seed, Stream};
-pub use shape::{check_batch, check_finite, check_same, event_size, own_ends, per_sample, sum_per_sample};
+pub use shape::{check_batch, check_finite, check_same, event_size, own_endpoints, per_sample, sum_per_sample};
 pub use source::{Source, StandardNormal};
 pub use stepper::Stepper;
 pub use strait_autodiff::{Jet, Order};

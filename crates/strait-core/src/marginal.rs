@@ -1,14 +1,14 @@
-//! What the marginal of a path over many ends is made of.
+//! What the marginal of a path over many endpoints is made of.
 
 use crate::{Error, Source, check_batch};
 use tch::Tensor;
 
-/// At each of T times, Q points, and K ends whose paths through them are wanted.
+/// At each of T times, Q points, and K endpoints whose paths through them are wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Points<'a> {
     /// The points $x_t$, (T, Q, ...).
     pub x_t: &'a Tensor,
-    /// The ends, (K, ...): the same for all times and points.
+    /// The endpoints, (K, ...): the same for all times and points.
     pub x1: &'a Tensor,
     /// The times, (T,).
     pub t: &'a Tensor,
@@ -21,25 +21,25 @@ impl Points<'_> {
     /// `Shape` where the three do not fit, or there is no end.
     pub fn check(&self) -> Result<Vec<i64>, Error> {
         check_batch(self.x_t, self.t)?;
-        let (points, ends) = (self.x_t.size(), self.x1.size());
-        if points.len() < 3 || ends.len() + 1 != points.len() || points[2..] != ends[1..] {
-            let expected = format!("(T, Q, ...) with samples of the shape of x1 (K, ...), {ends:?}");
+        let (points, endpoints) = (self.x_t.size(), self.x1.size());
+        if points.len() < 3 || endpoints.len() + 1 != points.len() || points[2..] != endpoints[1..] {
+            let expected = format!("(T, Q, ...) with samples of the shape of x1 (K, ...), {endpoints:?}");
             return Err(Error::Shape { what: "x_t", expected, found: points });
         }
-        if ends[0] < 1 {
-            return Err(Error::Shape { what: "x1", expected: "(K, ...) with K at least 1".into(), found: ends });
+        if endpoints[0] < 1 {
+            return Err(Error::Shape { what: "x1", expected: "(K, ...) with K at least 1".into(), found: endpoints });
         }
-        let mut size = vec![points[0], ends[0]];
+        let mut size = vec![points[0], endpoints[0]];
         size.extend(&points[1..]);
         Ok(size)
     }
 
-    /// Ends and times as rows of their own: T K of each.
-    pub fn ends(&self) -> (Tensor, Tensor) {
-        let (times, ends) = (self.t.size()[0], self.x1.size());
-        let size = [&[times], ends.as_slice()].concat();
+    /// Endpoints and times as rows of their own: T K of each.
+    pub fn endpoints(&self) -> (Tensor, Tensor) {
+        let (times, endpoints) = (self.t.size()[0], self.x1.size());
+        let size = [&[times], endpoints.as_slice()].concat();
         let x1 = self.x1.unsqueeze(0).expand(size.as_slice(), false).flatten(0, 1);
-        let t = self.t.unsqueeze(1).expand([times, ends[0]], false).reshape([-1]);
+        let t = self.t.unsqueeze(1).expand([times, endpoints[0]], false).reshape([-1]);
         (x1, t)
     }
 
@@ -49,7 +49,7 @@ impl Points<'_> {
         (self.x_t.flatten(0, 1), self.t.unsqueeze(1).expand(&size[..2], false).reshape([-1]))
     }
 
-    /// Points, ends and times as rows of their own: T K Q of each.
+    /// Points, endpoints and times as rows of their own: T K Q of each.
     pub fn rows(&self) -> (Tensor, Tensor, Tensor) {
         let (points, k) = (self.x_t.size(), self.x1.size()[0]);
         let (times, q) = (points[0], points[1]);
@@ -88,8 +88,8 @@ impl ConditionalPaths {
     }
 }
 
-/// The marginal of a path over K ends at points (T, Q, ...), with what it takes to join it with the marginal over
-/// other ends.
+/// The marginal of a path over K endpoints at points (T, Q, ...), with what it takes to join it with the marginal over
+/// other endpoints.
 #[derive(Debug)]
 pub struct Marginal {
     /// $\sum_j w_j u_j / \sum_j w_j$, (T, Q, ...).
@@ -124,7 +124,7 @@ impl Marginal {
         }
     }
 
-    /// With the marginal over other ends.
+    /// With the marginal over other endpoints.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         let log_weight = self.log_weight.logaddexp(&other.log_weight);

@@ -54,11 +54,11 @@ pub fn check_same(x: &Tensor, what: &'static str, y: &Tensor) -> Result<(), Erro
     Err(Error::Shape { what, expected: format!("{:?}", x.size()), found: y.size() })
 }
 
-/// The ends of the pairs of $x_0$, (B, ...), among ends (K, ...): the first B.
+/// The endpoints of the pairs of $x_0$, (B, ...), among endpoints (K, ...): the first B.
 ///
 /// # Errors
 /// `Shape` where there are fewer, or of another shape.
-pub fn own_ends(x0: &Tensor, x1: &Tensor) -> Result<Tensor, Error> {
+pub fn own_endpoints(x0: &Tensor, x1: &Tensor) -> Result<Tensor, Error> {
     let (wanted, found) = (x0.size(), x1.size());
     if wanted.len() < 2 || found.len() != wanted.len() || found[1..] != wanted[1..] || found[0] < wanted[0] {
         return Err(Error::Shape { what: "x1", expected: format!("{wanted:?}, or more of them"), found });

@@ -16,7 +16,7 @@ pub trait Stepper {
 
     /// Replaces `x`, (B, ...), the state at time `from`, by the state at time `to`, in place.
     ///
-    /// The field is evaluated at times between the two, ends included, one time for all samples. Gradients must be
+    /// The field is evaluated at times between the two, endpoints included, one time for all samples. Gradients must be
     /// off (`tch::no_grad`): what is overwritten cannot be differentiated. A field may hand back the very tensors that
     /// it was given.
     ///

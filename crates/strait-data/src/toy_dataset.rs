@@ -9,7 +9,7 @@ const STATISTICS: i64 = 1 << 17;
 /// A toy in units in which its variance, averaged over the coordinates, is 1. It is a [`Source`] itself, with the
 /// density of the changed units.
 pub struct NormalisedToy {
-    toy: Box<dyn Toy>,
+    toy: Box<dyn Toy + Send>,
     units: Normalise,
 }
 
@@ -18,7 +18,7 @@ impl NormalisedToy {
     ///
     /// # Errors
     /// The toy's.
-    pub fn new(toy: Box<dyn Toy>) -> Result<Self, Error> {
+    pub fn new(toy: Box<dyn Toy + Send>) -> Result<Self, Error> {
         Self::scaled(toy, Scaling::Overall)
     }
 
@@ -26,14 +26,14 @@ impl NormalisedToy {
     ///
     /// # Errors
     /// The toy's.
-    pub fn scaled(toy: Box<dyn Toy>, scaling: Scaling) -> Result<Self, Error> {
+    pub fn scaled(toy: Box<dyn Toy + Send>, scaling: Scaling) -> Result<Self, Error> {
         let mut draws = Seed(0).stream("statistics of a toy").at(0);
         let statistics = moments(&toy.sample(STATISTICS, &mut draws, Kind::Double, Device::Cpu)?, scaling)?;
         Ok(Self { toy, units: Normalise::from_moments(&statistics, scaling)? })
     }
 
     /// In given units: for a source that shall live in those of its target.
-    pub fn in_units(toy: Box<dyn Toy>, units: Normalise) -> Self {
+    pub fn in_units(toy: Box<dyn Toy + Send>, units: Normalise) -> Self {
         Self { toy, units }
     }
 
@@ -91,7 +91,7 @@ impl ToyDataset {
     ///
     /// # Errors
     /// The toy's; libtorch's for a device that is not there.
-    pub fn new(toy: Box<dyn Toy>, kind: Kind, device: Device) -> Result<Self, Error> {
+    pub fn new(toy: Box<dyn Toy + Send>, kind: Kind, device: Device) -> Result<Self, Error> {
         Self::of(NormalisedToy::new(toy)?, kind, device)
     }
 

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 
-fn toys() -> Vec<Box<dyn Toy>> {
+fn toys() -> Vec<Box<dyn Toy + Send>> {
     vec![
         Box::new(Mixture::eight_gaussians(5.0, 0.3).unwrap()),
         Box::new(Moons::new(0.05, 2.0, [-1.0, 0.0]).unwrap()),

@@ -70,7 +70,7 @@ fn a_source_in_the_units_of_its_target_keeps_their_proportions() {
 
 #[test]
 fn single_precision_and_other_shapes() {
-    let toys: [Box<dyn Toy>; 2] =
+    let toys: [Box<dyn Toy + Send>; 2] =
         [Box::new(Gaussian::of_dimension(32).unwrap()), Box::new(Mixture::sixteen_modes(16).unwrap())];
     for toy in toys {
         let d = toy.event_shape()[0];

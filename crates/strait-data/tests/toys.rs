@@ -10,7 +10,7 @@ fn draw(toy: &dyn Source, n: i64) -> Tensor {
     toy.sample(n, &mut Seed(5).stream("test").at(0), CPU.0, CPU.1).unwrap()
 }
 
-fn all() -> Vec<Box<dyn Toy>> {
+fn all() -> Vec<Box<dyn Toy + Send>> {
     vec![
         Box::new(Mixture::eight_gaussians(5.0, 1.0).unwrap()),
         Box::new(Mixture::eight_gaussians(5.0, 0.316).unwrap()),
@@ -74,7 +74,7 @@ fn moments_are_the_closed_form() {
     let moon_gap = (0.5 - 2.0 * height) / 2.0;
     // E (1 - cos)^2 over [0, 3 pi / 2]: 3/2 + 2 / (3 pi / 2); the S is odd.
     let s_high = 1.5 + 2.0 / (3.0 * half_pi);
-    type Case = (Box<dyn Toy>, [f64; 2], [f64; 2]);
+    type Case = (Box<dyn Toy + Send>, [f64; 2], [f64; 2]);
     let cases: [Case; 6] = [
         (Box::new(Mixture::eight_gaussians(5.0, 0.7).unwrap()), [0.0, 0.0], [12.5 + 0.49, 12.5 + 0.49]),
         (Box::new(Gaussian::planar().unwrap()), [1.0, -1.0], [4.0, 4.0]),
@@ -249,7 +249,7 @@ fn rings_have_a_score_at_their_very_centre() {
 /// Where no mode has a density that is a number, nor has their sum.
 #[test]
 fn a_density_far_away_is_zero_and_not_undefined() {
-    let toys: [Box<dyn Toy>; 2] =
+    let toys: [Box<dyn Toy + Send>; 2] =
         [Box::new(Mixture::eight_gaussians(5.0, 1.0).unwrap()), Box::new(Rings::new(0.08).unwrap())];
     for toy in toys {
         let x = Tensor::from_slice(&[1e200, 0.0, 0.5, 0.5]).view([2, 2]);

@@ -21,8 +21,8 @@ use tch::{Device, Kind, Tensor};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const PLACE: (Kind, Device) = (Kind::Double, Device::Cpu);
-/// Turns of the short test, and of those that go on from a checkpoint.
-const TURNS: u64 = 40;
+/// Iterations of the short test, and of those that go on from a checkpoint.
+const ITERATIONS: u64 = 40;
 const CASES: [&str; 6] = ["flow_matching", "energy", "straightness", "mean_flow", "distillation", "ot"];
 
 fn network(output: i64, zero_last: bool) -> MlpConfig {
@@ -33,7 +33,7 @@ fn network(output: i64, zero_last: bool) -> MlpConfig {
 fn system(is_map: bool, learns_path: bool) -> Result<System> {
     let mut velocity = Parameters::new(Seed(1), PLACE.0, PLACE.1);
     let mut path = Parameters::new(Seed(2), PLACE.0, PLACE.1);
-    let interpolant: Box<dyn Interpolant> = if learns_path {
+    let interpolant: Box<dyn Interpolant + Send> = if learns_path {
         let shape = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 2.0 };
         Box::new(Affine::new(Mlp::new(&network(shape.outputs(), true), &mut path.root())?, shape)?)
     } else {
@@ -52,7 +52,7 @@ fn system(is_map: bool, learns_path: bool) -> Result<System> {
     Ok(System { interpolant, velocity: field, levels })
 }
 
-fn plan(level: LevelName, objective: impl Objective + 'static, batch: i64) -> LevelPlan {
+fn plan(level: LevelName, objective: impl Objective + Send + 'static, batch: i64) -> LevelPlan {
     LevelPlan { noise: 0.01, ..LevelPlan::of(level, objective, batch, 1e-2) }
 }
 
@@ -89,22 +89,22 @@ fn case(name: &str) -> Result<(System, Vec<LevelPlan>)> {
 }
 
 /// The path's phase, and the last, which fits the velocity on it.
-fn phases(name: &str, levels: Vec<LevelPlan>, turns: u64) -> Result<Vec<Phase>> {
-    let phase = |name: &str, turns, levels| Phase { name: name.into(), turns, levels, fresh: vec![] };
+fn phases(name: &str, levels: Vec<LevelPlan>, iterations: u64) -> Result<Vec<Phase>> {
+    let phase = |name: &str, iterations, levels| Phase { name: name.into(), iterations, levels, fresh: vec![] };
     let last = case(name)?.1.into_iter().filter(|plan| plan.level == LevelName::Velocity).collect();
-    Ok(vec![phase("first", turns / 2, levels), phase("last", turns / 2, last)])
+    Ok(vec![phase("first", iterations / 2, levels), phase("last", iterations / 2, last)])
 }
 
 struct Laws {
     source: StandardNormal,
     data: ToyDataset,
-    coupling: Box<dyn Coupling>,
+    coupling: Box<dyn Coupling + Send>,
 }
 
 impl Laws {
     fn of(name: &str) -> Result<Self> {
         let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 1.0)?), PLACE.0, PLACE.1)?;
-        let coupling: Box<dyn Coupling> = if name == "ot" { Box::new(ExactOt) } else { Box::new(Independent) };
+        let coupling: Box<dyn Coupling + Send> = if name == "ot" { Box::new(ExactOt) } else { Box::new(Independent) };
         Ok(Self { source: StandardNormal::new(data.event_shape()), data, coupling })
     }
 
@@ -113,9 +113,10 @@ impl Laws {
     }
 }
 
-fn trainer<'a>(name: &str, laws: &'a Laws, group: &'a dyn Synchronize, turns: u64) -> Result<Trainer<'a>> {
+fn trainer<'a>(name: &str, laws: &'a Laws, group: &'a dyn Synchronize, iterations: u64) -> Result<Trainer<'a>> {
     let (system, levels) = case(name)?;
-    Ok(Trainer::new(system, phases(name, levels, turns)?, laws.pairing(), Seed(3))?.among(group, PairedOver::Batch)?)
+    Ok(Trainer::new(system, phases(name, levels, iterations)?, laws.pairing(), Seed(3))?
+        .among(group, PairedOver::Batch)?)
 }
 
 /// Numbers by name, as a rank prints them; all digits.
@@ -159,8 +160,8 @@ fn play(part: &str) -> Result<()> {
             trainer.check_ranks()?;
             let mut losses = vec![];
             while trainer.phase().is_some() {
-                trainer.turn()?;
-                // The means over ten turns: few enough for a pipe that nobody reads yet.
+                trainer.iterate()?;
+                // The means over ten iterations: few enough for a pipe that nobody reads yet.
                 if trainer.position().step.is_multiple_of(10) {
                     losses.extend(trainer.log()?.iter().flat_map(|log| log.terms.iter().map(|(_, value)| *value)));
                 }
@@ -174,7 +175,7 @@ fn play(part: &str) -> Result<()> {
             let (step, folder) = rest.split_once(' ').expect("a step and a folder");
             let (name, step, folder) = ("ot", step.parse::<u64>()?, Path::new(folder));
             let laws = Laws::of(name)?;
-            let mut trainer = trainer(name, &laws, &group, TURNS)?;
+            let mut trainer = trainer(name, &laws, &group, ITERATIONS)?;
             if group.rank() == 0
                 && let (Some(found), _) = checkpoint::newest(folder)?
             {
@@ -182,7 +183,7 @@ fn play(part: &str) -> Result<()> {
             }
             trainer.follow_first()?;
             while trainer.position().step < step {
-                trainer.turn()?;
+                trainer.iterate()?;
             }
             trainer.check_ranks()?;
             if group.rank() == 0 {
@@ -193,8 +194,8 @@ fn play(part: &str) -> Result<()> {
         }
         "differ" => {
             let laws = Laws::of("ot")?;
-            let mut trainer = trainer("ot", &laws, &group, TURNS)?;
-            trainer.turn()?;
+            let mut trainer = trainer("ot", &laws, &group, ITERATIONS)?;
+            trainer.iterate()?;
             if group.rank() == 1 {
                 let first = &trainer.system.levels[0].parameters.tensors()[0];
                 let _ = tch::no_grad(|| first.view([-1]).narrow(0, 0, 1).fill_(0.5));
@@ -206,7 +207,7 @@ fn play(part: &str) -> Result<()> {
             let (system, _) = case("flow_matching")?;
             let objective = MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), 8)?;
             let levels = vec![LevelPlan { noise: 0.0, ..plan(LevelName::Velocity, objective, 24) }];
-            let phases = vec![Phase { name: "one".into(), turns: 1, levels, fresh: vec![] }];
+            let phases = vec![Phase { name: "one".into(), iterations: 1, levels, fresh: vec![] }];
             Trainer::new(system, phases, laws.pairing(), Seed(3))?.among(&group, PairedOver::Batch)?;
             Ok(())
         }
@@ -239,7 +240,7 @@ fn off(found: &Told, expected: &Told, key: &str) -> f64 {
 
 #[test]
 fn two_and_three_ranks_train_what_one_process_trains() {
-    equal_to_one(TURNS);
+    equal_to_one(ITERATIONS);
 }
 
 #[test]
@@ -248,8 +249,8 @@ fn two_and_three_ranks_train_what_one_process_trains_for_200_steps() {
     equal_to_one(200);
 }
 
-fn equal_to_one(turns: u64) {
-    let part = format!("train {turns}");
+fn equal_to_one(iterations: u64) {
+    let part = format!("train {iterations}");
     let one = told(&part, 1).remove(0);
     assert_eq!(one.len(), 6 * 3 + 2);
     for world in [2, 3] {

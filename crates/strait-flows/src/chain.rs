@@ -1,5 +1,5 @@
 use crate::Layer;
-use crate::reversible::{BackwardRequest, BackwardStep, Cotangent, add};
+use crate::backward::{BackwardRequest, BackwardStep, Cotangent, add};
 use std::fmt;
 use strait_autodiff::Jet;
 use strait_core::{Bijection, Condition, Direction, Error, Moving, Transformed};
@@ -23,7 +23,7 @@ use tch::Tensor;
 /// ```
 #[derive(Default)]
 pub struct Chain {
-    pub(crate) layers: Vec<Box<dyn Layer>>,
+    pub(crate) layers: Vec<Box<dyn Layer + Send>>,
 }
 
 impl Chain {
@@ -34,7 +34,7 @@ impl Chain {
 
     /// This chain, and then `layer`.
     #[must_use]
-    pub fn then(mut self, layer: impl Layer + 'static) -> Self {
+    pub fn then(mut self, layer: impl Layer + Send + 'static) -> Self {
         self.layers.push(Box::new(layer));
         self
     }
@@ -53,7 +53,7 @@ impl Chain {
 /// The images under one map after another, log-determinants summed.
 fn compose<'a>(
     x: &Tensor,
-    layers: impl Iterator<Item = &'a Box<dyn Layer>>,
+    layers: impl Iterator<Item = &'a Box<dyn Layer + Send>>,
     apply: impl Fn(&dyn Layer, &Tensor) -> Result<Transformed, Error>,
 ) -> Result<Transformed, Error> {
     let mut whole: Option<Transformed> = None;

@@ -5,7 +5,7 @@ mod spline;
 
 use crate::conditioner::{Conditioner, Setting};
 use crate::layer::check_input;
-use crate::reversible::{BackwardRequest, BackwardStep, Point, leaf, pull, reversible_backward_whole};
+use crate::backward::{BackwardRequest, BackwardStep, Point, leaf, pull, reversible_backward_whole};
 use crate::{Gate, Layer};
 use std::fmt;
 use strait_autodiff::Jet;
@@ -232,7 +232,7 @@ impl Layer for Coupling {
     /// The network's numbers are the same in both directions, so one pass of it serves the way back and the gradient.
     fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
         if at.output.tangent.is_some() {
-            return reversible_backward_whole(self, at);
+            return reversible_backward_whole(self, &self.parameters(), at);
         }
         let output = &at.output.value;
         self.check(output)?;

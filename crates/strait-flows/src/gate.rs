@@ -19,7 +19,7 @@ pub enum Gate {
     /// $g(t) = t$: the identity at $t = 0$.
     Start,
     /// $g(t) = t (1 - t)$: the identity at $t = 0$ and at $t = 1$.
-    Ends,
+    Endpoints,
 }
 
 impl Gate {
@@ -38,7 +38,7 @@ impl Gate {
         match self {
             Self::Timeless | Self::Open => Ok(None),
             Self::Start => Ok(Some(time(layer, x, condition)?.shallow_clone())),
-            Self::Ends => {
+            Self::Endpoints => {
                 let t = time(layer, x, condition)?;
                 Ok(Some(t - t * t))
             }
@@ -60,7 +60,7 @@ impl Gate {
         match self {
             Self::Timeless | Self::Open => None,
             Self::Start => Some(t.view(Tensor::shallow_clone)),
-            Self::Ends => Some(t.times(&t.map(|t| 1f64 - t, Tensor::neg))),
+            Self::Endpoints => Some(t.times(&t.map(|t| 1f64 - t, Tensor::neg))),
         }
     }
 }
@@ -79,7 +79,7 @@ impl fmt::Display for Gate {
             Self::Timeless => Ok(()),
             Self::Open => write!(f, ", sees t"),
             Self::Start => write!(f, ", gate t"),
-            Self::Ends => write!(f, ", gate t(1-t)"),
+            Self::Endpoints => write!(f, ", gate t(1-t)"),
         }
     }
 }

@@ -1,4 +1,4 @@
-use crate::reversible::{BackwardRequest, BackwardStep};
+use crate::backward::{BackwardRequest, BackwardStep};
 use crate::{
     ActNorm, Active, Chain, Coupling, Exponential, FlowError, Gate, Layer, Plu, Setting, Split, Squeezed, Transform,
 };
@@ -58,7 +58,7 @@ impl Default for Plan<'_> {
 /// A step is, from source to data, a coupling, a linear map of the channels, and an ActNorm. For images a scale
 /// squeezes, sends half of the channels through the deeper scales, draws the other half around what comes out of
 /// them (a coupling of its own), and takes its steps on both; then it unsqueezes. So the shape is the same at both
-/// ends, each scale's share of the source sits where its pixels are, and a fresh Glow is the identity to the bit.
+/// endpoints, each scale's share of the source sits where its pixels are, and a fresh Glow is the identity to the bit.
 ///
 /// ```
 /// use strait_core::{Bijection, Condition, Parameters, Seed};
@@ -75,7 +75,7 @@ impl Default for Plan<'_> {
 /// # Ok::<(), strait_core::Error>(())
 /// ```
 pub struct Glow {
-    pub(crate) chain: Box<dyn Layer>,
+    pub(crate) chain: Box<dyn Layer + Send>,
 }
 
 impl Glow {
@@ -120,7 +120,7 @@ fn scale(
     event: [i64; 3],
     context: &[i64],
     plan: &Plan<'_>,
-) -> Result<Box<dyn Layer>, Error> {
+) -> Result<Box<dyn Layer + Send>, Error> {
     let (event, context) = ([4 * event[0], event[1] / 2, event[2] / 2], halved(context));
     let mut chain = Chain::new();
     if depth + 1 < scales {

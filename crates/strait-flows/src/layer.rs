@@ -1,7 +1,7 @@
 //! What a layer of a flow is beyond a bijection, and the checks at its door.
 
 use crate::FlowError;
-use crate::reversible::{self, BackwardRequest, BackwardStep};
+use crate::backward::{BackwardRequest, BackwardStep, reversible_backward_whole};
 use auto_impl::auto_impl;
 use std::fmt;
 use strait_core::{Bijection, Condition, Error};
@@ -32,7 +32,7 @@ pub trait Layer: Bijection + fmt::Display {
     /// # Errors
     /// Those of the two directions.
     fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
-        reversible::reversible_backward_whole(self, at)
+        reversible_backward_whole(self, &self.parameters(), at)
     }
 }
 

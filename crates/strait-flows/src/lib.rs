@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod act_norm;
+mod backward;
 mod base;
 mod chain;
 mod conditioner;

@@ -97,9 +97,9 @@ impl Conditioner {
         let time = if self.sees_time { TIME_FEATURES } else { 0 };
         let seen = first.size()[1] - width - time;
         let columns = |from: i64, count: i64| first.narrow(1, from, count);
-        // Without a context it is the same for all ends, of which there are as many all the same.
-        let ends = context.and_then(|context| context.size().first().copied()).unwrap_or(1);
-        let mut still = shift.expand([ends, hidden], false);
+        // Without a context it is the same for all endpoints, of which there are as many all the same.
+        let endpoints = context.and_then(|context| context.size().first().copied()).unwrap_or(1);
+        let mut still = shift.expand([endpoints, hidden], false);
         if width > 0 {
             let context = Condition { context, t: None }.need_context("a coupling")?;
             if context.dim() != 2 || context.size()[1] != width {
@@ -109,7 +109,7 @@ impl Conditioner {
             check_placement("context", context, first)?;
             still = context.linear(&columns(seen, width), Some(shift));
         }
-        let whole = [times, ends, hidden];
+        let whole = [times, endpoints, hidden];
         let spread = |x: &Tensor, axis: i64| x.unsqueeze(axis).expand(whole, false);
         let mut offset = Jet::constant(&spread(&still, 0));
         if time > 0 {

@@ -8,13 +8,10 @@
 //! It serves derivatives along a direction too: the pair $(x, \dot x)$ is itself pushed through each layer, by
 //! forward mode, and pulled back through its inverse.
 
-mod backward;
+pub use crate::backward::{BackwardRequest, BackwardStep, Cotangent, Point, reversible_backward_whole};
 
-pub use backward::{BackwardRequest, BackwardStep, Cotangent, Point, reversible_backward_whole};
-pub(crate) use backward::{add, leaf, pull};
-
+use crate::backward::{leaf, pull, push};
 use crate::{FlowError, Layer};
-use backward::push;
 pub use strait_core::Direction;
 use strait_core::{Condition, Error};
 use tch::{Kind, Tensor};

@@ -1,4 +1,4 @@
-use crate::reversible::{BackwardRequest, BackwardStep, Cotangent, Point};
+use crate::backward::{BackwardRequest, BackwardStep, Cotangent, Point};
 use crate::{FlowError, Layer};
 use std::fmt;
 use strait_autodiff::Jet;

@@ -20,10 +20,10 @@ fn perturb(parameters: &Parameters, by: f64) {
     }
 }
 
-fn every_layer(scope: &mut Scope<'_>, event: &[i64], gate: Gate) -> Result<Vec<Box<dyn Layer>>, Error> {
+fn every_layer(scope: &mut Scope<'_>, event: &[i64], gate: Gate) -> Result<Vec<Box<dyn Layer + Send>>, Error> {
     let c = event[0];
     let setting = Setting { event, context: &[2], gate, hidden: &[8] };
-    let mut layers: Vec<Box<dyn Layer>> = vec![
+    let mut layers: Vec<Box<dyn Layer + Send>> = vec![
         Box::new(ActNorm::new(&mut scope.sub("norm"), c, gate)?),
         Box::new(Plu::new(&mut scope.sub("plu"), c, gate)?),
         Box::new(Exponential::new(&mut scope.sub("exponential"), c, gate)?),
@@ -69,7 +69,7 @@ fn fresh_layers_are_the_identity_to_the_bit() {
 
 #[test]
 fn closed_gates_are_the_identity_to_the_bit_whatever_the_parameters() {
-    for (gate, closed) in [(Gate::Start, vec![0.0f32; 4]), (Gate::Ends, vec![0.0, 1.0, 0.0, 1.0])] {
+    for (gate, closed) in [(Gate::Start, vec![0.0f32; 4]), (Gate::Endpoints, vec![0.0, 1.0, 0.0, 1.0])] {
         for event in [&[5i64][..], &[3, 4, 4]] {
             let mut parameters = Parameters::new(Seed(0), Kind::Float, CPU);
             let layers = every_layer(&mut parameters.root(), event, gate).unwrap();
@@ -118,7 +118,7 @@ fn deep_flows_come_back() {
         for (kind, tolerance) in [(Kind::Double, 1e-10), (Kind::Float, 1e-4)] {
             let plan = Plan { steps: 32, hidden: &[16], transform, ..Plan::default() };
             let mut parameters = Parameters::new(Seed(0), kind, CPU);
-            let flows: [Box<dyn Layer>; 2] = [
+            let flows: [Box<dyn Layer + Send>; 2] = [
                 Box::new(Glow::vector(&mut parameters.root().sub("v"), 6, &plan).unwrap()),
                 Box::new(
                     Glow::image(&mut parameters.root().sub("i"), [1, 4, 4], 2, &Plan { steps: 16, ..plan }).unwrap(),

@@ -11,8 +11,8 @@ fn normal(name: &str, shape: &[i64], kind: Kind) -> Tensor {
 }
 
 /// Layers of vectors of three, and of images, with perturbed parameters.
-fn layers(kind: Kind) -> Vec<(String, Vec<i64>, Box<dyn Layer>)> {
-    let mut all: Vec<(String, Vec<i64>, Box<dyn Layer>)> = vec![];
+fn layers(kind: Kind) -> Vec<(String, Vec<i64>, Box<dyn Layer + Send>)> {
+    let mut all: Vec<(String, Vec<i64>, Box<dyn Layer + Send>)> = vec![];
     let transforms = [
         Transform::Additive,
         Transform::affine(),
@@ -24,7 +24,7 @@ fn layers(kind: Kind) -> Vec<(String, Vec<i64>, Box<dyn Layer>)> {
         let mut parameters = Parameters::new(Seed(0), kind, Device::Cpu);
         let mut root = parameters.root();
         let channels = event[0];
-        let mut add = |name: String, layer: Box<dyn Layer>| all.push((name, event.to_vec(), layer));
+        let mut add = |name: String, layer: Box<dyn Layer + Send>| all.push((name, event.to_vec(), layer));
         add(format!("act norm {gate:?}"), Box::new(ActNorm::new(&mut root.sub("norm"), channels, gate).unwrap()));
         add(format!("plu {gate:?}"), Box::new(Plu::new(&mut root.sub("plu"), channels, gate).unwrap()));
         let setting = Setting { event, context: &[], gate, hidden: &[5, 4] };

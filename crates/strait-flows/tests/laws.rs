@@ -26,7 +26,7 @@ fn coupling(case: &Case, scope: &mut Scope<'_>, transform: Transform) -> Result<
         (false, _) => Gate::Timeless,
         (true, 0) => Gate::Open,
         (true, 1) => Gate::Start,
-        (true, _) => Gate::Ends,
+        (true, _) => Gate::Endpoints,
     };
     let active = if case.seed.is_multiple_of(2) { Active::First } else { Active::Last };
     Coupling::new(scope, &Setting { event: &case.event, context: &case.context, gate, hidden: &[6] }, transform, active)
@@ -44,7 +44,7 @@ macro_rules! law {
 law!(act_norm, vectors(), |c, s| ActNorm::new(s, c.event[0], Gate::Timeless));
 law!(act_norm_of_images, images(), |c, s| ActNorm::new(s, c.event[0], Gate::Timeless));
 law!(act_norm_gated, vectors().time(), |c, s| ActNorm::new(s, c.event[0], Gate::Start));
-law!(act_norm_gated_at_both_ends, images().time(), |c, s| ActNorm::new(s, c.event[0], Gate::Ends));
+law!(act_norm_gated_at_both_endpoints, images().time(), |c, s| ActNorm::new(s, c.event[0], Gate::Endpoints));
 law!(plu, vectors(), |c, s| Plu::new(s, c.event[0], Gate::Timeless));
 law!(plu_of_images, images(), |c, s| Plu::new(s, c.event[0], Gate::Timeless));
 law!(plu_gated, vectors().time(), |c, s| Plu::new(s, c.event[0], Gate::Start));
@@ -55,7 +55,7 @@ law!(plu_of_images_gated, images().time(), |c, s| Plu::new(s, c.event[0], Gate::
 law!(exponential, vectors(), |c, s| Exponential::new(s, c.event[0], Gate::Timeless));
 law!(exponential_of_images, images(), |c, s| Exponential::new(s, c.event[0], Gate::Timeless));
 law!(exponential_gated, vectors().time(), |c, s| Exponential::new(s, c.event[0], Gate::Start));
-law!(exponential_of_images_gated, images().time(), |c, s| Exponential::new(s, c.event[0], Gate::Ends));
+law!(exponential_of_images_gated, images().time(), |c, s| Exponential::new(s, c.event[0], Gate::Endpoints));
 law!(gaussian_map, vectors(), |c, s| GaussianMap::new(s, c.event[0]));
 law!(gaussian_map_of_images, images(), |c, s| GaussianMap::new(s, c.event[0]));
 law!(permutation, vectors(), |c, _| Ok(Permutation::reverse(c.event[0])));
@@ -98,7 +98,7 @@ fn plan<'a>(case: &'a Case, transform: Transform) -> Plan<'a> {
         (false, _) => Gate::Timeless,
         (true, 0) => Gate::Open,
         (true, 1) => Gate::Start,
-        (true, _) => Gate::Ends,
+        (true, _) => Gate::Endpoints,
     };
     let mixing = if case.seed.is_multiple_of(2) { Mixing::Plu } else { Mixing::Exponential };
     Plan { steps: 2, hidden: &[4], transform, mixing, context: &case.context, gate }

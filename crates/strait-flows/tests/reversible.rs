@@ -31,7 +31,12 @@ fn gradients(flow: &dyn Layer, start: &Start<'_>, weight: &Tensor, memory: Memor
     .unwrap()
 }
 
-fn agrees(name: &str, event: &[i64], context: &[i64], build: impl Fn(&mut Scope<'_>) -> Result<Box<dyn Layer>, Error>) {
+fn agrees(
+    name: &str,
+    event: &[i64],
+    context: &[i64],
+    build: impl Fn(&mut Scope<'_>) -> Result<Box<dyn Layer + Send>, Error>,
+) {
     let mut parameters = Parameters::new(Seed(1), DOUBLE.0, DOUBLE.1);
     let flow = build(&mut parameters.root()).unwrap();
     perturb(&parameters);
@@ -67,7 +72,7 @@ fn agrees(name: &str, event: &[i64], context: &[i64], build: impl Fn(&mut Scope<
     }
 }
 
-fn boxed<L: Layer + 'static>(layer: L) -> Result<Box<dyn Layer>, Error> {
+fn boxed<L: Layer + 'static>(layer: L) -> Result<Box<dyn Layer + Send>, Error> {
     Ok(Box::new(layer))
 }
 
@@ -92,7 +97,7 @@ fn single_layers() {
 #[test]
 fn compositions() {
     agrees("permuted", &[3], &[2], |s| {
-        boxed(Chain::new().then(Permutation::reverse(3)).then(ActNorm::new(s, 3, Gate::Ends)?))
+        boxed(Chain::new().then(Permutation::reverse(3)).then(ActNorm::new(s, 3, Gate::Endpoints)?))
     });
     agrees("split", &[3], &[2], |s| boxed(Split::new(Plu::new(s, 2, Gate::Start)?, 2)?));
     agrees("squeezed", &[1, 2, 4], &[2], |s| boxed(Squeezed::new(Plu::new(s, 4, Gate::Start)?)));

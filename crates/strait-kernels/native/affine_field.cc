@@ -22,7 +22,7 @@ class AffinePaths {
 
  public:
   INLINE AffinePaths(Sizes z, int64_t numbers, const Given<T>& in, const Pulled<T>* pulled)
-      : z(z), numbers(numbers), in(in), pulled(pulled), packs(packs_of<T>(z.ends)),
+      : z(z), numbers(numbers), in(in), pulled(pulled), packs(packs_of<T>(z.endpoints)),
         frames(new Frame<V>[packs]), grads(pulled ? new Frame<V>[packs] : nullptr), places(new Place[packs]),
         moment(V{}) {}
 
@@ -33,7 +33,7 @@ class AffinePaths {
       build(z.d, in.bound, moment, given(time, c), in.x1, f);
       for (int i = 0; i < z.d; ++i) f.inverse[i] = 1 / f.a.diagonal[i];
       // Lanes beyond the last end have no weight.
-      for (int l = 0; l < LANES<T>; ++l) f.logs[l] = c * LANES<T> + l < z.ends ? f.logs[l] : T(1e30);
+      for (int l = 0; l < LANES<T>; ++l) f.logs[l] = c * LANES<T> + l < z.endpoints ? f.logs[l] : T(1e30);
     }
     if (pulled) std::fill_n(grads.get(), packs, Frame<V>{});
   }
@@ -112,7 +112,7 @@ class AffinePaths {
   INLINE void finish(int64_t time) {
     const int64_t at = rows(time);
     for (int64_t c = 0; c < packs; ++c) {
-      const Numbers<T, T> into{pulled->value + at, pulled->first + at, pulled->second + at, c * LANES<T>, z.ends, numbers};
+      const Numbers<T, T> into{pulled->value + at, pulled->first + at, pulled->second + at, c * LANES<T>, z.endpoints, numbers};
       pull(z.d, in.bound, moment, given(time, c), frames[c], grads[c], into);
     }
   }
@@ -127,10 +127,10 @@ class AffinePaths {
   const std::unique_ptr<Place[]> places;
   Moment<V> moment;
 
-  INLINE int64_t rows(int64_t time) const { return time * z.ends * numbers; }
+  INLINE int64_t rows(int64_t time) const { return time * z.endpoints * numbers; }
   INLINE Numbers<T, const T> given(int64_t time, int64_t c) const {
     const int64_t at = rows(time);
-    return {in.value + at, in.first + at, in.second + at, c * LANES<T>, z.ends, numbers};
+    return {in.value + at, in.first + at, in.second + at, c * LANES<T>, z.endpoints, numbers};
   }
 };
 
@@ -170,7 +170,7 @@ void backward(Sizes z, const variable_list& in, double bound, const variable_lis
 
 class AffineField : public torch::autograd::Function<AffineField> {
  public:
-  // The network's numbers (T K, n) with two derivatives in t, points (T, Q, d), ends (K, d), times (T,).
+  // The network's numbers (T K, n) with two derivatives in t, points (T, Q, d), endpoints (K, d), times (T,).
   static variable_list forward(AutogradContext* ctx, const Tensor& value, const Tensor& first, const Tensor& second,
                                const Tensor& x, const Tensor& x1, const Tensor& t, double bound) {
     variable_list in{value.contiguous(), first.contiguous(), second.contiguous(),

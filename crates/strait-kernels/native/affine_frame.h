@@ -1,5 +1,5 @@
 // The conditional paths of an affine interpolant, x = A y + b with A lower triangular, from the numbers of its network and
-// back: for several ends side by side.
+// back: for several endpoints side by side.
 #pragma once
 #include "pack.h"
 
@@ -43,7 +43,7 @@ INLINE void add_outer(int d, const V* g, const V* y, Triangle<V>& to) {
   }
 }
 
-// The paths to some ends: A and b with two derivatives in t, the logarithm of det A and its derivative but for 1 - t.
+// The paths to some endpoints: A and b with two derivatives in t, the logarithm of det A and its derivative but for 1 - t.
 template <typename V>
 struct Frame {
   Triangle<V> a, a1, a2;
@@ -69,19 +69,19 @@ struct Frame {
   }
 };
 
-// The network's numbers of some ends, with two derivatives in t, null where they are nothing: d log-scales, d shifts, and
+// The network's numbers of some endpoints, with two derivatives in t, null where they are nothing: d log-scales, d shifts, and
 // the entries below the diagonal where it has them.
 template <typename T, typename P>
 struct Numbers {
   P *value, *first, *second;
-  int64_t from, ends, count;
+  int64_t from, endpoints, count;
 
   template <typename Q>
   INLINE Pack<T> get(Q* of, int64_t number) const {
-    return of ? at_rows<T>(of, from, ends, count, number) : Pack<T>{};
+    return of ? at_rows<T>(of, from, endpoints, count, number) : Pack<T>{};
   }
   INLINE void put(T* of, int64_t number, Pack<T> x) const {
-    if (of) put_at_rows(of, from, ends, count, number, x);
+    if (of) put_at_rows(of, from, endpoints, count, number, x);
   }
 };
 
@@ -109,14 +109,14 @@ struct LogScale {
   }
 };
 
-// The times of some ends.
+// The times of some endpoints.
 template <typename V>
 struct Moment {
   V t, rest, gate, slope;  // 1 - t, t (1 - t) and its derivative
   INLINE explicit Moment(V t) : t(t), rest(1 - t), gate(t * (1 - t)), slope(1 - 2 * t) {}
 };
 
-// To `f` from the numbers of its ends, whose coordinates x1 has.
+// To `f` from the numbers of its endpoints, whose coordinates x1 has.
 template <typename T>
 INLINE void build(int d, T bound, Moment<Pack<T>> m, const Numbers<T, const T>& n, const T* x1, Frame<Pack<T>>& f) {
   using V = Pack<T>;
@@ -130,7 +130,7 @@ INLINE void build(int d, T bound, Moment<Pack<T>> m, const Numbers<T, const T>& 
     f.logs += s.value;
     f.slopes += s.first;
     const V b = n.get(n.value, d + i), b1 = n.get(n.first, d + i), b2 = n.get(n.second, d + i);
-    const V end = at_rows<T>(x1, n.from, n.ends, d, i);
+    const V end = at_rows<T>(x1, n.from, n.endpoints, d, i);
     f.b[i] = m.t * end + m.gate * b;
     f.b1[i] = end + m.gate * b1 + m.slope * b;
     f.b2[i] = m.gate * b2 + 2 * m.slope * b1 - 2 * b;
@@ -174,7 +174,7 @@ INLINE void pull(int d, T bound, Moment<Pack<T>> m, const Numbers<T, const T>& n
   for (int i = 0; 2 * d + i < n.count; ++i) put_gated(m, to, 2 * d + i, g.a.below[i], g.a1.below[i], g.a2.below[i]);
 }
 
-// What the kernels are given: the numbers and their derivatives, null where they are nothing, points, ends and times.
+// What the kernels are given: the numbers and their derivatives, null where they are nothing, points, endpoints and times.
 template <typename T>
 struct Given {
   const T *value, *first, *second, *x, *x1, *t;

@@ -6,7 +6,7 @@
 //   back, z_p from (v - x1 + z_L) / (1 - t) to dy, and the log-determinant's derivative;
 //   forth, z_pq from 0:  du = (1 - t) z_pq - z_p - z_q.
 //
-// What ends and time alone make of a stage is given; it is the same for all points.
+// What endpoints and time alone make of a stage is given; it is the same for all points.
 #include "marginal.h"
 #include "stages.h"
 
@@ -23,7 +23,7 @@ namespace {
 // derivatives. Coupling: the offset of the hidden layer (T K, h) with two derivatives, its weight (h, n), the weight (2m, h)
 // and the bias (2m) of what follows, the gate (T, 3), which is not differentiated.
 constexpr size_t OF_STAGE = 7;
-// Before them: points, ends, times.
+// Before them: points, endpoints, times.
 constexpr size_t BEFORE = 3;
 
 enum Kind : int64_t { LINEAR, FIRST_ACTIVE, LAST_ACTIVE };
@@ -43,9 +43,9 @@ class ChainPaths {
   using V = Pack<T>;
 
  public:
-  // `pulled` has room for derivatives like `in` has tensors, but for ends, times and gates.
+  // `pulled` has room for derivatives like `in` has tensors, but for endpoints, times and gates.
   INLINE ChainPaths(Sizes z, const Layout& layout, const variable_list& in, const variable_list* pulled)
-      : z(z), x1(read<T>(in[1])), t(read<T>(in[2])), pulled(pulled), packs(packs_of<T>(z.ends)) {
+      : z(z), x1(read<T>(in[1])), t(read<T>(in[2])), pulled(pulled), packs(packs_of<T>(z.endpoints)) {
     int64_t raw = 0, room = 0;
     for (size_t l = 0; l < layout.stages(); ++l) {
       Stage s{};
@@ -76,9 +76,9 @@ class ChainPaths {
     }
     levels = (stages.size() + 1) * z.d;
     values.reset(new HyperDual<V>[packs * (levels + raw)]());
-    ends.reset(new V[packs * z.d]);
+    endpoints.reset(new V[packs * z.d]);
     for (int64_t c = 0; c < packs; ++c) {
-      for (int i = 0; i < z.d; ++i) ends[c * z.d + i] = at_rows(x1, c * LANES<T>, z.ends, z.d, i);
+      for (int i = 0; i < z.d; ++i) endpoints[c * z.d + i] = at_rows(x1, c * LANES<T>, z.endpoints, z.d, i);
     }
     each = levels + raw;
     if (!pulled) return;
@@ -125,7 +125,7 @@ class ChainPaths {
         for (int64_t h = 0; h < f.hidden; ++h) {
           for (int k = 0; k < 3; ++k) {
             f.offsets[(c * f.hidden + h) * 3 + k] =
-                at_rows(s.given[k] + time * s.size[k], c * LANES<T>, z.ends, f.hidden, h);
+                at_rows(s.given[k] + time * s.size[k], c * LANES<T>, z.endpoints, f.hidden, h);
           }
         }
       }
@@ -134,11 +134,11 @@ class ChainPaths {
   }
 
   INLINE V first(int64_t c, const T* x, V* u) {
-    const V* end = ends.get() + c * z.d;
+    const V* end = endpoints.get() + c * z.d;
     HyperDual<V>*z0 = level(c, 0), *zl = level(c, stages.size());
     for (int i = 0; i < z.d; ++i) zl[i].value = (x[i] - now * end[i]) / rest;
     V log = {};
-    for (int l = 0; l < LANES<T>; ++l) log[l] = c * LANES<T> + l < z.ends ? T(0) : T(-1e30);  // lanes beyond the last end
+    for (int l = 0; l < LANES<T>; ++l) log[l] = c * LANES<T> + l < z.endpoints ? T(0) : T(-1e30);  // lanes beyond the last end
     back<Part::Value>(c, log);
     for (int i = 0; i < z.d; ++i) {
       log -= z0[i].value * z0[i].value / 2;
@@ -150,7 +150,7 @@ class ChainPaths {
   }
 
   INLINE V second(int64_t c, const T* v, const V*, V* du) {
-    const V* end = ends.get() + c * z.d;
+    const V* end = endpoints.get() + c * z.d;
     HyperDual<V>*z0 = level(c, 0), *zl = level(c, stages.size());
     for (int i = 0; i < z.d; ++i) zl[i].p = (v[i] - end[i] + zl[i].value) / rest;
     V slope = {};
@@ -217,7 +217,7 @@ class ChainPaths {
       for (int64_t c = 0; c < packs; ++c) {
         for (int64_t h = 0; h < f.hidden; ++h) {
           for (int k = 0; k < 3; ++k) {
-            put_at_rows(into(k), c * LANES<T>, z.ends, f.hidden, h, f.offsets_grad[(c * f.hidden + h) * 3 + k]);
+            put_at_rows(into(k), c * LANES<T>, z.endpoints, f.hidden, h, f.offsets_grad[(c * f.hidden + h) * 3 + k]);
           }
         }
       }
@@ -243,7 +243,7 @@ class ChainPaths {
   const int64_t packs;
   std::vector<Stage> stages;
   std::vector<std::unique_ptr<V[]>> offsets_of;
-  std::unique_ptr<V[]> ends, grads;
+  std::unique_ptr<V[]> endpoints, grads;
   std::unique_ptr<HyperDual<V>[]> values, adjoints;
   int64_t levels, each, all = 0;
   T now = 0, rest = 1;
@@ -360,7 +360,7 @@ class ChainField : public torch::autograd::Function<ChainField> {
 
 extern "C" {
 
-// `tensors`: points (T, Q, d), ends (K, d), times (T), then those of each stage, whose kinds and bounds are given. out:
+// `tensors`: points (T, Q, d), endpoints (K, d), times (T), then those of each stage, whose kinds and bounds are given. out:
 // velocity, derivative, log-weight, log-square.
 char* strait_chain_field(Tensor** tensors, size_t count, const int64_t* kinds, const double* bounds, size_t stages,
                          Tensor** out) {

@@ -1,5 +1,5 @@
-// The marginal field of paths to several ends with its derivative along its own flow, and the reverse derivative of both,
-// point by point (strait-paths says what it is for). A family of paths gives, for the ends of a pack side by side,
+// The marginal field of paths to several endpoints with its derivative along its own flow, and the reverse derivative of both,
+// point by point (strait-paths says what it is for). A family of paths gives, for the endpoints of a pack side by side,
 //
 //   first:   the source point y of the path through x, its velocity u, and the logarithm of its weight p0(y) |dy/dx|;
 //   second:  along x' = v, t' = 1, the derivatives of u and of that logarithm (the slope),
@@ -8,7 +8,7 @@
 //
 //   v = sum w u,   dv = sum w (du + (slope - sum w slope) u),
 //
-// where what is the same for all ends drops out of weights and slopes: powers of 1 - t.
+// where what is the same for all endpoints drops out of weights and slopes: powers of 1 - t.
 #pragma once
 #include "again.h"
 #include "pack.h"
@@ -27,11 +27,11 @@ namespace strait {
 constexpr double LOG_TWO_PI = 1.8378770664093453;
 
 struct Sizes {
-  int64_t times, points, ends;
+  int64_t times, points, endpoints;
   int d;
 };
 
-// A point and some ends.
+// A point and some endpoints.
 template <typename V>
 struct Pair {
   V u[MOST], du[MOST], gu[MOST];
@@ -151,7 +151,7 @@ struct Made {
   }
 };
 
-// From points (T, Q, d) and ends (K, d).
+// From points (T, Q, d) and endpoints (K, d).
 inline Sizes sizes_of(const at::Tensor& x, const at::Tensor& x1) {
   return {x.size(0), x.size(1), x1.size(0), static_cast<int>(x1.size(1))};
 }
@@ -180,7 +180,7 @@ template <typename T, typename Family>
 INLINE void at_times(Sizes z, int64_t from, int64_t to, Family& family, const T* x, const T* t, const Made<T, T>* out,
                      const Made<T, const T>* cotangent, T* gx) {
   const int d = z.d;
-  const int64_t packs = packs_of<T>(z.ends);
+  const int64_t packs = packs_of<T>(z.endpoints);
   const std::unique_ptr<Pair<Pack<T>>[]> pairs(new Pair<Pack<T>>[packs]);
   for (int64_t time = from; time < to; ++time) {
     family.start(time);

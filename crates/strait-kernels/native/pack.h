@@ -1,4 +1,4 @@
-// Numbers of several ends side by side.
+// Numbers of several endpoints side by side.
 #pragma once
 #include "elementwise.h"
 

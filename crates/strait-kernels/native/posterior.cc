@@ -1,4 +1,4 @@
-// The posterior mean of equally likely ends, of which a point shows one, scaled and under Gaussian noise, point by point:
+// The posterior mean of equally likely endpoints, of which a point shows one, scaled and under Gaussian noise, point by point:
 //
 //   w_j = exp(-|x - b e_j|^2 / 2 a^2),   mean = sum w e / sum w.
 //
@@ -19,13 +19,13 @@ namespace {
 template <typename T>
 struct Task {
   using V = Pack<T>;
-  int64_t d, ends;
+  int64_t d, endpoints;
   const T *x, *a, *b;
   const V* e;  // (packs, d)
   T *mean, *log_weight, *log_square;
 
   INLINE void over(int64_t from, int64_t to) const {
-    const int64_t packs = packs_of<T>(ends);
+    const int64_t packs = packs_of<T>(endpoints);
     const std::unique_ptr<V[]> w(new V[packs]), of_mean(new V[d]);
     const std::unique_ptr<T[]> scaled(new T[d]);
     for (int64_t row = from; row < to; ++row) {
@@ -41,7 +41,7 @@ struct Task {
         w[c] = square * T(-0.5);
         if (c == packs - 1) {
           for (int64_t l = 0; l < LANES<T>; ++l) {
-            if (c * LANES<T> + l >= ends) w[c][l] = -std::numeric_limits<T>::infinity();
+            if (c * LANES<T> + l >= endpoints) w[c][l] = -std::numeric_limits<T>::infinity();
           }
         }
         tops = w[c] > tops ? w[c] : tops;
@@ -70,12 +70,12 @@ void run(const Task<double>& task, int64_t from, int64_t to) { task.over(from, t
 template <typename T>
 void posterior(const Tensor& x, const Tensor& e, const Tensor& a, const Tensor& b, const std::vector<Tensor>& out) {
   using V = Pack<T>;
-  const int64_t d = x.size(1), ends = e.size(0), packs = packs_of<T>(ends);
+  const int64_t d = x.size(1), endpoints = e.size(0), packs = packs_of<T>(endpoints);
   const std::unique_ptr<V[]> packed(new V[packs * d]);
   for (int64_t c = 0; c < packs; ++c) {
-    for (int64_t i = 0; i < d; ++i) packed[c * d + i] = at_rows<T>(read<T>(e), c * LANES<T>, ends, d, i);
+    for (int64_t i = 0; i < d; ++i) packed[c * d + i] = at_rows<T>(read<T>(e), c * LANES<T>, endpoints, d, i);
   }
-  const Task<T> task{d,           ends,  read<T>(x), read<T>(a), read<T>(b), packed.get(), write<T>(out[0]),
+  const Task<T> task{d,           endpoints,  read<T>(x), read<T>(a), read<T>(b), packed.get(), write<T>(out[0]),
                      write<T>(out[1]), write<T>(out[2])};
   at::parallel_for(0, x.size(0), 1, [&](int64_t from, int64_t to) { run(task, from, to); });
 }
@@ -84,7 +84,7 @@ void posterior(const Tensor& x, const Tensor& e, const Tensor& a, const Tensor& 
 
 extern "C" {
 
-// in: points (R, d), ends (K, d), a and b (R,). out: mean (R, d), log-weight and log-square (R,).
+// in: points (R, d), endpoints (K, d), a and b (R,). out: mean (R, d), log-weight and log-square (R,).
 char* strait_posterior(Tensor** in, Tensor** out) {
   return guarded([&] {
     const Tensor x = in[0]->contiguous(), e = in[1]->contiguous(), a = in[2]->contiguous(), b = in[3]->contiguous();

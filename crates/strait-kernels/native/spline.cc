@@ -206,7 +206,7 @@ struct Spline {
     }
   };
 
-  // One bin of each spline and those beside it, for which at the ends of the box it stands itself.
+  // One bin of each spline and those beside it, for which at the endpoints of the box it stands itself.
   struct Three {
     V k;  // the number of the bin
     S w[3], h[3], x, gap, logit[2];

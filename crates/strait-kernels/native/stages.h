@@ -1,4 +1,4 @@
-// The stages of a chain of bijections, at one time, for some ends side by side: z1 = f(z0), forward for what moves at a
+// The stages of a chain of bijections, at one time, for some endpoints side by side: z1 = f(z0), forward for what moves at a
 // fixed source point (direction q, and the mixed part), backward for what goes through a given image (the value, and
 // direction p).
 #pragma once
@@ -12,7 +12,7 @@ namespace strait {
 // Whether a part goes through a stage from its image.
 constexpr bool goes_back(Part part) { return part == Part::Value || part == Part::P; }
 
-// A part of what a stage takes and makes, for the ends of a pack; `log` is what the stage adds to the logarithm of the
+// A part of what a stage takes and makes, for the endpoints of a pack; `log` is what the stage adds to the logarithm of the
 // inverse's determinant, or to its derivative along p.
 template <typename V>
 struct Across {
@@ -49,7 +49,7 @@ INLINE Taylor<Pack<T>> itself(Pack<T> x) {
 }
 
 // y_b = e^{g s} x_b + g m for the active coordinates, with s = c tanh(r / c); r and m come of a hidden layer of SiLU over the
-// passive coordinates, to which ends and time add an offset.
+// passive coordinates, to which endpoints and time add an offset.
 template <typename T>
 struct Coupling {
   using V = Pack<T>;

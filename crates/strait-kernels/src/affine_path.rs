@@ -17,7 +17,7 @@ pub struct AffinePaths<'a> {
     pub bound: f64,
     /// The points, (T, Q, d).
     pub x: &'a Tensor,
-    /// The ends, (K, d).
+    /// The endpoints, (K, d).
     pub x1: &'a Tensor,
     /// The times, (T,), below 1.
     pub t: &'a Tensor,
@@ -26,8 +26,8 @@ pub struct AffinePaths<'a> {
 impl AffinePaths<'_> {
     fn check(&self) -> Result<i64, AutodiffError> {
         check_bound(self.bound)?;
-        let [times, ends, d] = check_points(self.x, self.x1, self.t)?;
-        check_numbers(self.numbers, times * ends, d)?;
+        let [times, endpoints, d] = check_points(self.x, self.x1, self.t)?;
+        check_numbers(self.numbers, times * endpoints, d)?;
         Ok(d)
     }
 
@@ -124,7 +124,7 @@ pub fn affine_curve(
     let fault = |what, index, expected, found| Err(AutodiffError::Shape { what, index, expected, found });
     let [batch, d] = size[..] else { return fault("y", 0, vec![0, 0], size) };
     if x1.size() != size {
-        return fault("ends", 1, size, x1.size());
+        return fault("endpoints", 1, size, x1.size());
     }
     if t.size() != [batch] {
         return fault("times", 2, vec![batch], t.size());

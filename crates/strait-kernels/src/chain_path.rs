@@ -16,7 +16,7 @@ pub enum Active {
     Last,
 }
 
-/// One bijection of a chain, at T times for K ends, by what it is made of these alone: the same for all points.
+/// One bijection of a chain, at T times for K endpoints, by what it is made of these alone: the same for all points.
 #[derive(Debug)]
 pub enum Stage {
     /// $y = M x + b$.
@@ -57,7 +57,7 @@ pub struct ChainPaths<'a> {
     pub stages: &'a [Stage],
     /// The points, (T, Q, d).
     pub x: &'a Tensor,
-    /// The ends, (K, d).
+    /// The endpoints, (K, d).
     pub x1: &'a Tensor,
     /// The times, (T,), below 1.
     pub t: &'a Tensor,
@@ -105,7 +105,7 @@ impl Stage {
     }
 
     /// The shapes of its tensors in the kernel's order.
-    fn shapes(&self, [times, ends, d]: [i64; 3]) -> [Vec<i64>; 7] {
+    fn shapes(&self, [times, endpoints, d]: [i64; 3]) -> [Vec<i64>; 7] {
         match self {
             Self::Linear { .. } => {
                 let (matrix, shift) = (vec![times, d, d], vec![times, d]);
@@ -114,7 +114,7 @@ impl Stage {
             }
             Self::Coupling { inner, .. } => {
                 let (h, moved) = (inner.size().first().copied().unwrap_or(0), d - d / 2);
-                let offset = vec![times * ends, h];
+                let offset = vec![times * endpoints, h];
                 let c = || offset.clone();
                 [c(), c(), c(), vec![h, d - moved], vec![2 * moved, h], vec![2 * moved], vec![times, 3]]
             }

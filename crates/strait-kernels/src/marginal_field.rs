@@ -27,17 +27,17 @@ impl MarginalField {
     }
 }
 
-/// T, K and d of points (T, Q, d), ends (K, d) and times (T,).
+/// T, K and d of points (T, Q, d), endpoints (K, d) and times (T,).
 pub(crate) fn check_points(x: &Tensor, x1: &Tensor, t: &Tensor) -> Result<[i64; 3], AutodiffError> {
     let (x, x1, t) = (x.size(), x1.size(), t.size());
     let fault = |what, expected, found| Err(AutodiffError::Shape { what, index: 0, expected, found });
     let [times, _, d] = x[..] else { return fault("points", vec![0, 0, 0], x) };
-    let [ends, of] = x1[..] else { return fault("ends", vec![0, d], x1) };
-    if of != d || ends < 1 || d < 1 {
-        return fault("ends", vec![ends.max(1), d.max(1)], x1);
+    let [endpoints, of] = x1[..] else { return fault("endpoints", vec![0, d], x1) };
+    if of != d || endpoints < 1 || d < 1 {
+        return fault("endpoints", vec![endpoints.max(1), d.max(1)], x1);
     }
     if t != [times] {
         return fault("times", vec![times], t);
     }
-    Ok([times, ends, d])
+    Ok([times, endpoints, d])
 }

@@ -4,7 +4,7 @@ use std::ptr;
 use strait_autodiff::AutodiffError;
 use tch::Tensor;
 
-/// Of equally likely ends of which points show one each, scaled and under Gaussian noise:
+/// Of equally likely endpoints of which points show one each, scaled and under Gaussian noise:
 ///
 /// $$ w_j = e^{-|x - b e_j|^2 / 2a^2} $$
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Posterior {
     pub log_square: Tensor,
 }
 
-/// The posterior over ends (K, d) at points x (R, d) with scales $a > 0$ and b, (R,), in a single pass; weights below
+/// The posterior over endpoints (K, d) at points x (R, d) with scales $a > 0$ and b, (R,), in a single pass; weights below
 /// $10^{-20}$ of the largest are nothing.
 ///
 /// None where no kernel serves: inside the function of a JVP, off the CPU, for other kinds than float and double, where a
@@ -30,26 +30,26 @@ pub struct Posterior {
 /// use strait_autodiff::AutodiffError;
 /// use strait_kernels::posterior;
 /// use tch::Tensor;
-/// // In the middle between two ends nothing is known.
-/// let (x, ends) = (Tensor::from_slice2(&[[0.5f64]]), Tensor::from_slice2(&[[0.0f64], [2.0]]));
-/// let found = posterior(&x, &ends, &Tensor::from_slice(&[0.1]), &Tensor::from_slice(&[0.5]))?.expect("a kernel");
+/// // In the middle between two endpoints nothing is known.
+/// let (x, endpoints) = (Tensor::from_slice2(&[[0.5f64]]), Tensor::from_slice2(&[[0.0f64], [2.0]]));
+/// let found = posterior(&x, &endpoints, &Tensor::from_slice(&[0.1]), &Tensor::from_slice(&[0.5]))?.expect("a kernel");
 /// assert_eq!(found.mean.double_value(&[0, 0]), 1.0);
 /// assert!((found.log_weight - (2.0 * (-0.5f64 * 25.0).exp()).ln()).abs().double_value(&[0]) < 1e-12);
 /// # Ok::<(), AutodiffError>(())
 /// ```
-pub fn posterior(x: &Tensor, ends: &Tensor, a: &Tensor, b: &Tensor) -> Result<Option<Posterior>, AutodiffError> {
+pub fn posterior(x: &Tensor, endpoints: &Tensor, a: &Tensor, b: &Tensor) -> Result<Option<Posterior>, AutodiffError> {
     let fault = |what, index, expected, found| Err(AutodiffError::Shape { what, index, expected, found });
     let [rows, d] = x.size()[..] else { return fault("points", 0, vec![0, 0], x.size()) };
-    let fits = matches!(ends.size()[..], [k, of] if k > 0 && of == d && d > 0);
+    let fits = matches!(endpoints.size()[..], [k, of] if k > 0 && of == d && d > 0);
     if !fits {
-        return fault("ends", 1, vec![1, d.max(1)], ends.size());
+        return fault("endpoints", 1, vec![1, d.max(1)], endpoints.size());
     }
     for (index, scale) in [(2, a), (3, b)] {
         if scale.size() != [rows] {
             return fault("scales", index, vec![rows], scale.size());
         }
     }
-    let all = [x, ends, a, b];
+    let all = [x, endpoints, a, b];
     let wanted = all.iter().any(|x| x.requires_grad());
     if wanted || !understood(&all) {
         return Ok(None);

@@ -313,31 +313,31 @@ fn what_a_kernel_cannot_do_is_left_to_others() -> Result<(), AutodiffError> {
     assert!(matches!(affine(Direction::Forward, &x, &x, None, 2.0), Err(AutodiffError::Shape { .. })));
     assert!(matches!(diagonal(Direction::Forward, &x, &c, &square), Err(AutodiffError::Shape { .. })));
     assert!(matches!(triangular(Direction::Forward, &x), Err(AutodiffError::Shape { .. })));
-    for (ends, a) in [(&raw, &scale), (&square, &c), (&square.narrow(0, 0, 0), &scale)] {
-        assert!(matches!(posterior(&x, ends, a, &scale), Err(AutodiffError::Shape { .. })));
+    for (endpoints, a) in [(&raw, &scale), (&square, &c), (&square.narrow(0, 0, 0), &scale)] {
+        assert!(matches!(posterior(&x, endpoints, a, &scale), Err(AutodiffError::Shape { .. })));
     }
     Ok(())
 }
 
-/// Ends that fill the lanes and that do not, one and many dimensions, times at which all ends count and one does.
+/// Endpoints that fill the lanes and that do not, one and many dimensions, times at which all endpoints count and one does.
 #[test]
 fn the_posterior_is_a_softmax_of_squares() -> Result<(), AutodiffError> {
     for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 2e-5)] {
         for (k, d) in [(1, 1), (8, 2), (13, 2), (400, 17)] {
-            let (x, ends) = (draw(0, &[9, d], kind), draw(1, &[k, d], kind));
+            let (x, endpoints) = (draw(0, &[9, d], kind), draw(1, &[k, d], kind));
             let a = Tensor::linspace(0.05, 1.0, 9, (kind, Device::Cpu));
             let b: Tensor = 1.0 - &a;
-            let Posterior { mean, log_weight, log_square } = posterior(&x, &ends, &a, &b)?.expect("a kernel");
-            let rest = (x.unsqueeze(1) - b.view([-1, 1, 1]) * &ends) / a.view([-1, 1, 1]);
+            let Posterior { mean, log_weight, log_square } = posterior(&x, &endpoints, &a, &b)?.expect("a kernel");
+            let rest = (x.unsqueeze(1) - b.view([-1, 1, 1]) * &endpoints) / a.view([-1, 1, 1]);
             let log = rest.square().sum_dim_intlist([2i64].as_slice(), false, kind) * -0.5;
             let over = |log: &Tensor| log.logsumexp([1i64].as_slice(), false);
             for (what, found, wanted) in [
-                ("mean", mean, log.softmax(1, kind).matmul(&ends)),
+                ("mean", mean, log.softmax(1, kind).matmul(&endpoints)),
                 ("log-weight", log_weight, over(&log)),
                 ("log-square", log_square, over(&(log * 2.0))),
             ] {
                 let off = ((found - &wanted).abs() / (wanted.abs() + 1.0)).max().double_value(&[]);
-                assert!(off < tolerance, "{kind:?}, {k} ends, {d} dimensions, {what}: {off:e}");
+                assert!(off < tolerance, "{kind:?}, {k} endpoints, {d} dimensions, {what}: {off:e}");
             }
         }
     }

@@ -29,11 +29,11 @@
 //!     }
 //! }
 //!
-//! let ends = |case: &strait_laws::conditions::Case, draws: &mut strait_core::Draws| {
+//! let endpoints = |case: &strait_laws::conditions::Case, draws: &mut strait_core::Draws| {
 //!     let d = case.event.iter().product::<i64>();
 //!     Conditions::of("end", draws.normal(&[case.batch, d], Kind::Double, Device::Cpu)?)
 //! };
-//! check("towards", ends, |_, _| Ok(Towards)).unwrap();
+//! check("towards", endpoints, |_, _| Ok(Towards)).unwrap();
 //! ```
 
 pub use crate::samples::Case;

@@ -3,7 +3,7 @@
 //! [`check`] builds the path afresh for every case, moves each of its parameters by normal noise (a learned family
 //! starts as a known path, where a wrong derivative would pass), and holds it to every [`Law`];
 //! [`check_invertible`] adds the laws of the inverse. Both report the first broken law in a line, on a case shrunk
-//! as far as it goes. Gradients, a batch of several ends and a second source are looked at in one case of eight.
+//! as far as it goes. Gradients, a batch of several endpoints and a second source are looked at in one case of eight.
 //!
 //! ```
 //! use strait_core::{Error, Interpolant, PathCurve, PathSample, per_sample};
@@ -55,7 +55,7 @@ pub enum Law {
     Acceleration,
     /// One sample alone comes out as the same sample in a batch.
     BatchSplit,
-    /// `marginal_at`, where a path has it, is `at` over ends that are all one, within $10^{-6}$ for $t \le 0.95$.
+    /// `marginal_at`, where a path has it, is `at` over endpoints that are all one, within $10^{-6}$ for $t \le 0.95$.
     OneEnd,
     /// With the same parameters and inputs in float32, position and velocity are those of float64 within $10^{-3}$.
     SinglePrecision,
@@ -70,7 +70,7 @@ pub enum Law {
     /// `through` and `marginal` are what `invert` and `at` make of every pair by itself, under $N(0, I)$ and
     /// $N(0, 4I)$.
     Through,
-    /// `marginal_at`, where a path has it, has over any ends the velocity of `marginal` at its own position.
+    /// `marginal_at`, where a path has it, has over any endpoints the velocity of `marginal` at its own position.
     ManyEnds,
     /// `moving_marginal`, where a path has it, is `marginal` with its difference along the flow, within $10^{-5}$.
     Moving,
@@ -139,7 +139,7 @@ pub struct Suite<'a> {
 }
 
 impl<'a> Suite<'a> {
-    /// Samples of every small shape, both ends to the bit.
+    /// Samples of every small shape, both endpoints to the bit.
     pub fn new(subject: &'a str) -> Self {
         Self { subject, events: Events::Small, end: [0.0, 0.0] }
     }
@@ -195,7 +195,7 @@ impl<'a> Suite<'a> {
     }
 }
 
-/// Whether a case, one in eight, is also held to what takes longer than all else: gradients, batches of several ends,
+/// Whether a case, one in eight, is also held to what takes longer than all else: gradients, batches of several endpoints,
 /// and a second source.
 fn in_full(case: &Case) -> bool {
     case.seed.is_multiple_of(8)
@@ -247,8 +247,8 @@ impl Suite<'_> {
         }
         let float = |x: &Tensor| x.to_kind(Kind::Float);
         let [double_end, single_end] = self.end;
-        ends(path, x0, x1, double_end)?;
-        ends(single, &float(x0), &float(x1), single_end)?;
+        endpoints(path, x0, x1, double_end)?;
+        endpoints(single, &float(x0), &float(x1), single_end)?;
 
         // Central differences of the fourth order.
         let h = 2e-5;
@@ -273,8 +273,8 @@ impl Suite<'_> {
         }
 
         let (end, early) = (x1.narrow(0, 0, 1).expand_as(x1), t * 0.95);
-        let ends = Tensor::cat(&[&end, &end], 0);
-        if let Some(found) = marginal_at(path, &StandardNormal::new(&x0.size()[1..]), x0, &ends, &early)? {
+        let endpoints = Tensor::cat(&[&end, &end], 0);
+        if let Some(found) = marginal_at(path, &StandardNormal::new(&x0.size()[1..]), x0, &endpoints, &early)? {
             let wanted = path.at(x0, &end, &early).map_err(runs)?;
             hold(Law::OneEnd, "the position of `marginal_at`", &found.x_t, &wanted.x_t, 1e-6)?;
             hold(Law::OneEnd, "the velocity of `marginal_at`", &found.velocity, &wanted.velocity, 1e-6)?;
@@ -312,16 +312,16 @@ fn marginal_at(
     path: &impl Interpolant,
     source: &dyn Source,
     x0: &Tensor,
-    ends: &Tensor,
+    endpoints: &Tensor,
     t: &Tensor,
 ) -> Result<Option<PathSample>, Fault> {
-    match path.marginal_at(source, x0, ends, t) {
+    match path.marginal_at(source, x0, endpoints, t) {
         Err(Error::NotInvertible { .. }) => Ok(None),
         found => found.map(Some).map_err(runs),
     }
 }
 
-fn ends(path: &impl Interpolant, x0: &Tensor, x1: &Tensor, at_end: f64) -> Result<(), Fault> {
+fn endpoints(path: &impl Interpolant, x0: &Tensor, x1: &Tensor, at_end: f64) -> Result<(), Fault> {
     let batch = x0.size()[0];
     for (end, wanted, tolerance) in [(0.0, x0, 0.0), (1.0, x1, at_end)] {
         let t = Tensor::full([batch], end, (x0.kind(), x0.device()));

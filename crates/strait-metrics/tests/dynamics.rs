@@ -6,7 +6,7 @@ use strait_paths::gaussian::{LinearPathField, StraightField};
 use strait_paths::{Along, material_derivative};
 use tch::{Device, Kind, Tensor};
 
-fn ends() -> (Tensor, Tensor) {
+fn endpoints() -> (Tensor, Tensor) {
     (Tensor::from_slice(&[1.0f64, -2.0]), Tensor::from_slice2(&[[2.0f64, 0.6], [0.6, 0.5]]))
 }
 
@@ -16,7 +16,7 @@ fn source(n: i64) -> Tensor {
 
 #[test]
 fn the_straight_pair_has_no_residual_and_the_optimal_energy() {
-    let (mean, covariance) = ends();
+    let (mean, covariance) = endpoints();
     let field = StraightField::new(&mean, &covariance).unwrap();
     let x0 = source(4000);
     let found = residual(&field, &x0, 8, 4, Along::Forward).unwrap();
@@ -31,7 +31,7 @@ fn the_straight_pair_has_no_residual_and_the_optimal_energy() {
 
 #[test]
 fn the_linear_path_is_not_straight_and_its_derivative_follows_its_trajectories() {
-    let (mean, covariance) = ends();
+    let (mean, covariance) = endpoints();
     let field = LinearPathField::new(&mean, &covariance).unwrap();
     let x = source(6);
     let t = Tensor::full([6], 0.3, (Kind::Double, Device::Cpu));

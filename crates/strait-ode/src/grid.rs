@@ -26,7 +26,7 @@ impl TimeGrid {
         Self::custom((0..=steps).map(|i| i as f64 / steps.max(1) as f64).collect())
     }
 
-    /// $t_i = \tfrac12 (1 - \cos(\pi i/n))$: dense towards both ends, where fields tend to be stiff.
+    /// $t_i = \tfrac12 (1 - \cos(\pi i/n))$: dense towards both endpoints, where fields tend to be stiff.
     ///
     /// # Errors
     /// `GridTooShort` for no steps.

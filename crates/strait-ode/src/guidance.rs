@@ -30,10 +30,10 @@ use tch::Tensor;
 ///         Ok(Bound::boxed(self, conditions))
 ///     }
 /// }
-/// let ends = Conditions::of("end", Tensor::from_slice2(&[[1.0f64], [-3.0]]))?;
+/// let endpoints = Conditions::of("end", Tensor::from_slice2(&[[1.0f64], [-3.0]]))?;
 /// let x = Tensor::zeros([2, 1], (tch::Kind::Double, tch::Device::Cpu));
 /// let guided = Guided { field: &To, weight: 2.0 };
-/// let solution = Method::Euler.solve_given(&guided, &ends, &x, &TimeGrid::uniform(4)?, Options::default())?;
+/// let solution = Method::Euler.solve_given(&guided, &endpoints, &x, &TimeGrid::uniform(4)?, Options::default())?;
 /// assert_eq!((solution.x, solution.nfe), (Tensor::from_slice2(&[[2.0f64], [-6.0]]), 8));
 /// # Ok::<(), strait_ode::OdeError>(())
 /// ```

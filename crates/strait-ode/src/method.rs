@@ -58,7 +58,7 @@ impl Method {
     ///
     /// # Errors
     /// `Adaptive` for a method that has none.
-    pub fn stepper(self) -> Result<Box<dyn Stepper>, OdeError> {
+    pub fn stepper(self) -> Result<Box<dyn Stepper + Send>, OdeError> {
         Ok(match self {
             Self::Euler => Box::new(RungeKutta::euler()),
             Self::Midpoint => Box::new(RungeKutta::midpoint()),

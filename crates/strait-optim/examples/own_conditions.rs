@@ -64,12 +64,12 @@ impl PairedDataset for Spots {
     }
 }
 
-pub(crate) fn trainer(turns: u64, condition_drop: f64) -> Result<Trainer<'static>, OptimError> {
+pub(crate) fn trainer(iterations: u64, condition_drop: f64) -> Result<Trainer<'static>, OptimError> {
     let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
     let (interpolant, velocity) = (Box::new(strait_paths::Linear), Box::new(affine(&mut parameters.root())?));
     let levels = vec![Level::new(LevelName::Velocity, parameters, &[50.0])?];
     let plan = LevelPlan { condition_drop, ..LevelPlan::of(LevelName::Velocity, FlowMatching, 256, 3e-2) };
-    let phases = vec![Phase { name: "fit".into(), turns, levels: vec![plan], fresh: vec![] }];
+    let phases = vec![Phase { name: "fit".into(), iterations, levels: vec![plan], fresh: vec![] }];
     Trainer::new(System { interpolant, velocity, levels }, phases, Pairing::Stored(&Spots), Seed(0))
 }
 
@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         |_, scope| affine(scope),
     )?;
     let mut trainer = trainer(500, 0.1)?;
-    (0..500).try_for_each(|_| trainer.turn())?;
+    (0..500).try_for_each(|_| trainer.iterate())?;
     samples(&*trainer.system.velocity, labels(6), 20)?.print();
     Ok(())
 }

@@ -45,13 +45,13 @@ impl PairedDataset for Rings {
     }
 }
 
-pub(crate) fn trainer(turns: u64) -> Result<Trainer<'static>, OptimError> {
+pub(crate) fn trainer(iterations: u64) -> Result<Trainer<'static>, OptimError> {
     tch::manual_seed(0); // tch's modules start by libtorch's own generator
     let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
     let (interpolant, velocity) = (Box::new(strait_paths::Linear), Box::new(own(&mut parameters.root())?));
     let levels = vec![Level::new(LevelName::Velocity, parameters, &[50.0])?];
     let plan = LevelPlan::of(LevelName::Velocity, FlowMatching, 256, 1e-2);
-    let phases = vec![Phase { name: "fit".into(), turns, levels: vec![plan], fresh: vec![] }];
+    let phases = vec![Phase { name: "fit".into(), iterations, levels: vec![plan], fresh: vec![] }];
     Trainer::new(System { interpolant, velocity, levels }, phases, Pairing::Stored(&Rings), Seed(0))
 }
 
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     suite.check_differentiable(|_, scope| own(scope))?;
     suite.check_through_tangent(|_, scope| own(scope))?;
     let mut trainer = trainer(300)?;
-    (0..300).try_for_each(|_| trainer.turn())?;
+    (0..300).try_for_each(|_| trainer.iterate())?;
     println!("{:?}", trainer.log()?);
     Ok(())
 }

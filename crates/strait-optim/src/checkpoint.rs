@@ -29,9 +29,9 @@ pub struct State {
     pub threads: i32,
     /// Training seconds up to here, over all sessions.
     pub wall_seconds: f64,
-    /// The turns of each phase: the end of a run is a place in a longer last phase where those before it are the same.
-    #[serde(default)]
-    pub turns: Vec<u64>,
+    /// The iterations of each phase: the end of a run is a place in a longer last phase where those before it are the same.
+    #[serde(default, alias = "turns")]
+    pub iterations: Vec<u64>,
     /// The draws that it was trained on ([`DRAWS_VERSION`]); those of the first version were not recorded.
     #[serde(default = "first_draws")]
     pub draws: u32,
@@ -160,9 +160,9 @@ fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<
             names.push(name);
         }
     }
-    let (position, turns) = (trainer.position(), trainer.turns());
+    let (position, iterations) = (trainer.position(), trainer.iterations());
     let state =
-        State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, turns, draws: DRAWS_VERSION };
+        State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, iterations, draws: DRAWS_VERSION };
     let path = folder.join(STATE);
     let text = serde_json::to_string_pretty(&state).map_err(|error| damaged(&path, error.to_string()))?;
     write_synced(&path, &text)?;
@@ -275,7 +275,7 @@ impl Checkpoint {
             );
             return Err(damaged(&self.path, problem));
         }
-        let Some(place) = trainer.place(position, &self.state.turns) else {
+        let Some(place) = trainer.place(position, &self.state.iterations) else {
             return Err(OptimError::OtherPhases { path: self.path.clone(), position });
         };
         for level in &mut trainer.system.levels {
@@ -343,4 +343,24 @@ fn copy_named<'n>(
         tch::no_grad(|| target.shallow_clone().f_copy_(value))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_older_names_is_read() {
+        let position = |word: &str| format!(r#"{{"step":7,"phase":1,"{word}":2,"batches":21}}"#);
+        let read = |word: &str| {
+            let position = position(word);
+            let text = format!(
+                r#"{{"version":1,"position":{position},"threads":1,"wall_seconds":2.5,"{word}s":[5,9],"draws":2}}"#
+            );
+            serde_json::from_str::<State>(&text).unwrap()
+        };
+        let state = read("turn");
+        assert_eq!(state, read("iteration"));
+        assert_eq!((state.position.iteration, state.iterations), (2, vec![5, 9]));
+    }
 }

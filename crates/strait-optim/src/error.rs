@@ -11,7 +11,7 @@ pub enum OptimError {
          {}", remedy(*.rate, *.clip)
     )]
     NonFinite {
-        /// The turn of the first of them, counted over all phases.
+        /// The iteration of the first of them, counted over all phases.
         step: u64,
         /// The level that was being stepped.
         level: &'static str,
@@ -46,8 +46,8 @@ pub enum OptimError {
     },
     /// A checkpoint of other phases than those it is to go on in.
     #[error(
-        "checkpoint {}: it is of another list of phases ({} turns, {} of them in phase {})",
-        path.display(), position.step, position.turn, position.phase
+        "checkpoint {}: it is of another list of phases ({} iterations, {} of them in phase {})",
+        path.display(), position.step, position.iteration, position.phase
     )]
     OtherPhases {
         /// Its folder.

@@ -1,5 +1,5 @@
 use crate::share::Share;
-use crate::{Level, LevelName, OptimError, Pairing, Phase, check_plan, term};
+use crate::{Level, LevelName, OptimError, Pairing, Phase, Position, check_plan, term};
 use std::time::{Duration, Instant};
 use strait_autodiff::{AdamW, Clip, Graph, clip, gradient};
 use strait_core::{Alone, Conditions, Error, Interpolant, Loss, Models, Seed, Synchronize, VelocityField};
@@ -8,9 +8,9 @@ use tch::{Kind, Tensor};
 /// The models with their levels. The models hold the tensors that the levels' parameters name.
 pub struct System {
     /// The path.
-    pub interpolant: Box<dyn Interpolant>,
+    pub interpolant: Box<dyn Interpolant + Send>,
     /// The field.
-    pub velocity: Box<dyn VelocityField>,
+    pub velocity: Box<dyn VelocityField + Send>,
     /// What learns.
     pub levels: Vec<Level>,
 }
@@ -31,19 +31,6 @@ impl System {
             problem: format!("a phase names the {}, which has no parameters", name.name()),
         })
     }
-}
-
-/// Where a run stands. Together with the levels it is all the state there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Position {
-    /// Turns taken, over all phases.
-    pub step: u64,
-    /// The phase that the next turn belongs to.
-    pub phase: usize,
-    /// Turns taken in that phase.
-    pub turn: u64,
-    /// Batches drawn: the data cursor, and the step of every random stream.
-    pub batches: u64,
 }
 
 /// What one level did since the last log.
@@ -88,7 +75,7 @@ struct Run {
     count: u64,
 }
 
-/// The multi-level optimizer: takes turns through the phases. The caller owns the loop, and decides when to log and
+/// The multi-level optimizer: iterates through the phases. The caller owns the loop, and decides when to log and
 /// when to save.
 pub struct Trainer<'a> {
     /// The models.
@@ -156,29 +143,30 @@ impl<'a> Trainer<'a> {
         self.position
     }
 
-    /// Where these phases come by a position of a run whose phases took so many turns each. The end of such a run is a
+    /// Where these phases come by a position of a run whose phases took so many iterations each. The end of such a run is a
     /// place in a last phase that is longer by now.
-    pub(crate) fn place(&self, position: Position, turns: &[u64]) -> Option<Position> {
+    pub(crate) fn place(&self, position: Position, iterations: &[u64]) -> Option<Position> {
         if self.has(position) {
             return Some(position);
         }
-        let ((last, before), (ran, earlier)) = (self.phases.split_last()?, turns.split_last()?);
-        let is_longer = last.turns > *ran && before.iter().map(|phase| phase.turns).eq(earlier.iter().copied());
-        let is_end = position.phase == turns.len() && position.turn == 0;
-        (is_longer && is_end).then_some(Position { phase: before.len(), turn: *ran, ..position })
+        let ((last, before), (ran, earlier)) = (self.phases.split_last()?, iterations.split_last()?);
+        let is_longer =
+            last.iterations > *ran && before.iter().map(|phase| phase.iterations).eq(earlier.iter().copied());
+        let is_end = position.phase == iterations.len() && position.iteration == 0;
+        (is_longer && is_end).then_some(Position { phase: before.len(), iteration: *ran, ..position })
     }
 
-    /// The turns of each phase.
-    pub(crate) fn turns(&self) -> Vec<u64> {
-        self.phases.iter().map(|phase| phase.turns).collect()
+    /// The iterations of each phase.
+    pub(crate) fn iterations(&self) -> Vec<u64> {
+        self.phases.iter().map(|phase| phase.iterations).collect()
     }
 
     /// Whether a position is one that these phases come by, their end among them.
     fn has(&self, position: Position) -> bool {
-        let Position { step, phase, turn, .. } = position;
+        let Position { step, phase, iteration, .. } = position;
         let Some(before) = self.phases.get(..phase) else { return false };
-        let fits = self.phases.get(phase).map_or(turn == 0, |phase| turn < phase.turns);
-        fits && step.checked_sub(before.iter().map(|phase| phase.turns).sum()) == Some(turn)
+        let fits = self.phases.get(phase).map_or(iteration == 0, |phase| iteration < phase.iterations);
+        fits && step.checked_sub(before.iter().map(|phase| phase.iterations).sum()) == Some(iteration)
     }
 
     /// Continues from a restored position; the levels are restored by the checkpoint.
@@ -192,17 +180,17 @@ impl<'a> Trainer<'a> {
         &self.phases
     }
 
-    /// Turns in all phases together.
+    /// Iterations in all phases together.
     pub fn total(&self) -> u64 {
-        self.phases.iter().fold(0, |sum: u64, phase| sum.saturating_add(phase.turns))
+        self.phases.iter().fold(0, |sum: u64, phase| sum.saturating_add(phase.iterations))
     }
 
-    /// The phase of the next turn; None at the end.
+    /// The phase of the next iteration; None at the end.
     pub fn phase(&self) -> Option<&Phase> {
         self.phases.get(self.position.phase)
     }
 
-    /// One turn: every level of the current phase takes its steps.
+    /// One iteration: every level of the current phase takes its steps.
     ///
     /// The optimizer does not wait for the device. What it calls may: the exact marginal field looks at its latest time,
     /// and a coupling may be solved on the host. A step whose gradient is not finite is skipped: it changes neither
@@ -210,12 +198,12 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// Those of the models, the coupling and the data.
-    pub fn turn(&mut self) -> Result<(), OptimError> {
+    pub fn iterate(&mut self) -> Result<(), OptimError> {
         let index = self.position.phase;
         if index >= self.phases.len() {
             return Ok(());
         }
-        if self.position.turn == 0 {
+        if self.position.iteration == 0 {
             self.begin(index)?;
         }
         for which in 0..self.phases[index].levels.len() {
@@ -224,10 +212,10 @@ impl<'a> Trainer<'a> {
             }
         }
         self.position.step += 1;
-        self.position.turn += 1;
-        if self.position.turn >= self.phases[index].turns {
+        self.position.iteration += 1;
+        if self.position.iteration >= self.phases[index].iterations {
             self.position.phase += 1;
-            self.position.turn = 0;
+            self.position.iteration = 0;
         }
         Ok(())
     }
@@ -255,7 +243,7 @@ impl<'a> Trainer<'a> {
 
     fn step(&mut self, phase: usize, which: usize) -> Result<(), OptimError> {
         let begun = Instant::now();
-        let turns = self.phases[phase].turns;
+        let iterations = self.phases[phase].iterations;
         let plan = &self.phases[phase].levels[which];
         let batch = self.pairing.draw(plan, self.seed, self.position.batches, self.share)?;
         // What a module drops (dropout) is a function of the batch's number, as all draws are, and of the rank.
@@ -269,11 +257,11 @@ impl<'a> Trainer<'a> {
         let training = self.system.level(plan.level).map(|level| level.parameters.train(modules));
         let velocity = self.system.velocity_given(&batch.conditions)?;
         let models = Models { interpolant: &*self.system.interpolant, velocity: &*velocity };
-        let Loss { total, terms } = term::sum(&plan.terms, models, &batch, self.position.turn)?;
+        let Loss { total, terms } = term::sum(&plan.terms, models, &batch, self.position.iteration)?;
         drop(velocity);
         drop(training);
 
-        let rate = plan.rate.at(self.position.turn, turns);
+        let rate = plan.rate.at(self.position.iteration, iterations);
         let optimizer = AdamW { lr: rate, betas: plan.betas, weight_decay: plan.weight_decay, eps: 1e-8 };
         let (objective, max_norm) = (plan.objective(), plan.clip);
         let level = self.system.level_mut(plan.level)?;

@@ -1,13 +1,13 @@
 use crate::{Decay, LearningRate, LevelName, OptimError, Spans, Term, Times, term};
 use strait_core::{Objective, Sampling};
 
-/// What one level does in every turn of a phase.
+/// What one level does in every iteration of a phase.
 pub struct LevelPlan {
     /// The level that is stepped.
     pub level: LevelName,
     /// What its steps lower, the sum of these.
     pub terms: Vec<Term>,
-    /// Steps in a turn.
+    /// Steps in an iteration.
     pub steps: u32,
     /// Pairs in a step's batch.
     pub batch: i64,
@@ -33,9 +33,9 @@ pub struct LevelPlan {
 }
 
 impl LevelPlan {
-    /// One step a turn on one objective: uniform times, a rate that falls from `peak` to zero by a cosine, no weight decay,
+    /// One step an iteration on one objective: uniform times, a rate that falls from `peak` to zero by a cosine, no weight decay,
     /// gradients clipped at 1.
-    pub fn of(level: LevelName, objective: impl Objective + 'static, batch: i64, peak: f64) -> Self {
+    pub fn of(level: LevelName, objective: impl Objective + Send + 'static, batch: i64, peak: f64) -> Self {
         Self {
             level,
             terms: vec![Term::of(objective)],
@@ -62,9 +62,9 @@ impl LevelPlan {
 pub struct Phase {
     /// For the log.
     pub name: String,
-    /// How many turns.
-    pub turns: u64,
-    /// Stepped one after the other in every turn.
+    /// How many iterations.
+    pub iterations: u64,
+    /// Stepped one after the other in every iteration.
     pub levels: Vec<LevelPlan>,
     /// Levels that start over when the phase begins.
     pub fresh: Vec<LevelName>,
@@ -81,12 +81,12 @@ pub fn check_plan(phases: &[Phase]) -> Result<(), OptimError> {
         return plan("there is no phase; add one that fits the velocity".into());
     };
     for phase in phases {
-        if phase.turns == 0 || phase.levels.iter().all(|level| level.steps == 0) {
+        if phase.iterations == 0 || phase.levels.iter().all(|level| level.steps == 0) {
             return plan(format!("phase `{}` steps no level", phase.name));
         }
     }
-    if phases.iter().try_fold(0u64, |sum, phase| sum.checked_add(phase.turns)).is_none() {
-        return plan(format!("all phases together have more turns than {}", u64::MAX));
+    if phases.iter().try_fold(0u64, |sum, phase| sum.checked_add(phase.iterations)).is_none() {
+        return plan(format!("all phases together have more iterations than {}", u64::MAX));
     }
     let stepped = |level: LevelName| last.levels.iter().any(|plan| plan.level == level && plan.steps > 0);
     if !stepped(LevelName::Velocity) {

@@ -12,7 +12,7 @@ impl<'a> Trainer<'a> {
     /// one sample gives does not depend on the others of its batch, the training is that of one process up to rounding.
     /// What modules drop (dropout) differs: each rank draws its own.
     ///
-    /// All ranks call `turn`, `log`, `check_ranks` and `follow_first` in the same order.
+    /// All ranks call `iteration`, `log`, `check_ranks` and `follow_first` in the same order.
     ///
     /// # Errors
     /// `Plan` for a batch that so many ranks cannot share equally, or an objective that is over a whole batch.
@@ -50,8 +50,8 @@ impl<'a> Trainer<'a> {
         if self.ranks.world() == 1 {
             return Ok(());
         }
-        let Position { step, phase, turn, batches } = self.position();
-        let mut counts = vec![step as i64, phase as i64, turn as i64, batches as i64];
+        let Position { step, phase, iteration, batches } = self.position();
+        let mut counts = vec![step as i64, phase as i64, iteration as i64, batches as i64];
         counts.extend(self.averages().map(|average| average.steps() as i64));
         let counts = Tensor::from_slice(&counts);
         let mut all = vec![counts.shallow_clone()];
@@ -60,8 +60,8 @@ impl<'a> Trainer<'a> {
         let counts = Vec::<i64>::try_from(&counts)?;
         let averages = self.system.levels.iter_mut().flat_map(|level| &mut level.averages);
         averages.zip(&counts[4..]).for_each(|(average, steps)| average.set_steps(*steps as u64));
-        let [step, phase, turn, batches] = [0, 1, 2, 3].map(|i| counts[i] as u64);
-        self.set_position(Position { step, phase: phase as usize, turn, batches });
+        let [step, phase, iteration, batches] = [0, 1, 2, 3].map(|i| counts[i] as u64);
+        self.set_position(Position { step, phase: phase as usize, iteration, batches });
         Ok(())
     }
 

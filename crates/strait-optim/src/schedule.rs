@@ -26,21 +26,21 @@ pub enum Decay {
 pub struct LearningRate {
     /// The largest rate.
     pub peak: f64,
-    /// Turns of linear warm-up.
+    /// Iterations of linear warm-up.
     pub warm_up: u64,
     /// What follows the warm-up.
     pub decay: Decay,
 }
 
 impl LearningRate {
-    /// The rate at turn `turn` (from 0) of a phase of `turns`.
-    pub fn at(&self, turn: u64, turns: u64) -> f64 {
-        let done = |from: u64| (turn - from) as f64 / turns.saturating_sub(from).max(1) as f64;
+    /// The rate at iteration `iteration` (from 0) of a phase of `iterations`.
+    pub fn at(&self, iteration: u64, iterations: u64) -> f64 {
+        let done = |from: u64| (iteration - from) as f64 / iterations.saturating_sub(from).max(1) as f64;
         self.peak
             * match self.decay {
                 Decay::OneCycle if done(0) < RISE => ease(1.0 / 25.0, 1.0, done(0) / RISE),
                 Decay::OneCycle => ease(1.0, 1e-4, (done(0) - RISE) / (1.0 - RISE)),
-                _ if turn < self.warm_up => (turn + 1) as f64 / self.warm_up as f64,
+                _ if iteration < self.warm_up => (iteration + 1) as f64 / self.warm_up as f64,
                 Decay::Constant => 1.0,
                 Decay::Cosine => ease(1.0, 0.0, done(self.warm_up)),
             }
@@ -65,6 +65,6 @@ mod tests {
         assert!((rate.at(0, 1000) - 0.08).abs() < 1e-12 && (rate.at(300, 1000) - 2.0).abs() < 1e-12);
         assert!((rate.at(150, 1000) - 1.04).abs() < 1e-12, "half-way up along the cosine");
         assert!((rate.at(1000, 1000) - 2e-4).abs() < 1e-12);
-        assert!((300..1000).all(|turn| rate.at(turn + 1, 1000) < rate.at(turn, 1000)));
+        assert!((300..1000).all(|iteration| rate.at(iteration + 1, 1000) < rate.at(iteration, 1000)));
     }
 }

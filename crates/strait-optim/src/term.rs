@@ -3,13 +3,13 @@ use strait_core::{Batch, Loss, Models, Objective};
 
 /// One term of what a level's steps lower: an objective and its weight.
 ///
-/// $$ \lambda(k) = \lambda \min(1, (k+1)/r) \qquad \text{at turn } k \text{ of a phase} $$
+/// $$ \lambda(k) = \lambda \min(1, (k+1)/r) \qquad \text{at iteration } k \text{ of a phase} $$
 pub struct Term {
     /// The objective.
-    pub objective: Box<dyn Objective>,
+    pub objective: Box<dyn Objective + Send>,
     /// $\lambda$.
     pub weight: f64,
-    /// r, the turns over which the weight rises from 0; 0: it is whole from the start.
+    /// r, the iterations over which the weight rises from 0; 0: it is whole from the start.
     pub ramp: u64,
 }
 
@@ -21,22 +21,22 @@ impl Term {
     /// let terms = vec![Term::of(FlowMatching), Term { weight: 1e-3, ramp: 100, ..Term::of(FlowMatching) }];
     /// assert_eq!(terms[1].weight_at(49), 5e-4);
     /// ```
-    pub fn of(objective: impl Objective + 'static) -> Self {
+    pub fn of(objective: impl Objective + Send + 'static) -> Self {
         Self { objective: Box::new(objective), weight: 1.0, ramp: 0 }
     }
 
     /// $\lambda(k)$.
-    pub fn weight_at(&self, turn: u64) -> f64 {
-        if self.ramp == 0 { self.weight } else { self.weight * ((turn + 1) as f64 / self.ramp as f64).min(1.0) }
+    pub fn weight_at(&self, iteration: u64) -> f64 {
+        if self.ramp == 0 { self.weight } else { self.weight * ((iteration + 1) as f64 / self.ramp as f64).min(1.0) }
     }
 }
 
 /// The weighted sum of all terms on one batch; what each is made of keeps its own, unweighted numbers.
-pub(crate) fn sum(terms: &[Term], models: Models<'_>, batch: &Batch, turn: u64) -> Result<Loss, OptimError> {
+pub(crate) fn sum(terms: &[Term], models: Models<'_>, batch: &Batch, iteration: u64) -> Result<Loss, OptimError> {
     let mut sum: Option<Loss> = None;
     for term in terms {
         let Loss { total, terms: parts } = term.objective.loss(models, batch)?;
-        let weight = term.weight_at(turn);
+        let weight = term.weight_at(iteration);
         let total = if weight == 1.0 { total } else { total * weight };
         sum = Some(match sum {
             None => Loss { total, terms: parts },

@@ -29,7 +29,7 @@ pub enum Times {
         /// s.
         sd: f64,
     },
-    /// Density proportional to $\cosh(a(t - 1/2))$, more at both ends (Lee et al., arXiv 2405.20320).
+    /// Density proportional to $\cosh(a(t - 1/2))$, more at both endpoints (Lee et al., arXiv 2405.20320).
     UShaped {
         /// a, above 0.
         sharpness: f64,

@@ -24,7 +24,7 @@ fn a_restored_trainer_goes_on_to_the_bit_through_every_phase() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = trainer(phases(), &[3.0, 0.7]).unwrap();
         for _ in 0..stop {
-            first.turn().unwrap();
+            first.iterate().unwrap();
         }
         checkpoint::save(&first, folder.path(), 1.5, 2).unwrap();
         let mut second = trainer(phases(), &[3.0, 0.7]).unwrap();
@@ -87,9 +87,10 @@ fn a_checkpoint_of_another_model_says_which_tensor_differs() {
 /// Phases that were edited, before the place where a run stopped or of the phase that it stopped in.
 #[test]
 fn a_checkpoint_of_other_phases_is_refused_and_changes_nothing() {
-    let with = |turns: &[u64]| {
-        let phases =
-            turns.iter().map(|turns| phase(*turns, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![]));
+    let with = |iterations: &[u64]| {
+        let phases = iterations
+            .iter()
+            .map(|iterations| phase(*iterations, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![]));
         trainer(phases.collect(), &[]).unwrap()
     };
     let folder = tempfile::tempdir().unwrap();
@@ -97,7 +98,7 @@ fn a_checkpoint_of_other_phases_is_refused_and_changes_nothing() {
     let places: Vec<_> = (0..=12)
         .map(|step| {
             if step > 0 {
-                first.turn().unwrap();
+                first.iterate().unwrap();
             }
             checkpoint::open(&checkpoint::save(&first, folder.path(), 0.0, 20).unwrap()).unwrap()
         })
@@ -110,17 +111,17 @@ fn a_checkpoint_of_other_phases_is_refused_and_changes_nothing() {
         (&[9, 6], &[0, 1, 2, 3, 4, 5]),
         (&[3, 6], &[0, 1, 2]),
     ];
-    for (turns, fit) in fits {
+    for (iterations, fit) in fits {
         for (step, place) in places.iter().enumerate() {
-            let mut other = with(turns);
+            let mut other = with(iterations);
             let before = numbers(&other, LevelName::Velocity);
             match place.restore(&mut other) {
-                Ok(()) => assert!(fit.contains(&step), "step {step} was taken for one of {turns:?}"),
+                Ok(()) => assert!(fit.contains(&step), "step {step} was taken for one of {iterations:?}"),
                 Err(OptimError::OtherPhases { position, .. }) => {
-                    assert!(!fit.contains(&step) && position == place.state.position, "step {step} of {turns:?}");
+                    assert!(!fit.contains(&step) && position == place.state.position, "step {step} of {iterations:?}");
                     assert_eq!((other.position().step, numbers(&other, LevelName::Velocity)), (0, before));
                 }
-                Err(error) => panic!("step {step} of {turns:?}: {error}"),
+                Err(error) => panic!("step {step} of {iterations:?}: {error}"),
             }
         }
     }
@@ -131,7 +132,7 @@ fn a_checkpoint_of_other_phases_is_refused_and_changes_nothing() {
 fn a_checkpoint_of_other_draws_is_refused_and_changes_nothing() {
     let with = || trainer(vec![phase(6, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])], &[]).unwrap();
     let (folder, mut first, mut other) = (tempfile::tempdir().unwrap(), with(), with());
-    first.turn().unwrap();
+    first.iterate().unwrap();
     let mut place = checkpoint::open(&checkpoint::save(&first, folder.path(), 0.0, 1).unwrap()).unwrap();
     let mut record = serde_json::to_value(&place.state).unwrap();
     assert_eq!(record.as_object_mut().unwrap().remove("draws"), Some(strait_core::DRAWS_VERSION.into()));
@@ -148,18 +149,18 @@ fn a_checkpoint_of_other_draws_is_refused_and_changes_nothing() {
 /// A run that had ended goes on where its last phase was made longer, and is refused where it was made shorter.
 #[test]
 fn the_refusal_of_other_phases_says_what_does_not_fit() {
-    let phases = |turns| vec![phase(turns, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
+    let phases = |iterations| vec![phase(iterations, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
     let (folder, mut short) = (tempfile::tempdir().unwrap(), trainer(phases(3), &[]).unwrap());
     run(&mut short);
     let path = checkpoint::save(&short, folder.path(), 0.0, 2).unwrap();
     let mut longer = trainer(phases(5), &[]).unwrap();
     checkpoint::open(&path).unwrap().restore(&mut longer).unwrap();
-    assert_eq!((longer.position().step, longer.position().phase, longer.position().turn), (3, 0, 3));
+    assert_eq!((longer.position().step, longer.position().phase, longer.position().iteration), (3, 0, 3));
     run(&mut longer);
     assert_eq!(longer.position().step, 5);
     let error = checkpoint::open(&path).unwrap().restore(&mut trainer(phases(2), &[]).unwrap()).unwrap_err();
     let wanted =
-        format!("checkpoint {}: it is of another list of phases (3 turns, 0 of them in phase 1)", path.display());
+        format!("checkpoint {}: it is of another list of phases (3 iterations, 0 of them in phase 1)", path.display());
     assert_eq!(error.to_string(), wanted);
 }
 
@@ -169,7 +170,7 @@ fn only_the_newest_checkpoints_are_kept() {
     let phases = vec![phase(9, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
     let mut trainer = trainer(phases, &[]).unwrap();
     while trainer.phase().is_some() {
-        trainer.turn().unwrap();
+        trainer.iterate().unwrap();
         checkpoint::save(&trainer, folder.path(), 0.0, 3).unwrap();
     }
     let names: Vec<_> = checkpoint::list(folder.path()).unwrap();
@@ -188,7 +189,7 @@ fn what_was_just_written_stays_and_so_does_what_is_of_later_steps() {
         found.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>()
     };
     for _ in 0..4 {
-        trainer.turn().unwrap();
+        trainer.iterate().unwrap();
         checkpoint::save(&trainer, folder.path(), 0.0, 3).unwrap();
     }
     checkpoint::open(&folder.path().join("step-2")).unwrap().restore(&mut trainer).unwrap();
@@ -196,7 +197,7 @@ fn what_was_just_written_stays_and_so_does_what_is_of_later_steps() {
     checkpoint::open(&written).unwrap();
     assert_eq!(steps(), ["step-4", "step-3", "step-2"]);
     for left in [&["step-4", "step-3", "step-2"] as &[&str], &["step-4", "step-3"]] {
-        trainer.turn().unwrap();
+        trainer.iterate().unwrap();
         checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
         assert_eq!(steps(), left);
     }
@@ -218,7 +219,7 @@ fn what_is_not_finite_is_not_saved_and_does_not_hide_the_checkpoint_before_it() 
     let phases = vec![phase(9, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], vec![])];
     let mut trainer = trainer(phases, &[3.0]).unwrap();
     let good = checkpoint::save(&trainer, folder.path(), 0.0, 2).unwrap();
-    trainer.turn().unwrap();
+    trainer.iterate().unwrap();
     let parameter = trainer.system.level(LevelName::Velocity).unwrap().parameters.tensors()[0].detach();
     let value = parameter.copy();
     for bad in [f64::NAN, f64::INFINITY] {

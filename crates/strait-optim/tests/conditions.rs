@@ -6,8 +6,8 @@
 mod own_conditions;
 
 use own_conditions::{Affine, affine, samples, trainer};
-use std::cell::RefCell;
-use std::rc::Rc;
+
+use std::sync::{Arc, Mutex};
 use strait_core::{
     Batch, Bound, Conditional, Conditions, Coupling, Dataset, Draws, Error, FlowMap, Loss, Models, Objective,
     PairedDataset, Pairs, Parameters, Seed, Split, StandardNormal, Stream, VelocityField,
@@ -127,7 +127,10 @@ impl FlowMap for Watching {
     }
 }
 
-fn of(plan: LevelPlan, velocity: impl Fn(Affine) -> Box<dyn VelocityField>) -> Result<Trainer<'static>, OptimError> {
+fn of(
+    plan: LevelPlan,
+    velocity: impl Fn(Affine) -> Box<dyn VelocityField + Send>,
+) -> Result<Trainer<'static>, OptimError> {
     let source: &'static StandardNormal = Box::leak(Box::new(StandardNormal::new(&[2])));
     on(Pairing::Drawn { source, data: &Marked, coupling: &Mixed }, plan, velocity)
 }
@@ -135,21 +138,21 @@ fn of(plan: LevelPlan, velocity: impl Fn(Affine) -> Box<dyn VelocityField>) -> R
 fn on(
     pairing: Pairing<'static>,
     plan: LevelPlan,
-    velocity: impl Fn(Affine) -> Box<dyn VelocityField>,
+    velocity: impl Fn(Affine) -> Box<dyn VelocityField + Send>,
 ) -> Result<Trainer<'static>, OptimError> {
     let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
     let velocity = velocity(affine(&mut parameters.root())?);
     let levels = vec![Level::new(LevelName::Velocity, parameters, &[])?];
-    let phases = vec![Phase { name: "fit".into(), turns: 3, levels: vec![plan], fresh: vec![] }];
+    let phases = vec![Phase { name: "fit".into(), iterations: 3, levels: vec![plan], fresh: vec![] }];
     Trainer::new(System { interpolant: Box::new(Linear), velocity, levels }, phases, pairing, Seed(0))
 }
 
-fn plan(objective: impl Objective + 'static) -> LevelPlan {
+fn plan(objective: impl Objective + Send + 'static) -> LevelPlan {
     LevelPlan::of(LevelName::Velocity, objective, 64, 1e-3)
 }
 
 /// Holds every batch to its labels.
-struct Witness(Rc<RefCell<Vec<f64>>>);
+struct Witness(Arc<Mutex<Vec<f64>>>);
 
 impl Objective for Witness {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
@@ -157,7 +160,7 @@ impl Objective for Witness {
         assert_eq!(batch.x1.select(1, 0), labels.to_kind(Kind::Float));
         let dropped =
             batch.conditions.dropped().map_or(0.0, |d| d.to_kind(Kind::Float).mean(Kind::Double).double_value(&[]));
-        self.0.borrow_mut().push(dropped);
+        self.0.lock().unwrap().push(dropped);
         FlowMatching.loss(models, batch)
     }
     fn name(&self) -> &'static str {
@@ -168,11 +171,11 @@ impl Objective for Witness {
 #[test]
 fn conditions_go_with_their_rows_and_a_share_is_dropped() {
     for drop in [0.0, 0.25, 1.0] {
-        let seen = Rc::default();
-        let plan = LevelPlan { condition_drop: drop, batch: 2048, ..plan(Witness(Rc::clone(&seen))) };
+        let seen = Arc::default();
+        let plan = LevelPlan { condition_drop: drop, batch: 2048, ..plan(Witness(Arc::clone(&seen))) };
         let mut trainer = of(plan, |net| Box::new(net)).unwrap();
-        (0..3).for_each(|_| trainer.turn().unwrap());
-        let shares = seen.borrow();
+        (0..3).for_each(|_| trainer.iterate().unwrap());
+        let shares = seen.lock().unwrap();
         assert!(shares.len() == 3 && shares.iter().all(|share| (share - drop).abs() < 0.05), "{drop}: {shares:?}");
         assert!(drop != 0.25 || shares[0] != shares[1], "the same samples at every step");
     }
@@ -193,7 +196,7 @@ fn every_objective_evaluates_each_sample_under_its_own_condition() {
     ] {
         let name = plan.objective();
         let mut trainer = on(Pairing::Stored(&Still), plan, |net| Box::new(Watching(net))).unwrap();
-        (0..3).for_each(|_| trainer.turn().unwrap_or_else(|error| panic!("{name}: {error}")));
+        (0..3).for_each(|_| trainer.iterate().unwrap_or_else(|error| panic!("{name}: {error}")));
         assert_eq!(trainer.log().unwrap()[0].skipped, 0, "{name}");
     }
 }
@@ -227,15 +230,15 @@ fn numbers(trainer: &Trainer<'_>) -> Vec<f64> {
 fn a_stopped_training_goes_on_to_the_bit_and_samples_are_of_their_class() {
     let mut whole = trainer(400, 0.1).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for turn in 0..400 {
-        if turn == 7 {
+    for iteration in 0..400 {
+        if iteration == 7 {
             checkpoint::save(&whole, folder.path(), 0.0, 1).unwrap();
         }
-        whole.turn().unwrap();
-        if turn == 20 {
+        whole.iterate().unwrap();
+        if iteration == 20 {
             let mut second = trainer(400, 0.1).unwrap();
             checkpoint::newest(folder.path()).unwrap().0.unwrap().restore(&mut second).unwrap();
-            (7..=20).for_each(|_| second.turn().unwrap());
+            (7..=20).for_each(|_| second.iterate().unwrap());
             assert_eq!(numbers(&whole), numbers(&second));
         }
     }

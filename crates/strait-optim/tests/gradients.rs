@@ -63,7 +63,7 @@ impl InvertibleInterpolant for Stretched {
 /// Of three parameters, two of a path and one of the velocity. Flow matching holds the path.
 #[test]
 fn gradients_are_the_slopes_of_values() {
-    type Build = fn(&Tensor) -> Box<dyn Interpolant>;
+    type Build = fn(&Tensor) -> Box<dyn Interpolant + Send>;
     let bent: Build = |p| Box::new(Bent(p.narrow(0, 0, 2)));
     let stretched: Build = |p| Box::new(Stretched(p.get(0)));
     let source = || Box::new(StandardNormal::new(&[2]));
@@ -71,7 +71,7 @@ fn gradients_are_the_slopes_of_values() {
         let config = StraightnessConfig { candidates: 32, times: 4, until: 0.6, floor: 1.0, along };
         Straightness::new(source(), config).unwrap()
     };
-    let mut cases: Vec<(Box<dyn Objective>, Build)> = vec![
+    let mut cases: Vec<(Box<dyn Objective + Send>, Build)> = vec![
         (Box::new(FlowMatching), bent),
         (Box::new(MarginalFlowMatching::new(source(), 16).unwrap()), stretched),
         (Box::new(ConditionalVariance), bent),

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Bent, Independent, Turning, normal};
-use std::cell::RefCell;
-use std::rc::Rc;
+
+use std::sync::{Arc, Mutex};
 use strait_core::{
     Batch, Bijection, Condition, Coupling, Dataset, Draws, Error, Interpolant, Loss, Models, Objective, PairedDataset,
     Pairs, Seed, Source, Split, StandardNormal, Stream, Transformed, per_sample,
@@ -78,7 +78,7 @@ impl Bijection for Triple {
 #[test]
 fn the_cost_of_a_map_is_how_far_it_carries_the_source() {
     let batch = batch(256);
-    let found = value(&TransportCost { map: Rc::new(Triple) }, &Linear, &batch);
+    let found = value(&TransportCost { map: Box::new(Triple) }, &Linear, &batch);
     assert!((found - 4.0 * mean_square(&batch.x0)).abs() < 1e-4, "{found}");
 }
 
@@ -188,7 +188,7 @@ fn trainer(plans: impl FnOnce(&Tensor) -> Vec<LevelPlan>, pairing: Pairing<'_>) 
     let _ = path.root().tensor("c", &[], strait_core::Init::Constant(1.0)).unwrap();
     let levels = vec![level(LevelName::Velocity, parameters), level(LevelName::Interpolant, path)];
     let system = System { interpolant: Box::new(Linear), velocity: Box::new(Turning), levels };
-    let phase = |levels| Phase { name: "p".into(), turns: 4, levels, fresh: vec![] };
+    let phase = |levels| Phase { name: "p".into(), iterations: 4, levels, fresh: vec![] };
     let mut phases: Vec<_> = plans.into_iter().map(|plan| phase(vec![plan])).collect();
     phases.push(phase(vec![plan(vec![Term::of(Weighs(0.0, c))], LevelName::Velocity)]));
     Trainer::new(system, phases, pairing, Seed(2))
@@ -202,17 +202,17 @@ fn a_sum_weighs_its_terms_and_ramps_them() {
         vec![plan(vec![term(2.0, 1.0, 0), term(10.0, 0.5, 0), term(8.0, 1.0, 4)], LevelName::Velocity)]
     };
     let mut trainer = trainer(weighed, Pairing::Stored(&pairs)).unwrap();
-    for turn in 0..4 {
-        trainer.turn().unwrap();
+    for iteration in 0..4 {
+        trainer.iterate().unwrap();
         let log = trainer.log().unwrap().remove(0);
-        let slope = 2.0 + 5.0 + 8.0 * f64::from(turn + 1) / 4.0;
-        assert!((log.gradient_norm - slope).abs() < 1e-9, "turn {turn}: {}", log.gradient_norm);
+        let slope = 2.0 + 5.0 + 8.0 * f64::from(iteration + 1) / 4.0;
+        assert!((log.gradient_norm - slope).abs() < 1e-9, "iteration {iteration}: {}", log.gradient_norm);
         assert_eq!(log.terms.len(), 3);
     }
 }
 
 /// With one end for all it is flow matching; with more, less by the spread of the velocities that meet. Candidates lend
-/// their ends alone.
+/// their endpoints alone.
 #[test]
 fn marginal_flow_matching_is_flow_matching_less_its_noise() {
     let with = |candidates| MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), candidates);
@@ -363,24 +363,24 @@ fn straightness_is_refused_where_its_field_rests_on_too_few() {
     assert!(error.to_string().contains("lower the energy instead"), "{error}");
 }
 
-/// Takes a turn whose gradient does not matter: what is asked is whether it begins.
+/// Takes an iteration whose gradient does not matter: what is asked is whether it begins.
 fn ready(trainer: &mut Trainer<'_>) -> Result<(), OptimError> {
-    match trainer.turn() {
+    match trainer.iterate() {
         Err(error @ OptimError::Core(Error::EffectiveSize { .. })) => Err(error),
         _ => Ok(()),
     }
 }
 
 /// Objectives look at a phase's first batch once, before its first step.
-struct Looks(Rc<RefCell<Vec<&'static str>>>, Tensor);
+struct Looks(Arc<Mutex<Vec<&'static str>>>, Tensor);
 
 impl Objective for Looks {
     fn loss(&self, _: Models<'_>, _: &Batch) -> Result<Loss, Error> {
-        self.0.borrow_mut().push("loss");
+        self.0.lock().unwrap().push("loss");
         Ok(Loss { total: &self.1 * 1.0, terms: vec![] })
     }
     fn ready(&self, _: Models<'_>, batch: &Batch) -> Result<(), Error> {
-        self.0.borrow_mut().push(if batch.x0.size() == [96, 2] { "ready" } else { "another batch" });
+        self.0.lock().unwrap().push(if batch.x0.size() == [96, 2] { "ready" } else { "another batch" });
         Ok(())
     }
     fn name(&self) -> &'static str {
@@ -390,10 +390,10 @@ impl Objective for Looks {
 
 #[test]
 fn an_objective_looks_before_its_phase_begins() {
-    let (pairs, seen) = (Normal::new(2), Rc::new(RefCell::new(vec![])));
+    let (pairs, seen) = (Normal::new(2), Arc::new(Mutex::new(vec![])));
     let looks = |c: &Tensor| vec![plan(vec![Term::of(Looks(seen.clone(), c.shallow_clone()))], LevelName::Velocity)];
     let mut trainer = trainer(looks, Pairing::Stored(&pairs)).unwrap();
-    trainer.turn().unwrap();
-    trainer.turn().unwrap();
-    assert_eq!(*seen.borrow(), ["ready", "loss", "loss"]);
+    trainer.iterate().unwrap();
+    trainer.iterate().unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["ready", "loss", "loss"]);
 }

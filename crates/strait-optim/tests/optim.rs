@@ -1,11 +1,11 @@
-//! The turn, its objectives and its refusals, on problems whose answers are known.
+//! The iteration, its objectives and its refusals, on problems whose answers are known.
 
 mod common;
 
 use common::Independent;
 use common::line::{Point, numbers, phase, plan, run, system, trainer};
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
 use strait_core::{
     Batch, Draws, Error, Init, Loss, Models, Objective, PairedDataset, Pairs, Parameters, Seed, Source, StandardNormal,
     Stream,
@@ -62,7 +62,7 @@ fn the_energy_has_its_value() {
 }
 
 /// NaN at calls whose numbers are named.
-struct Breaks(Cell<u64>, Box<dyn Fn(u64) -> bool>);
+struct Breaks(Cell<u64>, Box<dyn Fn(u64) -> bool + Send>);
 
 impl Objective for Breaks {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
@@ -77,13 +77,13 @@ impl Objective for Breaks {
     }
 }
 
-fn breaking(when: impl Fn(u64) -> bool + 'static) -> Trainer<'static> {
+fn breaking(when: impl Fn(u64) -> bool + Send + 'static) -> Trainer<'static> {
     let velocity = plan(LevelName::Velocity, Breaks(Cell::new(0), Box::new(when)), 1, 0.05);
     trainer(vec![phase(1000, vec![velocity], vec![])], &[10.0]).unwrap()
 }
 
-fn turns(trainer: &mut Trainer<'_>, turns: u64) {
-    (0..turns).for_each(|_| trainer.turn().unwrap());
+fn iterations(trainer: &mut Trainer<'_>, iterations: u64) {
+    (0..iterations).for_each(|_| trainer.iterate().unwrap());
 }
 
 /// A skipped step changes nothing, is counted, and is in no mean; so does one step fewer than are borne.
@@ -91,15 +91,15 @@ fn turns(trainer: &mut Trainer<'_>, turns: u64) {
 fn what_is_not_finite_is_skipped_and_counted() {
     let last = 7 + Trainer::PATIENCE - 1;
     let mut trainer = breaking(move |call| (7..last).contains(&call));
-    turns(&mut trainer, 7);
+    iterations(&mut trainer, 7);
     let before = numbers(&trainer, LevelName::Velocity);
     let whole = trainer.log().unwrap().remove(0);
-    turns(&mut trainer, 3);
+    iterations(&mut trainer, 3);
     assert_eq!(before, numbers(&trainer, LevelName::Velocity));
     assert_eq!((whole.skipped, trainer.log().unwrap().remove(0).skipped), (0, 3));
-    turns(&mut trainer, last - 10);
+    iterations(&mut trainer, last - 10);
     assert_eq!(before, numbers(&trainer, LevelName::Velocity));
-    turns(&mut trainer, 5);
+    iterations(&mut trainer, 5);
     assert_ne!(before, numbers(&trainer, LevelName::Velocity));
     let log = trainer.log().unwrap().remove(0);
     assert_eq!(log.skipped, last - 10);
@@ -110,7 +110,7 @@ fn what_is_not_finite_is_skipped_and_counted() {
 #[test]
 fn a_step_that_is_taken_ends_a_run_of_skipped_ones() {
     let mut trainer = breaking(|call| call % 70 != 0);
-    turns(&mut trainer, 700);
+    iterations(&mut trainer, 700);
     assert_eq!(trainer.log().unwrap().remove(0).skipped, 690);
 }
 
@@ -118,10 +118,10 @@ fn a_step_that_is_taken_ends_a_run_of_skipped_ones() {
 fn a_level_that_skips_all_its_steps_is_given_up_by_name() {
     let mut trainer = breaking(|call| call >= 7);
     for _ in 0..4 {
-        turns(&mut trainer, 25);
+        iterations(&mut trainer, 25);
         trainer.log().unwrap();
     }
-    turns(&mut trainer, 7);
+    iterations(&mut trainer, 7);
     let error = trainer.log().unwrap_err();
     assert!(
         matches!(error, OptimError::NonFinite { step: 7, level: "velocity", term: "broken", count: 100, .. }),
@@ -138,7 +138,7 @@ fn the_remedy_is_one_that_was_not_tried() {
     let velocity =
         LevelPlan { clip: 0.5, ..plan(LevelName::Velocity, Breaks(Cell::new(0), Box::new(|_| true)), 1, 0.05) };
     let mut trainer = trainer(vec![phase(1000, vec![velocity], vec![])], &[]).unwrap();
-    turns(&mut trainer, 100);
+    iterations(&mut trainer, 100);
     let text = trainer.log().unwrap_err().to_string();
     assert!(text.contains("a learning rate below") && text.contains("or a clip below 0.5"), "{text}");
 }
@@ -163,7 +163,7 @@ fn a_log_line_is_the_mean_of_the_steps_since_the_last() {
     let velocity = plan(LevelName::Velocity, Counts(Cell::new(0)), 1, 0.05);
     let mut trainer = trainer(vec![phase(100, vec![velocity], vec![])], &[]).unwrap();
     for (steps, mean) in [(4, 2.5), (3, 6.0), (1, 8.0)] {
-        turns(&mut trainer, steps);
+        iterations(&mut trainer, steps);
         let norms = trainer.log().unwrap().remove(0);
         assert_eq!(norms.terms, [("k", mean)]);
     }
@@ -202,11 +202,11 @@ impl PairedDataset for Tens {
 }
 
 /// Keeps the pairs of every batch.
-struct Witness(Rc<RefCell<Vec<(Tensor, Tensor)>>>);
+struct Witness(Arc<Mutex<Vec<(Tensor, Tensor)>>>);
 
 impl Objective for Witness {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        self.0.borrow_mut().push((batch.x0.copy(), batch.x1.copy()));
+        self.0.lock().unwrap().push((batch.x0.copy(), batch.x1.copy()));
         FlowMatching.loss(models, batch)
     }
     fn name(&self) -> &'static str {
@@ -215,13 +215,13 @@ impl Objective for Witness {
 }
 
 #[test]
-fn stored_pairs_stay_together_and_noise_moves_both_ends_alike() {
+fn stored_pairs_stay_together_and_noise_moves_both_endpoints_alike() {
     for noise in [0.0, 0.5] {
-        let seen = Rc::new(RefCell::new(vec![]));
+        let seen = Arc::new(Mutex::new(vec![]));
         let level = LevelPlan { noise, ..plan(LevelName::Velocity, Witness(seen.clone()), 1, 1e-3) };
         let phases = vec![phase(20, vec![level], vec![])];
         run(&mut Trainer::new(system(&[]), phases, Pairing::Stored(&Tens), Seed(5)).unwrap());
-        let seen = seen.borrow();
+        let seen = seen.lock().unwrap();
         let stack = |side: fn(&(Tensor, Tensor)) -> &Tensor| Tensor::cat(&seen.iter().map(side).collect::<Vec<_>>(), 0);
         let (x0, x1) = (stack(|pair| &pair.0), stack(|pair| &pair.1));
         // x1 - x0 = 9 i whatever was added to both.
@@ -261,7 +261,7 @@ fn likelihood_finds_the_mean_of_the_data() {
     let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
     let mean = parameters.root().tensor("mean", &[2], Init::Constant(0.0)).unwrap();
     system.levels[1] = Level::new(LevelName::Velocity, parameters, &[]).unwrap();
-    let objective = Likelihood { law: Rc::new(Shifted(mean.shallow_clone())) };
+    let objective = Likelihood { law: Box::new(Shifted(mean.shallow_clone())) };
     let phases = vec![phase(300, vec![plan(LevelName::Velocity, objective, 1, 0.1)], vec![])];
     let source = StandardNormal::new(&[2]);
     let pairing = Pairing::Drawn { source: &source, data: &Point, coupling: &Independent };

@@ -4,8 +4,8 @@ mod common;
 
 use common::Independent;
 use common::line::{Point, phase, plan, system, trainer};
-use std::cell::RefCell;
-use std::rc::Rc;
+
+use std::sync::{Arc, Mutex};
 use strait_core::{
     Batch, Error, Loss, Models, Objective, Sampling, Seed, Segments, StandardNormal, Stream, TrajectoryDataset,
 };
@@ -13,7 +13,7 @@ use strait_optim::objectives::{FlowMatching, LagrangianDistillation, MeanFlow, T
 use strait_optim::{LevelName, LevelPlan, OptimError, Pairing, Phase, Spans, Times, Trainer};
 use tch::{Device, Kind, Tensor};
 
-type Seen = Rc<RefCell<Vec<Batch>>>;
+type Seen = Arc<Mutex<Vec<Batch>>>;
 
 /// Keeps what every batch is made of.
 struct Witness(Seen, Sampling);
@@ -22,7 +22,7 @@ impl Objective for Witness {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
         let later = batch.later.as_ref().map(Tensor::copy);
         let Batch { x0, x1, t, .. } = batch;
-        self.0.borrow_mut().push(Batch {
+        self.0.lock().unwrap().push(Batch {
             x0: x0.copy(),
             x1: x1.copy(),
             t: t.copy(),
@@ -51,8 +51,8 @@ fn a_share_of_a_batch_has_later_times() {
     let level =
         LevelPlan { spans, times, ..plan(LevelName::Velocity, Witness(seen.clone(), Sampling::Spans), 1, 1e-3) };
     let mut trainer = trainer(vec![phase(40, vec![level], vec![])], &[]).unwrap();
-    (0..40).for_each(|_| trainer.turn().unwrap());
-    let seen = seen.borrow();
+    (0..40).for_each(|_| trainer.iterate().unwrap());
+    let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 40);
     let (mut early, mut ends) = (0, vec![]);
     for batch in seen.iter() {
@@ -72,7 +72,7 @@ fn a_share_of_a_batch_has_later_times() {
 
 #[test]
 fn laws_of_two_times_that_train_no_flow_map_are_refused() {
-    let refused = |spans, objective: Box<dyn Objective>, batch| {
+    let refused = |spans, objective: Box<dyn Objective + Send>, batch| {
         let mut level = plan(LevelName::Velocity, FlowMatching, 1, 0.1);
         level.terms[0].objective = objective;
         let level = LevelPlan { spans, batch, ..level };
@@ -122,8 +122,8 @@ fn segments_come_as_they_were_stored() {
     let level = plan(LevelName::Velocity, Witness(seen.clone(), Sampling::Segments), 1, 1e-3);
     let phases = vec![phase(3, vec![level], vec![])];
     let mut trainer = Trainer::new(system(&[]), phases, Pairing::Trajectories(&Tens), Seed(5)).unwrap();
-    (0..3).for_each(|_| trainer.turn().unwrap());
-    let seen = seen.borrow();
+    (0..3).for_each(|_| trainer.iterate().unwrap());
+    let seen = seen.lock().unwrap();
     for batch in seen.iter() {
         assert_eq!(batch.x1, &batch.x0 * 10.0);
         assert_eq!((batch.t.max().double_value(&[]), batch.t.min().double_value(&[])), (0.25, 0.25));
@@ -140,7 +140,7 @@ fn segments_and_pairs_do_not_stand_for_each_other() {
         Some(OptimError::Plan { problem }) => problem,
         other => panic!("{other:?}"),
     };
-    let with = |objective: Box<dyn Objective>, noise| {
+    let with = |objective: Box<dyn Objective + Send>, noise| {
         let mut level = plan(LevelName::Velocity, FlowMatching, 1, 0.1);
         level.terms[0].objective = objective;
         vec![phase(5, vec![LevelPlan { noise, ..level }], vec![])]

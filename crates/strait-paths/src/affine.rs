@@ -136,7 +136,7 @@ impl<F: TimeFunction> Affine<F> {
         Tensor::zeros([n, d * d], (entries.kind(), entries.device())).scatter(1, &index, entries).view([n, d, d])
     }
 
-    /// The points at t of Q sources (N, Q, d) on the paths to each of N ends (N, d), with `parts` of ends and times.
+    /// The points at t of Q sources (N, Q, d) on the paths to each of N endpoints (N, d), with `parts` of endpoints and times.
     fn place(&self, parts: &Parts, x0: &Tensor, x1: &Tensor, t: &Tensor, order: Order) -> Jet {
         let each = |jet: &Jet| jet.view(|v| v.unsqueeze(1));
         let mut moved = each(&parts.log_scale).exp().times(&Jet::constant(x0));
@@ -149,7 +149,7 @@ impl<F: TimeFunction> Affine<F> {
         line.plus(&time.times(&rest).times(&each(&parts.shift)))
     }
 
-    /// The sources (N, Q, d) of the paths to each of N ends through Q points, and log-determinants (N,).
+    /// The sources (N, Q, d) of the paths to each of N endpoints through Q points, and log-determinants (N,).
     fn sources(&self, parts: &Parts, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> (Tensor, Tensor) {
         let s = t.view([-1, 1, 1]);
         let moved = (x_t - &s * x1.unsqueeze(1)) / (1f64 - &s) - &s * parts.shift.value().unsqueeze(1);
@@ -204,21 +204,21 @@ impl<F: TimeFunction> InvertibleInterpolant for Affine<F> {
         Ok(Inverted { x0: x0.view_as(x_t), log_det })
     }
 
-    /// The network sees ends and times alone: T K rows of it serve T K Q paths.
+    /// The network sees endpoints and times alone: T K rows of it serve T K Q paths.
     fn through(&self, at: Points<'_>) -> Result<ConditionalPaths, Error> {
         let size = at.check()?;
         check_before_end(INVERSE, at.t)?;
-        let [times, ends, points] = [size[0], size[1], size[2]];
+        let [times, endpoints, points] = [size[0], size[1], size[2]];
         let d = self.config.dimensions;
-        let (x1, t) = at.ends();
+        let (x1, t) = at.endpoints();
         let x1 = x1.flatten(1, -1);
         let parts = self.parts(&self.numbers(&x1, &t, Order::First)?, &t, Order::First);
-        let x_t = at.x_t.flatten(2, -1).unsqueeze(1).expand([times, ends, points, d], false).flatten(0, 1);
+        let x_t = at.x_t.flatten(2, -1).unsqueeze(1).expand([times, endpoints, points, d], false).flatten(0, 1);
         let (x0, log_det) = self.sources(&parts, &x_t, &x1, &t);
         let velocity = self.place(&parts, &x0, &x1, &t, Order::First).first();
         Ok(ConditionalPaths {
             x0: x0.view(size.as_slice()),
-            log_det: log_det.view([times, ends, 1]).expand(&size[..3], false),
+            log_det: log_det.view([times, endpoints, 1]).expand(&size[..3], false),
             velocity: velocity.view(size.as_slice()),
         })
     }

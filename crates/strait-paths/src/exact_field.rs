@@ -1,4 +1,4 @@
-use crate::straightness::{Along, Moving, material_derivative};
+use crate::material_derivative::{Along, Moving, material_derivative};
 use std::cell::Cell;
 use strait_autodiff::inside_jvp;
 use strait_core::{
@@ -155,7 +155,7 @@ impl<'a> ExactField<'a> {
         Ok(self.over(Points { x_t: x, x1: &self.candidates, t }, &marginal)?.velocity)
     }
 
-    /// A marginal in parts of at most `pairs_at_once` pairs, over times, points and ends.
+    /// A marginal in parts of at most `pairs_at_once` pairs, over times, points and endpoints.
     fn over(&self, at: Points<'_>, marginal: &Part<'_>) -> Result<Marginal, Error> {
         let size = at.check()?;
         let [times, k, q] = [size[0], size[1], size[2]];
@@ -193,14 +193,14 @@ impl<'a> ExactField<'a> {
 /// A marginal at points that are few enough.
 type Part<'a> = dyn Fn(Points<'_>) -> Result<Marginal, Error> + 'a;
 
-/// The marginal over all ends, `part` at once.
+/// The marginal over all endpoints, `part` at once.
 fn over_ends(part: i64, at: Points<'_>, marginal: &Part<'_>) -> Result<Marginal, Error> {
     let k = at.x1.size()[0];
-    let ends = |from: i64| {
+    let endpoints = |from: i64| {
         let x1 = at.x1.narrow(0, from, part.min(k - from));
         marginal(Points { x1: &x1, ..at })
     };
-    (part..k).step_by(part as usize).try_fold(ends(0)?, |whole, from| Ok(whole.join(&ends(from)?)))
+    (part..k).step_by(part as usize).try_fold(endpoints(0)?, |whole, from| Ok(whole.join(&endpoints(from)?)))
 }
 
 /// The marginals of `n` rows along an axis, `part` rows at once.

@@ -72,7 +72,7 @@ impl<F: Bijection> InvertibleInterpolant for Glow<F> {
         Ok(Inverted { x0: back.value, log_det })
     }
 
-    /// For vectors under a standard normal source and a flow that can be lowered, by a kernel: what ends and times make of
+    /// For vectors under a standard normal source and a flow that can be lowered, by a kernel: what endpoints and times make of
     /// the flow is made once, for all points.
     fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
         let size = at.check()?;

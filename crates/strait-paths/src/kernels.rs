@@ -20,7 +20,7 @@ mod some {
     use strait_kernels::{AffinePaths, ChainPaths, MarginalField, lower};
     pub(crate) use strait_kernels::{affine_curve, posterior};
 
-    /// The marginal of affine paths, of the numbers that their network makes of ends and times.
+    /// The marginal of affine paths, of the numbers that their network makes of endpoints and times.
     pub(crate) fn affine_field(numbers: &Jet, bound: f64, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
         let (x, x1) = (at.x_t.flatten(2, -1), at.x1.flatten(1, -1));
         let paths = AffinePaths { numbers, bound, x: &x, x1: &x1, t: at.t };

@@ -8,7 +8,7 @@ use tch::Tensor;
 /// $$ g(t) = t + \sum_{k=1}^{n-1} \Bigl(c_k - \frac kn\Bigr) \binom nk t^k (1-t)^{n-k}, \qquad
 ///    c_k = \sum_{i \le k} \operatorname{softmax}(\gamma)_i $$
 ///
-/// and h likewise. Coefficients that rise make a polynomial that rises; the sum vanishes at both ends, so they are
+/// and h likewise. Coefficients that rise make a polynomial that rises; the sum vanishes at both endpoints, so they are
 /// exact. Logits $\gamma = 0$ make $g(t) = t$, up to rounding.
 #[derive(Debug)]
 pub struct Monotone {

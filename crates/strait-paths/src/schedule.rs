@@ -26,7 +26,7 @@ use tch::{Kind, Tensor};
 pub enum Schedule {
     /// $a = \cos(\pi t/2),\ b = \sin(\pi t/2)$: $a^2 + b^2 = 1$ keeps the variance of independent unit-variance pairs.
     Trigonometric,
-    /// The trigonometric path re-timed by $1 - (1-t)^4(1+4t)$, whose rate is $20 t(1-t)^3$: at rest at both ends, $u = 0$
+    /// The trigonometric path re-timed by $1 - (1-t)^4(1+4t)$, whose rate is $20 t(1-t)^3$: at rest at both endpoints, $u = 0$
     /// at $t = 0$ and at $t = 1$, and nearly so over the last quarter.
     Resting,
     /// The variance-preserving diffusion (Song et al., arXiv 2011.13456) run from noise to data, its rate growing
@@ -35,7 +35,7 @@ pub enum Schedule {
     /// $$ b(t) = \frac{e^{-\beta(1-t)^2/4} - e^{-\beta/4}}{1 - e^{-\beta/4}}, \qquad a = \sqrt{1 - b^2} $$
     ///
     /// The diffusion itself leaves $e^{-\beta/4}$ of the data in the noise (0.7 per cent at $\beta = 20$) and a rate
-    /// above 0 at the data makes the velocity infinite there; here both ends are exact, and all is smooth on [0, 1).
+    /// above 0 at the data makes the velocity infinite there; here both endpoints are exact, and all is smooth on [0, 1).
     VariancePreserving {
         /// $\beta$, above 0.
         beta: f64,
@@ -105,7 +105,7 @@ fn setting(what: &'static str, value: f64, must: &'static str) -> Result<Weights
     Err(Error::Setting { what, value, must })
 }
 
-/// The weights with their values at both ends set exactly: floating point misses them.
+/// The weights with their values at both endpoints set exactly: floating point misses them.
 fn pinned(a: &Jet, b: &Jet, t: &Tensor) -> Weights {
     let (start, end) = (t.eq(0.0), t.eq(1.0));
     let pin = |jet: &Jet, one: &Tensor, zero: &Tensor| {

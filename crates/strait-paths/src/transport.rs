@@ -2,7 +2,7 @@ use crate::Schedule;
 use crate::linear::check;
 use crate::velocity::push;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Error, Interpolant, PathCurve, PathSample, Source, own_ends, per_sample};
+use strait_core::{Bijection, Condition, Error, Interpolant, PathCurve, PathSample, Source, own_endpoints, per_sample};
 use tch::Tensor;
 
 /// A path through the latent space of a map T that carries the source to the data:
@@ -38,7 +38,7 @@ pub struct Transport<T> {
     map: T,
 }
 
-/// The path in the latent space: where it rests, at both ends, the velocity knows nothing of the other end.
+/// The path in the latent space: where it rests, at both endpoints, the velocity knows nothing of the other end.
 const LATENT: Schedule = Schedule::Resting;
 
 impl<T: Bijection> Transport<T> {
@@ -83,7 +83,7 @@ impl<T: Bijection> Interpolant for Transport<T> {
     /// Of the latent points, $E[u \mid z]$: where two of them have one image, still a velocity whose mean there is that of
     /// the marginal field.
     fn marginal_at(&self, source: &dyn Source, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        check(x0, &own_ends(x0, x1)?, t)?;
+        check(x0, &own_endpoints(x0, x1)?, t)?;
         self.push_sample(LATENT.marginal_at(source, x0, &self.latent(x1)?, t)?, t)
     }
 }

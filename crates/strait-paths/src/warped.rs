@@ -10,7 +10,7 @@ use tch::Tensor;
 ///
 /// $$ x_t = \Psi_t(z_t), \qquad z_t = \text{the base path}, \qquad \Psi_0 = \Psi_1 = \mathrm{id} $$
 ///
-/// That the bijection is the identity at both ends is its own promise (a gate of $t(1-t)$). All conditional paths pass
+/// That the bijection is the identity at both endpoints is its own promise (a gate of $t(1-t)$). All conditional paths pass
 /// through one and the same map, so the marginal field is the base's, carried along (the effective sample size
 /// is the base's too):
 ///

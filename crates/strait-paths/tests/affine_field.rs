@@ -37,8 +37,8 @@ struct Setup {
 }
 
 impl Setup {
-    /// Q points at each of three times and K ends, `spread` apart.
-    fn new(event: &[i64], mixing: Mixing, [points, ends]: [i64; 2], spread: f64, kind: Kind) -> Self {
+    /// Q points at each of three times and K endpoints, `spread` apart.
+    fn new(event: &[i64], mixing: Mixing, [points, endpoints]: [i64; 2], spread: f64, kind: Kind) -> Self {
         let mut parameters = Parameters::new(Seed(3), kind, Device::Cpu);
         let case = Case { batch: 1, event: event.to_vec(), seed: 5 };
         let path = affine(mixing)(&case, &mut parameters.root()).unwrap();
@@ -52,7 +52,7 @@ impl Setup {
             let _ = tch::no_grad(|| p.shallow_clone().f_add_(&noise).unwrap());
         }
         let t = Tensor::from_slice(&[0.05f64, 0.5, 0.9]).to_kind(kind);
-        Self { path, parameters, x: normal(1, &[3, points]) * spread, x1: normal(2, &[ends]) * spread, t }
+        Self { path, parameters, x: normal(1, &[3, points]) * spread, x1: normal(2, &[endpoints]) * spread, t }
     }
 
     fn shape(&self) -> Vec<i64> {
@@ -89,9 +89,9 @@ fn apart(a: &Tensor, b: &Tensor) -> f64 {
 fn the_kernel_is_the_marginal_with_its_gradients() {
     for mixing in [Mixing::Triangular, Mixing::Diagonal] {
         for event in [&[1i64] as &[i64], &[2], &[3], &[8], &[1, 2, 2]] {
-            // Fewer ends than lanes, as many, and more; and far apart, where most weights are nothing.
-            for (ends, spread) in [(1, 1.0), (3, 1.0), (8, 1.5), (21, 1.0), (21, 12.0)] {
-                let setup = Setup::new(event, mixing, [5, ends], spread, Kind::Double);
+            // Fewer endpoints than lanes, as many, and more; and far apart, where most weights are nothing.
+            for (endpoints, spread) in [(1, 1.0), (3, 1.0), (8, 1.5), (21, 1.0), (21, 12.0)] {
+                let setup = Setup::new(event, mixing, [5, endpoints], spread, Kind::Double);
                 let source = StandardNormal::new(&setup.shape());
                 // Far apart, log-weights of some ten thousand are rounded before their differences are taken.
                 let tolerance = if spread > 2.0 { 1e-9 } else { 1e-10 };
@@ -99,7 +99,10 @@ fn the_kernel_is_the_marginal_with_its_gradients() {
                 for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
                     assert_eq!(a.size(), b.size());
                     let off = apart(a, b);
-                    assert!(off < tolerance, "{mixing:?} {event:?}, {ends} ends {spread} apart, tensor {i}: {off:e}");
+                    assert!(
+                        off < tolerance,
+                        "{mixing:?} {event:?}, {endpoints} endpoints {spread} apart, tensor {i}: {off:e}"
+                    );
                 }
             }
         }

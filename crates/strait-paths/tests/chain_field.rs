@@ -55,8 +55,8 @@ fn build(flow: Flow, d: i64, scope: &mut Scope<'_>) -> Result<Box<dyn flows::Lay
 }
 
 impl Setup {
-    /// Q points at each of three times and K ends, `spread` apart.
-    fn new(flow: Flow, d: i64, [points, ends]: [i64; 2], spread: f64, kind: Kind) -> Self {
+    /// Q points at each of three times and K endpoints, `spread` apart.
+    fn new(flow: Flow, d: i64, [points, endpoints]: [i64; 2], spread: f64, kind: Kind) -> Self {
         let mut parameters = Parameters::new(Seed(3), kind, Device::Cpu);
         let path = Glow::new(build(flow, d, &mut parameters.root()).unwrap());
         for (i, p) in parameters.tensors().iter().enumerate() {
@@ -65,7 +65,7 @@ impl Setup {
         }
         let t = Tensor::from_slice(&[0.05f64, 0.5, 0.9]).to_kind(kind);
         let x = normal(1, &[3, points, d], kind) * spread;
-        Self { path, parameters, x, x1: normal(2, &[ends, d], kind) * spread, t }
+        Self { path, parameters, x, x1: normal(2, &[endpoints, d], kind) * spread, t }
     }
 
     /// The values, and the gradients in the points and in every parameter of a sum that sees each value.
@@ -85,7 +85,7 @@ impl Setup {
             let at = Points { x_t: x, x1: &self.x1, t: &self.t };
             let source = StandardNormal::new(&self.x1.size()[1..]);
             let MovingMarginal { marginal, derivative } = self.path.moving_marginal(&source, at).unwrap().unwrap();
-            // Its gradient is by definition that of twice the log-weight; its value says how many ends count.
+            // Its gradient is by definition that of twice the log-weight; its value says how many endpoints count.
             let square = marginal.effective().detach();
             assert!(square.min().double_value(&[]) > 0.999);
             [marginal.velocity, derivative, marginal.log_weight]
@@ -115,7 +115,7 @@ const FLOWS: [Flow; 6] = [
     Flow::Glow,
     Flow::Blind,
     Flow::Couplings(Gate::Start),
-    Flow::Couplings(Gate::Ends),
+    Flow::Couplings(Gate::Endpoints),
     Flow::Couplings(Gate::Open),
     Flow::Couplings(Gate::Timeless),
 ];
@@ -124,16 +124,16 @@ const FLOWS: [Flow; 6] = [
 fn the_kernel_is_the_marginal_with_its_gradients() {
     for flow in FLOWS {
         for d in [1, 2, 3, 8] {
-            // Fewer ends than lanes, as many, and more; and far apart, where most weights are nothing.
-            for (ends, spread) in [(1, 1.0), (4, 1.0), (13, 1.0), (13, 6.0)] {
-                let setup = Setup::new(flow, d, [3, ends], spread, Kind::Double);
+            // Fewer endpoints than lanes, as many, and more; and far apart, where most weights are nothing.
+            for (endpoints, spread) in [(1, 1.0), (4, 1.0), (13, 1.0), (13, 6.0)] {
+                let setup = Setup::new(flow, d, [3, endpoints], spread, Kind::Double);
                 let tolerance = if spread > 2.0 { 1e-8 } else { 1e-10 };
                 for (i, (a, b)) in setup.by_kernel().iter().zip(&setup.by_operations()).enumerate() {
                     assert_eq!(a.size(), b.size());
                     let off = apart(a, b);
                     assert!(
                         off < tolerance,
-                        "{flow:?}, {d} dimensions, {ends} ends {spread} apart, tensor {i}: {off:e}"
+                        "{flow:?}, {d} dimensions, {endpoints} endpoints {spread} apart, tensor {i}: {off:e}"
                     );
                 }
             }

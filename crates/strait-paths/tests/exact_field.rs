@@ -1,4 +1,4 @@
-//! The exact field against the closed forms of Gaussian ends, and its refusals.
+//! The exact field against the closed forms of Gaussian endpoints, and its refusals.
 
 mod common;
 
@@ -134,8 +134,8 @@ fn the_straight_pair_is_straight_and_one_step_is_exact() {
     }
 }
 
-/// The field over given ends: for schedules the exact one, for a transport path with little of the noise, and the less the
-/// more ends.
+/// The field over given endpoints: for schedules the exact one, for a transport path with little of the noise, and the less the
+/// more endpoints.
 #[test]
 fn the_marginal_at_pairs_is_the_exact_field_over_the_ends() {
     let (x0, x1, t) = (normal(&[40, 2], 1), target(60, 2), Tensor::linspace(0.0, 0.95, 40, DOUBLE));
@@ -167,7 +167,7 @@ fn the_marginal_at_pairs_is_the_exact_field_over_the_ends() {
 }
 
 /// Between N(0, 1) and N(0, 4) the linear path's field is $g x$, $g = (5t - 1)/((1-t)^2 + 4t^2)$. At three pairs, over
-/// their ends and two more, the marginal has that mean, by its product with x, and less spread than the pairs' own
+/// their endpoints and two more, the marginal has that mean, by its product with x, and less spread than the pairs' own
 /// velocities.
 #[test]
 fn the_marginal_at_few_pairs_has_no_bias() {
@@ -293,7 +293,7 @@ fn it_refuses_pairs_that_are_not_independent_and_the_end() {
     assert!(field.velocity(&x.narrow(1, 0, 1), &end).is_err());
 }
 
-/// Everything of no points is empty; a marginal over no ends is nothing at all.
+/// Everything of no points is empty; a marginal over no endpoints is nothing at all.
 #[test]
 fn no_points_have_a_field_and_no_ends_have_none() {
     let source = StandardNormal::new(&[2]);

@@ -5,7 +5,7 @@ mod common;
 use common::{Net, affine};
 use strait_core::{
     Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, PathCurve, PathSample, Points, Scope, Source,
-    StandardNormal, event_size, own_ends, per_sample,
+    StandardNormal, event_size, own_endpoints, per_sample,
 };
 use strait_laws::interpolant::{Case, Law, check, check_invertible};
 use strait_paths::{Affine, Mixing};
@@ -93,7 +93,7 @@ impl Interpolant for Faulty {
         match self.0 {
             Fault::MarginalOfNothing => Ok(PathSample { x_t, velocity: velocity * 0.0 }),
             Fault::MarginalWeighsEndsAlike => {
-                let x_t = self.1.position(x0, &own_ends(x0, x1)?, t)?;
+                let x_t = self.1.position(x0, &own_endpoints(x0, x1)?, t)?;
                 let paths = self.1.through(Points { x_t: &x_t.unsqueeze(1), x1, t })?;
                 let mean = paths.velocity.mean_dim([1i64].as_slice(), false, x_t.kind());
                 Ok(PathSample { x_t, velocity: mean.squeeze_dim(1) })

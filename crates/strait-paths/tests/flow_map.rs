@@ -91,7 +91,7 @@ impl FlowMap for Faulty {
                 let u = self.1.average_velocity(x, s, t)?;
                 &u + (u.mean_dim(Some([0i64].as_slice()), true, u.kind()) - &u) * 1e-6
             }
-            // The average of the two ends in place of that of all between.
+            // The average of the two endpoints in place of that of all between.
             Fault::OtherMap => (self.1.velocity(x, s)? + self.1.velocity(&self.1.carry(x, s, t)?, t)?) * 0.5,
             Fault::OtherField => self.1.average_velocity(x, s, t)? * per_sample(&(1f64 + (t - s) * 0.1), x),
             _ => self.1.average_velocity(x, s, t)?,

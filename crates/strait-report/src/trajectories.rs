@@ -58,7 +58,7 @@ pub struct TrajectoryPanel {
     pub paths: Vec<Vec<[f64; 2]>>,
     /// Points behind the paths, such as the data; may be empty.
     pub background: Vec<[f64; 2]>,
-    /// Whether to dash the straight line between the ends of each path.
+    /// Whether to dash the straight line between the endpoints of each path.
     pub chords: bool,
 }
 
@@ -115,7 +115,7 @@ impl Trajectories {
         self.panels.iter().flat_map(|panel| &panel.paths)
     }
 
-    /// The sources and the background say where things should be; without a background the ends
+    /// The sources and the background say where things should be; without a background the endpoints
     /// have to.
     fn plane(&self) -> Plane {
         let background = || self.panels.iter().flat_map(|panel| &panel.background);
@@ -145,7 +145,7 @@ impl Trajectories {
             scene.dot((start + 5.0 + 10.0 * i as f64, 9.0), 3.5, ink, 1.0);
         }
         if self.panels.iter().any(|panel| panel.chords) {
-            let start = entry(scene, 26.0, "straight line between the same ends");
+            let start = entry(scene, 26.0, "straight line between the same endpoints");
             scene.line(vec![(start, 9.0), (start + 26.0, 9.0)], chord());
         }
         if self.panels.iter().any(|panel| !panel.background.is_empty()) {
@@ -170,7 +170,7 @@ impl Trajectories {
     fn alt(&self) -> String {
         let mut alt = String::from("Paths in the plane.");
         for panel in &self.panels {
-            let chords = if panel.chords { " beside the straight lines between their ends" } else { "" };
+            let chords = if panel.chords { " beside the straight lines between their endpoints" } else { "" };
             alt.push_str(&format!(" {}: {} paths{chords}.", panel.title, panel.paths.len()));
         }
         alt

@@ -1,7 +1,5 @@
-//! What can be wrong with two clouds of points.
+//! What can be wrong with points, with their costs and with what is stored of them.
 
-use crate::assignment::AssignmentError;
-use crate::sinkhorn::SinkhornError;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -83,6 +81,70 @@ pub enum PointsError {
 
 fn gib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 30)
+}
+
+/// Why an assignment problem is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssignmentError {
+    /// There is nothing to assign.
+    #[error("an assignment needs at least one row and one column")]
+    Empty,
+    /// Rows and columns differ in number.
+    #[error("an assignment needs as many columns as rows: {rows} rows, {columns} columns")]
+    NotSquare {
+        /// The rows of the cost matrix, or the source points.
+        rows: usize,
+        /// The columns of the cost matrix, or the target points.
+        columns: usize,
+    },
+    /// A cost is NaN or infinite.
+    #[error("cost ({row}, {column}) is {value}")]
+    NonFinite {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The cost.
+        value: f64,
+    },
+}
+
+/// Why the Sinkhorn iteration gave no plan.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkhornError {
+    /// The regularisation is not a positive number.
+    #[error("the regularisation is {0}, and must be positive")]
+    Epsilon(f64),
+    /// There are no costs.
+    #[error("entropic transport needs at least one row and one column")]
+    Empty,
+    /// A cost is NaN or infinite.
+    #[error("cost ({row}, {column}) is {value}")]
+    NonFinite {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The cost.
+        value: f64,
+    },
+    /// The marginals were still off after the last iteration.
+    #[error(
+        "Sinkhorn did not converge: marginal error {marginal_error:.2e} after {iterations} iterations at epsilon \
+         {epsilon}, tolerance {tolerance:e}; raise epsilon, the tolerance or the iterations"
+    )]
+    NotConverged {
+        /// How many iterations were made.
+        iterations: usize,
+        /// What the rows' sums were off by.
+        marginal_error: f64,
+        /// What was allowed.
+        tolerance: f64,
+        /// The regularisation.
+        epsilon: f64,
+    },
 }
 
 /// Why a distance between two clouds could not be computed.

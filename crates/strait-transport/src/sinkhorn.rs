@@ -1,7 +1,7 @@
 //! Entropic optimal transport in the log domain, and the Sinkhorn divergence.
 
 use crate::distances::Distances;
-use crate::error::TransportError;
+use crate::error::{SinkhornError, TransportError};
 use ndarray::{ArrayView1, ArrayView2};
 
 /// Terms of a sum of exponentials that lie this far below the largest are dropped: together under $n \cdot 4 \cdot
@@ -30,43 +30,6 @@ impl Sinkhorn {
     pub fn new(epsilon: f64) -> Self {
         Self { epsilon, tolerance: 1e-3, max_iterations: 10_000 }
     }
-}
-
-/// Why the iteration gave no plan.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SinkhornError {
-    /// The regularisation is not a positive number.
-    #[error("the regularisation is {0}, and must be positive")]
-    Epsilon(f64),
-    /// There are no costs.
-    #[error("entropic transport needs at least one row and one column")]
-    Empty,
-    /// A cost is NaN or infinite.
-    #[error("cost ({row}, {column}) is {value}")]
-    NonFinite {
-        /// Its row.
-        row: usize,
-        /// Its column.
-        column: usize,
-        /// The cost.
-        value: f64,
-    },
-    /// The marginals were still off after the last iteration.
-    #[error(
-        "Sinkhorn did not converge: marginal error {marginal_error:.2e} after {iterations} iterations at epsilon \
-         {epsilon}, tolerance {tolerance:e}; raise epsilon, the tolerance or the iterations"
-    )]
-    NotConverged {
-        /// How many iterations were made.
-        iterations: usize,
-        /// What the rows' sums were off by.
-        marginal_error: f64,
-        /// What was allowed.
-        tolerance: f64,
-        /// The regularisation.
-        epsilon: f64,
-    },
 }
 
 /// The solution of an entropic transport problem.

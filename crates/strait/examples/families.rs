@@ -69,7 +69,7 @@ fn trained(config: &InterpolantConfig, pairing: Pairing<'_>) -> Outcome<System> 
     let velocity = Box::new(Mlp::new(&network, &mut field.root())?);
     let learns = path.count() > 0;
     let mut levels = vec![Level::new(LevelName::Velocity, field, &[])?];
-    let phase = |name: &str, turns, levels, fresh| Phase { name: name.into(), turns, levels, fresh };
+    let phase = |name: &str, iterations, levels, fresh| Phase { name: name.into(), iterations, levels, fresh };
     let mut phases = vec![];
     if learns {
         levels.push(Level::new(level, path, &[])?);
@@ -202,7 +202,7 @@ fn main() -> Outcome<()> {
         Trajectories {
             id: "conditional-paths".into(),
             title: "Conditional paths".into(),
-            caption: "Forty pairs, the same in every panel. Dashed: the straight line between their ends.".into(),
+            caption: "Forty pairs, the same in every panel. Dashed: the straight line between their endpoints.".into(),
             panels: conditional,
         }
         .draw()?,

@@ -34,12 +34,12 @@ const SIDE: i64 = 96;
 const REACH: f64 = 12.0;
 const FAR: f64 = 6.0;
 
-/// What the path is trained by: candidates, points and times of a turn, the last time, turns and the rate.
+/// What the path is trained by: candidates, points and times of an iteration, the last time, iterations and the rate.
 const CANDIDATES: i64 = 4096;
 const QUERIES: i64 = 128;
 const TIMES: i64 = 8;
 const UNTIL: f64 = 0.98;
-const TURNS: u64 = 1500;
+const ITERATIONS: u64 = 1500;
 const RATE: f64 = 4e-3;
 
 /// An affine path after its training.
@@ -60,8 +60,8 @@ fn trained(data: &ToyDataset, seed: Seed) -> Outcome<System> {
     let first = vec![common::plan(LevelName::Interpolant, Term::of(objective), 1, CANDIDATES + QUERIES, RATE)];
     let last = vec![common::plan(LevelName::Velocity, Term::of(FlowMatching), 1, 16, 1e-3)];
     let phases = vec![
-        Phase { name: "straight".into(), turns: TURNS, fresh: vec![], levels: first },
-        Phase { name: "final".into(), turns: 1, fresh: vec![LevelName::Velocity], levels: last },
+        Phase { name: "straight".into(), iterations: ITERATIONS, fresh: vec![], levels: first },
+        Phase { name: "final".into(), iterations: 1, fresh: vec![LevelName::Velocity], levels: last },
     ];
     let system = System { interpolant: path.path, velocity, levels };
     let pairing = Pairing::Drawn { source: &source, data, coupling: &Independent };

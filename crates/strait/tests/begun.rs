@@ -38,12 +38,12 @@ fn what_is_measured_of_half_a_training_says_so() {
         fs::remove_dir_all(checkpoint).unwrap();
     }
     let summary = evaluated();
-    let stands = |summary: &serde_json::Value| summary["warnings"].to_string().contains("stands at turn");
+    let stands = |summary: &serde_json::Value| summary["warnings"].to_string().contains("stands at iteration");
     assert!(!stands(&summary), "{summary}");
     fs::remove_dir_all(newest(&run)).unwrap();
     let summary = evaluated();
     let first = summary["warnings"][0].as_str().unwrap();
-    assert!(first.contains("turn 130 of 140"), "{first}");
+    assert!(first.contains("iteration 130 of 140"), "{first}");
     assert!(fs::read_to_string(run.join("report/index.html")).unwrap().contains(first));
 }
 
@@ -66,8 +66,8 @@ fn a_training_does_not_go_on_with_other_settings() {
     place.train("a");
     let path = place.path("runs/a/config.toml");
     let config = fs::read_to_string(&path).unwrap();
-    let (before, last) = config.rsplit_once("turns = 60").unwrap();
-    fs::write(&path, format!("{before}turns = 90{last}")).unwrap();
+    let (before, last) = config.rsplit_once("iterations = 60").unwrap();
+    fs::write(&path, format!("{before}iterations = 90{last}")).unwrap();
     for arguments in [&["train", "--resume", "a"][..], &["sample", "a"], &["evaluate", "a"]] {
         let (line, code) = place.refusal(arguments);
         assert!(line.contains("runs/a") && line.contains("other settings (`phase`)") && code == 1, "{line}");

@@ -327,7 +327,7 @@ fn a_method_that_fails_leaves_the_others_theirs() {
     let overflow = "phase.1.level.1.plus=[{ objective = { name = \"energy\", acceleration = 0.0 }, weight = 1e39 }]";
     for (setting, said) in [(overflow, "is not finite"), (floor, "below the floor of 31")] {
         let place = Place::new();
-        place.write("tiny.toml", TINY.replace("turns = 60", "turns = 120"));
+        place.write("tiny.toml", TINY.replace("iterations = 60", "iterations = 120"));
         let more = ["--set", setting, "--seeds", "2", "--name", "c"];
         let output = place.run(&[&["compare", "tiny.toml", "--methods", "learned,linear"], &more[..]].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -128,7 +128,7 @@ fn each_kind_of_fault_is_noticed() {
         ("cargo xtask train moons --cuda --set 'evaluate.nfe=[1, 2]'", None),
         ("cargo xtask train moons --fast", Some("--fast")),
         ("cargo xtask train moon", Some("moons")),
-        ("cargo xtask train moons --set phase.0.turn=3", Some("turn")),
+        ("cargo xtask train moons --set phase.0.iteration=3", Some("iteration")),
         ("cargo xtask train [PRESET] [--fast]", Some("fast")),
         ("cargo xtask sample RUN --nfe N", None),
         ("cargo xtask sample RUN --nfe few", Some("few")),

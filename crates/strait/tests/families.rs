@@ -1,5 +1,6 @@
 //! Every family of paths as a config writes it.
 
+use std::thread;
 use strait::build;
 use strait::config::{COUPLINGS, Config, DATASETS, FAMILIES, InterpolantConfig, OBJECTIVES, VELOCITIES, load, preset};
 use strait_core::Seed;
@@ -40,11 +41,17 @@ fn each_is_built_for_vectors_and_for_images_and_keeps_its_ends() {
             assert_eq!(path.as_invertible().is_some(), family.is_invertible, "{text}");
             let shape = [&[3], event].concat();
             let x = |seed| Seed(seed).stream("x").at(0).normal(&shape, Kind::Float, Device::Cpu).unwrap();
-            let ends = [0.0, 1.0].map(|t| {
-                let t = Tensor::full([3], t, (Kind::Float, Device::Cpu));
-                path.at(&x(1), &x(2), &t).unwrap().x_t
+            let pair = (x(1), x(2));
+            // In another thread, where a model may be sent.
+            let endpoints = thread::spawn(move || {
+                let times = [0.0, 1.0].map(|t| Tensor::full([3], t, (Kind::Float, Device::Cpu)));
+                times.map(|t| path.at(&pair.0, &pair.1, &t).unwrap().x_t)
             });
-            assert!(ends[0].allclose(&x(1), 0.0, 1e-5, false) && ends[1].allclose(&x(2), 0.0, 1e-5, false), "{text}");
+            let endpoints = endpoints.join().unwrap();
+            assert!(
+                endpoints[0].allclose(&x(1), 0.0, 1e-5, false) && endpoints[1].allclose(&x(2), 0.0, 1e-5, false),
+                "{text}"
+            );
         }
     }
 }

@@ -112,7 +112,7 @@ fn targets() -> Vec<Target> {
         ]
     };
     let sets = || {
-        ["seed=3", "velocity={ family = \"mlp\", hidden = [8, 8] }", "evaluate.nfe=[1,2,4]", "phase.0.turns=1000"]
+        ["seed=3", "velocity={ family = \"mlp\", hidden = [8, 8] }", "evaluate.nfe=[1,2,4]", "phase.0.iterations=1000"]
             .map(|set| set.as_bytes().to_vec())
             .to_vec()
     };
@@ -122,7 +122,7 @@ fn targets() -> Vec<Target> {
             .to_vec()
     };
     let states = || {
-        vec![br#"{"version":1,"position":{"phase":0,"turn":40,"step":40,"batches":120},"threads":1,"wall_seconds":1.5,"turns":[100],"draws":2}"#.to_vec()]
+        vec![br#"{"version":1,"position":{"phase":0,"iteration":40,"step":40,"batches":120},"threads":1,"wall_seconds":1.5,"iterations":[100],"draws":2}"#.to_vec()]
     };
     let csv = || {
         let row = |k: usize| {

@@ -86,22 +86,22 @@ fn clothes_by_each_network_of_images_and_on_to_the_bit() {
     let unet = [
         "velocity.channels=8",
         "velocity.embedding=8",
-        "phase.0.turns=3",
+        "phase.0.iterations=3",
         "phase.0.level.0.batch=8",
-        "phase.1.turns=3",
+        "phase.1.iterations=3",
         "phase.1.level.0.batch=8",
     ];
     done(&place, &arguments("fashion-mnist", "unet", &unet));
     let run = place.path("runs/unet");
     assert_eq!(json(&run.join("summary.json"))["method"], "flow_map");
     let whole = newest(&run);
-    // As if it had been killed after its fourth turn.
+    // As if it had been killed after its fourth iteration.
     let mut checkpoints = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap();
     checkpoints.drain(..1).for_each(|path| fs::remove_dir_all(path).unwrap());
     done(&place, &["train", "--resume", "runs/unet"]);
     assert_eq!(newest(&run), whole);
     let transformer = "velocity={ family = 'transformer', width = 8, depth = 1, heads = 2, embedding = 8 }";
-    let plain = "phase=[{ name = 'velocity', turns = 2, level = [{ level = 'velocity', batch = 8, rate = 1e-3, \
+    let plain = "phase=[{ name = 'velocity', iterations = 2, level = [{ level = 'velocity', batch = 8, rate = 1e-3, \
                  objective = { name = 'flow_matching' } }] }]";
     done(&place, &arguments("fashion-mnist", "transformer", &[plain, transformer]));
     assert_eq!(json(&place.path("runs/transformer/summary.json"))["method"], "linear");
@@ -114,7 +114,7 @@ fn the_usual_network_takes_ten_steps_on_cifar10() {
     cifar(&place.path("pictures"));
     let data = format!("data={{ folder = {:?}, flips = true }}", place.path("pictures"));
     let few = [
-        "phase.0.turns=10",
+        "phase.0.iterations=10",
         "phase.0.level.0.batch=1",
         "log.every=2",
         "log.checkpoint=10",
@@ -150,8 +150,8 @@ fn learned_paths_train_on_images() {
     let plain = "{ level = 'velocity', objective = { name = 'flow_matching' }, batch = 8, rate = 1e-3 }";
     let energy =
         "{ level = 'interpolant', objective = { name = 'energy', acceleration = 1e-3 }, batch = 8, rate = 1e-3 }";
-    let together = format!("{{ name = 'together', turns = 2, level = [{plain}, {energy}] }}");
-    let phase = format!("phase=[{together}, {{ name = 'final', turns = 2, level = [{plain}] }}]");
+    let together = format!("{{ name = 'together', iterations = 2, level = [{plain}, {energy}] }}");
+    let phase = format!("phase=[{together}, {{ name = 'final', iterations = 2, level = [{plain}] }}]");
     for (name, path) in [
         ("affine", "{ family = 'affine', hidden = [8], mixing = 'diagonal', log_scale_bound = 2.0 }"),
         ("residual", "{ family = 'residual', hidden = [8] }"),

@@ -17,7 +17,7 @@ fn save(place: &Place, name: &str) {
 
 const SHORT: [&str; 8] = [
     "--set",
-    "phase.0.turns=8",
+    "phase.0.iterations=8",
     "--set",
     "velocity.hidden=[8]",
     "--set",

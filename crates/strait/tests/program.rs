@@ -71,7 +71,7 @@ fn a_run_leaves_what_the_contract_says() {
         assert!(e["value"].as_f64().unwrap() > 0.0 && e["floor"].as_f64().unwrap() > 0.0);
     }
     let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    assert_eq!(lines.lines().count(), 28); // every 5 of 140 turns
+    assert_eq!(lines.lines().count(), 28); // every 5 of 140 iterations
     for file in ["config.toml", "report/index.html", "report/samples.png", "report/quality.svg", "report/paths.png"] {
         assert!(run.join(file).is_file(), "{file} is missing");
     }
@@ -155,7 +155,7 @@ fn a_run_that_is_killed_ten_times_ends_bit_identical() {
     let mut kills = 0;
     let mut wait = 17u64;
     while kills < 10 {
-        // Moments that fall anywhere: in start-up, in a turn, in a checkpoint, in the report.
+        // Moments that fall anywhere: in start-up, in an iteration, in a checkpoint, in the report.
         wait = (wait * 7919 + 104_729) % 1500;
         std::thread::sleep(Duration::from_millis(100 + wait));
         let _ = child.kill();
@@ -241,7 +241,7 @@ fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_is_used() {
 #[cfg(unix)]
 fn ctrl_c_writes_a_checkpoint_and_says_how_to_go_on() {
     let place = Place::new();
-    place.write("long.toml", TINY.replace("turns = 60\nfresh", "turns = 100000\nfresh"));
+    place.write("long.toml", TINY.replace("iterations = 60\nfresh", "iterations = 100000\nfresh"));
     let child = place.command(&["train", "long.toml", "--name", "a"]).stderr(Stdio::piped()).spawn().unwrap();
     let metrics = place.path("runs/a/metrics.jsonl");
     let begun = std::time::Instant::now();
@@ -267,7 +267,7 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
         place.write(name, TINY.replacen(from, to, 1));
     };
     change("key.toml", "ema_half_lives", "ema_half_lifes");
-    change("type.toml", "turns = 20", "turns = \"many\"");
+    change("type.toml", "iterations = 20", "iterations = \"many\"");
     change("value.toml", "rate = 4e-3", "rate = -1.0");
     change("version.toml", "version = 1", "version = 7");
     change("missing.toml", "name = \"8gaussians\"\nsd = 0.5", "file = \"nowhere.npz\"");
@@ -364,7 +364,7 @@ fn a_full_disk_is_one_line_and_the_last_checkpoint_stays() {
         }
         shell.output().unwrap()
     };
-    place.write("long.toml", TINY.replace("turns = 60\nfresh", "turns = 400\nfresh"));
+    place.write("long.toml", TINY.replace("iterations = 60\nfresh", "iterations = 400\nfresh"));
     let mut child = place.command(&["train", "long.toml", "--name", "a"]).stderr(Stdio::null()).spawn().unwrap();
     while strait_optim::checkpoint::list(&place.path("runs/a/checkpoints")).map_or(0, |list| list.len()) < 2 {
         std::thread::sleep(Duration::from_millis(20));

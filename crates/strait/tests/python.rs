@@ -87,7 +87,7 @@ impl Known<'_> {
         let name = format!("mlp-{said}-{octaves}-{is_map}-{kind}");
         let said = serde_json::json!({ "family": "mlp", "hidden": [16, 8], "activation": said, "time_octaves": octaves,
             "map": is_map });
-        let field: Box<dyn VelocityField> = match (is_map, condition) {
+        let field: Box<dyn VelocityField + Send> = match (is_map, condition) {
             (true, Some(kind)) => Box::new(MlpFlowMap::conditional(&config, kind, &mut parameters.root()).unwrap()),
             (true, None) => Box::new(MlpFlowMap::new(&config, &mut parameters.root()).unwrap()),
             (false, Some(kind)) => Box::new(Mlp::conditional(&config, kind, &mut parameters.root()).unwrap()),
@@ -223,14 +223,21 @@ fn python_and_we_read_compute_and_write_the_same() {
     let of_npz = npz::Archive::open(&place.path("own.npz")).unwrap().names();
     assert_eq!(of_npz, ["data"]);
     place.train("plain");
-    let short = ["phase.0.turns=8", "velocity.hidden=[8]", "evaluate.nfe=[1,2]", "evaluate.dynamics.steps=4"];
+    let short = ["phase.0.iterations=8", "velocity.hidden=[8]", "evaluate.nfe=[1,2]", "evaluate.dynamics.steps=4"];
     let short = short.iter().flat_map(|set| ["--set", set]);
     let train: Vec<&str> = ["train", "own.npz", "--name", "map"].into_iter().chain(short).collect();
     let trained = place.run(&train);
     assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
     let velocity = "velocity={ family = 'unet', channels = 4, embedding = 4, heads = 2, ema_half_lives = [5.0] }";
     let data = "data={ file = 'images.npz', image = [1, 8, 8] }";
-    let sets = [velocity, data, "phase.0.turns=2", "phase.1.turns=2", "phase.2.turns=2", "evaluate.baseline=false"];
+    let sets = [
+        velocity,
+        data,
+        "phase.0.iterations=2",
+        "phase.1.iterations=2",
+        "phase.2.iterations=2",
+        "evaluate.baseline=false",
+    ];
     let sets = sets.iter().flat_map(|set| ["--set", set]);
     let train: Vec<&str> = ["train", "tiny.toml", "--name", "images"].into_iter().chain(sets).collect();
     let trained = place.run(&train);

@@ -47,7 +47,7 @@ mod among {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
     }
 
-    /// Both levels, OT pairs, an average; a checkpoint every tenth turn, and little to measure.
+    /// Both levels, OT pairs, an average; a checkpoint every tenth iteration, and little to measure.
     const CONFIG: &str = "version = 1\nseed = 3\n[data]\nname = '8gaussians'\n[coupling]\nname = 'ot'\n\
         [interpolant]\nfamily = 'affine'\nhidden = [8]\nmixing = 'triangular'\nlog_scale_bound = 2.0\n\
         [velocity]\nhidden = [8]\nema_half_lives = [4.0]\n\
@@ -57,7 +57,7 @@ mod among {
         [[phase]]\nname = 'last'\nturns = 10\nfresh = ['velocity']\nlevel = [\n\
         { level = 'velocity', batch = 24, rate = 1e-3, objective = { name = 'flow_matching' } } ]\n\
         [evaluate]\nnfe = [1]\nsamples = 32\nbaseline = false\n[log]\nevery = 5\ncheckpoint = 10\nkeep = 3\n";
-    const LONG: &str = "phase.0.turns=1000000";
+    const LONG: &str = "phase.0.iterations=1000000";
 
     fn place() -> Place {
         let place = Place::new();
@@ -143,8 +143,8 @@ mod among {
         end(killed);
         let (newest, refused) = checkpoint::newest(&run.join("checkpoints")).unwrap();
         assert!(refused.is_empty());
-        let turns = format!("phase.0.turns={}", newest.unwrap().state.position.step + 10);
-        let ranks = start(&place, 2, &["train", "--resume", "runs/x", "--set", &turns]);
+        let iterations = format!("phase.0.iterations={}", newest.unwrap().state.position.step + 10);
+        let ranks = start(&place, 2, &["train", "--resume", "runs/x", "--set", &iterations]);
         for rank in ranks {
             let (said, code) = end(rank);
             assert_eq!(code, Some(0), "{said}");

@@ -18,19 +18,19 @@ fn a_finished_run_is_trained_longer_and_says_so() {
     for (set, words) in [
         ("velocity.hidden=[8]", "with --resume"),
         ("seed=4", "with --resume"),
-        ("phase.0.turns=30", "phase.0.turns = 30"),
-        ("phase.2.turns=10", "phase.2.turns = 10"),
+        ("phase.0.iterations=30", "phase.0.iterations = 30"),
+        ("phase.2.iterations=10", "phase.2.iterations = 10"),
     ] {
         let (line, code) = place.refusal(&["train", "--resume", "a", "--set", set]);
         assert!(code == 2 && line.contains(words), "{set}: {line}");
     }
-    let longer = ["train", "--resume", "a", "--set", "phase.2.turns=80", "--set", "phase.2.level.0.rate=1e-3"];
+    let longer = ["train", "--resume", "a", "--set", "phase.2.iterations=80", "--set", "phase.2.level.0.rate=1e-3"];
     let output = place.run(&longer);
     assert!(output.status.success(), "{}", said(&output));
     let run = place.path("runs/a");
     assert_eq!(json(&run.join("summary.json"))["steps"], 160);
     let change = &json(&run.join("provenance.json"))["changes"][0];
-    assert_eq!((change["step"].as_u64(), &change["settings"][0]), (Some(140), &"phase.2.turns=80".into()));
+    assert_eq!((change["step"].as_u64(), &change["settings"][0]), (Some(140), &"phase.2.iterations=80".into()));
     assert!(run.join("checkpoints/step-160").is_dir() && run.join("baseline/config.toml").is_file());
     // Without words it is what it is by now, and the same words change nothing more.
     for arguments in [&["sample", "a"][..], &["train", "--resume", "a"], &longer] {
@@ -71,7 +71,7 @@ fn samples_of_half_a_training_say_so() {
     fs::remove_dir_all(newest).unwrap();
     let output = place.run(&["sample", "a", "--solver", "dopri5", "--nfe", "3"]);
     let text = said(&output);
-    assert!(output.status.success() && text.contains("stands at turn 130 of 140"), "{text}");
+    assert!(output.status.success() && text.contains("stands at iteration 130 of 140"), "{text}");
     assert!(text.contains("--nfe 3 is passed over"), "{text}");
 }
 

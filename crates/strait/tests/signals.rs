@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const LONG: [&str; 6] = ["train", "tiny.toml", "--name", "long", "--set", "phase.0.turns=1000000"];
+const LONG: [&str; 6] = ["train", "tiny.toml", "--name", "long", "--set", "phase.0.iterations=1000000"];
 
 fn start(place: &Place, arguments: &[&str]) -> Child {
     place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

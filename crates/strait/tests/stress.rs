@@ -34,10 +34,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// With checkpoints as rare as so many turns want them.
-fn place(turns: u64) -> Place {
+/// With checkpoints as rare as so many iterations want them.
+fn place(iterations: u64) -> Place {
     let place = Place::new();
-    let tiny = TINY.replace("checkpoint = 10", "checkpoint = 100").replace("turns = 1000", &format!("turns = {turns}"));
+    let tiny = TINY
+        .replace("checkpoint = 10", "checkpoint = 100")
+        .replace("iterations = 1000", &format!("iterations = {iterations}"));
     place.write("tiny.toml", tiny.replace("sampled_candidates = 256", "sampled_candidates = 2048"));
     place
 }
@@ -79,7 +81,7 @@ fn a_run_is_measured_by_a_larger_velocity_and_by_the_exact_field_on_its_own_path
     assert_eq!(counts(&own["evaluations"]), [1, 2, 16]);
     assert_eq!(counts(&own["exact_field"]["evaluations"]), [1, 2]); // few steps only
     assert_eq!(own["exact_field"]["ess"]["candidates"], 2048);
-    // A velocity that was trained for 4,000 turns follows the paths' exact fields better than those of 60 do: over both paths
+    // A velocity that was trained for 4,000 iterations follows the paths' exact fields better than those of 60 do: over both paths
     // and counts, as few points tell one from another by chance.
     let (mut small, mut large) = (0.0, 0.0);
     for method in [&summary, &summary["baseline"]] {

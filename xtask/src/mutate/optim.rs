@@ -16,7 +16,7 @@ const SLOPES: Tests = Tests { package: "strait-optim", target: "gradients", filt
 
 const AVERAGES: Tests = Tests { package: "strait-optim", target: "averages", filter: "" };
 
-const TURNS: Tests = Tests { package: "strait-optim", target: "optim", filter: "" };
+const ITERATIONS: Tests = Tests { package: "strait-optim", target: "optim", filter: "" };
 
 const EMA: &str = "crates/strait-optim/src/ema.rs";
 
@@ -98,20 +98,20 @@ pub(super) static FAULTS: [Fault; 13] = [
         file: TRAINER,
         find: "*mean += (value - *mean) / *count",
         put: "*mean = value + 0.0 * *count",
-        tests: TURNS,
+        tests: ITERATIONS,
     },
     Fault {
         name: "skipped steps that are counted over those between them",
         file: TRAINER,
         find: "self.skipped.retain(|run| run.level != level);",
         put: "",
-        tests: TURNS,
+        tests: ITERATIONS,
     },
     Fault {
         name: "skipped steps in the means of a log line",
         file: TRAINER,
         find: "                continue;\n            }\n            self.skipped",
         put: "            }\n            self.skipped",
-        tests: TURNS,
+        tests: ITERATIONS,
     },
 ];

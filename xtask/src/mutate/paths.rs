@@ -155,10 +155,10 @@ pub(super) static FAULTS: [Fault; 19] = [
         tests: fields("continuity"),
     },
     Fault {
-        name: "pairs of other ends than the first",
+        name: "pairs of other endpoints than the first",
         file: INTERPOLANT,
-        find: "self.position(x0, &own_ends(x0, x1)?, t)?",
-        put: "{ own_ends(x0, x1)?; self.position(x0, &x1.narrow(0, x1.size()[0] - x0.size()[0], x0.size()[0]), t)? }",
+        find: "self.position(x0, &own_endpoints(x0, x1)?, t)?",
+        put: "{ own_endpoints(x0, x1)?; self.position(x0, &x1.narrow(0, x1.size()[0] - x0.size()[0], x0.size()[0]), t)? }",
         tests: Tests { package: "strait-paths", target: "exact_field", filter: "over_the_ends" },
     },
 ];

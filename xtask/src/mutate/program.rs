@@ -24,8 +24,8 @@ pub(super) static FAULTS: [Fault; 6] = [
     Fault {
         name: "a row of half a training",
         file: "crates/strait/src/run/summary.rs",
-        find: "self.method.steps == config.turns()",
-        put: "config.turns() < u64::MAX",
+        find: "self.method.steps == config.iterations()",
+        put: "config.iterations() < u64::MAX",
         tests: of("compare", "whole_training"),
     },
     Fault {

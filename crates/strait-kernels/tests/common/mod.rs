@@ -33,10 +33,10 @@ pub(crate) fn with_gradients(outputs: &[Tensor], leaves: &[Tensor]) -> Vec<Tenso
     let plain = vjp(outputs, &w, leaves, Graph::Keep).unwrap();
     let moved = along(outputs, &w, &of(50), leaves);
     let first = vjp(outputs, &w, leaves, Graph::Record).unwrap();
-    let (ends, v): (Vec<_>, Vec<_>) = (first.iter().zip(40u64..))
+    let (endpoints, v): (Vec<_>, Vec<_>) = (first.iter().zip(40u64..))
         .filter(|(g, _)| g.requires_grad())
         .map(|(g, seed)| (g.shallow_clone(), draw(seed, &g.size(), g.kind())))
         .unzip();
-    let second = if ends.is_empty() { vec![] } else { vjp(&ends, &v, leaves, Graph::Free).unwrap() };
+    let second = if endpoints.is_empty() { vec![] } else { vjp(&endpoints, &v, leaves, Graph::Free).unwrap() };
     outputs.iter().chain(&plain).chain(&moved).chain(&first).map(Tensor::detach).chain(second).collect()
 }

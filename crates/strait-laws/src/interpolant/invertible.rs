@@ -1,4 +1,4 @@
-//! What holds of invertible paths: the inverse, and the marginal over the ends.
+//! What holds of invertible paths: the inverse, and the marginal over the endpoints.
 
 use super::{Fault, Law, Trial, marginal_at, runs};
 use crate::suite::hold;
@@ -8,7 +8,7 @@ use strait_core::{
 };
 use tch::{Device, Kind, Tensor};
 
-/// All of them; gradients, batches of several ends and a second source where `in_full`.
+/// All of them; gradients, batches of several endpoints and a second source where `in_full`.
 pub(super) fn laws<I: InvertibleInterpolant>(trial: &Trial<I>, in_full: bool) -> Result<(), Fault> {
     let normal = StandardNormal::new(&trial.x0.size()[1..]);
     inverse_laws(trial)?;
@@ -87,7 +87,7 @@ fn inverse_gradients<I: InvertibleInterpolant>(trial: &Trial<I>, source: &Standa
     })
 }
 
-/// At two times, the paths from each of the ends through each of the points, against one pair at a time.
+/// At two times, the paths from each of the endpoints through each of the points, against one pair at a time.
 fn passage_laws<I: InvertibleInterpolant>(trial: &Trial<I>, source: &dyn Source) -> Result<(), Fault> {
     let Trial { path, x1, .. } = trial;
     let [x_t, two] = points(trial);
@@ -127,10 +127,10 @@ fn passage_laws<I: InvertibleInterpolant>(trial: &Trial<I>, source: &dyn Source)
 /// `marginal_at`, where a path has it, against `marginal` at the same points.
 fn many_ends<I: InvertibleInterpolant>(trial: &Trial<I>, source: &dyn Source) -> Result<(), Fault> {
     let Trial { path, x0, x1, t, .. } = trial;
-    let (ends, early) = (Tensor::cat(&[x1, &(x0 * 1.5 - 0.3)], 0), t * 0.95);
-    let Some(found) = marginal_at(path, source, x0, &ends, &early)? else { return Ok(()) };
+    let (endpoints, early) = (Tensor::cat(&[x1, &(x0 * 1.5 - 0.3)], 0), t * 0.95);
+    let Some(found) = marginal_at(path, source, x0, &endpoints, &early)? else { return Ok(()) };
     let x_t = path.position(x0, x1, &early).map_err(runs)?;
-    let at = Points { x_t: &x_t.unsqueeze(1), x1: &ends, t: &early };
+    let at = Points { x_t: &x_t.unsqueeze(1), x1: &endpoints, t: &early };
     let wanted = path.marginal(source, at).map_err(runs)?.velocity.squeeze_dim(1);
     hold(Law::ManyEnds, "the position of `marginal_at`", &found.x_t, &x_t, 1e-9)?;
     hold(Law::ManyEnds, "the velocity of `marginal_at`", &found.velocity, &wanted, 1e-9)

@@ -1,4 +1,3 @@
-use std::rc::Rc;
 use strait_core::{Batch, Error, Loss, Models, Objective, Source};
 
 /// Maximum likelihood of the data under a law with parameters, in nats:
@@ -8,7 +7,7 @@ use strait_core::{Batch, Error, Loss, Models, Objective, Source};
 /// Source points, times and models are not looked at.
 pub struct Likelihood {
     /// The law; it holds the tensors that the stepped level's parameters name.
-    pub law: Rc<dyn Source>,
+    pub law: Box<dyn Source + Send>,
 }
 
 impl Objective for Likelihood {

@@ -8,15 +8,15 @@ use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Source};
 ///    \hat v(x, t) = \sum_j w_j u_t(y_j; x_1^{(j)}) \quad\text{of Proposition 1 over all } x_1^{(j)} \text{ of the batch} $$
 ///
 /// The target of flow matching is u of one pair, whose mean at $x_t$ is the field and whose spread is noise. Given $x_t$ and
-/// all ends of the batch, the pair's own end is the j-th with probability $w_j$, so that $\hat v = E[u \mid x_t, \text{ends}]$:
+/// all endpoints of the batch, the pair's own end is the j-th with probability $w_j$, so that $\hat v = E[u \mid x_t, \text{endpoints}]$:
 /// it has the same mean and less spread. The minimiser is the marginal field, as it is of flow matching, for batches of any
 /// size; the noise falls by the effective sample size, which is that of the batch at $t = 0$ and 1 at $t = 1$. So the last
-/// pairs of a batch, as many as there are candidates, lend their data points alone: ends cost less than steps.
+/// pairs of a batch, as many as there are candidates, lend their data points alone: endpoints cost less than steps.
 ///
 /// It needs independent pairs, a source with a density, and a path with such a field. Times are held to
 /// [`LAST`](Self::LAST), beyond which no path is invertible in single precision.
 pub struct MarginalFlowMatching {
-    source: Box<dyn Source>,
+    source: Box<dyn Source + Send>,
     candidates: i64,
 }
 
@@ -37,7 +37,7 @@ impl MarginalFlowMatching {
     /// assert!(objective.needs_independent_pairs());
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn new(source: Box<dyn Source>, candidates: i64) -> Result<Self, Error> {
+    pub fn new(source: Box<dyn Source + Send>, candidates: i64) -> Result<Self, Error> {
         if candidates < 0 {
             let what = "candidates of marginal flow matching";
             return Err(Error::Setting { what, value: candidates as f64, must: "at least 0" });

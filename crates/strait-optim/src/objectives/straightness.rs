@@ -42,7 +42,7 @@ pub struct StraightnessConfig {
 /// size falls fast with the dimension, so it is for about eight dimensions at most. Beside it stands the gradient
 /// clipping that keeps it from rising near $t = 1$.
 pub struct Straightness {
-    source: Box<dyn Source>,
+    source: Box<dyn Source + Send>,
     config: StraightnessConfig,
 }
 
@@ -55,7 +55,7 @@ impl Straightness {
     /// # Errors
     /// `Setting` for a number of candidates that has no halves, or of times below 1, and for a floor or a last time out of
     /// reach.
-    pub fn new(source: Box<dyn Source>, config: StraightnessConfig) -> Result<Self, Error> {
+    pub fn new(source: Box<dyn Source + Send>, config: StraightnessConfig) -> Result<Self, Error> {
         let (what, value) = ("candidates of the straightness", config.candidates);
         if value < 2 || value % 2 != 0 {
             return Err(Error::Setting { what, value: value as f64, must: "even and at least 2" });
@@ -78,7 +78,7 @@ impl Straightness {
 
 /// A batch as the straightness takes it apart.
 struct Parts {
-    /// Ends that the exact field is over, (K, ...).
+    /// Endpoints that the exact field is over, (K, ...).
     candidates: Tensor,
     /// Points on the paths, (T, Q, ...).
     x_t: Tensor,

@@ -1,5 +1,4 @@
 use super::mean_square_norm;
-use std::rc::Rc;
 use strait_core::{Batch, Bijection, Condition, Error, Loss, Models, Objective};
 
 /// How far a map carries the source points, for the transport:
@@ -10,7 +9,7 @@ use strait_core::{Batch, Bijection, Condition, Error, Loss, Models, Objective};
 /// Onken et al. (arXiv 2006.00104).
 pub struct TransportCost {
     /// T; it is made of the tensors that the stepped level's parameters name.
-    pub map: Rc<dyn Bijection>,
+    pub map: Box<dyn Bijection + Send>,
 }
 
 impl Objective for TransportCost {

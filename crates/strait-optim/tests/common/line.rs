@@ -61,7 +61,7 @@ pub(crate) fn system(half_lives: &[f64]) -> System {
     }
 }
 
-pub(crate) fn plan(level: LevelName, objective: impl Objective + 'static, steps: u32, rate: f64) -> LevelPlan {
+pub(crate) fn plan(level: LevelName, objective: impl Objective + Send + 'static, steps: u32, rate: f64) -> LevelPlan {
     LevelPlan {
         level,
         terms: vec![Term::of(objective)],
@@ -78,8 +78,8 @@ pub(crate) fn plan(level: LevelName, objective: impl Objective + 'static, steps:
     }
 }
 
-pub(crate) fn phase(turns: u64, levels: Vec<LevelPlan>, fresh: Vec<LevelName>) -> Phase {
-    Phase { name: format!("{turns} turns"), turns, levels, fresh }
+pub(crate) fn phase(iterations: u64, levels: Vec<LevelPlan>, fresh: Vec<LevelName>) -> Phase {
+    Phase { name: format!("{iterations} iterations"), iterations, levels, fresh }
 }
 
 pub(crate) fn trainer(phases: Vec<Phase>, half_lives: &[f64]) -> Result<Trainer<'static>, OptimError> {
@@ -101,6 +101,6 @@ pub(crate) fn averages(trainer: &Trainer<'_>) -> Vec<Vec<Tensor>> {
 
 pub(crate) fn run(trainer: &mut Trainer<'_>) {
     while trainer.phase().is_some() {
-        trainer.turn().unwrap();
+        trainer.iterate().unwrap();
     }
 }

@@ -60,9 +60,9 @@ pub(super) fn marginal<F: TimeFunction>(
     at: Points<'_>,
 ) -> Result<MovingMarginal, Error> {
     let size = at.check()?;
-    let [times, ends, points] = [size[0], size[1], size[2]];
+    let [times, endpoints, points] = [size[0], size[1], size[2]];
     let d = path.config.dimensions;
-    let (rows, t) = at.ends();
+    let (rows, t) = at.endpoints();
     let numbers = path.numbers(&rows.flatten(1, -1), &t, Order::Second)?;
     if is_standard_normal(source, &size[3..])
         && let Some(done) = affine_field(&numbers, path.config.log_scale_bound, at)?
@@ -70,14 +70,14 @@ pub(super) fn marginal<F: TimeFunction>(
         return Ok(done);
     }
     // (outputs, T, 1, K) from here on.
-    let numbers =
-        numbers.view(|x| x.view([times, ends, path.config.outputs()]).permute([2, 0, 1]).contiguous().unsqueeze(2));
+    let numbers = numbers
+        .view(|x| x.view([times, endpoints, path.config.outputs()]).permute([2, 0, 1]).contiguous().unsqueeze(2));
     let time = Jet::variable(&at.t.view([1, -1, 1, 1]), Order::Second);
     let rest = time.map(|t| 1f64 - t, Tensor::neg);
     let parts = path.parts_of(&numbers, 0, &time);
     let diagonal = rest.times(&parts.log_scale.exp());
     let below = parts.below.as_ref().map(|below| rest.times(below));
-    let end = Jet::constant(&at.x1.flatten(1, -1).tr().view([d, 1, 1, ends]));
+    let end = Jet::constant(&at.x1.flatten(1, -1).tr().view([d, 1, 1, endpoints]));
     let offset = time.times(&end.plus(&rest.times(&parts.shift)));
 
     let matrix = |of: &dyn Fn(&Jet) -> Tensor| Triangle::new(&of(&diagonal), below.as_ref().map(of).as_ref());
@@ -88,7 +88,7 @@ pub(super) fn marginal<F: TimeFunction>(
 
     let y = a.solve(x.iter().zip(&b[0]).map(|(x, b)| x - b).collect());
     let u = a1.times(&y, &b[1]);
-    let shape = [times, points, ends];
+    let shape = [times, points, endpoints];
     let sample = |parts: &[Tensor]| {
         let parts: Vec<_> = parts.iter().map(|part| part.expand(shape, false)).collect();
         let stacked = Tensor::stack(&parts, 0).view([d, -1]).tr();

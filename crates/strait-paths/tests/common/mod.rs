@@ -56,7 +56,7 @@ pub(crate) fn glow_path(plan: Plan<'static>) -> impl Fn(&Case, &mut Scope<'_>) -
 
 pub(crate) fn warped(case: &Case, scope: &mut Scope<'_>) -> Result<Warped<Affine<Net>, flows::Glow>, Error> {
     let base = affine(Mixing::Triangular)(case, &mut scope.sub("base"))?;
-    Ok(Warped::new(base, glow(case, &mut scope.sub("warp"), &Plan { gate: Gate::Ends, ..Plan::default() })?))
+    Ok(Warped::new(base, glow(case, &mut scope.sub("warp"), &Plan { gate: Gate::Endpoints, ..Plan::default() })?))
 }
 
 /// Couplings alone, which push what moves in closed form.
@@ -74,7 +74,7 @@ pub(crate) fn coupled_glow_path(case: &Case, scope: &mut Scope<'_>) -> Result<Gl
 
 pub(crate) fn warped_by_couplings(case: &Case, scope: &mut Scope<'_>) -> Result<Warped<Affine<Net>, Chain>, Error> {
     let base = affine(Mixing::Triangular)(case, &mut scope.sub("base"))?;
-    Ok(Warped::new(base, couplings(&mut scope.sub("warp"), &case.event, &[], Gate::Ends)?))
+    Ok(Warped::new(base, couplings(&mut scope.sub("warp"), &case.event, &[], Gate::Endpoints)?))
 }
 
 pub(crate) fn transport(case: &Case, scope: &mut Scope<'_>) -> Result<Transport<flows::Glow>, Error> {

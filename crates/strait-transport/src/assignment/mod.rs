@@ -32,6 +32,7 @@ mod sorted;
 mod sums;
 mod wide;
 
+pub use crate::error::AssignmentError;
 pub use costs::{Costs, Dense, SquaredEuclidean};
 
 use candidates::Candidates;
@@ -62,33 +63,6 @@ pub struct Assignment {
     pub column_potentials: Vec<f64>,
     /// $\sum_i c_{i \sigma(i)} = \sum_i u_i + \sum_j v_j$.
     pub cost: f64,
-}
-
-/// Why an assignment problem is refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AssignmentError {
-    /// There is nothing to assign.
-    #[error("an assignment needs at least one row and one column")]
-    Empty,
-    /// Rows and columns differ in number.
-    #[error("an assignment needs as many columns as rows: {rows} rows, {columns} columns")]
-    NotSquare {
-        /// The rows of the cost matrix, or the source points.
-        rows: usize,
-        /// The columns of the cost matrix, or the target points.
-        columns: usize,
-    },
-    /// A cost is NaN or infinite.
-    #[error("cost ({row}, {column}) is {value}")]
-    NonFinite {
-        /// Its row.
-        row: usize,
-        /// Its column.
-        column: usize,
-        /// The cost.
-        value: f64,
-    },
 }
 
 impl Assignment {

@@ -31,7 +31,7 @@ pub(crate) fn trained(
 ) -> Result<System, Box<dyn Error>> {
     let mut trainer = Trainer::new(system, phases, pairing, seed)?;
     while trainer.phase().is_some() {
-        trainer.turn()?;
+        trainer.iterate()?;
         if trainer.position().step % 100 == 0 {
             trainer.log()?; // refuses what is not finite
         }

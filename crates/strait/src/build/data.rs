@@ -28,7 +28,7 @@ pub struct Picture {
 /// A data set, how its samples are shown, and its units.
 pub struct Data {
     /// The points.
-    pub points: Box<dyn Dataset>,
+    pub points: Box<dyn Dataset + Send>,
     /// How samples are shown, where they are images.
     pub picture: Option<Picture>,
     /// From the data's own units to those of `points`.
@@ -141,7 +141,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         return Data::images(by_class(points, config)?, None, device);
     }
     let images = |points| Data::images(by_class(points, config)?, config.classifier(), device);
-    let toy: Box<dyn Toy> = match config.name {
+    let toy: Box<dyn Toy + Send> = match config.name {
         Some(DataName::FashionMnist) => return images(fashion_mnist(&data_dir()?, KIND, device)?),
         Some(DataName::Mnist) => return images(mnist(&data_dir()?, KIND, device)?),
         Some(DataName::Cifar10) => return images(cifar10(&data_dir()?, config.flips, KIND, device)?),
@@ -231,9 +231,9 @@ fn drawn_once(toy: &dyn Toy, n: i64, scaling: Scaling, seed: Seed, device: Devic
 ///
 /// # Errors
 /// `Config` where its samples have another shape than the data's.
-pub fn source(config: SourceConfig, data: &Data) -> Result<Box<dyn Source>, ProgramError> {
+pub fn source(config: SourceConfig, data: &Data) -> Result<Box<dyn Source + Send>, ProgramError> {
     let event = data.points.event_shape();
-    let toy: (&str, Box<dyn Toy>) = match config {
+    let toy: (&str, Box<dyn Toy + Send>) = match config {
         SourceConfig::Normal => return Ok(Box::new(StandardNormal::new(event))),
         SourceConfig::Moons { noise, scale, shift } => ("moons", Box::new(Moons::new(noise, scale, shift)?)),
         SourceConfig::EightGaussians { radius, sd } => ("8gaussians", Box::new(Mixture::eight_gaussians(radius, sd)?)),

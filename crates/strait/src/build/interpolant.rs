@@ -13,7 +13,7 @@ use tch::{Device, Kind};
 /// A fresh path.
 pub struct Path {
     /// The path.
-    pub path: Box<dyn Interpolant>,
+    pub path: Box<dyn Interpolant + Send>,
     /// What it learns with, level `interpolant`; none for a fixed path.
     pub parameters: Parameters,
     /// The map that it goes through, where it does, with level `transport`.
@@ -45,7 +45,7 @@ fn path(
     event: &[i64],
     scope: &mut Scope<'_>,
     map: &mut dyn FnMut(&MapConfig) -> Result<OneStep, ProgramError>,
-) -> Result<Box<dyn Interpolant>, ProgramError> {
+) -> Result<Box<dyn Interpolant + Send>, ProgramError> {
     Ok(match config {
         InterpolantConfig::Linear => Box::new(Linear),
         InterpolantConfig::Trigonometric => Box::new(Schedule::Trigonometric),
@@ -56,7 +56,7 @@ fn path(
         InterpolantConfig::Glow(config) => Box::new(paths::Glow::new(glow(config, event, event, Gate::Start, scope)?)),
         InterpolantConfig::Warped { base, warp } => {
             let base = affine(base, event, &mut scope.sub("base"))?;
-            Box::new(Warped::new(base, glow(warp, event, &[], Gate::Ends, &mut scope.sub("warp"))?))
+            Box::new(Warped::new(base, glow(warp, event, &[], Gate::Endpoints, &mut scope.sub("warp"))?))
         }
         InterpolantConfig::Transport { map: config } => Box::new(Transport::new(map(config)?)),
         InterpolantConfig::Residual { hidden, base } => {

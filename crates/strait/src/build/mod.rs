@@ -48,7 +48,7 @@ pub fn device(name: &str) -> Result<Device, ProgramError> {
 
 /// `[coupling]` of points that are drawn for a batch: under reflow that of its first teacher, and of a coupling that is
 /// made before the training the one that it comes nearest to.
-pub fn coupling(config: &CouplingConfig) -> Box<dyn Coupling> {
+pub fn coupling(config: &CouplingConfig) -> Box<dyn Coupling + Send> {
     match config {
         CouplingConfig::Reflow { teacher: Some(teacher), .. } => coupling(&teacher.coupling),
         CouplingConfig::Independent | CouplingConfig::Reflow { teacher: None, .. } => Box::new(Independent),

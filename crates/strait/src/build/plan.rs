@@ -4,7 +4,6 @@ use super::one_step::OneStep;
 use super::{Data, source};
 use crate::ProgramError;
 use crate::config::{Config, DerivativeConfig, LevelConfig, ObjectiveConfig, PhaseConfig};
-use std::rc::Rc;
 use strait_core::{Error, Objective, Seed, Source, Split};
 use strait_optim::objectives::{
     ConditionalVariance, Energy, FieldStraightness, FlowMatching, LagrangianDistillation, Likelihood, MapResidual,
@@ -41,7 +40,7 @@ impl Plans<'_> {
     fn phase(&self, config: &PhaseConfig) -> Result<Phase, ProgramError> {
         Ok(Phase {
             name: config.name.clone(),
-            turns: config.turns,
+            iterations: config.iterations,
             levels: config.level.iter().map(|level| self.level(level)).collect::<Result<_, ProgramError>>()?,
             fresh: config.fresh.clone(),
         })
@@ -69,7 +68,7 @@ impl Plans<'_> {
         })
     }
 
-    fn objective(&self, level: LevelName, config: ObjectiveConfig) -> Result<Box<dyn Objective>, ProgramError> {
+    fn objective(&self, level: LevelName, config: ObjectiveConfig) -> Result<Box<dyn Objective + Send>, ProgramError> {
         let map = || self.map.cloned().ok_or_else(|| missing("map that the path goes through"));
         Ok(match config {
             ObjectiveConfig::FlowMatching => Box::new(FlowMatching),
@@ -78,13 +77,13 @@ impl Plans<'_> {
                 Box::new(MarginalFlowMatching::new(source, candidates)?)
             }
             ObjectiveConfig::Likelihood if level == LevelName::Transport => {
-                Box::new(Likelihood { law: Rc::new(map()?) })
+                Box::new(Likelihood { law: Box::new(map()?) })
             }
             ObjectiveConfig::Likelihood => {
                 let flow = self.flow.cloned().ok_or_else(|| missing("flow to take the likelihood of"))?;
-                Box::new(Likelihood { law: Rc::new(flow) })
+                Box::new(Likelihood { law: Box::new(flow) })
             }
-            ObjectiveConfig::TransportCost => Box::new(TransportCost { map: Rc::new(map()?) }),
+            ObjectiveConfig::TransportCost => Box::new(TransportCost { map: Box::new(map()?) }),
             ObjectiveConfig::SquaredVelocity => Box::new(SquaredVelocity),
             ObjectiveConfig::Energy { acceleration } => Box::new(Energy { acceleration }),
             ObjectiveConfig::Straightness { candidates, times, until, floor, derivative } => {
@@ -111,7 +110,7 @@ impl Plans<'_> {
     }
 
     /// The source, for an objective that asks it for densities: a run would come to that in its last phase.
-    fn source_of(&self, objective: &str) -> Result<Box<dyn Source>, ProgramError> {
+    fn source_of(&self, objective: &str) -> Result<Box<dyn Source + Send>, ProgramError> {
         let source = source(self.config.source, self.data)?;
         let mut draws = Seed(self.config.seed).stream("density").at(0);
         let point = self.data.points.points(Split::Train, 1, &mut draws)?;

@@ -15,7 +15,7 @@ use tch::{Device, Kind};
 /// A fresh velocity.
 pub struct Velocity {
     /// The field.
-    pub field: Box<dyn VelocityField>,
+    pub field: Box<dyn VelocityField + Send>,
     /// What it is made of.
     pub parameters: Parameters,
     /// The flow that the field takes one step of, where it is one.
@@ -91,7 +91,7 @@ pub fn velocity(
     };
     let net = MlpConfig { input: d, hidden: config.hidden.clone(), output: d, activation, time, zero_last: false };
     let scope = &mut parameters.root();
-    let field: Box<dyn VelocityField> = match (config.map, condition) {
+    let field: Box<dyn VelocityField + Send> = match (config.map, condition) {
         (true, None) => Box::new(MlpFlowMap::new(&net, scope)?),
         (true, Some(condition)) => Box::new(MlpFlowMap::conditional(&net, condition, scope)?),
         (false, None) => Box::new(Mlp::new(&net, scope)?),

@@ -129,9 +129,9 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     }
     let run = TrainingRun::new(&config, folder.path());
     let models = run.on_newest(|| choose_average(&run, &context, run.load(&context)?))?;
-    let (taken, turns) = (models.state.position.step, config.turns());
-    if taken < turns {
-        warn!("its training stands at turn {taken} of {turns}: these are no samples of the finished one");
+    let (taken, iterations) = (models.state.position.step, config.iterations());
+    if taken < iterations {
+        warn!("its training stands at iteration {taken} of {iterations}: these are no samples of the finished one");
     }
     let (method, nfe) =
         if models.flow.is_some() { (Method::Euler, 1) } else { (method, nfe / args.asked.evaluations()) };

@@ -32,7 +32,7 @@ pub struct TrainArgs {
     /// Your own data: alone, or in the place of a preset's
     #[arg(long, value_name = "X.npz or X.npy")]
     data: Option<PathBuf>,
-    /// Lay a setting over the config, as in `--set velocity.hidden=[128,128] --set phase.0.turns=100`
+    /// Lay a setting over the config, as in `--set velocity.hidden=[128,128] --set phase.0.iterations=100`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
     /// cpu, cuda or cuda:N
@@ -41,7 +41,7 @@ pub struct TrainArgs {
     /// The run's name, a folder below runs/ [default: the preset's name and a number]
     #[arg(long)]
     name: Option<String>,
-    /// Go on with a run that was stopped or killed; with `--set`, longer (phase.N.turns) or with another rate, batch or clip
+    /// Go on with a run that was stopped or killed; with `--set`, longer (phase.N.iterations) or with another rate, batch or clip
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "data", "name"])]
     resume: Option<String>,
     /// List the presets

@@ -83,10 +83,10 @@ impl Budget {
 fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseConfig>)> {
     let joint = &preset.compare.joint;
     let each = u64::from(joint.velocity_steps) + 1;
-    let (alone, turns) = ((steps / 20).max(1), (steps * 3 / 5 / each).max(1));
+    let (alone, iterations) = ((steps / 20).max(1), (steps * 3 / 5 / each).max(1));
     let first = velocity_alone(preset, "linear", alone)?;
-    let mut together = velocity_alone(preset, "together", turns)?;
-    let mut last = velocity_alone(preset, "final", steps.saturating_sub(alone + turns * each).max(1))?;
+    let mut together = velocity_alone(preset, "together", iterations)?;
+    let mut last = velocity_alone(preset, "final", steps.saturating_sub(alone + iterations * each).max(1))?;
     last.fresh = vec![LevelName::Velocity];
     let velocity = together.level.first_mut()?;
     let path = LevelConfig {
@@ -98,7 +98,7 @@ fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseCon
         ..velocity.clone()
     };
     let objective = ObjectiveConfig::FieldStraightness { derivative: DerivativeConfig::Exact };
-    velocity.plus.push(TermConfig { objective, weight: joint.weight, ramp: turns });
+    velocity.plus.push(TermConfig { objective, weight: joint.weight, ramp: iterations });
     velocity.steps = joint.velocity_steps;
     together.level.push(path);
     let hidden = vec![(preset.velocity.hidden().first()? / 2).max(1)];

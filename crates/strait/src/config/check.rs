@@ -58,7 +58,7 @@ impl Config {
     fn check_steps(&self) -> Result<(), ConfigError> {
         const MOST: u128 = 1_000_000_000_000;
         let steps = |phase: &PhaseConfig| {
-            u128::from(phase.turns) * phase.level.iter().map(|level| u128::from(level.steps)).sum::<u128>().max(1)
+            u128::from(phase.iterations) * phase.level.iter().map(|level| u128::from(level.steps)).sum::<u128>().max(1)
         };
         let steps: u128 = self.phase.iter().map(steps).sum();
         need(steps <= MOST, "gradient steps of all phases", steps as f64, "at most 1,000,000,000,000")

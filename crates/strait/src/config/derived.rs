@@ -35,15 +35,16 @@ impl Config {
         if self.is_flow_map() { "map" } else { "euler" }
     }
 
-    /// Turns of all phases.
-    pub fn turns(&self) -> u64 {
-        self.phase.iter().map(|phase| phase.turns).sum()
+    /// Iterations of all phases.
+    pub fn iterations(&self) -> u64 {
+        self.phase.iter().map(|phase| phase.iterations).sum()
     }
 
     /// Gradient steps of all levels in all phases.
     pub fn gradient_steps(&self) -> u64 {
-        let steps =
-            |phase: &PhaseConfig| phase.turns * phase.level.iter().map(|level| u64::from(level.steps)).sum::<u64>();
+        let steps = |phase: &PhaseConfig| {
+            phase.iterations * phase.level.iter().map(|level| u64::from(level.steps)).sum::<u64>()
+        };
         self.phase.iter().map(steps).sum()
     }
 
@@ -72,8 +73,8 @@ impl Config {
     /// that it left. None where the velocity is no network.
     pub fn stress(&self) -> Option<Self> {
         let velocity = self.velocity.larger()?;
-        let turns = self.evaluate.stress.turns;
-        let phase = vec![alone(self.last_velocity_level()?.clone(), "stress", turns)];
+        let iterations = self.evaluate.stress.iterations;
+        let phase = vec![alone(self.last_velocity_level()?.clone(), "stress", iterations)];
         // What is evaluated is said by the training that it is made for.
         let evaluate = EvaluateConfig { baseline: false, ..EvaluateConfig::default() };
         Some(Self { velocity, phase, evaluate, ..self.clone() })
@@ -87,7 +88,7 @@ impl Config {
     pub fn check_change(&self, to: &Self) -> Result<(), ConfigError> {
         let mut same = to.clone();
         for (phase, own) in same.phase.iter_mut().zip(&self.phase) {
-            phase.turns = own.turns;
+            phase.iterations = own.iterations;
             for (level, own) in phase.level.iter_mut().zip(&own.level) {
                 (level.rate, level.warm_up, level.decay) = (own.rate, own.warm_up, own.decay);
                 (level.batch, level.clip) = (own.batch, own.clip);
@@ -99,7 +100,7 @@ impl Config {
         if same == *self && drawn {
             return Ok(());
         }
-        let must = "of phase.N.turns, of the rate, warm_up, decay, batch, clip, betas or weight_decay of a level (not under \
+        let must = "of phase.N.iterations, of the rate, warm_up, decay, batch, clip, betas or weight_decay of a level (not under \
                     reflow, whose teacher is trained by the same phases), of log or of evaluate; train another run for others";
         Err(ConfigError::Value { key: "--set with --resume".into(), must: must.into() })
     }
@@ -125,14 +126,14 @@ impl Config {
     }
 }
 
-/// One phase of `turns` steps of a level.
-pub(crate) fn alone(level: LevelConfig, name: &str, turns: u64) -> PhaseConfig {
-    PhaseConfig { name: name.into(), turns, fresh: vec![], level: vec![LevelConfig { steps: 1, ..level }] }
+/// One phase of `iterations` steps of a level.
+pub(crate) fn alone(level: LevelConfig, name: &str, iterations: u64) -> PhaseConfig {
+    PhaseConfig { name: name.into(), iterations, fresh: vec![], level: vec![LevelConfig { steps: 1, ..level }] }
 }
 
 /// One phase of the velocity as the last phase of a config takes its steps, but by flow matching: see [`velocity_level`].
-pub(crate) fn velocity_alone(config: &Config, name: &str, turns: u64) -> Option<PhaseConfig> {
-    Some(alone(velocity_level(config)?, name, turns))
+pub(crate) fn velocity_alone(config: &Config, name: &str, iterations: u64) -> Option<PhaseConfig> {
+    Some(alone(velocity_level(config)?, name, iterations))
 }
 
 /// How the last phase of a config steps its velocity, on as many pairs, but by flow matching, which is for every path and

@@ -31,7 +31,7 @@ pub enum GridConfig {
     /// Equal steps
     #[default]
     Uniform,
-    /// Dense towards both ends
+    /// Dense towards both endpoints
     Cosine,
     /// Searched for the trained field, and kept with the run
     Searched,
@@ -184,12 +184,13 @@ impl Default for GridSearchConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StressConfig {
-    /// Turns that the larger velocity is trained for.
-    pub turns: u64,
+    /// Iterations that the larger velocity is trained for.
+    #[serde(alias = "turns")]
+    pub iterations: u64,
 }
 
 impl Default for StressConfig {
     fn default() -> Self {
-        Self { turns: 8000 }
+        Self { iterations: 8000 }
     }
 }

@@ -12,7 +12,7 @@ pub enum InterpolantConfig {
     Linear,
     /// $\cos(\pi t/2)x_0 + \sin(\pi t/2)x_1$.
     Trigonometric,
-    /// The variance-preserving diffusion from noise to data, both ends exact.
+    /// The variance-preserving diffusion from noise to data, both endpoints exact.
     VariancePreserving {
         /// Its rate at the noise, above 0; it falls linearly to 0 at the data.
         beta: f64,
@@ -124,7 +124,7 @@ pub struct Family {
     pub learns: bool,
     /// Whether $x_0$ can be had back from $x_t$, $x_1$ and t, which the exact field asks for.
     pub is_invertible: bool,
-    /// Whether its marginal field over given ends is known (Proposition 1, or a form of its own).
+    /// Whether its marginal field over given endpoints is known (Proposition 1, or a form of its own).
     pub has_marginal: bool,
     /// Whether the derivative of its exact field along the flow comes without a JVP inside a JVP.
     pub has_closed_derivative: bool,

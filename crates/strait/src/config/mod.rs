@@ -90,9 +90,9 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
-    /// Turns between lines of `metrics.jsonl`.
+    /// Iterations between lines of `metrics.jsonl`.
     pub every: u64,
-    /// Turns between checkpoints.
+    /// Iterations between checkpoints.
     pub checkpoint: u64,
     /// How many checkpoints are kept.
     pub keep: usize,

@@ -12,7 +12,7 @@ pub enum ObjectiveConfig {
     FlowMatching,
     /// $E|v - \hat v|^2$ with the marginal field over the batch's data points, for the velocity.
     MarginalFlowMatching {
-        /// Pairs of each batch of which the data points alone are taken, as further ends of the field.
+        /// Pairs of each batch of which the data points alone are taken, as further endpoints of the field.
         #[serde(default)]
         candidates: i64,
     },
@@ -203,7 +203,7 @@ pub struct TermConfig {
     pub objective: ObjectiveConfig,
     /// Its weight beside the level's first objective.
     pub weight: f64,
-    /// Turns over which the weight rises from 0.
+    /// Iterations over which the weight rises from 0.
     #[serde(default)]
     pub ramp: u64,
 }

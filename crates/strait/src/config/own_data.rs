@@ -51,7 +51,7 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
             map: true,
             ema_half_lives: vec![100.0, 1000.0],
         }),
-        phase: vec![PhaseConfig { name: "map".into(), turns: 10_000, fresh: vec![], level: vec![level] }],
+        phase: vec![PhaseConfig { name: "map".into(), iterations: 10_000, fresh: vec![], level: vec![level] }],
         evaluate: EvaluateConfig::default(),
         compare: CompareConfig::default(),
         ranks: RanksConfig::default(),

@@ -11,12 +11,13 @@ use strait_optim::{Decay, LevelName, Spans, Times};
 pub struct PhaseConfig {
     /// For the log.
     pub name: String,
-    /// Turns.
-    pub turns: u64,
+    /// Iterations.
+    #[serde(alias = "turns")]
+    pub iterations: u64,
     /// Levels that start over with the phase.
     #[serde(default)]
     pub fresh: Vec<LevelName>,
-    /// What each level does in a turn.
+    /// What each level does in an iteration.
     pub level: Vec<LevelConfig>,
 }
 
@@ -31,7 +32,7 @@ pub struct LevelConfig {
     /// What is added to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plus: Vec<TermConfig>,
-    /// Steps in a turn.
+    /// Steps in an iteration.
     #[serde(default = "one")]
     pub steps: u32,
     /// Pairs in a batch.
@@ -52,7 +53,7 @@ pub struct LevelConfig {
     pub condition_drop: f64,
     /// The largest learning rate.
     pub rate: f64,
-    /// Turns of linear warm-up.
+    /// Iterations of linear warm-up.
     #[serde(default)]
     pub warm_up: u64,
     /// What follows the warm-up.
@@ -127,7 +128,7 @@ impl LevelConfig {
             _ => {}
         }
         if objective.kind().needs_independent {
-            // Both ends of a pair get the same noise, which the field's weights would take for independent ends.
+            // Both endpoints of a pair get the same noise, which the field's weights would take for independent endpoints.
             need(self.noise == 0.0, &format!("{at}.noise"), self.noise, "0 for an objective of the exact field")?;
         }
         let any = !matches!(objective, ObjectiveConfig::MarginalStraightness { .. });

@@ -32,8 +32,8 @@ const fn list(range: Range, entries: usize) -> Range {
 }
 
 const MANY: f64 = 1e9;
-/// Turns, in all of which their count and that of their steps are far from the end of a u64.
-const TURNS: f64 = 1e15;
+/// Iterations, in all of which their count and that of their steps are far from the end of a u64.
+const ITERATIONS: f64 = 1e15;
 /// Whatever is neither infinite nor NaN.
 const ANY: f64 = f64::MAX;
 
@@ -75,8 +75,8 @@ pub const RANGES: [Range; 86] = [
     of("velocity.width", 1.0, 8192.0),
     of("velocity.depth", 1.0, 256.0),
     of("velocity.embedding", 1.0, 8192.0),
-    list(above("ema_half_lives", 0.0, TURNS), 32),
-    of("phase.turns", 1.0, TURNS),
+    list(above("ema_half_lives", 0.0, ITERATIONS), 32),
+    of("phase.iterations", 1.0, ITERATIONS),
     of("level.steps", 1.0, 10_000.0),
     of("level.batch", 1.0, 16_777_216.0),
     of("times.mean", -1e3, 1e3),
@@ -86,12 +86,12 @@ pub const RANGES: [Range; 86] = [
     of("level.noise", 0.0, 1e6),
     of("level.condition_drop", 0.0, 1.0),
     above("level.rate", 0.0, 1e3),
-    of("level.warm_up", 0.0, TURNS),
+    of("level.warm_up", 0.0, ITERATIONS),
     list(of("level.betas", 0.0, 1.0), 2),
     of("level.weight_decay", 0.0, 1e6),
     above("level.clip", 0.0, ANY),
     of("plus.weight", -ANY, ANY),
-    of("plus.ramp", 0.0, TURNS),
+    of("plus.ramp", 0.0, ITERATIONS),
     of("objective.candidates", 0.0, 16_777_216.0),
     of("objective.times", 1.0, 16_777_216.0),
     above("objective.until", 0.0, 1.0),
@@ -116,7 +116,7 @@ pub const RANGES: [Range; 86] = [
     of("exact_field.most_nfe", 0.0, 100_000.0),
     of("exact_field.most_dimensions", 0.0, MANY),
     of("grid_search", 1.0, MANY),
-    of("stress.turns", 1.0, 1e12),
+    of("stress.iterations", 1.0, 1e12),
     of("compare.pairs", 1.0, MANY),
     of("compare", 1.0, 100_000.0),
     of("joint.glow_steps", 1.0, 256.0),
@@ -124,7 +124,7 @@ pub const RANGES: [Range; 86] = [
     above("joint.step", 0.0, 0.5),
     above("joint.rate", 0.0, 1e3),
     of("joint.velocity_steps", 1.0, 10_000.0),
-    of("log", 1.0, TURNS),
+    of("log", 1.0, ITERATIONS),
 ];
 
 impl Range {
@@ -259,7 +259,7 @@ mod tests {
             ("evaluate.dynamics.steps", 100_000.0),
             ("evaluate.exact_field.queries", MANY),
             ("compare.joint.step", 0.5),
-            ("log.keep", TURNS),
+            ("log.keep", ITERATIONS),
         ] {
             assert_eq!(range(key).map(|range| range.most), Some(most), "{key}");
         }
@@ -287,7 +287,7 @@ mod tests {
             "evaluate.likelihood.steps=49",
             "evaluate.exact_field.queries=63",
             "evaluate.grid_search.points=511",
-            "evaluate.stress.turns=7",
+            "evaluate.stress.iterations=7",
             "compare.pairs=7",
         ];
         for (name, _) in PRESETS {

@@ -102,6 +102,7 @@ fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigErro
         }
     }
     let config = toml::from_str(text).map_err(|error| at(origin, text, &error))?;
+    rename(&mut table);
     let config = laid_over(config, &mut table, sets)?;
     config.check()?;
     Ok(config)
@@ -209,6 +210,33 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, k)| k)
 }
 
+/// Keys that had another name once, each with the one it has: old configs and commands are read as they were meant. The
+/// records name the old ones too, as aliases.
+const RENAMED: [(&str, &str); 1] = [("turns", "iterations")];
+
+/// The name that a key has by now.
+fn current(key: &str) -> &str {
+    RENAMED.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new)
+}
+
+/// Gives the keys of a table the names that they have by now, so that a setting laid over it finds them.
+fn rename(table: &mut Table) {
+    for (old, new) in RENAMED {
+        if let Some(value) = table.remove(old) {
+            table.insert(new.into(), value);
+        }
+    }
+    table.iter_mut().for_each(|(_, value)| rename_within(value));
+}
+
+fn rename_within(value: &mut Value) {
+    match value {
+        Value::Table(table) => rename(table),
+        Value::Array(items) => items.iter_mut().for_each(rename_within),
+        _ => {}
+    }
+}
+
 /// Bytes of a setting, and dots in its key: a config is shallow, and what reads it recurses.
 const LONGEST: usize = 65_536;
 const DEEPEST: usize = 16;
@@ -226,8 +254,9 @@ fn lay(table: &mut Table, set: &str) -> Result<(), String> {
         return Err("it is longer or deeper than any setting".into());
     }
     let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("value"));
-    let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
-    let keys: Vec<&str> = path.trim().split('.').collect();
+    let mut value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
+    rename_within(&mut value);
+    let keys: Vec<&str> = path.trim().split('.').map(current).collect();
     let (last, parents) = keys.split_last().ok_or("it names no key")?;
     // On a copy, so that a refused setting changes nothing.
     let mut root = Value::Table(table.clone());
@@ -266,5 +295,29 @@ fn index(length: usize, key: &str) -> Result<usize, String> {
     match key.parse::<usize>() {
         Ok(at) if at < length => Ok(at),
         _ => Err(format!("`{key}` is not a number below {length}, the count of entries")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_an_older_name_are_read_as_those_of_today() {
+        let today = preset("8gaussians").unwrap();
+        let older = today.replace("\niterations = ", "\nturns = ");
+        assert!(older.matches("\nturns = ").count() > 1);
+        let stress = |name: &str| vec![format!("evaluate.stress={{ {name} = 7 }}"), format!("phase.0.{name}=3")];
+        for text in [today, &older] {
+            let plain = parse("a text", text, &[]).unwrap();
+            assert_eq!(plain, load("8gaussians", &[]).unwrap());
+            for name in ["turns", "iterations"] {
+                let set = parse("a text", text, &stress(name)).unwrap();
+                assert_eq!((set.phase[0].iterations, set.evaluate.stress.iterations), (3, 7), "{name}");
+                assert_eq!(set.phase[1].iterations, plain.phase[1].iterations);
+            }
+        }
+        let written = write(&parse("a text", &older, &[]).unwrap()).unwrap();
+        assert!(written.contains("iterations = ") && !written.contains("turns"));
     }
 }

@@ -70,9 +70,12 @@ pub fn write_summary(
 ) -> Result<Summary, ProgramError> {
     let metric = reference.leading();
     let mut said = diagnostics::warnings(&own.summary, baseline.map(|measured| &measured.summary), metric);
-    let (taken, turns) = (own.summary.steps, run.config.turns());
-    if taken < turns {
-        said.insert(0, format!("Its training stands at turn {taken} of {turns}: nothing here is of the finished one."));
+    let (taken, iterations) = (own.summary.steps, run.config.iterations());
+    if taken < iterations {
+        said.insert(
+            0,
+            format!("Its training stands at iteration {taken} of {iterations}: nothing here is of the finished one."),
+        );
     }
     let summary = Summary {
         run: run.folder.name(),

@@ -257,7 +257,7 @@ pub(super) fn flow_lines(methods: &[Method<'_>], reference: &Reference) -> Resul
 
 pub(super) fn path_lines(methods: &[Method<'_>], reference: &Reference) -> Result<Figure, ReportError> {
     let title = "Conditional paths".into();
-    let caption = "The paths of twelve pairs, with the straight line between the ends of each.".into();
+    let caption = "The paths of twelve pairs, with the straight line between the endpoints of each.".into();
     let panels = line_panels(methods, reference, true, |lines| &lines.paths);
     Trajectories { id: "paths".into(), title, caption, panels }.draw()
 }
@@ -310,7 +310,7 @@ pub(super) fn loss(method: &Method<'_>) -> Chart {
             .collect();
         Panel {
             title: format!("{level}: {}", term.replace('_', " ")),
-            x: Axis::linear("turn"),
+            x: Axis::linear("iteration"),
             y: Axis::linear(""),
             series: Series::smoothed("", method.colour(), raw, 9).into(),
             references: vec![],

@@ -159,7 +159,7 @@ pub(super) fn levels(methods: &[Method<'_>]) -> Table {
     let heads = ["last gradient norm", "seconds", "% of all levels"];
     Table {
         title: "Levels".into(),
-        note: "The gradient norm is a mean over the last logged turns, before clipping.".into(),
+        note: "The gradient norm is a mean over the last logged iterations, before clipping.".into(),
         columns: heads.map(|label| Column { label: label.into(), better: Better::Neither }).into(),
         rows: methods
             .iter()

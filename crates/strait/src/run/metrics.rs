@@ -15,7 +15,7 @@ const FILE: &str = "metrics.jsonl";
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricsLine {
-    /// Turns taken.
+    /// Iterations taken.
     pub step: u64,
     /// The phase's name.
     pub phase: String,

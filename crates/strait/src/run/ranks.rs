@@ -112,7 +112,7 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// When ranks ask each other whether one of them was told to stop: all at the same turn, and about every half second by
+/// When ranks ask each other whether one of them was told to stop: all at the same iteration, and about every half second by
 /// rank 0's clock, for an answer costs as much as a small reduction.
 #[derive(Debug)]
 pub(crate) struct Pace {
@@ -126,7 +126,7 @@ impl Pace {
         Self { next: step + 1, asked: (step, Instant::now()) }
     }
 
-    /// Whether to stop after the turn that made this step. Alone, that is whether this process was told to.
+    /// Whether to stop after the iteration that made this step. Alone, that is whether this process was told to.
     ///
     /// # Errors
     /// The group's.
@@ -138,9 +138,10 @@ impl Pace {
             return Ok(false);
         }
         let (since, at) = self.asked;
-        let turns = (ASKED_EVERY * (step - since) as f64 / at.elapsed().as_secs_f64().max(1e-6)).clamp(1.0, 1000.0);
-        let turns = if ranks.is_first() { turns.round() } else { 0.0 };
-        let sums = ranks.synchronize().sum(&[f64::from(u8::from(told)), turns])?;
+        let iterations =
+            (ASKED_EVERY * (step - since) as f64 / at.elapsed().as_secs_f64().max(1e-6)).clamp(1.0, 1000.0);
+        let iterations = if ranks.is_first() { iterations.round() } else { 0.0 };
+        let sums = ranks.synchronize().sum(&[f64::from(u8::from(told)), iterations])?;
         self.asked = (step, Instant::now());
         self.next = step + sums[1] as u64;
         Ok(sums[0] > 0.0)

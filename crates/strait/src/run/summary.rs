@@ -164,7 +164,7 @@ pub struct AverageSummary {
 pub struct StressSummary {
     /// Widths of its hidden layers.
     pub hidden: Vec<i64>,
-    /// Turns that it took.
+    /// Iterations that it took.
     pub steps: u64,
     /// Gradient steps of all that was trained for it: the method's own too.
     pub gradient_steps: u64,
@@ -205,7 +205,7 @@ pub struct ExactFieldSummary {
 pub struct MethodSummary {
     /// Its name.
     pub method: String,
-    /// Turns taken.
+    /// Iterations taken.
     pub steps: u64,
     /// Gradient steps of all levels.
     pub gradient_steps: u64,
@@ -332,7 +332,7 @@ impl Summary {
     }
 
     fn is_of(&self, config: &Config) -> bool {
-        self.method.steps == config.turns()
+        self.method.steps == config.iterations()
             && self.evaluate.as_ref().is_none_or(|evaluate| *evaluate == config.evaluate)
     }
 

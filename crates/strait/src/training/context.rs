@@ -17,9 +17,9 @@ pub struct RunContext {
     /// The SHA-256 of its data, where they are a file.
     pub digest: Option<String>,
     /// Its source.
-    pub source: Box<dyn Source>,
+    pub source: Box<dyn Source + Send>,
     /// Its coupling.
-    pub coupling: Box<dyn Coupling>,
+    pub coupling: Box<dyn Coupling + Send>,
     /// Its device.
     pub device: Device,
     /// The device's name.

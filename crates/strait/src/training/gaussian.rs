@@ -38,7 +38,7 @@ pub(crate) fn fit(context: &RunContext) -> Result<Models, ProgramError> {
             position: Position::default(),
             threads: tch::get_num_threads(),
             wall_seconds,
-            turns: vec![],
+            iterations: vec![],
             draws: strait_core::DRAWS_VERSION,
         },
         parameters: d + d * (d + 1) / 2,

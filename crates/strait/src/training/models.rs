@@ -19,11 +19,11 @@ pub struct Spent {
 /// Trained models, to sample with.
 pub struct Models {
     /// The path.
-    pub path: Box<dyn Interpolant>,
+    pub path: Box<dyn Interpolant + Send>,
     /// The map that the path goes through, where it does.
     pub map: Option<OneStep>,
     /// The field.
-    pub velocity: Box<dyn VelocityField>,
+    pub velocity: Box<dyn VelocityField + Send>,
     /// The flow that the field takes one step of, where it is one.
     pub flow: Option<OneStep>,
     /// Where the training stood.

@@ -79,7 +79,7 @@ impl<'a> TrainingRun<'a> {
         if ranks.is_first() {
             metrics::trim(&self.folder, trainer.position().step)?;
         }
-        let (step, stopped) = command.stop.answered_by(|| self.turns(&mut trainer, wall, context, command))?;
+        let (step, stopped) = command.stop.answered_by(|| self.iterations(&mut trainer, wall, context, command))?;
         if stopped || command.stop.is_asked() {
             return Err(ProgramError::Interrupted { step, resume_command: command.resume_command.clone() });
         }
@@ -98,9 +98,9 @@ impl<'a> TrainingRun<'a> {
         Ok(held)
     }
 
-    /// The turns that are left, or those up to a signal; the last of them is in a checkpoint. Returns its step, and whether a
+    /// The iterations that are left, or those up to a signal; the last of them is in a checkpoint. Returns its step, and whether a
     /// signal ended them. Of several ranks the first writes.
-    fn turns(
+    fn iterations(
         &self,
         trainer: &mut Trainer<'_>,
         mut wall: f64,
@@ -115,10 +115,10 @@ impl<'a> TrainingRun<'a> {
         let mut preview = Preview::new(context, self.config, &self.folder)?;
         let (mut since, mut waited) = (Instant::now(), data.waited());
         while let Some(phase) = trainer.phase().map(|phase| phase.name.clone()) {
-            if trainer.position().turn == 0 {
+            if trainer.position().iteration == 0 {
                 info!("{}: phase `{phase}`", self.name);
             }
-            trainer.turn()?;
+            trainer.iterate()?;
             bar.inc(1);
             let step = trainer.position().step;
             let finished = trainer.phase().is_none();
@@ -248,7 +248,7 @@ impl<'a> TrainingRun<'a> {
     /// has not begun.
     ///
     /// # Errors
-    /// `Argument` for turns of a phase that is done, or has taken more; those of `provenance::change`.
+    /// `Argument` for iterations of a phase that is done, or has taken more; those of `provenance::change`.
     pub fn change(&self, to: &Config, settings: &[String], digest: Option<&str>) -> Result<(), ProgramError> {
         let Some(found) = self.newest()? else { return Ok(()) };
         let _held = self.folder.hold()?;
@@ -256,15 +256,20 @@ impl<'a> TrainingRun<'a> {
         let last = self.config.phase.len().saturating_sub(1);
         for (i, (now, then)) in to.phase.iter().zip(&self.config.phase).enumerate() {
             let taken = match i {
-                _ if i == position.phase => position.turn,
-                _ if i == last && position.phase > last => then.turns,
-                _ if i < position.phase && now.turns != then.turns => u64::MAX,
+                _ if i == position.phase => position.iteration,
+                _ if i == last && position.phase > last => then.iterations,
+                _ if i < position.phase && now.iterations != then.iterations => u64::MAX,
                 _ => 0,
             };
-            if now.turns < taken {
-                let problem =
-                    format!("that phase is done, or has taken more turns ({}); later ones can change", then.turns);
-                return Err(ProgramError::Argument { argument: format!("phase.{i}.turns = {}", now.turns), problem });
+            if now.iterations < taken {
+                let problem = format!(
+                    "that phase is done, or has taken more iterations ({}); later ones can change",
+                    then.iterations
+                );
+                return Err(ProgramError::Argument {
+                    argument: format!("phase.{i}.iterations = {}", now.iterations),
+                    problem,
+                });
             }
         }
         provenance::change(&self.folder, (self.config, to), digest, (position.step, settings))
@@ -298,13 +303,13 @@ impl<'a> TrainingRun<'a> {
         Ok(newest)
     }
 
-    /// Whether it took all its turns.
+    /// Whether it took all its iterations.
     ///
     /// # Errors
     /// Those of reading checkpoints.
     pub fn is_finished(&self) -> Result<bool, ProgramError> {
         let newest = if self.is_trained() { self.newest()? } else { None };
-        Ok(newest.map_or(0, |found| found.state.position.step) >= self.config.turns())
+        Ok(newest.map_or(0, |found| found.state.position.step) >= self.config.iterations())
     }
 
     /// Puts the trainer where the newest whole checkpoint was taken; returns the seconds spent up to there.

@@ -27,7 +27,7 @@ ema_half_lives = [5.0, 20.0]
 
 [[phase]]
 name = "warm-up"
-turns = 20
+iterations = 20
 
 [[phase.level]]
 level = "velocity"
@@ -37,7 +37,7 @@ rate = 4e-3
 
 [[phase]]
 name = "together"
-turns = 60
+iterations = 60
 
 [[phase.level]]
 level = "velocity"
@@ -55,7 +55,7 @@ clip = 1.0
 
 [[phase]]
 name = "final"
-turns = 60
+iterations = 60
 fresh = ["velocity"]
 
 [[phase.level]]
@@ -84,7 +84,7 @@ points = 64
 trials = 20
 
 [evaluate.stress]
-turns = 1000
+iterations = 1000
 
 [compare]
 pairs = 16384

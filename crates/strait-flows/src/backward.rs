@@ -1,9 +1,8 @@
 //! The reversible backward step of one layer: its input again from its output, and the cotangents pulled back.
 
-use crate::Layer;
 use std::ops::Add;
 use strait_autodiff::{Graph, jvp, vjp};
-use strait_core::{Condition, Direction, Error};
+use strait_core::{Bijection, Condition, Direction, Error};
 use tch::Tensor;
 
 /// A point between two layers, with its derivative along a direction where one is followed.
@@ -51,7 +50,7 @@ pub struct BackwardStep {
     pub value: Tensor,
     /// And at its tangent.
     pub tangent: Option<Tensor>,
-    /// And with respect to the parameters, in the order of [`Layer::parameters`].
+    /// And with respect to the parameters, in the order of [`Layer::parameters`](crate::Layer::parameters).
     pub parameters: Vec<Tensor>,
     /// And with respect to the context, where that requires gradients.
     pub context: Option<Tensor>,
@@ -116,7 +115,7 @@ pub(crate) fn pull(
 }
 
 /// The image of a point, with the log-determinant.
-pub(super) fn push<L: Layer + ?Sized>(
+pub(crate) fn push<L: Bijection + ?Sized>(
     layer: &L,
     direction: Direction,
     point: &Point,
@@ -146,11 +145,16 @@ pub(super) fn push<L: Layer + ?Sized>(
     Ok((Point { value: pair.value, tangent: Some(pair.tangent) }, log_det))
 }
 
-/// The reversible backward step of a layer as one piece: invert it without a graph, run it again with one, pull back.
+/// The reversible backward step of a layer with these parameters as one piece: invert it without a graph, run it again with
+/// one, pull back.
 ///
 /// # Errors
 /// Those of the layer's two directions.
-pub fn reversible_backward_whole<L: Layer + ?Sized>(layer: &L, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
+pub fn reversible_backward_whole<L: Bijection + ?Sized>(
+    layer: &L,
+    parameters: &[Tensor],
+    at: BackwardRequest<'_>,
+) -> Result<BackwardStep, Error> {
     let BackwardRequest { direction, condition, dt, .. } = at;
     let (input, _) = tch::no_grad(|| push(layer, direction.opposite(), at.output, condition, dt))?;
     let input = Point { value: leaf(&input.value), tangent: input.tangent.as_ref().map(leaf) };
@@ -159,7 +163,7 @@ pub fn reversible_backward_whole<L: Layer + ?Sized>(layer: &L, at: BackwardReque
         vec![(output.value, at.cotangent.value.shallow_clone()), (log_det, at.cotangent.log_det.shallow_clone())];
     outputs.extend(output.tangent.zip(at.cotangent.tangent.as_ref().map(Tensor::shallow_clone)));
     let inputs: Vec<Tensor> = [&input.value].into_iter().chain(&input.tangent).map(Tensor::shallow_clone).collect();
-    let mut pulled = pull(&outputs, &inputs, &layer.parameters(), condition)?;
+    let mut pulled = pull(&outputs, &inputs, parameters, condition)?;
     Ok(BackwardStep {
         tangent: input.tangent.is_some().then(|| pulled.inputs.remove(1)),
         value: pulled.inputs.remove(0),

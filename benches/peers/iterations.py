@@ -1,7 +1,7 @@
-"""Turns that learn an affine path, in eager PyTorch: the peer of benches/peer_turns.rs.
+"""Iterations that learn an affine path, in eager PyTorch: the peer of benches/peer_iterations.rs.
 
 Takes the width of the path's network. Reads `TURN COUNT` on each line of standard input, and answers with the seconds that
-so many turns took.
+so many iterations took.
 
     pip install torch==2.13.0
 """
@@ -113,19 +113,19 @@ def energy():
 
 def field(x, t, x1):
     """The exact field at x (T, Q, 2) of times t (T,) over candidates x1 (K, 2). The network sees T K rows."""
-    ends = x1.expand(len(t), -1, -1)
+    endpoints = x1.expand(len(t), -1, -1)
     times = t.view(-1, 1, 1).repeat(1, CANDIDATES, 1)
-    moving = derivative(lambda t: parts(ends, t), (times, torch.ones_like(times)))
+    moving = derivative(lambda t: parts(endpoints, t), (times, torch.ones_like(times)))
     moving = [(value.unsqueeze(1), slope.unsqueeze(1)) for value, slope in moving]
-    ends, times = ends.unsqueeze(1), times.unsqueeze(1)
+    endpoints, times = endpoints.unsqueeze(1), times.unsqueeze(1)
     (log_scale, _), (below, _), (shift, _) = moving
-    moved = (x.unsqueeze(2) - times * ends) / (1 - times) - times * shift
+    moved = (x.unsqueeze(2) - times * endpoints) / (1 - times) - times * shift
     inverse = (-log_scale).exp()
     first = moved[..., :1] * inverse[..., :1]
     y = torch.cat([first, (moved[..., 1:] - below * first) * inverse[..., 1:]], -1)
     log_det = -(2 * (1 - times[..., 0]).log() + log_scale.sum(-1))
     weights = torch.softmax(-0.5 * y.square().sum(-1) - math.log(2 * math.pi) + log_det, -1)
-    _, u = derivative(lambda t, *of: place(of, y, ends, t), (times, torch.ones_like(times)), *moving)
+    _, u = derivative(lambda t, *of: place(of, y, endpoints, t), (times, torch.ones_like(times)), *moving)
     return (weights.unsqueeze(-1) * u).sum(2)
 
 
@@ -141,11 +141,11 @@ def straightness():
     step(network, ((both[:TIMES] - both[TIMES:]) / (2 * STEP)).square().sum(-1).mean())
 
 
-turns = {"linear": linear, "velocity": velocity_step, "energy": energy, "straightness": straightness}
+iterations = {"linear": linear, "velocity": velocity_step, "energy": energy, "straightness": straightness}
 print(torch.__version__, flush=True)
 for line in sys.stdin:
-    turn, count = line.split()
+    iteration, count = line.split()
     begun = time.perf_counter()
     for _ in range(int(count)):
-        turns[turn]()
+        iterations[iteration]()
     print(time.perf_counter() - begun, flush=True)

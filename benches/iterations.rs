@@ -1,4 +1,4 @@
-//! Trainers whose turns are timed, and what they are made of.
+//! Trainers whose iterations are timed, and what they are made of.
 
 use std::time::Instant;
 use strait_core::{Interpolant, Objective, Parameters, Seed};
@@ -16,7 +16,7 @@ pub fn mlp(input: i64, hidden: Vec<i64>, output: i64) -> MlpConfig {
 }
 
 /// One step of a level on one objective, clipped.
-pub fn plan(level: LevelName, batch: i64, objective: impl Objective + 'static) -> LevelPlan {
+pub fn plan(level: LevelName, batch: i64, objective: impl Objective + Send + 'static) -> LevelPlan {
     LevelPlan {
         level,
         terms: vec![Term::of(objective)],
@@ -33,12 +33,12 @@ pub fn plan(level: LevelName, batch: i64, objective: impl Objective + 'static) -
     }
 }
 
-/// Turns of `levels` without end, over a path with its parameters and the 3x64 velocity of points in the plane.
+/// Iterations of `levels` without end, over a path with its parameters and the 3x64 velocity of points in the plane.
 ///
 /// # Errors
 /// Those of the trainer.
 pub fn trainer<'a>(
-    interpolant: Box<dyn Interpolant>,
+    interpolant: Box<dyn Interpolant + Send>,
     path: Parameters,
     levels: Vec<LevelPlan>,
     pairing: Pairing<'a>,
@@ -52,7 +52,7 @@ pub fn trainer<'a>(
     endless(System { interpolant, velocity, levels: learned }, levels, pairing)
 }
 
-/// Turns of one plan of a 3x64 flow map of points in the plane without end, over the linear path.
+/// Iterations of one plan of a 3x64 flow map of points in the plane without end, over the linear path.
 ///
 /// # Errors
 /// Those of the trainer.
@@ -68,22 +68,22 @@ fn fresh() -> Parameters {
 }
 
 fn endless(system: System, levels: Vec<LevelPlan>, pairing: Pairing<'_>) -> Result<Trainer<'_>, OptimError> {
-    let phase = |name: &str, turns, levels| Phase { name: name.into(), turns, levels, fresh: vec![] };
+    let phase = |name: &str, iterations, levels| Phase { name: name.into(), iterations, levels, fresh: vec![] };
     // A plan ends with a fitted velocity; that phase is never reached.
     let fit = plan(LevelName::Velocity, 1, FlowMatching);
     let phases = vec![phase("bench", u64::MAX / 2, levels), phase("fit", 1, vec![fit])];
     Trainer::new(system, phases, pairing, Seed(0))
 }
 
-/// Milliseconds of each of some turns.
+/// Milliseconds of each of some iterations.
 ///
 /// # Errors
-/// Those of a turn.
-pub fn milliseconds(trainer: &mut Trainer<'_>, turns: u32) -> Result<f64, OptimError> {
+/// Those of an iteration.
+pub fn milliseconds(trainer: &mut Trainer<'_>, iterations: u32) -> Result<f64, OptimError> {
     let begun = Instant::now();
-    for _ in 0..turns {
-        trainer.turn()?;
+    for _ in 0..iterations {
+        trainer.iterate()?;
     }
     trainer.log()?; // as a run does, every so often
-    Ok(1e3 * begun.elapsed().as_secs_f64() / f64::from(turns))
+    Ok(1e3 * begun.elapsed().as_secs_f64() / f64::from(iterations))
 }

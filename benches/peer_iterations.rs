@@ -1,13 +1,13 @@
-//! What turns that learn a path cost, counted in velocity steps, beside the same in eager PyTorch, on one thread.
+//! What iterations that learn a path cost, counted in velocity steps, beside the same in eager PyTorch, on one thread.
 //!
-//! `cargo bench -p strait-benches --bench peer_turns`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0 (else
-//! `python3`); without one our own half is printed. Turns are the optimizer's own: they draw their batches, take the
+//! `cargo bench -p strait-benches --bench peer_iterations`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0 (else
+//! `python3`); without one our own half is printed. Iterations are the optimizer's own: they draw their batches, take the
 //! gradients, clip them and step AdamW. Everything takes turns within one run, and medians and ranges of the ratios over
 //! the rounds are printed.
 
 use std::process::ExitCode;
+use strait_benches::iterations::{milliseconds, mlp, plan, trainer};
 use strait_benches::peer::{Failure, Peer, Spread, run};
-use strait_benches::turns::{milliseconds, mlp, plan, trainer};
 use strait_core::{Interpolant, Parameters, Seed, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
@@ -23,7 +23,7 @@ const BATCH: i64 = 256;
 
 /// What is timed.
 #[derive(Clone, Copy, PartialEq)]
-enum Turn {
+enum Iteration {
     /// A velocity step on the linear path.
     Linear,
     /// A velocity step on the affine path.
@@ -34,7 +34,7 @@ enum Turn {
     Straightness,
 }
 
-impl Turn {
+impl Iteration {
     const ALL: [Self; 4] = [Self::Linear, Self::Velocity, Self::Energy, Self::Straightness];
 
     /// As the peer knows it.
@@ -51,8 +51,8 @@ impl Turn {
         match self {
             Self::Linear => "velocity step, linear path",
             Self::Velocity => "velocity step, affine path",
-            Self::Energy => "energy turn",
-            Self::Straightness => "straightness turn",
+            Self::Energy => "energy iteration",
+            Self::Straightness => "straightness iteration",
         }
     }
 
@@ -81,24 +81,24 @@ impl Turn {
     }
 }
 
-/// Turns of one kind over a path of two layers of `width`.
-fn turns(turn: Turn, width: i64, pairing: Pairing<'_>) -> Result<Trainer<'_>, Failure> {
+/// Iterations of one kind over a path of two layers of `width`.
+fn iterations(iteration: Iteration, width: i64, pairing: Pairing<'_>) -> Result<Trainer<'_>, Failure> {
     let mut path = Parameters::new(Seed(0).below("path"), Kind::Float, Device::Cpu);
     let config = AffineConfig { dimensions: 2, mixing: Mixing::Triangular, log_scale_bound: 50.0 };
-    let interpolant: Box<dyn Interpolant> = match turn {
-        Turn::Linear => Box::new(Linear),
+    let interpolant: Box<dyn Interpolant + Send> = match iteration {
+        Iteration::Linear => Box::new(Linear),
         _ => Box::new(Affine::new(Mlp::new(&mlp(2, vec![width; 2], config.outputs()), &mut path.root())?, config)?),
     };
-    Ok(trainer(interpolant, path, turn.levels()?, pairing)?)
+    Ok(trainer(interpolant, path, iteration.levels()?, pairing)?)
 }
 
-/// What a round took, in the order of `Turn::ALL`.
+/// What a round took, in the order of `Iteration::ALL`.
 type Round = [f64; 4];
 
-fn round(one: &mut dyn FnMut(Turn) -> Result<f64, Failure>) -> Result<Round, Failure> {
+fn round(one: &mut dyn FnMut(Iteration) -> Result<f64, Failure>) -> Result<Round, Failure> {
     let mut found = [0.0; 4];
-    for (into, turn) in found.iter_mut().zip(Turn::ALL) {
-        *into = one(turn)?;
+    for (into, iteration) in found.iter_mut().zip(Iteration::ALL) {
+        *into = one(iteration)?;
     }
     Ok(found)
 }
@@ -109,21 +109,21 @@ fn compare() -> Result<(), Failure> {
     let source = StandardNormal::new(&[2]);
     let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
     for width in [32, 64] {
-        let mut peer = match Peer::start("turns.py", &[&width.to_string()]) {
+        let mut peer = match Peer::start("iterations.py", &[&width.to_string()]) {
             Ok(found) => Some(found),
             Err(Failure::NoPeer(problem)) => {
-                eprintln!("peer_turns: without a peer: {problem}");
+                eprintln!("peer_iterations: without a peer: {problem}");
                 None
             }
             Err(failure) => return Err(failure),
         };
-        let trainers = Turn::ALL.into_iter().map(|turn| turns(turn, width, pairing));
+        let trainers = Iteration::ALL.into_iter().map(|iteration| iterations(iteration, width, pairing));
         let mut trainers = trainers.collect::<Result<Vec<_>, _>>()?;
-        let mut ours = |turn: Turn| Ok(milliseconds(&mut trainers[turn as usize], turn.count())?);
-        let mut theirs = |turn: Turn| match &mut peer {
+        let mut ours = |iteration: Iteration| Ok(milliseconds(&mut trainers[iteration as usize], iteration.count())?);
+        let mut theirs = |iteration: Iteration| match &mut peer {
             Some((peer, _)) => {
-                let count = turn.count() / 4;
-                let seconds = peer.seconds(&format!("{} {count}", turn.name()))?;
+                let count = iteration.count() / 4;
+                let seconds = peer.seconds(&format!("{} {count}", iteration.name()))?;
                 Ok(1e3 * seconds / f64::from(count))
             }
             None => Ok(f64::NAN),
@@ -145,13 +145,13 @@ fn print(width: i64, rounds: &[(Round, Round)], version: Option<&str>) {
     let spread = |of: &dyn Fn(&Round, &Round) -> f64| {
         Spread::of(&rounds.iter().map(|(a, b)| (of(a, b), 0.0)).collect::<Vec<_>>(), |r| r.0)
     };
-    for turn in Turn::ALL {
-        let (at, step, linear) = (turn as usize, Turn::Velocity as usize, Turn::Linear as usize);
+    for iteration in Iteration::ALL {
+        let (at, step, linear) = (iteration as usize, Iteration::Velocity as usize, Iteration::Linear as usize);
         let (ms, steps) = (spread(&|a, _| a[at]), spread(&|a, _| a[at] / a[step]));
         let of_linear = spread(&|a, _| a[at] / a[linear]);
         println!(
             "  {:<27} strait {ms:.3} ms, {steps:.2} velocity steps ({of_linear:.2} on the linear path)",
-            turn.words()
+            iteration.words()
         );
         if let Some(version) = version {
             let (ms, steps) = (spread(&|_, b| b[at]), spread(&|_, b| b[at] / b[step]));
@@ -165,5 +165,5 @@ fn print(width: i64, rounds: &[(Round, Round)], version: Option<&str>) {
 }
 
 fn main() -> ExitCode {
-    run("peer_turns", compare)
+    run("peer_iterations", compare)
 }

@@ -1,0 +1,13 @@
+/// Where a run stands. Together with the levels it is all the state there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Position {
+    /// Iterations taken, over all phases.
+    pub step: u64,
+    /// The phase that the next iteration belongs to.
+    pub phase: usize,
+    /// Iterations taken in that phase.
+    #[serde(alias = "turn")]
+    pub iteration: u64,
+    /// Batches drawn: the data cursor, and the step of every random stream.
+    pub batches: u64,
+}
