@@ -48,7 +48,7 @@ impl Family {
         }
     }
 
-    fn build(self, d: i64, parameters: &mut Parameters) -> Outcome<Box<dyn InvertibleInterpolant>> {
+    fn build(self, d: i64, parameters: &mut Parameters) -> Outcome<Box<dyn InvertibleInterpolant + Send>> {
         Ok(match self {
             Self::Linear => Box::new(Linear),
             Self::Affine => Box::new(affine(d, 32, parameters)?),

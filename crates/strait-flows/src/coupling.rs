@@ -1,12 +1,14 @@
 //! Coupling layers: one half of the channels is transformed, with numbers that a network makes of the other half.
 
 mod affine;
+mod channels;
 mod spline;
 
+use crate::backward::{BackwardRequest, BackwardStep, Point, leaf, pull, reversible_backward_whole};
 use crate::conditioner::{Conditioner, Setting};
 use crate::layer::check_input;
-use crate::backward::{BackwardRequest, BackwardStep, Point, leaf, pull, reversible_backward_whole};
 use crate::{Gate, Layer};
+use channels::parts;
 use std::fmt;
 use strait_autodiff::Jet;
 use strait_core::{Bijection, Condition, Direction, Error, Moving, Scope, Transformed, per_sample};
@@ -183,13 +185,6 @@ impl Coupling {
         let (moved, log_det) = self.transform.apply(direction, &active, &raw, gate.as_ref())?;
         Ok(Transformed { value: self.whole(&passive, &moved), log_det })
     }
-}
-
-/// The first and the last channels. (The derivative of one split is one joining; that of two slices, two sparse copies.)
-fn parts(x: &Tensor, sizes: [i64; 2]) -> (Tensor, Tensor) {
-    let mut parts = x.split_with_sizes(sizes, 1);
-    let last = parts.remove(1);
-    (parts.remove(0), last)
 }
 
 impl Bijection for Coupling {

@@ -1,5 +1,5 @@
-use crate::layer::for_each_sample;
 use crate::backward::{BackwardRequest, BackwardStep, Cotangent, Point};
+use crate::layer::for_each_sample;
 use crate::{FlowError, Layer};
 use std::fmt;
 use strait_autodiff::Jet;

@@ -26,66 +26,22 @@
 //! ```
 
 mod invertible;
+mod law;
+mod trial;
 
-use crate::gradient::{self, Leaf};
-use crate::samples::{Events, Perturbed};
+pub use law::Law;
+
+use crate::samples::Events;
 use crate::suite::{self, hold};
-use std::fmt;
-use strait_core::{
-    Draws, Error, Interpolant, InvertibleInterpolant, Parameters, PathCurve, PathSample, Scope, Source, StandardNormal,
-};
-use tch::{Device, Kind, Tensor};
-
-/// What every interpolant must satisfy; the last five hold of invertible ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Law {
-    /// It can be built for the case, and no call fails.
-    Runs,
-    /// Position, velocity and acceleration have the shape of $x_0$ and are finite.
-    Shape,
-    /// $\varphi_0 = x_0$ and $\varphi_1 = x_1$ to the bit, by `at` and by `position`, with finite velocities there, in
-    /// float64 and float32.
-    Endpoints,
-    /// `position` is the position of `at`.
-    Position,
-    /// The velocity is the central difference of the position, for every sample and entry, within $10^{-6}$.
-    Velocity,
-    /// `curve` has the position and velocity of `at`, and its acceleration is the difference of the velocity.
-    Acceleration,
-    /// One sample alone comes out as the same sample in a batch.
-    BatchSplit,
-    /// `marginal_at`, where a path has it, is `at` over endpoints that are all one, within $10^{-6}$ for $t \le 0.95$.
-    OneEnd,
-    /// With the same parameters and inputs in float32, position and velocity are those of float64 within $10^{-3}$.
-    SinglePrecision,
-    /// Along one random direction in all parameters, the gradient of what `position`, `at` and `curve` give is its
-    /// central difference; of an invertible path, also that of `invert`, `marginal` and `moving_marginal` (but for the
-    /// `log_square` of the last).
-    Gradient,
-    /// $\varphi_t^{-1}(\varphi_t(x_0; x_1); x_1) = x_0$ within $10^{-9}$ for $t \le 0.95$.
-    RoundTrip,
-    /// The inverse's log-determinant is that of the autograd Jacobian of its own map, for every sample.
-    LogDet,
-    /// `through` and `marginal` are what `invert` and `at` make of every pair by itself, under $N(0, I)$ and
-    /// $N(0, 4I)$.
-    Through,
-    /// `marginal_at`, where a path has it, has over any endpoints the velocity of `marginal` at its own position.
-    ManyEnds,
-    /// `moving_marginal`, where a path has it, is `marginal` with its difference along the flow, within $10^{-5}$.
-    Moving,
-}
+use law::{Fault, runs};
+use strait_core::{Error, Interpolant, InvertibleInterpolant, PathCurve, PathSample, Scope, StandardNormal};
+use tch::{Kind, Tensor};
+use trial::{Trial, marginal_at, trial};
 
 pub use crate::samples::Case;
 
 /// A broken law of an interpolant.
 pub type Broken = suite::Broken<Law, Case>;
-
-type Fault = suite::Fault<Law>;
-
-fn runs(error: impl fmt::Display) -> Fault {
-    Fault::new(Law::Runs, error.to_string())
-}
 
 /// Holds an interpolant to the laws of [`Interpolant`], on samples of every small shape.
 ///
@@ -201,35 +157,6 @@ fn in_full(case: &Case) -> bool {
     case.seed.is_multiple_of(8)
 }
 
-/// A path for a case with perturbed parameters, the same in single precision, and pairs and times to try both on.
-struct Trial<I> {
-    path: I,
-    parameters: Parameters,
-    single: I,
-    x0: Tensor,
-    x1: Tensor,
-    t: Tensor,
-    /// Of the checks of gradients.
-    draws: Draws,
-}
-
-impl<I> Trial<I> {
-    /// Holds the gradient in the parameters of what a path gives to differences.
-    fn gradient(&self, what: &str, given: impl Fn() -> Result<Vec<Tensor>, Error>) -> Result<(), Fault> {
-        let leaves: Vec<_> = Leaf::parameters(&self.parameters).collect();
-        gradient::hold(Law::Gradient, what, &leaves, &mut self.draws.clone(), given)
-    }
-}
-
-fn trial<I>(case: &Case, build: &impl Fn(&Case, &mut Scope<'_>) -> Result<I, Error>) -> Result<Trial<I>, Fault> {
-    let Perturbed { double: path, parameters, single } = Perturbed::new(case, build).map_err(runs)?;
-    let mut draws = case.stream().at(0);
-    let mut normal = || draws.normal(&case.shape(), Kind::Double, Device::Cpu).map_err(runs);
-    let (x0, x1) = (normal()?, normal()? * 2.0);
-    let t = case.stream().at(1).uniform(&[case.batch], Kind::Double, Device::Cpu).map_err(runs)? * 0.9 + 0.05;
-    Ok(Trial { path, parameters, single, x0, x1, t, draws: case.stream().at(2) })
-}
-
 impl Suite<'_> {
     fn path_laws<I: Interpolant>(&self, trial: &Trial<I>) -> Result<(), Fault> {
         let Trial { path, single, x0, x1, t, .. } = trial;
@@ -305,20 +232,6 @@ fn path_gradients<I: Interpolant>(trial: &Trial<I>) -> Result<(), Fault> {
         let PathCurve { x_t, velocity, acceleration } = path.curve(x0, x1, t)?;
         Ok(vec![x_t, velocity, acceleration])
     })
-}
-
-/// `marginal_at`, of a path that has it.
-fn marginal_at(
-    path: &impl Interpolant,
-    source: &dyn Source,
-    x0: &Tensor,
-    endpoints: &Tensor,
-    t: &Tensor,
-) -> Result<Option<PathSample>, Fault> {
-    match path.marginal_at(source, x0, endpoints, t) {
-        Err(Error::NotInvertible { .. }) => Ok(None),
-        found => found.map(Some).map_err(runs),
-    }
 }
 
 fn endpoints(path: &impl Interpolant, x0: &Tensor, x1: &Tensor, at_end: f64) -> Result<(), Fault> {

@@ -1,3 +1,4 @@
+use crate::jet::by_jet;
 use crate::kernels::{chain_field, is_standard_normal};
 use crate::linear::{check, check_before_end};
 use crate::velocity::push;
@@ -44,17 +45,7 @@ impl<F: Bijection> Glow<F> {
 }
 
 impl<F: Bijection> Interpolant for Glow<F> {
-    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        Ok(self.jet(x0, x1, t, Order::First)?.into())
-    }
-
-    fn position(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        Ok(self.jet(x0, x1, t, Order::Value)?.value().shallow_clone())
-    }
-
-    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
-        Ok(self.jet(x0, x1, t, Order::Second)?.into())
-    }
+    by_jet!();
 
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
         Some(self)

@@ -1,3 +1,4 @@
+use crate::jet::by_jet;
 use crate::linear::check;
 use crate::monotone::Monotone;
 use crate::scheduled;
@@ -159,13 +160,7 @@ fn check_positive(a: &Tensor) -> Result<(), Error> {
 }
 
 impl Interpolant for Schedule {
-    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
-        Ok(self.jet(x0, x1, t, Order::First)?.into())
-    }
-
-    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
-        Ok(self.jet(x0, x1, t, Order::Second)?.into())
-    }
+    by_jet!();
 
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
         Some(self)

@@ -1,4 +1,4 @@
-use super::parts;
+use super::channels::parts;
 use crate::kernels::{affine, affine_jet};
 use strait_autodiff::Jet;
 use strait_core::{Direction, Error, per_sample, sum_per_sample};

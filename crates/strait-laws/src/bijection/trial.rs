@@ -1,7 +1,7 @@
 //! One case: the layer is built, its values are held to the laws, and `derivatives` has the laws of its slopes.
 
-use super::Law;
 use super::case::{Case, Given};
+use super::law::Law;
 use std::cell::OnceCell;
 use strait_core::{Bijection, Error, Parameters, Scope, Seed, Transformed};
 use tch::{Device, Kind, Tensor};

@@ -1,6 +1,7 @@
 //! What holds of invertible paths: the inverse, and the marginal over the endpoints.
 
-use super::{Fault, Law, Trial, marginal_at, runs};
+use super::law::{Fault, Law, runs};
+use super::trial::{Trial, marginal_at};
 use crate::suite::hold;
 use strait_autodiff::{Graph, vjp};
 use strait_core::{

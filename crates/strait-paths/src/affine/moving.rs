@@ -9,7 +9,7 @@
 //! numbers, no differences. Tensors are laid out (T, Q, K), one for each coordinate, so that every operation runs along
 //! the candidates. Under a standard normal source one kernel does it all.
 
-use super::Affine;
+use super::map::Affine;
 use crate::kernels::{affine_field, is_standard_normal};
 use strait_autodiff::{Jet, Order};
 use strait_core::{Error, Marginal, MovingMarginal, Points, Source, TimeFunction, weights};

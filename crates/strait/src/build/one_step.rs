@@ -38,7 +38,7 @@ impl OneStep {
 
     fn laid_out(&self, x: &Tensor) -> Result<Tensor, Error> {
         let batch = x.size().first().copied().unwrap_or(0);
-        Ok(x.f_reshape([&[batch], &self.event].concat())?)
+        Ok(x.f_reshape([&[batch], self.event.as_slice()].concat())?)
     }
 }
 
