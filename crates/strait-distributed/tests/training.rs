@@ -40,7 +40,7 @@ fn system(is_map: bool, learns_path: bool) -> Result<System> {
         Box::new(Linear)
     };
     let root = &mut velocity.root();
-    let field: Box<dyn strait_core::VelocityField> = if is_map {
+    let field: Box<dyn strait_core::VelocityField + Send> = if is_map {
         Box::new(MlpFlowMap::new(&network(2, false), root)?)
     } else {
         Box::new(Mlp::new(&network(2, false), root)?)

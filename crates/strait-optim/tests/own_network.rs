@@ -16,9 +16,9 @@ fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run(trainer: &mut Trainer<'_>, turns: u64) {
-    for _ in 0..turns {
-        trainer.turn().unwrap();
+fn run(trainer: &mut Trainer<'_>, iterations: u64) {
+    for _ in 0..iterations {
+        trainer.iterate().unwrap();
     }
 }
 
