@@ -119,7 +119,7 @@ impl<B: Bijection> Bijection for Faulty<B> {
 
 type Build = fn(&Case, &mut Scope<'_>) -> Result<Box<dyn Layer + Send>, Error>;
 
-fn boxed<L: Layer + 'static>(layer: L) -> Result<Box<dyn Layer + Send>, Error> {
+fn boxed<L: Layer + Send + 'static>(layer: L) -> Result<Box<dyn Layer + Send>, Error> {
     Ok(Box::new(layer))
 }
 

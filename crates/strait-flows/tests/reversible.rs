@@ -72,7 +72,7 @@ fn agrees(
     }
 }
 
-fn boxed<L: Layer + 'static>(layer: L) -> Result<Box<dyn Layer + Send>, Error> {
+fn boxed<L: Layer + Send + 'static>(layer: L) -> Result<Box<dyn Layer + Send>, Error> {
     Ok(Box::new(layer))
 }
 
