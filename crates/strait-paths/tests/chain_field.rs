@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 
 /// A Glow path away from its start, and where its field is asked for.
 struct Setup {
-    path: Glow<Box<dyn flows::Layer + Send>>,
+    path: Glow<Box<dyn flows::Layer>>,
     parameters: Parameters,
     x: Tensor,
     x1: Tensor,
