@@ -22,8 +22,15 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// The user's STRAIT_PYTHON, else `python3` with packages that pip puts into the cache once.
+    /// The user's STRAIT_PYTHON, else `python3` with packages that pip puts into the cache once: for the package's tests.
     pub(crate) fn ensure(cache: &Cache) -> Result<Beside> {
+        Self::with(cache, "the tests of the Python package", &[])
+    }
+
+    /// The same with more packages, for what the words say.
+    pub(crate) fn with(cache: &Cache, what: &'static str, more: &[&str]) -> Result<Beside> {
+        let pinned = [&PINNED, more].concat();
+        let failure = |reason: &str| Failure::Python { what, reason: reason.into(), needs: pinned.join(" and ") };
         if let Some(program) = env::var_os("STRAIT_PYTHON").filter(|program| !program.is_empty()) {
             return Ok(Beside { program: program.into(), packages: None });
         }
@@ -31,13 +38,13 @@ impl Beside {
         let version = "import sys; print('{}.{}'.format(*sys.version_info)); sys.exit(sys.version_info < (3, 11))";
         let version = python.ask(&["-c", version], Duration::from_secs(10));
         let version = version.ok_or_else(|| failure("python3 is older than 3.11"))?;
-        let folder = folder(cache, &version);
+        let folder = folder(cache, &version, &pinned);
         let _lock = cache.lock("python")?;
         if !folder.is_dir() {
-            tell!("installing {} for the tests of the Python package", PINNED.join(" and "));
+            tell!("installing {} for {what}", pinned.join(" and "));
             install_folder(&folder, |partial| {
                 let mut pip = python.command(&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-                pip.arg("--target").arg(partial).args(PINNED).stdout(std::io::stderr());
+                pip.arg("--target").arg(partial).args(&pinned).stdout(std::io::stderr());
                 match pip.status() {
                     Ok(status) if status.success() => Ok(()),
                     _ => Err(failure("pip install failed")),
@@ -45,6 +52,16 @@ impl Beside {
             })?;
         }
         Ok(Beside { program: python.program().to_owned(), packages: Some(folder) })
+    }
+
+    /// The interpreter, which finds modules in these folders too.
+    pub(crate) fn python(&self, folders: &[PathBuf]) -> Command {
+        let mut python = Command::new(&self.program);
+        let paths = self.packages.iter().chain(folders).map(|folder| folder.as_os_str().to_owned());
+        let others = env::var_os("PYTHONPATH").unwrap_or_default();
+        let paths = paths.chain(std::iter::once(others)).reduce(|first, rest| before(first, Some(rest)));
+        python.env("PYTHONPATH", paths.unwrap_or_default());
+        python
     }
 
     /// Tells a command which it is.
@@ -56,8 +73,8 @@ impl Beside {
     }
 }
 
-fn folder(cache: &Cache, version: &str) -> PathBuf {
-    cache.root().join("python").join(format!("{version}-{}", PINNED.join("-").replace("==", "-")))
+fn folder(cache: &Cache, version: &str, pinned: &[&str]) -> PathBuf {
+    cache.root().join("python").join(format!("{version}-{}", pinned.join("-").replace("==", "-")))
 }
 
 fn before(first: OsString, rest: Option<OsString>) -> OsString {
@@ -65,10 +82,6 @@ fn before(first: OsString, rest: Option<OsString>) -> OsString {
         Some(rest) => [first, rest].join(&OsString::from(":")),
         None => first,
     }
-}
-
-fn failure(reason: &str) -> Failure {
-    Failure::Python { reason: reason.to_owned(), needs: PINNED.join(" and ") }
 }
 
 #[cfg(test)]
@@ -92,7 +105,7 @@ mod tests {
     #[test]
     fn another_python_or_pin_is_another_folder() {
         let cache = Cache::at("/cache".into());
-        let named = folder(&cache, "3.12");
+        let named = folder(&cache, "3.12", &PINNED);
         assert_eq!(named.to_str(), Some("/cache/python/3.12-numpy-2.4.6-safetensors-0.8.0"));
     }
 

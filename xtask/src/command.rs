@@ -6,7 +6,7 @@ use crate::cache::Cache;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
-use crate::{data, doctor, gloo, launch, mutate, run, tasks};
+use crate::{data, doctor, export, gloo, launch, mutate, run, tasks};
 
 /// One row of the help.
 struct Command {
@@ -19,13 +19,14 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
     Command { name, usage, about }
 }
 
-static COMMANDS: [Command; 19] = [
+static COMMANDS: [Command; 20] = [
     command("train", "train [PRESET or FILE.toml] [OPTIONS]", "train; `train --help` lists the options"),
     command("sample", "sample RUN [OPTIONS]", "draw samples from a run"),
     command("evaluate", "evaluate RUN [OPTIONS]", "measure a run"),
     command("compare", "compare [PRESET or FILE.toml] [OPTIONS]", "methods side by side, in one table and plot"),
     command("inspect", "inspect FILE [--array NAME]", "look at the columns of a file before training on it"),
     command("features", "features digits", "fit the classifier in whose features digits are compared"),
+    command("export", "export RUN --onnx [FILE]", "a run's velocity or flow map in another format"),
     command("launch", "launch -n N train [OPTIONS]", "train by N processes of this machine"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command("bench", "bench [FILTER]", "run the benches"),
@@ -53,6 +54,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
     let done = |result: Result<()>| result.map(|()| 0);
     match (name.as_ref(), text.as_slice()) {
         ("train" | "sample" | "evaluate" | "compare" | "inspect" | "features", _) => run::command(&name, rest),
+        ("export", _) => export::command(&text),
         ("launch", _) => launch::command(rest),
         ("test", _) => done(tasks::test(&text)),
         ("bench", _) => done(tasks::bench(&text)),

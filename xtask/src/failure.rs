@@ -43,8 +43,8 @@ pub(crate) enum Failure {
     FailsUnmutated { suite: String, test: String },
     /// The mutation check let faults through, or holds some that no longer apply or whose tests did not run to an end.
     Mutants { missed: usize, stale: usize, undecided: usize },
-    /// No interpreter for the tests of the Python package.
-    Python { reason: String, needs: String },
+    /// No interpreter for what is done in Python.
+    Python { what: &'static str, reason: String, needs: String },
     /// `doctor` found something needed missing.
     Unwell { missing: usize },
 }
@@ -100,10 +100,9 @@ impl fmt::Display for Failure {
                 files.join(", "),
                 folder.display()
             ),
-            Failure::Python { reason, needs } => write!(
-                f,
-                "the Python package cannot be tested: {reason}: set STRAIT_PYTHON to a Python from 3.11 on with {needs}"
-            ),
+            Failure::Python { what, reason, needs } => {
+                write!(f, "{what} cannot be had: {reason}: set STRAIT_PYTHON to a Python from 3.11 on with {needs}")
+            }
             Failure::Checksum { path, expected, found } => {
                 write!(f, "{} has sha256 {found}, not the pinned {expected}: delete it and run again", path.display())
             }

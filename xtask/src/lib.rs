@@ -26,6 +26,7 @@ mod cache;
 mod command;
 mod data;
 mod doctor;
+mod export;
 mod failure;
 mod gloo;
 mod launch;

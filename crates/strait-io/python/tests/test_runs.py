@@ -188,6 +188,28 @@ class Networks(Beside):
         x, t = np.ones((4, 2), "f4"), np.linspace(0, 1, 4, dtype="f4")
         self.close(session.run(None, {"x": x, "t": t})[0], self.plain.velocity()(x, t))
 
+    @unittest.skipUnless(onnxruntime, "onnx and onnxruntime are not installed")
+    def test_an_exported_file_is_held_to_onnxruntime(self):
+        from strait import export
+
+        with tempfile.TemporaryDirectory() as folder:
+            for run, signature in ((self.plain, "velocity of x (batch, 2), t (batch,)"), (self.map, "average_velocity of x (batch, 2), s")):
+                path = Path(folder) / f"{run.path.name}.onnx"
+                self.assertIn(signature, export.export(run.path, path))
+                self.assertTrue(path.is_file())
+            path.unlink()
+            with self.assertRaisesRegex(strait.StraitError, "ends in .onnx"):
+                export.export(self.plain.path, Path(folder) / "plain.bin")
+            # A file that computes otherwise than the run is not kept.
+            activation = networks.ACTIVATIONS["silu"]
+            networks.ACTIVATIONS["silu"] = np.tanh
+            try:
+                with self.assertRaisesRegex(strait.StraitError, "nothing is written"):
+                    export.export(self.map.path, path)
+            finally:
+                networks.ACTIVATIONS["silu"] = activation
+            self.assertEqual(list(Path(folder).iterdir()), [Path(folder) / "plain.onnx"])
+
     @unittest.skipUnless(torch, "torch is not installed")
     def test_networks_of_images_as_modules(self):
         from strait import torch_networks
