@@ -1,11 +1,12 @@
 //! What a training step of a flow map costs, counted in flow-matching steps of the same network, in turns on one thread.
 //!
 //! `cargo bench -p strait-benches --bench flow_map_step`: a 3x64 MLP of two times, 512 pairs, gradients clipped. Prints the
-//! median and range over the rounds.
+//! median and range over the rounds; and, with `STRAIT_PYTHON` naming a Python that has JAX, the ratio to the same step
+//! compiled by `jax.jit`.
 
 use std::process::ExitCode;
 use strait_benches::iterations::{flow_map_trainer, milliseconds, plan};
-use strait_benches::peer::{Failure, Spread, run};
+use strait_benches::peer::{Failure, Peer, Spread, run};
 use strait_core::{Objective, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
@@ -34,20 +35,36 @@ fn compare() -> Result<(), Failure> {
     let source = StandardNormal::new(&[2]);
     let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
     let mut trainers = [
-        ("flow matching", step(FlowMatching, 0.0, pairing)?),
-        ("Lagrangian distillation, a quarter off the diagonal", step(LagrangianDistillation, 0.25, pairing)?),
-        ("MeanFlow, a quarter off the diagonal", step(MeanFlow::default(), 0.25, pairing)?),
-        ("MeanFlow, three quarters off the diagonal", step(MeanFlow::default(), 0.75, pairing)?),
+        ("flow matching", "flow_matching 0", step(FlowMatching, 0.0, pairing)?),
+        (
+            "Lagrangian distillation, a quarter off the diagonal",
+            "lagrangian 0.25",
+            step(LagrangianDistillation, 0.25, pairing)?,
+        ),
+        ("MeanFlow, a quarter off the diagonal", "mean_flow 0.25", step(MeanFlow::default(), 0.25, pairing)?),
+        ("MeanFlow, three quarters off the diagonal", "mean_flow 0.75", step(MeanFlow::default(), 0.75, pairing)?),
     ];
     let mut round =
-        || trainers.iter_mut().map(|(_, trainer)| milliseconds(trainer, STEPS)).collect::<Result<Vec<_>, _>>();
+        || trainers.iter_mut().map(|(_, _, trainer)| milliseconds(trainer, STEPS)).collect::<Result<Vec<_>, _>>();
     round()?; // to warm up
     let rounds = (0..ROUNDS).map(|_| round()).collect::<Result<Vec<_>, _>>()?;
     println!("3x64 MLP of two times, batch {BATCH}, one thread, {ROUNDS} rounds of {STEPS} steps:");
-    for (i, (name, _)) in trainers.iter().enumerate() {
+    for (i, (name, _, _)) in trainers.iter().enumerate() {
         let pairs: Vec<_> = rounds.iter().map(|round| (round[i], round[0])).collect();
         let (ms, steps) = (Spread::of(&pairs, |r| r.0), Spread::of(&pairs, |r| r.0 / r.1));
         println!("  {name:<52} {ms:.3} ms, {steps:.2} flow-matching steps");
+    }
+    let (mut peer, version) = Peer::start("flow_map_step.py", &[])?;
+    println!("beside jax.jit of JAX {version}:");
+    for (name, request, trainer) in &mut trainers {
+        let mut both = || -> Result<_, Failure> {
+            let ours = milliseconds(trainer, STEPS)?;
+            Ok((ours, 1e3 * peer.seconds(&format!("{request} {STEPS}"))? / f64::from(STEPS)))
+        };
+        both()?; // to warm up
+        let rounds = (0..ROUNDS).map(|_| both()).collect::<Result<Vec<_>, _>>()?;
+        let (theirs, ratio) = (Spread::of(&rounds, |r| r.1), Spread::of(&rounds, |r| r.0 / r.1));
+        println!("  {name:<52} JAX's {theirs:.3} ms, ratio {ratio:.2}");
     }
     Ok(())
 }

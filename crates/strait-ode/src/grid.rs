@@ -35,6 +35,21 @@ impl TimeGrid {
         Self::custom((0..=steps).map(|i| if i == steps { 1.0 } else { (quarter * i as f64).sin().powi(2) }).collect())
     }
 
+    /// $t_i = (i/n)^p$: short steps first for $p > 1$, last for $p < 1$.
+    ///
+    /// ```
+    /// use strait_ode::TimeGrid;
+    /// assert_eq!(TimeGrid::power(2, 2.0)?.times(), [0.0, 0.25, 1.0]);
+    /// assert_eq!(TimeGrid::power(4, 1.0)?, TimeGrid::uniform(4)?);
+    /// # Ok::<(), strait_ode::OdeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `GridTooShort` for no steps, `GridOrder` for a power so far from 1 that times fall together.
+    pub fn power(steps: usize, power: f64) -> Result<Self, OdeError> {
+        Self::custom((0..=steps).map(|i| (i as f64 / steps.max(1) as f64).powf(power)).collect())
+    }
+
     /// Any times.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Rectified pairs (reflow) on disk: each source point with the point that a flow carries it to, kept together.
 
 use crate::error::PairsError;
-use std::fs;
+use crate::shards::Shards;
 use std::path::{Path, PathBuf};
 use strait_core::{Conditions, Error, PairedDataset, Pairs, Stream};
 use strait_io::npy::{self, Array};
@@ -33,9 +33,7 @@ use tch::{Device, Kind, Tensor};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairStore {
-    folder: PathBuf,
-    pairs: i64,
-    shard: i64,
+    shards: Shards,
 }
 
 /// The pairs of one shard.
@@ -52,20 +50,16 @@ pub struct Generated {
 impl PairStore {
     /// `pairs` pairs below `folder`, `shard` of them in a file (the last may hold fewer); at least one of each.
     pub fn new(folder: impl AsRef<Path>, pairs: i64, shard: i64) -> Self {
-        Self { folder: folder.as_ref().to_owned(), pairs: pairs.max(1), shard: shard.max(1) }
+        Self { shards: Shards::new(folder.as_ref(), pairs, shard) }
     }
 
     /// How many files there are.
     pub fn shards(&self) -> u64 {
-        (self.pairs as u64).div_ceil(self.shard as u64)
+        self.shards.count()
     }
 
     fn path(&self, what: &str, index: u64) -> PathBuf {
-        self.folder.join(format!("{what}-{index:05}-of-{:05}.npy", self.shards()))
-    }
-
-    fn size(&self, index: u64) -> i64 {
-        self.shard.min(self.pairs - index as i64 * self.shard)
+        self.shards.path(what, index, "npy")
     }
 
     /// Writes the shards that are not there yet: `generate` is called with the number of a shard, from 0, and the
@@ -78,16 +72,8 @@ impl PairStore {
         &self,
         mut generate: impl FnMut(u64, i64) -> Result<Generated, E>,
     ) -> Result<(), E> {
-        fs::create_dir_all(&self.folder).map_err(|source| PairsError::Io { path: self.folder.clone(), source })?;
-        for index in 0..self.shards() {
-            let path = self.path("pairs", index);
-            if !path.is_file() {
-                let n = self.size(index);
-                let generated = generate(index, n)?;
-                self.write(index, n, &generated)?;
-            }
-        }
-        Ok(())
+        let make = |index, n| Ok(self.write(index, n, &generate(index, n)?)?);
+        self.shards.fill(|index| self.path("pairs", index), make)
     }
 
     fn write(&self, index: u64, n: i64, generated: &Generated) -> Result<(), PairsError> {
@@ -118,8 +104,8 @@ impl PairStore {
             let path = self.path("pairs", index);
             let shard = read(&path, &[Element::F32])?;
             let found = shard.size();
-            if found.len() < 3 || found[0] != self.size(index) || found[1] != 2 {
-                let problem = format!("it is {found:?} and should be [{}, 2, ...]", self.size(index));
+            if found.len() < 3 || found[0] != self.shards.size(index) || found[1] != 2 {
+                let problem = format!("it is {found:?} and should be [{}, 2, ...]", self.shards.size(index));
                 return Err(PairsError::Damaged { path, problem });
             }
             pairs.push(shard);
@@ -137,10 +123,10 @@ impl PairStore {
             Some(first) => Some(joined(&labels, if first.is_floating_point() { kind } else { Kind::Int64 })?),
         };
         if let Some(labels) = &labels
-            && labels.size().first() != Some(&self.pairs)
+            && labels.size().first() != Some(&self.shards.rows)
         {
-            let problem = format!("there are labels for {:?} of {} pairs", labels.size(), self.pairs);
-            return Err(PairsError::Damaged { path: self.folder.clone(), problem });
+            let problem = format!("there are labels for {:?} of {} pairs", labels.size(), self.shards.rows);
+            return Err(PairsError::Damaged { path: self.shards.folder().to_owned(), problem });
         }
         let side = |which: i64| -> Result<Tensor, Error> { Ok(all.f_select(1, which)?.f_contiguous()?) };
         let (x0, x1) = (side(0)?, side(1)?);

@@ -1,8 +1,9 @@
 //! Stored trajectories: segments are of one trajectory, in order, each equally often.
 
 use std::collections::BTreeMap;
+use std::fs;
 use strait_core::{Error, Seed, TrajectoryDataset};
-use strait_transport::StoredTrajectories;
+use strait_transport::{PairsError, StoredTrajectories, TrajectoryStore};
 use tch::{Device, Kind, Tensor};
 
 /// Trajectory i is at 100 i + k at time number k.
@@ -52,4 +53,59 @@ fn what_are_no_trajectories_is_refused() {
         let error = StoredTrajectories::new(&points(&[3, 2, 2]), &times).unwrap_err();
         assert!(matches!(error, Error::Time { .. }), "{error}");
     }
+}
+
+const TIMES: [f64; 3] = [0.0, 0.5, 1.0];
+
+/// Trajectory i is at i + 100 k at time number k.
+fn shard(first: i64, n: i64) -> Result<Tensor, PairsError> {
+    let rows = Tensor::arange_start(first, first + n, (Kind::Float, Device::Cpu)).view([n, 1, 1]);
+    Ok(rows + Tensor::arange(3, (Kind::Float, Device::Cpu)).view([1, 3, 1]) * 100.0)
+}
+
+#[test]
+fn a_stopped_integration_goes_on_with_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = TrajectoryStore::new(folder.path(), 40, 16, &TIMES, "a");
+    let mut asked = vec![];
+    let mut fill = |until: u64| {
+        store.fill(|index, n| {
+            if index >= until {
+                return Err(PairsError::Core(Error::NoDensity { what: "stopped".into() }));
+            }
+            asked.push((index, n));
+            shard(index as i64 * 16, n)
+        })
+    };
+    assert!(fill(2).is_err());
+    let error = store.open(Kind::Float, Device::Cpu).unwrap_err();
+    assert!(matches!(&error, PairsError::Io { path, .. } if path.ends_with("trajectories-00002-of-00003.safetensors")));
+    fill(3).unwrap();
+    assert_eq!(asked, [(0, 16), (1, 16), (2, 8)]);
+    let stored = store.open(Kind::Double, Device::Cpu).unwrap();
+    let ends = stored.endpoints().unwrap();
+    assert_eq!(ends.x0().view([-1]), Tensor::arange(40, (Kind::Double, Device::Cpu)));
+    assert_eq!(ends.x1(), &(ends.x0() + 200.0));
+}
+
+#[test]
+fn trajectories_that_are_damaged_or_of_another_flow_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = TrajectoryStore::new(folder.path(), 20, 16, &TIMES, "a");
+    store.fill(|index, n| shard(index as i64 * 16, n)).unwrap();
+    let said = |store: &TrajectoryStore| store.open(Kind::Float, Device::Cpu).unwrap_err().to_string();
+    let of = |times: &[f64], name: &str| said(&TrajectoryStore::new(folder.path(), 20, 16, times, name));
+    for name in ["b", "", "ab"] {
+        assert!(of(&TIMES, name).contains("another flow"), "{name}");
+    }
+    assert!(of(&[0.0, 0.25, 1.0], "a").contains("at its times") && of(&[0.0, 1.0], "a").contains("at its times"));
+    let path = folder.path().join("trajectories-00001-of-00002.safetensors");
+    let whole = fs::read(&path).unwrap();
+    for cut in [0, 10, whole.len() / 2] {
+        fs::write(&path, &whole[..cut]).unwrap();
+        assert!(said(&store).contains("trajectories-00001-of-00002.safetensors is damaged"), "{cut}");
+    }
+    let wrong = TrajectoryStore::new(folder.path().join("wrong"), 20, 16, &TIMES, "a");
+    let error = wrong.fill(|_, n| shard(0, n - 1)).unwrap_err();
+    assert!(matches!(error, PairsError::Core(Error::Shape { .. })), "{error}");
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use strait::build;
 use strait::config::load;
-use strait::evaluation::choose_average::choose_average;
+use strait::evaluation::choose_solver::choose;
 use strait::run::command::CommandContext;
 use strait::run::stop::Stop;
 use strait::training::context::RunContext;
@@ -136,7 +136,7 @@ fn the_usual_network_takes_ten_steps_on_cifar10() {
     };
     let run = place.path("run");
     fs::create_dir(&run).unwrap();
-    TrainingRun::new(&config, &run).train(&context, &command, choose_average).unwrap();
+    TrainingRun::new(&config, &run).train(&context, &command, choose).unwrap();
     let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 5);
 }

@@ -6,7 +6,7 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 6] = [
+pub(super) static FAULTS: [Fault; 11] = [
     Fault {
         name: "the teacher of a rectified flow on pairs that are not its own",
         file: "crates/strait/src/build/mod.rs",
@@ -31,7 +31,7 @@ pub(super) static FAULTS: [Fault; 6] = [
     Fault {
         name: "drawn pairs measured in place of rectified ones",
         file: "crates/strait/src/evaluation/measure.rs",
-        find: "return Ok(made.dataset(&*context.source).minibatch(n, 0, stream.stream(\"pairs\"))?);",
+        find: "return Ok(made.dataset(&*context.source)?.minibatch(n, 0, stream.stream(\"pairs\"))?);",
         put: "drop(made);",
         tests: of("compare", "pairs_that_are_measured"),
     },
@@ -48,5 +48,40 @@ pub(super) static FAULTS: [Fault; 6] = [
         find: "None => Ok(trainer.rehearse()?),",
         put: "None => Ok(drop(trainer)),",
         tests: of("early", "refused_before_the_first"),
+    },
+    Fault {
+        name: "the seconds of a pool count for nothing",
+        file: "crates/strait/src/training/training_run.rs",
+        find: "wall_seconds: before.wall_seconds + made_pairs::seconds(&self.folder)?, ..before",
+        put: "wall_seconds: before.wall_seconds, ..before",
+        tests: of("compare", "made_before_a_training"),
+    },
+    Fault {
+        name: "a flow map is followed by what is farthest",
+        file: "crates/strait/src/evaluation/choose_solver.rs",
+        find: "a.value.total_cmp(&b.value)",
+        put: "b.value.total_cmp(&a.value)",
+        tests: of("flow_maps", "nearest_to_validation"),
+    },
+    Fault {
+        name: "the choice of a solver is not the one that samples",
+        file: "crates/strait/src/cli/sample.rs",
+        find: "models.solvers.as_ref().filter(|_| free)",
+        put: "models.solvers.as_ref().filter(|_| free && nfe == 0)",
+        tests: of("flow_maps", "nearest_to_validation"),
+    },
+    Fault {
+        name: "trajectories of another teacher",
+        file: "crates/strait-transport/src/trajectories.rs",
+        find: "if !is(of, &core(Tensor::f_from_slice(&self.of))?) {",
+        put: "if of.size().is_empty() {",
+        tests: of("flow_maps", "trajectories"),
+    },
+    Fault {
+        name: "the teacher of trajectories takes all the steps",
+        file: "crates/strait/src/comparison/methods.rs",
+        find: "_ if self.regresses() => 2,",
+        put: "_ if self.regresses() => 1,",
+        tests: of("flow_maps", "trajectories"),
     },
 ];

@@ -5,7 +5,7 @@ use crate::ProgramError;
 use crate::comparison::methods::{Budget, Method};
 use crate::comparison::{Comparison, LeftOut};
 use crate::config::Config;
-use crate::evaluation::choose_average::choose_average;
+use crate::evaluation::choose_solver;
 use crate::evaluation::measure::{measure, write_summary};
 use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
@@ -36,11 +36,10 @@ pub struct CompareArgs {
     /// Your own data: alone, or in the place of a preset's
     #[arg(long, value_name = "X.npz or X.npy")]
     data: Option<PathBuf>,
-    /// What to compare [default: linear,ot,reflow,likelihood,learned,paper; beside a flow map linear,ot,mean_flow,mean_flow_ot,
-    /// flow_map and, where its path learns, learned]
+    /// What to compare [default: linear,ot,reflow,likelihood,learned,paper; beside a flow map linear, ot and the preset itself]
     #[arg(long, value_enum, value_delimiter = ',')]
     methods: Vec<Method>,
-    /// Train linear, ot, reflow and likelihood, where they are among the methods, also for as long as learned took
+    /// Train the methods beside learned, or else preset, also for as long as that took
     #[arg(long)]
     same_time: bool,
     /// How many seeds, from the preset's on
@@ -138,7 +137,7 @@ impl Contender<'_> {
         self.path.join(format!("{}-{seed}", method.row(budget)))
     }
 
-    /// The gradient steps that take this method as long as `learned` took, by the seconds that its own have taken. They are
+    /// The gradient steps that take this method as long as the preset took, by the seconds that its own have taken. They are
     /// measured once: a training that has begun keeps its own.
     fn steps_in_time(&self, seed: u64, folder: &Path) -> Result<Result<u64, Unfit>, ProgramError> {
         let run = RunFolder::of(folder);
@@ -149,10 +148,12 @@ impl Contender<'_> {
             let run = RunFolder::of(&self.folder(method, Budget::Steps, seed));
             Ok::<_, ProgramError>(Summary::finished(&run)?.map(|summary| summary.method))
         };
-        let (Some(learned), Some(own)) = (took(Method::Learned)?, took(self.method)?) else {
-            return Ok(Err("learned was not trained, so that it has no time to be trained for".into()));
+        let preset = took(Method::Learned)?.map_or_else(|| took(Method::Preset), |learned| Ok(Some(learned)))?;
+        let (Some(preset), Some(own)) = (preset, took(self.method)?) else {
+            let why = "neither learned nor preset was trained, so that there is no time to train it for";
+            return Ok(Err(why.into()));
         };
-        let steps = own.gradient_steps as f64 * learned.wall_seconds / own.wall_seconds;
+        let steps = own.gradient_steps as f64 * preset.wall_seconds / own.wall_seconds;
         Ok(Ok(steps.round() as u64))
     }
 
@@ -189,7 +190,7 @@ impl Contender<'_> {
         begin()?;
         RunFolder::at(&folder, &config)?;
         info!("{name}, seed {}: {}", config.seed, folder.display());
-        training.train(&context, command, choose_average)?;
+        training.train(&context, command, choose_solver::choose)?;
         let reference = match reference {
             Some(reference) => reference,
             None => reference.insert(Reference::new(&context, &config.evaluate)?),

@@ -27,7 +27,8 @@ pub struct EvaluateArgs {
     /// Counts of evaluations, as in 1,2,4,8,100 [default: the config's]
     #[arg(long, value_delimiter = ',')]
     nfe: Vec<usize>,
-    /// euler, midpoint, heun, ralston, rk4, ab2 or, of a flow map, map [default: the config's]
+    /// euler, midpoint, heun, ralston, rk4, ab2 or, of a flow map, map [default: the config's; of a flow map
+    /// without one what was chosen for it]
     #[arg(long)]
     solver: Option<String>,
     /// Times of the solver's steps [default: the config's]

@@ -3,7 +3,7 @@
 use super::asked::Asked;
 use crate::build::Picture;
 use crate::config::{GridConfig, check_range};
-use crate::evaluation::choose_average::choose_average;
+use crate::evaluation::choose_solver;
 use crate::evaluation::grids;
 use crate::run::folder::RunFolder;
 use crate::training::context::RunContext;
@@ -29,7 +29,7 @@ pub struct SampleArgs {
     #[arg(long)]
     nfe: Option<usize>,
     /// euler, midpoint, heun, ralston, rk4, ab2, dopri5 (which chooses its own evaluations) or, of a flow map, map [default:
-    /// map of a flow map, else euler]
+    /// of a flow map what was chosen for it on validation points, else euler]
     #[arg(long)]
     solver: Option<String>,
     /// Times of the solver's steps
@@ -128,14 +128,21 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         return Err(ProgramError::Argument { argument: "--count".into(), problem });
     }
     let run = TrainingRun::new(&config, folder.path());
-    let models = run.on_newest(|| choose_average(&run, &context, run.load(&context)?))?;
+    let models = run.on_newest(|| choose_solver::choose(&run, &context, run.load(&context)?))?;
     let (taken, iterations) = (models.state.position.step, config.iterations());
     if taken < iterations {
         warn!("its training stands at iteration {taken} of {iterations}: these are no samples of the finished one");
     }
     let (method, nfe) =
         if models.flow.is_some() { (Method::Euler, 1) } else { (method, nfe / args.asked.evaluations()) };
-    let grid = grids::grid(args.grid, &config.evaluate.grid_search, (method, nfe), &models, &context, &folder)?;
+    let free = args.solver.is_none() && args.grid == GridConfig::Uniform && args.asked.evaluations() == 1;
+    let (method, grid) = match models.solvers.as_ref().filter(|_| free) {
+        Some(chosen) => grids::chosen(chosen, nfe)?,
+        None => {
+            let search = &config.evaluate.grid_search;
+            (method, grids::grid(args.grid, search, (method, nfe), &models, &context, &folder)?)
+        }
+    };
     let mut draws = Seed(config.seed).stream("sample").at(args.seed);
     let x0 = context.source.sample(count, &mut draws, Kind::Float, context.device)?;
     let bar = bars.add(ProgressBar::new(1000));

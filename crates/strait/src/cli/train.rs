@@ -5,7 +5,7 @@ use super::inspect::say_look;
 use super::report::report;
 use crate::ProgramError;
 use crate::config::{self, Config};
-use crate::evaluation::choose_average::choose_average;
+use crate::evaluation::choose_solver;
 use crate::evaluation::measure::measure;
 use crate::evaluation::reference::Reference;
 use crate::run::command::CommandContext;
@@ -141,7 +141,7 @@ fn run(
         folder.keep_units(&context.data.units)?;
     }
     let own = TrainingRun::new(config, path);
-    own.train(context, command, choose_average)?;
+    own.train(context, command, choose_solver::choose)?;
     let baseline = if config.evaluate.baseline { config.baseline() } else { None };
     let below = path.join("baseline");
     let baseline = baseline.as_ref().map(|config| TrainingRun::new(config, &below));
@@ -149,7 +149,7 @@ fn run(
         if command.ranks.is_first() {
             baseline.folder.write_config(baseline.config)?;
         }
-        baseline.train(context, command, choose_average)?;
+        baseline.train(context, command, choose_solver::choose)?;
     }
     if !command.ranks.is_first() {
         return Ok(None); // rank 0 measures

@@ -9,7 +9,7 @@ use crate::config::{
 use clap::ValueEnum;
 use strait_optim::{LevelName, Spans, Times};
 
-/// What the row of a method that was trained for as long as `learned` is called, behind its name.
+/// What the row of a method that was trained for as long as the preset is called, behind its name.
 pub(crate) const SAME_TIME: &str = "_same_time";
 
 /// A method of `compare`.
@@ -53,8 +53,24 @@ pub enum Method {
     /// The same under exact minibatch OT
     #[value(name = "flow_map_ot")]
     FlowMapOt,
+    /// A flow map by regression on trajectories of a teacher on the linear path under independent pairs (CMT)
+    Cmt,
+    /// The same of a teacher under exact minibatch OT
+    #[value(name = "cmt_ot")]
+    CmtOt,
+    /// The preset's own learned path with a flow map by `MeanFlow`
+    #[value(name = "mean_flow_learned")]
+    MeanFlowLearned,
+    /// The same by Lagrangian self-distillation
+    #[value(name = "flow_map_learned")]
+    FlowMapLearned,
+    /// A flow map by regression on trajectories of the preset's own learned path and its velocity
+    #[value(name = "cmt_learned")]
+    CmtLearned,
     /// The preset's own learned path
     Learned,
+    /// The preset itself, whatever it trains
+    Preset,
     /// A Glow path and its velocity together, by flow matching with the learned field's straightness
     Paper,
     /// The same as the teacher of a rectified flow: with its pairs half as many steps again as the others
@@ -67,7 +83,7 @@ pub enum Method {
 pub enum Budget {
     /// For as many gradient steps as the preset takes.
     Steps,
-    /// For as long as `learned` took with the same seed.
+    /// For as long as `learned`, or else `preset`, took with the same seed.
     Time,
 }
 
@@ -106,6 +122,24 @@ fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseCon
     Some((InterpolantConfig::Glow(glow), vec![first, together, last]))
 }
 
+/// The phases of a preset whose path learns, in `steps` gradient steps in all, with `velocity` in the place of each level that
+/// trains a flow map, and of the last phase's velocity.
+fn on_learned(preset: &Config, velocity: &LevelConfig, steps: u64) -> Vec<PhaseConfig> {
+    let share = steps as f64 / preset.gradient_steps().max(1) as f64;
+    let mut phases = preset.phase.clone();
+    let last = phases.len().saturating_sub(1);
+    for (i, phase) in phases.iter_mut().enumerate() {
+        phase.iterations = ((phase.iterations as f64 * share).round() as u64).max(1);
+        for level in phase.level.iter_mut().filter(|level| level.level == LevelName::Velocity) {
+            if i == last || level.trains_map() {
+                let LevelConfig { objective, spans, batch, times, .. } = velocity.clone();
+                *level = LevelConfig { objective, spans, batch, times, plus: vec![], ..level.clone() };
+            }
+        }
+    }
+    phases
+}
+
 impl Method {
     /// Its name in lower case.
     pub fn name(self) -> &'static str {
@@ -124,7 +158,13 @@ impl Method {
             Self::MeanFlowSemidiscrete => "mean_flow_semidiscrete",
             Self::FlowMap => "flow_map",
             Self::FlowMapOt => "flow_map_ot",
+            Self::Cmt => "cmt",
+            Self::CmtOt => "cmt_ot",
+            Self::MeanFlowLearned => "mean_flow_learned",
+            Self::FlowMapLearned => "flow_map_learned",
+            Self::CmtLearned => "cmt_learned",
             Self::Learned => "learned",
+            Self::Preset => "preset",
             Self::Paper => "paper",
             Self::LearnedReflow => "learned_reflow",
         }
@@ -135,8 +175,8 @@ impl Method {
         if !preset.is_flow_map() {
             return vec![Self::Linear, Self::Ot, Self::Reflow, Self::Likelihood, Self::Learned, Self::Paper];
         }
-        let learned = preset.interpolant.family().learns.then_some(Self::Learned);
-        [Self::Linear, Self::Ot, Self::MeanFlow, Self::MeanFlowOt, Self::FlowMap].into_iter().chain(learned).collect()
+        let own = if preset.interpolant.family().learns { Self::Learned } else { Self::Preset };
+        vec![Self::Linear, Self::Ot, own]
     }
 
     /// What a row of it is called.
@@ -153,13 +193,34 @@ impl Method {
         is_fixed || self.trains_map() || matches!(self, Self::Reflow | Self::Likelihood)
     }
 
+    /// Whether it is the preset as it stands.
+    pub fn is_preset(self) -> bool {
+        matches!(self, Self::Learned | Self::Preset)
+    }
+
     fn trains_map(self) -> bool {
-        self.distils()
-            || matches!(self, Self::MeanFlow | Self::MeanFlowOt | Self::MeanFlowPool | Self::MeanFlowSemidiscrete)
+        let means = matches!(
+            self,
+            Self::MeanFlow | Self::MeanFlowOt | Self::MeanFlowPool | Self::MeanFlowSemidiscrete | Self::MeanFlowLearned
+        );
+        means || self.distils() || self.regresses()
     }
 
     fn distils(self) -> bool {
-        matches!(self, Self::FlowMap | Self::FlowMapOt)
+        matches!(self, Self::FlowMap | Self::FlowMapOt | Self::FlowMapLearned)
+    }
+
+    /// Whether it regresses on a teacher's trajectories.
+    fn regresses(self) -> bool {
+        matches!(self, Self::Cmt | Self::CmtOt | Self::CmtLearned)
+    }
+
+    /// Whether it stands on the preset's own learned path.
+    fn is_on_learned(self) -> bool {
+        matches!(
+            self,
+            Self::Learned | Self::LearnedReflow | Self::MeanFlowLearned | Self::FlowMapLearned | Self::CmtLearned
+        )
     }
 
     /// The level of a preset's last velocity, as this method trains a flow map: at the preset's spans where it has some, a
@@ -167,11 +228,16 @@ impl Method {
     fn map_level(self, preset: &Config) -> Option<LevelConfig> {
         let level = preset.last_velocity_level()?.clone();
         let objective = match level.objective {
+            _ if self.regresses() => ObjectiveConfig::TrajectoryRegression,
             ObjectiveConfig::MeanFlow { .. } if !self.distils() => level.objective,
             _ if self.distils() => ObjectiveConfig::LagrangianDistillation,
             _ => ObjectiveConfig::MeanFlow { power: 0.0, epsilon: 1e-3 },
         };
-        let spans = if level.trains_map() { level.spans } else { Spans { off_diagonal: 0.25, from_start: 0.0 } };
+        let spans = match level.trains_map() {
+            _ if self.regresses() => Spans::default(), // trajectories have their own times
+            true => level.spans,
+            false => Spans { off_diagonal: 0.25, from_start: 0.0 },
+        };
         Some(LevelConfig { objective, spans, steps: 1, ..velocity_level(preset)? })
     }
 
@@ -179,6 +245,7 @@ impl Method {
     fn stages(self, rounds: u32) -> u64 {
         match self {
             Self::Reflow | Self::ReflowLonger | Self::LearnedReflow => u64::from(rounds) + 1,
+            _ if self.regresses() => 2,
             _ => 1,
         }
     }
@@ -196,13 +263,15 @@ impl Method {
     pub fn plan(self, preset: &Config, rounds: u32, steps: u64) -> Result<Config, String> {
         let mut config = preset.clone();
         config.evaluate.baseline = false;
-        if config.evaluate.solver.as_deref() == Some("map") && !self.trains_map() && self != Self::Learned {
+        if config.evaluate.solver.as_deref() == Some("map") && !self.trains_map() && !self.is_preset() {
             config.evaluate.solver = None; // of a velocity that is no map
         }
-        if matches!(self, Self::Learned | Self::LearnedReflow) {
+        if self == Self::Preset {
+            return Ok(config);
+        }
+        if self.is_on_learned() {
             let learns = |phase: &PhaseConfig| phase.level.iter().any(|level| level.level != LevelName::Velocity);
-            let fits = config.phase.iter().any(learns);
-            match (fits, self) {
+            match (config.phase.iter().any(learns), self) {
                 (false, _) => return Err("the preset's path has nothing to learn".into()),
                 (true, Self::Learned) => return Ok(config),
                 (true, _) => {}
@@ -215,6 +284,10 @@ impl Method {
                 return Err("the preset's velocity has no second time (`velocity.map = true`)".into());
             }
             let level = self.map_level(preset).ok_or("the preset's last phase does not fit the velocity")?;
+            if matches!(self, Self::MeanFlowLearned | Self::FlowMapLearned) {
+                config.phase = on_learned(preset, &level, steps);
+                return Ok(config);
+            }
             phase.level = vec![level];
         }
         // A flow of the preset gives way to a network of its widths.
@@ -231,12 +304,37 @@ impl Method {
             let (coupling, phase) = (CouplingConfig::Independent, vec![]);
             return Ok(Config { coupling, phase, velocity: VelocityConfig::Gaussian, ..config });
         }
-        let CompareConfig { pairs, pairs_nfe, pool_batch, points, .. } = preset.compare;
+        let CompareConfig { pairs, pairs_nfe, pool_batch, points, trajectories, trajectories_nfe, .. } = preset.compare;
         config.coupling = match self {
             Self::Ot | Self::MeanFlowOt | Self::FlowMapOt => CouplingConfig::Ot,
             Self::OtPool | Self::MeanFlowPool => CouplingConfig::Pool { pairs, batch: pool_batch },
             Self::SemidiscreteOt | Self::MeanFlowSemidiscrete => {
                 CouplingConfig::Semidiscrete { points, tolerance: 0.05 }
+            }
+            Self::Cmt | Self::CmtOt | Self::CmtLearned => {
+                let half = steps / self.stages(rounds);
+                let matched = velocity_alone(preset, "teacher", half.max(1));
+                let matched = matched.ok_or("the preset's last phase does not fit the velocity")?;
+                let linear = |coupling| TeacherConfig {
+                    interpolant: InterpolantConfig::Linear,
+                    coupling,
+                    phase: vec![matched.clone()],
+                };
+                let teacher = match (self, matched.level.first()) {
+                    (Self::CmtLearned, Some(level)) => TeacherConfig {
+                        interpolant: preset.interpolant.clone(),
+                        coupling: preset.coupling.clone(),
+                        phase: on_learned(preset, level, half),
+                    },
+                    (Self::CmtOt, _) => linear(CouplingConfig::Ot),
+                    _ => linear(CouplingConfig::Independent),
+                };
+                CouplingConfig::Trajectories {
+                    trajectories,
+                    solver: "euler".into(),
+                    nfe: trajectories_nfe,
+                    teacher: Box::new(teacher),
+                }
             }
             Self::Reflow | Self::ReflowLonger | Self::LearnedReflow => {
                 let teacher = match self {

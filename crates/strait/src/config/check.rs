@@ -90,6 +90,11 @@ impl Config {
         }
         let exact = kind.needs_independent && self.data.condition.is_some();
         need(!exact, key, objective, "left out where data.condition is given: the exact field is that of all data")?;
+        let (segments, stored) =
+            (kind.needs_trajectories, matches!(self.coupling, CouplingConfig::Trajectories { .. }));
+        let must = "left to `coupling.name = \"trajectories\"`: it is a regression on these";
+        need(stored || !segments, key, objective, must)?;
+        need(segments || !stored, key, objective, "trajectory_regression where `coupling.name = \"trajectories\"`")?;
         let map = !kind.needs_map || self.velocity.is_map();
         need(map, key, objective, "left to a velocity of two times (`velocity.map = true`)")?;
         let invertible = family.is_invertible || !kind.needs_invertible;
@@ -98,13 +103,17 @@ impl Config {
     }
 
     fn check_coupling(&self) -> Result<(), ConfigError> {
-        let CouplingConfig::Reflow { solver, nfe, teacher: first, .. } = &self.coupling else {
+        let (CouplingConfig::Reflow { solver, nfe, .. } | CouplingConfig::Trajectories { solver, nfe, .. }) =
+            &self.coupling
+        else {
             return Ok(());
         };
         check_solver("coupling", solver, &[*nfe], &self.teacher().unwrap_or_else(|| self.clone()))?;
-        let linear = self.interpolant == InterpolantConfig::Linear;
-        need(linear, "interpolant", &self.interpolant, "linear where the coupling is reflow")?;
-        if let Some(TeacherConfig { coupling, .. }) = first.as_deref() {
+        let (linear, name) = (self.interpolant == InterpolantConfig::Linear, self.coupling.kind().name);
+        need(linear, "interpolant", &self.interpolant, &format!("linear where the coupling is {name}"))?;
+        let conditional = name == "trajectories" && self.data.condition.is_some();
+        need(!conditional, "coupling.name", name, "another where data.condition is given: a trajectory keeps none")?;
+        if let Some(TeacherConfig { coupling, .. }) = self.coupling.teacher() {
             need(
                 coupling.kind().is_drawn,
                 "coupling.teacher.coupling.name",
@@ -127,10 +136,7 @@ impl Config {
         let global = matches!(self.coupling, CouplingConfig::Semidiscrete { .. });
         let must = "another, where data.condition is given: it is solved for all points, whatever their condition";
         need(given.is_none() || !global, "coupling.name", self.coupling.kind().name, must)?;
-        let first = match &self.coupling {
-            CouplingConfig::Reflow { teacher: Some(teacher), .. } => &teacher.coupling,
-            coupling => coupling,
-        };
+        let first = self.coupling.teacher().map_or(&self.coupling, |teacher| &teacher.coupling);
         let knows = matches!(first, CouplingConfig::ConditionalOt { .. });
         need(
             given.is_some() || !knows,

@@ -14,13 +14,25 @@ pub struct CompareConfig {
     pub pool_batch: i64,
     /// Training points of a semidiscrete coupling, at most.
     pub points: i64,
+    /// Trajectories of the methods `cmt`.
+    pub trajectories: i64,
+    /// Euler steps that they are made with, at each of which they are kept.
+    pub trajectories_nfe: usize,
     /// The method `paper`.
     pub joint: JointConfig,
 }
 
 impl Default for CompareConfig {
     fn default() -> Self {
-        Self { pairs: 1 << 16, pairs_nfe: 100, pool_batch: 1024, points: 10_000, joint: JointConfig::default() }
+        Self {
+            pairs: 1 << 16,
+            pairs_nfe: 100,
+            pool_batch: 1024,
+            points: 10_000,
+            trajectories: 1 << 15,
+            trajectories_nfe: 16,
+            joint: JointConfig::default(),
+        }
     }
 }
 

@@ -51,6 +51,18 @@ pub enum CouplingConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         teacher: Option<Box<TeacherConfig>>,
     },
+    /// Trajectories of a teacher's flow, for a flow map that is trained by regression on them: before the run itself its
+    /// teacher is trained, and carries source points to data.
+    Trajectories {
+        /// How many.
+        trajectories: i64,
+        /// The solver that makes them.
+        solver: String,
+        /// Its evaluations for each, whose steps a trajectory is kept at.
+        nfe: usize,
+        /// The teacher, which matches the flow of a path.
+        teacher: Box<TeacherConfig>,
+    },
 }
 
 fn share() -> f64 {
@@ -61,13 +73,14 @@ fn tolerance() -> f64 {
     0.05
 }
 
-/// `[coupling.teacher]`: the first teacher of a rectified flow, with the run's own data, source and velocity.
+/// `[coupling.teacher]`: the first teacher of a rectified flow, or that of trajectories, with the run's own data, source and
+/// velocity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TeacherConfig {
     /// Its path.
     pub interpolant: InterpolantConfig,
-    /// Its pairs: drawn, no rectified ones.
+    /// Its pairs: drawn, and none that are made before.
     #[serde(default)]
     pub coupling: CouplingConfig,
     /// What is trained of it, in order.
@@ -90,7 +103,7 @@ pub struct CouplingKind {
 }
 
 /// All couplings.
-pub const COUPLINGS: [CouplingKind; 6] = [
+pub const COUPLINGS: [CouplingKind; 7] = [
     CouplingKind { name: "independent", is_drawn: true, is_independent: true, method: "linear", example: "" },
     CouplingKind { name: "ot", is_drawn: true, is_independent: false, method: "ot", example: "" },
     CouplingKind {
@@ -121,12 +134,28 @@ pub const COUPLINGS: [CouplingKind; 6] = [
         method: "reflow",
         example: "rounds = 1\npairs = 64\nsolver = 'euler'\nnfe = 4",
     },
+    CouplingKind {
+        name: "trajectories",
+        is_drawn: false,
+        is_independent: false,
+        method: "cmt",
+        example: "trajectories = 64\nsolver = 'euler'\nnfe = 4\n[teacher]\ninterpolant = { family = 'linear' }\nphase = []",
+    },
 ];
 
 impl CouplingConfig {
+    /// The teacher that is trained first, where its config is written out.
+    pub fn teacher(&self) -> Option<&TeacherConfig> {
+        match self {
+            Self::Reflow { teacher, .. } => teacher.as_deref(),
+            Self::Trajectories { teacher, .. } => Some(teacher),
+            _ => None,
+        }
+    }
+
     /// What there is to know of it.
     pub fn kind(&self) -> &'static CouplingKind {
-        let [independent, ot, conditional_ot, pool, semidiscrete, reflow] = &COUPLINGS;
+        let [independent, ot, conditional_ot, pool, semidiscrete, reflow, trajectories] = &COUPLINGS;
         match self {
             Self::Independent => independent,
             Self::Ot => ot,
@@ -134,6 +163,7 @@ impl CouplingConfig {
             Self::Pool { .. } => pool,
             Self::Semidiscrete { .. } => semidiscrete,
             Self::Reflow { .. } => reflow,
+            Self::Trajectories { .. } => trajectories,
         }
     }
 }

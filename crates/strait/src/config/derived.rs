@@ -105,10 +105,10 @@ impl Config {
         Err(ConfigError::Value { key: "--set with --resume".into(), must: must.into() })
     }
 
-    /// The teacher of a rectified flow: the same with one round fewer, and before the first round the first teacher's own.
-    /// None where pairs are drawn.
+    /// The teacher of a rectified flow: the same with one round fewer, and before the first round the first teacher's own. That
+    /// of trajectories. None where pairs are drawn.
     pub fn teacher(&self) -> Option<Self> {
-        let CouplingConfig::Reflow { teacher, .. } = &self.coupling else { return None };
+        let (CouplingConfig::Reflow { .. } | CouplingConfig::Trajectories { .. }) = &self.coupling else { return None };
         let mut before = self.clone();
         if let CouplingConfig::Reflow { rounds, .. } = &mut before.coupling
             && *rounds > 1
@@ -116,8 +116,11 @@ impl Config {
             *rounds -= 1;
             return Some(before);
         }
+        if matches!(self.coupling, CouplingConfig::Trajectories { .. }) {
+            before.evaluate.solver = None; // that of a map, which the teacher is not
+        }
         before.coupling = CouplingConfig::Independent;
-        if let Some(teacher) = teacher {
+        if let Some(teacher) = self.coupling.teacher() {
             before.coupling.clone_from(&teacher.coupling);
             before.interpolant.clone_from(&teacher.interpolant);
             before.phase.clone_from(&teacher.phase);

@@ -43,7 +43,8 @@ pub enum GridConfig {
 pub struct EvaluateConfig {
     /// Counts of evaluations.
     pub nfe: Vec<usize>,
-    /// The solver; None: `map` for a velocity that is trained as a flow map, `euler` for any other.
+    /// The solver; None: of a velocity that is trained as a flow map what is nearest to validation points at each count, `euler`
+    /// for any other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub solver: Option<String>,
     /// Its times.

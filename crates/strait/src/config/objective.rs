@@ -65,6 +65,8 @@ pub enum ObjectiveConfig {
     },
     /// Lagrangian self-distillation, for a velocity that is a flow map.
     LagrangianDistillation,
+    /// Regression on stored trajectories, for a velocity that is a flow map.
+    TrajectoryRegression,
     /// What a flow map cannot fit of the paths, with $\lambda E|x_{tt}|^2$, for the interpolant.
     MapResidual {
         /// $\lambda$.
@@ -89,12 +91,14 @@ pub struct ObjectiveKind {
     pub needs_invertible: bool,
     /// Whether it asks for a velocity that is a flow map.
     pub needs_map: bool,
+    /// Whether it is trained on trajectories that were made before.
+    pub needs_trajectories: bool,
     /// Its keys beside `name`.
     pub example: &'static str,
 }
 
 /// All objectives.
-pub const OBJECTIVES: [ObjectiveKind; 13] = {
+pub const OBJECTIVES: [ObjectiveKind; 14] = {
     use LevelName::{Interpolant, Transport, Velocity};
     [
         of("flow_matching", &[Velocity]),
@@ -114,12 +118,21 @@ pub const OBJECTIVES: [ObjectiveKind; 13] = {
         of("conditional_variance", &[Interpolant]),
         ObjectiveKind { needs_map: true, example: "power = 0.75", ..of("mean_flow", &[Velocity]) },
         ObjectiveKind { needs_map: true, ..of("lagrangian_distillation", &[Velocity]) },
+        ObjectiveKind { needs_map: true, needs_trajectories: true, ..of("trajectory_regression", &[Velocity]) },
         ObjectiveKind { needs_map: true, example: "acceleration = 2e-3", ..of("map_residual", &[Interpolant]) },
     ]
 };
 
 const fn of(name: &'static str, levels: &'static [LevelName]) -> ObjectiveKind {
-    ObjectiveKind { name, levels, needs_independent: false, needs_invertible: false, needs_map: false, example: "" }
+    ObjectiveKind {
+        name,
+        levels,
+        needs_independent: false,
+        needs_invertible: false,
+        needs_map: false,
+        needs_trajectories: false,
+        example: "",
+    }
 }
 
 impl ObjectiveConfig {
@@ -127,7 +140,7 @@ impl ObjectiveConfig {
     pub fn kind(self) -> &'static ObjectiveKind {
         let [flow, marginal_flow, likelihood, cost, speed, energy, straightness, field, marginal, variance, rest @ ..] =
             &OBJECTIVES;
-        let [mean_flow, distillation, residual] = rest;
+        let [mean_flow, distillation, regression, residual] = rest;
         match self {
             Self::FlowMatching => flow,
             Self::MarginalFlowMatching { .. } => marginal_flow,
@@ -141,6 +154,7 @@ impl ObjectiveConfig {
             Self::ConditionalVariance => variance,
             Self::MeanFlow { .. } => mean_flow,
             Self::LagrangianDistillation => distillation,
+            Self::TrajectoryRegression => regression,
             Self::MapResidual { .. } => residual,
         }
     }

@@ -38,7 +38,7 @@ const ITERATIONS: f64 = 1e15;
 const ANY: f64 = f64::MAX;
 
 /// All numbers of a config. Where several fit a key, the longest is meant.
-pub const RANGES: [Range; 86] = [
+pub const RANGES: [Range; 88] = [
     of("version", VERSION as f64, VERSION as f64),
     of("seed", 0.0, i64::MAX as f64),
     list(of("data.image", 1.0, 65_536.0), 3),
@@ -57,6 +57,7 @@ pub const RANGES: [Range; 86] = [
     of("coupling.batch", 1.0, 16_384.0),
     of("coupling.points", 2.0, MANY),
     above("coupling.tolerance", 0.0, 1.0),
+    of("coupling.trajectories", 1.0, MANY),
     of("coupling.nfe", 1.0, 100_000.0),
     list(of("hidden", 1.0, 32_768.0), 64),
     above("beta", 0.0, 1e4),
@@ -118,6 +119,7 @@ pub const RANGES: [Range; 86] = [
     of("grid_search", 1.0, MANY),
     of("stress.iterations", 1.0, 1e12),
     of("compare.pairs", 1.0, MANY),
+    of("compare.trajectories", 1.0, MANY),
     of("compare", 1.0, 100_000.0),
     of("joint.glow_steps", 1.0, 256.0),
     of("joint.weight", -ANY, ANY),

@@ -21,7 +21,11 @@ const FILE: &str = "averages.json";
 ///
 /// # Errors
 /// Those of the checkpoint, of sampling and of the metrics.
-pub fn choose_average(run: &TrainingRun<'_>, context: &RunContext, loaded: Loaded) -> Result<Models, ProgramError> {
+pub(super) fn choose_average(
+    run: &TrainingRun<'_>,
+    context: &RunContext,
+    loaded: Loaded,
+) -> Result<Models, ProgramError> {
     let Some(averages) = &loaded.averages else { return Ok(loaded.decide(None)) };
     let half_lives = match &averages.half_lives[..] {
         [] => return Ok(loaded.decide(None)),
@@ -53,22 +57,26 @@ pub fn choose_average(run: &TrainingRun<'_>, context: &RunContext, loaded: Loade
 }
 
 /// The validation split, and how samples are compared with it.
-struct Judge(Reference);
+pub(super) struct Judge {
+    /// The split.
+    pub(super) reference: Reference,
+}
 
 impl Judge {
-    fn new(context: &RunContext, settings: &EvaluateConfig) -> Result<Self, ProgramError> {
+    pub(super) fn new(context: &RunContext, settings: &EvaluateConfig) -> Result<Self, ProgramError> {
         let settings = EvaluateConfig { split: SplitConfig::Validation, ..settings.clone() };
-        Ok(Self(Reference::new(context, &settings)?))
+        Ok(Self { reference: Reference::new(context, &settings)? })
     }
 
     /// Over all counts of evaluations, the geometric mean: no count outweighs another by its scale.
     fn distance(&self, run: &TrainingRun<'_>, context: &RunContext, models: &Models) -> Result<f64, ProgramError> {
-        let (method, counts) = solver(run, models, &self.0.settings)?;
-        let metric = self.0.leading();
+        let reference = &self.reference;
+        let (method, counts) = solver(run, models, &reference.settings)?;
+        let metric = reference.leading();
         let mut logarithms = 0.0;
         for &nfe in counts {
             let grid = TimeGrid::uniform(method.steps(nfe)?)?;
-            let scores = sample(context, (&*models.velocity, &self.0.conditions), method, &grid, &self.0)?.scores;
+            let scores = sample(context, (&*models.velocity, &reference.conditions), method, &grid, reference)?.scores;
             logarithms += metric.of(&scores).map_or(f64::INFINITY, |(value, _)| value).ln();
         }
         Ok((logarithms / counts.len() as f64).exp())
@@ -79,8 +87,8 @@ impl Judge {
         AverageSummary {
             step,
             half_life: best.map_or(f64::NAN, |(half_life, _)| *half_life),
-            judged_by: self.0.leading().name().into(),
-            reference: self.0.name.clone(),
+            judged_by: self.reference.leading().name().into(),
+            reference: self.reference.name.clone(),
             averages,
         }
     }

@@ -233,6 +233,7 @@ mod tests {
             map: vec![],
             levels: vec![],
             average: None,
+            solvers: None,
             stress: None,
         }
     }

@@ -1,9 +1,10 @@
-//! The times that a run is sampled at, searched ones kept with the run.
+//! The steps and times that a run is sampled at, searched ones kept with the run.
 
 use super::reference::bound;
 use crate::ProgramError;
 use crate::config::{GridConfig, GridSearchConfig};
 use crate::run::folder::RunFolder;
+use crate::run::summary::{SolverSummary, StepsSummary};
 use crate::training::context::RunContext;
 use crate::training::models::Models;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,21 @@ struct Found {
     /// The root mean square distance from where the flow leads, here and on the uniform grid.
     error: f64,
     uniform_error: f64,
+}
+
+/// The steps that `nfe` evaluations follow a flow map by: as was chosen at the nearest count, or by maps of equal spans where
+/// that takes another multiple of evaluations.
+///
+/// # Errors
+/// `NotAMultiple` for no evaluation.
+pub fn chosen(chosen: &SolverSummary, nfe: usize) -> Result<(Method, TimeGrid), ProgramError> {
+    if let Some(StepsSummary { solver, power, .. }) = chosen.at(nfe)
+        && let Ok(method) = solver.parse::<Method>()
+        && let Ok(steps) = method.steps(nfe)
+    {
+        return Ok((method, TimeGrid::power(steps, *power)?));
+    }
+    Ok((Method::Map, TimeGrid::uniform(Method::Map.steps(nfe)?)?))
 }
 
 /// A grid for `nfe` evaluations of a method along the trained field of the run in `folder`.

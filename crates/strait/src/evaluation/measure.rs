@@ -4,7 +4,7 @@ use super::dynamics::{motion, straightness_of};
 use super::likelihood::likelihood;
 use super::reference::Reference;
 use super::samples::{Samples, evaluations, sample, samples};
-use super::{choose_average, diagnostics, exact};
+use super::{choose_solver, diagnostics, exact};
 use crate::ProgramError;
 use crate::run::metrics::{self, LevelLine, MetricsLine};
 use crate::run::summary::{Evaluation, LevelSummary, MethodSummary, SUMMARY, Summary, versions};
@@ -28,12 +28,12 @@ pub struct Measured {
     pub pairs: Pairs,
 }
 
-/// Loads a method's models, chooses its moving average, and measures it at every count of evaluations.
+/// Loads a method's models, chooses its moving average and solvers, and measures it at every count of evaluations.
 ///
 /// # Errors
 /// Those of loading, of sampling and of the metrics.
 pub fn measure(context: &RunContext, run: &TrainingRun<'_>, reference: &Reference) -> Result<Measured, ProgramError> {
-    let models = choose_average::choose_average(run, context, run.load(context)?)?;
+    let models = choose_solver::choose(run, context, run.load(context)?)?;
     let settings = &reference.settings;
     let samples = samples(context, run, &models, reference)?;
     let pairs = pairs(context, run, reference)?;
@@ -52,6 +52,7 @@ pub fn measure(context: &RunContext, run: &TrainingRun<'_>, reference: &Referenc
         map: alone(context, &models, reference)?,
         levels: levels(&metrics::read(&run.folder)?),
         average: models.average.clone(),
+        solvers: models.solvers.clone(),
         stress: None,
     };
     Ok(Measured { summary, samples, models, pairs })
@@ -110,7 +111,7 @@ fn pairs(context: &RunContext, run: &TrainingRun<'_>, reference: &Reference) -> 
     let (x0, x1) = (reference.sources(), &reference.points);
     let n = x1.size()[0];
     if let Some(made) = made_pairs::kept(run.config, &run.folder, context)? {
-        return Ok(made.dataset(&*context.source).minibatch(n, 0, stream.stream("pairs"))?);
+        return Ok(made.dataset(&*context.source)?.minibatch(n, 0, stream.stream("pairs"))?);
     }
     let batch = run.config.last_velocity_level().map_or(n, |level| level.batch);
     let (mut sources, mut points, mut draws) = (vec![], vec![], stream.stream("coupling").at(0));

@@ -1,6 +1,7 @@
 //! Evaluation: what a trained run is worth.
 
-pub mod choose_average;
+mod choose_average;
+pub mod choose_solver;
 pub mod classes;
 pub mod diagnostics;
 mod dynamics;

@@ -4,7 +4,7 @@ use super::reference::Reference;
 use super::scores::{Metric, Scores, scores};
 use super::{classes, grids};
 use crate::ProgramError;
-use crate::config::EvaluateConfig;
+use crate::config::{EvaluateConfig, GridConfig};
 use crate::run::summary::{ClassEvaluation, Evaluation};
 use crate::training::context::RunContext;
 use crate::training::models::Models;
@@ -39,9 +39,17 @@ pub fn samples(
 ) -> Result<Vec<Samples>, ProgramError> {
     let settings = &reference.settings;
     let (method, counts) = solver(run, models, settings)?;
+    // Whoever names a solver or a grid is asked for those.
+    let free = settings.solver.is_none() && settings.grid == GridConfig::Uniform;
+    let chosen = models.solvers.as_ref().filter(|_| free);
     let at = |&nfe: &usize| {
+        let field = (&*models.velocity as _, &reference.conditions);
+        if let Some(chosen) = chosen {
+            let (method, grid) = grids::chosen(chosen, nfe)?;
+            return sample(context, field, method, &grid, reference);
+        }
         let grid = grids::grid(settings.grid, &settings.grid_search, (method, nfe), models, context, &run.folder)?;
-        sample(context, (&*models.velocity, &reference.conditions), method, &grid, reference)
+        sample(context, field, method, &grid, reference)
     };
     counts.iter().map(at).collect()
 }

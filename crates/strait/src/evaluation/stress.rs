@@ -2,7 +2,7 @@
 //! and, where that can be had, the exact marginal field. A path can hide curvature that a small velocity does not
 //! resolve, and its few-step samples then look better than the path is.
 
-use super::choose_average::choose_average;
+use super::choose_solver;
 use super::dynamics::straightness_of;
 use super::exact;
 use super::reference::Reference;
@@ -37,8 +37,8 @@ pub fn stress(
     let name = format!("{} stress", run.name);
     let larger = TrainingRun { name, on: Some(run), ..TrainingRun::new(&config, folder.path()) };
     info!("{}: a velocity of {:?} on its path", run.name, config.velocity.hidden());
-    larger.train(context, command, choose_average)?;
-    let models = choose_average(&larger, context, larger.load(context)?)?;
+    larger.train(context, command, choose_solver::choose)?;
+    let models = choose_solver::choose(&larger, context, larger.load(context)?)?;
     Ok(Some(StressSummary {
         evaluations: evaluations(&samples(context, &larger, &models, reference)?, reference),
         straightness: straightness_of(&models, reference)?,

@@ -42,6 +42,7 @@ pub fn write(
     quality.push(tables::straightness(methods, units).into());
     quality.extend(tables::stress(reference.leading(), methods, reference).map(Into::into));
     quality.extend(tables::averages(methods).map(Into::into));
+    quality.extend(tables::solvers(methods).map(Into::into));
     quality.push(tables::diagnostics(methods, units).into());
     quality.extend(tables::likelihood(methods, reference).map(Into::into));
     let mut samples = vec![figures::samples(methods, reference)?.into()];

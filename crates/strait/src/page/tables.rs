@@ -5,7 +5,7 @@ use super::method::Method;
 use crate::evaluation::classes::ClassReference;
 use crate::evaluation::reference::Reference;
 use crate::evaluation::scores::{Metric, Scores};
-use crate::run::summary::{Evaluation, Field, LevelSummary};
+use crate::run::summary::{CountSummary, Evaluation, Field, LevelSummary, StepsSummary};
 use strait_report::{Better, Cell, Column, Row, Table};
 
 pub(super) fn quality(metric: Metric, methods: &[Method<'_>], reference: &Reference) -> Table {
@@ -188,6 +188,36 @@ pub(super) fn averages(methods: &[Method<'_>]) -> Option<Table> {
             .flat_map(|(method, found)| {
                 found.averages.iter().map(move |average| row(method, average.0 == found.half_life, average))
             })
+            .collect(),
+    })
+}
+
+/// What each flow map was tried to be followed by at each count of evaluations; None where there was no choice.
+pub(super) fn solvers(methods: &[Method<'_>]) -> Option<Table> {
+    let found = || methods.iter().filter_map(|method| Some((method, method.measured.summary.solvers.as_ref()?)));
+    let (_, first) = found().next()?;
+    let row = |method: &Method<'_>, count: &CountSummary| {
+        let steps = |StepsSummary { solver, power, .. }: &StepsSummary| {
+            if *power == 1.0 { solver.clone() } else { format!("{solver}, times (i/n)^{power}") }
+        };
+        let values = count.tried.iter().map(|tried| {
+            Row::method(
+                format!("{}: {} at {}", method.name(), steps(tried), count.nfe),
+                method.colour(),
+                vec![Cell::value(tried.value)],
+            )
+        });
+        values.collect::<Vec<_>>()
+    };
+    Some(Table {
+        title: "By which steps a flow map is followed".into(),
+        note: format!(
+            "{} against {}, the nearest of each count first: all other numbers of samples are of that.",
+            first.judged_by, first.reference
+        ),
+        columns: vec![Column { label: first.judged_by.clone(), better: Better::Neither }],
+        rows: found()
+            .flat_map(|(method, found)| found.counts.iter().flat_map(move |count| row(method, count)))
             .collect(),
     })
 }

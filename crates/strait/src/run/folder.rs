@@ -68,6 +68,11 @@ impl RunFolder {
         Ok(path)
     }
 
+    /// Where its checkpoints lie.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
     /// A folder that is there.
     pub fn of(path: &Path) -> Self {
         Self { path: path.to_owned() }

@@ -159,6 +159,47 @@ pub struct AverageSummary {
     pub averages: Vec<(f64, f64)>,
 }
 
+/// By which steps a flow map is followed at each count of evaluations, chosen on the validation split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SolverSummary {
+    /// The step of the checkpoint that it was chosen of.
+    pub step: u64,
+    /// What each was judged by.
+    pub judged_by: String,
+    /// What its samples were compared with.
+    pub reference: String,
+    /// The counts, in order, each with all that were tried.
+    pub counts: Vec<CountSummary>,
+}
+
+/// What was tried at a count of evaluations, the chosen one first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CountSummary {
+    /// The count.
+    pub nfe: usize,
+    /// What was tried.
+    pub tried: Vec<StepsSummary>,
+}
+
+/// Steps of a solver at the times $(i/n)^p$.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepsSummary {
+    /// The solver.
+    pub solver: String,
+    /// p.
+    pub power: f64,
+    /// How far its samples are from the reference.
+    pub value: f64,
+}
+
+impl SolverSummary {
+    /// What was chosen at the count that is nearest, in ratio, to `nfe`.
+    pub fn at(&self, nfe: usize) -> Option<&StepsSummary> {
+        let ratio = |count: &&CountSummary| (count.nfe.max(nfe) as f64) / (count.nfe.min(nfe).max(1) as f64);
+        self.counts.iter().min_by(|a, b| ratio(a).total_cmp(&ratio(b)))?.tried.first()
+    }
+}
+
 /// What a larger velocity, trained afresh on a method's path, reaches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StressSummary {
@@ -237,6 +278,9 @@ pub struct MethodSummary {
     /// Which moving average the velocity is, where there was a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average: Option<AverageSummary>,
+    /// By which steps it was followed, where it is a flow map and nobody named a solver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solvers: Option<SolverSummary>,
     /// What other fields reach on its path, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stress: Option<StressSummary>,

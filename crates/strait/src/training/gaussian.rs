@@ -43,6 +43,7 @@ pub(crate) fn fit(context: &RunContext) -> Result<Models, ProgramError> {
         },
         parameters: d + d * (d + 1) / 2,
         average: None,
+        solvers: None,
         spent: Spent { gradient_steps: 0, wall_seconds },
     })
 }

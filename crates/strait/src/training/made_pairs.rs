@@ -1,5 +1,6 @@
-//! Pairs that are made before a training and kept with its run: those that a teacher's flow carries source points to, a
-//! pool of exactly assigned ones, and a coupling of the source with all training points.
+//! Pairs that are made before a training and kept with its run: those that a teacher's flow carries source points to, the
+//! trajectories that it carries them along, a pool of exactly assigned ones, and a coupling of the source with all training
+//! points.
 
 use super::context::RunContext;
 use super::models::Models;
@@ -11,8 +12,13 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Instant;
 use strait_core::{Coupling, PairedDataset, Pairs, Source, Split};
+use strait_io::sha256;
 use strait_ode::{Method, Options, TimeGrid};
-use strait_transport::{Ascent, ExactOt, Generated, PairStore, Semidiscrete, SemidiscretePairs, StoredPairs};
+use strait_optim::{Pairing, checkpoint};
+use strait_transport::{
+    Ascent, ExactOt, Generated, PairStore, Semidiscrete, SemidiscretePairs, StoredPairs, StoredTrajectories,
+    TrajectoryStore,
+};
 use tch::{Kind, Tensor};
 use tracing::info;
 
@@ -34,16 +40,30 @@ struct Record {
 pub enum MadePairs {
     /// Pairs.
     Stored(StoredPairs),
+    /// Trajectories.
+    Trajectories(StoredTrajectories),
     /// A coupling of the source with all training points.
     Semidiscrete(Semidiscrete),
 }
 
 impl MadePairs {
-    /// As training draws from them.
-    pub fn dataset<'a>(&'a self, source: &'a dyn Source) -> Box<dyn PairedDataset + 'a> {
-        match self {
+    /// The pairs; of trajectories their first points with their last.
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out.
+    pub fn dataset<'a>(&'a self, source: &'a dyn Source) -> Result<Box<dyn PairedDataset + 'a>, ProgramError> {
+        Ok(match self {
             Self::Stored(pairs) => Box::new(pairs),
+            Self::Trajectories(trajectories) => Box::new(trajectories.endpoints()?),
             Self::Semidiscrete(transport) => Box::new(SemidiscretePairs { transport, source }),
+        })
+    }
+
+    /// As training draws from them, with the pairs of [`dataset`](Self::dataset).
+    pub fn pairing<'a>(&'a self, pairs: &'a dyn PairedDataset) -> Pairing<'a> {
+        match self {
+            Self::Trajectories(trajectories) => Pairing::Trajectories(trajectories),
+            Self::Stored(_) | Self::Semidiscrete(_) => Pairing::Stored(pairs),
         }
     }
 }
@@ -75,6 +95,9 @@ pub fn kept(config: &Config, folder: &RunFolder, context: &RunContext) -> Result
     if let Some(store) = store(config, folder) {
         return Ok(Some(MadePairs::Stored(store.open(Kind::Float, context.device)?)));
     }
+    if let Some((store, _, _)) = trajectories(config, folder)? {
+        return Ok(Some(MadePairs::Trajectories(store.open(Kind::Float, context.device)?)));
+    }
     let CouplingConfig::Semidiscrete { .. } = config.coupling else { return Ok(None) };
     let path = folder.path().join(POTENTIALS);
     let found = Semidiscrete::load(&path, context.device)?;
@@ -89,6 +112,23 @@ fn store(config: &Config, folder: &RunFolder) -> Option<PairStore> {
         _ => return None,
     };
     Some(PairStore::new(folder.path().join("pairs"), pairs, shard))
+}
+
+/// Where trajectories are kept, and what makes them. They are of the teacher's seed and parameters as its newest checkpoint has them.
+fn trajectories(
+    config: &Config,
+    folder: &RunFolder,
+) -> Result<Option<(TrajectoryStore, Method, TimeGrid)>, ProgramError> {
+    let CouplingConfig::Trajectories { trajectories, solver, nfe, .. } = &config.coupling else { return Ok(None) };
+    let method: Method = solver.parse()?;
+    let grid = TimeGrid::uniform(method.steps(*nfe)?)?;
+    let newest = checkpoint::list(&RunFolder::of(&teacher_folder(folder)).checkpoints())?.into_iter().next();
+    let of = match newest {
+        Some(newest) => sha256(&newest.join("velocity.safetensors"))?,
+        None => String::new(),
+    };
+    let store = TrajectoryStore::new(folder.path().join("trajectories"), *trajectories, SHARD, grid.times(), &of);
+    Ok(Some((store, method, grid)))
 }
 
 /// Makes what is not there yet: a rectified flow's pairs by its teacher's models. Nothing where pairs are drawn.
@@ -114,6 +154,23 @@ pub(super) fn make(
                 Ok(Generated { x0, x1, labels: conditions.only()?.map(Tensor::shallow_clone) })
             };
             fill(config, folder, carried, command)
+        }
+        (CouplingConfig::Trajectories { .. }, Some(teacher)) => {
+            let Some((store, method, grid)) = trajectories(config, folder)? else { return Ok(()) };
+            let (stream, options) =
+                (context.seed.stream("trajectories"), Options { trajectory: true, ..Options::default() });
+            let carried = |shard, n| {
+                let x0 = context.source.sample(n, &mut stream.at(shard), Kind::Float, context.device)?;
+                let solution = method.solve(&*teacher.velocity, &x0, &grid, options)?;
+                let missing = || {
+                    let problem = format!("{method} keeps no trajectory; take a solver with a fixed step");
+                    ProgramError::Argument { argument: "coupling.solver".into(), problem }
+                };
+                Ok(solution.trajectory.ok_or_else(missing)?.f_transpose(0, 1).map_err(strait_core::Error::from)?)
+            };
+            make_shards(store.shards(), (folder, command), carried, |shard| store.fill(shard))?;
+            info!("trajectories in {}", folder.path().join("trajectories").display());
+            Ok(())
         }
         (CouplingConfig::Pool { .. }, _) => {
             let stream = context.seed.stream("pool");
@@ -147,7 +204,7 @@ pub(super) fn make(
     }
 }
 
-/// Makes the shards that are not there yet.
+/// Makes the shards of pairs that are not there yet.
 fn fill(
     config: &Config,
     folder: &RunFolder,
@@ -155,8 +212,20 @@ fn fill(
     command: &CommandContext<'_>,
 ) -> Result<(), ProgramError> {
     let Some(store) = store(config, folder) else { return Ok(()) };
-    let bar = command.bar("pairs", store.shards(), 0);
-    let shard = |shard, n| {
+    make_shards(store.shards(), (folder, command), make, |shard| store.fill(shard))?;
+    info!("{} pairs in {}", config.coupling.kind().name, folder.path().join("pairs").display());
+    Ok(())
+}
+
+/// Lets `fill` ask `make` for shards, until a signal; their seconds are counted.
+fn make_shards<T>(
+    shards: u64,
+    (folder, command): (&RunFolder, &CommandContext<'_>),
+    make: impl Fn(u64, i64) -> Result<T, ProgramError>,
+    fill: impl FnOnce(&mut dyn FnMut(u64, i64) -> Result<T, ProgramError>) -> Result<(), ProgramError>,
+) -> Result<(), ProgramError> {
+    let bar = command.bar("pairs", shards, 0);
+    let mut shard = |shard, n| {
         if command.stop.is_asked() {
             return Err(ProgramError::Interrupted { step: 0, resume_command: command.resume_command.clone() });
         }
@@ -164,10 +233,9 @@ fn fill(
         let made = make(shard, n)?;
         spend(folder, start)?;
         bar.inc(1);
-        Ok::<_, ProgramError>(made)
+        Ok(made)
     };
-    command.stop.answered_by(|| store.fill(shard))?;
+    command.stop.answered_by(|| fill(&mut shard))?;
     bar.finish_and_clear();
-    info!("{} pairs in {}", config.coupling.kind().name, folder.path().join("pairs").display());
     Ok(())
 }

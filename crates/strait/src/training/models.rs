@@ -2,7 +2,7 @@
 
 use crate::ProgramError;
 use crate::build::one_step::OneStep;
-use crate::run::summary::AverageSummary;
+use crate::run::summary::{AverageSummary, SolverSummary};
 use strait_core::{Interpolant, Parameters, VelocityField};
 use strait_optim::LevelName;
 use strait_optim::checkpoint::{Checkpoint, State};
@@ -32,6 +32,8 @@ pub struct Models {
     pub parameters: usize,
     /// Which moving average the velocity is, where there was a choice.
     pub average: Option<AverageSummary>,
+    /// By which steps the velocity is followed where nobody names a solver, where there was a choice.
+    pub solvers: Option<SolverSummary>,
     /// What they took, teachers included.
     pub spent: Spent,
 }

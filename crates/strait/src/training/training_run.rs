@@ -7,7 +7,7 @@ use super::made_pairs::{self, MadePairs};
 use super::models::{Averages, Loaded, Models, Spent};
 use super::preview::Preview;
 use crate::build::{Path as BuiltPath, Plans, Velocity};
-use crate::config::Config;
+use crate::config::{Config, CouplingConfig};
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::metrics::{self, LevelLine, MetricsLine};
@@ -20,7 +20,8 @@ use std::time::Instant;
 use strait_core::{Dataset, Parameters, Seed, Split};
 use strait_optim::checkpoint::{self, Checkpoint};
 use strait_optim::{LevelName, Pairing, System, Trainer};
-use tch::Tensor;
+use strait_transport::StoredTrajectories;
+use tch::{Kind, Tensor};
 use tracing::{info, warn};
 
 /// How the velocity of a finished training is chosen among its moving averages. A teacher is sampled with the one that it
@@ -46,7 +47,7 @@ impl<'a> TrainingRun<'a> {
     }
 
     fn checkpoints(&self) -> PathBuf {
-        self.folder.path().join("checkpoints")
+        self.folder.checkpoints()
     }
 
     fn is_trained(&self) -> bool {
@@ -69,9 +70,10 @@ impl<'a> TrainingRun<'a> {
         if !self.is_trained() {
             return Ok(()); // fitted in closed form, whenever it is asked for
         }
-        let stored = self.on.unwrap_or(self).pairs(context, command, choose)?;
-        let stored = stored.as_ref().map(|pairs| pairs.dataset(&*context.source));
-        let pairing = stored.as_ref().map_or_else(|| context.pairing(), |pairs| Pairing::Stored(&**pairs));
+        let made = self.on.unwrap_or(self).pairs(context, command, choose)?;
+        let pairs = made.as_ref().map(|made| made.dataset(&*context.source)).transpose()?;
+        let stored = made.as_ref().zip(pairs.as_ref()).map(|(made, pairs)| made.pairing(&**pairs));
+        let pairing = stored.unwrap_or_else(|| context.pairing());
         let mut trainer = self.trainer(pairing, context)?.among(ranks.synchronize(), self.config.ranks.pairs)?;
         trainer.check_ranks()?;
         let wall = if ranks.is_first() { self.restore(&mut trainer)? } else { 0.0 };
@@ -194,7 +196,15 @@ impl<'a> TrainingRun<'a> {
         if !self.is_trained() {
             return Ok(());
         }
-        let trainer = self.trainer(context.pairing(), context)?;
+        // What a teacher will make is not there yet, but it is known of which kind it is.
+        let shape = [&[1, 2], context.data.points.event_shape()].concat();
+        let points = Tensor::f_zeros(shape, (Kind::Float, context.device)).map_err(strait_core::Error::from)?;
+        let trajectory = StoredTrajectories::new(&points, &[0.0, 1.0])?;
+        let pairing = match self.config.coupling {
+            CouplingConfig::Trajectories { .. } => Pairing::Trajectories(&trajectory),
+            _ => context.pairing(),
+        };
+        let trainer = self.trainer(pairing, context)?;
         match self.config.teacher() {
             Some(teacher) => self.teacher(&teacher).check(context),
             None => Ok(trainer.rehearse()?),
@@ -352,7 +362,7 @@ impl<'a> TrainingRun<'a> {
         let spent = self.spent_up_to(&checkpoint)?;
         let half_lives = self.config.velocity.half_lives().to_vec();
         Ok(Loaded {
-            models: Models { path, map, velocity, flow, state, parameters: count, average: None, spent },
+            models: Models { path, map, velocity, flow, state, parameters: count, average: None, solvers: None, spent },
             averages: Some(Averages { half_lives, checkpoint, velocity: parameters }),
         })
     }
@@ -370,13 +380,13 @@ impl<'a> TrainingRun<'a> {
         })
     }
 
-    /// What was spent before its own first step: the training that it is on, or its teacher and the pairs.
+    /// What was spent before its own first step: the training that it is on, or its teacher, and what was made to be trained on.
     fn spent_before(&self) -> Result<Spent, ProgramError> {
         if let Some(of) = self.on {
             return of.spent();
         }
-        let Some(config) = self.config.teacher() else { return Ok(Spent::default()) };
-        let before = self.teacher(&config).spent()?;
+        let teacher = self.config.teacher();
+        let before = teacher.map_or_else(|| Ok(Spent::default()), |config| self.teacher(&config).spent())?;
         Ok(Spent { wall_seconds: before.wall_seconds + made_pairs::seconds(&self.folder)?, ..before })
     }
 }
