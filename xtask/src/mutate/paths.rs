@@ -13,7 +13,7 @@ const fn fields(filter: &'static str) -> Tests {
 const LINEAR: &str = "crates/strait-paths/src/linear.rs";
 const SCHEDULE: &str = "crates/strait-paths/src/schedule.rs";
 const VELOCITY: &str = "crates/strait-paths/src/velocity.rs";
-const AFFINE: &str = "crates/strait-paths/src/affine.rs";
+const AFFINE: &str = "crates/strait-paths/src/affine/map.rs";
 const GLOW: &str = "crates/strait-paths/src/glow.rs";
 const WARPED: &str = "crates/strait-paths/src/warped.rs";
 const TRANSPORT: &str = "crates/strait-paths/src/transport.rs";
