@@ -16,4 +16,4 @@ pub use element::Element;
 pub use error::IoError;
 pub use open::open;
 pub use records::Records;
-pub use whole_file::write_whole;
+pub use whole_file::{write_new, write_whole};

@@ -1,9 +1,11 @@
 //! Files that are whole or as they were before, whenever a program is killed.
 
 use std::fs::{self, OpenOptions};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Puts what `write` writes in the place of the file at `path`: it is given a file of its own beside it, which takes the
@@ -24,6 +26,37 @@ pub fn write_whole<E: From<io::Error>>(path: &Path, write: impl FnOnce(&Path) ->
     put(path, write, E::from)
 }
 
+/// As [`write_whole`], where no file stands at `path` yet: of several processes that do so at once, one writes. Returns whether
+/// this one did; a file that is there stays.
+///
+/// # Errors
+/// The system's.
+///
+/// ```
+/// use std::fs;
+/// let path = std::env::temp_dir().join(format!("strait-new-{}.txt", std::process::id()));
+/// assert!(strait_io::write_new(&path, b"the first")?);
+/// assert!(!strait_io::write_new(&path, b"the second")?);
+/// assert_eq!(fs::read_to_string(&path)?, "the first");
+/// # fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let temporary = temporary(path);
+    let placed = fs::write(&temporary, bytes).and_then(|()| {
+        flush(&temporary)?;
+        match fs::hard_link(&temporary, path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            // A file system without links.
+            Err(_) if !path.exists() => fs::copy(&temporary, path).map(|_| true),
+            Err(error) => Err(error),
+        }
+    });
+    let _ = fs::remove_file(&temporary);
+    placed
+}
+
 /// As [`write_whole`], with another way from the system's errors.
 pub(crate) fn put<E>(
     path: &Path,
@@ -39,18 +72,24 @@ pub(crate) fn put<E>(
     written
 }
 
-/// A name beside `path` that no other process or thread has.
+/// A name beside `path` that no other process or thread has. Processes of several machines in one folder may have one number, so
+/// that each has a random one too.
 fn temporary(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    static OWN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(process::id()));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!(".{name}.{}-{count}.partial", process::id()))
+    path.with_file_name(format!(".{name}.{:016x}-{count}.partial", *OWN))
 }
 
 fn settle(temporary: &Path, path: &Path) -> io::Result<()> {
-    // A file that is open for reading only cannot be flushed everywhere.
-    OpenOptions::new().append(true).open(temporary)?.sync_all()?;
+    flush(temporary)?;
     fs::rename(temporary, path)
+}
+
+fn flush(path: &Path) -> io::Result<()> {
+    // A file that is open for reading only cannot be flushed everywhere.
+    OpenOptions::new().append(true).open(path)?.sync_all()
 }
 
 #[cfg(test)]
@@ -113,5 +152,23 @@ mod tests {
         let found = fs::read_to_string(&path).unwrap();
         assert_eq!(found, whole(&found[..1]));
         assert_eq!(folder.names(), ["a.txt"]);
+    }
+
+    #[test]
+    fn of_several_that_begin_a_file_at_once_one_does() {
+        let folder = Folder::new("new");
+        for round in 0..20 {
+            let path = folder.0.join(format!("{round}.txt"));
+            let begun = thread::scope(|scope| {
+                let begin = |text: &'static str| {
+                    let path = &path;
+                    scope.spawn(move || (text, write_new(path, text.as_bytes()).unwrap()))
+                };
+                ["a", "b", "c", "d"].map(begin).map(|thread| thread.join().unwrap())
+            });
+            let begun: Vec<&str> = begun.iter().filter(|(_, first)| *first).map(|(text, _)| *text).collect();
+            assert_eq!(begun, [fs::read_to_string(&path).unwrap()]);
+        }
+        assert_eq!(folder.names().len(), 20);
     }
 }
