@@ -36,16 +36,21 @@ use tch::{Device, Tensor};
 pub struct Group {
     // Dropped in this order: the group writes to the store as long as it lives.
     gloo: Handle,
-    _store: Store,
+    store: Store,
     sentry: Sentry,
     place: Place,
     /// Where each rank answers, and by which token.
     ranks: Ranks,
     /// Whether this rank has said why it leaves, or need not.
     ended: Cell<bool>,
+    /// How long this rank has been in operations.
+    spent: Cell<Duration>,
 }
 
 type Ranks = Vec<(SocketAddr, String)>;
+
+/// The longest pause between two questions of a rank that waits for others to come.
+const MEETING: Duration = Duration::from_millis(300);
 
 #[derive(Debug)]
 struct Handle(*mut Gloo);
@@ -71,9 +76,10 @@ impl Group {
             let in_use = serves && ["EADDRINUSE", "in use"].iter().any(|words| problem.contains(words));
             if in_use { GroupError::Port { address: place.address() } } else { unreachable(problem) }
         })?;
-        match Self::meet(&place, &store) {
+        match Self::assemble(&place, &store) {
             Ok((gloo, sentry, ranks)) => {
-                Ok(Self { gloo, _store: store, sentry, place, ranks, ended: Cell::new(false) })
+                let (ended, spent) = (Cell::new(false), Cell::default());
+                Ok(Self { gloo, store, sentry, place, ranks, ended, spent })
             }
             Err(error) => {
                 if serves {
@@ -85,7 +91,7 @@ impl Group {
         }
     }
 
-    fn meet(place: &Place, store: &Store) -> Result<(Handle, Sentry, Ranks), GroupError> {
+    fn assemble(place: &Place, store: &Store) -> Result<(Handle, Sentry, Ranks), GroupError> {
         let until = Instant::now() + place.deadline;
         let unreachable =
             |error: String| GroupError::Unreachable { address: place.address(), problem: brief(&error).to_owned() };
@@ -224,6 +230,47 @@ impl Group {
         self.run("barrier", || unsafe { ffi::strait_group_barrier(self.gloo.0) })
     }
 
+    /// Waits until every rank is here, however long one works, as long as it answers. So work of unequal lengths ends.
+    ///
+    /// # Errors
+    /// `Lost` for a rank that has ended, has left, or has not answered for as long as the deadline.
+    pub fn meet(&self) -> Result<(), GroupError> {
+        let (operation, number) = ("meeting", self.sentry.begin());
+        let mut heard: Vec<Option<Instant>> = vec![Some(Instant::now()); self.world()];
+        heard[self.rank()] = None;
+        let mut pause = Duration::from_millis(10);
+        while heard.iter().any(Option::is_some) {
+            for (rank, (address, token)) in self.ranks.iter().enumerate() {
+                let Some(last) = heard[rank] else { continue };
+                match ask(*address, token, self.rank()) {
+                    Ok(Answer::At(at)) if at >= number => heard[rank] = None,
+                    Ok(Answer::At(_)) => heard[rank] = Some(Instant::now()),
+                    Err(Loss::Silent) if last.elapsed() < self.place.deadline => {}
+                    _ => return Err(self.explain(operation, number, None)),
+                }
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(MEETING);
+        }
+        // Nobody goes before all have seen that all are here.
+        self.barrier()
+    }
+
+    /// The next number of a count that all ranks take from, from 0: each number goes to one rank. What is counted has a name.
+    ///
+    /// # Errors
+    /// `Lost` where rank 0, which holds the count, is no more.
+    pub fn take(&self, name: &str) -> Result<u64, GroupError> {
+        let key = format!("strait/{}/take/{name}", self.place.attempt);
+        let count = self.store.count(&key).map_err(|error| self.explain("share", self.sentry.now(), Some(&error)))?;
+        Ok(count.unsigned_abs() - 1)
+    }
+
+    /// How long this rank has been in operations, waiting for others included.
+    pub fn spent(&self) -> Duration {
+        self.spent.get()
+    }
+
     /// Leaves for a reason of this rank's own: the others learn it when they miss this one. Waits until all know, some seconds
     /// at most. Nothing where the group has ended already.
     pub fn leave(&self, cause: &str) {
@@ -271,12 +318,14 @@ impl Group {
     }
 
     fn run(&self, operation: &'static str, call: impl FnOnce() -> Outcome) -> Result<(), GroupError> {
-        let number = self.sentry.begin();
-        check(call()).map_err(|error| self.explain(operation, number, &error))
+        let (number, begun) = (self.sentry.begin(), Instant::now());
+        let done = check(call()).map_err(|error| self.explain(operation, number, Some(&error)));
+        self.spent.set(self.spent.get() + begun.elapsed());
+        done
     }
 
-    /// Asks the other ranks what became of them, and says it to those that ask later.
-    fn explain(&self, operation: &'static str, number: u64, error: &AutodiffError) -> GroupError {
+    /// Asks the other ranks what became of them, and says it to those that ask later. `error`: the engine's, where it has one.
+    fn explain(&self, operation: &'static str, number: u64, error: Option<&AutodiffError>) -> GroupError {
         let (mut lost, mut late, mut left, mut found) = (vec![], vec![], vec![], None);
         for (rank, (address, token)) in self.ranks.iter().enumerate().filter(|(rank, _)| *rank != self.rank()) {
             match ask(*address, token, self.rank()) {
@@ -294,7 +343,10 @@ impl Group {
             (_, Some(words), ..) => GroupError::Told { words },
             (_, _, false, _) => GroupError::Lost { lost, operation, number, seconds },
             (.., false) => GroupError::Lost { lost: late, operation, number, seconds },
-            _ => engine(operation, error),
+            _ => error.map_or_else(
+                || GroupError::Engine { operation, problem: "a rank was lost, and answers again".into() },
+                |error| engine(operation, error),
+            ),
         };
         self.say(Word::Found(error.to_string()));
         error

@@ -79,6 +79,11 @@ impl Sentry {
         self.state.operations.fetch_add(1, SeqCst) + 1
     }
 
+    /// The operations that have begun.
+    pub(crate) fn now(&self) -> u64 {
+        self.state.operations.load(SeqCst)
+    }
+
     /// Says from now on why this rank leaves. What was said first stands.
     pub(crate) fn say(&self, word: Word) {
         locked(&self.state.word).get_or_insert(word);

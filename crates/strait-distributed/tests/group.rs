@@ -78,6 +78,23 @@ fn play(part: &str) -> Result<String, Box<dyn std::error::Error>> {
             }
             Group::sum(&group, &own())?;
         }
+        // Rank 1 works longer than the deadline, and then dies, or comes.
+        "meet late" | "meet dying" => {
+            let numbers: Vec<u64> = (0..3).map(|_| group.take("number")).collect::<Result<_, _>>()?;
+            println!("at work");
+            if rank == 1 {
+                thread::sleep(Duration::from_secs(5));
+                if part == "meet dying" {
+                    std::process::abort();
+                }
+            }
+            group.meet()?;
+            let numbers =
+                group.all_gather(&Tensor::from_slice(&numbers.iter().map(|&n| n as i64).collect::<Vec<_>>()))?;
+            let mut numbers = Vec::<i64>::try_from(Tensor::cat(&numbers, 0))?;
+            numbers.sort_unstable();
+            assert_eq!(numbers, (0..3 * world as i64).collect::<Vec<_>>());
+        }
         "dawdle" => {
             if rank == 1 {
                 thread::sleep(Duration::from_secs(6));
@@ -146,6 +163,28 @@ fn a_rank_that_works_too_long_is_named_by_all_and_by_itself() {
         let words = rank.said();
         assert!(words.starts_with("rank 1 works and has not come (all-reduce 1, deadline 4 s)"), "{words}");
     }
+}
+
+#[test]
+fn ranks_wait_for_one_that_works_long_and_not_for_one_that_died() {
+    for rank in start_all("meet late", 3, "2") {
+        assert_eq!(rank.said(), "done");
+    }
+    let mut dying = start_all("meet dying", 3, "2");
+    dying.remove(1).lines();
+    for rank in dying {
+        let words = rank.said();
+        assert!(words.starts_with("rank 1 has ended without a word (meeting 1"), "{words}");
+    }
+    let mut ranks: Vec<Rank> = start_all("meet late", 3, "2").into_iter().map(Rank::at_work).collect();
+    let stopped = ranks.remove(1);
+    stopped.signal("STOP");
+    for rank in ranks {
+        let words = rank.said();
+        assert!(words.starts_with("rank 1 does not answer"), "{words}");
+    }
+    stopped.signal("KILL");
+    stopped.lines();
 }
 
 #[test]

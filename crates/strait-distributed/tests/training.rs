@@ -6,7 +6,10 @@ mod common;
 use common::start_all;
 use std::collections::BTreeMap;
 use std::path::Path;
-use strait_core::{Coupling, Dataset, Interpolant, Objective, Parameters, Seed, StandardNormal, Synchronize};
+use strait_core::{
+    Coupling, Dataset, Interpolant, Objective, PairedDataset, Pairs, Parameters, Seed, Source, Split, StandardNormal,
+    Synchronize,
+};
 use strait_data::{ToyDataset, toys::Mixture};
 use strait_distributed::{Group, Place};
 use strait_nets::{Activation, Mlp, MlpConfig, MlpFlowMap, TimeFeatures};
@@ -15,7 +18,9 @@ use strait_optim::objectives::{
 };
 use strait_optim::{Level, LevelName, LevelPlan, PairedOver, Pairing, Phase, Spans, System, Term, Trainer, checkpoint};
 use strait_paths::{Affine, AffineConfig, Along, Linear, Mixing};
-use strait_transport::{ExactOt, Independent};
+use strait_transport::{
+    Ascent, ExactOt, Generated, Independent, PairStore, Semidiscrete, SemidiscretePairs, StoredPairs,
+};
 use tch::{Device, Kind, Tensor};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -23,7 +28,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const PLACE: (Kind, Device) = (Kind::Double, Device::Cpu);
 /// Iterations of the short test, and of those that go on from a checkpoint.
 const ITERATIONS: u64 = 40;
-const CASES: [&str; 6] = ["flow_matching", "energy", "straightness", "mean_flow", "distillation", "ot"];
+const CASES: [&str; 8] =
+    ["flow_matching", "energy", "straightness", "mean_flow", "distillation", "ot", "stored", "semidiscrete"];
 
 fn network(output: i64, zero_last: bool) -> MlpConfig {
     MlpConfig { input: 2, hidden: vec![8], output, activation: Activation::Silu, time: TimeFeatures::Raw, zero_last }
@@ -63,7 +69,7 @@ fn velocity_plan() -> LevelPlan {
 fn case(name: &str) -> Result<(System, Vec<LevelPlan>)> {
     let spans = Spans { off_diagonal: 0.5, from_start: 0.25 };
     Ok(match name {
-        "flow_matching" | "ot" => (system(false, false)?, vec![velocity_plan()]),
+        "flow_matching" | "ot" | "stored" | "semidiscrete" => (system(false, false)?, vec![velocity_plan()]),
         "energy" => {
             let path = plan(LevelName::Interpolant, Energy { acceleration: 2e-3 }, 24);
             (system(false, true)?, vec![LevelPlan { steps: 2, ..velocity_plan() }, path])
@@ -99,13 +105,58 @@ struct Laws {
     source: StandardNormal,
     data: ToyDataset,
     coupling: Box<dyn Coupling + Send>,
+    made: Option<Made>,
+}
+
+/// What is made before a training, in a folder that all ranks see.
+enum Made {
+    Stored(StoredPairs),
+    Semidiscrete(Semidiscrete),
 }
 
 impl Laws {
     fn of(name: &str) -> Result<Self> {
         let data = ToyDataset::new(Box::new(Mixture::eight_gaussians(5.0, 1.0)?), PLACE.0, PLACE.1)?;
         let coupling: Box<dyn Coupling + Send> = if name == "ot" { Box::new(ExactOt) } else { Box::new(Independent) };
-        Ok(Self { source: StandardNormal::new(data.event_shape()), data, coupling })
+        Ok(Self { source: StandardNormal::new(data.event_shape()), data, coupling, made: None })
+    }
+
+    /// Pairs of a pool, each rank its shards; a coupling with all data, by rank 0.
+    fn make(mut self, name: &str, folder: &Path, group: &Group) -> Result<Self> {
+        let stream = Seed(7).stream("made");
+        match name {
+            "stored" => {
+                let store = PairStore::new(folder.join("pairs"), 150, 32);
+                store.fill_part((group.rank(), group.world()), |shard, n| {
+                    let x1 = self.data.minibatch(n, shard, stream.stream("data"))?;
+                    let x0 = self.source.sample(n, &mut stream.at(shard), PLACE.0, PLACE.1)?;
+                    let Pairs { x0, x1, .. } = ExactOt.couple(x0, x1, &mut stream.at(shard))?;
+                    Ok::<_, strait_transport::PairsError>(Generated { x0, x1, labels: None })
+                })?;
+                group.meet()?;
+                self.made = Some(Made::Stored(store.open(PLACE.0, PLACE.1)?));
+            }
+            "semidiscrete" => {
+                let path = folder.join("potentials.safetensors");
+                if group.rank() == 0 {
+                    let points = self.data.points(Split::Train, 40, &mut stream.at(0))?;
+                    let ascent = Ascent { tolerance: 0.1, most: 100_000 };
+                    let draw = |n, draws: &mut _| self.source.sample(n, draws, PLACE.0, PLACE.1);
+                    Semidiscrete::solve(&points, ascent, &mut stream.at(1), draw)?.save(&path)?;
+                }
+                group.meet()?;
+                self.made = Semidiscrete::load(&path, PLACE.1)?.map(Made::Semidiscrete);
+            }
+            _ => {}
+        }
+        Ok(self)
+    }
+
+    fn stored(&self) -> Option<Box<dyn PairedDataset + '_>> {
+        Some(match self.made.as_ref()? {
+            Made::Stored(pairs) => Box::new(pairs),
+            Made::Semidiscrete(transport) => Box::new(SemidiscretePairs { transport, source: &self.source }),
+        })
     }
 
     fn pairing(&self) -> Pairing<'_> {
@@ -113,10 +164,9 @@ impl Laws {
     }
 }
 
-fn trainer<'a>(name: &str, laws: &'a Laws, group: &'a dyn Synchronize, iterations: u64) -> Result<Trainer<'a>> {
+fn trainer<'a>(name: &str, pairs: Pairing<'a>, group: &'a dyn Synchronize, iterations: u64) -> Result<Trainer<'a>> {
     let (system, levels) = case(name)?;
-    Ok(Trainer::new(system, phases(name, levels, iterations)?, laws.pairing(), Seed(3))?
-        .among(group, PairedOver::Batch)?)
+    Ok(Trainer::new(system, phases(name, levels, iterations)?, pairs, Seed(3))?.among(group, PairedOver::Batch)?)
 }
 
 /// Numbers by name, as a rank prints them; all digits.
@@ -155,8 +205,11 @@ fn play(part: &str) -> Result<()> {
     let (verb, rest) = part.split_once(' ').unwrap_or((part, ""));
     match verb {
         "train" => CASES.iter().try_for_each(|name| {
-            let laws = Laws::of(name)?;
-            let mut trainer = trainer(name, &laws, &group, rest.parse()?)?;
+            let (iterations, folder) = rest.split_once(' ').expect("iterations and a folder");
+            let laws = Laws::of(name)?.make(name, Path::new(folder), &group)?;
+            let stored = laws.stored();
+            let pairs = stored.as_ref().map_or_else(|| laws.pairing(), |stored| Pairing::Stored(&**stored));
+            let mut trainer = trainer(name, pairs, &group, iterations.parse()?)?;
             trainer.check_ranks()?;
             let mut losses = vec![];
             while trainer.phase().is_some() {
@@ -175,7 +228,7 @@ fn play(part: &str) -> Result<()> {
             let (step, folder) = rest.split_once(' ').expect("a step and a folder");
             let (name, step, folder) = ("ot", step.parse::<u64>()?, Path::new(folder));
             let laws = Laws::of(name)?;
-            let mut trainer = trainer(name, &laws, &group, ITERATIONS)?;
+            let mut trainer = trainer(name, laws.pairing(), &group, ITERATIONS)?;
             if group.rank() == 0
                 && let (Some(found), _) = checkpoint::newest(folder)?
             {
@@ -194,7 +247,7 @@ fn play(part: &str) -> Result<()> {
         }
         "differ" => {
             let laws = Laws::of("ot")?;
-            let mut trainer = trainer("ot", &laws, &group, ITERATIONS)?;
+            let mut trainer = trainer("ot", laws.pairing(), &group, ITERATIONS)?;
             trainer.iterate()?;
             if group.rank() == 1 {
                 let first = &trainer.system.levels[0].parameters.tensors()[0];
@@ -250,11 +303,12 @@ fn two_and_three_ranks_train_what_one_process_trains_for_200_steps() {
 }
 
 fn equal_to_one(iterations: u64) {
-    let part = format!("train {iterations}");
-    let one = told(&part, 1).remove(0);
-    assert_eq!(one.len(), 6 * 3 + 2);
+    let folders = [1, 2, 3].map(|_| tempfile::tempdir().unwrap());
+    let part = |world: usize| format!("train {iterations} {}", folders[world - 1].path().display());
+    let one = told(&part(1), 1).remove(0);
+    assert_eq!(one.len(), CASES.len() * 3 + 2);
     for world in [2, 3] {
-        let ranks = told(&part, world);
+        let ranks = told(&part(world), world);
         assert!(ranks.iter().all(|rank| *rank == ranks[0]), "ranks differ");
         for key in one.keys() {
             let off = off(&ranks[0], &one, key);

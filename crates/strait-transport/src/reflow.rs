@@ -68,12 +68,22 @@ impl PairStore {
     ///
     /// # Errors
     /// Those of `generate`; `Io` names the file; `Shape` for pairs that do not fit.
-    pub fn fill<E: From<PairsError>>(
+    pub fn fill<E: From<PairsError>>(&self, generate: impl FnMut(u64, i64) -> Result<Generated, E>) -> Result<(), E> {
+        self.fill_part((0, 1), generate)
+    }
+
+    /// As `fill`, of every n-th shard from one on: process k of n, which fill a folder that all of them see, writes those of
+    /// (k, n).
+    ///
+    /// # Errors
+    /// As `fill`.
+    pub fn fill_part<E: From<PairsError>>(
         &self,
+        part: (usize, usize),
         mut generate: impl FnMut(u64, i64) -> Result<Generated, E>,
     ) -> Result<(), E> {
         let make = |index, n| Ok(self.write(index, n, &generate(index, n)?)?);
-        self.shards.fill(|index| self.path("pairs", index), make)
+        self.shards.fill(part, |index| self.path("pairs", index), make)
     }
 
     fn write(&self, index: u64, n: i64, generated: &Generated) -> Result<(), PairsError> {

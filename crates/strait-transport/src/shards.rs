@@ -36,14 +36,17 @@ impl Shards {
         self.folder.join(format!("{what}-{index:05}-of-{:05}.{extension}", self.count()))
     }
 
-    /// Makes what is not there yet, in order: `make` is given the number of a file and its rows, and writes it.
+    /// Makes what is not there yet, in order, of every n-th file from the k-th on, for (k, n): `make` is given the number of a file
+    /// and its rows, and writes it.
     pub(crate) fn fill<E: From<PairsError>>(
         &self,
+        (first, each): (usize, usize),
         path: impl Fn(u64) -> PathBuf,
         mut make: impl FnMut(u64, i64) -> Result<(), E>,
     ) -> Result<(), E> {
         fs::create_dir_all(&self.folder).map_err(|source| PairsError::Io { path: self.folder.clone(), source })?;
-        let missing = (0..self.count()).filter(|&index| !path(index).is_file());
+        let own = (first as u64..self.count()).step_by(each.max(1));
+        let missing = own.filter(|&index| !path(index).is_file());
         missing.into_iter().try_for_each(|index| make(index, self.size(index)))
     }
 }

@@ -58,8 +58,20 @@ impl TrajectoryStore {
     ///
     /// # Errors
     /// Those of `integrate`; `Io` names the file; `Shape` for points that do not fit.
-    pub fn fill<E: From<PairsError>>(&self, mut integrate: impl FnMut(u64, i64) -> Result<Tensor, E>) -> Result<(), E> {
-        self.shards.fill(|index| self.path(index), |index, n| Ok(self.write(index, n, &integrate(index, n)?)?))
+    pub fn fill<E: From<PairsError>>(&self, integrate: impl FnMut(u64, i64) -> Result<Tensor, E>) -> Result<(), E> {
+        self.fill_part((0, 1), integrate)
+    }
+
+    /// As `fill`, of every n-th shard from the k-th on, for (k, n): so n processes fill a folder that all of them see.
+    ///
+    /// # Errors
+    /// As `fill`.
+    pub fn fill_part<E: From<PairsError>>(
+        &self,
+        part: (usize, usize),
+        mut integrate: impl FnMut(u64, i64) -> Result<Tensor, E>,
+    ) -> Result<(), E> {
+        self.shards.fill(part, |index| self.path(index), |index, n| Ok(self.write(index, n, &integrate(index, n)?)?))
     }
 
     fn path(&self, index: u64) -> PathBuf {
