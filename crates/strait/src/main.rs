@@ -63,7 +63,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let bars = MultiProgress::new();
     // Of several ranks the first speaks, and each of its own errors.
-    let silent = matches!(arguments.command, Command::Train(_)) && Ranks::is_silent();
+    let silent = matches!(arguments.command, Command::Train(_) | Command::Evaluate(_) | Command::Compare(_))
+        && Ranks::is_silent();
     if silent {
         bars.set_draw_target(ProgressDrawTarget::hidden());
     }
@@ -112,8 +113,8 @@ fn run(command: &Command, stop: &Stop, bars: &MultiProgress) -> Result<Option<Pa
     match command {
         Command::Train(args) => train(args, stop, bars),
         Command::Sample(args) => sample(args, bars).map(Some),
-        Command::Evaluate(args) => evaluate(args, stop, bars).map(Some),
-        Command::Compare(args) => compare(args, stop, bars).map(Some),
+        Command::Evaluate(args) => evaluate(args, stop, bars),
+        Command::Compare(args) => compare(args, stop, bars),
         Command::Inspect(args) => inspect(args).map(|()| None),
         Command::Features(args) => features(args).map(Some),
     }

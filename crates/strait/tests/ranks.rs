@@ -5,14 +5,12 @@
 mod common;
 
 use common::Place;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 
 /// A rank of a group at a port.
-fn rank(place: &Place, (rank, world): (usize, usize), port: u16, arguments: &[&str]) -> Command {
-    let mut command = place.command(arguments);
-    command.env_remove("RUST_LOG").env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", port.to_string());
-    command.env("RANK", rank.to_string()).env("WORLD_SIZE", world.to_string()).env("STRAIT_DEADLINE", "60");
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+fn rank(place: &Place, of: (usize, usize), port: u16, arguments: &[&str]) -> Command {
+    let mut command = place.rank(of, port, "60", arguments);
+    command.env_remove("RUST_LOG");
     command
 }
 
@@ -36,16 +34,12 @@ fn a_program_built_to_train_alone_refuses_to_be_one_of_two() {
 #[cfg(feature = "distributed")]
 mod among {
     use super::*;
+    use common::port;
     use std::fs;
-    use std::net::TcpListener;
     use std::path::Path;
     use std::thread;
     use std::time::{Duration, Instant};
     use strait_optim::checkpoint;
-
-    fn port() -> u16 {
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-    }
 
     /// Both levels, OT pairs, an average; a checkpoint every tenth iteration, and little to measure.
     const CONFIG: &str = "version = 1\nseed = 3\n[data]\nname = '8gaussians'\n[coupling]\nname = 'ot'\n\
@@ -112,6 +106,98 @@ mod among {
             let off = off(&place, ["one", "two"], level);
             assert!(off < 2e-5, "{}: {off:e}", level.name());
         }
+    }
+
+    /// Pairs that are made before the training: a pool, in shares, a coupling with all data, and a teacher's with its teacher.
+    #[test]
+    fn what_is_made_before_a_training_is_made_once_and_read_by_all() {
+        let place = place();
+        let couplings = [
+            ("pool", "{ name = 'pool', pairs = 96, batch = 32 }"),
+            ("semidiscrete", "{ name = 'semidiscrete', points = 40 }"),
+            ("reflow", "{ name = 'reflow', rounds = 1, pairs = 9000, solver = 'euler', nfe = 2 }"),
+        ];
+        let linear = CONFIG.replace(
+            "family = 'affine'\nhidden = [8]\nmixing = 'triangular'\nlog_scale_bound = 2.0",
+            "family = 'linear'",
+        );
+        let (before, rest) = linear.split_once("{ level = 'interpolant'").unwrap();
+        let linear = format!("{before}{}", rest.split_once("} }").unwrap().1.trim_start());
+        for (name, coupling) in couplings {
+            place.write(
+                "run.toml",
+                format!("coupling = {coupling}\n{}", linear.replace("[coupling]\nname = 'ot'\n", "")),
+            );
+            let [one, two] = ["one", "two"].map(|number| format!("{name}-{number}"));
+            let alone = place.run(&["train", "run.toml", "--name", &one]);
+            assert!(alone.status.success(), "{alone:?}");
+            for (number, rank) in start(&place, 2, &["train", "run.toml", "--name", &two]).into_iter().enumerate() {
+                let (said, code) = end(rank);
+                assert_eq!(code, Some(0), "{name}, rank {number}: {said}");
+            }
+            // The last turns again, by three.
+            let last = checkpoint::list(&place.path(&format!("runs/{two}/checkpoints"))).unwrap().remove(0);
+            fs::remove_dir_all(last).unwrap();
+            for rank in start(&place, 3, &["train", "--resume", &two]) {
+                let (said, code) = end(rank);
+                assert_eq!(code, Some(0), "{name}: {said}");
+            }
+            let off = off(&place, [&one, &two], strait_optim::LevelName::Velocity);
+            assert!(off < 2e-5, "{name}: {off:e}");
+            let made = |run: &str| -> Vec<(String, Vec<u8>)> {
+                let run = place.path(&format!("runs/{run}"));
+                let folder = if name == "semidiscrete" { run } else { run.join("pairs") };
+                let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+                files.retain(|file| {
+                    file.extension().is_some_and(|kind| kind == "npy") || file.ends_with("potentials.safetensors")
+                });
+                files.sort();
+                let name = |file: &Path| file.file_name().unwrap().to_string_lossy().into_owned();
+                files.iter().map(|file| (name(file), fs::read(file).unwrap())).collect()
+            };
+            let (one, two) = (made(&one), made(&two));
+            assert_eq!(
+                one.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+                two.iter().map(|(name, _)| name).collect::<Vec<_>>()
+            );
+            // A teacher that two trained differs by rounding.
+            assert!(!one.is_empty() && (name == "reflow" || one == two), "{name}");
+        }
+    }
+
+    #[test]
+    fn ranks_share_out_the_parts_of_a_comparison_and_the_samples_of_a_measurement() {
+        let place = Place::new();
+        let words = ["compare", "tiny.toml", "--methods", "linear,ot,mean_flow", "--seeds", "2", "--name"];
+        let alone = place.run(&[&words[..], &["one"]].concat());
+        assert!(alone.status.success(), "{alone:?}");
+        let ranks = start(&place, 3, &[&words[..], &["two"]].concat());
+        for (number, rank) in ranks.into_iter().enumerate() {
+            let Output { status, stdout, stderr } = rank.wait_with_output().unwrap();
+            assert!(status.success(), "rank {number}: {}", String::from_utf8_lossy(&stderr));
+            assert_eq!(stdout.is_empty(), number > 0);
+        }
+        let rows = |name: &str| {
+            let mut comparison = common::json(&place.path(&format!("runs/{name}/comparison.json")));
+            comparison["rows"].as_array_mut().unwrap().iter_mut().for_each(|row| drop(row["wall_seconds"].take()));
+            (comparison["rows"].take(), comparison["left_out"].take())
+        };
+        assert_eq!(rows("one"), rows("two"));
+
+        let samples = |world: usize| {
+            let words = ["evaluate", "runs/one/ot-3", "--nfe", "1,2,5", "--samples", "61"];
+            for rank in start(&place, world, &words) {
+                let (said, code) = end(rank);
+                assert_eq!(code, Some(0), "{said}");
+            }
+            let summary = common::json(&place.path("runs/one/ot-3/summary.json"));
+            let found = summary["evaluations"].as_array().unwrap().clone();
+            let value = |row: &serde_json::Value| (row["nfe"].to_string(), row["value"].as_f64().unwrap());
+            found.iter().map(value).collect::<Vec<_>>()
+        };
+        let (one, three) = (samples(1), samples(3));
+        assert_eq!(one.len(), 6);
+        assert!(one.iter().zip(&three).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-6), "{one:?}, {three:?}");
     }
 
     #[test]

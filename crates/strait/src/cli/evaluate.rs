@@ -2,7 +2,7 @@
 
 use super::report::report;
 use crate::ProgramError;
-use crate::config::{Config, EvaluateConfig, GridConfig};
+use crate::config::{self, Config, EvaluateConfig, GridConfig};
 use crate::evaluation::measure::measure;
 use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
@@ -46,11 +46,20 @@ pub struct EvaluateArgs {
     device: String,
 }
 
-/// Runs `evaluate`. Returns the path of `summary.json`.
+/// Runs `evaluate`. Returns the path of `summary.json`; nothing on ranks that do not speak.
 ///
 /// # Errors
 /// Each one line.
-pub fn evaluate(args: &EvaluateArgs, stop: &Stop, bars: &MultiProgress) -> Result<PathBuf, ProgramError> {
+pub fn evaluate(args: &EvaluateArgs, stop: &Stop, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {
+    Ranks::together(|ranks| together(args, (ranks, stop, bars)))
+}
+
+/// The measurement of all ranks, of which each draws its share of the samples.
+fn together(
+    args: &EvaluateArgs,
+    (ranks, stop, bars): (&Ranks, &Stop, &MultiProgress),
+) -> Result<Option<PathBuf>, ProgramError> {
+    ranks.check_program()?;
     let folder = RunFolder::open(&args.run)?;
     // What it was trained as, the choice of its moving average with it, is not for this command to say.
     let trained = folder.config()?;
@@ -58,13 +67,18 @@ pub fn evaluate(args: &EvaluateArgs, stop: &Stop, bars: &MultiProgress) -> Resul
     if trained.velocity.kind().is_one_step && args.nfe.iter().any(|nfe| *nfe != 1) {
         warn!("its velocity is one step of a flow: a sample takes 1 evaluation, and --nfe is passed over");
     }
-    let context = RunContext::new(&trained, &args.device)?;
-    let reference = Reference::new(&context, &settings)?;
-    folder.keep_units(&context.data.units)?;
-    let (ranks, resume_command) = (&Ranks::default(), CommandContext::this_command());
-    let command = CommandContext { stop, ranks, bars, resume_command };
+    ranks.check_same("config", &config::write(&Config { evaluate: settings.clone(), ..trained.clone() })?)?;
+    let context = RunContext::new(&trained, &ranks.device(&args.device))?;
+    ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
+    let reference = Reference::new(&context, &settings)?.among(ranks);
+    if ranks.is_first() {
+        folder.keep_units(&context.data.units)?;
+    }
+    let command = CommandContext { stop, ranks, bars, resume_command: CommandContext::this_command(ranks) };
     let measured = |run: &TrainingRun<'_>| {
-        let mut measured = run.on_newest(|| measure(&context, run, &reference))?;
+        let once = || measure(&context, run, &reference);
+        // Ranks that failed cannot begin anew together.
+        let mut measured = if ranks.world() == 1 { run.on_newest(once) } else { once() }?;
         if args.stress {
             measured.summary.stress = stress(&context, run, &measured.models, &reference, &command)?;
         }
@@ -80,12 +94,15 @@ pub fn evaluate(args: &EvaluateArgs, stop: &Stop, bars: &MultiProgress) -> Resul
     };
     let beside = baseline.as_ref().map(measured).transpose()?;
     let beside = baseline.as_ref().zip(beside.as_ref());
+    if !ranks.is_first() {
+        return Ok(None);
+    }
     let (summary, _) = report(&context, (&own, &own_measured), beside, &reference)?;
     for method in std::iter::once(&summary.method).chain(&summary.baseline) {
         print(method)?;
     }
     summary.print_warnings()?;
-    Ok(folder.path().join(SUMMARY))
+    Ok(Some(folder.path().join(SUMMARY)))
 }
 
 impl EvaluateArgs {

@@ -70,12 +70,7 @@ pub fn train(args: &TrainArgs, stop: &Stop, bars: &MultiProgress) -> Result<Opti
         }
         None => (config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?, None),
     };
-    let ranks = Ranks::join()?;
-    let done = together(args, &config, folder, (&ranks, stop, bars));
-    if let Err(error) = &done {
-        ranks.leave(error);
-    }
-    done
+    Ranks::together(|ranks| together(args, &config, folder, (ranks, stop, bars)))
 }
 
 /// The run of all ranks: they must be of one program, one config and one data file.
@@ -85,7 +80,7 @@ fn together(
     folder: Option<RunFolder>,
     (ranks, stop, bars): (&Ranks, &Stop, &MultiProgress),
 ) -> Result<Option<PathBuf>, ProgramError> {
-    ranks.check_same("program (other bytes)", &ranks.program()?)?;
+    ranks.check_program()?;
     ranks.check_same("config", &config::write(config)?)?;
     let context = RunContext::new(config, &ranks.device(&args.device))?;
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
@@ -104,14 +99,13 @@ fn together(
             RunFolder::create(args.name.as_deref(), &stem, config)?
         }
     };
+    // Only what is made before a training is read by all ranks from it.
+    let folder = RunFolder::of(Path::new(&ranks.first_says(folder.path().display().to_string())?));
     let mut words: Vec<String> = vec!["train".into(), "--resume".into(), folder.path().display().to_string()];
     if args.device != "cpu" {
         words.extend(["--device".into(), args.device.clone()]);
     }
-    if ranks.world() > 1 {
-        words.splice(0..0, ["launch".into(), "-n".into(), ranks.world().to_string()]);
-    }
-    let resume_command = CommandContext::command(words);
+    let resume_command = CommandContext::command(ranks, words);
     run(config, &context, &folder, &CommandContext { stop, ranks, bars, resume_command })
 }
 

@@ -1,6 +1,7 @@
 //! Methods side by side: what was measured of each, gathered for the tables and the plot.
 
 pub mod methods;
+pub mod part;
 mod plot;
 mod tables;
 

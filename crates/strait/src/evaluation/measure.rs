@@ -28,12 +28,13 @@ pub struct Measured {
     pub pairs: Pairs,
 }
 
-/// Loads a method's models, chooses its moving average and solvers, and measures it at every count of evaluations.
+/// Loads a method's models, chooses its moving average and solvers, and measures it at every count of evaluations: on every rank
+/// alike, but that samples are drawn together.
 ///
 /// # Errors
 /// Those of loading, of sampling and of the metrics.
 pub fn measure(context: &RunContext, run: &TrainingRun<'_>, reference: &Reference) -> Result<Measured, ProgramError> {
-    let models = choose_solver::choose(run, context, run.load(context)?)?;
+    let models = reference.ranks.after_first(|| choose_solver::choose(run, context, run.load(context)?))?;
     let settings = &reference.settings;
     let samples = samples(context, run, &models, reference)?;
     let pairs = pairs(context, run, reference)?;

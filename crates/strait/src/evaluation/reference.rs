@@ -6,6 +6,7 @@ use super::scores::{FeatureReference, Metric, Scores, scores};
 use crate::ProgramError;
 use crate::build::Picture;
 use crate::config::EvaluateConfig;
+use crate::run::ranks::Ranks;
 use crate::training::context::RunContext;
 use strait_core::{Conditions, Split, VelocityField, event_size};
 use strait_metrics::distances;
@@ -35,6 +36,8 @@ pub struct Reference {
     pub picture: Option<Picture>,
     /// What `points` are, in words.
     pub name: String,
+    /// The processes that draw the samples of a measurement together.
+    pub ranks: Ranks,
 }
 
 impl Reference {
@@ -85,7 +88,13 @@ impl Reference {
             transport,
             picture: data.picture,
             name,
+            ranks: Ranks::default(),
         })
+    }
+
+    /// The same for a measurement whose samples several ranks draw, each its share.
+    pub fn among(self, ranks: &Ranks) -> Self {
+        Self { ranks: ranks.clone(), ..self }
     }
 
     /// The distance that judges.

@@ -9,6 +9,7 @@ use crate::run::summary::{ClassEvaluation, Evaluation};
 use crate::training::context::RunContext;
 use crate::training::models::Models;
 use crate::training::training_run::TrainingRun;
+use std::ops::Range;
 use strait_core::{Conditions, VelocityField};
 use strait_ode::{Method, Options, TimeGrid};
 use tch::Tensor;
@@ -37,8 +38,9 @@ pub fn samples(
     models: &Models,
     reference: &Reference,
 ) -> Result<Vec<Samples>, ProgramError> {
-    let settings = &reference.settings;
+    let (settings, ranks) = (&reference.settings, &reference.ranks);
     let (method, counts) = solver(run, models, settings)?;
+    ranks.check_same("checkpoint", &models.state.position.step.to_string())?;
     // Whoever names a solver or a grid is asked for those.
     let free = settings.solver.is_none() && settings.grid == GridConfig::Uniform;
     let chosen = models.solvers.as_ref().filter(|_| free);
@@ -48,7 +50,8 @@ pub fn samples(
             let (method, grid) = grids::chosen(chosen, nfe)?;
             return sample(context, field, method, &grid, reference);
         }
-        let grid = grids::grid(settings.grid, &settings.grid_search, (method, nfe), models, context, &run.folder)?;
+        let grid = || grids::grid(settings.grid, &settings.grid_search, (method, nfe), models, context, &run.folder);
+        let grid = ranks.after_first(grid)?;
         sample(context, field, method, &grid, reference)
     };
     counts.iter().map(at).collect()
@@ -70,7 +73,8 @@ pub(super) fn solver<'s>(
     Ok((name.parse()?, &settings.nfe))
 }
 
-/// Samples of a field under conditions by one solver, and how far they are from the reference.
+/// Samples of a field under conditions by one solver, and how far they are from the reference. Each of several ranks carries
+/// its share of the source points, and all have all samples.
 ///
 /// # Errors
 /// Those of sampling and of the metrics.
@@ -82,8 +86,11 @@ pub fn sample(
     reference: &Reference,
 ) -> Result<Samples, ProgramError> {
     let options = Options { chunk: Some(4096), ..Options::default() };
-    let solution = method.solve_given(field, conditions, &reference.x0, grid, options)?;
-    let x = context.data.points.denormalise(&solution.x)?;
+    let (ranks, count) = (&reference.ranks, reference.x0.size()[0]);
+    let Range { start, end } = ranks.rows(count);
+    let (x0, own) = (reference.x0.narrow(0, start, end - start), conditions.part(start, end - start)?);
+    let solution = method.solve_given(field, &own, &x0, grid, options)?;
+    let x = context.data.points.denormalise(&ranks.all_rows(solution.x, count)?)?;
     let scores = scores(&x, &reference.data, reference.features.as_ref())?;
     let (solver, nfe) = (method.name(), solution.nfe);
     let classes = if conditions.is_empty() { &[][..] } else { &reference.classes };

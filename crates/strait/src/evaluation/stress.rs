@@ -38,7 +38,7 @@ pub fn stress(
     let larger = TrainingRun { name, on: Some(run), ..TrainingRun::new(&config, folder.path()) };
     info!("{}: a velocity of {:?} on its path", run.name, config.velocity.hidden());
     larger.train(context, command, choose_solver::choose)?;
-    let models = choose_solver::choose(&larger, context, larger.load(context)?)?;
+    let models = command.ranks.after_first(|| choose_solver::choose(&larger, context, larger.load(context)?))?;
     Ok(Some(StressSummary {
         evaluations: evaluations(&samples(context, &larger, &models, reference)?, reference),
         straightness: straightness_of(&models, reference)?,

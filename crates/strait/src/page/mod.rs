@@ -15,6 +15,7 @@ use crate::evaluation::reference::Reference;
 use crate::evaluation::scores::Metric;
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
+use crate::run::ranks::Ranks;
 use crate::run::summary::Summary;
 use std::path::PathBuf;
 use strait_report::{KeyNumber, Page, Section, significant};
@@ -96,12 +97,15 @@ pub fn write(
         key_numbers: key_numbers(methods, reference),
         sections,
         facts: facts(summary, reference),
-        command: CommandContext::command([
-            "train".into(),
-            folder.path().join("config.toml").display().to_string(),
-            "--device".into(),
-            summary.device.clone(),
-        ]),
+        command: CommandContext::command(
+            &Ranks::default(),
+            [
+                "train".into(),
+                folder.path().join("config.toml").display().to_string(),
+                "--device".into(),
+                summary.device.clone(),
+            ],
+        ),
         settings: config::write(config)?,
     };
     Ok(page.write(&folder.path().join("report"))?)

@@ -17,14 +17,15 @@ pub struct CommandContext<'a> {
 }
 
 impl CommandContext<'_> {
-    /// A command of these words, through the runner.
-    pub(crate) fn command(words: impl IntoIterator<Item = String>) -> String {
-        format!("cargo xtask {}", shell_words(words))
+    /// A command of these words, through the runner, for as many ranks.
+    pub(crate) fn command(ranks: &Ranks, words: impl IntoIterator<Item = String>) -> String {
+        let launch = if ranks.world() > 1 { format!("launch -n {} ", ranks.world()) } else { String::new() };
+        format!("cargo xtask {launch}{}", shell_words(words))
     }
 
     /// The command that is running.
-    pub(crate) fn this_command() -> String {
-        Self::command(std::env::args().skip(1))
+    pub(crate) fn this_command(ranks: &Ranks) -> String {
+        Self::command(ranks, std::env::args().skip(1))
     }
 
     /// A progress bar.

@@ -85,8 +85,12 @@ impl RunFolder {
     pub fn at(path: &Path, config: &Config) -> Result<Self, ProgramError> {
         let folder = Self::of(path);
         if !folder.is_there() {
-            folder.write_config(config)?;
-        } else if folder.config()? != *config {
+            fs::create_dir_all(path).map_err(ProgramError::io(path))?;
+            // Of several commands that begin it at once, one says of which settings it is.
+            let (file, text) = (path.join("config.toml"), config::write(config)?);
+            strait_io::write_new(&file, text.as_bytes()).map_err(ProgramError::io(&file))?;
+        }
+        if folder.config()? != *config {
             let problem = "it is of other settings; choose another --name".into();
             return Err(ProgramError::Run { path: path.to_owned(), problem });
         }

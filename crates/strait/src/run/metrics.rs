@@ -24,6 +24,9 @@ pub struct MetricsLine {
     /// The share of the seconds since the line before for which batches waited for what they read from files.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub wait: f64,
+    /// The share of the same seconds in which ranks reduced gradients, or waited for the slowest.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub reduce: f64,
     /// What each level did since the line before.
     pub levels: Vec<LevelLine>,
 }
@@ -73,6 +76,9 @@ impl MetricsLine {
         }
         if self.wait > 0.001 {
             text.push_str(&format!("  wait {:.1}%", 100.0 * self.wait));
+        }
+        if self.reduce > 0.001 {
+            text.push_str(&format!("  reduce {:.1}%", 100.0 * self.reduce));
         }
         text
     }

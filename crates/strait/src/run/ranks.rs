@@ -1,19 +1,24 @@
 //! The processes that train one run together, where a launcher started several.
 
 use crate::ProgramError;
-use std::time::Instant;
+use std::cell::Cell;
+use std::ops::Range;
+#[cfg(feature = "distributed")]
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 use strait_core::{Alone, Synchronize};
 #[cfg(feature = "distributed")]
 use strait_distributed::{Group, Place};
+use tch::Tensor;
 
 /// How often ranks ask each other whether one of them was told to stop, in seconds.
 const ASKED_EVERY: f64 = 0.5;
 
 /// The group that this process is one of; of one where it was started alone.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ranks {
     #[cfg(feature = "distributed")]
-    group: Option<Group>,
+    group: Option<Rc<Group>>,
 }
 
 impl Ranks {
@@ -25,7 +30,7 @@ impl Ranks {
         #[cfg(feature = "distributed")]
         return match Place::of_environment().map_err(strait_core::Error::from)? {
             Some(place) if place.world > 1 => {
-                Ok(Self { group: Some(Group::join(place).map_err(strait_core::Error::from)?) })
+                Ok(Self { group: Some(Rc::new(Group::join(place).map_err(strait_core::Error::from)?)) })
             }
             _ => Ok(Self::default()),
         };
@@ -42,6 +47,19 @@ impl Ranks {
         }
     }
 
+    /// Meets them, works, and tells the others why this one ends where the work fails.
+    ///
+    /// # Errors
+    /// Those of `join` and of the work.
+    pub fn together<T>(work: impl FnOnce(&Self) -> Result<T, ProgramError>) -> Result<T, ProgramError> {
+        let ranks = Self::join()?;
+        let done = work(&ranks);
+        if let Err(error) = &done {
+            ranks.leave(error);
+        }
+        done
+    }
+
     /// Whether the environment says that another process speaks and writes for this one.
     pub fn is_silent() -> bool {
         variable("RANK").is_some_and(|rank| rank > 0) && variable("WORLD_SIZE").is_some_and(|world| world > 1)
@@ -51,7 +69,7 @@ impl Ranks {
     pub fn synchronize(&self) -> &dyn Synchronize {
         #[cfg(feature = "distributed")]
         if let Some(group) = &self.group {
-            return group;
+            return &**group;
         }
         &Alone
     }
@@ -93,6 +111,118 @@ impl Ranks {
         }
         let path = std::env::current_exe().map_err(ProgramError::io(std::path::Path::new("this program")))?;
         Ok(strait_io::sha256(&path)?)
+    }
+
+    /// Refuses ranks of another program, by the bytes of its file.
+    ///
+    /// # Errors
+    /// As `check_same`.
+    pub fn check_program(&self) -> Result<(), ProgramError> {
+        self.check_same("program (other bytes)", &self.program()?)
+    }
+
+    /// Waits for all, however long one works, as long as it answers.
+    ///
+    /// # Errors
+    /// The group's, which names who is lost.
+    pub fn meet(&self) -> Result<(), ProgramError> {
+        #[cfg(feature = "distributed")]
+        if let Some(group) = &self.group {
+            group.meet().map_err(strait_core::Error::from)?;
+        }
+        Ok(())
+    }
+
+    /// A work that keeps what it finds in files: rank 0 does it first, so that the others find it there.
+    ///
+    /// # Errors
+    /// Those of the work, and of `meet`.
+    pub fn after_first<T>(&self, work: impl FnOnce() -> Result<T, ProgramError>) -> Result<T, ProgramError> {
+        if self.is_first() {
+            let done = work()?;
+            return self.meet().map(|()| done);
+        }
+        self.meet()?;
+        work()
+    }
+
+    /// What rank 0 says, on all.
+    ///
+    /// # Errors
+    /// The group's.
+    pub fn first_says(&self, text: String) -> Result<String, ProgramError> {
+        if self.world() == 1 {
+            return Ok(text);
+        }
+        let length = Tensor::from(text.len() as i64);
+        self.synchronize().spread(&[length.shallow_clone()])?;
+        let mut bytes = text.into_bytes();
+        bytes.resize(length.int64_value(&[]) as usize, 0);
+        let bytes = Tensor::from_slice(&bytes);
+        self.synchronize().spread(&[bytes.shallow_clone()])?;
+        Ok(String::from_utf8_lossy(&Vec::<u8>::try_from(&bytes)?).into_owned())
+    }
+
+    /// Whether it is so on any of them.
+    ///
+    /// # Errors
+    /// The group's.
+    pub fn any(&self, here: bool) -> Result<bool, ProgramError> {
+        Ok(self.synchronize().sum(&[f64::from(u8::from(here))])?[0] > 0.0)
+    }
+
+    /// The numbers below a count, each on one rank, as they come to ask for more. What is counted has a name.
+    pub fn shared_out(&self, name: &str, count: usize) -> impl Iterator<Item = Result<usize, ProgramError>> {
+        let taken = Cell::new(0);
+        let take = move || -> Result<usize, ProgramError> {
+            #[cfg(feature = "distributed")]
+            if let Some(group) = &self.group {
+                return Ok(group.take(name).map_err(strait_core::Error::from)? as usize);
+            }
+            Ok(taken.replace(taken.get() + 1))
+        };
+        std::iter::from_fn(move || match take() {
+            Ok(number) if number >= count => None,
+            other => Some(other),
+        })
+    }
+
+    /// The rows of `count` that are this rank's: as many as any other's, or one fewer.
+    pub fn rows(&self, count: i64) -> Range<i64> {
+        let (rank, world) = (self.synchronize().rank() as i64, self.world() as i64);
+        count * rank / world..count * (rank + 1) / world
+    }
+
+    /// The `count` rows of all ranks, in their order, on each: `own` are those of this rank's `rows`.
+    ///
+    /// # Errors
+    /// The group's.
+    pub fn all_rows(&self, own: Tensor, count: i64) -> Result<Tensor, ProgramError> {
+        #[cfg(feature = "distributed")]
+        if let Some(group) = &self.group {
+            let world = self.world() as i64;
+            // What is sent has one shape: short parts are filled up.
+            let most = (count + world - 1) / world;
+            let shape = [&[most], &own.size()[1..]].concat();
+            let filled = Tensor::f_zeros(&shape, (own.kind(), own.device()))?;
+            filled.f_narrow(0, 0, own.size()[0])?.f_copy_(&own)?;
+            let parts = group.all_gather(&filled).map_err(strait_core::Error::from)?;
+            let part =
+                |(rank, part): (i64, &Tensor)| part.f_narrow(0, 0, count * (rank + 1) / world - count * rank / world);
+            let parts = (0..).zip(&parts).map(part).collect::<Result<Vec<_>, _>>()?;
+            return Ok(Tensor::f_cat(&parts, 0)?.f_to_device(own.device())?);
+        }
+        let _ = count;
+        Ok(own)
+    }
+
+    /// How long this rank has been busy with the others: reducing gradients, and waiting for the slowest.
+    pub fn spent(&self) -> Duration {
+        #[cfg(feature = "distributed")]
+        if let Some(group) = &self.group {
+            return group.spent();
+        }
+        Duration::ZERO
     }
 
     /// Tells the others why this rank ends, where they do not know.

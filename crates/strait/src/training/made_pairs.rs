@@ -168,7 +168,7 @@ pub(super) fn make(
                 };
                 Ok(solution.trajectory.ok_or_else(missing)?.f_transpose(0, 1).map_err(strait_core::Error::from)?)
             };
-            make_shards(store.shards(), (folder, command), carried, |shard| store.fill(shard))?;
+            make_shards(store.shards(), (folder, command), carried, |part, shard| store.fill_part(part, shard))?;
             info!("trajectories in {}", folder.path().join("trajectories").display());
             Ok(())
         }
@@ -186,8 +186,8 @@ pub(super) fn make(
         }
         (CouplingConfig::Semidiscrete { points, tolerance }, _) => {
             let path = folder.path().join(POTENTIALS);
-            if Semidiscrete::load(&path, context.device)?.is_some() {
-                return Ok(());
+            if !command.ranks.is_first() || Semidiscrete::load(&path, context.device)?.is_some() {
+                return command.ranks.meet();
             }
             let (start, stream) = (Instant::now(), context.seed.stream("semidiscrete"));
             let data = context.data.points.points(Split::Train, *points, &mut stream.stream("data").at(0))?;
@@ -198,7 +198,7 @@ pub(super) fn make(
             spend(folder, start)?;
             let (points, chi_square, draws) = (data.size()[0], transport.chi_square(), transport.draws());
             info!("{points} training points coupled by {draws} draws, chi-squared of their marginal {chi_square:.3}");
-            Ok(())
+            command.ranks.meet()
         }
         _ => Ok(()),
     }
@@ -212,30 +212,47 @@ fn fill(
     command: &CommandContext<'_>,
 ) -> Result<(), ProgramError> {
     let Some(store) = store(config, folder) else { return Ok(()) };
-    make_shards(store.shards(), (folder, command), make, |shard| store.fill(shard))?;
+    make_shards(store.shards(), (folder, command), make, |part, shard| store.fill_part(part, shard))?;
     info!("{} pairs in {}", config.coupling.kind().name, folder.path().join("pairs").display());
     Ok(())
 }
 
-/// Lets `fill` ask `make` for shards, until a signal; their seconds are counted.
+/// Lets `fill` ask `make` for the shards that are not there yet, until a signal, each rank for its own: the folder is one that all of
+/// them see. Their seconds are counted, by rank 0 with those that it waits for the others.
 fn make_shards<T>(
     shards: u64,
     (folder, command): (&RunFolder, &CommandContext<'_>),
     make: impl Fn(u64, i64) -> Result<T, ProgramError>,
-    fill: impl FnOnce(&mut dyn FnMut(u64, i64) -> Result<T, ProgramError>) -> Result<(), ProgramError>,
+    fill: impl FnOnce((usize, usize), &mut dyn FnMut(u64, i64) -> Result<T, ProgramError>) -> Result<(), ProgramError>,
 ) -> Result<(), ProgramError> {
-    let bar = command.bar("pairs", shards, 0);
+    let (stop, ranks) = (command.stop, command.ranks);
+    let part = (ranks.synchronize().rank(), ranks.world());
+    let bar = command.bar("pairs", (part.0 as u64..shards).step_by(part.1).count() as u64, 0);
+    let spend = |start| if ranks.is_first() { spend(folder, start) } else { Ok(()) };
+    let interrupted = || ProgramError::Interrupted { step: 0, resume_command: command.resume_command.clone() };
     let mut shard = |shard, n| {
-        if command.stop.is_asked() {
-            return Err(ProgramError::Interrupted { step: 0, resume_command: command.resume_command.clone() });
+        if stop.is_asked() {
+            return Err(interrupted());
         }
         let start = Instant::now();
         let made = make(shard, n)?;
-        spend(folder, start)?;
+        spend(start)?;
         bar.inc(1);
         Ok(made)
     };
-    command.stop.answered_by(|| fill(&mut shard))?;
+    let together = || {
+        let filled = fill(part, &mut shard);
+        let stopped = matches!(filled, Err(ProgramError::Interrupted { .. }));
+        let start = Instant::now();
+        if !stopped {
+            filled?;
+        }
+        // A signal to one of them stops all.
+        ranks.meet()?;
+        spend(start)?;
+        if ranks.any(stopped)? { Err(interrupted()) } else { Ok(()) }
+    };
+    stop.answered_by(together)?;
     bar.finish_and_clear();
     Ok(())
 }

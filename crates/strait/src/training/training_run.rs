@@ -16,7 +16,7 @@ use crate::run::ranks::Pace;
 use crate::{ProgramError, build};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use strait_core::{Dataset, Parameters, Seed, Split};
 use strait_optim::checkpoint::{self, Checkpoint};
 use strait_optim::{LevelName, Pairing, System, Trainer};
@@ -115,7 +115,7 @@ impl<'a> TrainingRun<'a> {
         let (every, checkpoint_every) = (self.config.log.every, self.config.log.checkpoint);
         let data = &*context.data.points;
         let mut preview = Preview::new(context, self.config, &self.folder)?;
-        let (mut since, mut waited) = (Instant::now(), data.waited());
+        let (mut since, mut waited, mut spent) = (Instant::now(), data.waited(), ranks.spent());
         while let Some(phase) = trainer.phase().map(|phase| phase.name.clone()) {
             if trainer.position().iteration == 0 {
                 info!("{}: phase `{phase}`", self.name);
@@ -127,14 +127,17 @@ impl<'a> TrainingRun<'a> {
             stopping = pace.stops(step, command.stop.is_asked(), ranks)?;
             let saves = step.is_multiple_of(checkpoint_every) || finished || stopping;
             if step.is_multiple_of(every) || saves {
-                let (seconds, before) = (since.elapsed().as_secs_f64(), waited);
+                let seconds = since.elapsed().as_secs_f64();
+                let of = |now: Duration, before: Duration| (now - before).as_secs_f64() / seconds.max(1e-9);
+                let (wait, reduce) = (of(data.waited(), waited), of(ranks.spent(), spent));
                 wall += seconds;
-                (since, waited) = (Instant::now(), data.waited());
+                (since, waited, spent) = (Instant::now(), data.waited(), ranks.spent());
                 let line = MetricsLine {
                     step,
                     phase,
                     wall_seconds: wall,
-                    wait: (waited - before).as_secs_f64() / seconds.max(1e-9),
+                    wait,
+                    reduce,
                     levels: trainer.log()?.into_iter().map(LevelLine::from).collect(),
                 };
                 bar.set_message(line.message());
@@ -167,15 +170,11 @@ impl<'a> TrainingRun<'a> {
         command: &CommandContext<'_>,
         choose: ChooseAverage,
     ) -> Result<Option<MadePairs>, ProgramError> {
-        let (world, coupling) = (command.ranks.world(), self.config.coupling.kind());
-        if world > 1 && !coupling.is_drawn {
-            let problem = format!("its pairs are made by one process, and {world} ranks train here; train it on one");
-            return Err(ProgramError::Argument { argument: format!("coupling.name = {}", coupling.name), problem });
-        }
         if let Some(config) = self.config.teacher() {
             let teacher = self.teacher(&config);
             teacher.train(context, command, choose)?;
-            let models = choose(&teacher, context, teacher.load(context)?)?;
+            let load = || choose(&teacher, context, teacher.load(context)?);
+            let models = command.ranks.after_first(load)?;
             made_pairs::make(self.config, &self.folder, Some(&models), context, command)?;
         } else {
             made_pairs::make(self.config, &self.folder, None, context, command)?;

@@ -2,8 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A config small enough for a test, with every moving part.
@@ -120,6 +121,15 @@ impl Place {
         command
     }
 
+    /// A rank of a group that meets at a port.
+    pub(crate) fn rank(&self, (rank, world): (usize, usize), port: u16, deadline: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", port.to_string()).env("STRAIT_DEADLINE", deadline);
+        command.env("RANK", rank.to_string()).env("WORLD_SIZE", world.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
@@ -137,6 +147,11 @@ impl Place {
         assert_eq!(lines.len(), 1, "not one line: {text}");
         (lines[0].to_owned(), output.status.code().unwrap())
     }
+}
+
+/// A port that is free now.
+pub(crate) fn port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 pub(crate) fn json(path: &Path) -> serde_json::Value {
