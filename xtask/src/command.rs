@@ -6,7 +6,7 @@ use crate::cache::Cache;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
-use crate::{data, doctor, export, gloo, launch, mutate, run, tasks};
+use crate::{data, doctor, drill_ranks, export, gloo, launch, mutate, run, tasks};
 
 /// One row of the help.
 struct Command {
@@ -27,10 +27,10 @@ static COMMANDS: [Command; 20] = [
     command("inspect", "inspect FILE [--array NAME]", "look at the columns of a file before training on it"),
     command("features", "features digits", "fit the classifier in whose features digits are compared"),
     command("export", "export RUN --onnx [FILE]", "a run's velocity or flow map in another format"),
-    command("launch", "launch -n N train [OPTIONS]", "train by N processes of this machine"),
+    command("launch", "launch -n N train|evaluate|compare ...", "by N processes of this machine"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command("bench", "bench [FILTER]", "run the benches"),
-    command("drill", "drill", "signals, closed pipes, hostile inputs, damaged records"),
+    command("drill", "drill [ranks [TIMES]]", "signals, closed pipes, hostile inputs, damaged records"),
     command(
         "fuzz",
         "fuzz [TARGET] [--seconds N]",
@@ -59,6 +59,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
         ("test", _) => done(tasks::test(&text)),
         ("bench", _) => done(tasks::bench(&text)),
         ("drill", []) => done(tasks::drill()),
+        ("drill", [what, rest @ ..]) if what == "ranks" => done(drill_ranks::command(rest)),
         ("fuzz", _) => done(tasks::fuzz(&text)),
         ("mutate", _) => done(mutate::command(&text)),
         ("docs", []) => done(tasks::docs()),

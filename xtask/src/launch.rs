@@ -1,5 +1,5 @@
-//! `cargo xtask launch -n N train ...`: N processes of this machine that train one run, in the environment that torchrun
-//! would give them.
+//! `cargo xtask launch -n N train ...`: N processes of this machine that train one run, measure one, or share out a comparison, in
+//! the environment that torchrun would give them.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,7 +16,10 @@ use crate::libtorch;
 use crate::run::{Guard, MISSING_DATA, Running, relay};
 use crate::workspace::{Workspace, exit_code};
 
-const USAGE: &str = "launch -n N train [OPTIONS]";
+const USAGE: &str = "launch -n N train|evaluate|compare ...";
+
+/// What ranks do together.
+const VERBS: [&str; 3] = ["train", "evaluate", "compare"];
 
 /// How long the other ranks have to end by themselves, with a line each, after one has failed.
 const GRACE: Duration = Duration::from_secs(20);
@@ -58,7 +61,8 @@ pub(crate) fn command(words: &[OsString]) -> Result<i32> {
 fn parse(words: &[OsString]) -> Option<(usize, &[OsString])> {
     let [flag, count, rest @ ..] = words else { return None };
     let count: usize = count.to_str()?.parse().ok()?;
-    (flag == "-n" && count > 0 && rest.first()? == "train").then_some((count, rest))
+    let verb = rest.first()?;
+    (flag == "-n" && count > 0 && VERBS.iter().any(|known| verb == known)).then_some((count, rest))
 }
 
 fn environment(rank: usize, world: usize, port: u16) -> [(&'static str, String); 5] {
@@ -151,6 +155,7 @@ mod tests {
             parse(&words).map(|(count, rest)| (count, rest.len()))
         };
         assert_eq!(parse("-n 2 train digits --name a"), Some((2, 4)));
+        assert_eq!(parse("-n 3 compare"), Some((3, 1)));
         for wrong in ["", "-n", "-n 2", "-n 0 train", "-n two train", "2 train", "-n 2 sample x"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }

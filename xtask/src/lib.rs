@@ -26,6 +26,7 @@ mod cache;
 mod command;
 mod data;
 mod doctor;
+mod drill_ranks;
 mod export;
 mod failure;
 mod gloo;

@@ -14,9 +14,15 @@ const MEET: Tests = Tests { package: "strait-distributed/gloo", target: "group",
 const TRAINING: Tests =
     Tests { package: "strait-distributed/gloo", target: "training", filter: "train_what_one_process_trains" };
 
+const MEETING: Tests = Tests { package: "strait-distributed/gloo", target: "group", filter: "wait_for_one_that_works" };
+
+const SHARED: Tests = Tests { package: "strait/distributed", target: "ranks", filter: "share_out_the_parts" };
+
+const ARRAY: Tests = Tests { package: "strait", target: "array", filter: "parts_of_an_array" };
+
 const RESUMED: Tests = Tests { package: "strait-distributed/gloo", target: "training", filter: "goes_on_with_one" };
 
-pub(super) static FAULTS: [Fault; 10] = [
+pub(super) static FAULTS: [Fault; 16] = [
     Fault {
         name: "the sum of all ranks for their mean",
         file: GROUP,
@@ -86,5 +92,47 @@ pub(super) static FAULTS: [Fault; 10] = [
         find: ".chain(moments).chain(averages)",
         put: ".chain(moments.take(0)).chain(averages)",
         tests: RESUMED,
+    },
+    Fault {
+        name: "one that has not come yet is taken for lost",
+        file: GROUP,
+        find: "Ok(Answer::At(_)) => heard[rank] = Some(Instant::now())",
+        put: "Ok(Answer::At(_)) if last.elapsed() < self.place.deadline => {}",
+        tests: MEETING,
+    },
+    Fault {
+        name: "one number for all who take",
+        file: GROUP,
+        find: "/take/{name}\", self.place.attempt)",
+        put: "/take/{name}/{}\", self.place.attempt, self.rank())",
+        tests: MEETING,
+    },
+    Fault {
+        name: "all shards of a pool but the first on rank 0 alone",
+        file: "crates/strait-transport/src/reflow.rs",
+        find: "(first as u64..self.shards()).step_by(each.max(1))",
+        put: "(first as u64..self.shards()).step_by(each.max(1)).take(1)",
+        tests: TRAINING,
+    },
+    Fault {
+        name: "ranks sample the first rows over and over",
+        file: "crates/strait/src/run/ranks.rs",
+        find: "count * rank / world..count * (rank + 1) / world\n    }",
+        put: "0..count * (rank + 1) / world - count * rank / world\n    }",
+        tests: SHARED,
+    },
+    Fault {
+        name: "a gather that forgets why a training failed",
+        file: "crates/strait/src/cli/compare.rs",
+        find: "run.write_json(FAILED, &Failed { why: why.clone() })?;",
+        put: "",
+        tests: ARRAY,
+    },
+    Fault {
+        name: "a part of the array writes the table",
+        file: "crates/strait/src/cli/compare.rs",
+        find: "None => Ok(part.folder(self.path).join(SUMMARY)),",
+        put: "None => self.gather(vec![]).map(|_| part.folder(self.path).join(SUMMARY)),",
+        tests: ARRAY,
     },
 ];

@@ -1,0 +1,135 @@
+//! Samples a second of two ranks of one thread each, beside one rank of one thread and one of two, on the network, the data and
+//! the batches of an image preset: `cargo run --release -p strait --features distributed --example ranks_throughput [PRESET]`.
+//!
+//! Each training is its preset's first phase, for about as many seconds as `SECONDS`; they take turns, so that a machine that
+//! slows down slows all of them. Lines before the first of `metrics.jsonl` (the data, the first steps) count for nothing.
+
+use indicatif::MultiProgress;
+use std::error::Error;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use strait::config;
+use strait::evaluation::choose_average::choose_average;
+use strait::run::command::CommandContext;
+use strait::run::folder::RunFolder;
+use strait::run::metrics;
+use strait::run::ranks::Ranks;
+use strait::run::stop::Stop;
+use strait::training::context::RunContext;
+use strait::training::training_run::TrainingRun;
+
+const PRESET: &str = "fashion-mnist";
+/// Of each training.
+const SECONDS: f64 = 12.0;
+/// Of each way.
+const ROUNDS: usize = 3;
+/// Steps between lines of the log, and steps of the training that the others are sized by.
+const EVERY: u64 = 5;
+const FIRST: u64 = 20;
+/// Each way: its ranks, and the threads of each.
+const WAYS: [(usize, usize); 3] = [(1, 1), (1, 2), (2, 1)];
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What one training reached.
+struct Reached {
+    samples_a_second: f64,
+    /// The share of the time in which rank 0 reduced, or waited.
+    reduce: f64,
+    batch: i64,
+}
+
+/// One rank: trains in a folder, and measures nothing.
+fn train(preset: &str, folder: &Path, turns: u64) -> Result<()> {
+    let mut config = config::load(preset, &[])?;
+    config.phase.truncate(1);
+    config.phase[0].turns = turns;
+    (config.log.every, config.log.checkpoint) = (EVERY, turns);
+    let (stop, bars) = (Stop::default(), MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden()));
+    Ranks::together(|ranks| {
+        let context = RunContext::new(&config, &ranks.device("cpu"))?;
+        let command = CommandContext { stop: &stop, ranks, bars: &bars, resume_command: String::new() };
+        TrainingRun::new(&config, folder).train(&context, &command, choose_average)
+    })?;
+    Ok(())
+}
+
+/// Starts the ranks of a way, which are this program, and reads what they logged.
+fn run(preset: &str, folder: &Path, (ranks, threads): (usize, usize), turns: u64) -> Result<Reached> {
+    fs::create_dir_all(folder)?;
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    let start = |rank: usize| {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([preset, "rank"]).arg(folder).arg(turns.to_string());
+        command.env("OMP_NUM_THREADS", threads.to_string()).env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", &port);
+        command.env("RANK", rank.to_string()).env("WORLD_SIZE", ranks.to_string()).spawn()
+    };
+    let children = (0..ranks).map(start).collect::<std::io::Result<Vec<_>>>()?;
+    for mut child in children {
+        if !child.wait()?.success() {
+            return Err("a rank failed".into());
+        }
+    }
+    let lines = metrics::read(&RunFolder::of(folder))?;
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Err("nothing was logged".into()) };
+    let batch = config::load(preset, &[])?.phase[0].level[0].batch;
+    let seconds = last.wall_seconds - first.wall_seconds;
+    let reduce = lines[1..].iter().map(|line| line.reduce).sum::<f64>() / (lines.len() - 1).max(1) as f64;
+    fs::remove_dir_all(folder)?;
+    Ok(Reached { samples_a_second: batch as f64 * (last.step - first.step) as f64 / seconds, reduce, batch })
+}
+
+/// The middle, the least and the most.
+fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    (values[values.len() / 2], values[0], values[values.len() - 1])
+}
+
+fn compare(preset: &str) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("strait-throughput-{}", std::process::id()));
+    let first = run(preset, &folder, WAYS[0], FIRST)?;
+    let turns = ((SECONDS * first.samples_a_second / first.batch as f64) as u64).next_multiple_of(EVERY) + EVERY;
+    println!("{preset}, batches of {}, {turns} steps each, {ROUNDS} rounds", first.batch);
+    let mut reached = [const { Vec::new() }; 3];
+    for _ in 0..ROUNDS {
+        for (way, reached) in WAYS.into_iter().zip(&mut reached) {
+            reached.push(run(preset, &folder, way, turns)?);
+        }
+    }
+    let middle = |i: usize| spread(reached[i].iter().map(|found: &Reached| found.samples_a_second).collect());
+    let ((one, ..), (two_threads, ..)) = (middle(0), middle(1));
+    println!("| ranks x threads | samples a second (least to most) | of one rank | of one of two threads | reducing |");
+    println!("| --- | ---: | ---: | ---: | ---: |");
+    for (i, (ranks, threads)) in WAYS.into_iter().enumerate() {
+        let (value, least, most) = middle(i);
+        let (reduce, ..) = spread(reached[i].iter().map(|found| 100.0 * found.reduce).collect());
+        println!(
+            "| {ranks} x {threads} | {value:.1} ({least:.1} to {most:.1}) | {:.2} | {:.2} | {reduce:.1}% |",
+            value / one,
+            value / two_threads
+        );
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        [preset, "rank", folder, turns] => {
+            turns.parse().map_err(Into::into).and_then(|turns| train(preset, &PathBuf::from(folder), turns))
+        }
+        [] => compare(PRESET),
+        [preset] => compare(preset),
+        _ => Err("usage: ranks_throughput [PRESET]".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ranks_throughput: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
