@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use strait::config;
-use strait::evaluation::choose_average::choose_average;
+use strait::evaluation::choose_solver;
 use strait::run::command::CommandContext;
 use strait::run::folder::RunFolder;
 use strait::run::metrics;
@@ -51,7 +51,7 @@ fn train(preset: &str, folder: &Path, turns: u64) -> Result<()> {
     Ranks::together(|ranks| {
         let context = RunContext::new(&config, &ranks.device("cpu"))?;
         let command = CommandContext { stop: &stop, ranks, bars: &bars, resume_command: String::new() };
-        TrainingRun::new(&config, folder).train(&context, &command, choose_average)
+        TrainingRun::new(&config, folder).train(&context, &command, choose_solver::choose)
     })?;
     Ok(())
 }

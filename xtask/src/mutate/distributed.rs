@@ -109,9 +109,9 @@ pub(super) static FAULTS: [Fault; 16] = [
     },
     Fault {
         name: "all shards of a pool but the first on rank 0 alone",
-        file: "crates/strait-transport/src/reflow.rs",
-        find: "(first as u64..self.shards()).step_by(each.max(1))",
-        put: "(first as u64..self.shards()).step_by(each.max(1)).take(1)",
+        file: "crates/strait-transport/src/shards.rs",
+        find: "(first as u64..self.count()).step_by(each.max(1))",
+        put: "(first as u64..self.count()).step_by(each.max(1)).take(1)",
         tests: TRAINING,
     },
     Fault {
