@@ -42,11 +42,11 @@ struct Reached {
 }
 
 /// One rank: trains in a folder, and measures nothing.
-fn train(preset: &str, folder: &Path, turns: u64) -> Result<()> {
+fn train(preset: &str, folder: &Path, iterations: u64) -> Result<()> {
     let mut config = config::load(preset, &[])?;
     config.phase.truncate(1);
-    config.phase[0].turns = turns;
-    (config.log.every, config.log.checkpoint) = (EVERY, turns);
+    config.phase[0].iterations = iterations;
+    (config.log.every, config.log.checkpoint) = (EVERY, iterations);
     let (stop, bars) = (Stop::default(), MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden()));
     Ranks::together(|ranks| {
         let context = RunContext::new(&config, &ranks.device("cpu"))?;
@@ -57,12 +57,12 @@ fn train(preset: &str, folder: &Path, turns: u64) -> Result<()> {
 }
 
 /// Starts the ranks of a way, which are this program, and reads what they logged.
-fn run(preset: &str, folder: &Path, (ranks, threads): (usize, usize), turns: u64) -> Result<Reached> {
+fn run(preset: &str, folder: &Path, (ranks, threads): (usize, usize), iterations: u64) -> Result<Reached> {
     fs::create_dir_all(folder)?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
     let start = |rank: usize| {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args([preset, "rank"]).arg(folder).arg(turns.to_string());
+        command.args([preset, "rank"]).arg(folder).arg(iterations.to_string());
         command.env("OMP_NUM_THREADS", threads.to_string()).env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", &port);
         command.env("RANK", rank.to_string()).env("WORLD_SIZE", ranks.to_string()).spawn()
     };
@@ -90,12 +90,12 @@ fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
 fn compare(preset: &str) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("strait-throughput-{}", std::process::id()));
     let first = run(preset, &folder, WAYS[0], FIRST)?;
-    let turns = ((SECONDS * first.samples_a_second / first.batch as f64) as u64).next_multiple_of(EVERY) + EVERY;
-    println!("{preset}, batches of {}, {turns} steps each, {ROUNDS} rounds", first.batch);
+    let iterations = ((SECONDS * first.samples_a_second / first.batch as f64) as u64).next_multiple_of(EVERY) + EVERY;
+    println!("{preset}, batches of {}, {iterations} steps each, {ROUNDS} rounds", first.batch);
     let mut reached = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         for (way, reached) in WAYS.into_iter().zip(&mut reached) {
-            reached.push(run(preset, &folder, way, turns)?);
+            reached.push(run(preset, &folder, way, iterations)?);
         }
     }
     let middle = |i: usize| spread(reached[i].iter().map(|found: &Reached| found.samples_a_second).collect());
@@ -118,9 +118,10 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
-        [preset, "rank", folder, turns] => {
-            turns.parse().map_err(Into::into).and_then(|turns| train(preset, &PathBuf::from(folder), turns))
-        }
+        [preset, "rank", folder, iterations] => iterations
+            .parse()
+            .map_err(Into::into)
+            .and_then(|iterations| train(preset, &PathBuf::from(folder), iterations)),
         [] => compare(PRESET),
         [preset] => compare(preset),
         _ => Err("usage: ranks_throughput [PRESET]".into()),

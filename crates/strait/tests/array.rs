@@ -50,7 +50,10 @@ fn said(output: &Output) -> (Option<i32>, String) {
 #[test]
 fn parts_of_an_array_gather_to_the_table_of_one_command() {
     let place = Place::new();
-    place.write("tiny.toml", TINY.replace("turns = 60", "turns = 120").replace("pairs = 16384", "pairs = 600"));
+    place.write(
+        "tiny.toml",
+        TINY.replace("iterations = 60", "iterations = 120").replace("pairs = 16384", "pairs = 600"),
+    );
     let whole = place.run(&[&WORDS[..], &["--name", "whole"]].concat());
     assert!(whole.status.success(), "{whole:?}");
     let array = [&WORDS[..], &["--name", "array"]].concat();
@@ -96,7 +99,7 @@ fn parts_of_an_array_gather_to_the_table_of_one_command() {
 fn a_part_that_another_command_trains_is_refused_and_none_the_worse() {
     let place = Place::new();
     let words = ["compare", "tiny.toml", "--methods", "linear", "--name", "c", "--only", "linear,3"];
-    let long = [&words[..], &["--set", "phase.2.turns=1000000"]].concat();
+    let long = [&words[..], &["--set", "phase.2.iterations=1000000"]].concat();
     let mut first = start(&place, &long);
     let run = place.path("runs/c/linear-3");
     let begun = Instant::now();

@@ -19,14 +19,14 @@ const DEADLINE: f64 = 5.0;
 /// What questions and answers take after it, and a machine with other work.
 const SLACK: f64 = 20.0;
 
-/// A line of the log at every turn, a checkpoint at every tenth.
+/// A line of the log at every iteration, a checkpoint at every tenth.
 const CONFIG: &str = "version = 1\nseed = 3\n[data]\nname = '8gaussians'\n[coupling]\nname = 'ot'\n\
-    [interpolant]\nfamily = 'linear'\n[velocity]\nhidden = [8]\n[[phase]]\nname = 'all'\nturns = 30\nlevel = [\n\
+    [interpolant]\nfamily = 'linear'\n[velocity]\nhidden = [8]\n[[phase]]\nname = 'all'\niterations = 30\nlevel = [\n\
     { level = 'velocity', batch = 24, rate = 1e-3, decay = 'constant', objective = { name = 'flow_matching' } } ]\n\
     [evaluate]\nnfe = [1]\nsamples = 16\nbaseline = false\n[log]\nevery = 1\ncheckpoint = 10\nkeep = 2\n";
 
 const EVERY: u64 = 10;
-const WORDS: [&str; 6] = ["train", "run.toml", "--name", "x", "--set", "phase.0.turns=1000000"];
+const WORDS: [&str; 6] = ["train", "run.toml", "--name", "x", "--set", "phase.0.iterations=1000000"];
 
 /// How a rank ended.
 #[derive(Clone)]
@@ -117,7 +117,7 @@ fn goes_on(place: &Place) {
     let step_of = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["step"].as_u64();
     let logged = steps.lines().filter_map(step_of).max().unwrap_or(0);
     assert!(step + EVERY >= logged, "{logged} steps were taken, and the last checkpoint is of step {step}");
-    let to = format!("phase.0.turns={}", step + 3);
+    let to = format!("phase.0.iterations={}", step + 3);
     let output = place.run(&["train", "--resume", "x", "--set", &to]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (newest, _) = checkpoint::newest(&run.join("checkpoints")).unwrap();

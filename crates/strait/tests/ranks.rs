@@ -135,7 +135,7 @@ mod among {
                 let (said, code) = end(rank);
                 assert_eq!(code, Some(0), "{name}, rank {number}: {said}");
             }
-            // The last turns again, by three.
+            // The last iterations again, by three.
             let last = checkpoint::list(&place.path(&format!("runs/{two}/checkpoints"))).unwrap().remove(0);
             fs::remove_dir_all(last).unwrap();
             for rank in start(&place, 3, &["train", "--resume", &two]) {
