@@ -8,11 +8,14 @@ use strait_optim::{Decay, LevelName, Spans, Times};
 
 /// Up to this dimension minibatches are paired by optimal transport: above, the pairs of a batch are little nearer than any.
 const PAIRED: i64 = 16;
+/// Batches that are paired before the training and drawn from: an exact pairing costs more than a step of the network does, and
+/// each of these is seen some forty times.
+const BATCHES: i64 = 256;
 /// A file is split at most to this share of its rows for training.
 const TRAINED: f64 = 0.7;
 
 /// A flow map by MeanFlow on the linear path, for `rows` samples of `d` numbers each: between pairs of minibatch OT in few
-/// dimensions, a quarter of a batch off the diagonal; in many between independent ones, three quarters off it.
+/// dimensions, made once and kept, a quarter of a batch off the diagonal; in many between independent ones, three quarters off it.
 pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
     let few = d <= PAIRED;
     let (width, rate) = match d {
@@ -20,12 +23,13 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
         17..=256 => (256, 1e-3),
         _ => (512, 5e-4),
     };
+    let batch = ((rows as f64 * TRAINED) as i64).clamp(2, 256);
     let level = LevelConfig {
         level: LevelName::Velocity,
         objective: ObjectiveConfig::MeanFlow { power: 0.0, epsilon: 1e-3 },
         plus: vec![],
         steps: 1,
-        batch: ((rows as f64 * TRAINED) as i64).clamp(2, 256),
+        batch,
         times: Times::Uniform,
         spans: Spans { off_diagonal: if few { 0.25 } else { 0.75 }, from_start: 0.0 },
         noise: 0.0,
@@ -42,7 +46,7 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
         seed: 0,
         data,
         source: SourceConfig::Normal,
-        coupling: if few { CouplingConfig::Ot } else { CouplingConfig::Independent },
+        coupling: if few { CouplingConfig::Pool { pairs: BATCHES * batch, batch } } else { CouplingConfig::Independent },
         interpolant: InterpolantConfig::Linear,
         velocity: VelocityConfig::Mlp(MlpConfig {
             hidden: vec![width; 3],
