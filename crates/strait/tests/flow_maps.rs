@@ -73,15 +73,14 @@ fn a_map_is_followed_by_what_is_nearest_to_validation_points() {
     let mut chosen = json(&solvers);
     assert!(chosen["reference"].as_str().unwrap().contains("validation"), "{chosen}");
     let summary = json(&place.path("runs/a/summary.json"));
-    for (nfe, tries) in
-        [(1, vec!["euler", "map"]), (2, vec!["euler", "map", "map", "midpoint"]), (3, vec!["euler", "map", "map"])]
-    {
+    for (nfe, tries) in [(1, vec!["euler", "map"]), (2, vec!["euler", "map", "midpoint"]), (3, vec!["euler", "map"])] {
         let tried = chosen["counts"][nfe - 1]["tried"].as_array().unwrap();
         let values: Vec<f64> = tried.iter().map(|tried| tried["value"].as_f64().unwrap()).collect();
         assert!(values.is_sorted() && values[0] > 0.0 && values[0] < *values.last().unwrap(), "{tried:?}");
         let mut names: Vec<&str> = tried.iter().map(|tried| tried["solver"].as_str().unwrap()).collect();
         let first = names[0];
         names.sort_unstable();
+        names.dedup();
         assert_eq!(names, tries);
         let measured =
             summary["evaluations"].as_array().unwrap().iter().find(|e| e["nfe"] == nfe && e["metric"] == "w2");

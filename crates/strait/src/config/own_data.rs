@@ -7,7 +7,7 @@ use super::{
 use strait_optim::{Decay, LevelName, Spans, Times};
 
 /// Up to this dimension minibatches are paired by optimal transport: above, the pairs of a batch are little nearer than any.
-const PAIRED: i64 = 16;
+const PAIRED: i64 = 32;
 /// Batches that are paired before the training and drawn from: an exact pairing costs more than a step of the network does, and
 /// each of these is seen some forty times.
 const BATCHES: i64 = 256;
@@ -19,7 +19,7 @@ const TRAINED: f64 = 0.7;
 pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
     let few = d <= PAIRED;
     let (width, rate) = match d {
-        ..=PAIRED => (128, 2e-3),
+        ..=16 => (128, 2e-3),
         17..=256 => (256, 1e-3),
         _ => (512, 5e-4),
     };
