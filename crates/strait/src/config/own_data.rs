@@ -46,7 +46,11 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
         seed: 0,
         data,
         source: SourceConfig::Normal,
-        coupling: if few { CouplingConfig::Pool { pairs: BATCHES * batch, batch } } else { CouplingConfig::Independent },
+        coupling: if few {
+            CouplingConfig::Pool { pairs: BATCHES * batch, batch }
+        } else {
+            CouplingConfig::Independent
+        },
         interpolant: InterpolantConfig::Linear,
         velocity: VelocityConfig::Mlp(MlpConfig {
             hidden: vec![width; 3],

@@ -16,13 +16,8 @@ const FILE: &str = "solvers.json";
 
 /// What is tried, with the power of its times: maps of equal spans, maps of spans that grow, and the velocity on the diagonal.
 /// A learned map's error is largest where it spans much, and a solver's of the diagonal where steps are few.
-const TRIED: [(Method, f64); 5] = [
-    (Method::Map, 1.0),
-    (Method::Map, 2.0),
-    (Method::Map, 3.0),
-    (Method::Euler, 1.0),
-    (Method::Midpoint, 1.0),
-];
+const TRIED: [(Method, f64); 5] =
+    [(Method::Map, 1.0), (Method::Map, 2.0), (Method::Map, 3.0), (Method::Euler, 1.0), (Method::Midpoint, 1.0)];
 
 /// Gives loaded models the moving average to sample with ([`choose_average`]) and, where they are a flow map and its config
 /// names no solver, the steps to follow it by at each count of evaluations of the config that was trained: those whose samples
