@@ -174,6 +174,8 @@ impl Ranks {
     /// The numbers below a count, each on one rank, as they come to ask for more. What is counted has a name.
     pub fn shared_out(&self, name: &str, count: usize) -> impl Iterator<Item = Result<usize, ProgramError>> {
         let taken = Cell::new(0);
+        #[cfg(not(feature = "distributed"))]
+        let _ = name;
         let take = move || -> Result<usize, ProgramError> {
             #[cfg(feature = "distributed")]
             if let Some(group) = &self.group {
