@@ -1,0 +1,11 @@
+//! The example of an objective of one's own: it finds the median of what moves the pairs, and not their mean.
+
+#[path = "../examples/own_objective.rs"]
+#[allow(dead_code, reason = "its main is the example's")]
+mod own_objective;
+
+#[test]
+fn an_objective_of_ones_own_is_lowered() {
+    let found = own_objective::fitted().unwrap();
+    assert!((found - 1.0).abs() < 0.05, "{found}");
+}
