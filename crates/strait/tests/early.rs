@@ -119,3 +119,20 @@ fn few_training_points_are_measured_against_as_many() {
     let summary = json(&place.path("runs/a/summary.json"));
     assert_eq!(summary["evaluations"][0]["samples"], 45, "{summary}");
 }
+
+#[test]
+fn threads_are_as_many_as_are_asked_for() {
+    let place = Place::new();
+    let refused = place.run(&["train", "tiny.toml", "--threads", "0"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && said.contains("--threads") && !place.path("runs").exists(), "{said}");
+    let short = ["phase.0.iterations=2", "phase.1.iterations=2", "phase.2.iterations=2", "evaluate.baseline=false"];
+    let sets = short.iter().flat_map(|set| ["--set", set]);
+    let words = ["train", "tiny.toml", "--name", "two", "--threads", "2"];
+    let mut command = place.command(&words.into_iter().chain(sets).collect::<Vec<_>>());
+    let output = command.env("RUST_LOG", "info").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let first = said.lines().find(|line| line.contains("seed")).unwrap_or_default();
+    assert!(output.status.success() && first.contains("on cpu, 2 threads, seed"), "{said}");
+    assert_eq!(json(&place.path("runs/two/summary.json"))["threads"], 2);
+}

@@ -18,8 +18,9 @@ use crate::run::ranks::Ranks;
 use crate::run::stop::Stop;
 use crate::run::summary::{SUMMARY, Summary};
 use crate::training::context::RunContext;
+use crate::training::threads;
 use crate::training::training_run::TrainingRun;
-use clap::Args;
+use clap::{Args, value_parser};
 use indicatif::MultiProgress;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -70,6 +71,9 @@ pub struct CompareArgs {
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// Threads to compute with on the CPU [default: OMP_NUM_THREADS, else what the network keeps busy]
+    #[arg(long, value_parser = value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// The folder below runs/; where it is there already, what is missing in it is added [default: compare-PRESET]
     #[arg(long)]
     name: Option<String>,
@@ -293,6 +297,7 @@ impl Work<'_> {
             return Ok(Ok(()));
         }
         let context = RunContext::new(&config, self.device)?;
+        threads::set(self.args.threads, &config, &context);
         let training = TrainingRun { name: name.clone(), ..TrainingRun::new(&config, &folder) };
         if let Err(error) = training.check(&context) {
             return Ok(Err(error.to_string()));

@@ -13,8 +13,9 @@ use crate::run::ranks::Ranks;
 use crate::run::stop::Stop;
 use crate::run::summary::{ClassEvaluation, Evaluation, MethodSummary, SUMMARY};
 use crate::training::context::RunContext;
+use crate::training::threads;
 use crate::training::training_run::TrainingRun;
-use clap::Args;
+use clap::{Args, value_parser};
 use indicatif::MultiProgress;
 use std::path::PathBuf;
 use tracing::warn;
@@ -44,6 +45,9 @@ pub struct EvaluateArgs {
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// Threads to compute with on the CPU [default: OMP_NUM_THREADS, else what the network keeps busy]
+    #[arg(long, value_parser = value_parser!(u16).range(1..))]
+    threads: Option<u16>,
 }
 
 /// Runs `evaluate`. Returns the path of `summary.json`; nothing on ranks that do not speak.
@@ -69,6 +73,7 @@ fn together(
     }
     ranks.check_same("config", &config::write(&Config { evaluate: settings.clone(), ..trained.clone() })?)?;
     let context = RunContext::new(&trained, &ranks.device(&args.device))?;
+    threads::set(args.threads, &trained, &context);
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     let reference = Reference::new(&context, &settings)?.among(ranks);
     if ranks.is_first() {

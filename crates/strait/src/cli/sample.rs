@@ -7,9 +7,10 @@ use crate::evaluation::choose_solver;
 use crate::evaluation::grids;
 use crate::run::folder::RunFolder;
 use crate::training::context::RunContext;
+use crate::training::threads;
 use crate::training::training_run::TrainingRun;
 use crate::{ProgramError, page};
-use clap::Args;
+use clap::{Args, value_parser};
 use indicatif::{MultiProgress, ProgressBar};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,9 @@ pub struct SampleArgs {
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// Threads to compute with on the CPU [default: OMP_NUM_THREADS, else what the network keeps busy]
+    #[arg(long, value_parser = value_parser!(u16).range(1..))]
+    threads: Option<u16>,
 }
 
 /// Evaluations where none are asked for.
@@ -121,6 +125,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         warn!("dopri5 chooses its own evaluations: --nfe {nfe} is passed over");
     }
     let context = RunContext::new(&config, &args.device)?;
+    threads::set(args.threads, &config, &context);
     let conditions = args.asked.conditions(&config, &context, args.count)?;
     let count = conditions.count().unwrap_or(args.count);
     if count > MOST {

@@ -14,8 +14,9 @@ use crate::run::output::print_line;
 use crate::run::ranks::Ranks;
 use crate::run::stop::Stop;
 use crate::training::context::RunContext;
+use crate::training::threads;
 use crate::training::training_run::TrainingRun;
-use clap::Args;
+use clap::{Args, value_parser};
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
 use tracing::info;
@@ -38,6 +39,9 @@ pub struct TrainArgs {
     /// cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// Threads to compute with on the CPU [default: OMP_NUM_THREADS, else what the network keeps busy]
+    #[arg(long, value_parser = value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// The run's name, a folder below runs/ [default: the preset's name and a number]
     #[arg(long)]
     name: Option<String>,
@@ -83,6 +87,7 @@ fn together(
     ranks.check_program()?;
     ranks.check_same("config", &config::write(config)?)?;
     let context = RunContext::new(config, &ranks.device(&args.device))?;
+    let threads = threads::set(args.threads, config, &context);
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     if ranks.is_first() {
         say_look(&config.data)?;
@@ -105,7 +110,13 @@ fn together(
     if args.device != "cpu" {
         words.extend(["--device".into(), args.device.clone()]);
     }
+    if let Some(threads) = args.threads {
+        words.extend(["--threads".into(), threads.to_string()]);
+    }
     let resume_command = CommandContext::command(ranks, words);
+    let (data, device) = (context.data.points.name(), &context.device_name);
+    let threads = if threads == 1 { "one thread".into() } else { format!("{threads} threads") };
+    info!("{}: {data} on {device}, {threads}, seed {}", folder.path().display(), config.seed);
     run(config, &context, &folder, &CommandContext { stop, ranks, bars, resume_command })
 }
 
@@ -130,7 +141,6 @@ fn run(
     command: &CommandContext<'_>,
 ) -> Result<Option<PathBuf>, ProgramError> {
     let path = folder.path();
-    info!("{}: {} on {}, seed {}", path.display(), context.data.points.name(), context.device_name, config.seed);
     if command.ranks.is_first() {
         folder.keep_units(&context.data.units)?;
     }

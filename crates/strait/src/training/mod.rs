@@ -5,4 +5,5 @@ mod gaussian;
 pub mod made_pairs;
 pub mod models;
 mod preview;
+pub mod threads;
 pub mod training_run;
