@@ -127,3 +127,35 @@ fn larger_problems_of_every_character_are_optimal() {
         assert!(found.is_optimal(&Dense(costs.view())), "kind {kind}");
     }
 }
+
+/// Problems that take each way through the solver: paths alone, an auction, an auction that is given up before paths and after,
+/// and last digits that only whole numbers tell apart.
+#[test]
+fn every_way_through_the_solver_ends_at_an_optimum() {
+    let mut draws = Seed(6).stream("ways").at(0);
+    let mut uniform = move || (draws.bits() >> 11) as f64 * (-53f64).exp2();
+    let x: Vec<f64> = (0..8 * 1024).map(|_| uniform()).collect();
+    let square = |a: f64, b: f64| (a - b) * (a - b);
+    let plane = |i: usize, j: usize| square(x[i], x[1024 + j]) + square(x[2048 + i], x[3072 + j]);
+    type Problem<'a> = (usize, &'a dyn Fn(usize, usize) -> f64);
+    let kinds: [Problem<'_>; 8] = [
+        (1024, &|i, j| plane(i, j) + 1e6 * square(f64::from(x[4096 + i] < 0.5), f64::from(x[5120 + j] < 0.3))),
+        (400, &|i, j| square(x[i], 5.0 * x[1024 + j]) + square(x[2048 + i], 5.0 * x[3072 + j])),
+        (400, &|i, j| plane(i, j) + 1e4 * square((16.0 * x[i]).floor(), 5.0 + (16.0 * x[1024 + j]).floor())),
+        (400, &|i, j| plane(i % 40, j % 40)),
+        (400, &|i, j| x[i] + x[1024 + j]),
+        (400, &|i, j| x[i] + x[1024 + j] + 1e-9 * x[(i * 13 + j * 17) % 4096]),
+        (400, &|i, j| (3.0 * x[(i * 13 + j * 17) % 4096]).floor()),
+        (400, &|i, j| (x[i] - x[1024 + j]).abs()),
+    ];
+    for (kind, (n, cost)) in kinds.into_iter().enumerate() {
+        let costs = Array2::from_shape_fn((n, n), |(i, j)| cost(i, j));
+        let found = assign(&Dense(costs.view())).unwrap();
+        let mut columns = found.columns.clone();
+        columns.sort_unstable();
+        assert!(columns.into_iter().eq(0..n), "kind {kind}");
+        let largest = costs.iter().fold(0.0, |largest: f64, cost| largest.max(cost.abs()));
+        assert!(found.violation(&Dense(costs.view())) <= 1e-14 * largest, "kind {kind}");
+        assert!(found.is_optimal(&Dense(costs.view())), "kind {kind}");
+    }
+}

@@ -20,12 +20,26 @@ const FEATURES: Tests = Tests { package: "strait-metrics", target: "features", f
 
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 15] = [
+pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "reduced costs are compared as they round",
         file: "crates/strait-transport/src/assignment/repair.rs",
-        find: "    sign([cost, -v, -paid, v_own]) < 0.0",
-        put: "    difference < 0.0 && sign([cost, -v, -paid, v_own]) > 0.0",
+        find: "two_sum(cost, -v) < two_sum(paid, -v_own)",
+        put: "two_sum(cost, -v).0 < two_sum(paid, -v_own).0",
+        tests: ASSIGNMENT,
+    },
+    Fault {
+        name: "ties that rounding made count as proved",
+        file: "crates/strait-transport/src/assignment/proof.rs",
+        find: "(reduced < u) | ((reduced == u) & (error < rest))",
+        put: "(reduced < u) | ((reduced == u) & (error < rest) & (u < 0.0))",
+        tests: ASSIGNMENT,
+    },
+    Fault {
+        name: "the last digits of reduced costs are those of a rounded sum",
+        file: "crates/strait-transport/src/assignment/residual.rs",
+        find: "let whole = (difference + (first + second)) * self.scale;",
+        put: "let whole = (difference + 0.0 * (first + second)) * self.scale;",
         tests: ASSIGNMENT,
     },
     Fault {

@@ -27,7 +27,7 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Empty lists; every row must be renewed once.
+    /// Empty lists, which are renewed as they are asked for: their floor is below everything.
     pub(super) fn new(n: usize) -> Self {
         let (count, stride) = if n <= LANES { (n, n) } else { (COUNT, 2 * COUNT) };
         Self {
@@ -36,7 +36,7 @@ impl Candidates {
             columns: vec![0; n * stride],
             costs: vec![0.0; n * stride],
             len: vec![0; n],
-            floor: vec![0.0; n],
+            floor: vec![f64::NEG_INFINITY; n],
             buffer: vec![0.0; n],
             reduced: vec![0.0; n],
         }

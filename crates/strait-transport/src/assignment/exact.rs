@@ -2,7 +2,7 @@
 
 use super::Costs;
 use super::matching::{Matching, NONE};
-use super::wide::{Wide, bits};
+use super::wide::{Total, UNIT, Wide, bits};
 
 /// Makes an assignment optimal, whatever the state and the potentials that it comes with: these decide how long it
 /// takes. Every cost is a multiple of one power of two, and every potential is a sum of at most $2n$ of them. Returns
@@ -28,8 +28,9 @@ pub(super) fn solve(matching: &mut Matching, costs: &impl Costs) -> Vec<f64> {
 
 /// $\sum_i$ of doubles, rounded once.
 pub(super) fn sum(terms: impl Iterator<Item = f64>) -> f64 {
-    let unit = -1074;
-    terms.fold(Wide::<36>::ZERO, |sum, x| sum + Wide::new(x, unit)).to_f64(unit)
+    let mut total = Total::new();
+    terms.for_each(|term| total.add(term));
+    total.whole().to_f64(UNIT)
 }
 
 struct Solver<'a, C, const W: usize> {

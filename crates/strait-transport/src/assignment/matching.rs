@@ -4,6 +4,7 @@
 pub(super) const NONE: u32 = u32::MAX;
 
 /// A partial assignment with column potentials. The potential of an assigned row is implied: `paid[i] - v[column]`.
+#[derive(Clone)]
 pub(super) struct Matching {
     /// Column potentials; they only ever fall.
     pub(super) v: Vec<f64>,

@@ -1,33 +1,33 @@
 //! The linear assignment problem, exactly: $\min_\sigma \sum_i c_{i \sigma(i)}$ over permutations of $n$ columns.
 //!
-//! Six ideas, each in a module of its own:
+//! Seven ideas, each in a module of its own:
 //!
 //! - Where an order of rows and columns makes the costs a Monge array (points on a line, products), sorting solves it; a
 //!   few rows tell (`sorted`).
-//! - Column potentials only ever fall, so a reduced cost $c_{ij} - v_j$ only ever rises. Each row therefore works on a
+//! - Rows take their cheapest column where it is free, and shortest augmenting paths give the others one, row by row
+//!   (`paths`). Whole rows are read in vector instructions, and ties close together. This is best where few rows are left
+//!   over or compete for long: ties, duplicates, clusters of unequal size, small problems.
+//! - Else an auction whose increment falls eightfold from phase to phase finds an assignment that is nearly optimal
+//!   (`auction`). It gives up where bids go on for long, and paths take over where they were left.
+//! - Column potentials only ever fall in it, so a reduced cost $c_{ij} - v_j$ only ever rises. Each row therefore bids on a
 //!   short list of its cheapest columns with a floor under all others, exactly, and reads the whole row again only when
 //!   the floor is passed (`candidates`).
-//! - An auction whose increment falls eightfold from phase to phase finds an assignment that is nearly optimal
-//!   (`auction`). Its first increment is the median range of the lists.
-//! - Where rows bid for long, one shortest augmenting path does at once what bids do in steps of the increment: all
-//!   columns of a crowded cluster fall together (`search`).
 //! - Shortest paths in the residual graph (Bellman-Ford) then lower potentials until no reduced cost is negative, and
-//!   take every negative cycle that they meet: what is left is optimal, and the potentials prove it, by the signs of exact
-//!   sums (`repair`, `sums`).
-//! - Where no potentials in double precision prove an optimum (costs whose ties round, or that span hundreds of orders of
-//!   magnitude), shortest augmenting paths in whole numbers go on from there (`exact`, `wide`).
-//!
-//! Shortest augmenting paths alone, one row at a time (Jonker and Volgenant) on the same lists, also from the potentials
-//! of a subsample, were as fast in 3,072 dimensions and two to ten times slower in the plane, where the last paths are
-//! long.
+//!   take every negative cycle that they meet (`repair`).
+//! - Potentials prove an optimum by exact sums (`proof`, `sums`). Where rounding leaves some rows unproved, reduced costs
+//!   are small multiples of one power of two, and paths over those do not round (`residual`).
+//! - Where no doubles hold them (costs that span many orders of magnitude), shortest augmenting paths in whole numbers go
+//!   on from there (`exact`, `wide`).
 
 mod auction;
 mod candidates;
 mod costs;
 mod exact;
 mod matching;
+mod paths;
+mod proof;
 mod repair;
-mod search;
+mod residual;
 mod sorted;
 mod sums;
 mod wide;
@@ -37,20 +37,24 @@ pub use costs::{Costs, Dense, SquaredEuclidean};
 
 use candidates::Candidates;
 use matching::Matching;
+use paths::Paths;
 use repair::Repair;
 
 /// Potentials in double precision stay below `f64::MAX` while no cost is larger than this; above, whole numbers alone
 /// are used.
 const LARGEST_COST: f64 = 1e280;
 
-/// How many phases of the auction at most: the last increment is about $10^{-13}$ of the first.
-const PHASES: u32 = 14;
+/// Costs that are looked at together.
+const LANES: usize = 8;
 
-/// Rows that a guess may take to prove, on average over the rows.
-const GUESS: usize = 32;
+/// Rows that a repair of rounding errors may take, on average over the rows.
+const REPAIRS: usize = 16;
 
-/// The factor by which the increment of the auction falls from phase to phase.
-const SCALING: f64 = 8.0;
+/// Up to here paths alone are as fast as an auction on any costs.
+const SMALL: usize = 320;
+
+/// Rows that are read for paths before an auction is tried, where few rows are left over.
+const READ: usize = 1 << 16;
 
 /// An optimal assignment, with the potentials that prove it.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,59 +158,40 @@ pub fn assign(costs: &impl Costs) -> Result<Assignment, AssignmentError> {
 /// An assignment that is optimal, or nearly so; whether its potentials prove it, to the last bit.
 fn nearly_optimal(matching: &mut Matching, costs: &impl Costs) -> bool {
     let n = matching.v.len();
-    let mut candidates = Candidates::new(n);
-    if let Some(guess) = sorted::guess(costs, &matching.v) {
-        let minima = std::mem::replace(matching, guess);
-        (0..n).for_each(|row| _ = candidates.renew(costs, row, &matching.v));
-        if repair::repair(matching, &mut candidates, costs, GUESS * n) == Repair::Proved {
-            return true;
+    if let Some(mut guess) = sorted::guess(costs, &matching.v)
+        && certify(&mut guess, costs, n / 8)
+    {
+        *matching = guess;
+        return true;
+    }
+    let mut paths = Paths::new(n);
+    let mut free = paths.greedy(matching, costs);
+    let before_auction = match () {
+        () if n <= SMALL => usize::MAX,
+        () if free.len() <= n / 2 => READ,
+        () => 0,
+    };
+    paths.augment_all(&mut free, matching, costs, before_auction);
+    if !free.is_empty() {
+        let before = matching.clone();
+        if let Some(proved) = auction::solve(matching, costs, free.clone()) {
+            return proved || residual::solve(matching, costs);
         }
-        *matching = Matching::new(minima.v);
+        *matching = before;
+        paths.augment_all(&mut free, matching, costs, usize::MAX);
     }
-    let mut gaps: Vec<f64> = (0..n).map(|row| candidates.renew(costs, row, &matching.v)).collect();
-    let gap = *gaps.select_nth_unstable_by(n / 2, f64::total_cmp).1;
-    let mut free = greedy(matching, &candidates);
-    if gap == 0.0 || free.is_empty() {
-        // So many ties that bids, which differ by the increment alone, would say nothing.
-        free.into_iter().for_each(|row| search::augment(row, matching, &mut candidates, costs));
-        return repair::repair(matching, &mut candidates, costs, usize::MAX) == Repair::Proved;
-    }
-    // A power of two: of costs that are whole numbers, potentials are sums of few bits then, and do not round.
-    let mut epsilon = gap.log2().floor().exp2();
-    *matching = Matching::new(std::mem::take(&mut matching.v));
-    free = (0..n as u32).rev().collect();
-    auction::phase(matching, &mut candidates, costs, epsilon, &mut free);
-    for phase in 1..=PHASES {
-        epsilon /= SCALING;
-        auction::free_dissatisfied(matching, &candidates, epsilon, &mut free);
-        auction::phase(matching, &mut candidates, costs, epsilon, &mut free);
-        // Two phases leave too much to repair. Later a failed attempt is cheap beside a phase, and not lost.
-        if phase >= 2 {
-            match repair::repair(matching, &mut candidates, costs, n << (phase - 1)) {
-                Repair::Proved => return true,
-                Repair::Costless => return false,
-                Repair::Spent => {}
-            }
-        }
-    }
-    false
+    certify(matching, costs, n) || residual::solve(matching, costs)
 }
 
-/// Gives rows a column that is their cheapest, one after the other, where it is free; returns the rest.
-fn greedy(matching: &mut Matching, candidates: &Candidates) -> Vec<u32> {
-    let mut free = vec![];
-    for i in 0..matching.v.len() {
-        let (columns, costs) = candidates.row(i);
-        let reduced = |k: usize| costs[k] - matching.v[columns[k] as usize];
-        let least = (0..costs.len()).map(reduced).fold(f64::INFINITY, f64::min);
-        let tight = |&k: &usize| reduced(k) == least && matching.row_of[columns[k] as usize] == matching::NONE;
-        match (0..costs.len()).find(tight) {
-            Some(k) => _ = matching.give(i as u32, columns[k], costs[k]),
-            None => free.push(i as u32),
-        }
-    }
-    free
+/// Whether potentials prove a complete assignment, once up to `most` rows are repaired.
+fn certify(matching: &mut Matching, costs: &impl Costs, most: usize) -> bool {
+    let n = matching.v.len();
+    let rows = proof::violated(matching, costs);
+    rows.is_empty()
+        || rows.len() <= most
+            && repair::repair(matching, &mut Candidates::new(n), costs, rows, REPAIRS * n) == Repair::Proved
 }
+
 /// Checks all costs; returns the minimum of each column, and the largest magnitude.
 fn survey(costs: &impl Costs) -> Result<(Vec<f64>, f64), AssignmentError> {
     let (rows, columns) = costs.shape();
@@ -217,22 +202,30 @@ fn survey(costs: &impl Costs) -> Result<(Vec<f64>, f64), AssignmentError> {
         return Err(AssignmentError::Empty);
     }
     let mut minima = vec![f64::INFINITY; columns];
-    let mut largest: f64 = 0.0;
+    let mut largest = [0.0; LANES];
     let mut buffer = vec![0.0; columns];
     for i in 0..rows {
         let row = costs.row(i, &mut buffer);
-        let mut sound = true;
-        for (minimum, &cost) in minima.iter_mut().zip(row) {
-            let magnitude = cost.abs();
-            sound &= magnitude <= f64::MAX; // false for NaN
-            largest = if magnitude > largest { magnitude } else { largest };
-            *minimum = if cost < *minimum { cost } else { *minimum };
-        }
-        if !sound {
+        let mut unsound = [0.0; LANES];
+        let mut look = |minima: &mut [f64], row: &[f64]| {
+            for (((minimum, &cost), largest), unsound) in minima.iter_mut().zip(row).zip(&mut largest).zip(&mut unsound)
+            {
+                let magnitude = cost.abs();
+                *unsound += 0.0 * cost; // stays zero of finite numbers
+                *largest = if magnitude > *largest { magnitude } else { *largest };
+                *minimum = if cost < *minimum { cost } else { *minimum };
+            }
+        };
+        let (blocks, rest) = minima.as_chunks_mut::<LANES>();
+        let (row_blocks, row_rest) = row.as_chunks::<LANES>();
+        blocks.iter_mut().zip(row_blocks).for_each(|(minima, row)| look(minima, row));
+        look(rest, row_rest);
+        if unsound.iter().any(|zero| *zero != 0.0) {
             let (column, value) =
                 row.iter().copied().enumerate().find(|(_, x)| !x.is_finite()).unwrap_or((0, f64::NAN));
             return Err(AssignmentError::NonFinite { row: i, column, value });
         }
     }
+    let largest = largest.into_iter().fold(0.0, f64::max);
     Ok((minima, largest))
 }

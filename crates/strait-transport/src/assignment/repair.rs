@@ -4,7 +4,7 @@ use super::Costs;
 use super::candidates::Candidates;
 use super::exact::sum;
 use super::matching::{Matching, NONE};
-use super::sums::{at_most, rounding, sign, two_sum};
+use super::sums::{at_most, rounding, two_sum};
 use std::collections::VecDeque;
 
 /// How an attempt ended.
@@ -28,16 +28,18 @@ const RENEWAL: usize = 8;
 /// exact sums: what is proved here is proved of the costs as they are. Potentials are doubles, rounded downwards; where
 /// no doubles prove the optimum, costless cycles are lowered for ever, and are seen to be no improvement.
 ///
-/// Gives up there, or after `budget` rows; the matching is then still complete and no dearer than it was.
+/// `rows` are those to begin with: all that may have a negative reduced cost. Gives up where cycles cost nothing, or after `budget` rows; the matching is then still complete and no dearer than it was.
 pub(super) fn repair(
     matching: &mut Matching,
     candidates: &mut Candidates,
     costs: &impl Costs,
+    rows: Vec<u32>,
     budget: usize,
 ) -> Repair {
     let n = matching.v.len();
     let mut arcs = Arcs { row: vec![NONE; n], cost: vec![0.0; n] };
-    let mut queue = Queue { rows: (0..n as u32).collect(), queued: vec![true; n] };
+    let mut queue = Queue { rows: VecDeque::new(), queued: vec![false; n] };
+    rows.into_iter().for_each(|row| queue.push(row));
     let (mut lowered, mut spent) = (0, 0);
     while let Some(i) = queue.pop() {
         let row = i as usize;
@@ -62,7 +64,7 @@ pub(super) fn repair(
             let (columns, prices) = candidates.row(row);
             lowered += columns.iter().zip(prices).map(|(&j, &cost)| lower(j, cost)).sum::<usize>();
             let floor = candidates.floor(row);
-            if floor - u > rounding(floor, u) || floor.is_infinite() {
+            if floor == f64::INFINITY || floor - u > rounding(floor, u) {
                 break;
             }
             spent += RENEWAL;
@@ -89,19 +91,10 @@ pub(super) fn repair(
     Repair::Proved
 }
 
-/// Whether $c_{ij} - v_j < c_{ik} - v_k$, exactly.
+/// Whether $c_{ij} - v_j < c_{ik} - v_k$, exactly: rounding keeps the order, and where rounded numbers are equal the errors decide.
 #[inline]
-pub(super) fn is_below((cost, v): (f64, f64), (paid, v_own): (f64, f64)) -> bool {
-    let (left, right) = (cost - v, paid - v_own);
-    let difference = left - right;
-    if difference.abs() > rounding(left, right) {
-        return difference < 0.0;
-    }
-    let ((left, left_rest), (right, right_rest)) = (two_sum(cost, -v), two_sum(paid, -v_own));
-    if left_rest == 0.0 && right_rest == 0.0 {
-        return left < right;
-    }
-    sign([cost, -v, -paid, v_own]) < 0.0
+fn is_below((cost, v): (f64, f64), (paid, v_own): (f64, f64)) -> bool {
+    two_sum(cost, -v) < two_sum(paid, -v_own)
 }
 
 /// Rows to look at, each at most once in the queue.

@@ -89,6 +89,37 @@ fn scale(mut whole: u64, mut exponent: i32) -> f64 {
     value
 }
 
+/// The exponent of the smallest double.
+pub(super) const UNIT: i32 = -1074;
+
+/// A sum of doubles by digits of 32 bits, each in a number that has room for $2^{40}$ terms before a carry is due.
+pub(super) struct Total([i128; 72]);
+
+impl Total {
+    pub(super) fn new() -> Self {
+        Self([0; 72])
+    }
+
+    pub(super) fn add(&mut self, x: f64) {
+        let (negative, whole, exponent) = decode(x);
+        let place = (exponent - UNIT) as usize;
+        let part = i128::from(whole) << (place % 32);
+        self.0[place / 32] += if negative { -part } else { part };
+    }
+
+    /// The sum in units of $2^{-1074}$.
+    pub(super) fn whole(&self) -> Wide<36> {
+        let (mut words, mut carry) = ([0; 36], 0);
+        for (word, pair) in words.iter_mut().zip(self.0.as_chunks::<2>().0) {
+            let low = pair[0] + carry;
+            let high = pair[1] + (low >> 32);
+            carry = high >> 32;
+            *word = low as u64 & 0xffff_ffff | (high as u64) << 32;
+        }
+        Wide(words)
+    }
+}
+
 impl<const W: usize> std::ops::Add for Wide<W> {
     type Output = Self;
 
@@ -145,7 +176,14 @@ mod tests {
         {
             assert_eq!(All::new(x, -1074).to_f64(-1074), x);
         }
-        let sum = |terms: &[f64]| terms.iter().fold(All::ZERO, |sum, &x| sum + All::new(x, -1074)).to_f64(-1074);
+        let sum = |terms: &[f64]| {
+            let mut total = Total::new();
+            terms.iter().for_each(|&x| total.add(x));
+            let wide = terms.iter().fold(All::ZERO, |sum, &x| sum + All::new(x, UNIT));
+            assert!(total.whole() == wide, "{terms:?}");
+            wide.to_f64(UNIT)
+        };
+        assert_eq!(sum(&[-1.0, -1e-310, 3.0, -1e280, -f64::MAX]), -f64::MAX);
         assert_eq!(sum(&[1e300, 1.0, -1e300]), 1.0);
         assert_eq!(sum(&[1.0, f64::EPSILON / 2.0, 1e-300]), 1.0 + f64::EPSILON); // above the tie
         assert_eq!(sum(&[1.0, f64::EPSILON / 2.0]), 1.0); // the tie, to even
