@@ -37,12 +37,16 @@ pub use costs::{Costs, Dense, SquaredEuclidean};
 
 use candidates::Candidates;
 use matching::Matching;
+use ndarray::{Array2, ArrayView1};
 use paths::Paths;
 use repair::Repair;
 
 /// Potentials in double precision stay below `f64::MAX` while no cost is larger than this; above, whole numbers alone
 /// are used.
 const LARGEST_COST: f64 = 1e280;
+
+/// Up to this many costs are stored where they are made row by row, or lie otherwise.
+const STORED: usize = 1 << 22;
 
 /// Costs that are looked at together.
 const LANES: usize = 8;
@@ -54,7 +58,7 @@ const REPAIRS: usize = 16;
 const SMALL: usize = 320;
 
 /// Rows that are read for paths before an auction is tried, where few rows are left over.
-const READ: usize = 1 << 16;
+const READ: usize = 1 << 17;
 
 /// An optimal assignment, with the potentials that prove it.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +126,8 @@ impl Assignment {
 /// for any finite numbers. Potentials and the cost are rounded.
 ///
 /// `costs` is a matrix ([`Dense`]) or two clouds of points ([`SquaredEuclidean`]). Memory beyond the costs themselves
-/// is about 1 KiB a row. Deterministic; one thread.
+/// is about 1 KiB a row, and 32 MiB at most for costs that do not lie in memory row by row in double precision. Deterministic; one
+/// thread.
 ///
 /// ```
 /// use ndarray::array;
@@ -139,6 +144,26 @@ impl Assignment {
 /// # Errors
 /// `Empty`, `NotSquare`; `NonFinite` names the entry.
 pub fn assign(costs: &impl Costs) -> Result<Assignment, AssignmentError> {
+    let (rows, columns) = costs.shape();
+    if rows == columns && (1..=STORED).contains(&(rows * columns)) && !are_lent(costs) {
+        let mut stored = Array2::zeros((rows, columns));
+        let mut buffer = vec![0.0; columns];
+        for (i, mut row) in stored.rows_mut().into_iter().enumerate() {
+            row.assign(&ArrayView1::from(costs.row(i, &mut buffer)));
+        }
+        return solve(&Dense(stored.view()));
+    }
+    solve(costs)
+}
+
+/// Whether rows are read where they lie: each is read many times.
+fn are_lent(costs: &impl Costs) -> bool {
+    let mut buffer = vec![0.0; costs.shape().1];
+    let own = buffer.as_ptr();
+    costs.row(0, &mut buffer).as_ptr() != own
+}
+
+fn solve(costs: &impl Costs) -> Result<Assignment, AssignmentError> {
     let (minima, largest) = survey(costs)?;
     let mut matching = Matching::new(minima);
     let n = matching.v.len();

@@ -1,19 +1,16 @@
 //! The last digits: reduced costs as whole numbers that doubles hold, and the assignment problem of those.
 
-use super::Costs;
 use super::matching::{Matching, NONE};
 use super::paths::Paths;
 use super::proof;
 use super::sums::two_sum;
 use super::wide::bits;
+use super::{Costs, STORED};
 use std::cell::RefCell;
 
 /// Reduced costs from here on are taken to be this: a lower bound, which an optimal assignment must not use. Sums of such
 /// numbers are exact.
 const CAP: f64 = (1u64 << 50) as f64;
-
-/// Up to this many costs are stored; more are made row by row, as they are asked for.
-const STORED: usize = 1 << 22;
 
 /// $(c_{ij} - u_i - v_j) / 2^\text{unit}$, exactly, or [`CAP`] where it is more.
 struct Residual<'a, C> {
