@@ -19,7 +19,7 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
     Command { name, usage, about }
 }
 
-static COMMANDS: [Command; 20] = [
+static COMMANDS: [Command; 21] = [
     command("train", "train [PRESET or FILE.toml] [OPTIONS]", "train; `train --help` lists the options"),
     command("sample", "sample RUN [OPTIONS]", "draw samples from a run"),
     command("evaluate", "evaluate RUN [OPTIONS]", "measure a run"),
@@ -30,7 +30,8 @@ static COMMANDS: [Command; 20] = [
     command("launch", "launch -n N train|evaluate|compare ...", "by N processes of this machine"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command("bench", "bench [FILTER]", "run the benches"),
-    command("drill", "drill [ranks [TIMES]]", "signals, closed pipes, hostile inputs, damaged records"),
+    command("drill", "drill [ranks [TIMES]]", "kills, signals, full disks, closed pipes: what is lost, in a table"),
+    command("hostile", "hostile [NUMBER]", "a thousand hostile inputs for the program, or one of them again"),
     command(
         "fuzz",
         "fuzz [TARGET] [--seconds N]",
@@ -60,6 +61,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
         ("bench", _) => done(tasks::bench(&text)),
         ("drill", []) => done(tasks::drill()),
         ("drill", [what, rest @ ..]) if what == "ranks" => done(drill_ranks::command(rest)),
+        ("hostile", _) => done(tasks::hostile(&text)),
         ("fuzz", _) => done(tasks::fuzz(&text)),
         ("mutate", _) => done(mutate::command(&text)),
         ("docs", []) => done(tasks::docs()),

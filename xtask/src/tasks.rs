@@ -41,14 +41,32 @@ fn scope(arguments: &[String]) -> Option<&'static str> {
 }
 
 /// The tests that break the program from outside.
-const DRILL: [&str; 3] = ["signals", "hostile", "records"];
+const DRILL: [&str; 3] = ["drill", "signals", "records"];
 
 /// `cargo xtask drill`
 pub(crate) fn drill() -> Result<()> {
     let workspace = ready()?;
     let mut tests = workspace.cargo(&["test", "--package", "strait"]);
-    tests.args(DRILL.iter().flat_map(|name| ["--test", name])).env("OMP_NUM_THREADS", "1");
+    tests.args(DRILL.iter().flat_map(|name| ["--test", name])).args(["--", "--nocapture"]);
+    tests.env("OMP_NUM_THREADS", "1").env("STRAIT_DRILL", "long");
     workspace.step("the drill", tests)
+}
+
+/// The tests of hostile inputs: a table of them, and those that a seed makes.
+const HOSTILE: [&str; 2] = ["hostile", "inputs"];
+
+/// `cargo xtask hostile [NUMBER]`
+pub(crate) fn hostile(arguments: &[String]) -> Result<()> {
+    let (variable, number) = match arguments {
+        [] => ("STRAIT_INPUTS", "1000"),
+        [number] if number.parse::<u32>().is_ok() => ("STRAIT_INPUT", number.as_str()),
+        _ => return Err(Failure::Usage { usage: "hostile [NUMBER]" }),
+    };
+    let workspace = ready()?;
+    let mut tests = workspace.cargo(&["test", "--package", "strait"]);
+    tests.args(HOSTILE.iter().flat_map(|name| ["--test", name])).args(["--", "--nocapture"]);
+    tests.env("OMP_NUM_THREADS", "1").env(variable, number);
+    workspace.step("hostile inputs", tests)
 }
 
 /// `cargo xtask fuzz [TARGET] [--seconds N]`
@@ -168,9 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn the_drill_is_made_of_tests_that_are_there() {
+    fn the_drills_are_made_of_tests_that_are_there() {
         let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/strait/tests");
-        assert!(DRILL.iter().all(|name| tests.join(format!("{name}.rs")).is_file()));
+        assert!(DRILL.iter().chain(&HOSTILE).all(|name| tests.join(format!("{name}.rs")).is_file()));
     }
 
     #[test]

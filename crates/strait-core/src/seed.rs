@@ -164,6 +164,19 @@ mod tests {
     }
 
     /// What runs start from must stay what it is.
+    /// The first 128 bits of what a million seeds draw: neighbours, and seeds that agree in their lower half.
+    #[test]
+    fn a_million_seeds_draw_as_many_things() {
+        let mut seen = std::collections::HashSet::new();
+        for number in 0..1_000_000u64 {
+            let seed = Seed(if number % 2 == 0 { number } else { 7 | number << 32 });
+            let x = seed.stream("sample").at(0).normal(&[4], Kind::Float, Device::Cpu).unwrap();
+            let mut bits = [0f32; 4];
+            x.copy_data(&mut bits, 4);
+            assert!(seen.insert(bits.map(f32::to_bits)), "{seed:?} draws what another draws");
+        }
+    }
+
     #[test]
     fn a_seed_below_is_the_first_draw_of_its_stream() {
         let seed = Seed(3);

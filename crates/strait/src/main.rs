@@ -1,9 +1,11 @@
 //! The command line.
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use strait::ProgramError;
@@ -17,6 +19,9 @@ use strait::run::output::print_line;
 use strait::run::ranks::Ranks;
 use strait::run::stop::Stop;
 use tracing_subscriber::EnvFilter;
+
+/// Characters of an argument that is refused, with what is said of it.
+const LONGEST_REFUSAL: usize = 400;
 
 /// Learns curved interpolants so that generative flows become straight.
 #[derive(Debug, Parser)]
@@ -60,7 +65,10 @@ impl Write for AboveBars {
 
 fn main() -> ExitCode {
     let stop = Stop::on_signals();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     let bars = MultiProgress::new();
     // Of several ranks the first speaks, and each of its own errors.
     let silent = matches!(arguments.command, Command::Train(_) | Command::Evaluate(_) | Command::Compare(_))
@@ -79,7 +87,7 @@ fn main() -> ExitCode {
         .with_ansi(coloured)
         .with_writer(move || writer.clone())
         .init();
-    let done = stop.and_then(|stop| match run(&arguments.command, &stop, &bars) {
+    let done = stop.and_then(|stop| match in_memory(|| run(&arguments.command, &stop, &bars)) {
         Err(ProgramError::Interrupted { .. }) if silent => stop.leave_silently(),
         Err(error @ ProgramError::Interrupted { .. }) => stop.leave(&error.to_string()),
         Ok(Some(path)) => print_line(&path.display().to_string()),
@@ -98,15 +106,54 @@ fn main() -> ExitCode {
     }
 }
 
+/// Help and version are printed as they are; what cannot be parsed is said in one line, as every other refusal.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+    }
+    let text = error.render().to_string();
+    let said =
+        text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words: Vec<&str> = said.filter(|line| !line.is_empty()).collect();
+    let line = words.join(" ");
+    let line: String = line.strip_prefix("error: ").unwrap_or(&line).chars().take(LONGEST_REFUSAL).collect();
+    let _ = writeln!(io::stderr(), "strait: {line}; --help lists what is taken");
+    ExitCode::from(2)
+}
+
 /// libtorch says where in its source it stood, in many lines; and of memory, not what took it.
 fn one_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    if ["allocate memory", "out of memory"].iter().any(|words| text.contains(words)) {
+    if is_of_memory(text) {
+        let tried = text.split_once("tried to allocate ").and_then(|(_, rest)| rest.split_once(['.', ',', '(', '\n']));
+        let needed = tried.map_or(String::new(), |(bytes, _)| format!(" for {}", bytes.trim()));
         return format!(
-            "{line}; lower a level's batch, evaluate.samples, the widths of a network (hidden), or --count"
+            "there is not enough memory{needed}; lower a level's batch, evaluate.samples, the widths of a network (hidden), or \
+             --count"
         );
     }
-    line.to_owned()
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn is_of_memory(text: &str) -> bool {
+    ["allocate memory", "out of memory"].iter().any(|words| text.contains(words))
+}
+
+/// Operations of tch that return no `Result` panic where memory runs out: that is an error as any other, and what the run has
+/// kept is whole.
+fn in_memory<T>(work: impl FnOnce() -> Result<T, ProgramError>) -> Result<T, ProgramError> {
+    let others = panic::take_hook();
+    panic::set_hook(Box::new(move |fault| {
+        if !fault.payload_as_str().is_some_and(is_of_memory) {
+            others(fault);
+        }
+    }));
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        match payload.downcast_ref::<String>().filter(|text| is_of_memory(text)) {
+            Some(text) => Err(ProgramError::Core(strait_core::Error::other(io::Error::other(text.clone())))),
+            None => panic::resume_unwind(payload),
+        }
+    })
 }
 
 fn run(command: &Command, stop: &Stop, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {

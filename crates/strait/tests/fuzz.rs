@@ -4,6 +4,13 @@
 //! cut, numbers made huge. Archives and compressed files are mutated inside as well, where a sum over all would
 //! catch whatever is turned outside. A short form runs with the other tests; `cargo xtask fuzz` runs each target for longer.
 
+mod common;
+#[path = "fuzz/images.rs"]
+mod images;
+
+use common::damage::{Numbers, mutate};
+use image::ImageFormat;
+use images::{cifar, idx_classes, idx_images, in_cifar, in_idx, in_pictures, picture};
 use std::cell::Cell;
 use std::fs;
 use std::io::Write;
@@ -188,6 +195,48 @@ fn targets() -> Vec<Target> {
             },
         },
         Target {
+            name: "idx",
+            file: "train-images-idx3-ubyte",
+            seeds: idx_images,
+            wrap: plain,
+            read: |path| drop(in_idx(path)),
+        },
+        Target {
+            name: "idx-classes",
+            file: "train-labels-idx1-ubyte",
+            seeds: idx_classes,
+            wrap: plain,
+            read: |path| drop(in_idx(path)),
+        },
+        Target {
+            name: "cifar",
+            file: "data_batch_1.bin",
+            seeds: cifar,
+            wrap: plain,
+            read: |path| drop(in_cifar(path)),
+        },
+        Target {
+            name: "png",
+            file: "x.png",
+            seeds: || vec![picture(ImageFormat::Png)],
+            wrap: plain,
+            read: |path| drop(in_pictures(path)),
+        },
+        Target {
+            name: "jpeg",
+            file: "x.jpeg",
+            seeds: || vec![picture(ImageFormat::Jpeg)],
+            wrap: plain,
+            read: |path| drop(in_pictures(path)),
+        },
+        Target {
+            name: "webp",
+            file: "x.webp",
+            seeds: || vec![picture(ImageFormat::WebP)],
+            wrap: plain,
+            read: |path| drop(in_pictures(path)),
+        },
+        Target {
             name: "digits",
             file: "digits/digits.csv.gz",
             seeds: csv,
@@ -205,81 +254,6 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
     archive.start_file("data.npy", zip::write::SimpleFileOptions::default()).unwrap();
     archive.write_all(bytes).unwrap();
     archive.finish().unwrap().into_inner()
-}
-
-/// Numbers of a seed, one after the other (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
-
-/// Words that readers of numbers and texts stumble on.
-const WORDS: [&[u8]; 14] = [
-    b"\xff\xff\xff\xff",
-    b"\xff\xff\xff\xff\xff\xff\xff\x7f",
-    b"\0\0\0\0\0\0\0\0",
-    b"\0\0\0\x80",
-    b"nan",
-    b"inf",
-    b"-1",
-    b"1e999",
-    b"99999999999999999999",
-    b"null",
-    b"{",
-    b"]",
-    b"\"",
-    b"\n",
-];
-
-/// One to eight changes of the bytes.
-fn mutate(mut bytes: Vec<u8>, other: &[u8], numbers: &mut Numbers) -> Vec<u8> {
-    for _ in 0..1 + numbers.below(8) {
-        // Near the start, where headers are, as often as anywhere.
-        let reach = if numbers.below(2) == 0 { bytes.len().min(128) } else { bytes.len() };
-        let at = numbers.below(reach);
-        match numbers.below(8) {
-            0 if !bytes.is_empty() => bytes[at] ^= 1 << numbers.below(8),
-            1 if !bytes.is_empty() => bytes[at] = numbers.next() as u8,
-            2 => bytes.truncate(at),
-            3 if !bytes.is_empty() => {
-                let end = (at + 1 + numbers.below(32)).min(bytes.len());
-                bytes.drain(at..end);
-            }
-            4 => {
-                let end = (at + 1 + numbers.below(64)).min(bytes.len());
-                let part = bytes[at.min(end)..end].to_vec();
-                let to = numbers.below(bytes.len() + 1);
-                bytes.splice(to..to, part);
-            }
-            5 => {
-                let word = WORDS[numbers.below(WORDS.len())];
-                let end = (at + word.len()).min(bytes.len());
-                bytes.splice(at.min(end)..end, word.iter().copied());
-            }
-            6 => {
-                let word = WORDS[numbers.below(WORDS.len())];
-                bytes.splice(at..at, word.iter().copied());
-            }
-            _ => {
-                let from = numbers.below(other.len());
-                let end = (from + 1 + numbers.below(64)).min(other.len());
-                let stop = (at + 1 + numbers.below(64)).min(bytes.len());
-                bytes.splice(at.min(stop)..stop, other[from.min(end)..end].iter().copied());
-            }
-        }
-    }
-    bytes
 }
 
 /// The most memory that the process has taken, in KiB, where the system says.
@@ -392,6 +366,8 @@ fn the_seeds_are_read() {
         fs::write(&path, bytes).unwrap();
         path
     };
+    // Images are read by the folder.
+    let own = |name: &str, bytes: &[u8]| at(&format!("of-{name}/{name}"), bytes);
     for bytes in arrays() {
         from_file(&at("x.npy", &bytes), &FileOptions::default(), Seed(0), Kind::Float, Device::Cpu).unwrap();
         from_file(&at("y.npz", &stored(&bytes)), &FileOptions::default(), Seed(0), Kind::Float, Device::Cpu).unwrap();
@@ -404,6 +380,11 @@ fn the_seeds_are_read() {
         let path = at(target.file, &bytes);
         match target.name {
             "config" => drop(load(path.to_str().unwrap(), &[]).unwrap()),
+            "idx" | "idx-classes" => assert_eq!(in_idx(&own(target.file, &bytes)).unwrap().size(), [4, 1, 5, 3]),
+            "cifar" => assert_eq!(in_cifar(&own(target.file, &bytes)).unwrap().size(), [4, 3, 32, 32]),
+            "png" | "jpeg" | "webp" => {
+                assert_eq!(in_pictures(&own(target.file, &bytes)).unwrap().size(), [4, 3, 8, 8]);
+            }
             "safetensors" => assert_eq!(tensors::read(&path).unwrap().len(), 2),
             "metrics" => assert_eq!(metrics::read(&RunFolder::of(folder.path())).unwrap().len(), 2),
             "digits" => drop(digits(folder.path(), Kind::Float, Device::Cpu).unwrap()),

@@ -388,3 +388,28 @@ fn a_full_disk_is_one_line_and_the_last_checkpoint_stays() {
     let output = run("unlimited", "--resume a");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// A row of samples is a function of the seed and its number: of neither the count nor, as once, the lower half of the seed.
+#[test]
+fn fewer_samples_are_the_first_of_more_and_seeds_have_64_bits() {
+    let place = Place::new();
+    place.train("a");
+    let samples = |count: &str, seed: &str| {
+        let output = place.run(&["sample", "a", "--count", count, "--seed", seed, "--out", "x.npz"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut npz = ndarray_npy::NpzReader::new(fs::File::open(place.path("x.npz")).unwrap()).unwrap();
+        let samples: ndarray::Array2<f32> = npz.by_name("samples.npy").unwrap();
+        samples
+    };
+    let many = samples("1000", "1875");
+    for count in ["1", "7", "100", "999"] {
+        let few = samples(count, "1875");
+        // Products of matrices round by their shapes.
+        let first = many.slice(ndarray::s![..few.nrows(), ..]);
+        assert!((&few - &first).iter().all(|error| error.abs() < 1e-4), "{count}: {few} {first}");
+    }
+    let first = many.slice(ndarray::s![..4, ..]);
+    for seed in ["151883", "4294969171", "0"] {
+        assert!((&samples("4", seed) - &first).iter().any(|error| error.abs() > 0.01), "{seed}");
+    }
+}

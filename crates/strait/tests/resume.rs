@@ -2,9 +2,8 @@
 
 mod common;
 
-use common::Place;
+use common::{Place, tensors};
 use std::fs;
-use std::path::Path;
 
 const HEAD: &str = "version = 1\nseed = 3\n[data]\nname = '8gaussians'\n[velocity]\nhidden = [8]\nema_half_lives = [2.0, 9.5]\n\
                     [evaluate]\nnfe = [1]\nsamples = 32\nbaseline = false\n[log]\nevery = 4\ncheckpoint = 1\nkeep = 100\n";
@@ -46,15 +45,6 @@ const MAP: &str = "[coupling]\nname = 'ot'\n[interpolant]\nfamily = 'affine'\nhi
 
 const LAST: &str = "[[phase]]\nname = 'final'\nturns = 3\nfresh = ['velocity']\nlevel = [\n\
     { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'flow_matching' } } ]\n";
-
-/// The tensors of a run's newest checkpoint, by file.
-fn tensors(run: &Path) -> Vec<(String, Vec<u8>)> {
-    let newest = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap().remove(0);
-    let mut files: Vec<_> = fs::read_dir(&newest).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|e| e == "safetensors"));
-    files.sort();
-    files.iter().map(|path| (path.file_name().unwrap().to_string_lossy().into(), fs::read(path).unwrap())).collect()
-}
 
 #[test]
 fn every_level_and_objective_goes_on_to_the_bit() {

@@ -4,39 +4,15 @@
 mod common;
 
 use common::Place;
+use common::process::{ended, send, start, until, until_it_trains};
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LONG: [&str; 6] = ["train", "tiny.toml", "--name", "long", "--set", "phase.0.iterations=1000000"];
-
-fn start(place: &Place, arguments: &[&str]) -> Child {
-    place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn send(child: &Child, signal: &str) {
-    let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal, &child.id().to_string()]).status();
-    assert!(sent.unwrap().success(), "{signal}");
-}
-
-fn until(what: &str, there: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !there() {
-        assert!(start.elapsed() < Duration::from_secs(60), "no {what} in a minute");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// How it ended, within two seconds (and what a busy machine adds).
-fn ended(child: Child) -> Output {
-    let since = Instant::now();
-    let output = child.wait_with_output().unwrap();
-    assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
-    output
-}
 
 #[test]
 fn one_signal_stops_a_training_with_a_checkpoint() {
@@ -45,7 +21,7 @@ fn one_signal_stops_a_training_with_a_checkpoint() {
     for signal in heard {
         let place = Place::new();
         let child = start(&place, &LONG);
-        until("metrics", || fs::metadata(place.path("runs/long/metrics.jsonl")).is_ok_and(|file| file.len() > 0));
+        until_it_trains(&place, "long");
         send(&child, signal);
         let output = ended(child);
         let said = String::from_utf8(output.stderr).unwrap();
@@ -97,7 +73,7 @@ fn a_second_interrupt_leaves_without_a_crash() {
     for wait in 0..6 {
         let _ = fs::remove_dir_all(place.path("runs"));
         let child = start(&place, &LONG);
-        until("metrics", || fs::metadata(place.path("runs/long/metrics.jsonl")).is_ok_and(|file| file.len() > 0));
+        until_it_trains(&place, "long");
         send(&child, "INT");
         thread::sleep(Duration::from_millis(wait));
         // It may be gone by now.

@@ -1,6 +1,9 @@
 //! A place to run the program in.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod damage;
+pub(crate) mod process;
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -97,6 +100,9 @@ checkpoint = 10
 keep = 3
 "#;
 
+/// The program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_strait");
+
 pub(crate) struct Place(pub(crate) TempDir);
 
 impl Place {
@@ -115,7 +121,7 @@ impl Place {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+        let mut command = Command::new(PROGRAM);
         command.args(arguments).current_dir(self.0.path()).env("OMP_NUM_THREADS", "1").env("RUST_LOG", "warn");
         command.env("STRAIT_DATA", self.path("data")).env_remove("RUST_BACKTRACE");
         command
@@ -156,4 +162,13 @@ pub(crate) fn port() -> u16 {
 
 pub(crate) fn json(path: &Path) -> serde_json::Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The tensors of a run's newest checkpoint, by file.
+pub(crate) fn tensors(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let newest = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap().remove(0);
+    let mut files: Vec<_> = fs::read_dir(&newest).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "safetensors"));
+    files.sort();
+    files.iter().map(|path| (path.file_name().unwrap().to_string_lossy().into(), fs::read(path).unwrap())).collect()
 }

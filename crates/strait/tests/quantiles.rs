@@ -1,0 +1,134 @@
+//! Data of every scale and kind, trained by the default for one's own data: samples come back with the quantiles of each
+//! column, in the type of the file.
+//!
+//! A short training runs with the other tests, and is held to less. `STRAIT_QUANTILES=long cargo xtask test -p strait --test
+//! quantiles -- --nocapture` trains what the default asks for, and holds each quantile to the floor and 5% of the column's width.
+
+mod common;
+
+use common::Place;
+use common::damage::Numbers;
+use ndarray::Array2;
+use std::fs::{self, File};
+
+const ROWS: usize = 2000;
+const QUANTILES: [f64; 5] = [0.01, 0.25, 0.5, 0.75, 0.99];
+
+/// What column j of a row is, of a standard normal and a uniform number.
+type Column = fn(usize, f64, f64) -> f64;
+
+struct Case {
+    name: &'static str,
+    columns: usize,
+    value: Column,
+    /// One row this many standard deviations away.
+    outlier: Option<f64>,
+}
+
+const CASES: [Case; 5] = [
+    Case { name: "sd 1 at 1e9", columns: 2, value: |j, z, _| 1e9 * (1 + j) as f64 + z, outlier: None },
+    Case { name: "sd 1e-30", columns: 2, value: |_, z, _| 1e-30 * z, outlier: None },
+    Case { name: "scales 1e-6 to 1e6", columns: 5, value: |j, z, _| 10f64.powi(3 * j as i32 - 6) * z, outlier: None },
+    Case { name: "one row at 1e6 sd", columns: 2, value: |_, z, _| z, outlier: Some(1e6) },
+    Case {
+        name: "constant, rare, whole, two values",
+        columns: 5,
+        value: |j, z, u| match j {
+            0 => 7.0,
+            1 => f64::from(u < 0.003),
+            2 => (3.0 + 1.5 * z).round().clamp(0.0, 9.0),
+            3 => f64::from(u < 0.37),
+            _ => z,
+        },
+        outlier: None,
+    },
+];
+
+/// Rows of a case; another seed draws others.
+fn rows(case: &Case, seed: u64) -> Array2<f64> {
+    let mut numbers = Numbers(seed);
+    let mut uniform = move || ((numbers.next() >> 11) as f64 + 0.5) * (-53f64).exp2();
+    let mut array = Array2::from_shape_fn((ROWS, case.columns), |(_, j)| {
+        let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());
+        (case.value)(j, radius * angle.cos(), uniform())
+    });
+    if let Some(far) = case.outlier {
+        array.row_mut(ROWS / 2).fill(far);
+    }
+    array
+}
+
+fn quantiles(array: &Array2<f64>, column: usize) -> [f64; 5] {
+    let mut values = array.column(column).to_vec();
+    values.sort_by(f64::total_cmp);
+    QUANTILES.map(|q| values[((values.len() - 1) as f64 * q).round() as usize])
+}
+
+/// The largest error of a column's quantiles, in widths of the column in the data.
+fn error(found: &Array2<f64>, data: &Array2<f64>, column: usize) -> f64 {
+    let (found, own) = (quantiles(found, column), quantiles(data, column));
+    let width = if own[4] > own[0] { own[4] - own[0] } else { own[0].abs().max(1.0) };
+    found.iter().zip(own).map(|(a, b)| (a - b).abs() / width).fold(0.0, f64::max)
+}
+
+#[test]
+fn quantiles_of_every_column_come_back() {
+    let long = std::env::var_os("STRAIT_QUANTILES").is_some();
+    let sets: &[&str] = if long { &[] } else { &["--set", "phase.0.iterations=250"] };
+    let allowed = if long { 0.05 } else { 0.3 };
+    let mut missed = vec![];
+    for case in &CASES {
+        let place = Place::new();
+        let (data, other) = (rows(case, 1), rows(case, 2));
+        ndarray_npy::write_npy(place.path("own.npy"), &data).unwrap();
+        let less = ["--set", "evaluate.baseline=false", "--set", "evaluate.samples=500", "--name", "a"];
+        let output = place.run(&[&["train", "own.npy"][..], &less, sets].concat());
+        assert!(output.status.success(), "{}: {}", case.name, String::from_utf8_lossy(&output.stderr));
+        let output = place.run(&["sample", "a", "--count", &ROWS.to_string(), "--out", "x.npz"]);
+        assert!(output.status.success(), "{}: {}", case.name, String::from_utf8_lossy(&output.stderr));
+        let mut npz = ndarray_npy::NpzReader::new(File::open(place.path("x.npz")).unwrap()).unwrap();
+        let samples: Array2<f64> = npz.by_name("samples.npy").unwrap();
+        for column in 0..case.columns {
+            let (found, floor) = (error(&samples, &data, column), error(&other, &data, column));
+            println!("{:<36} column {column}: {found:.4}, floor {floor:.4}", case.name);
+            if found > floor + allowed {
+                missed.push(format!("{}, column {column}: {found} above {floor} and {allowed}", case.name));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// Whole numbers, bytes and truth values are trained on, and samples are written in their type.
+#[test]
+fn samples_have_the_type_of_the_file() {
+    let place = Place::new();
+    let mut numbers = Numbers(3);
+    let values: Vec<u64> = (0..400).map(|_| numbers.next() % 5).collect();
+    for kind in ["|b1", "|u1", "<i2", "<i4", "<i8", "<f4", "<f8"] {
+        let width: usize = kind[2..].parse().unwrap();
+        let bytes = values.iter().flat_map(|&value| {
+            let value = if kind == "|b1" { value % 2 } else { value };
+            match kind {
+                "<f4" => (value as f32).to_le_bytes().to_vec(),
+                "<f8" => (value as f64).to_le_bytes().to_vec(),
+                _ => value.to_le_bytes()[..width].to_vec(),
+            }
+        });
+        let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': (200, 2), }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        let file = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &bytes.collect::<Vec<_>>()].concat();
+        fs::write(place.path("own.npy"), file).unwrap();
+        let short = ["--set", "phase.0.iterations=8", "--set", "evaluate.baseline=false", "--set", "evaluate.nfe=[1]"];
+        let name = format!("of-{}", kind.trim_start_matches(['|', '<']));
+        let output = place.run(&[&["train", "own.npy", "--name", &name][..], &short].concat());
+        assert!(output.status.success(), "{kind}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = place.run(&["sample", &name, "--count", "20", "--out", "x.npz"]);
+        assert!(output.status.success(), "{kind}: {}", String::from_utf8_lossy(&output.stderr));
+        let mut archive = zip::ZipArchive::new(File::open(place.path("x.npz")).unwrap()).unwrap();
+        let mut bytes = vec![];
+        std::io::copy(&mut archive.by_name("samples.npy").unwrap(), &mut bytes).unwrap();
+        let said = String::from_utf8_lossy(&bytes[..80]).into_owned();
+        assert!(said.contains(kind), "{kind}: {said}");
+    }
+}
