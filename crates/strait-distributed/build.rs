@@ -20,7 +20,25 @@ fn main() {
         exit(1);
     };
     println!("cargo:rerun-if-changed={}", gloo.join("gloo/context.h").display());
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    if env::var_os("CARGO_FEATURE_NCCL").is_some() {
+        println!("cargo:rerun-if-env-changed=NCCL_INCLUDE");
+        let folders: Vec<PathBuf> =
+            env::var_os("NCCL_INCLUDE").iter().flat_map(|list| env::split_paths(list).collect::<Vec<_>>()).collect();
+        for header in ["nccl.h", "cuda_runtime_api.h"] {
+            if !folders.iter().any(|folder| folder.join(header).is_file()) {
+                eprintln!(
+                    "no {header}: set NCCL_INCLUDE to the folders of nccl.h and of CUDA's headers, with `:` between"
+                );
+                exit(1);
+            }
+        }
+        for define in ["STRAIT_NCCL", "USE_C10D_NCCL", "USE_CUDA"] {
+            build.define(define, None);
+        }
+        build.includes(folders);
+    }
+    build
         .cpp(true)
         .std("c++20")
         .pic(true)

@@ -1,11 +1,17 @@
-// A process group of libtorch's c10d: Gloo over a TCPStore. Every function returns null, or an error message that the
-// caller frees with strait_free.
+// A process group of libtorch's c10d over a TCPStore: Gloo, and where it is compiled with STRAIT_NCCL, NCCL for tensors of a GPU.
+// Every function returns null, or an error message that the caller frees with strait_free.
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef STRAIT_NCCL
+#include <c10/cuda/CUDAGuard.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
 #include "common.h"
 
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -21,6 +27,31 @@ struct Store {
 
 struct Group {
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+#ifdef STRAIT_NCCL
+  c10::intrusive_ptr<c10d::Store> store;
+  milliseconds timeout;
+  c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl;
+#endif
+
+  // What carries a tensor. NCCL's part is made with the first tensor of a GPU, which all ranks send together.
+  c10d::Backend& of(const Tensor& tensor) {
+#ifdef STRAIT_NCCL
+    if (tensor.is_cuda()) {
+      const c10::cuda::CUDAGuard device(tensor.device());
+      if (!nccl) {
+        // A wait ends with an error after the timeout, and the process says itself what became of it.
+        setenv("TORCH_NCCL_BLOCKING_WAIT", "1", 0);
+        setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0", 0);
+        auto options = c10d::ProcessGroupNCCL::Options::create();
+        options->timeout = timeout;
+        nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(c10::make_intrusive<c10d::PrefixStore>("nccl", store),
+                                                           gloo->getRank(), gloo->getSize(), options);
+      }
+      return *nccl;
+    }
+#endif
+    return *gloo;
+  }
 };
 
 std::vector<uint8_t> bytes(const char* text) { return {text, text + strlen(text)}; }
@@ -74,6 +105,10 @@ char* strait_group_join(Store* store, int rank, int world, const char* interface
                                          : c10d::ProcessGroupGloo::createDeviceForHostname(address));
     options->threads = 1;
     *result = new Group{c10::make_intrusive<c10d::ProcessGroupGloo>(store->store, rank, world, options)};
+#ifdef STRAIT_NCCL
+    (*result)->store = store->store;
+    (*result)->timeout = milliseconds(timeout_ms);
+#endif
   });
 }
 
@@ -87,7 +122,7 @@ char* strait_group_broadcast(Group* group, Tensor* tensor, int root) {
     std::vector<Tensor> tensors{*tensor};
     c10d::BroadcastOptions options;
     options.rootRank = root;
-    group->gloo->broadcast(tensors, options)->wait();
+    group->of(*tensor).broadcast(tensors, options)->wait();
   });
 }
 
@@ -95,7 +130,7 @@ char* strait_group_broadcast(Group* group, Tensor* tensor, int root) {
 char* strait_group_sum(Group* group, Tensor* tensor) {
   return guarded([&] {
     std::vector<Tensor> tensors{*tensor};
-    group->gloo->allreduce(tensors)->wait();
+    group->of(*tensor).allreduce(tensors)->wait();
   });
 }
 
@@ -105,7 +140,7 @@ char* strait_group_all_gather(Group* group, Tensor* tensor, Tensor** results, si
     std::vector<Tensor> inputs{*tensor};
     std::vector<std::vector<Tensor>> outputs(1);
     for (size_t i = 0; i < world; ++i) outputs[0].push_back(at::empty_like(*tensor));
-    group->gloo->allgather(outputs, inputs)->wait();
+    group->of(*tensor).allgather(outputs, inputs)->wait();
     for (size_t i = 0; i < world; ++i) results[i] = new Tensor(outputs[0][i]);
   });
 }
@@ -121,7 +156,7 @@ char* strait_group_gather(Group* group, Tensor* tensor, int root, Tensor** resul
     }
     c10d::GatherOptions options;
     options.rootRank = root;
-    group->gloo->gather(outputs, inputs, options)->wait();
+    group->of(*tensor).gather(outputs, inputs, options)->wait();
     for (size_t i = 0; i < world; ++i) results[i] = outputs.empty() ? nullptr : new Tensor(outputs[0][i]);
   });
 }

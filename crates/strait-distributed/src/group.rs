@@ -15,7 +15,7 @@ use tch::{Device, Tensor};
 ///
 /// Every rank calls the same operations in the same order. An operation that a rank does not come to ends with an error
 /// on all others, at once where its process has ended, and else when the deadline is over. Tensors of a GPU travel through
-/// the host's memory.
+/// the host's memory, but under the feature `nccl`.
 ///
 /// ```
 /// use strait_distributed::{Group, Place};
@@ -353,9 +353,11 @@ impl Group {
     }
 }
 
-/// The tensor where Gloo can read it: itself, where it lies on the CPU row by row.
+/// The tensor where it can be sent from: itself, where it lies row by row on the CPU or, under NCCL, on a GPU.
 fn host(tensor: &Tensor) -> Result<Tensor, AutodiffError> {
-    Ok(tensor.detach().f_to_device(Device::Cpu)?.f_contiguous()?)
+    let stays = cfg!(feature = "nccl") && tensor.device().is_cuda();
+    let tensor = if stays { tensor.detach() } else { tensor.detach().f_to_device(Device::Cpu)? };
+    Ok(tensor.f_contiguous()?)
 }
 
 fn engine(operation: &'static str, error: &AutodiffError) -> GroupError {
