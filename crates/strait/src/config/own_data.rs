@@ -8,14 +8,11 @@ use strait_optim::{Decay, LevelName, Spans, Times};
 
 /// Up to this dimension minibatches are paired by optimal transport: above, the pairs of a batch are little nearer than any.
 const PAIRED: i64 = 32;
-/// Batches that are paired before the training and drawn from: an exact pairing costs more than a step of the network does, and
-/// each of these is seen some forty times.
-const BATCHES: i64 = 256;
 /// A file is split at most to this share of its rows for training.
 const TRAINED: f64 = 0.7;
 
 /// A flow map by MeanFlow on the linear path, for `rows` samples of `d` numbers each: between pairs of minibatch OT in few
-/// dimensions, made once and kept, a quarter of a batch off the diagonal; in many between independent ones, three quarters off it.
+/// dimensions, a quarter of a batch off the diagonal; in many between independent ones, three quarters off it.
 pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
     let few = d <= PAIRED;
     let (width, rate) = match d {
@@ -46,11 +43,7 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
         seed: 0,
         data,
         source: SourceConfig::Normal,
-        coupling: if few {
-            CouplingConfig::Pool { pairs: BATCHES * batch, batch }
-        } else {
-            CouplingConfig::Independent
-        },
+        coupling: if few { CouplingConfig::Ot } else { CouplingConfig::Independent },
         interpolant: InterpolantConfig::Linear,
         velocity: VelocityConfig::Mlp(MlpConfig {
             hidden: vec![width; 3],
