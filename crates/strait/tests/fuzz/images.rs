@@ -46,7 +46,7 @@ fn in_folder(path: &Path, others: &[(&str, Vec<u8>)]) -> Option<Tensor> {
     let image = (path.extension().is_some()).then_some(Image { channels: 3, height: side, width: side });
     let options = FolderOptions { image, flips: true };
     let data = from_folder(folder, options, Seed(0), Kind::Float, Device::Cpu).ok()?;
-    data.minibatch(4, 0, Seed(0).stream("fuzz")).ok()
+    data.minibatch(2, 0, Seed(0).stream("fuzz")).ok()
 }
 
 pub(crate) fn in_idx(path: &Path) -> Option<Tensor> {
