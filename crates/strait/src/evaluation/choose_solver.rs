@@ -19,7 +19,7 @@ const FILE: &str = "solvers.json";
 const TRIED: [(Method, f64); 5] =
     [(Method::Map, 1.0), (Method::Map, 2.0), (Method::Map, 3.0), (Method::Euler, 1.0), (Method::Midpoint, 1.0)];
 
-/// Gives loaded models the moving average to sample with ([`choose_average`]) and, where they are a flow map and its config
+/// Gives loaded models the moving average to sample with (`choose_average`) and, where they are a flow map and its config
 /// names no solver, the steps to follow it by at each count of evaluations of the config that was trained: those whose samples
 /// are nearest to the validation split. Chosen once for a checkpoint, and kept with the training.
 ///
