@@ -36,6 +36,7 @@ pub use crate::error::AssignmentError;
 pub use costs::{Costs, Dense, SquaredEuclidean};
 
 use candidates::Candidates;
+use costs::STORED;
 use matching::Matching;
 use ndarray::{Array2, ArrayView1};
 use paths::Paths;
@@ -44,9 +45,6 @@ use repair::Repair;
 /// Potentials in double precision stay below `f64::MAX` while no cost is larger than this; above, whole numbers alone
 /// are used.
 const LARGEST_COST: f64 = 1e280;
-
-/// Up to this many costs are stored where they are made row by row, or lie otherwise.
-const STORED: usize = 1 << 22;
 
 /// Costs that are looked at together.
 const LANES: usize = 8;

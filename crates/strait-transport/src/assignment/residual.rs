@@ -1,11 +1,11 @@
 //! The last digits: reduced costs as whole numbers that doubles hold, and the assignment problem of those.
 
+use super::costs::{Costs, STORED};
 use super::matching::{Matching, NONE};
 use super::paths::Paths;
 use super::proof;
 use super::sums::two_sum;
 use super::wide::bits;
-use super::{Costs, STORED};
 use std::cell::RefCell;
 
 /// Reduced costs from here on are taken to be this: a lower bound, which an optimal assignment must not use. Sums of such
