@@ -1,7 +1,7 @@
 use crate::ahead::Ahead;
 use crate::condition::Condition;
 use crate::epochs::Epochs;
-use crate::file_form::FileForm;
+use crate::file_form::{FileForm, Grid};
 use crate::images::Layout;
 use crate::moments::{Moments, moments, moments_of};
 use crate::normalise::move_to;
@@ -169,7 +169,8 @@ impl ArrayDataset {
             Some(bin) => Some(move_to(&(units.scale().f_reciprocal()? * bin), kind, device)?),
             None => None,
         };
-        let form = FileForm { element, layout: Layout::Same, bin };
+        let grid = bin.map(|bin| Grid { bin, range: None, dequantised: true });
+        let form = FileForm { element, layout: Layout::Same, grid };
         Ok(Self {
             name: name.to_owned(),
             event,

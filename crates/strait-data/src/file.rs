@@ -2,6 +2,7 @@ use crate::Splits;
 use crate::array_dataset::StoredForm;
 use crate::arrays::Found;
 use crate::columns::Look;
+use crate::file_form::Grid;
 use crate::images::Layout;
 use crate::points::{Rows, Stored};
 use crate::samples::{check_same_samples, check_samples};
@@ -166,8 +167,7 @@ impl Held {
         let scaling = options.scaling.unwrap_or_else(|| look.scaling());
         look.check("train", scaling)?;
         let sizes = [&splits.train, &splits.validation, &splits.test].map(|x| x.size()[0]);
-        let bin = bins(options, &look)?;
-        let form = FileForm { element, layout, bin: bin.as_ref().map(Tensor::shallow_clone) };
+        let (form, bin) = form(options, element, layout, &look)?;
         let data = ArrayDataset::of_bins(&named(path, origin, sizes), &splits, bin, scaling, place)?.with_form(form);
         let data = match options.image {
             Some(image) => data.with_image(image)?,
@@ -192,13 +192,16 @@ fn layout(options: &FileOptions, train: &Tensor) -> Result<Layout, DataError> {
     }
 }
 
-/// 1 for each column of whole numbers, where they are to be dequantised.
-fn bins(options: &FileOptions, look: &Look) -> Result<Option<Tensor>, DataError> {
-    if !options.dequantise {
-        return Ok(None);
-    }
-    let bins: Vec<f64> = look.columns.iter().map(|column| f64::from(u8::from(column.whole))).collect();
-    Ok(Some(Tensor::f_from_slice(&bins)?.f_view(&look.event[..])?))
+/// How the file holds its samples, and 1 for each column of whole numbers, where they are to be dequantised.
+fn form(
+    options: &FileOptions,
+    element: Element,
+    layout: Layout,
+    look: &Look,
+) -> Result<(FileForm, Option<Tensor>), DataError> {
+    let grid = Grid::of(look, options.dequantise)?;
+    let bin = grid.as_ref().filter(|grid| grid.dequantised).map(|grid| grid.bin.shallow_clone());
+    Ok((FileForm { element, layout, grid }, bin))
 }
 
 /// The rows of a file, as the data set has them.
@@ -242,8 +245,7 @@ fn on_disk(
         validation: part(&order[..tenth]),
         test: part(&order[tenth..2 * tenth]),
     };
-    let bin = bins(options, &look)?;
-    let form = FileForm { element: file.element(), layout, bin: bin.as_ref().map(Tensor::shallow_clone) };
+    let (form, bin) = form(options, file.element(), layout, &look)?;
     let sizes = [rows.train.len(), rows.validation.len(), rows.test.len()];
     let name = named(path, "read as it is drawn, split 80/10/10", sizes);
     let stored = StoredForm { element: file.element(), bin, flips: false };

@@ -1,4 +1,6 @@
+use crate::columns::Look;
 use crate::images::Layout;
+use crate::normalise::move_to;
 use strait_core::Error;
 use strait_io::Element;
 use tch::{Kind, Tensor};
@@ -19,15 +21,70 @@ use tch::{Kind, Tensor};
 pub struct FileForm {
     pub(crate) element: Element,
     pub(crate) layout: Layout,
-    /// Of each coordinate: 1 where its whole numbers were dequantised, else 0.
-    pub(crate) bin: Option<Tensor>,
+    /// Which coordinates hold multiples of a number, where any does.
+    pub(crate) grid: Option<Grid>,
+}
+
+/// Coordinates whose numbers are multiples of a bin, such as whole ones.
+#[derive(Debug)]
+pub(crate) struct Grid {
+    /// Of each coordinate; 0: any number.
+    pub(crate) bin: Tensor,
+    /// The least and the greatest number of each coordinate, where they are known.
+    pub(crate) range: Option<[Tensor; 2]>,
+    /// Whether noise uniform on $[0, \text{bin})$ was added, so that a sample is rounded down and not to the nearest.
+    pub(crate) dequantised: bool,
+}
+
+impl Grid {
+    /// The columns of whole numbers that a look has found, if any. Pixels share one range, as they share one unit.
+    pub(crate) fn of(look: &Look, dequantised: bool) -> Result<Option<Self>, Error> {
+        let whole = || look.columns.iter().filter(|column| column.whole);
+        if whole().next().is_none() {
+            return Ok(None);
+        }
+        let (least, greatest) =
+            whole().fold((f64::MAX, f64::MIN), |(low, high), column| (low.min(column.least), high.max(column.greatest)));
+        let table = look.event.len() == 1;
+        let of = |value: &dyn Fn(&crate::columns::Column) -> f64| -> Result<Tensor, Error> {
+            let values: Vec<f64> = look.columns.iter().map(value).collect();
+            Ok(Tensor::f_from_slice(&values)?.f_view(&look.event[..])?)
+        };
+        let bin = of(&|column| f64::from(u8::from(column.whole)))?;
+        let range = [
+            of(&|column| if table { column.least } else { least })?,
+            of(&|column| if table { column.greatest } else { greatest })?,
+        ];
+        Ok(Some(Self { bin, range: Some(range), dequantised }))
+    }
+
+    fn shallow_clone(&self) -> Self {
+        let Self { bin, range, dequantised } = self;
+        let range = range.as_ref().map(|ends| ends.each_ref().map(Tensor::shallow_clone));
+        Self { bin: bin.shallow_clone(), range, dequantised: *dequantised }
+    }
+
+    /// Samples (B, ...) at the multiples that they stand for, within the range.
+    fn put_back(&self, x: &Tensor) -> Result<Tensor, Error> {
+        let place = |tensor: &Tensor| move_to(tensor, x.kind(), x.device());
+        let bin = place(&self.bin)?;
+        let on = bin.f_gt(0.0)?;
+        let step = bin.f_where_self(&on, &bin.f_ones_like()?)?;
+        let count = x.f_div(&step)?;
+        let count = if self.dequantised { count.f_floor()? } else { count.f_round()? };
+        let mut value = count.f_mul(&step)?;
+        if let Some([least, greatest]) = &self.range {
+            value = value.f_clamp_tensor(Some(&place(least)?), Some(&place(greatest)?))?;
+        }
+        Ok(value.f_where_self(&on, x)?)
+    }
 }
 
 impl FileForm {
     /// Another of the same.
     pub fn shallow_clone(&self) -> Self {
-        let Self { element, layout, bin } = self;
-        Self { element: *element, layout: *layout, bin: bin.as_ref().map(Tensor::shallow_clone) }
+        let Self { element, layout, grid } = self;
+        Self { element: *element, layout: *layout, grid: grid.as_ref().map(Grid::shallow_clone) }
     }
 
     /// The type of the file's numbers.
@@ -43,15 +100,15 @@ impl FileForm {
         }
     }
 
-    /// Samples in the data's own units as the file would hold them: dequantised numbers rounded down to the whole ones that
-    /// they came from, others of an integer type rounded, both kept within the type's range, and images in the file's order
-    /// of axes.
+    /// Samples in the data's own units as the file would hold them: columns of whole numbers as whole numbers, whatever their
+    /// type (rounded down where they were dequantised, else to the nearest) and within the range that the training points
+    /// have; numbers of an integer type within that of the type; and images in the file's order of axes.
     ///
     /// # Errors
     /// `Shape` where x does not fit.
     pub fn store(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let x = match &self.bin {
-            Some(bin) => x.f_floor()?.f_where_self(&bin.f_to_device(x.device())?.f_gt(0.0)?, x)?,
+        let x = match &self.grid {
+            Some(grid) => grid.put_back(x)?,
             None => x.shallow_clone(),
         };
         let x = match self.element.range() {

@@ -306,6 +306,36 @@ fn whole_numbers_are_dequantised_when_asked_and_flagged_when_not() {
     assert_eq!(data.form().store(&own).unwrap().select(1, 1), mixed.select(1, 1));
 }
 
+/// Whatever the type of the file: what was counted comes back as counts, and what was measured as it is.
+#[test]
+fn columns_of_whole_numbers_come_back_whole_and_within_their_range() {
+    let folder = Folder::new();
+    let n = 600;
+    let z = normal(n, 3);
+    let count = (z.select(1, 1) * 1.5 + 3.0).round().clamp(0.0, 9.0);
+    let yes = z.select(1, 2).gt(0.3).to_kind(Kind::Double);
+    let far = z.select(1, 0) * 1e17; // every double of this size is whole
+    let table = Tensor::stack(&[z.select(1, 0), count.shallow_clone(), yes, far], 1);
+    for element in [Element::F64, Element::F32] {
+        let table = table.to_kind(element.kind());
+        let path = folder.archive(&[("train", &table), ("validation", &table), ("test", &table)]);
+        let column = FileOptions { scaling: Some(Scaling::PerCoordinate), ..FileOptions::default() };
+        let data = load(&path, &column).unwrap();
+        let found = data.form().store(&(table.to_kind(Kind::Double) + normal(n, 4) * 0.3 - 0.1)).unwrap();
+        let moved = found.select(1, 0) - table.select(1, 0).to_kind(Kind::Double);
+        assert!(number(&moved.abs().max()) > 0.3, "{element:?}: what is measured is not rounded");
+        for (column, greatest) in [(1, number(&count.max())), (2, 1.0)] {
+            let found = found.select(1, column);
+            assert_eq!(number(&(&found - found.round()).abs().max()), 0.0, "{element:?} {column}");
+            assert_eq!([number(&found.min()), number(&found.max())], [number(&count.min()).min(0.0), greatest]);
+        }
+        // What lies beyond the range that such a column was seen in is none of its numbers; of a measurement it may be.
+        let beyond = data.form().store(&Tensor::from_slice(&[50.0, 50.0, 50.0, 9e17]).view([1, 4])).unwrap();
+        let beyond: Vec<f64> = beyond.view([-1]).try_into().unwrap();
+        assert_eq!(beyond, [50.0, number(&count.max()), 1.0, 9e17], "{element:?}");
+    }
+}
+
 #[test]
 fn rows_that_stay_in_the_file_are_those_of_one_in_memory() {
     let folder = Folder::new();

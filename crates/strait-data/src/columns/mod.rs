@@ -42,7 +42,7 @@ pub struct Column {
     pub spread: f64,
     /// The share of the most frequent value.
     pub commonest: f64,
-    /// Whether all finite numbers are whole.
+    /// Whether all finite numbers are whole, and of a type and size that could hold others.
     pub whole: bool,
     /// How many distinct values there are.
     pub distinct: usize,
@@ -160,6 +160,9 @@ impl Look {
             let part = flat.f_narrow(1, start, CHUNK.min(width - start))?;
             columns.extend(look_at(&part, start as usize, every)?);
         }
+        for column in &mut columns {
+            column.whole &= column.greatest.abs().max(column.least.abs()) < halves_below(element);
+        }
         mark_copies(&flat, &mut columns, every)?;
         let repeated_rows = repeated(&flat, every)?;
         Ok(Self { rows, event: shape[1..].to_vec(), element, columns, repeated_rows })
@@ -244,6 +247,16 @@ const SMALLEST: f64 = 1e-30;
 const LARGEST: f64 = 1e18;
 /// The ratio of offset to spread that leaves three digits of the spread in single precision.
 const DIGITS: f64 = 1e4;
+
+/// Above this every number of a floating type is whole, and being so says nothing.
+fn halves_below(element: Element) -> f64 {
+    match element {
+        Element::F16 => 10f64.exp2(),
+        Element::F32 => 23f64.exp2(),
+        Element::F64 => 52f64.exp2(),
+        _ => f64::INFINITY,
+    }
+}
 
 /// Columns of (n, width).
 fn look_at(x: &Tensor, first: usize, every: i64) -> Result<Vec<Column>, Error> {
