@@ -180,6 +180,31 @@ fn maps_regress_on_a_teachers_trajectories() {
     assert!(line.contains("of another flow") && code != 0, "{line}");
 }
 
+/// A map by regression on trajectories is, before its first step, the velocity that they are of.
+#[test]
+fn a_map_starts_where_its_teacher_ended() {
+    let place = place();
+    let level = "{ level = \"velocity\", objective = { name = \"flow_matching\" }, batch = 16, rate = 1e-3 }";
+    let phase = format!("[{{ name = \"teacher\", iterations = 20, level = [{level}] }}]");
+    let teacher = format!("teacher = {{ interpolant = {{ family = \"linear\" }}, phase = {phase} }}");
+    let coupling =
+        format!("coupling={{ name = \"trajectories\", trajectories = 8, solver = \"euler\", nfe = 4, {teacher} }}");
+    let still = "phase.0.level.0={ level = \"velocity\", objective = { name = \"trajectory_regression\" }, batch = 4, rate = 1e-12 }";
+    let settings = [coupling.as_str(), still, "phase.0.iterations=1", "evaluate.baseline=false"];
+    let settings: Vec<&str> = settings.iter().flat_map(|set| ["--set", set]).collect();
+    run(&place, &[&["train", "map.toml", "--name", "a"], &settings[..]].concat());
+    let newest = |folder: &str| {
+        let checkpoints = place.path(&format!("runs/a/{folder}checkpoints"));
+        let newest = strait_optim::checkpoint::list(&checkpoints).unwrap().remove(0);
+        tch::Tensor::read_safetensors(newest.join("velocity.safetensors")).unwrap()
+    };
+    let (map, teacher) = (newest(""), newest("teacher/"));
+    assert!(!map.is_empty() && map.len() == teacher.len());
+    for ((name, ours), (other, theirs)) in map.iter().zip(&teacher) {
+        assert!(name == other && ours.allclose(theirs, 0.0, 1e-10, false), "{name}");
+    }
+}
+
 /// On a learned path the phases are the preset's, and the method's objective takes the place of its map's.
 #[test]
 fn maps_are_trained_on_the_learned_path() {

@@ -52,7 +52,7 @@ pub enum CouplingConfig {
         teacher: Option<Box<TeacherConfig>>,
     },
     /// Trajectories of a teacher's flow, for a flow map that is trained by regression on them: before the run itself its
-    /// teacher is trained, and carries source points to data.
+    /// teacher is trained, and carries source points to data. The map starts at the teacher's velocity.
     Trajectories {
         /// How many.
         trajectories: i64,

@@ -228,10 +228,22 @@ impl<'a> TrainingRun<'a> {
                 [(LevelName::Transport, map_parameters.as_ref()), (LevelName::Interpolant, Some(&path_parameters))];
             assign(&of.trained()?, &levels)?;
         }
+        if let Some(found) = self.start()? {
+            assign(&found, &[(LevelName::Velocity, Some(&parameters))])?;
+        }
         let plans = Plans { config: self.config, data: &context.data, flow: flow.as_ref(), map: map.as_ref() };
         let phases = plans.phases()?;
         let levels = build::levels(self.config, map_parameters, path_parameters, parameters)?;
         Ok(Trainer::new(System { interpolant: path, velocity, levels }, phases, pairing, seed)?)
+    }
+
+    /// Where a flow map by regression on trajectories starts: the velocity whose trajectories they are, once it is trained. It is
+    /// the map on its diagonal already.
+    fn start(&self) -> Result<Option<Checkpoint>, ProgramError> {
+        match (&self.config.coupling, self.config.teacher()) {
+            (CouplingConfig::Trajectories { .. }, Some(teacher)) => self.teacher(&teacher).newest(),
+            _ => Ok(None),
+        }
     }
 
     /// Points that data-dependent parameters are set from, with the most noise that any level sees them with.
