@@ -67,6 +67,22 @@ fn one_signal_stops_what_writes_no_checkpoint() {
     assert_eq!(fs::read(place.path("runs/tiny/summary.json")).unwrap(), config);
 }
 
+/// A shard of pairs may take minutes; a signal is heard within an evaluation of its teacher.
+#[test]
+fn one_signal_stops_the_making_of_pairs() {
+    let place = Place::new();
+    let pairs = "coupling={ name = \"reflow\", rounds = 1, pairs = 4096, solver = \"euler\", nfe = 100000 }";
+    let sets = ["--set", "phase.0.iterations=2", "--set", pairs];
+    let child = start(&place, &[&["train", "tiny.toml", "--name", "pairs"][..], &sets].concat());
+    until("teacher", || place.path("runs/pairs/teacher/checkpoints/step-2/state.json").is_file());
+    thread::sleep(Duration::from_secs(1));
+    send(&child, "INT");
+    let output = ended(child);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(130) && said.lines().count() == 1, "{said}");
+    assert!(said.contains("train --resume"), "{said}");
+}
+
 #[test]
 fn a_second_interrupt_leaves_without_a_crash() {
     let place = Place::new();

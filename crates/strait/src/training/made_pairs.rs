@@ -8,10 +8,11 @@ use crate::ProgramError;
 use crate::config::{Config, CouplingConfig};
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
+use crate::run::stop::Stop;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Instant;
-use strait_core::{Coupling, PairedDataset, Pairs, Source, Split};
+use strait_core::{Conditions, Coupling, Error, PairedDataset, Pairs, Source, Split, VelocityField};
 use strait_io::sha256;
 use strait_ode::{Method, Options, TimeGrid};
 use strait_optim::{Pairing, checkpoint};
@@ -26,6 +27,8 @@ use tracing::info;
 const SHARD: i64 = 4096;
 /// Source points that a semidiscrete coupling is solved with, at most, for each training point.
 const MOST: i64 = 4096;
+/// Source points that are carried at once: what a network of images makes of them then fits into a cache, and takes a second or less.
+const CARRIED: i64 = 256;
 /// Seconds that the pairs took, over all commands.
 const RECORD: &str = "pairs.json";
 /// A semidiscrete coupling.
@@ -142,31 +145,33 @@ pub(super) fn make(
     context: &RunContext,
     command: &CommandContext<'_>,
 ) -> Result<(), ProgramError> {
-    match (&config.coupling, teacher) {
+    let teacher = teacher.map(|teacher| Watched { field: &*teacher.velocity, stop: command.stop });
+    match (&config.coupling, &teacher) {
         (CouplingConfig::Reflow { rounds, solver, nfe, .. }, Some(teacher)) => {
             let method: Method = solver.parse()?;
             let grid = TimeGrid::uniform(method.steps(*nfe)?)?;
             let stream = context.seed.stream("pairs of a round").stream(&rounds.to_string());
+            let options = Options { chunk: Some(CARRIED), ..Options::default() };
             let carried = |shard, n| {
                 let x0 = context.source.sample(n, &mut stream.at(shard), Kind::Float, context.device)?;
                 let conditions = context.conditions(n, &mut stream.stream("conditions").at(shard))?;
-                let x1 = method.solve_given(&*teacher.velocity, &conditions, &x0, &grid, Options::default())?.x;
+                let x1 = method.solve_given(teacher, &conditions, &x0, &grid, options)?.x;
                 Ok(Generated { x0, x1, labels: conditions.only()?.map(Tensor::shallow_clone) })
             };
             fill(config, folder, carried, command)
         }
         (CouplingConfig::Trajectories { .. }, Some(teacher)) => {
             let Some((store, method, grid)) = trajectories(config, folder)? else { return Ok(()) };
-            let (stream, options) =
-                (context.seed.stream("trajectories"), Options { trajectory: true, ..Options::default() });
+            let stream = context.seed.stream("trajectories");
+            let options = Options { trajectory: true, chunk: Some(CARRIED), ..Options::default() };
             let carried = |shard, n| {
                 let x0 = context.source.sample(n, &mut stream.at(shard), Kind::Float, context.device)?;
-                let solution = method.solve(&*teacher.velocity, &x0, &grid, options)?;
+                let solution = method.solve(teacher, &x0, &grid, options)?;
                 let missing = || {
                     let problem = format!("{method} keeps no trajectory; take a solver with a fixed step");
                     ProgramError::Argument { argument: "coupling.solver".into(), problem }
                 };
-                Ok(solution.trajectory.ok_or_else(missing)?.f_transpose(0, 1).map_err(strait_core::Error::from)?)
+                Ok(solution.trajectory.ok_or_else(missing)?.f_transpose(0, 1).map_err(Error::from)?)
             };
             make_shards(store.shards(), (folder, command), carried, |part, shard| store.fill_part(part, shard))?;
             info!("trajectories in {}", folder.path().join("trajectories").display());
@@ -204,6 +209,34 @@ pub(super) fn make(
     }
 }
 
+/// A teacher's field that answers until the program is asked to stop, so that a signal is not heard only after a whole shard.
+struct Watched<'a, F> {
+    field: F,
+    stop: &'a Stop,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it was asked to stop")]
+struct Asked;
+
+impl<F: VelocityField> VelocityField for Watched<'_, F> {
+    fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        if self.stop.is_asked() { Err(Error::other(Asked)) } else { self.field.velocity(x, t) }
+    }
+
+    fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+        Ok(Box::new(Watched { field: self.field.given(conditions)?, stop: self.stop }))
+    }
+
+    fn of_samples(&self, start: i64, length: i64) -> Result<Box<dyn VelocityField + '_>, Error> {
+        Ok(Box::new(Watched { field: self.field.of_samples(start, length)?, stop: self.stop }))
+    }
+
+    fn evaluations(&self) -> usize {
+        self.field.evaluations()
+    }
+}
+
 /// Makes the shards of pairs that are not there yet.
 fn fill(
     config: &Config,
@@ -235,7 +268,7 @@ fn make_shards<T>(
             return Err(interrupted());
         }
         let start = Instant::now();
-        let made = make(shard, n)?;
+        let made = make(shard, n).map_err(|error| if stop.is_asked() { interrupted() } else { error })?;
         spend(start)?;
         bar.inc(1);
         Ok(made)
