@@ -60,7 +60,7 @@ pub(super) static FAULTS: [Fault; 16] = [
     },
     Fault {
         name: "gradients of each rank alone",
-        file: "crates/strait-optim/src/multilevel.rs",
+        file: "crates/strait-optim/src/trainer.rs",
         find: "self.ranks.mean(gradient(&total, level.parameters.tensors(), Graph::Free)?)?",
         put: "gradient(&total, level.parameters.tensors(), Graph::Free)?",
         tests: TRAINING,
