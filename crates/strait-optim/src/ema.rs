@@ -1,3 +1,5 @@
+//! Moving averages of parameters.
+
 use crate::OptimError;
 use strait_autodiff::lerp;
 use strait_core::Parameters;

@@ -1,3 +1,5 @@
+//! Levels: parameters that are stepped together, with their optimizer state and their moving averages.
+
 use crate::{Ema, OptimError};
 use strait_autodiff::AdamWState;
 use strait_core::{Parameters, Seed};

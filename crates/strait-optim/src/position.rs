@@ -1,3 +1,5 @@
+//! The position of a run in its phases, which a checkpoint holds.
+
 /// Where a run stands. Together with the levels it is all the state there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Position {

@@ -12,7 +12,7 @@ impl<'a> Trainer<'a> {
     /// one sample gives does not depend on the others of its batch, the training is that of one process up to rounding.
     /// What modules drop (dropout) differs: each rank draws its own.
     ///
-    /// All ranks call `iteration`, `log`, `check_ranks` and `follow_first` in the same order.
+    /// All ranks call `iterate`, `log`, `check_ranks` and `follow_first` in the same order.
     ///
     /// # Errors
     /// `Plan` for a batch that so many ranks cannot share equally, or an objective that is over a whole batch.

@@ -1,3 +1,5 @@
+//! Terms: objectives with their weights, and their sum.
+
 use crate::OptimError;
 use strait_core::{Batch, Loss, Models, Objective};
 

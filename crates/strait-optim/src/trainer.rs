@@ -1,3 +1,5 @@
+//! The trainer: one iteration draws batches, sums the terms, takes gradients and steps the optimizer, phase by phase.
+
 use crate::share::Share;
 use crate::{Level, LevelName, OptimError, Pairing, Phase, Position, check_plan, term};
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! From a config to the objects of a run. A name is matched here, where it is built, and in its table in
-//! [`crate::config`], which says what it can do; nowhere else.
+//! From a config to the objects of a run. A name is matched in two places only: here, where its object is built, and in
+//! its table in [`crate::config`], which says what it can do.
 
 mod coupling;
 mod data;

@@ -1,4 +1,4 @@
-//! What data of one's own are trained by where nobody chooses: sizes from how many numbers a sample has, and how many samples.
+//! The default config for a user's own data: its sizes follow from the dimension and the number of samples.
 
 use super::{
     CompareConfig, Config, CouplingConfig, DataConfig, EvaluateConfig, InterpolantConfig, LevelConfig, LogConfig,

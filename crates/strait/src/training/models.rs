@@ -1,4 +1,4 @@
-//! Trained models, and a checkpoint as it was read.
+//! Trained models, as records: `TrainingRun::load` reads them from a checkpoint.
 
 use crate::ProgramError;
 use crate::build::one_step::OneStep;

@@ -1,4 +1,4 @@
-//! What a training makes of its data on the way: a picture every few minutes.
+//! A picture of samples during the training, every few minutes.
 
 use super::context::RunContext;
 use crate::ProgramError;
