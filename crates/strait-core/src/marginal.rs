@@ -1,4 +1,4 @@
-//! What the marginal of a path over many endpoints is made of.
+//! The records of the marginal of a path over many endpoints: points, conditional paths, weights and sums.
 
 use crate::{Error, Source, check_batch};
 use tch::Tensor;
@@ -66,7 +66,7 @@ fn row_shape(size: &[i64]) -> Vec<i64> {
     std::iter::once(-1).chain(size[3..].iter().copied()).collect()
 }
 
-/// The conditional paths through given points: their source points, and how fast they pass.
+/// The conditional paths through given points: their source points and their velocities there.
 #[derive(Debug)]
 pub struct ConditionalPaths {
     /// $x_0 = \varphi_t^{-1}(x_t; x_1)$, (T, K, Q, ...).

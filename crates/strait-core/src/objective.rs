@@ -13,8 +13,8 @@ pub struct Batch {
     /// For flow maps, the later of two times, (n,), of the last n pairs: each is at least the pair's `t`. The pairs before
     /// them are on the diagonal, where both times are one. None where no pair has two times.
     pub later: Option<Tensor>,
-    /// What the data points come under. The models that an objective is given are bound to them: one that evaluates the
-    /// velocity at some of the pairs takes that of those samples
+    /// The conditions of the data points. The models of an objective are bound to them. An objective that evaluates the
+    /// velocity at only some of the pairs takes the velocity of those samples
     /// ([`VelocityField::of_samples`](crate::VelocityField::of_samples)).
     pub conditions: Conditions,
 }
@@ -30,8 +30,8 @@ pub enum Sampling {
     Segments,
 }
 
-/// The models that an objective may read. Which of them learns is the optimizer's business: it pulls the loss
-/// back to the parameters of one level.
+/// The models that an objective may read. The optimizer decides which of them learns: it takes the
+/// gradient of the loss for the parameters of one level.
 #[derive(Clone, Copy)]
 pub struct Models<'a> {
     /// Level 1.
@@ -70,7 +70,7 @@ pub trait Objective {
     /// Looks at the first batch of a phase, and refuses models or settings that it could not lower.
     ///
     /// # Errors
-    /// In the implementor's words, what is in the way.
+    /// Those of the implementor.
     fn ready(&self, _models: Models<'_>, _batch: &Batch) -> Result<(), Error> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Trainable tensors by stable name, and what a module keeps beside them.
+//! Trainable tensors under stable names, and the buffers of modules.
 
 use crate::mode::Training;
 use crate::{Draws, Error, Mode, Seed};

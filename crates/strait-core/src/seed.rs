@@ -1,4 +1,4 @@
-//! Seeds: one for a run, from which every stream of random numbers derives by name.
+//! Seeds: a run has one seed, and every stream of random numbers derives from it by its name.
 
 use crate::Error;
 use strait_autodiff as draw;

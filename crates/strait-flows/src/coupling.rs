@@ -1,4 +1,4 @@
-//! Coupling layers: one half of the channels is transformed, with numbers that a network makes of the other half.
+//! Coupling layers: one half of the channels is transformed, with parameters that a network computes from the other half.
 
 mod affine;
 mod channels;

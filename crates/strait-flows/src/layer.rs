@@ -1,4 +1,4 @@
-//! What a layer of a flow is beyond a bijection, and the checks at its door.
+//! The trait of a flow's layer, beyond `Bijection`, and the checks of its inputs.
 
 use crate::FlowError;
 use crate::backward::{BackwardRequest, BackwardStep, reversible_backward_whole};

@@ -1,4 +1,4 @@
-//! The tail of an affine coupling in a single pass over memory, on the CPU.
+//! The map of an affine coupling layer, after its network, in a single pass over memory, on the CPU.
 
 use crate::ffi;
 use crate::serves::{GREATEST_BOUND, check_bound, serves};

@@ -1,4 +1,4 @@
-//! Affine paths in a single pass, on the CPU: the curves themselves, and the marginal field of many.
+//! Affine paths in a single pass, on the CPU: the curves themselves, and the marginal field over many endpoints.
 
 use crate::marginal_field::check_points;
 use crate::serves::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, understood};

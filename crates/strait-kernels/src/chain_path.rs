@@ -1,4 +1,4 @@
-//! Paths through a chain of bijections in a single pass, on the CPU: the marginal field of many.
+//! Paths through a chain of bijections in a single pass, on the CPU: the marginal field over many endpoints.
 
 use crate::marginal_field::check_points;
 use crate::serves::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, understood};

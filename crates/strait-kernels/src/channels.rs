@@ -1,4 +1,4 @@
-//! Maps of channels that are small beside what it costs to call libtorch for each of their operations.
+//! Linear maps of the channels, for tensors so small that the calls of libtorch's operations would cost more than the arithmetic.
 
 use crate::ffi;
 use crate::serves::serves;

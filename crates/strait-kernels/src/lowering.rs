@@ -1,4 +1,4 @@
-//! How a bijection is given to a kernel.
+//! How a bijection is lowered: the stages by which it is passed to a kernel.
 
 use crate::Stage;
 use std::any::Any;

@@ -1,4 +1,4 @@
-//! The jet of a whole perceptron in one call each way, on the CPU.
+//! The jet of a whole perceptron, in one call forward and one call backward, on the CPU.
 
 use crate::ffi;
 use crate::serves::understood;

@@ -1,4 +1,4 @@
-//! Nonlinearities in single passes over memory, on the CPU. Elsewhere they are libtorch's operations.
+//! Nonlinearities in single passes over memory, on the CPU. On other devices libtorch's operations are used.
 
 use crate::ffi;
 use crate::serves::{serves, understood};

@@ -1,4 +1,4 @@
-//! Where the native kernels are used.
+//! The conditions under which a native kernel is used: device, number type, size, and not inside a JVP.
 
 use strait_autodiff::{AutodiffError, inside_jvp};
 use tch::{Device, Kind, Tensor};

@@ -1,4 +1,4 @@
-//! Kernels against the same maps made of libtorch's operations.
+//! Kernels against the same maps with libtorch's operations.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! The kernel of a perceptron's jet against the same made of libtorch's operations, layer by layer.
+//! The kernel of a perceptron's jet against the same with libtorch's operations, layer by layer.
 
 mod common;
 
