@@ -1,8 +1,8 @@
 //! Taylor mode: a tensor with its first two derivatives along one scalar, usually t.
 //!
-//! For a function of the operations below, a jet has three advantages over a JVP. It is cheaper, because there is no dual
-//! level to enter or leave and one pass gives all orders. It has the second derivative, which libtorch's single forward level
-//! cannot give. All of it can be differentiated in reverse mode.
+//! For a function of the operations below, a jet has three advantages over a JVP. It is cheaper, because there is no
+//! dual level to enter or leave and one pass gives all orders. It has the second derivative, which libtorch's single
+//! forward level cannot give. All of it can be differentiated in reverse mode.
 
 use std::convert::Infallible;
 use tch::Tensor;

@@ -100,8 +100,9 @@ pub trait Bijection {
         Ok(None)
     }
 
-    /// Answers a question that this crate does not know, such as how this map is lowered to a kernel. The type of the question
-    /// says what is asked, and the question stores the answer. A question of an unknown type is left unchanged.
+    /// Answers a question that this crate does not know, such as how this map is lowered to a kernel. The type of the
+    /// question says what is asked, and the question stores the answer. A question of an unknown type is left
+    /// unchanged.
     ///
     /// # Errors
     /// Those of the answer.

@@ -12,11 +12,11 @@ pub enum ConditionKind {
     Vector(i64),
 }
 
-/// The conditions of the samples of a batch: named tensors with one row for each sample, such as class labels, vectors or
-/// images; and the samples for which they are dropped, which are generated without a condition.
+/// The conditions of the samples of a batch: named tensors with one row for each sample, such as class labels, vectors
+/// or images; and the samples for which they are dropped, which are generated without a condition.
 ///
-/// They stay with their samples: from a data set through its coupling, by `Pairs::target_rows`, to the model that is bound to
-/// them ([`VelocityField::given`](crate::VelocityField::given)), and through every solver that splits a batch.
+/// They stay with their samples: from a data set through its coupling, by `Pairs::target_rows`, to the model that is
+/// bound to them ([`VelocityField::given`](crate::VelocityField::given)), and through every solver that splits a batch.
 ///
 /// ```
 /// use strait_core::Conditions;

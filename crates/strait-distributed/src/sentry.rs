@@ -1,8 +1,8 @@
 //! How ranks ask each other about their state when a wait fails.
 //!
-//! c10d reports that a connection broke, but not which rank caused it. So each rank has a thread that answers one question: how
-//! many steps it has taken, and whether it is leaving. Its address is known to all ranks from the start. A process that has ended
-//! refuses the connection; a process that is stopped accepts it and does not answer.
+//! c10d reports that a connection broke, but not which rank caused it. So each rank has a thread that answers one
+//! question: how many steps it has taken, and whether it is leaving. Its address is known to all ranks from the start.
+//! A process that has ended refuses the connection; a process that is stopped accepts it and does not answer.
 
 use crate::Loss;
 use std::collections::BTreeSet;

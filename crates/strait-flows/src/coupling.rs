@@ -1,4 +1,5 @@
-//! Coupling layers: one half of the channels is transformed, with parameters that a network computes from the other half.
+//! Coupling layers: one half of the channels is transformed, with parameters that a network computes from the other
+//! half.
 
 mod affine;
 mod channels;

@@ -1,5 +1,5 @@
-//! Calls of the kernels of `strait-kernels`. Without the feature `kernels` each returns None, and the caller uses libtorch's
-//! operations.
+//! Calls of the kernels of `strait-kernels`. Without the feature `kernels` each returns None, and the caller uses
+//! libtorch's operations.
 
 #[cfg(not(feature = "kernels"))]
 pub(crate) use none::*;

@@ -1,9 +1,9 @@
 //! Gradients whose memory does not grow with depth: activations are computed again, layer by layer, from the output.
 //!
 //! A flow is invertible, so its output determines all of its activations. [`pull_back`] runs the flow without a graph
-//! and takes the loss at its output. It then goes back layer by layer: it inverts the layer to get its input, builds the graph
-//! of that one layer, and carries the cotangents back through it (Gomez and others, arXiv 1707.04585). [`Memory`]
-//! switches between this and ordinary autograd; both give the same gradients.
+//! and takes the loss at its output. It then goes back layer by layer: it inverts the layer to get its input, builds
+//! the graph of that one layer, and carries the cotangents back through it (Gomez and others, arXiv 1707.04585).
+//! [`Memory`] switches between this and ordinary autograd; both give the same gradients.
 //!
 //! It also works for derivatives along a direction: the pair $(x, \dot x)$ is itself carried through each layer, by
 //! forward mode, and back through its inverse.

@@ -1,7 +1,7 @@
 //! Flows that other libraries have trained, loaded from safetensors files: equal log-densities.
 //!
-//! One file has maps that our layers can represent, and the other has maps that they cannot. `fixtures/make.py` wrote the files,
-//! with normflows 1.7.3 and zuko 1.6.0, in double precision.
+//! One file has maps that our layers can represent, and the other has maps that they cannot. `fixtures/make.py` wrote
+//! the files, with normflows 1.7.3 and zuko 1.6.0, in double precision.
 
 use std::fmt;
 use std::path::Path;

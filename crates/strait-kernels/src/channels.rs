@@ -1,4 +1,5 @@
-//! Linear maps of the channels, for tensors so small that the calls of libtorch's operations would cost more than the arithmetic.
+//! Linear maps of the channels, for tensors so small that the calls of libtorch's operations would cost more than the
+//! arithmetic.
 
 use crate::ffi;
 use crate::serves::serves;

@@ -1,4 +1,4 @@
-//! Integration to a tolerance: steps that are tried, kept or rejected, and made longer or shorter.
+//! Adaptive integration to a tolerance: steps are accepted or rejected, and their size is adapted.
 
 use crate::OdeError;
 use crate::control::{Control, Controller};

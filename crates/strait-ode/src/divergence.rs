@@ -1,4 +1,4 @@
-//! The divergence of a field, exactly or by random probes.
+//! The divergence of a field, exactly or by Hutchinson's estimator.
 
 use strait_autodiff::{Graph, jvp, vjp};
 use strait_core::{Draws, Error, VelocityField};

@@ -1,4 +1,4 @@
-//! The step of a flow map: what an ODE solver approximates, learned.
+//! The step of a flow map: one evaluation in place of an ODE solver's steps.
 
 use strait_core::{Error, Stepper, VelocityField, check_batch, check_same};
 use tch::Tensor;

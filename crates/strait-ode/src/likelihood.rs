@@ -1,4 +1,4 @@
-//! Log-densities along a flow, returned together with where it leads.
+//! Log-densities along a flow, returned with the endpoint of the trajectory.
 
 use crate::divergence::{Directions, Divergence, Mode};
 use crate::{Method, OdeError, Options, RowField, Rows, Solution, TimeGrid};

@@ -1,4 +1,4 @@
-//! Linear multistep rules: order from evaluations that were already made.
+//! Linear multistep methods: they reuse earlier evaluations for a higher order.
 
 use crate::scratch::Scratch;
 use strait_core::{Error, Stepper, VelocityField};

@@ -1,4 +1,4 @@
-//! Tensors that belong to the samples of a batch, and fields that read them.
+//! Tensors with one row for each sample of a batch (conditions, probes), and fields that read them.
 
 use strait_core::{Conditions, Error, VelocityField};
 use tch::Tensor;

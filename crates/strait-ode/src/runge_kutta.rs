@@ -1,4 +1,4 @@
-//! Explicit Runge-Kutta rules with a fixed step.
+//! Explicit Runge-Kutta methods with a fixed step.
 
 use crate::scratch::Scratch;
 use strait_core::{Error, Stepper, VelocityField};

@@ -1,4 +1,4 @@
-//! A grid of times made for one field and one count of evaluations.
+//! The search for a grid of times, for one field and one number of evaluations.
 
 use crate::{DormandPrince, Method, OdeError, Options, TimeGrid, solve};
 use strait_core::{VelocityField, sum_per_sample};

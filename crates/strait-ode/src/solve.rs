@@ -1,4 +1,4 @@
-//! Whole trajectories: a batch, in parts that fit into memory, carried over a grid of times.
+//! Whole trajectories: the integration of a batch over a grid of times, in parts that fit into memory.
 
 use crate::rows::{RowField, Rows};
 use crate::scratch::copy;

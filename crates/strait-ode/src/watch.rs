@@ -1,5 +1,4 @@
-//! A field bound to the rows of its samples. It counts its evaluations, and looks for values that are not finite where
-//! that was asked for.
+//! A field bound to the rows of its samples. It counts its evaluations and, if asked, looks for non-finite values.
 
 use crate::rows::{RowField, Rows};
 use std::cell::Cell;

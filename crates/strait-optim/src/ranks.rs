@@ -1,4 +1,4 @@
-//! A training that several processes share.
+//! The part of the trainer for several ranks: equal shares, averaged gradients, checks that ranks agree.
 
 use crate::share::Share;
 use crate::{Level, OptimError, PairedOver, Position, Trainer};

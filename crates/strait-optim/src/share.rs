@@ -1,4 +1,4 @@
-//! What one of several ranks sees of a batch.
+//! The share of a batch that one of several ranks sees.
 
 use crate::{LevelPlan, OptimError, term};
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! The objectives of flow maps: values, gradients, where gradients are stopped, and where the map of a field rests.
+//! The objectives of flow maps: values, gradients, where gradients are stopped, and the fixed point at the exact map of
+//! a field.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! The objectives, their sums and their refusals, where their values are known.
+//! The objectives with known values, their sums, and the batches that they refuse.
 
 mod common;
 

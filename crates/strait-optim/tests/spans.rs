@@ -1,4 +1,4 @@
-//! What flow maps are trained on: batches of two times and of segments, and what is refused of them.
+//! The batches of flow maps: two times for each pair, or segments of trajectories; and the plans that are refused.
 
 mod common;
 

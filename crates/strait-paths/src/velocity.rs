@@ -1,4 +1,4 @@
-//! The one place where a path that is only known as a function of t is differentiated in t.
+//! Derivatives in t of a path that is only known as a function of t: the one place that calls a JVP in t.
 
 use strait_autodiff::{Dual, Jet, Order, jvp, time_derivative};
 use strait_core::{Bijection, Condition, Error, Moving, PathCurve, PathSample, TimeFunction, per_sample};

@@ -4,8 +4,8 @@ use crate::config::CouplingConfig;
 use strait_core::Coupling;
 use strait_transport::{ConditionalOt, ExactOt, Independent};
 
-/// The coupling of points that are drawn for a batch. Under `reflow` and `trajectories` it is that of the first teacher; for pairs that
-/// are made before the training, it is the closest coupling of a batch.
+/// The coupling of points that are drawn for a batch. Under `reflow` and `trajectories` it is that of the first
+/// teacher; for pairs that are made before the training, it is the closest coupling of a batch.
 pub fn coupling(config: &CouplingConfig) -> Box<dyn Coupling + Send> {
     match config {
         CouplingConfig::Reflow { teacher: Some(teacher), .. } => coupling(&teacher.coupling),

@@ -6,8 +6,8 @@ use crate::config::{Config, DataConfig, UnitsConfig, default_for_data};
 use std::path::Path;
 use strait_data::{Arrays, Scaling, inspect};
 
-/// The config for a file of samples where the user names none: [`default_for_data`] for the shape and the number of its samples,
-/// in the units that [`inspect`] proposes.
+/// The config for a file of samples where the user names none: [`default_for_data`] for the shape and the number of its
+/// samples, in the units that [`inspect`] proposes.
 ///
 /// # Errors
 /// Those of the file.

@@ -1,5 +1,5 @@
-//! One training, from its first step to its last: the run itself, its linear baseline, or a teacher. It resumes from its
-//! newest whole checkpoint, and loads its models from there.
+//! One training, from its first step to its last: the run itself, its linear baseline, or a teacher. It resumes from
+//! its newest whole checkpoint, and loads its models from there.
 
 use super::context::RunContext;
 use super::gaussian;
