@@ -6,7 +6,8 @@ use super::{
 };
 use strait_optim::{Decay, LevelName, Spans, Times};
 
-/// Up to this dimension minibatches are paired by optimal transport: above, the pairs of a batch are little nearer than any.
+/// Up to this dimension minibatches are paired by optimal transport; above it, optimal pairs are hardly nearer than
+/// random ones.
 const PAIRED: i64 = 32;
 /// A file is split at most to this share of its rows for training.
 const TRAINED: f64 = 0.7;

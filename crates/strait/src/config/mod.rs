@@ -1,6 +1,6 @@
-//! A run's settings, as plain records. What a TOML file may say is exactly what these say.
+//! A run's settings, as plain records: the keys of a TOML file are exactly their fields.
 //!
-//! What there is to know of a name without building it stands in one table each: [`FAMILIES`], [`VELOCITIES`],
+//! What a name can do, without building it, is a row of one of these tables: [`FAMILIES`], [`VELOCITIES`],
 //! [`DATASETS`], [`COUPLINGS`], [`OBJECTIVES`].
 
 mod check;

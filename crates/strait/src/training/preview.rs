@@ -24,7 +24,7 @@ pub(super) struct Preview<'a> {
     method: Method,
     grid: TimeGrid,
     x0: Tensor,
-    /// What these are carried under, as training points are.
+    /// The conditions of these, as for training points.
     conditions: Conditions,
     last: Instant,
 }
