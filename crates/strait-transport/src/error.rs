@@ -1,4 +1,4 @@
-//! What can be wrong with points, with their costs and with what is stored of them.
+//! The errors of points, of costs, and of stored pairs.
 
 use std::fmt;
 use std::path::PathBuf;

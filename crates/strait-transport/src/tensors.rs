@@ -1,4 +1,4 @@
-//! The one place where tensors become arrays and arrays tensors.
+//! Conversions between tensors and arrays.
 
 use crate::distances::Distances;
 use ndarray::Array2;

@@ -1,4 +1,4 @@
-//! Trajectories of a flow that are kept: what a flow map is trained on by regression.
+//! Stored trajectories of a flow, on which a flow map is trained by regression.
 
 use crate::error::PairsError;
 use crate::reflow::{StoredPairs, file_error};

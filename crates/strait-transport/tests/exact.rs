@@ -1,4 +1,4 @@
-//! The assignment solver against sums in whole numbers: any finite costs, and certificates that do not round.
+//! The assignment solver against sums in integers: any finite costs, and certificates that do not round.
 
 use ndarray::{Array2, array};
 use num_bigint::BigInt;

@@ -1,4 +1,4 @@
-//! A training is of its own settings and data, whole or said not to be.
+//! Provenance: a run with changed settings or data is refused, and an unfinished training is reported as such.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Flow maps in the program: what they are followed by, and how they stand beside other methods.
+//! Flow maps in the program: the choice of their solver, and comparisons with other methods.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Hostile inputs: each is refused in one line before anything is written, with exit code 2. A new one is a line of a table.
+//! Hostile inputs: each is refused in one line before anything is written, with exit code 2. To add one, add a line to
+//! the table.
 
 mod common;
 

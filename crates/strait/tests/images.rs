@@ -1,4 +1,4 @@
-//! Runs on images, from files of their sets' forms that are made here.
+//! Runs on images, from synthetic files in the formats of the real data sets.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Faults of process groups: what the ranks have together, and whom they name.
+//! Faults of process groups: shared values, and the rank that an error names.
 
 use super::fault::{Fault, Tests};
 

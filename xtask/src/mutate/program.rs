@@ -1,4 +1,4 @@
-//! Faults of the program: what a run is told, trained on and measured with.
+//! Faults of the program: the settings, the training data and the measurements of a run.
 
 use super::fault::{Fault, Tests};
 

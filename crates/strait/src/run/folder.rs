@@ -212,7 +212,7 @@ impl RunFolder {
         }
     }
 
-    /// A record that can be made anew: None also where it is damaged.
+    /// A record that can be computed again: None also where it is damaged.
     pub fn read_cached<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.read_json(name).unwrap_or_else(|error| {
             warn!("{error}");
