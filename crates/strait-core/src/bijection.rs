@@ -90,9 +90,9 @@ pub trait Bijection {
     /// As `forward`.
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error>;
 
-    /// The image under `forward` of a point that moves, in the course of a time that moves: $f(x(s); c, t(s))$ with its
-    /// derivatives in s, as many as x and t have, and exact. None where an implementor has no closed form for them; the
-    /// map is then differentiated from outside.
+    /// The jet of the image under `forward`, for a point and a time that are jets along one scalar s: $f(x(s); c,
+    /// t(s))$ with its exact derivatives in s, as many as x and t have. None where an implementor has no closed form
+    /// for them; the caller then differentiates the map.
     ///
     /// # Errors
     /// As `forward`.

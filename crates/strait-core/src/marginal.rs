@@ -88,13 +88,13 @@ impl ConditionalPaths {
     }
 }
 
-/// The marginal of a path over K endpoints at points (T, Q, ...), with what it takes to join it with the marginal over
-/// other endpoints.
+/// The marginal of a path over K endpoints at points (T, Q, ...), with the sums that are needed to combine it with the
+/// marginal over other endpoints.
 #[derive(Debug)]
 pub struct Marginal {
     /// $\sum_j w_j u_j / \sum_j w_j$, (T, Q, ...).
     pub velocity: Tensor,
-    /// $\log \sum_j w_j$, (T, Q): the log-density of $p_t$, and $\log K$.
+    /// $\log \sum_j w_j$, (T, Q): the log-density of $p_t$ plus $\log K$.
     pub log_weight: Tensor,
     /// $\log \sum_j w_j^2$, (T, Q).
     pub log_square: Tensor,

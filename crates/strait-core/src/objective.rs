@@ -67,7 +67,7 @@ pub trait Objective {
     /// Those of the models.
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error>;
 
-    /// Looks at the first batch of a phase, and refuses models or settings that it could not lower.
+    /// Checks the first batch of a phase, and refuses models or settings that do not fit the objective.
     ///
     /// # Errors
     /// Those of the implementor.
@@ -78,24 +78,25 @@ pub trait Objective {
     /// Its name, for the log.
     fn name(&self) -> &'static str;
 
-    /// How many times it wants for so many pairs: one for each, unless pairs share theirs.
+    /// How many times it needs for this number of pairs: one for each, unless pairs share times.
     fn times(&self, pairs: i64) -> i64 {
         pairs
     }
 
-    /// The first pairs of a batch that every rank holds when ranks share one, of which its value over the others is made; it
-    /// is a mean over the others, or over the times that they share. All pairs: its batches cannot be shared.
+    /// The number of pairs at the start of a batch that every rank needs when ranks share the batch (such as
+    /// candidates). The value is then a mean over the other pairs, or over their shared times. If all pairs are needed,
+    /// ranks cannot share a batch.
     fn common(&self, _pairs: i64) -> i64 {
         0
     }
 
-    /// What its batches are made of.
+    /// The kind of its batches.
     fn sampling(&self) -> Sampling {
         Sampling::Times
     }
 
-    /// Whether it rests on the exact marginal field (Proposition 1), which is that of pairs whose two points are
-    /// independent. Whoever trains by it makes sure that they are.
+    /// Whether it uses the exact marginal field (Proposition 1), which is valid only for pairs whose two points are
+    /// independent. The trainer checks that they are.
     fn needs_independent_pairs(&self) -> bool {
         false
     }

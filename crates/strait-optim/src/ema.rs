@@ -17,7 +17,7 @@ pub struct Ema {
 }
 
 impl Ema {
-    /// From the parameters as they stand.
+    /// From the present parameters.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.

@@ -57,7 +57,7 @@ pub(crate) fn push<F: Bijection>(flow: &F, x: &Jet, context: Option<&Tensor>, t:
     taylor(image, &t.value().zeros_like(), order)
 }
 
-/// The polynomial in s that a jet stands for.
+/// The polynomial in s that a jet represents.
 fn along(jet: &Jet, s: &Tensor) -> Tensor {
     match jet.order() {
         Order::Value => jet.value().shallow_clone(),

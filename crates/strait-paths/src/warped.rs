@@ -6,7 +6,7 @@ use strait_core::{
 };
 use tch::Tensor;
 
-/// A path seen through a map of space that moves with time and does not know the data point:
+/// A path through a map of space that depends on time and not on the data point:
 ///
 /// $$ x_t = \Psi_t(z_t), \qquad z_t = \text{the base path}, \qquad \Psi_0 = \Psi_1 = \mathrm{id} $$
 ///
