@@ -27,7 +27,7 @@ pub(crate) enum Word {
     Found(String),
 }
 
-/// What a rank says of itself.
+/// A rank's answer about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The operations that it has begun.
@@ -49,7 +49,7 @@ pub(crate) struct Sentry {
     state: Arc<State>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    /// By which it is known: an address may be another process's by the time it is asked.
+    /// A token that identifies it, because its address may belong to another process later.
     pub(crate) token: String,
 }
 
@@ -84,7 +84,7 @@ impl Sentry {
         self.state.operations.load(SeqCst)
     }
 
-    /// Says from now on why this rank leaves. What was said first stands.
+    /// Sets the reason why this rank leaves. Only the first call counts.
     pub(crate) fn say(&self, word: Word) {
         locked(&self.state.word).get_or_insert(word);
     }

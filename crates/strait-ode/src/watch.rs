@@ -44,7 +44,7 @@ impl<'a> Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Counts an evaluation at a time, and looks at what it gave.
+    /// Counts an evaluation at a time, and checks its result.
     fn seen(&self, velocity: Tensor, t: &Tensor) -> Result<Tensor, Error> {
         self.calls.set(self.calls.get() + self.field.evaluations());
         if self.check

@@ -40,8 +40,8 @@ pub fn taylor(f: impl FnOnce(&Tensor) -> Result<Tensor, Error>, t: &Tensor, orde
     })
 }
 
-/// The image under a bijection of a point x(s), in the course of a time t(s), with its derivatives in s at 0: in closed
-/// form where the bijection has one, else as `taylor`, along the polynomials that the two jets stand for.
+/// The jet of the image under a bijection of a point x(s) and a time t(s), at s = 0: in closed
+/// form where the bijection has one, else as `taylor`, along the polynomials that the two jets represent.
 pub(crate) fn push<F: Bijection>(flow: &F, x: &Jet, context: Option<&Tensor>, t: &Jet) -> Result<Jet, Error> {
     let order = Jet::order_of([x, t]);
     if order == Order::Value {
