@@ -1,6 +1,6 @@
-//! What an exact minibatch assignment costs: points in the plane and in 3,072 dimensions, one thread.
+//! The cost of an exact minibatch assignment: points in the plane and in 3,072 dimensions, one thread.
 //!
-//! `benches/peers/assignment.py` sets the same beside POT and SciPy.
+//! `benches/peers/assignment.py` compares the same with POT and SciPy.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ndarray::Array2;

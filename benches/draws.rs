@@ -1,4 +1,4 @@
-//! A million numbers, drawn by row, beside libtorch's own generator on the same thread.
+//! The cost of a million random numbers, drawn by row, beside libtorch's own generator on the same thread.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;

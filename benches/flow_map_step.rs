@@ -1,4 +1,5 @@
-//! What a training step of a flow map costs, counted in flow-matching steps of the same network, in turns on one thread.
+//! The cost of a training step of a flow map, counted in flow-matching steps of the same network, in turns on one
+//! thread.
 //!
 //! `cargo bench -p strait-benches --bench flow_map_step`: a 3x64 MLP of two times, 512 pairs, gradients clipped. Prints the
 //! median and range over the rounds; and, with `STRAIT_PYTHON` naming a Python that has JAX, the ratio to the same step

@@ -1,4 +1,4 @@
-//! What a log-determinant costs, by layer and size; what a step of training costs, by depth; what a derivative in t costs.
+//! The cost of a log-determinant, by layer and size; of a training step, by depth; and of a derivative in t.
 //!
 //! `cargo bench -p strait-benches --bench flows`. One thread, float32.
 

@@ -1,4 +1,4 @@
-//! Trainers whose iterations are timed, and what they are made of.
+//! The trainers whose iterations are timed, and their models.
 
 use std::time::Instant;
 use strait_core::{Interpolant, Objective, Parameters, Seed};

@@ -1,4 +1,4 @@
-//! A peer in Python that works on request, and the words for what was timed beside it.
+//! A peer in Python that works on request, and the output of the ratios to it.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};

@@ -1,4 +1,4 @@
-//! What sampling costs: 100 Euler steps through a 3x64 MLP, on one thread.
+//! The cost of sampling: 100 Euler steps through a 3x64 MLP, on one thread.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;

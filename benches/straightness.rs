@@ -1,4 +1,4 @@
-//! What the exact field and the straightness objective cost, counted in velocity steps.
+//! The cost of the exact field and of the straightness objective, counted in velocity steps.
 //!
 //! `cargo bench -p strait-benches --bench straightness`. One thread. A velocity step is an iteration of the optimizer on the
 //! flow-matching loss of a 3x64 MLP over 256 pairs; a straightness step is an iteration on the straightness of a path over 128

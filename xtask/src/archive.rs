@@ -1,6 +1,7 @@
 //! Reading a zip archive: as much of the format as wheels use, which is neither zip64 nor encryption.
 //!
-//! The archives are checked by sha256 before they are read; what is malformed all the same is an error and no panic.
+//! The archives are checked by sha256 before they are read; an archive that is malformed nevertheless is an error, not
+//! a panic.
 
 use std::fs::File;
 use std::io::{self, BufReader, Error, ErrorKind, Read, Seek, SeekFrom};

@@ -1,4 +1,5 @@
-//! The Python package beside the crates: an interpreter with what its tests need, made by the user's own pip.
+//! A Python interpreter for the tests of the Python package, with the packages that they need, made by the user's own
+//! pip.
 
 use std::env;
 use std::ffi::OsString;

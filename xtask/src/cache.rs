@@ -1,4 +1,4 @@
-//! The per-user cache: one folder, one lock a thing, and folders that appear whole or not at all.
+//! The per-user cache: one folder, one lock for each entry, and folders that are complete or absent.
 
 use std::env;
 use std::ffi::OsString;

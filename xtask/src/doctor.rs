@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what was found, what is missing, and the one command that mends it. It changes nothing.
+//! `cargo xtask doctor`: what was found, what is missing, and the command that fixes it. It changes nothing.
 
 use std::env;
 use std::path::{Path, PathBuf};

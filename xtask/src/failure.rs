@@ -1,4 +1,4 @@
-//! What can go wrong, each in one line that names the thing and the remedy.
+//! The errors: each is one line that names the cause and how to fix it.
 
 use std::fmt;
 use std::io;

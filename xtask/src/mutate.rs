@@ -1,5 +1,5 @@
-//! The mutation check: faults that such libraries have had are put into the source, one at a time, and the tests that
-//! are there for them must fail.
+//! The mutation check: faults that such libraries have had are put into the source, one at a time, and the tests
+//! for them must fail.
 //!
 //! It works on a copy of the workspace in a temporary folder, which shares the target folder, so that only what a
 //! fault touches is built again. A fault is *caught* when it builds and a test of its suite fails or crashes, *missed* when

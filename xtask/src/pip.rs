@@ -1,7 +1,7 @@
-//! Fetching pinned wheels through the user's pip, going on where a broken download stopped.
+//! Fetching pinned wheels through the user's pip; an interrupted download is resumed.
 //!
 //! `fetch.py` reads over pip's own session: whatever index, mirror, proxy or certificate the user gave to pip is used.
-//! Where a pip is built so differently that this does not work, plain `pip download` is called instead.
+//! If this does not work with the installed pip, plain `pip download` is called instead.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};

@@ -1,4 +1,5 @@
-//! Running the program `strait`: libtorch and data are brought first, signals reach it once, its exit code is ours.
+//! Running the program `strait`: libtorch and data are fetched first, each signal reaches it once, and its exit code is
+//! returned.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};

@@ -1,4 +1,4 @@
-//! What a developer runs: tests, benches, documentation, and all that must hold before a change goes in.
+//! The commands of a developer: tests, benches, documentation, and the checks that a change must pass.
 
 use std::ffi::OsString;
 use std::process::Command;

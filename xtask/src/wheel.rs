@@ -1,4 +1,4 @@
-//! A pinned wheel: its file name says what to ask pip for, its sha256 says whether it came.
+//! A pinned wheel: its file name gives the version to ask pip for, and its sha256 checks the file.
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! This clone: its root, its target folder, and cargo called in it.
+//! This clone: its root, its target folder, and calls of cargo in it.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The documents hold together: each link leads to a file and a heading that is there, and each page is in the summary.
+//! The documents: each link leads to an existing file and heading, and each page is in the summary.
 
 use std::collections::BTreeSet;
 use std::fs;

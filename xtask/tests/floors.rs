@@ -1,4 +1,5 @@
-//! The floors of the house: a crate imports from lower floors only, and no two crates import each other by the back door.
+//! The floors of the workspace: a crate imports from lower floors only, and no two crates import each other by the back
+//! door.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Each published crate is whole by itself: what a registry asks for is there, its sources reach for no file outside of it, and
-//! its front page has an example to begin with.
+//! Each published crate is complete by itself: it has the fields that a registry requires, its sources use no file
+//! outside of it, and its README has an example.
 
 use std::collections::BTreeSet;
 use std::fs;

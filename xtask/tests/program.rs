@@ -1,4 +1,4 @@
-//! What `cargo xtask train` promises to the program and to whoever calls it, with a shell script in place of cargo.
+//! The interface of `cargo xtask train` to the program and to its caller, with a shell script in place of cargo.
 #![cfg(unix)]
 
 use std::fs;

@@ -1,5 +1,5 @@
-//! What the sources may name: the program's stages import in one direction, no files import each other in a circle, C++
-//! stands in few crates, and nothing is written twice.
+//! Rules for imports: the program's stages import in one direction, no files import each other in a circle, C++
+//! is only in a few crates, and no code is written twice.
 
 mod sources;
 

@@ -1,10 +1,10 @@
-//! Random tensors as pure functions of a seed of 64 bits and of each number's place, by Philox4x32-10 (Salmon, Moraes, Dror
-//! and Shaw, SC 2011): no generator is shared, so no draw can shift another, and the first n rows of a draw are those of
-//! any longer one. Number g of a tensor, counted row by row, is made of block g / 4 of the generator in single precision
-//! and of block g / 2 in double; the key is the seed, the counter the number of the block.
+//! Random tensors as pure functions of a seed of 64 bits and of each number's index, by Philox4x32-10 (Salmon, Moraes,
+//! Dror and Shaw, SC 2011). No generator is shared, so no draw can change another, and the first n rows of a draw are
+//! those of any longer one. Number g of a tensor, counted row by row, comes from block g / 4 of the generator in single
+//! precision and from block g / 2 in double precision. The key is the seed, and the counter is the number of the block.
 //!
-//! The same numbers come out on every processor. On another device uniform numbers are the same to the bit, and normal
-//! ones to the rounding of its logarithm, sine and cosine.
+//! The numbers are the same on every processor. On another device uniform numbers are the same to the bit, and normal
+//! numbers to the rounding of the device's logarithm, sine and cosine.
 
 use crate::{AutodiffError, ffi};
 use std::ptr;

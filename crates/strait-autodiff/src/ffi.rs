@@ -1,4 +1,4 @@
-//! The boundary to C++: the few conversions that every caller of native functions over tensors needs.
+//! The boundary to C++: the conversions that every caller of native functions on tensors needs.
 //!
 //! A `*mut Tensor` on the C++ side is tch's `C_tensor`: both name an `at::Tensor` on the heap. A native function returns
 //! null, or an error text from `strdup` (`guarded` of `native/common.h`), and no C++ exception crosses.

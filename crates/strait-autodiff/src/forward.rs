@@ -1,4 +1,4 @@
-//! Forward mode: one pass pushes a tangent through a function.
+//! Forward mode: one pass carries a tangent through a function.
 
 use crate::{AutodiffError, Graph, check_tangents_differentiable, ffi, vjp};
 use std::any::Any;

@@ -1,8 +1,8 @@
 //! Taylor mode: a tensor with its first two derivatives along one scalar, usually t.
 //!
-//! Where a function is made of the operations below, its jet is cheaper than a JVP (nothing to enter or leave, one
-//! pass for all orders), it has the second derivative, which libtorch's single forward level cannot give, and all
-//! of it can be differentiated in reverse.
+//! For a function of the operations below, a jet has three advantages over a JVP. It is cheaper, because there is no
+//! dual level to enter or leave and one pass gives all orders. It has the second derivative, which libtorch's single
+//! forward level cannot give. All of it can be differentiated in reverse mode.
 
 use std::convert::Infallible;
 use tch::Tensor;
@@ -20,7 +20,7 @@ pub enum Order {
 
 /// A tensor with its derivatives along one scalar. A derivative that is absent is zero.
 ///
-/// What is made of several has the lowest of the orders of those that move: a constant has any.
+/// A combination of several jets has the lowest of their orders; a constant fits any order.
 ///
 /// ```
 /// use strait_autodiff::{Jet, Order};
@@ -68,7 +68,7 @@ fn spread(d: Option<Tensor>, value: &Tensor) -> Option<Tensor> {
 }
 
 impl Jet {
-    /// Something that does not move.
+    /// A constant.
     pub fn constant(value: &Tensor) -> Self {
         Self { order: None, value: value.shallow_clone(), first: None, second: None }
     }
@@ -120,7 +120,7 @@ impl Jet {
         self.order.unwrap_or(Order::Value)
     }
 
-    /// The order of what is made of these: the lowest of those that move.
+    /// The order of a combination of these: the lowest order of those that are not constant.
     ///
     /// ```
     /// use strait_autodiff::{Jet, Order};

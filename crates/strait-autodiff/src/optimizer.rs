@@ -1,4 +1,4 @@
-//! Fused optimizer kernels. Their state is plain tensors in the caller's hands.
+//! Fused optimizer kernels. Their state is plain tensors that the caller owns.
 
 use crate::{AutodiffError, ffi};
 use std::ptr;

@@ -1,4 +1,4 @@
-//! Reverse mode: one pass pulls a cotangent back through a recorded graph.
+//! Reverse mode: one pass carries a cotangent back through a recorded graph.
 
 use crate::{AutodiffError, ffi};
 use std::ffi::CStr;

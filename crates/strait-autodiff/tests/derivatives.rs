@@ -1,4 +1,4 @@
-//! Every derivative against float64 differences, and against each other.
+//! Every derivative against finite differences in float64, and against the other modes.
 
 use strait_autodiff::{
     AdamW, AdamWState, AutodiffError, Graph, Jet, Order, clip, gradient, jvp, lerp, normal, time_derivative, uniform,

@@ -1,5 +1,5 @@
-//! Gradients of tangents through operations whose second derivatives libtorch gets wrong: refused by name, and by forward
-//! over reverse right or refused.
+//! Gradients of tangents through operations whose second derivatives are wrong in libtorch. They are refused by name;
+//! forward over reverse mode is right or refused.
 
 use strait_autodiff::{AutodiffError, Graph, jvp, normal, tangent_gradient, time_derivative, vjp};
 use tch::{Device, Kind, Tensor};

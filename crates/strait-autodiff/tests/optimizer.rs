@@ -29,7 +29,7 @@ fn a_step_does_not_depend_on_how_a_gradient_lies_in_memory() -> Result<(), Autod
 
 /// Autograd hands out one tensor for both terms of a sum.
 #[test]
-fn a_gradient_that_stands_twice_is_clipped_once() -> Result<(), AutodiffError> {
+fn a_gradient_of_two_parameters_is_clipped_once() -> Result<(), AutodiffError> {
     let options = (Kind::Float, tch::Device::Cpu);
     let adam = AdamW { lr: 0.1, betas: (0.9, 0.99), weight_decay: 0.0, eps: 1e-8 };
     let moments = |grads: [Tensor; 2]| {

@@ -24,7 +24,7 @@ impl Direction {
     }
 }
 
-/// What a conditional layer may see beside its input.
+/// The inputs of a conditional layer beside x: a context and a time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Condition<'a> {
     /// A context, batch first (B, ...).
@@ -54,10 +54,10 @@ impl<'a> Condition<'a> {
     }
 }
 
-/// A condition whose time moves.
+/// A condition whose time is a jet along a scalar.
 #[derive(Debug, Clone, Copy)]
 pub struct Moving<'a> {
-    /// A context, batch first (B, ...), which stands still.
+    /// A context, batch first (B, ...), which is constant.
     pub context: Option<&'a Tensor>,
     /// The time of each sample, (B,), with its derivatives along a scalar.
     pub t: &'a Jet,
@@ -90,9 +90,9 @@ pub trait Bijection {
     /// As `forward`.
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error>;
 
-    /// The image under `forward` of a point that moves, in the course of a time that moves: $f(x(s); c, t(s))$ with its
-    /// derivatives in s, as many as x and t have, and exact. None where an implementor has no closed form for them; the
-    /// map is then differentiated from outside.
+    /// The jet of the image under `forward`, for a point and a time that are jets along one scalar s: $f(x(s); c,
+    /// t(s))$ with its exact derivatives in s, as many as x and t have. None where an implementor has no closed form
+    /// for them; the caller then differentiates the map.
     ///
     /// # Errors
     /// As `forward`.
@@ -100,8 +100,9 @@ pub trait Bijection {
         Ok(None)
     }
 
-    /// Answers a question that the vocabulary does not know, such as how a kernel is given this map: the question says by
-    /// its type what is asked and keeps the answer. One of an unknown type is left as it is.
+    /// Answers a question that this crate does not know, such as how this map is lowered to a kernel. The type of the
+    /// question says what is asked, and the question stores the answer. A question of an unknown type is left
+    /// unchanged.
     ///
     /// # Errors
     /// Those of the answer.

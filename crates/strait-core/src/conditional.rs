@@ -1,4 +1,6 @@
-//! Models that see conditions, and a batch's conditions bound to them.
+//! Models with a condition (a class or a vector) as an input, and a model bound to the conditions of a batch.
+//!
+//! (A conditional *path* is an [`Interpolant`](crate::Interpolant), which has no such condition.)
 
 use crate::{Conditions, Error, FlowMap, VelocityField, average_velocity_jvp};
 use strait_autodiff::Jet;

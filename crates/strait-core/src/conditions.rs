@@ -1,22 +1,22 @@
-//! What the samples of a batch are generated under.
+//! Conditions: the classes or vectors that the samples of a batch are generated for.
 
 use crate::Error;
 use tch::Tensor;
 
-/// What a condition of one sample is.
+/// The kind of the condition of one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConditionKind {
-    /// One of so many classes: labels (B,), whole numbers from 0.
+    /// One of this many classes: labels (B,), integers from 0.
     Classes(i64),
-    /// A vector of so many numbers: (B, n).
+    /// A vector of this many numbers: (B, n).
     Vector(i64),
 }
 
-/// What each sample of a batch is generated under: named tensors with one row a sample, such as class labels, vectors or
-/// images; and for which samples they are dropped, so that these are generated under nothing.
+/// The conditions of the samples of a batch: named tensors with one row for each sample, such as class labels, vectors
+/// or images; and the samples for which they are dropped, which are generated without a condition.
 ///
-/// They go where the samples go: from a data set through its coupling, by `Pairs::target_rows`, to the model that is bound to
-/// them ([`VelocityField::given`](crate::VelocityField::given)), and through every solver that takes samples apart.
+/// They stay with their samples: from a data set through its coupling, by `Pairs::target_rows`, to the model that is
+/// bound to them ([`VelocityField::given`](crate::VelocityField::given)), and through every solver that splits a batch.
 ///
 /// ```
 /// use strait_core::Conditions;

@@ -32,16 +32,17 @@ impl Pairs {
 pub trait Coupling {
     /// Pairs up a batch of source points with a batch of data points.
     ///
-    /// The source stays as it is, row by row, and only the data are chosen for it: training joins row i with the i-th
-    /// of its stratified times, so a coupling that sorted the source would give each of its parts a time of its own.
+    /// The order of the source rows does not change; only the data rows are permuted or chosen. Training uses row i at
+    /// the i-th of its stratified times, so a coupling that sorted the source would give each part of the source its
+    /// own times.
     ///
     /// # Errors
     /// `Shape` where the two do not fit; the implementor's own.
     fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error>;
 
-    /// As [`couple`](Self::couple), with the conditions of the data, (B, ...). A coupling that looks at which points are near
-    /// chooses by the condition which source points a data point can come from, so that generation under a condition does
-    /// not start from all of the source; one that knows of conditions pairs within them.
+    /// As [`couple`](Self::couple), with the conditions of the data, (B, ...). A coupling by distance makes the source
+    /// points of a pair depend on the condition; then samples for one condition, which start from all of the source,
+    /// are biased. A conditional coupling avoids this: it pairs within each condition.
     ///
     /// # Errors
     /// As there.
@@ -73,7 +74,7 @@ pub fn check_independent(what: &'static str, coupling: &dyn Coupling) -> Result<
     Err(Error::NotIndependent { what, coupling: coupling.name().to_owned() })
 }
 
-/// Pairs of source and data points that were made once and are kept together, as a rectified flow is trained on.
+/// Pairs of source and data points that were made once and stored, for example those of a rectified flow.
 #[auto_impl(&, Box, Rc, Arc)]
 pub trait PairedDataset {
     /// The shape of one sample, without the batch.
@@ -83,7 +84,7 @@ pub trait PairedDataset {
     fn count(&self) -> i64;
 
     /// `n` pairs for training step `step` of a stream, a function of the three alone. `target_rows` says which of the
-    /// pairs they are. The order of the rows must mean nothing, as in
+    /// pairs they are. The order of the rows must be random, as in
     /// [`Dataset::minibatch`](crate::Dataset::minibatch).
     ///
     /// # Errors

@@ -24,9 +24,9 @@ impl Split {
     }
 }
 
-/// Data points, normalised as the network sees them, and the way back to the data's own units.
+/// Data points, normalised as the network sees them, and the inverse map to the data's own units.
 pub trait Dataset {
-    /// The data set's name, each variant named in full.
+    /// The data set's name, with the parameters of its variant.
     fn name(&self) -> &str;
 
     /// The shape of one sample, without the batch.
@@ -36,8 +36,8 @@ pub trait Dataset {
     fn len(&self, split: Split) -> Option<i64>;
 
     /// `n` points for training step `step` of a stream, (n, ...), normalised: a function of the two alone, so that a
-    /// resumed run needs no cursor but its step. The order of the rows must mean nothing (no sorting, no runs of one
-    /// class): training joins row i with the i-th of its times, which rise with i.
+    /// resumed run needs only its step. The order of the rows must be random (not sorted, not grouped by
+    /// class): training uses row i at the i-th of its times, which increase with i.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.
@@ -49,7 +49,7 @@ pub trait Dataset {
     /// libtorch's, when memory runs out.
     fn points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error>;
 
-    /// The name and the kind of what its points are conditioned on; None where they come alone.
+    /// The name and the kind of the points' condition; None where they have none.
     fn condition(&self) -> Option<(&str, ConditionKind)> {
         None
     }
@@ -63,7 +63,7 @@ pub trait Dataset {
     }
 
     /// Some rows of a batch of [`conditional_minibatch`](Self::conditional_minibatch), to the bit. A data set that reads its
-    /// points from somewhere reads these alone; by itself this draws the whole batch.
+    /// points from a file reads only these; the default draws the whole batch.
     ///
     /// # Errors
     /// As there.
@@ -86,7 +86,7 @@ pub trait Dataset {
     /// `Shape` where x does not fit.
     fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error>;
 
-    /// How long minibatches have waited in all for what they read from files.
+    /// The total time that minibatches have waited for reading files.
     fn waited(&self) -> Duration {
         Duration::ZERO
     }

@@ -5,7 +5,7 @@ use tch::Tensor;
 
 /// A time-dependent velocity field: a network, the exact marginal field, a closed form.
 ///
-/// The solver, the metrics and the objectives know nothing else of it, but whether it is the diagonal of a flow map.
+/// The solver, the metrics and the objectives use only this trait, and whether the field is the diagonal of a flow map.
 #[auto_impl(&, Box, Rc, Arc)]
 pub trait VelocityField {
     /// $v(x, t)$ of the shape of x, (B, ...), at a time for each sample, (B,). Samples do not see each other.
@@ -19,8 +19,8 @@ pub trait VelocityField {
         None
     }
 
-    /// The field of a batch whose i-th sample is under the i-th of some conditions, $v(x, t; c)$; a flow map where this one
-    /// is. [`Conditional`](crate::Conditional) makes it one line.
+    /// The field of a batch whose i-th sample has the i-th condition, $v(x, t; c)$; it is a flow map if this one
+    /// is. With [`Conditional`](crate::Conditional) the implementation is one line.
     ///
     /// # Errors
     /// `Unconditional` for a field that takes no conditions.
@@ -28,8 +28,8 @@ pub trait VelocityField {
         Err(Error::Unconditional)
     }
 
-    /// Of the field of a batch that is bound to conditions, that of `length` consecutive samples of it; of any other field,
-    /// itself.
+    /// For the field of a batch that is bound to conditions: the field of `length` consecutive samples of the batch.
+    /// For any other field: itself.
     ///
     /// # Errors
     /// libtorch's, for samples that the batch does not have.
@@ -43,18 +43,18 @@ pub trait VelocityField {
     }
 }
 
-/// A flow map: where a point at time s stands at time $t \ge s$, for the flow of its own field.
+/// A flow map: the position at time $t \ge s$ of a point at time s, under the flow of its own field.
 ///
 /// $$ X_{s,t}(x) = x + (t - s)\, u(x, s, t), \qquad u(x, t, t) = v(x, t) $$
 ///
 /// u is the average velocity between s and t, and v the `velocity` of the same model: the diagonal of u. So one model
-/// serves one evaluation (by [`carry`](Self::carry) from 0 to 1), a few, and every ODE solver and likelihood. Of the map
-/// of a field:
+/// can sample in one evaluation (by [`carry`](Self::carry) from 0 to 1), in a few, or by any ODE solver, and has a
+/// likelihood. The exact map of a field satisfies
 ///
 /// $$ \partial_t X_{s,t}(x) = v(X_{s,t}(x), t), \qquad \partial_s X_{s,t}(x) + \nabla X_{s,t}(x)\, v(x, s) = 0,
 ///    \qquad X_{t,r} \circ X_{s,t} = X_{s,r} $$
 ///
-/// A learned map keeps these as far as it is trained.
+/// A learned map satisfies these approximately.
 ///
 /// ```
 /// use strait_core::{Error, FlowMap, VelocityField, per_sample};
@@ -87,8 +87,8 @@ pub trait FlowMap: VelocityField {
     /// `Shape` where the three do not fit, or the implementor's own.
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error>;
 
-    /// u along a curve of points and times, with its derivative there: $\partial_t u$ where t alone moves,
-    /// $\partial_s u + (\nabla_x u)\,\dot x$ where x and s do. Of the lowest order of the three, at most the first; it can be
+    /// u along a curve of points and times, with its derivative there: $\partial_t u$ if only t varies, $\partial_s u +
+    /// (\nabla_x u)\,\dot x$ if x and s vary. Its order is the lowest of the three, at most the first; it can be
     /// differentiated in reverse.
     ///
     /// By one JVP here. A network that can write its jet overrides it.
@@ -109,7 +109,7 @@ pub trait FlowMap: VelocityField {
     }
 }
 
-/// As [`FlowMap::average_velocity_jet`], by one JVP: for a network whose own jet does not serve.
+/// As [`FlowMap::average_velocity_jet`], by one JVP: for a network without a jet of its own.
 ///
 /// # Errors
 /// As there.

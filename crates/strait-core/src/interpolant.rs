@@ -49,7 +49,7 @@ pub trait Interpolant {
     /// `Shape` where the three do not fit, `Time` outside of where the path is defined.
     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error>;
 
-    /// Position alone, for less where a family takes its velocity apart.
+    /// Position alone; cheaper than `at` where a family can compute it without the velocity.
     ///
     /// # Errors
     /// As `at`.
@@ -63,14 +63,14 @@ pub trait Interpolant {
     /// As `at`.
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error>;
 
-    /// The same path, where it is invertible in $x_0$: what the exact marginal field asks for.
+    /// The same path, if it is invertible in $x_0$, which the exact marginal field requires.
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
         None
     }
 
     /// Position at t < 1 of the paths from $x_0$ (B, ...) to the first B of the endpoints $x_1$ (K, ...), with the velocity of
-    /// the marginal field there over all K, which are taken for equally likely and independent of the source points: what
-    /// `at` gives, less its noise.
+    /// the marginal field there over all K, which are taken as equally likely and independent of the source points: the
+    /// velocity of `at` without its noise.
     ///
     /// # Errors
     /// As `at` and `InvertibleInterpolant::marginal`; `NotInvertible` for a path without such a field.

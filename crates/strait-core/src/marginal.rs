@@ -1,4 +1,4 @@
-//! What the marginal of a path over many endpoints is made of.
+//! The records of the marginal of a path over many endpoints: points, conditional paths, weights and sums.
 
 use crate::{Error, Source, check_batch};
 use tch::Tensor;
@@ -66,7 +66,7 @@ fn row_shape(size: &[i64]) -> Vec<i64> {
     std::iter::once(-1).chain(size[3..].iter().copied()).collect()
 }
 
-/// The conditional paths through given points: their source points, and how fast they pass.
+/// The conditional paths through given points: their source points and their velocities there.
 #[derive(Debug)]
 pub struct ConditionalPaths {
     /// $x_0 = \varphi_t^{-1}(x_t; x_1)$, (T, K, Q, ...).
@@ -88,13 +88,13 @@ impl ConditionalPaths {
     }
 }
 
-/// The marginal of a path over K endpoints at points (T, Q, ...), with what it takes to join it with the marginal over
-/// other endpoints.
+/// The marginal of a path over K endpoints at points (T, Q, ...), with the sums that are needed to combine it with the
+/// marginal over other endpoints.
 #[derive(Debug)]
 pub struct Marginal {
     /// $\sum_j w_j u_j / \sum_j w_j$, (T, Q, ...).
     pub velocity: Tensor,
-    /// $\log \sum_j w_j$, (T, Q): the log-density of $p_t$, and $\log K$.
+    /// $\log \sum_j w_j$, (T, Q): the log-density of $p_t$ plus $\log K$.
     pub log_weight: Tensor,
     /// $\log \sum_j w_j^2$, (T, Q).
     pub log_square: Tensor,

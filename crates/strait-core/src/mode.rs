@@ -1,4 +1,4 @@
-//! Whether modules behave as in training.
+//! Training or evaluation mode of modules.
 
 use crate::Draws;
 use std::sync::Arc;

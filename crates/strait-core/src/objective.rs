@@ -13,8 +13,8 @@ pub struct Batch {
     /// For flow maps, the later of two times, (n,), of the last n pairs: each is at least the pair's `t`. The pairs before
     /// them are on the diagonal, where both times are one. None where no pair has two times.
     pub later: Option<Tensor>,
-    /// What the data points come under. The models that an objective is given are bound to them: one that evaluates the
-    /// velocity at some of the pairs takes that of those samples
+    /// The conditions of the data points. The models of an objective are bound to them. An objective that evaluates the
+    /// velocity at only some of the pairs takes the velocity of those samples
     /// ([`VelocityField::of_samples`](crate::VelocityField::of_samples)).
     pub conditions: Conditions,
 }
@@ -30,8 +30,8 @@ pub enum Sampling {
     Segments,
 }
 
-/// The models that an objective may read. Which of them learns is the optimizer's business: it pulls the loss
-/// back to the parameters of one level.
+/// The models that an objective may read. The optimizer decides which of them learns: it takes the
+/// gradient of the loss for the parameters of one level.
 #[derive(Clone, Copy)]
 pub struct Models<'a> {
     /// Level 1.
@@ -67,10 +67,10 @@ pub trait Objective {
     /// Those of the models.
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error>;
 
-    /// Looks at the first batch of a phase, and refuses models or settings that it could not lower.
+    /// Checks the first batch of a phase, and refuses models or settings that do not fit the objective.
     ///
     /// # Errors
-    /// In the implementor's words, what is in the way.
+    /// Those of the implementor.
     fn ready(&self, _models: Models<'_>, _batch: &Batch) -> Result<(), Error> {
         Ok(())
     }
@@ -78,24 +78,25 @@ pub trait Objective {
     /// Its name, for the log.
     fn name(&self) -> &'static str;
 
-    /// How many times it wants for so many pairs: one for each, unless pairs share theirs.
+    /// How many times it needs for this number of pairs: one for each, unless pairs share times.
     fn times(&self, pairs: i64) -> i64 {
         pairs
     }
 
-    /// The first pairs of a batch that every rank holds when ranks share one, of which its value over the others is made; it
-    /// is a mean over the others, or over the times that they share. All pairs: its batches cannot be shared.
+    /// The number of pairs at the start of a batch that every rank needs when ranks share the batch (such as
+    /// candidates). The value is then a mean over the other pairs, or over their shared times. If all pairs are needed,
+    /// ranks cannot share a batch.
     fn common(&self, _pairs: i64) -> i64 {
         0
     }
 
-    /// What its batches are made of.
+    /// The kind of its batches.
     fn sampling(&self) -> Sampling {
         Sampling::Times
     }
 
-    /// Whether it rests on the exact marginal field (Proposition 1), which is that of pairs whose two points are
-    /// independent. Whoever trains by it makes sure that they are.
+    /// Whether it uses the exact marginal field (Proposition 1), which is valid only for pairs whose two points are
+    /// independent. The trainer checks that they are.
     fn needs_independent_pairs(&self) -> bool {
         false
     }

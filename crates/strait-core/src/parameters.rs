@@ -1,4 +1,4 @@
-//! Trainable tensors by stable name, and what a module keeps beside them.
+//! Trainable tensors under stable names, and the buffers of modules.
 
 use crate::mode::Training;
 use crate::{Draws, Error, Mode, Seed};
@@ -35,10 +35,10 @@ enum Start {
     Adopted(Tensor),
 }
 
-/// The trainable tensors of one level, in the order of their making, each under a stable dotted name; and the buffers of
-/// adopted modules, which no optimizer steps (the running mean of a batch norm).
+/// The trainable tensors of one level, in the order of creation, each under a stable dotted name; and the buffers of
+/// adopted modules, which no optimizer changes (the running mean of a batch norm).
 ///
-/// A tensor's initial value depends on the seed and on its name only; that of an adopted one on whoever made it.
+/// A tensor's initial value depends on the seed and on its name only; that of an adopted tensor comes from its module.
 ///
 /// ```
 /// use strait_core::{Init, Parameters, Seed};
@@ -62,7 +62,7 @@ pub struct Parameters {
     device: Device,
 }
 
-/// A place in the tree of names, where tensors are made.
+/// A node in the tree of names, in which tensors are created.
 #[derive(Debug)]
 pub struct Scope<'a> {
     parameters: &'a mut Parameters,
@@ -139,7 +139,7 @@ impl Parameters {
         self.mode.train(draws)
     }
 
-    /// Moves tensors and buffers to a device, in place: whoever holds one of them sees it there.
+    /// Moves tensors and buffers to a device, in place: every holder of one of them sees the change.
     ///
     /// # Errors
     /// libtorch's, where there is no such device or its memory runs out.
@@ -184,8 +184,8 @@ impl Parameters {
         })
     }
 
-    /// Fills every tensor afresh, in place, as a set made from `seed` would be; what was adopted gets back the value that
-    /// it was adopted with.
+    /// Initialises every tensor again, in place, as in a set made from `seed`; an adopted tensor gets back the value
+    /// with which it was adopted.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.
@@ -247,7 +247,7 @@ impl Scope<'_> {
     }
 
     /// Adopts the variables of a module of tch's own, under the names that the store gives them: trainable ones become
-    /// tensors here, the others buffers. They stay the module's (whoever holds one sees each step), and take the element
+    /// tensors here, the others buffers. They remain shared with the module, which sees each step, and take the element
     /// kind and the device of this set.
     ///
     /// The store itself should not load, freeze or move them afterwards. Its initial values come from libtorch's own

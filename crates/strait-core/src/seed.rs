@@ -1,4 +1,4 @@
-//! Seeds: one for a run, from which every stream of random numbers derives by name.
+//! Seeds: a run has one seed, and every stream of random numbers derives from it by its name.
 
 use crate::Error;
 use strait_autodiff as draw;
@@ -57,7 +57,7 @@ fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// What is taken in: names, steps and draws never stand for each other.
+/// Tags of what is mixed in, so that a name, a step and a draw never give the same seed.
 const NAME: u64 = 1 << 62;
 const STEP: u64 = 2 << 62;
 const DRAW: u64 = 3 << 62;

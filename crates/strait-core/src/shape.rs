@@ -1,4 +1,4 @@
-//! Checks that stand at every public door, and the one broadcast that every formula in t needs.
+//! Checks of shapes at public functions, and the one broadcast that every formula in t needs.
 
 use crate::Error;
 use tch::{Kind, Tensor};

@@ -30,8 +30,8 @@ pub trait Source {
     /// `NoDensity` where there is none in closed form; `Shape` where x does not fit.
     fn log_density(&self, x: &Tensor) -> Result<Tensor, Error>;
 
-    /// $\nabla \log p(x) \cdot \dot x$ of each sample, (B,): how the log-density of points x that move by $\dot x$
-    /// changes. By one JVP, unless a source knows better.
+    /// $\nabla \log p(x) \cdot \dot x$ of each sample, (B,): the derivative of the log-density at x along $\dot x$.
+    /// By one JVP, unless a source overrides it.
     ///
     /// # Errors
     /// As `log_density`; a typed one that names an operation without a forward derivative.
@@ -40,7 +40,8 @@ pub trait Source {
         Ok(jvp(density, &[x.shallow_clone()], &[dx.shallow_clone()])?.remove(0).tangent)
     }
 
-    /// The source itself, for what has a faster way for one of its type; None where there is nothing to tell it by.
+    /// The source as `Any`, so that a caller can recognise its type and use a faster method; None if it does not offer
+    /// this.
     fn as_any(&self) -> Option<&dyn Any> {
         None
     }

@@ -3,7 +3,7 @@ use auto_impl::auto_impl;
 use strait_autodiff::{Jet, Order};
 use tch::Tensor;
 
-/// A function of a context and of time whose derivatives in time are exact: what a learned interpolant asks of its
+/// A function of a context and of time whose derivatives in time are exact, as a learned interpolant requires of its
 /// network.
 #[auto_impl(&, Box, Rc, Arc)]
 pub trait TimeFunction {

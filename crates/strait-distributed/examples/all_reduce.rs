@@ -1,4 +1,5 @@
-//! What the all-reduce of one flat gradient costs, by size, among ranks of this machine; and what a cost model predicts for more.
+//! The cost of an all-reduce of one flat gradient, by size, among ranks of this machine; and the prediction of a cost
+//! model for more ranks.
 //!
 //! `cargo run --release -p strait-distributed --features gloo --example all_reduce -- RANKS` measures;
 //! `... --example all_reduce -- predict` prints the model's table.

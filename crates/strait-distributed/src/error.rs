@@ -1,14 +1,14 @@
 use std::fmt;
 
-/// What became of a rank that the others waited for.
+/// The state of a rank that the others waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loss {
     /// Its process has ended.
     Gone,
-    /// Its process is there, or its machine is not, and it does not answer: stopped, or out of reach.
+    /// It does not answer: its process is stopped, or its machine is out of reach.
     Silent,
-    /// It works, and had not come so far when the deadline was over.
+    /// It works, and had not reached the operation when the deadline was over.
     Late,
     /// It left for a reason of its own.
     Left {
@@ -113,7 +113,7 @@ pub enum GroupError {
         /// The deadline.
         seconds: f64,
     },
-    /// Another rank found out before this one why the group ended, and said so.
+    /// Another rank found the reason why the group ended before this one did, and reported it.
     #[error("{words}")]
     Told {
         /// That rank's words.

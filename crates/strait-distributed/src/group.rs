@@ -13,9 +13,9 @@ use tch::{Device, Tensor};
 
 /// A group of processes that work on one thing: c10d's, over Gloo.
 ///
-/// Every rank calls the same operations in the same order. An operation that a rank does not come to ends with an error
-/// on all others, at once where its process has ended, and else when the deadline is over. Tensors of a GPU travel through
-/// the host's memory, but under the feature `nccl`.
+/// Every rank calls the same operations in the same order. If a rank does not reach an operation, the operation ends
+/// with an error on all others: at once if its process has ended, else when the deadline is over. Tensors on a GPU go
+/// through the host's memory, except under the feature `nccl`.
 ///
 /// ```
 /// use strait_distributed::{Group, Place};
@@ -39,7 +39,7 @@ pub struct Group {
     store: Store,
     sentry: Sentry,
     place: Place,
-    /// Where each rank answers, and by which token.
+    /// The address and the token of each rank's sentry.
     ranks: Ranks,
     /// Whether this rank has said why it leaves, or need not.
     ended: Cell<bool>,
@@ -230,7 +230,8 @@ impl Group {
         self.run("barrier", || unsafe { ffi::strait_group_barrier(self.gloo.0) })
     }
 
-    /// Waits until every rank is here, however long one works, as long as it answers. So work of unequal lengths ends.
+    /// Waits until every rank is here: as long as a working rank takes, if it answers. Use it after work of unequal
+    /// length.
     ///
     /// # Errors
     /// `Lost` for a rank that has ended, has left, or has not answered for as long as the deadline.
@@ -324,7 +325,8 @@ impl Group {
         done
     }
 
-    /// Asks the other ranks what became of them, and says it to those that ask later. `error`: the engine's, where it has one.
+    /// Asks the other ranks for their state, and passes the result on to ranks that ask later. `error`: that of c10d,
+    /// if any.
     fn explain(&self, operation: &'static str, number: u64, error: Option<&AutodiffError>) -> GroupError {
         let (mut lost, mut late, mut left, mut found) = (vec![], vec![], vec![], None);
         for (rank, (address, token)) in self.ranks.iter().enumerate().filter(|(rank, _)| *rank != self.rank()) {
@@ -364,7 +366,7 @@ fn engine(operation: &'static str, error: &AutodiffError) -> GroupError {
     GroupError::Engine { operation, problem: brief(&error.to_string()).to_owned() }
 }
 
-/// libtorch's words without where in its source it stood.
+/// libtorch's message without the location in its source.
 fn brief(text: &str) -> &str {
     text.strip_prefix("libtorch: ").unwrap_or(text)
 }

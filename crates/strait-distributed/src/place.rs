@@ -2,7 +2,7 @@ use crate::GroupError;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
-/// Which process of a group this is, and where the group meets: what `torchrun` tells a process in its environment.
+/// Which process of a group this is, and the address at which the group meets, from the variables that `torchrun` sets.
 ///
 /// ```
 /// use strait_distributed::Place;
@@ -31,12 +31,12 @@ pub struct Place {
     pub interface: Option<String>,
     /// Whether the launcher holds the store at the port, and rank 0 does not (`TORCHELASTIC_USE_AGENT_STORE`).
     pub agent: bool,
-    /// How often the launcher started the group anew (`TORCHELASTIC_RESTART_COUNT`).
+    /// How often the launcher has restarted the group (`TORCHELASTIC_RESTART_COUNT`).
     pub attempt: u32,
 }
 
 impl Place {
-    /// How long one rank waits for another where nothing is said.
+    /// How long one rank waits for another by default.
     pub const DEADLINE: Duration = Duration::from_secs(300);
 
     /// From this process's environment; None where it names no group.

@@ -1,8 +1,8 @@
-//! How ranks ask each other what became of them when a wait ends badly.
+//! How ranks ask each other about their state when a wait fails.
 //!
-//! c10d says that a connection broke, and not whose. So each rank keeps a thread that answers one question, how far it
-//! has come and whether it is leaving, at an address that all know from the start. A process that has ended refuses the
-//! connection; one that is stopped takes it and does not answer.
+//! c10d reports that a connection broke, but not which rank caused it. So each rank has a thread that answers one
+//! question: how many steps it has taken, and whether it is leaving. Its address is known to all ranks from the start.
+//! A process that has ended refuses the connection; a process that is stopped accepts it and does not answer.
 
 use crate::Loss;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ pub(crate) enum Word {
     Found(String),
 }
 
-/// What a rank says of itself.
+/// A rank's answer about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The operations that it has begun.
@@ -49,7 +49,7 @@ pub(crate) struct Sentry {
     state: Arc<State>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    /// By which it is known: an address may be another process's by the time it is asked.
+    /// A token that identifies it, because its address may belong to another process later.
     pub(crate) token: String,
 }
 
@@ -84,7 +84,7 @@ impl Sentry {
         self.state.operations.load(SeqCst)
     }
 
-    /// Says from now on why this rank leaves. What was said first stands.
+    /// Sets the reason why this rank leaves. Only the first call counts.
     pub(crate) fn say(&self, word: Word) {
         locked(&self.state.word).get_or_insert(word);
     }

@@ -1,4 +1,4 @@
-//! The store at which a group meets: texts under keys.
+//! The key-value store by which the ranks of a group find each other: texts under keys.
 
 use crate::ffi;
 use std::ffi::CString;

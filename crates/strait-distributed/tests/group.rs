@@ -1,4 +1,5 @@
-//! Groups of processes: this test program starts itself anew as each rank of a group, and plays a part there.
+//! Groups of processes: this test program starts itself again as each rank of a group, with the name of the case to
+//! run.
 #![cfg(feature = "gloo")]
 
 mod common;

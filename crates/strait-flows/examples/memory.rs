@@ -2,10 +2,10 @@
 //!
 //! `cargo run --release -p strait-flows --example memory`
 //!
-//! Each figure is of a process of its own; memory is the peak of its resident set above what it held before the flow was
-//! built (the library, which has set itself up on sixteen points, and the data). It is given twice: as glibc's allocator
-//! hands it out by default, which includes what that allocator could not use again, and with every tensor mapped on its
-//! own, which is what is alive. Time is under the default. Linux only.
+//! Each number comes from a process of its own. Memory is the peak of its resident set, minus what it held before the
+//! flow was built (the library, after a first run on sixteen points, and the data). It is given twice: with glibc's
+//! default allocator, which includes memory that the allocator could not use again, and with every tensor mapped
+//! separately, which is the live memory. Time is with the default allocator. Linux only.
 
 use std::time::Instant;
 use strait_flows::strait_core::{Condition, Error, Parameters, Seed};

@@ -11,10 +11,10 @@ use tch::{Kind, Tensor};
 /// $$ y = e^{g s} \odot x + g b, \qquad \log|\det| = g H W \sum_c s_c $$
 ///
 /// with the gate $g$. A fresh layer is the identity. [`Layer::initialise`] sets $b$ and $s$ to the mean and the
-/// logarithm of the standard deviation of each channel of a data batch, so that at an open gate ($g = 1$) the
-/// inverse standardises it; the values live in the two parameters and nowhere else, so whatever stores the
-/// parameters stores the initialisation, and loading them needs no second one. Calling it again sets them anew. A channel
-/// that is constant in the batch is centred and gets the average scale of the others: it may vary in the next batch.
+/// logarithm of the standard deviation of each channel of a data batch, so that at an open gate ($g = 1$) the inverse
+/// standardises it; the values are only in the two parameters, so a file of the parameters includes the initialisation,
+/// and after loading no second one is needed. Calling it again sets them again. A channel that is constant in the batch
+/// is centred and gets the average scale of the others: it may vary in the next batch.
 #[derive(Debug)]
 pub struct ActNorm {
     log_scale: Tensor,

@@ -1,4 +1,5 @@
-//! The reversible backward step of one layer: its input again from its output, and the cotangents pulled back.
+//! The reversible backward step of one layer: it computes the input again from the output, and carries the cotangents
+//! back.
 
 use std::ops::Add;
 use strait_autodiff::{Graph, jvp, vjp};

@@ -122,7 +122,7 @@ impl Conditioner {
         Ok(h)
     }
 
-    /// The network's numbers for what moves, in closed form; None where it sees nothing.
+    /// The jet of the network's outputs, in closed form; None where the network has no input.
     pub(crate) fn push(&self, seen: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
         let still = Condition { context: condition.context, t: Some(condition.t.value()) };
         if self.nothing {
@@ -212,7 +212,7 @@ fn weighed(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> 
     })
 }
 
-/// The features of a time that moves, (B, 1) and (B, 4).
+/// The jets of the features of a time, (B, 1) and (B, 4).
 pub(crate) fn moving_features(t: &Jet) -> [Jet; 2] {
     let turns = |numbers: [f64; 4]| {
         let pi = (Tensor::from_slice(&numbers) * std::f64::consts::PI).to_kind(t.value().kind());

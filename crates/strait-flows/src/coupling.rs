@@ -1,4 +1,5 @@
-//! Coupling layers: one half of the channels is transformed, with numbers that a network makes of the other half.
+//! Coupling layers: one half of the channels is transformed, with parameters that a network computes from the other
+//! half.
 
 mod affine;
 mod channels;
@@ -114,9 +115,9 @@ impl fmt::Display for Transform {
 ///
 /// $$ y_a = x_a, \quad y_b = \tau\big(x_b;\ r(x_a, c, t)\big), \qquad \log|\det| = \sum \log \tau' $$
 ///
-/// where $\tau$ is a [`Transform`], $r$ a network of [`Setting::hidden`] layers and $c$ the context. The inverse
-/// costs the same, as $r$ is read from the half that stands still. The last layer of $r$ starts at zero, and $\tau$
-/// at $r = 0$ is the identity to the bit. With one channel there is no passive half, and the coupling is an
+/// where $\tau$ is a [`Transform`], $r$ a network of [`Setting::hidden`] layers and $c$ the context. The inverse costs
+/// the same, as $r$ is computed from the passive half, which does not change. The last layer of $r$ starts at zero, and
+/// $\tau$ at $r = 0$ is the identity to the bit. With one channel there is no passive half, and the coupling is an
 /// element-wise transform of it under the condition.
 #[derive(Debug)]
 pub struct Coupling {
@@ -224,7 +225,8 @@ impl Layer for Coupling {
         self.conditioner.parameters()
     }
 
-    /// The network's numbers are the same in both directions, so one pass of it serves the way back and the gradient.
+    /// The network's outputs are the same in both directions, so one pass of it is enough for the inverse and the
+    /// gradient.
     fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
         if at.output.tangent.is_some() {
             return reversible_backward_whole(self, &self.parameters(), at);
@@ -272,7 +274,7 @@ mod tests {
     use strait_core::{Order, Parameters, Seed};
     use tch::{Device, Kind};
 
-    /// Of a point and a time one of which moves with fewer derivatives, so many are known of the image.
+    /// If the point and the time have jets of different orders, the image has the lower order.
     #[test]
     fn an_image_has_no_derivative_that_what_moves_has_not() -> Result<(), Error> {
         tch::manual_seed(0);

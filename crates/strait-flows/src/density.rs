@@ -1,4 +1,4 @@
-//! A flow with a base: exact log-densities, samples, and gradients of the likelihood.
+//! A flow with a base distribution: exact log-densities, samples, and gradients of the likelihood.
 
 use crate::reversible::{Direction, Gradients, Memory, Point, Start, pull_back};
 use crate::{Base, Layer};

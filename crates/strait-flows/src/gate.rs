@@ -6,12 +6,12 @@ use tch::Tensor;
 
 /// How a layer depends on time.
 ///
-/// A gate factor $g(t)$ multiplies what moves a layer away from the identity (log-scale and shift, the entries of a
-/// triangular factor, the generator of a matrix exponential, the logits of a spline), so that where $g(t) = 0$ the
-/// layer is the identity to the bit, whatever its parameters.
+/// A gate factor $g(t)$ multiplies the parameters by which a layer differs from the identity (log-scale and shift, the
+/// entries of a triangular factor, the generator of a matrix exponential, the logits of a spline), so that where
+/// $g(t) = 0$ the layer is the identity to the bit, whatever its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Gate {
-    /// The layer does not know of time.
+    /// The layer does not depend on time.
     #[default]
     Timeless,
     /// Conditioners see t; nothing is gated.

@@ -1,4 +1,5 @@
-//! The kernels of `strait-kernels`. Without the feature `kernels` none serves, and all is made of libtorch's operations.
+//! Calls of the kernels of `strait-kernels`. Without the feature `kernels` each returns None, and the caller uses
+//! libtorch's operations.
 
 #[cfg(not(feature = "kernels"))]
 pub(crate) use none::*;

@@ -1,4 +1,4 @@
-//! What a layer of a flow is beyond a bijection, and the checks at its door.
+//! The trait of a flow's layer, beyond `Bijection`, and the checks of its inputs.
 
 use crate::FlowError;
 use crate::backward::{BackwardRequest, BackwardStep, reversible_backward_whole};
@@ -7,9 +7,9 @@ use std::fmt;
 use strait_core::{Bijection, Condition, Error};
 use tch::Tensor;
 
-/// A [`Bijection`] with parameters: what a [`Chain`](crate::Chain) is made of.
+/// A [`Bijection`] with parameters, for a [`Chain`](crate::Chain).
 ///
-/// Only `parameters` must be written; a layer of your own joins a chain with that one line.
+/// Only `parameters` must be implemented; with that one line your own layer can be part of a chain.
 #[auto_impl(&, Box, Rc, Arc)]
 pub trait Layer: Bijection + fmt::Display {
     /// The trainable tensors, in the order of their making.
@@ -18,7 +18,7 @@ pub trait Layer: Bijection + fmt::Display {
     /// Sets data-dependent parameters from a batch of `forward`'s outputs, and returns their pre-images: the batch
     /// that the layer before this one is initialised from. Layers without such parameters only invert.
     ///
-    /// It changes parameters in place, so it is part of whatever stores them: there is no flag to forget. A layer
+    /// It changes parameters in place, so every file of the parameters includes it, and there is no extra flag. A layer
     /// that was never initialised is the identity.
     ///
     /// # Errors
@@ -27,7 +27,8 @@ pub trait Layer: Bijection + fmt::Display {
         tch::no_grad(|| Ok(self.inverse(y, condition)?.value))
     }
 
-    /// One step of reversible training: the layer's input again from its output, and the cotangents pulled back.
+    /// One step of the reversible backward pass: it computes the layer's input from its output, and carries the
+    /// cotangents back.
     ///
     /// # Errors
     /// Those of the two directions.

@@ -1,4 +1,4 @@
-//! Layers as the stages of a kernel (`strait_kernels::ChainPaths`).
+//! How the layers of a flow become the stages of a kernel (`strait_kernels::ChainPaths`).
 
 use crate::conditioner::{Conditioner, TIME_FEATURES, moving_features};
 use crate::layer::check_placement;

@@ -1,12 +1,12 @@
 //! Gradients whose memory does not grow with depth: activations are computed again, layer by layer, from the output.
 //!
-//! A flow is invertible, so its output holds all of its activations. [`pull_back`] runs the flow without a graph,
-//! takes the loss at its output, and then walks back: each layer's input is had by inverting it, its graph is built
-//! for that one layer, and the cotangents are pulled through (Gomez and others, arXiv 1707.04585). [`Memory`] is the
-//! one switch between this and ordinary autograd; the two agree.
+//! A flow is invertible, so its output determines all of its activations. [`pull_back`] runs the flow without a graph
+//! and takes the loss at its output. It then goes back layer by layer: it inverts the layer to get its input, builds
+//! the graph of that one layer, and carries the cotangents back through it (Gomez and others, arXiv 1707.04585).
+//! [`Memory`] switches between this and ordinary autograd; both give the same gradients.
 //!
-//! It serves derivatives along a direction too: the pair $(x, \dot x)$ is itself pushed through each layer, by
-//! forward mode, and pulled back through its inverse.
+//! It also works for derivatives along a direction: the pair $(x, \dot x)$ is itself carried through each layer, by
+//! forward mode, and back through its inverse.
 
 pub use crate::backward::{BackwardRequest, BackwardStep, Cotangent, Point, reversible_backward_whole};
 

@@ -5,12 +5,12 @@ use strait_autodiff::Jet;
 use strait_core::{Bijection, Condition, Error, Moving, Transformed};
 use tch::Tensor;
 
-/// Factor-out: the first channels go on through a deeper layer, the rest leave here (Dinh and others, arXiv
-/// 1605.08803, section 3.6).
+/// Factor-out: the first channels continue through a deeper layer, the rest are factored out here (Dinh and others,
+/// arXiv 1605.08803, section 3.6).
 ///
-/// What leaves is not cut off but stands still beside what goes on, so a multi-scale flow keeps one shape from end
-/// to end, and its base is one distribution over that shape. A prior of the factored-out half that depends on the
-/// other is a [`Coupling`](crate::Coupling) after this layer.
+/// The factored-out channels are not removed; they stay unchanged beside the others. So a multi-scale flow has one
+/// shape from end to end, and its base is one distribution over that shape. A prior of the factored-out half that
+/// depends on the other is a [`Coupling`](crate::Coupling) after this layer.
 pub struct Split<L> {
     inner: L,
     channels: i64,

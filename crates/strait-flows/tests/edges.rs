@@ -1,4 +1,4 @@
-//! Fresh layers, closed gates, inputs far out, depth, initialisation from data, refusals.
+//! Edge cases: fresh layers, closed gates, inputs far from 0, depth, initialisation from data, refusals.
 
 use strait_core::{Bijection, Condition, Error, Jet, Moving, Parameters, Scope, Seed};
 use strait_flows::{

@@ -1,5 +1,5 @@
-//! What kernels make of layers, against the same layers of libtorch's operations: no kernel serves inside a JVP. Without the
-//! feature `kernels` both are the latter.
+//! Layers computed by kernels against the same layers with libtorch's operations, which a JVP forces. Without the
+//! feature `kernels` both use libtorch's operations.
 
 use strait_autodiff::{Dual, Graph, Jet, Order, jvp, vjp};
 use strait_core::{Bijection, Condition, Error, Moving, Parameters, Seed};

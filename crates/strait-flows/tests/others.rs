@@ -1,7 +1,7 @@
-//! Flows that others have trained, loaded from their safetensors files: equal log-densities.
+//! Flows that other libraries have trained, loaded from safetensors files: equal log-densities.
 //!
-//! Two ways, for a file whose maps are made of our layers, and for one whose maps are not. `fixtures/make.py` wrote the files, by
-//! normflows 1.7.3 and zuko 1.6.0, in double precision.
+//! One file has maps that our layers can represent, and the other has maps that they cannot. `fixtures/make.py` wrote
+//! the files, with normflows 1.7.3 and zuko 1.6.0, in double precision.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Gradients by inverting layer by layer are those of ordinary autograd, for every layer, either direction, with and
+//! Gradients by layer-wise inversion equal those of ordinary autograd, for every layer, in both directions, with and
 //! without a tangent.
 
 use strait_core::{Condition, Error, Init, Parameters, Scope, Seed};

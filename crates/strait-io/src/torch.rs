@@ -1,7 +1,7 @@
-//! PyTorch's state dicts as `torch.save` wrote them before version 1.6: pickles, and the numbers behind them.
+//! PyTorch's state dicts as `torch.save` wrote them before version 1.6: pickles, followed by the numbers.
 //!
-//! No code is run: of the pickle's machine only what such files use is there, and of what a pickle may call only the making of
-//! ordered dicts and of tensors.
+//! No code is run. The reader implements only the pickle opcodes that such files use, and the only calls that it
+//! accepts make ordered dicts and tensors.
 
 use crate::{IoError, open};
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Files that are whole or as they were before, whenever a program is killed.
+//! Atomic writes: whenever the program is killed, a file is either complete or as it was before.
 
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher as _, RandomState};

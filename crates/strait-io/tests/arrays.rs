@@ -1,4 +1,4 @@
-//! `.npy` and `.npz`: what NumPy and others write is read, what is written NumPy reads, and nothing else is let pass.
+//! `.npy` and `.npz`: files of NumPy and others can be read, NumPy can read ours, and everything else is refused.
 
 use proptest::prelude::*;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The tail of an affine coupling in a single pass over memory, on the CPU.
+//! The map of an affine coupling layer, after its network, in a single pass over memory, on the CPU.
 
 use crate::ffi;
 use crate::serves::{GREATEST_BOUND, check_bound, serves};
@@ -13,9 +13,10 @@ use tch::Tensor;
 ///
 /// or its inverse, $y = (x - g m) e^{-g s}$ with $-g \sum s$. `x` is (B, C, ...); `raw` holds $r$ and then $m$ along
 /// the channels, (B, 2C, ...); the gate is (B,) in [0, 1], 1 where there is none. The result, (B, C, ...) and (B,), can
-/// be differentiated in reverse any number of times, but not in the gate. None where no kernel serves, and the map is to
-/// be made of libtorch's operations: inside the function of a JVP, off the CPU, for other kinds than float and double,
-/// where $\beta$ is above 80, where a derivative in the gate is wanted, where many numbers meet many threads.
+/// be differentiated in reverse any number of times, but not in the gate. None where the kernel cannot be used and the
+/// caller must use libtorch's operations: inside the function of a JVP, off the CPU, for other kinds than float and
+/// double, where $\beta$ is above 80, where a derivative in the gate is wanted, and for large tensors where libtorch
+/// has several threads.
 ///
 /// # Errors
 /// `Shape` where `raw` or the gate does not fit `x`; `Bound` where $\beta$ is not positive and finite; libtorch's, when
@@ -56,13 +57,13 @@ pub fn affine(
     Ok(Some(unsafe { (ffi::own(y), ffi::own(log_det)) }))
 }
 
-/// The image of a point that moves, under numbers and a gate that move, all along one scalar:
+/// The jet of the same map, where the point, the parameters and the gate are jets along one scalar:
 ///
 /// $$ s = \beta \tanh(r / \beta), \qquad y = e^{g s} x + g m $$
 ///
 /// `x` is (B, C, ...); `raw` holds $r$ and then $m$ along the channels, (B, 2C, ...); the gate is (B,), 1 where there is
-/// none, and is not differentiated in reverse. All that has derivatives has them up to `order`, which is above that of a
-/// value. The result can be differentiated in reverse any number of times. None where no kernel serves, as for
+/// none, and is not differentiated in reverse. Every jet has derivatives up to `order`, which is at least the
+/// first. The result can be differentiated in reverse any number of times. None as for
 /// [`affine`], and where a derivative in the gate is wanted.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Affine paths in a single pass, on the CPU: the curves themselves, and the marginal field of many.
+//! Affine paths in a single pass, on the CPU: the curves themselves, and the marginal field over many endpoints.
 
 use crate::marginal_field::check_points;
 use crate::serves::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, understood};
@@ -34,10 +34,10 @@ impl AffinePaths<'_> {
     /// The marginal field under a standard normal source, differentiable once in the numbers and the points. With
     /// $A$ lower triangular of diagonal $(1-t) e^{t s}$ and other entries $t(1-t) n$, and $b = t x_1 + t(1-t) m$, the
     /// path to an end is $x = A y + b$ with velocity $u = A'y + b'$, and its weight
-    /// $w \propto e^{-|y|^2/2} / \det A$; weights below $10^{-20}$ of their sum are nothing.
+    /// $w \propto e^{-|y|^2/2} / \det A$; weights below $10^{-20}$ of their sum are taken as 0.
     ///
-    /// None where no kernel serves: inside the function of a JVP, off the CPU, for other kinds than float and double,
-    /// above eight dimensions, for $\beta$ above 80, where the derivative in an end or a time is wanted.
+    /// None where the kernel cannot be used: inside the function of a JVP, off the CPU, for other kinds than float and
+    /// double, above eight dimensions, for $\beta$ above 80, where the derivative in an end or a time is wanted.
     ///
     /// # Errors
     /// `Shape` where the tensors do not fit; `Bound` where $\beta$ is not positive and finite; libtorch's, when memory
@@ -91,10 +91,10 @@ fn serves(all: &[&Tensor], d: i64, bound: f64) -> bool {
 ///
 /// with $L$ lower triangular, of diagonal $e^{t s}$, $s = \beta \tanh(r / \beta)$, and other entries $t n$.
 ///
-/// `numbers` is (B, n) with its derivatives in t: d of $r$, d of $m$, and, or not, the $n$ row by row; y and $x_1$ are
-/// (B, d), t is (B,). It can be differentiated in numbers and y, any number of times. None where no kernel serves: inside
-/// the function of a JVP, off the CPU, for other kinds than float and double, above eight dimensions, for $\beta$ above 80,
-/// where a derivative in $x_1$ or t is wanted.
+/// `numbers` is (B, n) with its derivatives in t: d of $r$, d of $m$, and optionally the $n$, row by row; y and $x_1$
+/// are (B, d), t is (B,). It can be differentiated in numbers and y, any number of times. None where the kernel cannot
+/// be used: inside the function of a JVP, off the CPU, for other kinds than float and double, above eight dimensions,
+/// for $\beta$ above 80, where a derivative in $x_1$ or t is wanted.
 ///
 /// # Errors
 /// `Shape` where the tensors do not fit; `Bound` where $\beta$ is not positive and finite; libtorch's, when memory runs

@@ -1,4 +1,4 @@
-//! Paths through a chain of bijections in a single pass, on the CPU: the marginal field of many.
+//! Paths through a chain of bijections in a single pass, on the CPU: the marginal field over many endpoints.
 
 use crate::marginal_field::check_points;
 use crate::serves::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, understood};
@@ -33,7 +33,7 @@ pub enum Stage {
     /// $y_b = e^{g s} x_b + g m$ for the active half b of m coordinates, with $s = \beta \tanh(r / \beta)$ and
     /// $(r, m) = W \operatorname{silu}(V x_a + c) + w$ of the other half.
     Coupling {
-        /// What moves.
+        /// Which half is active.
         active: Active,
         /// $c$, (T K, h) with two derivatives in t.
         offset: Jet,
@@ -130,12 +130,13 @@ impl Stage {
 }
 
 impl ChainPaths<'_> {
-    /// The marginal field under a standard normal source, differentiable once in the stages' tensors, but for gates, and
+    /// The marginal field under a standard normal source, differentiable once in the stages' tensors, except gates, and
     /// in the points. An end's weight is $w \propto e^{-|y|^2/2} |\det \partial y / \partial x|$; weights below
-    /// $10^{-20}$ of their sum are nothing.
+    /// $10^{-20}$ of their sum are taken as 0.
     ///
-    /// None where no kernel serves: inside the function of a JVP, off the CPU, for other kinds than float and double,
-    /// above eight dimensions, for $\beta$ above 80, where the derivative in an end, a time or a gate is wanted.
+    /// None where the kernel cannot be used: inside the function of a JVP, off the CPU, for other kinds than float and
+    /// double, above eight dimensions, for $\beta$ above 80, where the derivative in an end, a time or a gate is
+    /// wanted.
     ///
     /// # Errors
     /// `Shape` where the tensors do not fit; `Bound` where a $\beta$ is not positive and finite; libtorch's, when memory

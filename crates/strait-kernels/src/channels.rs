@@ -1,4 +1,5 @@
-//! Maps of channels that are small beside what it costs to call libtorch for each of their operations.
+//! Linear maps of the channels, for tensors so small that the calls of libtorch's operations would cost more than the
+//! arithmetic.
 
 use crate::ffi;
 use crate::serves::serves;
@@ -15,8 +16,8 @@ const FEW_CHANNELS: i64 = 32;
 /// $$ y = e^{s} x + b, \qquad \log|\det| = H W \sum_c s_c $$
 ///
 /// or its inverse, $y = (x - b) e^{-s}$ with the opposite sign. `x` is (B, C, ...), `log_scale` and `shift` are
-/// (C,). The result, of the shape of x and (), can be differentiated in reverse any number of times. None where no kernel
-/// serves, as for [`affine`](crate::affine).
+/// (C,). The result, of the shape of x and (), can be differentiated in reverse any number of times. None as for
+/// [`affine`](crate::affine).
 ///
 /// # Errors
 /// `Shape` where a parameter does not fit `x`; libtorch's, when memory runs out.
@@ -65,8 +66,8 @@ pub fn diagonal(
 /// $$ M = (I + L) (\operatorname{diag} e^{s} + U), \qquad \log|\det| = \sum_c s_c $$
 ///
 /// or $M^{-1}$ with the opposite sign. `weight` (C, C) holds $L$ below its diagonal, $s$ on it and $U$
-/// above. The result, (C, C) and (), can be differentiated in reverse any number of times. None where no kernel serves:
-/// as for [`affine`](crate::affine), and beyond 32 channels.
+/// above. The result, (C, C) and (), can be differentiated in reverse any number of times. None as
+/// for [`affine`](crate::affine), and beyond 32 channels.
 ///
 /// # Errors
 /// `Shape` for a weight that is not square; libtorch's, when memory runs out.

@@ -1,4 +1,4 @@
-//! The kernels as they are called. Each returns null or an error text, and writes its results on success.
+//! The C++ functions of the kernels. Each returns null or an error text, and writes its results on success.
 
 pub(crate) use strait_autodiff::ffi::{C_tensor, Outcome, check, handle, handles, own, own_each};
 

@@ -1,4 +1,4 @@
-//! How a bijection is given to a kernel.
+//! How a bijection is lowered: the stages by which it is passed to a kernel.
 
 use crate::Stage;
 use std::any::Any;
@@ -7,15 +7,15 @@ use tch::Tensor;
 
 /// A bijection of vectors that is a chain of [`Stage`]s.
 pub trait Lower {
-    /// The stages from the source to the data, at times (T,) for contexts (K, n), by what these alone make of them. None
-    /// where these parameters make no such chain.
+    /// The stages from the source to the data, at times (T,) for contexts (K, n), with everything that depends on these
+    /// alone computed. None where the map cannot be written as such a chain.
     ///
     /// # Errors
     /// As `Bijection::forward`, but for the input.
     fn lower(&self, context: Option<&Tensor>, t: &Tensor) -> Result<Option<Vec<Stage>>, Error>;
 }
 
-/// The question that [`lower`] asks of a bijection of any type: `Bijection::answer` is given it.
+/// The question that [`lower`] passes to `Bijection::answer` of a bijection of any type.
 #[derive(Debug)]
 pub struct Lowering {
     context: Option<Tensor>,
@@ -24,7 +24,7 @@ pub struct Lowering {
 }
 
 impl Lowering {
-    /// The whole of `Bijection::answer` of a map that can be lowered; another question is left as it is.
+    /// The implementation of `Bijection::answer` for a map that can be lowered; other questions are left unchanged.
     ///
     /// # Errors
     /// As [`Lower::lower`].

@@ -1,4 +1,4 @@
-//! The jet of a whole perceptron in one call each way, on the CPU.
+//! The jet of a whole perceptron, in one call forward and one call backward, on the CPU.
 
 use crate::ffi;
 use crate::serves::understood;
@@ -6,12 +6,12 @@ use std::ptr;
 use strait_autodiff::{AutodiffError, Jet, Order};
 use tch::Tensor;
 
-/// The jet of a perceptron with SiLU between its layers, each a weight (out, in) and a bias (out,), of inputs that stand
-/// side by side: parts (N, n) whose n add up to what the first layer sees, and whose derivatives are those along one
+/// The jet of a perceptron with SiLU between its layers, each a weight (out, in) and a bias (out,), of concatenated
+/// inputs: parts (N, n) whose n add up to the width of the first layer, and whose derivatives are those along one
 /// scalar. The result, (N, out), can be differentiated in reverse any number of times.
 ///
-/// None where no kernel serves, and the jet is to be made layer by layer: inside the function of a JVP, off the CPU,
-/// for other kinds than float and double.
+/// None where the kernel cannot be used and the caller must compute the jet layer by layer: inside the function of a
+/// JVP, off the CPU, for other kinds than float and double.
 ///
 /// # Errors
 /// `Shape` where the tensors do not fit; libtorch's, when memory runs out.

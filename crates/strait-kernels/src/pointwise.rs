@@ -1,4 +1,4 @@
-//! Nonlinearities in single passes over memory, on the CPU. Elsewhere they are libtorch's operations.
+//! Nonlinearities in single passes over memory, on the CPU. On other devices libtorch's operations are used.
 
 use crate::ffi;
 use crate::serves::{serves, understood};
@@ -6,9 +6,9 @@ use std::ptr;
 use strait_autodiff::{AutodiffError, Jet, Order};
 use tch::Tensor;
 
-/// The jet of $x \sigma(x)$, as [`Jet::silu`] makes it, in one pass. It can be differentiated in reverse any number of times.
-/// None where no kernel serves: for what does not move, inside the function of a JVP, off the CPU, for other kinds than float
-/// and double.
+/// The jet of $x \sigma(x)$, as [`Jet::silu`] makes it, in one pass. It can be differentiated in reverse any number of
+/// times. None where the kernel cannot be used: for a constant, inside the function of a JVP, off the CPU, for other
+/// kinds than float and double.
 ///
 /// # Errors
 /// libtorch's, when memory runs out.
@@ -44,7 +44,7 @@ pub fn silu_jet(x: &Jet) -> Result<Option<Jet>, AutodiffError> {
 }
 
 /// $x \sigma(x)$ with the logistic $\sigma$ (Hendrycks and Gimpel, arXiv 1606.08415), entry by entry; it can be
-/// differentiated in reverse any number of times. None where no kernel serves, as for [`affine`](crate::affine).
+/// differentiated in reverse any number of times. None as for [`affine`](crate::affine).
 ///
 /// # Errors
 /// libtorch's, when memory runs out.

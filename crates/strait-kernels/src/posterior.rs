@@ -18,10 +18,10 @@ pub struct Posterior {
 }
 
 /// The posterior over endpoints (K, d) at points x (R, d) with scales $a > 0$ and b, (R,), in a single pass; weights below
-/// $10^{-20}$ of the largest are nothing.
+/// $10^{-20}$ of the largest are taken as 0.
 ///
-/// None where no kernel serves: inside the function of a JVP, off the CPU, for other kinds than float and double, where a
-/// derivative is wanted.
+/// None where the kernel cannot be used: inside the function of a JVP, off the CPU, for other kinds than float and
+/// double, where a derivative is wanted.
 ///
 /// # Errors
 /// `Shape` where the tensors do not fit; libtorch's, when memory runs out.

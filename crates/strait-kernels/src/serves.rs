@@ -1,18 +1,18 @@
-//! Where the native kernels are used.
+//! The conditions under which a native kernel is used: device, number type, size, and not inside a JVP.
 
 use strait_autodiff::{AutodiffError, inside_jvp};
 use tch::{Device, Kind, Tensor};
 
-/// From here on libtorch's own operations use several threads, where it has them, and a kernel would not.
+/// From this size on libtorch's own operations use several threads, if it has them, and a kernel would not.
 const MANY: usize = 32_768;
 
-/// Beyond such log-scales the exponential of kernels is clamped.
+/// The largest bound of log-scales: beyond it the exponential in the kernels is clamped.
 pub(crate) const GREATEST_BOUND: f64 = 80.0;
 
-/// Beyond it the kernels of paths keep no room.
+/// The most dimensions for the kernels of paths, whose buffers have this size.
 pub(crate) const MOST_DIMENSIONS: i64 = 8;
 
-/// Beyond it that of splines keeps none.
+/// The most bins for the kernel of splines, whose buffers have this size.
 pub(crate) const MOST_BINS: i64 = 16;
 
 /// Refuses a bound that is not positive and finite.
@@ -20,8 +20,8 @@ pub(crate) fn check_bound(bound: f64) -> Result<(), AutodiffError> {
     if bound > 0.0 && bound.is_finite() { Ok(()) } else { Err(AutodiffError::Bound { value: bound }) }
 }
 
-/// Whether kernels know tensors like these: on the CPU, all float or all double, and not inside the function of a JVP,
-/// since forward mode knows nothing of kernels.
+/// Whether kernels can take these tensors: on the CPU, all float or all double, and not inside the function of a JVP,
+/// since kernels have no forward derivative.
 pub(crate) fn understood(tensors: &[&Tensor]) -> bool {
     let kind = tensors[0].kind();
     matches!(kind, Kind::Float | Kind::Double)

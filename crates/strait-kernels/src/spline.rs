@@ -23,9 +23,9 @@ use tch::Tensor;
 /// $$ y' = (1+\sigma)^2 \frac{1 + e_1 \xi^2 + 2\sigma \xi(1-\xi) + e_0 (1-\xi)^2}
 ///                             {(1 + \sigma + \epsilon \xi(1-\xi))^2} $$
 ///
-/// `x` is (B, C, ...), `raw` (B, (3K - 1) C, ...), the result (B, C, ...) and (B,). It can be differentiated in reverse any
-/// number of times. None where no kernel serves: inside the function of a JVP, off the CPU, for other kinds than float and
-/// double, beyond 16 bins.
+/// `x` is (B, C, ...), `raw` (B, (3K - 1) C, ...), the result (B, C, ...) and (B,). It can be differentiated in reverse
+/// any number of times. None where the kernel cannot be used: inside the function of a JVP, off the CPU, for other
+/// kinds than float and double, beyond 16 bins.
 ///
 /// # Errors
 /// `Shape` where `raw` does not fit `x` or there is no bin; `Bound` where B is not positive and finite; libtorch's, when
@@ -66,9 +66,8 @@ pub fn spline(
     Ok(Some(unsafe { (ffi::own(y), ffi::own(log_det)) }))
 }
 
-/// The image under a [`spline`] of numbers that move, under logits that move, both along one scalar and with derivatives up
-/// to `order`, which is above that of a value. It can be differentiated in reverse any number of times. None where no kernel
-/// serves, as for [`spline`].
+/// The jet of a [`spline`], where the numbers and the logits are jets along one scalar with derivatives up to `order`,
+/// which is at least the first. It can be differentiated in reverse any number of times. None as for [`spline`].
 ///
 /// # Errors
 /// As [`spline`].

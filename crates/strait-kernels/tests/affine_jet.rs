@@ -1,4 +1,4 @@
-//! The kernel of a coupling's affine map for what moves against the same made of libtorch's operations.
+//! The kernel of a coupling layer's affine map for jets, against the same with libtorch's operations.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Pull-backs under cotangents that carry tangents, as in a JVP of a VJP, for the kernels of jets and of fields.
+//! Backward passes with cotangents that carry tangents, as in a JVP of a VJP, for the kernels of jets and of fields.
 
 mod common;
 

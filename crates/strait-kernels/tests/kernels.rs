@@ -1,4 +1,4 @@
-//! Kernels against the same maps made of libtorch's operations.
+//! Kernels against the same maps with libtorch's operations.
 
 mod common;
 
@@ -248,7 +248,7 @@ fn a_gradient_is_differentiated_where_not_all_inputs_are() -> Result<(), Autodif
 }
 
 #[test]
-fn of_zeros_kernels_are_the_identity_to_the_bit() -> Result<(), AutodiffError> {
+fn kernels_with_zero_parameters_are_the_identity_to_the_bit() -> Result<(), AutodiffError> {
     let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
     let x = draw(0, &[40, 33], Kind::Float) * 1e6;
     for inverse in [false, true] {

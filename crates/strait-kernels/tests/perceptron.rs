@@ -1,4 +1,4 @@
-//! The kernel of a perceptron's jet against the same made of libtorch's operations, layer by layer.
+//! The kernel of a perceptron's jet against the same with libtorch's operations, layer by layer.
 
 mod common;
 
@@ -90,7 +90,7 @@ fn the_kernel_is_the_jet_with_its_first_two_derivatives() {
 
 /// Where parts are made from each other, as the features of a time are, each has its own gradient.
 #[test]
-fn parts_that_hang_together_are_told_apart() {
+fn inputs_that_depend_on_each_other_have_separate_gradients() {
     let layers = [
         (draw(1, &[4, 2], Kind::Double), draw(2, &[4], Kind::Double)),
         (draw(4, &[1, 4], Kind::Double), draw(5, &[1], Kind::Double)),

@@ -1,4 +1,4 @@
-//! The kernel of a spline for numbers that move, against double reverse mode through the spline itself.
+//! The kernel of a spline for jets, against double reverse mode through the spline itself.
 
 mod common;
 

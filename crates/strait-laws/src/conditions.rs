@@ -1,8 +1,8 @@
 //! The laws of a [`VelocityField`] under conditions, in float64, on perturbed parameters.
 //!
-//! [`check`] builds the field afresh for every case, moves each of its parameters by normal noise, draws conditions for the
-//! batch, and holds the field that is bound to them to every [`Law`]; of the diagonal of a flow map, the map too. It reports
-//! the first broken law in a line, on a case shrunk as far as it goes.
+//! [`check`] builds the field afresh for every case, moves each of its parameters by normal noise, draws conditions for
+//! the batch, and checks every [`Law`] of the field that is bound to them. If the field is the diagonal of a flow map,
+//! it checks the map too. It reports the first broken law in one line, on a case that is shrunk as far as possible.
 //!
 //! ```
 //! use strait_core::{Bound, Conditional, Conditions, Error, VelocityField};

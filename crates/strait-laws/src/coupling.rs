@@ -1,8 +1,9 @@
-//! The laws of [`Coupling`], and of pairs that are kept together ([`PairedDataset`](strait_core::PairedDataset)).
+//! The laws of [`Coupling`], and of pairs that were made once and stored
+//! ([`PairedDataset`](strait_core::PairedDataset)).
 //!
-//! [`check`] builds the coupling afresh for every case, hands it batches whose rows can be told apart, and holds it to
-//! every [`Law`]; [`check_stored`] does the same for stored pairs. Both report the first broken law in a line, on a
-//! case shrunk as far as it goes.
+//! [`check`] builds the coupling afresh for every case, gives it batches whose rows can be distinguished, and checks
+//! every [`Law`]; [`check_stored`] does the same for stored pairs. Both report the first broken law in one line, on a
+//! case that is shrunk as far as possible.
 //!
 //! ```
 //! use strait_core::{Coupling, Draws, Error, Pairs};

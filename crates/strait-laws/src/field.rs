@@ -1,8 +1,8 @@
 //! The laws of [`VelocityField`], in float64, on perturbed parameters.
 //!
-//! [`check`] builds the field afresh for every case, moves each of its parameters by normal noise, and holds it to
-//! the laws of a value; [`check_differentiable`] adds those of its derivatives, in forward and in reverse mode. Both
-//! report the first broken law in a line, on a case shrunk as far as it goes.
+//! [`check`] builds the field afresh for every case, moves each of its parameters by normal noise, and checks
+//! the laws of its values; [`check_differentiable`] adds those of its derivatives, in forward and in reverse mode. Both
+//! report the first broken law in one line, on a case that is shrunk as far as possible.
 //!
 //! ```
 //! use strait_core::{Error, VelocityField, per_sample};

@@ -1,8 +1,8 @@
 //! The laws of [`FlowMap`], in float64, on perturbed parameters.
 //!
-//! [`check`] builds the map afresh for every case, moves each of its parameters by normal noise, and holds it to the laws
-//! of any map, trained or not; [`check_exact`] adds those that only the map of its own field keeps. Both report the first
-//! broken law in a line, on a case shrunk as far as it goes.
+//! [`check`] builds the map afresh for every case, moves each of its parameters by normal noise, and checks the laws of
+//! any map, trained or not; [`check_exact`] adds those that hold only for the exact flow map of its own field. Both
+//! report the first broken law in one line, on a case that is shrunk as far as possible.
 //!
 //! ```
 //! use strait_core::{Error, FlowMap, VelocityField, per_sample};

@@ -1,4 +1,4 @@
-//! Gradients against differences, the same for every suite.
+//! The check of gradients against finite differences, which every suite uses.
 
 use crate::suite::Fault;
 use std::ops::Range;

@@ -1,9 +1,9 @@
 //! The laws of [`Interpolant`] and [`InvertibleInterpolant`], in float64 and float32, on perturbed parameters.
 //!
 //! [`check`] builds the path afresh for every case, moves each of its parameters by normal noise (a learned family
-//! starts as a known path, where a wrong derivative would pass), and holds it to every [`Law`];
-//! [`check_invertible`] adds the laws of the inverse. Both report the first broken law in a line, on a case shrunk
-//! as far as it goes. Gradients, a batch of several endpoints and a second source are looked at in one case of eight.
+//! starts as a known path, where a wrong derivative would pass), and checks every [`Law`]; [`check_invertible`] adds
+//! the laws of the inverse. Both report the first broken law in one line, on a case that is shrunk as far as possible.
+//! Gradients, a batch of several endpoints and a second source are checked in one case of eight.
 //!
 //! ```
 //! use strait_core::{Error, Interpolant, PathCurve, PathSample, per_sample};

@@ -1,4 +1,4 @@
-//! Cases that are batches of samples, and models with perturbed parameters to try on them.
+//! Cases that are batches of samples, and models with perturbed parameters for them.
 
 use proptest::prelude::{BoxedStrategy, Strategy, any};
 use proptest::sample::select;

@@ -1,7 +1,7 @@
 //! The laws of [`Stepper`], in float64 and once in float32, on fields whose flow is known in closed form.
 //!
-//! [`check`] runs a rule over generated trajectories, forward and backward, over even and uneven steps, and holds it to
-//! every [`Law`]. It reports the first broken law in a line.
+//! [`check`] runs a stepper over generated trajectories, forward and backward, with equal and unequal steps, and checks
+//! every [`Law`]. It reports the first broken law in one line.
 //!
 //! ```
 //! use strait_core::{Error, Stepper, VelocityField};

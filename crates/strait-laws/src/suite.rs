@@ -1,4 +1,4 @@
-//! What every suite does: draws cases, holds a subject to its laws on each, shrinks, and reports in one line.
+//! The loop of every suite: it draws cases, checks the laws on each, shrinks a broken case, and reports it in one line.
 
 use crate::samples::distance;
 use proptest::strategy::Strategy;

@@ -1,10 +1,10 @@
 //! The law of gradients through a tangent: for fields that a loss differentiates along t or along their flow.
 //!
-//! Straightness, flow maps and whatever else takes a forward derivative within a loss need a derivative of a derivative.
-//! libtorch 2.13 gives a wrong one, without an error, through some operations: `layer_norm`, `batch_norm` in training,
-//! `instance_norm`, `det`, `logdet`, `solve` and `householder_product`; a zero one through `slogdet`; and refuses it of
-//! `softmax` and what is made of it. [`check`] compares the gradient with differences, so that a network with such a
-//! layer is known before it is trained.
+//! Straightness, flow maps and every other loss with a forward derivative in it need a derivative of a derivative.
+//! Through some operations libtorch 2.13 gives a wrong one, without an error: `layer_norm`, `batch_norm` in training,
+//! `instance_norm`, `det`, `logdet`, `solve` and `householder_product`. Through `slogdet` it gives zero. For `softmax`
+//! and operations that use it, it refuses. [`check`] compares the gradient with finite differences, so that a network
+//! with such a layer is found before it is trained.
 //!
 //! ```
 //! use strait_core::{Error, Init, Scope, VelocityField};

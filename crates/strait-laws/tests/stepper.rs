@@ -1,4 +1,4 @@
-//! The suite of steppers under faults of the kind of numbers.
+//! The suite of steppers under faults in the number type.
 
 use strait_core::{Error, Stepper, VelocityField, check_same};
 use strait_laws::stepper::{Law, check};

@@ -1,4 +1,4 @@
-//! The law of gradients through a tangent tells right networks from those that libtorch differentiates wrongly.
+//! The law of gradients through a tangent distinguishes right networks from those that libtorch differentiates wrongly.
 
 use strait_core::{Error, Init, Scope, VelocityField};
 use strait_laws::field::{Case, Law, Suite};

@@ -1,4 +1,4 @@
-//! What a field does to its own trajectories: energy, straightness, and how far they bend.
+//! Measures along a field's own trajectories: path energy, straightness, and the residual.
 
 use crate::MetricError;
 use std::cell::RefCell;

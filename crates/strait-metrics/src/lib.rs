@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod conditional;
 mod coverage;
 mod distance;
 mod dynamics;
@@ -8,11 +7,12 @@ mod error;
 pub mod features;
 mod frechet;
 mod kernel;
+mod path_motion;
 
-pub use conditional::{ConditionalMotion, conditional_motion};
 pub use coverage::{Coverage, coverage, nearest, nearest_rows};
 pub use distance::{Distances, distances};
 pub use dynamics::{Residual, Straightness, residual, straightness};
 pub use error::MetricError;
 pub use frechet::{frechet, moments};
 pub use kernel::kernel_distance;
+pub use path_motion::{ConditionalMotion, conditional_motion};

@@ -1,4 +1,4 @@
-//! Straightness and the material derivative where both are known.
+//! Straightness and the material derivative of fields for which both are known.
 
 use strait_core::{Error, Seed, Source, StandardNormal, VelocityField};
 use strait_metrics::{residual, straightness};

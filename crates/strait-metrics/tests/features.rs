@@ -1,4 +1,4 @@
-//! Distances in features against closed forms and brute force, and a classifier on classes that can be told apart.
+//! Distances in features against closed forms and brute force, and a classifier on separable classes.
 
 use strait_core::{Dataset, Error, Seed, Split};
 use strait_data::{ArrayDataset, Scaling, Splits};

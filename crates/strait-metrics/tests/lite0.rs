@@ -1,4 +1,5 @@
-//! EfficientNet-Lite0: what it refuses, and, as a longer check with its real weights, what it sees in photographs.
+//! EfficientNet-Lite0: the inputs that it refuses and, as a longer check with its real weights, its predictions for
+//! photographs.
 
 use std::fs;
 use std::path::Path;

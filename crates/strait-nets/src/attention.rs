@@ -1,4 +1,4 @@
-//! Attention of every position to every other.
+//! Self-attention over all positions.
 
 use crate::error::shape;
 use crate::layers::{Linear, Maker, Start};

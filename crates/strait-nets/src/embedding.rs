@@ -1,4 +1,4 @@
-//! What a network is told beside the sample, as one vector: its times, and a condition.
+//! The embedding: one vector of a network's inputs beside the sample, its times and a condition.
 
 use crate::error::shape;
 use crate::layers::{Linear, Maker, Start};

@@ -1,4 +1,4 @@
-//! The layers that networks for images are made of. Each knows its name, and refuses what does not fit it by that name.
+//! The layers of networks for images. Each knows its name, and names itself when it refuses an input.
 
 use crate::error::shape;
 use crate::summary::Layer;

@@ -1,4 +1,4 @@
-//! What a network is made of, to be printed.
+//! The summary of a network: its layers and their cost, to be printed.
 
 use std::fmt;
 

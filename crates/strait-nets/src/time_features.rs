@@ -1,4 +1,4 @@
-//! What a network sees of a time.
+//! The features of a time that a network gets as input.
 
 use strait_autodiff::Jet;
 use tch::Tensor;

@@ -1,4 +1,4 @@
-//! Modules that PyTorch has saved, as velocities.
+//! Modules that PyTorch has saved as TorchScript, as velocity fields.
 
 use crate::NetError;
 use std::path::{Path, PathBuf};

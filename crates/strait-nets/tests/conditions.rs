@@ -1,4 +1,4 @@
-//! Every network under conditions, held to their laws; and planted faults that the laws find.
+//! Every network with conditions, against the laws; and planted faults that the laws must find.
 
 use strait_core::{
     Bound, ConditionKind, Conditional, Conditions, Draws, Error, Parameters, Scope, Seed, VelocityField,

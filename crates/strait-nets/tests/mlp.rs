@@ -1,4 +1,4 @@
-//! The MLP's derivatives in t against JVP and differences, and its promises about shapes and starts.
+//! The MLP's derivatives in t against JVP and finite differences, its shapes, and its initial values.
 
 use strait_autodiff::{Order, jvp};
 use strait_core::{Error, Parameters, Seed, TimeFunction, VelocityField};

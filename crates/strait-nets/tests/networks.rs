@@ -1,5 +1,5 @@
-//! What the networks for images promise beside the laws: how they start, what they are made of, what they see, and what
-//! they say of inputs that do not fit.
+//! Properties of the networks for images beside the laws: their initial values, their layers, their inputs, and their
+//! errors for inputs that do not fit.
 
 use strait_core::{Error, Init, Parameters, Seed, VelocityField};
 use strait_nets::{

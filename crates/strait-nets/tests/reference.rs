@@ -1,4 +1,5 @@
-//! The networks written a second time, over their parameters by name, with libtorch's own attention and norms.
+//! The networks against a second implementation, which uses the same parameters by name, and libtorch's own attention
+//! and norms.
 
 use std::collections::HashMap;
 use strait_core::{Parameters, Seed};

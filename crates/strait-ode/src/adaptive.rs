@@ -1,4 +1,4 @@
-//! Integration to a tolerance: steps that are tried, kept or rejected, and made longer or shorter.
+//! Adaptive integration to a tolerance: steps are accepted or rejected, and their size is adapted.
 
 use crate::OdeError;
 use crate::control::{Control, Controller};
@@ -88,8 +88,8 @@ fn least_step(kind: Kind) -> f64 {
     4.0 * if kind == Kind::Double { f64::EPSILON } else { f64::from(f32::EPSILON) }
 }
 
-/// Samples on their way. Times are counted from the start, in float64: each sample has gone `gone` of `span` and will
-/// try a step of `h`.
+/// Samples that are integrated. Times are counted from the start, in float64: each sample has gone `gone` of `span` and
+/// will try a step of `h`.
 struct Running<'a, 'b> {
     method: &'a DormandPrince,
     controller: Controller,
@@ -117,7 +117,7 @@ struct Report {
     running: usize,
     /// The least step that a running sample will try.
     least_h: f64,
-    /// How far the hindmost has gone.
+    /// The progress of the slowest sample.
     least_gone: f64,
 }
 
@@ -280,7 +280,7 @@ impl<'a, 'b> Running<'a, 'b> {
         ((self.controller.control == Control::Sample).then_some(sample), t)
     }
 
-    /// Why no step is short enough: velocities ahead that are not finite, or a tolerance that is not to be had.
+    /// Why no step is short enough: velocities ahead that are not finite, or a tolerance that cannot be reached.
     fn underflow(&self, step: usize, least: f64) -> Result<OdeError, OdeError> {
         let (sample, t) = self.hindmost(&self.h);
         let stuck = self.h.lt(least).logical_and(&self.gone.lt(self.span));

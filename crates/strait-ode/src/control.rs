@@ -1,4 +1,4 @@
-//! How long the next step may be.
+//! Step size control: the size of the next step.
 
 use strait_core::{Error, event_size, sum_per_sample};
 use tch::{Kind, Tensor};

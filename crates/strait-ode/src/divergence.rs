@@ -1,24 +1,24 @@
-//! The divergence of a field, exactly or by random probes.
+//! The divergence of a field, exactly or by Hutchinson's estimator.
 
 use strait_autodiff::{Graph, jvp, vjp};
 use strait_core::{Draws, Error, VelocityField};
 use tch::{Device, Kind, Tensor};
 
-/// How $w^\top \partial_x v w$ is had for a direction w.
+/// How $w^\top \partial_x v w$ is computed for a direction w.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// One push-forward a direction, `at_once` directions in one call of the field on that many copies of the
+    /// One JVP for each direction, `at_once` directions in one call of the field on that many copies of the
     /// batch. Needs no graph.
     Forward {
         /// Directions in one call, at least 1.
         at_once: i64,
     },
-    /// One call of the field with its graph, then one pull-back a direction: for fields with operations that libtorch
+    /// One call of the field with its graph, then one VJP for each direction: for fields with operations that libtorch
     /// cannot differentiate forward, and for those that use a JVP themselves.
     Reverse,
 }
 
-/// How $\nabla \cdot v = \operatorname{tr} \partial_x v$ is had.
+/// How $\nabla \cdot v = \operatorname{tr} \partial_x v$ is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Divergence {
     /// All d directions of the axes.
@@ -26,7 +26,7 @@ pub enum Divergence {
     /// Hutchinson's estimate $w^\top \partial_x v w$, with entries of w that are $\pm 1$, the same ones along a
     /// whole trajectory, so that the estimate of the log-density is unbiased but for the solver's error.
     ///
-    /// The probes come in antithetic pairs: the partner of w has a random half of the signs turned. (To turn all of
+    /// The probes come in antithetic pairs: the partner of w has a random half of the signs flipped. (To flip all of
     /// them changes nothing, since the estimate is even in w.) Half of the off-diagonal terms then cancel within the
     /// pair; in two dimensions all of them do.
     Hutchinson {

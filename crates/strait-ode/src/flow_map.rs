@@ -1,4 +1,4 @@
-//! The step of a flow map: what an ODE solver approximates, learned.
+//! The step of a flow map: one evaluation in place of an ODE solver's steps.
 
 use strait_core::{Error, Stepper, VelocityField, check_batch, check_same};
 use tch::Tensor;
@@ -7,8 +7,8 @@ use tch::Tensor;
 ///
 /// $$ x \leftarrow X_{s,t}(x) = x + (t - s)\, u(x, s, t) $$
 ///
-/// Exact for the map of a field, whatever the step, so that over a grid of k steps it samples by k maps; of a learned map
-/// it is as good as the map. A flow map carries forward in time alone.
+/// It is exact for the exact map of a field, for any step size; a grid of k steps samples by k maps. For a learned map
+/// it is as accurate as the map. A flow map only goes forward in time.
 ///
 /// ```
 /// use strait_core::{Error, FlowMap, Stepper, VelocityField};
@@ -37,7 +37,7 @@ use tch::Tensor;
 pub struct FlowMapStepper;
 
 impl Stepper for FlowMapStepper {
-    /// That of a rule whose step is the average velocity; the error of a learned map does not fall with the step.
+    /// That of a method whose step is the average velocity; the error of a learned map does not fall with the step.
     fn order(&self) -> u32 {
         1
     }

@@ -45,7 +45,7 @@ impl TimeGrid {
     /// ```
     ///
     /// # Errors
-    /// `GridTooShort` for no steps, `GridOrder` for a power so far from 1 that times fall together.
+    /// `GridTooShort` for no steps, `GridOrder` for a power so far from 1 that times coincide.
     pub fn power(steps: usize, power: f64) -> Result<Self, OdeError> {
         Self::custom((0..=steps).map(|i| (i as f64 / steps.max(1) as f64).powf(power)).collect())
     }
@@ -71,7 +71,7 @@ impl TimeGrid {
         Ok(Self { times })
     }
 
-    /// The same times the other way round: from data to source.
+    /// The same times in reverse order: from data to source.
     pub fn reversed(&self) -> Self {
         Self { times: self.times.iter().rev().copied().collect() }
     }

@@ -7,10 +7,11 @@ use tch::Tensor;
 ///
 /// $$ v_\emptyset(x, t) + w\,(v(x, t; c) - v_\emptyset(x, t)) $$
 ///
-/// with $v_\emptyset$ the field of no condition, which a velocity learns where conditions are dropped in its training. At w = 1
-/// it is the conditional field, at 0 that of no condition, each in one evaluation; at any other weight a call is two, and is
-/// counted as two. Above 1 samples are more like their condition and less like each other: they are of no law that was
-/// trained, and a guided average velocity is the flow map of no field, so that this is none.
+/// with $v_\emptyset$ the field of no condition, which a velocity learns where conditions are dropped in its training.
+/// At w = 1 it is the conditional field, at 0 that of no condition, each in one evaluation; at any other weight a call
+/// is two, and is counted as two. Above 1 samples are more like their condition and less like each other: they do not
+/// follow a law that was trained. A guided average velocity is not the flow map of a field, so a guided field has no
+/// flow map.
 ///
 /// ```
 /// use strait_core::{Bound, Conditional, Conditions, Error, VelocityField};
@@ -45,7 +46,7 @@ pub struct Guided<'a> {
     pub weight: f64,
 }
 
-/// Without conditions there is nothing to guide to: the field itself.
+/// Without conditions it is the field itself.
 impl VelocityField for Guided<'_> {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         self.field.velocity(x, t)

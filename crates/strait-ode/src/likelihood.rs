@@ -1,11 +1,11 @@
-//! Log-densities along a flow, returned together with where it leads.
+//! Log-densities along a flow, returned with the endpoint of the trajectory.
 
 use crate::divergence::{Directions, Divergence, Mode};
 use crate::{Method, OdeError, Options, RowField, Rows, Solution, TimeGrid};
 use strait_core::{Conditions, Error, Source, VelocityField, check_batch, event_size};
 use tch::{Kind, Tensor};
 
-/// The law that a field makes of a source, with its log-density by the instantaneous change of variables
+/// The law to which the flow of a field carries a source, with its log-density by the instantaneous change of variables
 /// (Chen et al., 2018; Grathwohl et al., 2019):
 ///
 /// $$ \log p_1(x_1) = \log p_0(x_0) - \int_0^1 \nabla \cdot v(x_t, t) dt . $$
@@ -48,14 +48,14 @@ pub struct FlowDensity<'a> {
     pub method: Method,
     /// A rising grid, from the source to the data.
     pub grid: TimeGrid,
-    /// How the divergence is had.
+    /// How the divergence is computed.
     pub divergence: Divergence,
 }
 
 /// Log-densities, and the flow that they were integrated along.
 #[derive(Debug)]
 pub struct Densities {
-    /// Where the flow led, with evaluations counted in calls that yield a velocity and its divergence.
+    /// The endpoint of the flow, with evaluations counted in calls that yield a velocity and its divergence.
     pub solution: Solution,
     /// $\log p_1$ of the sample at the data end, in nats, (B,).
     pub log_density: Tensor,
@@ -64,7 +64,7 @@ pub struct Densities {
 }
 
 impl FlowDensity<'_> {
-    /// The log-density of data x1, (B, ...); the solution holds its codes in the source.
+    /// The log-density of data x1, (B, ...); the solution holds the points of the source that they come from.
     ///
     /// # Errors
     /// `GridOrder` for a grid that falls; `Option` for no directions at once or no pairs; as [`Method::solve`] and
@@ -200,7 +200,7 @@ impl RowField for Augmented<'_> {
     }
 }
 
-/// The field of a batch under its conditions, also where the batch stands several times, one after the other.
+/// The field of a batch under its conditions, also if the batch is repeated several times.
 struct Copies<'a> {
     field: &'a dyn VelocityField,
     conditions: &'a Conditions,

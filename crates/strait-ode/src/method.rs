@@ -54,7 +54,7 @@ impl Method {
         }
     }
 
-    /// The rule with a fixed step behind the name.
+    /// The fixed-step method of this name.
     ///
     /// # Errors
     /// `Adaptive` for a method that has none.
@@ -98,7 +98,7 @@ impl Method {
     }
 
     /// Carries `x` along the flow of a field under conditions, one row a sample: each part of the batch, and each sample that
-    /// is still on its way, takes its own along.
+    /// is still integrated, keeps its own.
     ///
     /// # Errors
     /// As [`solve`](Self::solve); `Core` with `Shape` for conditions that are not one a sample, and with `Unconditional` for

@@ -1,10 +1,10 @@
-//! Linear multistep rules: order from evaluations that were already made.
+//! Linear multistep methods: they reuse earlier evaluations for a higher order.
 
 use crate::scratch::Scratch;
 use strait_core::{Error, Stepper, VelocityField};
 use tch::Tensor;
 
-/// The two-step rule of Adams and Bashforth, order 2 with one evaluation a step. With $r = h_n / h_{n-1}$, so that
+/// The two-step method of Adams and Bashforth, order 2 with one evaluation a step. With $r = h_n / h_{n-1}$, so that
 /// steps may differ:
 ///
 /// $$ x_{n+1} = x_n + h_n \Bigl[ \bigl(1 + \tfrac r2\bigr) v_n - \tfrac r2 v_{n-1} \Bigr], \qquad v_n = v(x_n, t_n). $$

@@ -1,12 +1,12 @@
-//! Tensors that belong to the samples of a batch, and fields that read them.
+//! Tensors with one row for each sample of a batch (conditions, probes), and fields that read them.
 
 use strait_core::{Conditions, Error, VelocityField};
 use tch::Tensor;
 
-/// What belongs to each sample of a batch beside its state: its conditions, and other tensors (B, ...) such as probes.
+/// The rows of each sample of a batch beside its state: its conditions, and other tensors (B, ...) such as probes.
+/// (`strait_core::Rows` is another thing: the rows of a batch that one rank holds.)
 ///
-/// A solver takes the rows of a sample along wherever it carries the sample: in parts of the batch, and where samples
-/// that have arrived are dropped.
+/// A solver keeps the rows with their sample, when it splits a batch, and when it drops samples that are done.
 ///
 /// ```
 /// use strait_core::Error;

@@ -1,10 +1,10 @@
-//! Explicit Runge-Kutta rules with a fixed step.
+//! Explicit Runge-Kutta methods with a fixed step.
 
 use crate::scratch::Scratch;
 use strait_core::{Error, Stepper, VelocityField};
 use tch::Tensor;
 
-/// The coefficients of an explicit Runge-Kutta rule (its Butcher tableau).
+/// The coefficients of an explicit Runge-Kutta method (its Butcher tableau).
 #[derive(Debug)]
 struct Tableau {
     order: u32,
@@ -28,7 +28,7 @@ const RK4: Tableau = Tableau {
     weights: &[1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0],
 };
 
-/// An explicit Runge-Kutta rule with $s$ stages:
+/// An explicit Runge-Kutta method with $s$ stages:
 ///
 /// $$ k_i = v\Bigl(x + h \sum_{j<i} a_{ij} k_j,\ t + c_i h\Bigr), \qquad x \leftarrow x + h \sum_i b_i k_i . $$
 ///
@@ -73,13 +73,13 @@ impl RungeKutta {
         Self::new(&HEUN)
     }
 
-    /// Slopes at 0 and 2/3 with weights 1/4 and 3/4: the two-stage rule of order 2 with the least bound on its
+    /// Slopes at 0 and 2/3 with weights 1/4 and 3/4: the two-stage method of order 2 with the least bound on its
     /// local error (Ralston, 1962).
     pub fn ralston() -> Self {
         Self::new(&RALSTON)
     }
 
-    /// The classical rule of Runge and Kutta: order 4, four evaluations.
+    /// The classical method of Runge and Kutta: order 4, four evaluations.
     pub fn rk4() -> Self {
         Self::new(&RK4)
     }

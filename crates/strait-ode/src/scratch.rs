@@ -1,4 +1,4 @@
-//! The tensors that a rule with a fixed step reuses from step to step.
+//! The tensors that a fixed-step method reuses from step to step.
 
 use strait_core::{Error, VelocityField, check_batch, check_same};
 use tch::Tensor;

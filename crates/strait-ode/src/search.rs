@@ -1,4 +1,4 @@
-//! A grid of times made for one field and one count of evaluations.
+//! The search for a grid of times, for one field and one number of evaluations.
 
 use crate::{DormandPrince, Method, OdeError, Options, TimeGrid, solve};
 use strait_core::{VelocityField, sum_per_sample};
@@ -9,13 +9,13 @@ const KNOTS: usize = 8;
 /// The search ends when changes of this size, in the logarithm of a step, help no more.
 const FINEST: f64 = 0.02;
 
-/// A search for the grid of `steps` steps whose end comes nearest to where the flow itself leads:
+/// A search for the grid of `steps` steps whose result is nearest to the endpoint of the exact flow:
 ///
 /// $$ \min_{t_1 < \dots < t_{n-1}} \Bigl( \tfrac1B \sum_b |x^{(b)}_n - x^{(b)}(1)|^2 \Bigr)^{1/2}, $$
 ///
 /// over grids whose steps follow a curve with at most 8 free values, by a coordinate search from the best of a few
-/// grids of fixed form, the uniform one among them: the result is never worse than that on the points it was made for.
-/// Judge it on others.
+/// grids of fixed form, the uniform one among them: the result is never worse than that on the points of the search.
+/// Evaluate it on other points.
 ///
 /// ```
 /// use strait_core::{Error, VelocityField, per_sample};
@@ -35,7 +35,7 @@ const FINEST: f64 = 0.02;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GridSearch {
-    /// The rule that will walk the grid.
+    /// The method that will use the grid.
     pub method: Method,
     /// How many steps it has.
     pub steps: usize,

@@ -1,4 +1,4 @@
-//! Whole trajectories: a batch, in parts that fit into memory, carried over a grid of times.
+//! Whole trajectories: the integration of a batch over a grid of times, in parts that fit into memory.
 
 use crate::rows::{RowField, Rows};
 use crate::scratch::copy;
@@ -18,7 +18,7 @@ pub struct Options<'a> {
     pub progress: Option<&'a dyn Fn(f64)>,
 }
 
-/// Where the flow carried a batch.
+/// The result of an integration.
 #[derive(Debug)]
 pub struct Solution {
     /// The state at the end of the grid, of the shape of the input (B, ...).
@@ -32,12 +32,12 @@ pub struct Solution {
     pub nfe_of_each: Option<Tensor>,
 }
 
-/// Carries a batch along $\dot x = v(x, t)$ over a grid, by a rule with fixed steps (any [`Stepper`]) or by one that
+/// Carries a batch along $\dot x = v(x, t)$ over a grid, by a method with fixed steps (any [`Stepper`]) or by one that
 /// chooses its own ([`DormandPrince`](crate::DormandPrince)).
 ///
-/// A rising grid goes from source to data, a falling one ([`TimeGrid::reversed`]) encodes data to the source. No
-/// graph is recorded, `x` is left as it is, and memory does not grow with the number of steps unless the
-/// trajectory is asked for. On a GPU a fixed rule does not wait for the device before the end.
+/// A rising grid goes from source to data, a falling one ([`TimeGrid::reversed`]) goes from data to the source. No
+/// graph is recorded, `x` is not changed, and memory does not grow with the number of steps unless the
+/// trajectory is asked for. On a GPU a fixed-step method does not wait for the device before the end.
 ///
 /// # Errors
 /// `NonFinite` says at which step, t and sample a velocity or the state stopped being finite (it is looked for
@@ -74,7 +74,7 @@ pub fn solve<S: Solver + ?Sized>(
     solve_rows(&field, &Rows::default(), x, grid, solver, options)
 }
 
-/// As [`solve`], for a field that reads rows beside the state; a sample takes its own along.
+/// As [`solve`], for a field that reads rows beside the state; each sample keeps its own rows.
 ///
 /// # Errors
 /// As [`solve`]; `Core` with `Shape` for rows that are not one a sample.
@@ -127,7 +127,7 @@ fn along(x: &Tensor, grid: &TimeGrid) -> Result<Tensor, OdeError> {
     Ok(all)
 }
 
-/// A way to carry samples over a grid: every [`Stepper`] is one, and so is what chooses its own steps.
+/// A way to integrate samples over a grid: every [`Stepper`] is one, and so is a method that chooses its own steps.
 pub trait Solver {
     /// Carries the samples of a journey to its end; the evaluations that each took, (b,), where they differ.
     ///
@@ -173,7 +173,7 @@ impl Journey<'_> {
         OdeError::NonFinite { what, step, t, sample: start + row, count, of }
     }
 
-    /// Where a trajectory whose end is not finite stopped being so: the same once more, every value looked at.
+    /// The point where a trajectory stopped being finite: it is integrated again, and every value is checked.
     fn locate<S: Stepper + ?Sized>(&self, stepper: &mut S) -> Result<Option<OdeError>, OdeError> {
         strait_core::check_finite("x", &self.start, String::new)?;
         let watch = self.field.checking();
@@ -212,7 +212,7 @@ impl<S: Stepper + ?Sized> Solver for S {
     }
 }
 
-/// The steps of a fixed rule over a grid, in place.
+/// The steps of a fixed-step method over a grid, in place.
 fn walk<S: Stepper + ?Sized>(
     field: &Watch<'_>,
     state: &mut Tensor,

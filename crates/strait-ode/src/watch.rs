@@ -1,5 +1,4 @@
-//! A field bound to the rows of its samples. It counts its evaluations, and looks for values that are not finite where
-//! that was asked for.
+//! A field bound to the rows of its samples. It counts its evaluations and, if asked, looks for non-finite values.
 
 use crate::rows::{RowField, Rows};
 use std::cell::Cell;
@@ -45,7 +44,7 @@ impl<'a> Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Counts an evaluation at a time, and looks at what it gave.
+    /// Counts an evaluation at a time, and checks its result.
     fn seen(&self, velocity: Tensor, t: &Tensor) -> Result<Tensor, Error> {
         self.calls.set(self.calls.get() + self.field.evaluations());
         if self.check

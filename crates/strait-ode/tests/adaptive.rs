@@ -1,4 +1,4 @@
-//! Integration to a tolerance: the error follows it, evaluations are counted, failures are named.
+//! Adaptive integration: the error follows the tolerance, evaluations are counted, failures are named.
 
 mod common;
 

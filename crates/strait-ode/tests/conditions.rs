@@ -1,4 +1,5 @@
-//! Conditions go with their samples through every solver, part, map and likelihood; guidance and what it counts.
+//! Conditions stay with their samples through every solver, split batch, map and likelihood; guidance and its count of
+//! evaluations.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Rules with a fixed step: their order, their counts, the way back, and what they say when a field misbehaves.
+//! Fixed-step methods: order, count of evaluations, integration backward, and errors for a faulty field.
 
 mod common;
 

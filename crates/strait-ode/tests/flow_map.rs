@@ -1,4 +1,4 @@
-//! Sampling by a flow map: counted, exact for an exact map, refused where there is none.
+//! Sampling by a flow map: evaluations are counted, an exact map is exact, and a field without a map is refused.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Every rule under the laws of a stepper, and rules with planted faults that the laws must name.
+//! Every method under the laws of a stepper, and methods with planted faults that the laws must find.
 
 use strait_core::{Error, Stepper, VelocityField};
 use strait_laws::stepper::{Law, check};

@@ -1,4 +1,4 @@
-//! Memory does not grow with the number of steps. Alone in its process, since the peak belongs to the process.
+//! Memory does not grow with the number of steps. This test has its own process, since the peak is the process's.
 #![cfg(target_os = "linux")]
 
 use strait_core::{Error, VelocityField};

@@ -1,4 +1,4 @@
-//! What belongs to a sample goes with it: through parts of a batch, and where samples that have arrived are dropped.
+//! The rows of a sample stay with it when a batch is split, and when samples that are done are dropped.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Grids made for a field: better where that is possible, never worse, and within their budget.
+//! Searched grids: better where that is possible, never worse, and within their budget.
 
 mod common;
 

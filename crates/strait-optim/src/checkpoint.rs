@@ -1,9 +1,9 @@
-//! Checkpoints: folders that are either whole or not there, and that know when they were damaged.
+//! Checkpoints: folders that are either complete or absent, with checksums that show damage.
 //!
 //! `step-N/` holds, for each level, `LEVEL.safetensors` (its parameters, under stable names),
 //! `LEVEL.optimizer.safetensors` (moments and step count), `LEVEL.ema-H.safetensors` (the average of half-life H, for each
-//! that is kept), and `state.json`; `SHA256SUMS` covers them all, in the format of `sha256sum --check`. A checkpoint is written under a temporary name
-//! and renamed, so that a kill at any moment leaves the ones before it untouched.
+//! that is kept), and `state.json`. `SHA256SUMS` covers all of them, in the format of `sha256sum --check`. A checkpoint
+//! is written under a temporary name and renamed, so that a kill at any moment leaves the earlier ones untouched.
 
 use crate::{Level, LevelName, OptimError, Position, Trainer};
 use std::fs::{self, File};

@@ -1,3 +1,5 @@
+//! Moving averages of parameters.
+
 use crate::OptimError;
 use strait_autodiff::lerp;
 use strait_core::Parameters;
@@ -15,7 +17,7 @@ pub struct Ema {
 }
 
 impl Ema {
-    /// From the parameters as they stand.
+    /// From the present parameters.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.

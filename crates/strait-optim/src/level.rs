@@ -1,3 +1,5 @@
+//! Levels: parameters that are stepped together, with their optimizer state and their moving averages.
+
 use crate::{Ema, OptimError};
 use strait_autodiff::AdamWState;
 use strait_core::{Parameters, Seed};
@@ -25,7 +27,7 @@ impl LevelName {
     }
 }
 
-/// One level: its parameters, and all that its optimizer knows.
+/// One level: its parameters, and the state of its optimizer.
 #[derive(Debug)]
 pub struct Level {
     /// Which.
@@ -52,13 +54,13 @@ impl Level {
         &self.averages
     }
 
-    /// Starts over: parameters drawn from `seed`, an optimizer and averages that know nothing.
+    /// Starts over: parameters drawn from `seed`, new optimizer state and averages.
     pub(crate) fn restart(&mut self, seed: Seed) -> Result<(), OptimError> {
         self.parameters.reset(seed)?;
         self.forget()
     }
 
-    /// An optimizer and averages that know nothing of what came before.
+    /// Resets the optimizer state and the averages.
     pub(crate) fn forget(&mut self) -> Result<(), OptimError> {
         self.state = AdamWState::new(self.parameters.tensors())?;
         for average in &mut self.averages {

@@ -1,3 +1,5 @@
+//! Batches: source and data points, their coupling, their times and their conditions.
+
 use crate::share::{PairedOver, Share, Shared};
 use crate::{LevelPlan, OptimError, Phase, term};
 use strait_core::{

@@ -1,4 +1,6 @@
-/// Where a run stands. Together with the levels it is all the state there is.
+//! The position of a run in its phases, which a checkpoint holds.
+
+/// The position of a run. Together with the levels it is the whole state of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     /// Iterations taken, over all phases.

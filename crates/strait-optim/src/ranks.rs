@@ -1,4 +1,4 @@
-//! A training that several processes share.
+//! The part of the trainer for several ranks: equal shares, averaged gradients, checks that ranks agree.
 
 use crate::share::Share;
 use crate::{Level, OptimError, PairedOver, Position, Trainer};
@@ -7,12 +7,12 @@ use strait_io::digest_of;
 use tch::{Device, Kind, Tensor};
 
 impl<'a> Trainer<'a> {
-    /// Shares every batch with the other ranks of a group: each takes an equal part of what one process would draw, and the
-    /// gradients of a level are averaged after its backward pass, in one reduction, before they are clipped. Where what
-    /// one sample gives does not depend on the others of its batch, the training is that of one process up to rounding.
-    /// What modules drop (dropout) differs: each rank draws its own.
+    /// Shares every batch with the other ranks of a group: each takes an equal part of what one process would draw, and
+    /// the gradients of a level are averaged after its backward pass, in one reduction, before they are clipped. If the
+    /// value of one sample does not depend on the others of its batch, the training equals that of one process up to
+    /// rounding. Dropout differs: each rank draws its own.
     ///
-    /// All ranks call `iteration`, `log`, `check_ranks` and `follow_first` in the same order.
+    /// All ranks call `iterate`, `log`, `check_ranks` and `follow_first` in the same order.
     ///
     /// # Errors
     /// `Plan` for a batch that so many ranks cannot share equally, or an objective that is over a whole batch.
@@ -41,7 +41,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Puts every rank where rank 0 stands: its position, parameters, moments and averages. Only rank 0 has to read a
+    /// Gives every rank the state of rank 0: its position, parameters, moments and averages. Only rank 0 has to read a
     /// checkpoint.
     ///
     /// # Errors

@@ -1,3 +1,5 @@
+//! The learning rate over a phase. (The schedules of paths are in `strait-paths`.)
+
 use std::f64::consts::PI;
 
 /// How a learning rate moves over a phase.

@@ -1,4 +1,4 @@
-//! What one of several ranks sees of a batch.
+//! The share of a batch that one of several ranks sees.
 
 use crate::{LevelPlan, OptimError, term};
 use std::ops::Range;
@@ -35,7 +35,7 @@ pub(crate) struct Shared {
 }
 
 impl Share {
-    /// All of a batch, for one process.
+    /// The whole batch, for one process.
     pub(crate) const WHOLE: Self = Self { rank: 0, world: 1, over: PairedOver::Batch };
 
     /// An equal part of a range.
@@ -45,8 +45,8 @@ impl Share {
         start..start + each
     }
 
-    /// What of a plan's batches this share holds. All shares are equal, so that the mean over the ranks is the mean over the
-    /// batch: pairs on the diagonal and off it, and times that pairs share, are each divided.
+    /// The part of a plan's batches in this share. All shares are equal, so that the mean over the ranks is the mean
+    /// over the batch: pairs on the diagonal and off it, and times that pairs share, are each divided.
     ///
     /// # Errors
     /// `Plan` for a batch that so many ranks cannot share equally, or at all.

@@ -1,7 +1,9 @@
+//! Terms: objectives with their weights, and their sum.
+
 use crate::OptimError;
 use strait_core::{Batch, Loss, Models, Objective};
 
-/// One term of what a level's steps lower: an objective and its weight.
+/// One term of a level's loss: an objective and its weight.
 ///
 /// $$ \lambda(k) = \lambda \min(1, (k+1)/r) \qquad \text{at iteration } k \text{ of a phase} $$
 pub struct Term {
@@ -31,7 +33,7 @@ impl Term {
     }
 }
 
-/// The weighted sum of all terms on one batch; what each is made of keeps its own, unweighted numbers.
+/// The weighted sum of all terms on one batch; the named parts of each keep their unweighted values.
 pub(crate) fn sum(terms: &[Term], models: Models<'_>, batch: &Batch, iteration: u64) -> Result<Loss, OptimError> {
     let mut sum: Option<Loss> = None;
     for term in terms {
@@ -48,7 +50,7 @@ pub(crate) fn sum(terms: &[Term], models: Models<'_>, batch: &Batch, iteration: 
     sum.ok_or_else(|| OptimError::Plan { problem: "a level that is stepped has no objective".into() })
 }
 
-/// How many pairs at the head of a batch all terms want every rank to hold.
+/// How many pairs at the start of a batch every rank needs, for all terms.
 pub(crate) fn common(terms: &[Term], pairs: i64) -> Result<i64, OptimError> {
     let mut wanted = terms.iter().map(|term| (term.objective.name(), term.objective.common(pairs)));
     let Some((first, common)) = wanted.next() else { return Ok(0) };
@@ -62,7 +64,7 @@ pub(crate) fn common(terms: &[Term], pairs: i64) -> Result<i64, OptimError> {
     }
 }
 
-/// How many times all terms want for so many pairs.
+/// How many times all terms need for this number of pairs.
 pub(crate) fn times(terms: &[Term], pairs: i64) -> Result<i64, OptimError> {
     let mut wanted = terms.iter().map(|term| (term.objective.name(), term.objective.times(pairs)));
     let Some((first, times)) = wanted.next() else { return Ok(pairs) };

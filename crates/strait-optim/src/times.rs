@@ -1,3 +1,5 @@
+//! The laws of the times that a batch is taken at: one time, or the two times of a flow map.
+
 use strait_core::{Draws, Error};
 use tch::{Device, Kind, Tensor};
 

@@ -1,4 +1,4 @@
-//! Moving averages: their start and their half-life.
+//! Moving averages: their initial steps and their half-life.
 
 use strait_core::{Init, Parameters, Seed};
 use strait_optim::Ema;

@@ -1,4 +1,4 @@
-//! Checkpoints: restored to the bit, refused where they are damaged or of another training, kept as far as asked.
+//! Checkpoints: restored to the bit, refused if damaged or of another training, and removed beyond the number to keep.
 
 mod common;
 

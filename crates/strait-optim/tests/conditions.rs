@@ -1,5 +1,5 @@
-//! Conditions in the training: they go with their rows through the coupling, some are dropped, every objective sees its own
-//! samples', and a stopped training goes on to the bit.
+//! Conditions in the training: they stay with their rows through the coupling, some are dropped, every objective sees
+//! the conditions of its own samples, and a stopped training continues to the bit.
 
 #[path = "../examples/own_conditions.rs"]
 #[allow(dead_code, reason = "its main is the example's")]

@@ -1,4 +1,5 @@
-//! The objectives of flow maps: values, gradients, where gradients are stopped, and where the map of a field rests.
+//! The objectives of flow maps: values, gradients, where gradients are stopped, and the fixed point at the exact map of
+//! a field.
 
 mod common;
 
@@ -168,7 +169,7 @@ fn spans() -> Batch {
 /// The map of the linear path's marginal field between Gaussians, where everything is quadratic in a pair and averages
 /// are exact.
 #[test]
-fn the_map_of_the_marginal_field_is_where_the_losses_rest() {
+fn losses_have_zero_gradient_at_the_map_of_the_marginal_field() {
     let map = LinearPathField::new(&Tensor::zeros([2], OPTIONS), &covariance()).unwrap();
     let slopes = |objective: &dyn Objective, at: &[f64; 2]| {
         let p = Tensor::from_slice(at).set_requires_grad(true);

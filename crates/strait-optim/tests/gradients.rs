@@ -1,4 +1,4 @@
-//! The gradients of the objectives are the slopes of their values.
+//! The gradients of the objectives against finite differences of their values.
 
 mod common;
 

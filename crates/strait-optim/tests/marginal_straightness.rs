@@ -1,4 +1,4 @@
-//! The straightness whose gradient is that of the marginal field, where that field is known.
+//! `MarginalStraightness`, whose gradient includes the response of the marginal field, where that field is known.
 //!
 //! Between Gaussians, $x_0 \sim N(0, I)$ and $x_1 \sim N(0, S)$, a path $x_t = A_t x_0 + t x_1$ has the field
 //! $v^* = G_t x$ with $G = (\dot A A^\top + t S) C^{-1}$, $C = A A^\top + t^2 S$, and

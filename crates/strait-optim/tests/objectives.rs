@@ -1,4 +1,4 @@
-//! The objectives, their sums and their refusals, where their values are known.
+//! The objectives with known values, their sums, and the batches that they refuse.
 
 mod common;
 
@@ -41,7 +41,7 @@ fn value(objective: &dyn Objective, path: &dyn Interpolant, batch: &Batch) -> f6
 }
 
 #[test]
-fn what_does_not_fit_the_field_is_what_the_energy_leaves_of_the_squared_velocity() {
+fn conditional_variance_is_squared_velocity_less_energy() {
     let (path, batch) = (Bent(Tensor::from_slice(&[0.3f64, -0.7])), batch(512));
     let squared = value(&SquaredVelocity, &path, &batch);
     let energy = value(&Energy { acceleration: 0.0 }, &path, &batch);

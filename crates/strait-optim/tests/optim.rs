@@ -1,4 +1,4 @@
-//! The iteration, its objectives and its refusals, on problems whose answers are known.
+//! The iteration, its objectives and the plans that it refuses, on problems with known solutions.
 
 mod common;
 

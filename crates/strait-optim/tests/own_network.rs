@@ -1,4 +1,4 @@
-//! A network of tch's own modules: trained, stopped and resumed to the bit, its buffers and its dropout among it.
+//! A network of tch's own modules: trained, stopped and resumed to the bit, with its buffers and its dropout.
 
 #[path = "../examples/own_network.rs"]
 #[allow(dead_code, reason = "its main is the example's")]

@@ -1,4 +1,4 @@
-//! The example of an objective of one's own: it finds the median of what moves the pairs, and not their mean.
+//! The example of a user's own objective: it finds the median displacement of the pairs, not the mean.
 
 #[path = "../examples/own_objective.rs"]
 #[allow(dead_code, reason = "its main is the example's")]

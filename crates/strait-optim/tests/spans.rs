@@ -1,4 +1,4 @@
-//! What flow maps are trained on: batches of two times and of segments, and what is refused of them.
+//! The batches of flow maps: two times for each pair, or segments of trajectories; and the plans that are refused.
 
 mod common;
 
@@ -133,7 +133,7 @@ fn segments_come_as_they_were_stored() {
 }
 
 #[test]
-fn segments_and_pairs_do_not_stand_for_each_other() {
+fn segments_and_pairs_cannot_replace_each_other() {
     let source = StandardNormal::new(&[2]);
     let drawn = Pairing::Drawn { source: &source, data: &Point, coupling: &Independent };
     let refused = |phases: Vec<Phase>, pairing| match Trainer::new(system(&[]), phases, pairing, Seed(5)).err() {

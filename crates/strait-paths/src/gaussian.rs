@@ -1,4 +1,4 @@
-//! Closed-form velocity fields between $N(0, I)$ and $N(m, S)$: what everything else is checked against.
+//! Closed-form velocity fields between $N(0, I)$ and $N(m, S)$: the reference for tests.
 
 use strait_core::{Error, FlowMap, VelocityField, check_batch, check_times, event_size};
 use tch::Tensor;

@@ -14,9 +14,9 @@ use tch::Tensor;
 ///
 /// $$ x_t = t x_1 + (1-t) F_t(x_0; x_1), \qquad F_0 = \mathrm{id} $$
 ///
-/// The bijection gets $x_1$ as its context and t as its time. That it is the identity at $t = 0$, for every value of
-/// its parameters, is its own promise (a gate of t on all that moves it), and a fresh one, which is the identity, makes
-/// the linear path. Derivatives in t are the flow's own where it has them, else by forward mode.
+/// The bijection gets $x_1$ as its context and t as its time. It must itself be the identity at $t = 0$, for every
+/// value of its parameters (a gate of t in every layer). A fresh one, which is the identity, gives the linear path.
+/// Derivatives in t are the flow's own where it has them, else by forward mode.
 #[derive(Debug)]
 pub struct Glow<F> {
     flow: F,
@@ -63,8 +63,8 @@ impl<F: Bijection> InvertibleInterpolant for Glow<F> {
         Ok(Inverted { x0: back.value, log_det })
     }
 
-    /// For vectors under a standard normal source and a flow that can be lowered, by a kernel: what endpoints and times make of
-    /// the flow is made once, for all points.
+    /// For vectors under a standard normal source and a flow that can be lowered, by a kernel: everything that depends
+    /// only on endpoints and times is computed once, for all points.
     fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
         let size = at.check()?;
         check_before_end(INVERSE, at.t)?;

@@ -1,4 +1,4 @@
-//! What a path with derivatives of its own in t is as an interpolant.
+//! An interpolant from a path that computes its own derivatives in t, as a jet.
 
 /// Position, velocity and acceleration of a path with a method `jet(x0, x1, t, order)`: one pass, of as many derivatives as are
 /// asked for.

@@ -6,7 +6,7 @@ use tch::Tensor;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Along {
     /// By one JVP with tangent (v, 1): exact. Not for a field that itself takes JVPs (over a path of a flow
-    /// that pushes nothing in closed form), as libtorch has one forward level.
+    /// without `push`), because libtorch has one forward level.
     Forward,
     /// By double reverse mode: exact, for any field.
     Reverse,

@@ -3,13 +3,13 @@ use strait_autodiff::{Jet, Order};
 use strait_core::{Error, Interpolant, PathCurve, PathSample, TimeFunction, event_size, per_sample};
 use tch::Tensor;
 
-/// A path bent by any network at all:
+/// A path bent by any network:
 ///
 /// $$ x_t = \varphi_t(x_0; x_1) + t(1-t) R(x_0, x_1, t) $$
 ///
 /// with $\varphi$ the base path, the linear one unless another is given. The network's context is $x_0$ and $x_1$ joined
 /// along their first dimension after the batch: (B, 2d) for vectors, (B, 2c, h, w) for images. It is not invertible in
-/// $x_0$, so it has no exact marginal field. A network that is zero makes the base path.
+/// $x_0$, so it has no exact marginal field. A network that is zero gives the base path.
 #[derive(Debug)]
 pub struct Residual<R, P = Linear> {
     network: R,

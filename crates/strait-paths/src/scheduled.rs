@@ -8,7 +8,8 @@ use tch::Tensor;
 /// $$ w_j = \operatorname{softmax}_j\bigl(-|x - b x_1^{(j)}|^2 / 2a^2\bigr), \qquad
 ///    v = \frac{a'}{a}(x - b \bar x_1) + b' \bar x_1, \qquad \bar x_1 = \sum_j w_j x_1^{(j)} $$
 ///
-/// `a` and `b` are of the shape of t, with their first derivatives. None under another source, and where no kernel serves.
+/// `a` and `b` are of the shape of t, with their first derivatives. None under another source, and where the kernel
+/// cannot be used.
 pub(crate) fn marginal(source: &dyn Source, at: Points<'_>, (a, b): (&Jet, &Jet)) -> Result<Option<Marginal>, Error> {
     let size = at.check()?;
     if !is_standard_normal(source, &size[3..]) {

@@ -38,7 +38,8 @@ pub struct Transport<T> {
     map: T,
 }
 
-/// The path in the latent space: where it rests, at both endpoints, the velocity knows nothing of the other end.
+/// The path in the latent space. It rests at both endpoints, so that the velocity there does not depend on the other
+/// one.
 const LATENT: Schedule = Schedule::Resting;
 
 impl<T: Bijection> Transport<T> {
@@ -56,7 +57,7 @@ impl<T: Bijection> Transport<T> {
         Ok(self.map.inverse(x1, Condition::NONE)?.value)
     }
 
-    /// The image under $T_t$ of latent points that move.
+    /// The jet of the image under $T_t$, of jets of the latent points.
     fn push(&self, z: &Jet, t: &Tensor) -> Result<Jet, Error> {
         let image = push(&self.map, z, None, &Jet::variable(t, z.order()))?;
         let s = Jet::variable(&per_sample(t, z.value()), z.order());

@@ -1,4 +1,4 @@
-//! The one place where a path that is only known as a function of t is differentiated in t.
+//! Derivatives in t of a path that is only known as a function of t: the one place that calls a JVP in t.
 
 use strait_autodiff::{Dual, Jet, Order, jvp, time_derivative};
 use strait_core::{Bijection, Condition, Error, Moving, PathCurve, PathSample, TimeFunction, per_sample};
@@ -40,8 +40,8 @@ pub fn taylor(f: impl FnOnce(&Tensor) -> Result<Tensor, Error>, t: &Tensor, orde
     })
 }
 
-/// The image under a bijection of a point x(s), in the course of a time t(s), with its derivatives in s at 0: in closed
-/// form where the bijection has one, else as `taylor`, along the polynomials that the two jets stand for.
+/// The jet of the image under a bijection of a point x(s) and a time t(s), at s = 0: in closed
+/// form where the bijection has one, else as `taylor`, along the polynomials that the two jets represent.
 pub(crate) fn push<F: Bijection>(flow: &F, x: &Jet, context: Option<&Tensor>, t: &Jet) -> Result<Jet, Error> {
     let order = Jet::order_of([x, t]);
     if order == Order::Value {
@@ -57,7 +57,7 @@ pub(crate) fn push<F: Bijection>(flow: &F, x: &Jet, context: Option<&Tensor>, t:
     taylor(image, &t.value().zeros_like(), order)
 }
 
-/// The polynomial in s that a jet stands for.
+/// The polynomial in s that a jet represents.
 fn along(jet: &Jet, s: &Tensor) -> Tensor {
     match jet.order() {
         Order::Value => jet.value().shallow_clone(),

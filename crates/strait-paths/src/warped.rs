@@ -6,12 +6,12 @@ use strait_core::{
 };
 use tch::Tensor;
 
-/// A path seen through a map of space that moves with time and does not know the data point:
+/// A path through a map of space that depends on time and not on the data point:
 ///
 /// $$ x_t = \Psi_t(z_t), \qquad z_t = \text{the base path}, \qquad \Psi_0 = \Psi_1 = \mathrm{id} $$
 ///
-/// That the bijection is the identity at both endpoints is its own promise (a gate of $t(1-t)$). All conditional paths pass
-/// through one and the same map, so the marginal field is the base's, carried along (the effective sample size
+/// The bijection itself must be the identity at both endpoints (a gate of $t(1-t)$). All conditional paths pass through
+/// one and the same map, so the marginal field is the base's field, carried through the map (the effective sample size
 /// is the base's too):
 ///
 /// $$ v^\ast(x, t) = \partial_t \Psi_t(z) + \partial_z \Psi_t(z) v^\ast_{\text{base}}(z, t), \qquad z = \Psi_t^{-1}(x) $$
@@ -66,7 +66,7 @@ impl<P: InvertibleInterpolant, F: Bijection> InvertibleInterpolant for Warped<P,
         Ok(Inverted { x0, log_det: log_det + of_base })
     }
 
-    /// The base's marginal, carried along: the map is taken once for each point, not for each pair.
+    /// The base's marginal, carried through the map: the map is taken once for each point, not for each pair.
     fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
         at.check()?;
         let (x, t) = at.points();

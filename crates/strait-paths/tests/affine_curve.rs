@@ -1,4 +1,4 @@
-//! The kernel of an affine path's points against the same made of libtorch's operations.
+//! The kernel of an affine path's points against the same with libtorch's operations.
 
 mod common;
 
@@ -90,7 +90,7 @@ fn in_single_precision_it_is_as_good_as_libtorch() {
 }
 
 #[test]
-fn it_ends_in_the_end_with_finite_gradients() {
+fn at_t_1_it_is_the_data_point_with_finite_gradients() {
     let mut parameters = Parameters::new(Seed(3), Kind::Float, Device::Cpu);
     let case = Case { batch: 5, event: vec![2], seed: 5 };
     let path = affine(Mixing::Triangular)(&case, &mut parameters.root()).unwrap();

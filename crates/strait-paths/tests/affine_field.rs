@@ -1,4 +1,4 @@
-//! The kernel of an affine path's marginal field against the same made of libtorch's operations.
+//! The kernel of an affine path's marginal field against the same with libtorch's operations.
 
 mod common;
 

@@ -169,7 +169,7 @@ fn nan_stays_with_its_point_and_a_second_derivative_is_refused() {
 }
 
 #[test]
-fn what_is_in_no_stages_has_no_closed_form() {
+fn a_flow_that_is_not_lowered_has_no_closed_form() {
     let kind = Kind::Double;
     let spline = Plan {
         steps: 1,

@@ -1,4 +1,4 @@
-//! The interpolants' suite under planted faults.
+//! Interpolants with planted faults, which their law suite must find.
 
 mod common;
 

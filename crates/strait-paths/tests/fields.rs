@@ -1,4 +1,4 @@
-//! Every field of this crate under the law suite, and the suite under planted faults.
+//! Every field of this crate under the law suite, and planted faults that the suite must find.
 
 mod common;
 

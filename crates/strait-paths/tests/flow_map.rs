@@ -1,4 +1,4 @@
-//! The Gaussian flow maps under the laws, and the laws under planted faults.
+//! The Gaussian flow maps under the laws, and planted faults that the laws must find.
 
 use strait_core::{Error, FlowMap, VelocityField, per_sample};
 use strait_laws::flow_map::{Case, Law, check, check_exact};

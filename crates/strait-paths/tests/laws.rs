@@ -1,4 +1,4 @@
-//! Every family under the law suites, and how each starts.
+//! Every family under the law suites, and the path that each starts as.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! A million pairs in parts stay within a limit. Alone in its process, since the peak belongs to the process.
+//! The memory for a million pairs, in parts, stays below a limit. This test has its own process, since the peak is the
+//! process's.
 #![cfg(target_os = "linux")]
 
 mod common;

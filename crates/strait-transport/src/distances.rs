@@ -16,7 +16,7 @@ const BLOCK: usize = 128;
 const WORTH_THREADS: usize = 1 << 25;
 
 /// A squared distance from a matrix product that is smaller than this share of the squared norms has lost digits, and
-/// is made anew from differences.
+/// is computed again from differences.
 const CANCELLED: f64 = 1e-6;
 
 /// About as many points have their median as the origin of a matrix product.
@@ -56,7 +56,7 @@ impl Distances {
         Ok(Self { x, y, x_norms, y_norms })
     }
 
-    /// Refuses clouds that do not live in one space.
+    /// Refuses clouds of different dimensions.
     pub(crate) fn check<T>(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<(), PointsError> {
         if x.ncols() != y.ncols() {
             return Err(PointsError::Dimensions { source_dimension: x.ncols(), target_dimension: y.ncols() });

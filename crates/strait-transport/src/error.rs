@@ -1,4 +1,4 @@
-//! What can be wrong with points, with their costs and with what is stored of them.
+//! The errors of points, of costs, and of stored pairs.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub enum PointsError {
         /// How many it must have.
         needed: usize,
     },
-    /// The two clouds do not live in one space.
+    /// The two clouds have different dimensions.
     #[error("source points have {source_dimension} dimensions, target points {target_dimension}")]
     Dimensions {
         /// The dimension of the source points.

@@ -1,4 +1,4 @@
-//! A pool of exactly assigned pairs, made once and drawn from in minibatches.
+//! A pool of exactly assigned pairs: made once before the training, which then draws minibatches from it.
 
 use crate::couplings::ExactOt;
 use crate::reflow::{Generated, StoredPairs};

@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 /// the source point first, then the point it was carried to. Where pairs were carried under conditions,
 /// `labels-00003-of-00016.npy` holds (n,) integers, or vectors (n, k) in single precision.
 ///
-/// A shard appears whole or not at all, so that a generation that was stopped goes on with the first one missing.
+/// A shard is complete or absent, so that an interrupted generation continues with the first missing one.
 ///
 /// ```
 /// use strait_core::{PairedDataset, Seed};

@@ -16,7 +16,7 @@ const WARM: i64 = 1024;
 /// Source points of one step of the ascent.
 const BATCH: i64 = 256;
 
-/// Source points, for each data point, between two looks at the marginal, and of each look at least.
+/// Source points, for each data point, between two estimates of the marginal, and in each estimate at least.
 const ROUND: i64 = 32;
 
 /// When the ascent of [`Semidiscrete::solve`] ends.
@@ -64,7 +64,7 @@ pub struct Semidiscrete {
     draws: i64,
 }
 
-/// The points of a data set that differ, and which rows lie at each.
+/// The distinct points of a data set, and the rows of each.
 #[derive(Debug)]
 struct Places {
     /// (k, d).
@@ -94,7 +94,8 @@ impl Places {
     }
 }
 
-/// What decides between the places, with the origin in their mean: that leaves differences alone and keeps digits.
+/// The numbers that decide between the points, with the origin in their mean, which keeps digits and changes no
+/// difference.
 #[derive(Debug)]
 struct Cells {
     places: Places,

@@ -1,4 +1,4 @@
-//! A folder of numbered files that are made one after another, each whole or not at all.
+//! A folder of numbered files that are made one after another; each is complete or absent.
 
 use crate::error::PairsError;
 use std::fs;

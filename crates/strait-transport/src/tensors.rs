@@ -1,4 +1,4 @@
-//! The one place where tensors become arrays and arrays tensors.
+//! Conversions between tensors and arrays.
 
 use crate::distances::Distances;
 use ndarray::Array2;
@@ -45,8 +45,8 @@ pub(crate) fn rows(rows: impl Iterator<Item = usize>, like: &Tensor) -> Result<T
     Ok(Tensor::f_from_slice(&rows)?.f_to_device(like.device())?)
 }
 
-/// Squared Euclidean distances (n, m) between two clouds (n, ...) and (m, ...), in double precision on the host: digits
-/// go to what tells points from each other, wherever they lie and whatever their kind is.
+/// Squared Euclidean distances (n, m) between two clouds (n, ...) and (m, ...), in double precision on the host:
+/// precise also for points far from the origin, and for any number type.
 pub(crate) fn squared_distances(x0: &Tensor, x1: &Tensor) -> Result<Array2<f64>, Error> {
     let (x, y) = (flatten("x0", x0)?, flatten("x1", x1)?);
     if x0.size()[1..] != x1.size()[1..] {

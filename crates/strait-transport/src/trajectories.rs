@@ -1,4 +1,4 @@
-//! Trajectories of a flow that are kept: what a flow map is trained on by regression.
+//! Stored trajectories of a flow, on which a flow map is trained by regression.
 
 use crate::error::PairsError;
 use crate::reflow::{StoredPairs, file_error};
@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 /// A folder of trajectories in shards, `trajectories-00003-of-00016.safetensors` and so on, each with its points
 /// (n, K+1, ...), their times (K+1,), and the name of the flow that made them.
 ///
-/// A shard appears whole or not at all, so that a generation that was stopped goes on with the first one missing.
+/// A shard is complete or absent, so that an interrupted generation continues with the first missing one.
 ///
 /// ```
 /// use strait_core::{Seed, TrajectoryDataset};
@@ -124,7 +124,7 @@ impl TrajectoryStore {
     }
 }
 
-/// Where each of some trajectories is at each of some times, in memory.
+/// Trajectories in memory: the points of each at some times.
 ///
 /// A segment is a trajectory drawn uniformly, with replacement, and two of its points, each pair of them equally often.
 ///

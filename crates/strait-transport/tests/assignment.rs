@@ -1,4 +1,4 @@
-//! The assignment solver against brute force, against its own certificate, and against what is known in closed form.
+//! The assignment solver against brute force, against its own certificate, and against closed forms.
 
 use ndarray::{Array2, array};
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
-//! The laws of a coupling: marginals untouched, rows carried along, cost never above the identity pairing.
+//! Properties of couplings: unchanged marginals, correct rows of the data, and a cost at most that of the identity
+//! pairing.
 
 use strait_core::{Coupling, Draws, Error, Pairs, Seed};
 use strait_transport::{Cloud, ExactOt, Independent, PointsError, Sinkhorn};

@@ -1,4 +1,4 @@
-//! Distances between clouds against their closed forms and their laws.
+//! Distances between clouds against closed forms and the properties of a distance.
 
 use ndarray::{Array1, Array2, Axis, array};
 use strait_core::{Draws, Seed};

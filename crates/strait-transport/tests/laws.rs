@@ -1,4 +1,4 @@
-//! Every coupling of this crate under the laws of its trait, and couplings with faults that the laws must find.
+//! Every coupling of this crate under the laws of its trait, and couplings with planted faults that the laws must find.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use strait_core::{Conditions, Coupling, Draws, Error, PairedDataset, Pairs, Seed, Stream};

@@ -1,4 +1,4 @@
-//! Pairing where a map leads: the marginals for any map, the optimum for the map's images.
+//! The coupling `Led`, which pairs by the images of a map: right marginals for any map, and the optimum for the images.
 
 use strait_core::{Coupling, Error, Seed};
 use strait_laws::coupling::{Marginals, Promise, check};

@@ -1,4 +1,4 @@
-//! A pool holds what was drawn, paired at the least cost, with its labels.
+//! A pool holds the points that were drawn, paired at the least cost, with their labels.
 
 use strait_core::{Error, PairedDataset, Seed};
 use strait_laws::coupling::check_stored;

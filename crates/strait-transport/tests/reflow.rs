@@ -1,4 +1,4 @@
-//! Pairs on disk: labels with their pairs, generation that is stopped, and files that are damaged.
+//! Pairs on disk: labels stay with their pairs, interrupted generation resumes, and damaged files are refused.
 
 use std::cell::RefCell;
 use std::fs;

@@ -1,4 +1,4 @@
-//! A semidiscrete coupling gives the source back as it was drawn, each row of the data alike, and the least cost.
+//! A semidiscrete coupling keeps the source as drawn, uses each row of the data equally often, and has the least cost.
 
 use strait_core::{Draws, Error, PairedDataset, Pairs, Seed, StandardNormal};
 use strait_transport::{Ascent, PairsError, Semidiscrete, SemidiscretePairs};

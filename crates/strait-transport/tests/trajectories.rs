@@ -1,4 +1,4 @@
-//! Stored trajectories: segments are of one trajectory, in order, each equally often.
+//! Stored trajectories: each segment is of one trajectory, in order of time, and all are equally frequent.
 
 use std::collections::BTreeMap;
 use std::fs;

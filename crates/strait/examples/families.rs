@@ -1,9 +1,9 @@
 //! Draws every family of paths on eight Gaussians: `families [FOLDER]`.
 //!
-//! Fixed paths are drawn as they are; a learned one is first trained by the energy objective with a velocity beside it,
-//! at one setting for all, chosen on nothing. For a path that is invertible in its source point the field is the exact
-//! marginal one over 512 points of the data; for the others it is a velocity network trained afresh. Prints a table of
-//! residuals.
+//! Fixed paths are drawn as they are. A learned path is first trained by the energy objective together with a velocity,
+//! with the same settings for all, which were not tuned. For a path that is invertible in its source point the field is
+//! the exact marginal field over 512 data points; for the others it is a velocity network that is trained from scratch.
+//! The example prints a table of residuals.
 
 mod common;
 

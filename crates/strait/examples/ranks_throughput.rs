@@ -1,8 +1,9 @@
 //! Samples a second of two ranks of one thread each, beside one rank of one thread and one of two, on the network, the data and
 //! the batches of an image preset: `cargo run --release -p strait --features distributed --example ranks_throughput [PRESET]`.
 //!
-//! Each training is its preset's first phase, for about as many seconds as `SECONDS`; they take turns, so that a machine that
-//! slows down slows all of them. Lines before the first of `metrics.jsonl` (the data, the first steps) count for nothing.
+//! Each training is its preset's first phase, for about `SECONDS` seconds. They take turns, so that a machine that
+//! slows down slows all of them. The time before the first line of `metrics.jsonl` (loading data, first steps) is not
+//! counted.
 
 use indicatif::MultiProgress;
 use std::error::Error;

@@ -1,10 +1,11 @@
-//! How straight the exact field of an affine path becomes by the straightness objective, between a standard normal
+//! How straight the straightness objective makes the exact field of an affine path, between a standard normal
 //! source and the preset `gaussian`, over ALL of t: `straight_gaussian [SEEDS] [FIRST]`, seeds from FIRST (1) on.
 //!
-//! The field over a sample of candidates has an error that grows without bound as t goes to 1, so that no residual can be
-//! told from it there. Here the data's law is known: each point's candidates are a lattice of the quantiles of that law,
-//! fine where the path can come from and equally likely, and the sum over them is the integral of Proposition 1 to a few
-//! hundredths (a finer lattice tells). Prints the residual $E|Dv^*/Dt|^2$ of the linear path and of the learned one at each time, and their means.
+//! The field over a sample of candidates has an error that grows without bound as t goes to 1, so that the residual
+//! cannot be measured there. Here the data's law is known. Each point's candidates are a lattice of the quantiles of
+//! that law, equally likely, and fine where the path can come from. The sum over them is the integral of Proposition 1
+//! to a few hundredths (checked with a finer lattice). Prints the residual $E|Dv^*/Dt|^2$ of the linear path and of the
+//! learned one at each time, and their means.
 
 mod common;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use strait_data::DataError;
 use strait_optim::OptimError;
 
-/// Why the program stopped. Each is one line, names the thing and the remedy, and has an exit code of its own.
+/// Why the program stopped. Each error is one line, names the cause and how to fix it, and has an exit code.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {

@@ -1,8 +1,8 @@
 //! The Strait program: train, sample, evaluate and report flows with learned interpolants.
 //!
-//! It works in stages. [`config`] says what a run is, [`build`] makes its objects, [`run`] is its folder and the records
-//! in it, [`training`] trains, [`evaluation`] measures, [`comparison`] sets methods side by side, [`page`] fills the
-//! report, and [`cli`] joins the stages into commands. Which stage may import which is held by `xtask/tests/stages.rs`.
+//! It works in stages. [`config`] defines a run, [`build`] makes its objects, [`run`] is its folder and the records
+//! in it, [`training`] trains, [`evaluation`] measures, [`comparison`] compares methods, [`page`] fills the
+//! report, and [`cli`] joins the stages into commands. `xtask/tests/stages.rs` tests which stage may import which.
 
 pub mod build;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! A comparison whose parts are trained by commands of their own, as in a job array, and gathered afterwards.
+//! Job arrays: a comparison whose parts are trained by separate commands, and gathered afterwards.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! A training is of its own settings and data, whole or said not to be.
+//! Provenance: a run with changed settings or data is refused, and an unfinished training is reported as such.
 
 mod common;
 
@@ -47,9 +47,9 @@ fn what_is_measured_of_half_a_training_says_so() {
     assert!(fs::read_to_string(run.join("report/index.html")).unwrap().contains(first));
 }
 
-/// How a run is looked at is no part of what it is: its moving average is chosen as its config says.
+/// How a run is measured does not change the run: its moving average is chosen as its config says.
 #[test]
-fn a_look_at_a_run_chooses_nothing_for_it() {
+fn settings_of_evaluate_do_not_change_the_chosen_average() {
     let place = Place::new();
     place.train("a");
     let averages = place.path("runs/a/averages.json");

@@ -1,5 +1,5 @@
 //! Classes and vectors from the data to the sampler: trained, stopped and resumed to the bit, sampled by class with guidance,
-//! measured by class; and what is wrong with them, in one line each.
+//! measured by class; and errors, each in one line.
 
 mod common;
 

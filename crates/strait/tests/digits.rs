@@ -1,4 +1,4 @@
-//! The yardstick of digits, on a synthetic file of the real form.
+//! The feature classifier of digits, on a synthetic file in the real format.
 
 mod common;
 

@@ -1,7 +1,8 @@
-//! The drill: the program is killed, interrupted, starved of disk and memory and read from beside, again and again, and what
-//! that loses is counted. Nothing beyond the last checkpoint may be lost: a run that goes on ends at the same bits.
+//! The drill: the program is killed, interrupted, left without disk or memory, and its files are read by another
+//! process. This is repeated, and losses are counted. Nothing beyond the last checkpoint may be lost: a resumed run
+//! ends at the same bits.
 //!
-//! A short form runs with the other tests; `cargo xtask drill` runs the long one. One table at the end.
+//! A short form runs with the other tests; `cargo xtask drill` runs the long one. It prints one table at the end.
 #![cfg(target_os = "linux")]
 
 mod common;

@@ -1,6 +1,6 @@
-//! What may end a group of ranks, each fault as often as `STRAIT_DRILL_TIMES` says (once where it says nothing, and twenty times
-//! in `cargo xtask drill ranks`): no rank hangs beyond the deadline, each ends with a line that names the rank and the cause and a
-//! code that is not 0, and the run goes on from its last checkpoint.
+//! Faults that end a group of ranks. Each is repeated as often as `STRAIT_DRILL_TIMES` says (once by default, twenty
+//! times in `cargo xtask drill ranks`). No rank may hang beyond the deadline; each must end with a line that names the
+//! rank and the cause, and a code that is not 0; and the run must resume from its last checkpoint.
 #![cfg(all(unix, feature = "distributed"))]
 
 mod common;

@@ -1,4 +1,4 @@
-//! What cannot run is said before a run begins, and leaves nothing behind.
+//! Early refusal: a run that cannot work is refused before it begins, and leaves no files.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Every family of paths as a config writes it.
+//! Every family of paths, from its config.
 
 use std::thread;
 use strait::build;

@@ -1,4 +1,4 @@
-//! Flow maps in the program: what they are followed by, and how they stand beside other methods.
+//! Flow maps in the program: the choice of their solver, and comparisons with other methods.
 
 mod common;
 
@@ -123,7 +123,7 @@ fn rows(place: &Place, name: &str, method: &str) -> Vec<Value> {
 
 /// Beside a flow map stand the linear rows and the config itself, at equal steps and at equal seconds.
 #[test]
-fn the_config_itself_is_a_row() {
+fn the_preset_itself_is_a_row_beside_a_flow_map() {
     let place = place();
     run(&place, &["compare", "map.toml", "--same-time", "--name", "c"]);
     let preset = &rows(&place, "c", "preset")[0];

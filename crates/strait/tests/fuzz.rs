@@ -1,8 +1,9 @@
 //! Every reader of outside bytes, on damaged ones: it refuses or reads, and never panics, hangs or fills the memory.
 //!
-//! Whole files are mutated, without feedback of what code they reach: bits turned, bytes lost, doubled and made of others, ends
-//! cut, numbers made huge. Archives and compressed files are mutated inside as well, where a sum over all would
-//! catch whatever is turned outside. A short form runs with the other tests; `cargo xtask fuzz` runs each target for longer.
+//! Whole files are mutated, without coverage feedback: bits are flipped, bytes are removed, doubled and replaced, ends
+//! are cut, numbers are made huge. Archives and compressed files are also mutated inside, where a checksum over the
+//! whole file would otherwise catch every mutation. A short form runs with the other tests; `cargo xtask fuzz` runs
+//! each target for longer.
 
 mod common;
 #[path = "fuzz/images.rs"]

@@ -1,4 +1,5 @@
-//! Hostile inputs: each is refused in one line before anything is written, with exit code 2. A new one is a line of a table.
+//! Hostile inputs: each is refused in one line before anything is written, with exit code 2. To add one, add a line to
+//! the table.
 
 mod common;
 
@@ -230,7 +231,7 @@ fn arguments_that_cannot_be_used_end_with_2_and_leave_nothing() {
 }
 
 #[test]
-fn a_slip_is_helped_and_a_file_is_no_data_set_to_fetch() {
+fn a_misspelt_preset_gets_a_suggestion_and_a_missing_file_is_not_fetched() {
     let place = Place::new();
     place.write("tiny.toml", TINY);
     let (line, code) = place.refusal(&["train", "8gausians"]);

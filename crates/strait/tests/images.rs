@@ -1,4 +1,4 @@
-//! Runs on images, from files of their sets' forms that are made here.
+//! Runs on images, from synthetic files in the formats of the real data sets.
 
 mod common;
 
@@ -80,7 +80,7 @@ fn newest(run: &Path) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn clothes_by_each_network_of_images_and_on_to_the_bit() {
+fn fashion_mnist_trains_with_each_image_network_and_resumes_to_the_bit() {
     let place = Place::new();
     clothes(&place.path("data/fashion-mnist"));
     let unet = [

@@ -1,4 +1,5 @@
-//! A thousand hostile inputs that a seed makes: the program refuses each in one line, does the work, or can be stopped.
+//! A thousand hostile inputs, generated from a seed: the program refuses each in one line, does the work, or can be
+//! stopped.
 //!
 //! A short form runs with the other tests; `cargo xtask hostile` runs all of them, `cargo xtask hostile K` the K-th alone.
 #![cfg(unix)]

@@ -1,4 +1,4 @@
-//! What a run is measured with, and how its report shows it.
+//! The measurements of a run, and their place in its report.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Data of one's own, with nothing chosen: a file in the place of a preset is trained, sampled and compared.
+//! A user's own data without any settings: a file in place of a preset is trained, sampled and compared.
 
 mod common;
 

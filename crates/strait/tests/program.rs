@@ -1,4 +1,4 @@
-//! The program as a person runs it: train, kill, resume, sample, evaluate, and every bad input.
+//! The program as a user runs it: train, kill, resume, sample, evaluate, and bad inputs.
 
 mod common;
 

@@ -1,7 +1,8 @@
-//! The Python package beside the crates (`crates/strait-io/python`): what it reads, computes and writes, held against ours.
+//! The Python package beside the crates (`crates/strait-io/python`): its results against the program's.
 //!
-//! Its own tests are run here, in a place with runs and with networks whose outputs are known, by the interpreter that
-//! STRAIT_PYTHON names; `cargo xtask ci` makes one with numpy and safetensors. Without the variable there is nothing to hold.
+//! Its own tests run here, in a folder with runs and with networks whose outputs are known, by the interpreter that
+//! STRAIT_PYTHON names; `cargo xtask ci` makes one with numpy and safetensors. Without the variable these tests do
+//! nothing.
 
 mod common;
 

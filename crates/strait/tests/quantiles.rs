@@ -1,8 +1,9 @@
-//! Data of every scale and kind, trained by the default for one's own data: samples come back with the quantiles of each
+//! Data of every scale and kind, trained by the default for a user's own data: samples have the quantiles of each
 //! column, in the type of the file.
 //!
-//! A short training runs with the other tests, and is held to less. `STRAIT_QUANTILES=long cargo xtask test -p strait --test
-//! quantiles -- --nocapture` trains what the default asks for, and holds each quantile to the floor and 5% of the column's width.
+//! A short training runs with the other tests, with wider tolerances. `STRAIT_QUANTILES=long cargo xtask test -p strait
+//! --test quantiles -- --nocapture` trains as long as the default says, and compares each quantile with the floor and
+//! 5% of the column's width.
 
 mod common;
 

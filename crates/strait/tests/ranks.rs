@@ -1,5 +1,5 @@
-//! A run that several processes train together, as a launcher starts them: its numbers, its files, and how it ends when one of
-//! them does.
+//! A run that several processes train together, as a launcher starts them: its numbers, its files, and its end when one
+//! of them ends.
 #![cfg(unix)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! What a run has written is read again, changed on purpose, or named with its remedy.
+//! The records of a run: they are read again, or changed on purpose, or refused with a line that says how to fix them.
 
 mod common;
 

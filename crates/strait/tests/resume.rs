@@ -1,4 +1,5 @@
-//! Every level, moving average and objective, in phases that a run is stopped in: it ends as if it had not been.
+//! Resuming: a run that is stopped in any phase, with every level, moving average and objective, ends as if it had not
+//! been stopped.
 
 mod common;
 

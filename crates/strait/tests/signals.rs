@@ -1,4 +1,5 @@
-//! Signals and pipes: the first signal stops the program wherever it is, the second one at once, and nobody has to listen.
+//! Signals and pipes: the first signal stops the program wherever it is, the second one at once; a closed pipe does not
+//! stop it.
 #![cfg(unix)]
 
 mod common;

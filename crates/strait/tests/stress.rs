@@ -1,4 +1,4 @@
-//! A larger velocity and the exact field on the paths of finished trainings.
+//! Stress tests: a larger velocity and the exact field on the paths of finished trainings.
 
 mod common;
 

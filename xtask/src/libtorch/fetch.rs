@@ -1,4 +1,4 @@
-//! The pinned wheels, unpacked into the cache: once a machine, whole or not at all.
+//! The pinned wheels, unpacked into the cache: once on each machine, complete or not at all.
 
 use std::fs;
 use std::path::Path;

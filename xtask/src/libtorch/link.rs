@@ -1,4 +1,4 @@
-//! `.libtorch` in the workspace root, by which cargo, linkers and programs find libtorch with no variable set.
+//! `.libtorch` in the workspace root, by which cargo, linkers and programs find libtorch without environment variables.
 
 use std::fs;
 use std::io::ErrorKind;

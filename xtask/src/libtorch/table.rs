@@ -1,4 +1,4 @@
-//! The pinned wheels of libtorch, one table a platform. Every row is checked by its sha256.
+//! The pinned wheels of libtorch, one table for each platform. Every row is checked by its sha256.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Faults at the border to PyTorch: what is taken for a velocity.
+//! Faults in the interface to PyTorch: which modules are accepted as a velocity.
 
 use super::{Fault, Tests};
 

@@ -1,4 +1,4 @@
-//! Faults of conditions: rows that lose theirs on the way from the data to the samples.
+//! Faults of conditions: rows that lose their condition between the data and the samples.
 
 use super::fault::{Fault, Tests};
 

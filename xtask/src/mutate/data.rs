@@ -1,4 +1,4 @@
-//! Faults of reading, writing and normalising anybody's data.
+//! Faults of reading, writing and normalising a user's data.
 
 use super::fault::{Fault, Tests};
 

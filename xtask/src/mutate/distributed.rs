@@ -1,4 +1,4 @@
-//! Faults of process groups: what the ranks have together, and whom they name.
+//! Faults of process groups: shared values, and the rank that an error names.
 
 use super::fault::{Fault, Tests};
 
@@ -60,7 +60,7 @@ pub(super) static FAULTS: [Fault; 16] = [
     },
     Fault {
         name: "gradients of each rank alone",
-        file: "crates/strait-optim/src/multilevel.rs",
+        file: "crates/strait-optim/src/trainer.rs",
         find: "self.ranks.mean(gradient(&total, level.parameters.tensors(), Graph::Free)?)?",
         put: "gradient(&total, level.parameters.tensors(), Graph::Free)?",
         tests: TRAINING,

@@ -1,6 +1,6 @@
-//! A fault that is put into the source, and the tests that are there for it.
+//! A fault that is put into the source, and the tests that must find it.
 
-/// A text in a source file, what takes its place, and the tests that must see it.
+/// A text in a source file, its replacement, and the tests that must fail.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {
     /// What is wrong then, in words.

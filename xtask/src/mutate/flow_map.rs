@@ -1,4 +1,4 @@
-//! Faults of flow maps: of their jets, their step, and what they are trained on.
+//! Faults of flow maps: of their jets, their step, and their training batches.
 
 use super::fault::{Fault, Tests};
 

@@ -1,4 +1,4 @@
-//! Faults of what guards the program: signals, pipes, ranges, records.
+//! Faults of the program's safeguards: signals, pipes, ranges, records.
 
 use super::fault::{Fault, Tests};
 

@@ -1,4 +1,4 @@
-//! Faults of the networks: what their layers compute, what they see, and what a summary counts.
+//! Faults of the networks: of their layers, their inputs, and the counts of a summary.
 
 use super::{Fault, Tests};
 

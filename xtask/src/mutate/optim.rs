@@ -20,7 +20,7 @@ const ITERATIONS: Tests = Tests { package: "strait-optim", target: "optim", filt
 
 const EMA: &str = "crates/strait-optim/src/ema.rs";
 
-const TRAINER: &str = "crates/strait-optim/src/multilevel.rs";
+const TRAINER: &str = "crates/strait-optim/src/trainer.rs";
 
 pub(super) static FAULTS: [Fault; 13] = [
     Fault {

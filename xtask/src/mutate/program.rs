@@ -1,4 +1,4 @@
-//! Faults of the program: what a run is told, trained on and measured with.
+//! Faults of the program: the settings, the training data and the measurements of a run.
 
 use super::fault::{Fault, Tests};
 
@@ -9,7 +9,7 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
 pub(super) static FAULTS: [Fault; 11] = [
     Fault {
         name: "the teacher of a rectified flow on pairs that are not its own",
-        file: "crates/strait/src/build/mod.rs",
+        file: "crates/strait/src/build/coupling.rs",
         find: "CouplingConfig::Reflow { teacher: Some(teacher), .. } => coupling(&teacher.coupling),",
         put: "CouplingConfig::Reflow { teacher: Some(_), .. } => Box::new(Independent),",
         tests: of("compare", "learned_teacher"),

@@ -1,4 +1,4 @@
-//! Downloads that break, lie or cannot begin, over the machine's own pip and an index on this machine.
+//! Downloads that break, have wrong content or cannot begin, over the machine's own pip and an index on this machine.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};

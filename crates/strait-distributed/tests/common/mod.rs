@@ -1,4 +1,4 @@
-//! Ranks that are processes: a test program starts itself anew as each rank of a group, and plays a part there.
+//! Ranks as processes: the test program starts itself again as each rank of a group, with the name of the case to run.
 #![allow(dead_code, reason = "each suite uses its part")]
 
 use std::io::{BufRead, BufReader, Lines};

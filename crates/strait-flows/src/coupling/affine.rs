@@ -42,7 +42,7 @@ pub(super) fn apply(
     })
 }
 
-/// $y = e^{g s} x + g m$ for what moves.
+/// The jet of $y = e^{g s} x + g m$.
 pub(super) fn push(x: &Jet, raw: &Jet, gate: Option<&Jet>, bound: f64) -> Result<Jet, Error> {
     let order = Jet::order_of([x, raw].into_iter().chain(gate));
     if let Some(done) = affine_jet(x, raw, gate, bound, order)? {

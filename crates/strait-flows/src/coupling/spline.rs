@@ -48,7 +48,7 @@ pub(super) fn apply(
     })
 }
 
-/// The image of numbers that move, under logits that move.
+/// The jet of the image, of jets of the numbers and of the logits.
 pub(super) fn push(x: &Jet, raw: &Jet, bins: i64, bound: f64) -> Result<Jet, Error> {
     if let Some(done) = spline_jet(x, raw, bins, bound, Jet::order_of([x, raw]))? {
         return Ok(done);
@@ -133,7 +133,7 @@ impl Bin {
     }
 
     /// The places whose images are given: the root in [0, 1] of $a \xi^2 + b \xi + c$, in that of its two forms that loses no
-    /// digits. Nothing moves here.
+    /// digits. Values only, no derivatives.
     fn place_of_image(&self, y: &Tensor) -> Place {
         let [width, sigma, e0, start, gap, epsilon] =
             [&self.width, &self.sigma, &self.e0, &self.start, &self.gap, &self.epsilon].map(Jet::value);

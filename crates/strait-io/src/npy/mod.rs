@@ -1,5 +1,5 @@
 //! One array in NumPy's format (numpy.lib.format, versions 1 to 3): a header that says type, order and shape, and the
-//! numbers. Written here because `tch::Tensor::read_npy` trusts the header: on a file that is cut short it reads past
+//! numbers. This reader exists because `tch::Tensor::read_npy` trusts the header: on a truncated file it reads past
 //! the end of its buffer.
 
 mod header;

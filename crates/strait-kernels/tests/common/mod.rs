@@ -1,4 +1,4 @@
-//! What the tests of several kernels of jets need.
+//! Functions that several tests of kernels share.
 
 #![allow(dead_code, reason = "not every test needs all of it")]
 

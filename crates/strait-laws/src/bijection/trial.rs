@@ -1,4 +1,4 @@
-//! One case: the layer is built, its values are held to the laws, and `derivatives` has the laws of its slopes.
+//! One case: the layer is built and its values are checked; `derivatives` checks its derivatives.
 
 use super::case::{Case, Given};
 use super::law::Law;

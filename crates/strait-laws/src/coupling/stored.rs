@@ -1,4 +1,4 @@
-//! The laws of pairs that were made once.
+//! The laws of pairs that were made once and stored.
 
 use super::{Broken, Case, Fault, Law, ensure, runs};
 use crate::samples::Events;

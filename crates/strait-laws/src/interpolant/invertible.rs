@@ -1,4 +1,4 @@
-//! What holds of invertible paths: the inverse, and the marginal over the endpoints.
+//! The laws of invertible paths: the inverse, and the marginal over the endpoints.
 
 use super::law::{Fault, Law, runs};
 use super::trial::{Trial, marginal_at};

@@ -1,4 +1,4 @@
-//! A path on one case.
+//! One case: a path is built and checked.
 
 use super::law::{Fault, Law, runs};
 use crate::gradient::{self, Leaf};

@@ -1,4 +1,4 @@
-//! Maps from samples to features, in which distances between laws say more than in the samples' own coordinates.
+//! Feature maps: distances between the features of samples can say more than distances between the samples themselves.
 
 mod classifier;
 mod convolutions;

@@ -1,12 +1,12 @@
 use super::mean_square_norm;
 use strait_core::{Batch, Error, Loss, Models, Objective, PathSample};
 
-/// How far the paths' velocities are from the field, for the interpolant:
+/// The mean squared distance of the paths' velocities from the field, for the interpolant:
 ///
 /// $$ E |u - v(x_t, t)|^2, \qquad u \text{ and } x_t \text{ with gradient} $$
 ///
-/// At $v = v^\ast$ it is $E \operatorname{tr} \operatorname{Cov}(u \mid x_t)$, what flow matching cannot lower. By itself it
-/// does not ask for straight trajectories.
+/// At $v = v^\ast$ it is $E \operatorname{tr} \operatorname{Cov}(u \mid x_t)$, which flow matching cannot lower. By
+/// itself it does not favour straight trajectories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConditionalVariance;
 

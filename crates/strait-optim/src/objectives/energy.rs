@@ -6,10 +6,10 @@ use strait_core::{Batch, Error, Loss, Models, Objective, PathCurve, PathSample, 
 ///
 /// $$ E[2 u \cdot v(x_t, t) - |v(x_t, t)|^2] + \lambda E|x_{tt}|^2 $$
 ///
-/// Maximal over v at $v = v^\ast$, where its first part is $E|v^\ast|^2 \ge W_2^2(p_0, p_1)$, with equality exactly where
-/// the flow is the straight optimal one. So the velocity takes flow-matching steps (at least two for each step here),
-/// and the interpolant lowers this with the velocity held. Without the penalty the path hides its curvature in a thin
-/// layer at $t = 0$ that a small network cannot resolve.
+/// Maximal over v at $v = v^\ast$, where its first part is $E|v^\ast|^2 \ge W_2^2(p_0, p_1)$, with equality exactly
+/// where the flow is the straight optimal one. So the velocity takes flow-matching steps (at least two for each step
+/// here), and the interpolant lowers this with the velocity held fixed. Without the penalty the path hides its
+/// curvature in a thin layer at $t = 0$ that a small network cannot resolve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Energy {
     /// $\lambda$, for data of unit variance.

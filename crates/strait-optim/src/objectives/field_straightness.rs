@@ -2,13 +2,13 @@ use super::mean_square_norm;
 use strait_core::{Batch, Error, Loss, Models, Objective};
 use strait_paths::{Along, material_derivative};
 
-/// How far the learned field is from straight on the paths, for the interpolant and for the velocity:
+/// The residual of the learned field on the paths, for the interpolant and for the velocity:
 ///
 /// $$ E\left|\frac{D v}{D t}(x_t, t)\right|^2 $$
 ///
 /// As a term beside flow matching, slow and ramped, it is the practical form of Shankar and Geffner (arXiv 2503.20719)
-/// as far as its summaries tell. Alone, or with the velocity held, it diverges: nothing then keeps v the field of the
-/// paths.
+/// according to summaries of the paper. Alone, or with the velocity held fixed, it diverges, because nothing then keeps
+/// v the field of the paths.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FieldStraightness {
     /// How the derivative along the flow is taken.

@@ -10,8 +10,8 @@ use tch::Tensor;
 ///    E\,\bigl|\partial_t X_{s,t}(x_s) - \operatorname{sg}\,v(X_{s,t}(x_s), t)\bigr|^2, \qquad
 ///    \partial_t X_{s,t} = u + (t - s)\,\partial_t u $$
 ///
-/// averaged over the batch, each pair being on one side. The gradient is stopped at the field that teaches, and at
-/// the point where it is asked; the derivative is in t alone. Its value bounds the error of one step:
+/// averaged over the batch; each pair is either on the diagonal or off it. The gradient is stopped at the target field,
+/// and at the point where it is evaluated; the derivative is in t alone. Its value bounds the error of one step:
 /// $W_2^2$ of the law of $X_{0,1}(x_0)$ to the flow's is at most a constant, of the field's Lipschitz bound, times it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LagrangianDistillation;

@@ -4,7 +4,7 @@ use strait_core::{Batch, Error, Loss, Models, Objective, Source};
 ///
 /// $$ -E \log p(x_1) $$
 ///
-/// Source points, times and models are not looked at.
+/// It does not use source points, times and models.
 pub struct Likelihood {
     /// The law; it holds the tensors that the stepped level's parameters name.
     pub law: Box<dyn Source + Send>,

@@ -3,17 +3,18 @@ use strait_autodiff::{Jet, Order};
 use strait_core::{Batch, Error, Loss, Models, Objective, PathCurve, Sampling, per_sample, sum_per_sample};
 use tch::Tensor;
 
-/// What a flow map cannot fit of the paths' field, with a penalty on acceleration, for the interpolant:
+/// The part of the paths' field that a flow map cannot fit, with a penalty on acceleration, for the interpolant:
 ///
 /// $$ E\,[2\,q \cdot r - |r|^2] + \lambda E|x_{ss}|^2, \qquad
 ///    r = \partial_s X_{s,t} + (\nabla X_{s,t})\,v, \quad q = \partial_s X_{s,t} + (\nabla X_{s,t})\,x'_s
 ///    \qquad\text{at } (x_s, s) $$
 ///
-/// r is the residual of the map along its own diagonal v, 0 for the map of a field. The diagonal stands for the marginal
-/// field $E[x'_s \mid x_s]$, and there the value is $E|r|^2$. A path changes it by where its points are and by the field that
-/// they make; the second is the change of $E[g \cdot x'_s]$ with $g = 2 (\nabla X)^\top r$, which this holds as the `Energy`
-/// does: that is the same with X in place of the identity. (Lowering $E|q|^2$ would lower the spread of $x'_s$ as well, for which
-/// a path pays with its quality.) The interpolant lowers it with the map held, and the map takes steps between.
+/// r is the residual of the map along its own diagonal v, 0 for the map of a field. The diagonal approximates the
+/// marginal field $E[x'_s \mid x_s]$, and there the value is $E|r|^2$. A path changes it through its points and through
+/// their marginal field; the second part is the change of $E[g \cdot x'_s]$ with $g = 2 (\nabla X)^\top r$, which this
+/// includes as the `Energy` does: the energy is the same with the identity in place of X. (Lowering $E|q|^2$ would
+/// lower the spread of $x'_s$ as well, at the cost of the path's quality.) The interpolant lowers it with the map held
+/// fixed, and the map takes steps between.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MapResidual {
     /// $\lambda$, for data of unit variance.

@@ -7,13 +7,14 @@ use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Source};
 /// $$ E |v(x_t, t) - \hat v(x_t, t)|^2, \qquad
 ///    \hat v(x, t) = \sum_j w_j u_t(y_j; x_1^{(j)}) \quad\text{of Proposition 1 over all } x_1^{(j)} \text{ of the batch} $$
 ///
-/// The target of flow matching is u of one pair, whose mean at $x_t$ is the field and whose spread is noise. Given $x_t$ and
-/// all endpoints of the batch, the pair's own end is the j-th with probability $w_j$, so that $\hat v = E[u \mid x_t, \text{endpoints}]$:
-/// it has the same mean and less spread. The minimiser is the marginal field, as it is of flow matching, for batches of any
-/// size; the noise falls by the effective sample size, which is that of the batch at $t = 0$ and 1 at $t = 1$. So the last
-/// pairs of a batch, as many as there are candidates, lend their data points alone: endpoints cost less than steps.
+/// The target of flow matching is u of one pair, whose mean at $x_t$ is the field and whose spread is noise. Given
+/// $x_t$ and all endpoints of the batch, the pair's own endpoint is the j-th with probability $w_j$, so that $\hat v =
+/// E[u \mid x_t, \text{endpoints}]$: it has the same mean and less spread. The minimiser is the marginal field, as it
+/// is of flow matching, for batches of any size; the noise falls by the effective sample size, which is that of the
+/// batch at $t = 0$ and 1 at $t = 1$. So of the last pairs of a batch, as many as there are candidates, only the data
+/// points are used: endpoints cost less than steps.
 ///
-/// It needs independent pairs, a source with a density, and a path with such a field. Times are held to
+/// It needs independent pairs, a source with a density, and a path with such a field. Times are limited to
 /// [`LAST`](Self::LAST), beyond which no path is invertible in single precision.
 pub struct MarginalFlowMatching {
     source: Box<dyn Source + Send>,
@@ -24,7 +25,7 @@ impl MarginalFlowMatching {
     /// The last time.
     pub const LAST: f64 = 0.999;
 
-    /// Under a source, with `candidates` of each batch that lend their data points alone.
+    /// Under a source, with `candidates` pairs of each batch of which only the data points are used.
     ///
     /// # Errors
     /// `Setting` for candidates below 0.

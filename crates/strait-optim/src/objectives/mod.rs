@@ -1,4 +1,4 @@
-//! Training criteria, one a file.
+//! Objectives, one in each file.
 
 mod conditional_variance;
 mod energy;

@@ -5,8 +5,8 @@ use strait_core::{Batch, Error, Loss, Models, Objective};
 ///
 /// $$ E |u|^2 $$
 ///
-/// A heavy tail of u is what a regression suffers from: between separated modes a transport path moves as fast as the
-/// Jacobian of its map is large.
+/// A heavy tail of u harms a regression: between separated modes the speed of a transport path is as large as the
+/// Jacobian of its map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SquaredVelocity;
 

@@ -3,7 +3,7 @@ use strait_core::{Batch, Error, InvertibleInterpolant, Loss, Models, Objective, 
 use strait_paths::{Along, ExactField};
 use tch::Tensor;
 
-/// How many points the straightness is taken at, and how.
+/// Settings of the straightness: its points, times and candidates, and its derivative.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StraightnessConfig {
     /// Pairs of each batch whose data points are the candidates of the exact field, an even number; the others are its
@@ -11,8 +11,8 @@ pub struct StraightnessConfig {
     pub candidates: i64,
     /// Times that the points share: a path's network is evaluated once for each time and candidate.
     pub times: i64,
-    /// The times are drawn on $[0, \text{until}]$, below 1: the exact field has no value at 1. What bends after it is not
-    /// seen, so a residual is judged over all of t.
+    /// The times are drawn on $[0, \text{until}]$, below 1: the exact field has no value at 1. Curvature after it is
+    /// not seen, so evaluate the residual over all of t.
     pub until: f64,
     /// The least effective sample size of the exact field over all candidates, the median over the first batch's points,
     /// with which training begins; 1 refuses nothing.
@@ -22,39 +22,39 @@ pub struct StraightnessConfig {
     pub along: Along,
 }
 
-/// How far the exact marginal field is from straight, for the interpolant:
+/// The residual of the exact marginal field, for the interpolant:
 ///
 /// $$ E\left|\frac{D v^\ast}{D t}(x_t, t)\right|^2 $$
 ///
-/// with $v^\ast$ of Proposition 1 over candidates that are drawn apart from the points. Everything is differentiated: the
-/// weights, the points and the direction.
+/// with $v^\ast$ of Proposition 1 over candidates that are drawn separately from the points. Everything is
+/// differentiated: the weights, the points and the direction.
 ///
-/// The square of an estimate is too large by its variance, and a path lowers that near $t = 1$ by widening its
-/// conditional laws there, while its true residual rises. So there are two estimates a and b, over halves of the
+/// The square of an estimate is too large by its variance, and a path can lower that variance near $t = 1$ by widening
+/// its conditional laws there, while its true residual rises. So there are two estimates a and b, over halves of the
 /// candidates: $\tfrac14|a + b|^2$ is too large by as much as $\tfrac14|a - b|^2$ is on average, and what is lowered is
 ///
 /// $$ E \tfrac14|a + b|^2 - (1 - \epsilon) E \tfrac14|a - b|^2, \qquad \epsilon = \tfrac1{10} $$
 ///
-/// which is too large by a tenth of the variance of the mean of both. (With nothing of the variance left, the product
-/// $a \cdot b$, nothing keeps the variance itself from growing, and the path diverges.)
+/// which is too large by a tenth of the variance of the mean of both. (Without the variance, the objective would be the
+/// product $a \cdot b$; then nothing keeps the variance itself from growing, and the path diverges.)
 ///
-/// It needs an invertible path, independent pairs, a source with a density, and times short of 1; its effective sample
-/// size falls fast with the dimension, so it is for about eight dimensions at most. Beside it stands the gradient
-/// clipping that keeps it from rising near $t = 1$.
+/// It needs an invertible path, independent pairs, a source with a density, and times below 1. Its effective sample
+/// size falls fast with the dimension, so use it in about eight dimensions at most. It needs gradient
+/// clipping, which keeps it from rising near $t = 1$.
 pub struct Straightness {
     source: Box<dyn Source + Send>,
     config: StraightnessConfig,
 }
 
 impl Straightness {
-    /// The share of the estimate's variance that stays in what is lowered.
+    /// The share of the estimate's variance that remains in the objective.
     const VARIANCE: f64 = 0.1;
 
     /// Under a source.
     ///
     /// # Errors
     /// `Setting` for a number of candidates that has no halves, or of times below 1, and for a floor or a last time out of
-    /// reach.
+    /// range.
     pub fn new(source: Box<dyn Source + Send>, config: StraightnessConfig) -> Result<Self, Error> {
         let (what, value) = ("candidates of the straightness", config.candidates);
         if value < 2 || value % 2 != 0 {
@@ -76,7 +76,7 @@ impl Straightness {
     }
 }
 
-/// A batch as the straightness takes it apart.
+/// The parts of a batch for the straightness.
 struct Parts {
     /// Endpoints that the exact field is over, (K, ...).
     candidates: Tensor,
@@ -111,7 +111,7 @@ impl Straightness {
     }
 }
 
-/// The path as it must be.
+/// The path as an invertible one.
 fn invertible<'a>(models: Models<'a>) -> Result<&'a dyn InvertibleInterpolant, Error> {
     models.interpolant.as_invertible().ok_or(Error::NotInvertible { what: "the straightness" })
 }

@@ -6,8 +6,8 @@ use strait_core::{Batch, Error, Loss, Models, Objective, Sampling, per_sample};
 ///
 /// $$ E\,\Bigl|u(x_i, t_i, t_j) - \frac{x_j - x_i}{t_j - t_i}\Bigr|^2 $$
 ///
-/// Nothing is differentiated but the map. Its error is that of the trajectories' solver, and the diagonal is what the
-/// shortest segments say of it.
+/// Only the map is differentiated. The error of the trajectories' solver limits its accuracy, and the shortest segments
+/// determine the diagonal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrajectoryRegression;
 

@@ -1,12 +1,12 @@
 use super::mean_square_norm;
 use strait_core::{Batch, Bijection, Condition, Error, Loss, Models, Objective};
 
-/// How far a map carries the source points, for the transport:
+/// The mean squared distance over which a map moves the source points, for the transport:
 ///
 /// $$ E |T(x_0) - x_0|^2 $$
 ///
-/// Of the many maps with one image it prefers the near ones; beside the likelihood it is the regularised transport of
-/// Onken et al. (arXiv 2006.00104).
+/// Among the many maps with the same image it prefers those that move points least; beside the likelihood it is the
+/// regularised transport of Onken et al. (arXiv 2006.00104).
 pub struct TransportCost {
     /// T; it is made of the tensors that the stepped level's parameters name.
     pub map: Box<dyn Bijection + Send>,

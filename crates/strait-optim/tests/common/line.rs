@@ -1,4 +1,4 @@
-//! A small system whose best parameters are known, and how it is trained.
+//! A small system whose optimal parameters are known, and its training.
 
 use super::{Bent, Independent};
 use strait_core::{

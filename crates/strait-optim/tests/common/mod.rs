@@ -1,4 +1,4 @@
-//! What the suites share: pairs, a path and fields whose answers are known.
+//! Pairs, a path and fields with known results, which the tests share.
 #![allow(dead_code, reason = "each suite uses its part")]
 
 pub(crate) mod line;

@@ -1,4 +1,5 @@
-//! Between Gaussians, a path with a matrix whose field is known, and pairs that have the laws' second moments exactly.
+//! A path with a matrix between Gaussians, whose field is known, and pairs that have the exact second moments of the
+//! laws.
 
 use strait_core::{Batch, Error, Interpolant, PathCurve, PathSample, per_sample};
 use tch::{Device, Kind, Tensor};

@@ -1,4 +1,5 @@
-//! The affine map of the noise that a network makes of an endpoint and a time: its numbers, its matrix and its inverse.
+//! The affine map of the noise, with parameters that a network computes from an endpoint and a time: its matrix and its
+//! inverse.
 
 use strait_autodiff::{Jet, Order};
 use strait_core::{Error, TimeFunction, event_size};

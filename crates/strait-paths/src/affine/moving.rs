@@ -1,13 +1,14 @@
-//! The marginal field of an affine path with its derivative along its own flow, in closed form of the network's numbers.
+//! The marginal field of an affine path with its derivative along its own flow, in closed form from the network's
+//! outputs.
 //!
 //! At fixed $x_1$ the path is $x = A y + b$ with $A, b$ of $(x_1, t)$ alone, so along a trajectory $\dot x = v$
 //!
 //! $$ y = A^{-1}(x - b), \quad u = A'y + b', \quad \dot y = A^{-1}(v - u), \quad \dot u = A''y + b'' + A'\dot y, $$
 //! $$ \frac{d}{dt} \log w = \nabla \log p_0(y) \cdot \dot y - \operatorname{tr}(A^{-1}A'), $$
 //!
-//! and the derivative of $v = \sum_j w_j u_j$ follows. One pass of the network with two derivatives serves all; no dual
-//! numbers, no differences. Tensors are laid out (T, Q, K), one for each coordinate, so that every operation runs along
-//! the candidates. Under a standard normal source one kernel does it all.
+//! and the derivative of $v = \sum_j w_j u_j$ follows. One pass of the network with two derivatives is enough; there
+//! are no dual numbers and no finite differences. Tensors are laid out (T, Q, K), one for each coordinate, so that
+//! every operation runs along the candidates. Under a standard normal source one kernel computes all of it.
 
 use super::map::Affine;
 use crate::kernels::{affine_field, is_standard_normal};

@@ -1,4 +1,5 @@
-//! The auction algorithm (Bertsekas, 1979; with a falling increment, 1988), and what makes its end optimal.
+//! The auction algorithm (Bertsekas, 1979; with a falling increment, 1988), and the condition for its result to be
+//! optimal.
 
 use super::Costs;
 use super::candidates::Candidates;

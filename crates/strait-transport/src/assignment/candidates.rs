@@ -1,4 +1,4 @@
-//! For each row, the columns that are cheapest at the present prices, and a floor under all others.
+//! For each row, the columns that are cheapest at the current prices, and a lower bound for all others.
 
 use super::Costs;
 

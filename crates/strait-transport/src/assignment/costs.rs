@@ -1,4 +1,4 @@
-//! Where costs come from: a matrix, or two clouds of points.
+//! The costs: a matrix, or the distances between two clouds of points.
 
 use crate::distances::Distances;
 use crate::error::PointsError;

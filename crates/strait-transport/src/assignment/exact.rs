@@ -1,4 +1,4 @@
-//! The last word: shortest augmenting paths (Jonker and Volgenant, 1987) in whole numbers, in which no cost rounds.
+//! The last resort: shortest augmenting paths (Jonker and Volgenant, 1987) in integers, in which no cost rounds.
 
 use super::Costs;
 use super::matching::{Matching, NONE};

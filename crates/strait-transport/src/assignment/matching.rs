@@ -1,4 +1,4 @@
-//! The state that the auction and the repair work on: potentials and who has whom.
+//! The state of the auction and of the repair: potentials, and which row has which column.
 
 /// No row, no column.
 pub(super) const NONE: u32 = u32::MAX;

@@ -1,23 +1,24 @@
 //! The linear assignment problem, exactly: $\min_\sigma \sum_i c_{i \sigma(i)}$ over permutations of $n$ columns.
 //!
-//! Seven ideas, each in a module of its own:
+//! The solver combines seven methods, each in its own module:
 //!
-//! - Where an order of rows and columns makes the costs a Monge array (points on a line, products), sorting solves it; a
-//!   few rows tell (`sorted`).
-//! - Rows take their cheapest column where it is free, and shortest augmenting paths give the others one, row by row
-//!   (`paths`). Whole rows are read in vector instructions, and ties close together. This is best where few rows are left
-//!   over or compete for long: ties, duplicates, clusters of unequal size, small problems.
-//! - Else an auction whose increment falls eightfold from phase to phase finds an assignment that is nearly optimal
-//!   (`auction`). It gives up where bids go on for long, and paths take over where they were left.
-//! - Column potentials only ever fall in it, so a reduced cost $c_{ij} - v_j$ only ever rises. Each row therefore bids on a
-//!   short list of its cheapest columns with a floor under all others, exactly, and reads the whole row again only when
-//!   the floor is passed (`candidates`).
+//! - If an order of rows and columns makes the costs a Monge array (points on a line, products), sorting solves the
+//!   problem; a few rows show whether this is so (`sorted`).
+//! - Each row takes its cheapest column if it is free, and shortest augmenting paths give the other rows one, row by
+//!   row (`paths`). Whole rows are read in vector instructions, and tied columns are closed at once. This is best where
+//!   few rows are left over, or where rows compete for long: ties, duplicates, clusters of unequal size, small
+//!   problems.
+//! - Otherwise an auction whose increment falls eightfold from phase to phase finds an assignment that is nearly
+//!   optimal (`auction`). It stops where bidding takes too long, and paths continue from its state.
+//! - In the auction column potentials only fall, so a reduced cost $c_{ij} - v_j$ only rises. Each row therefore bids
+//!   on a short list of its cheapest columns, with a lower bound for all others. It reads the whole row again only when
+//!   a cost reaches the bound (`candidates`). The result is the same.
 //! - Shortest paths in the residual graph (Bellman-Ford) then lower potentials until no reduced cost is negative, and
 //!   take every negative cycle that they meet (`repair`).
-//! - Potentials prove an optimum by exact sums (`proof`, `sums`). Where rounding leaves some rows unproved, reduced costs
-//!   are small multiples of one power of two, and paths over those do not round (`residual`).
-//! - Where no doubles hold them (costs that span many orders of magnitude), shortest augmenting paths in whole numbers go
-//!   on from there (`exact`, `wide`).
+//! - Potentials prove an optimum by exact sums (`proof`, `sums`). Where rounding leaves some rows unproved, reduced
+//!   costs are small multiples of one power of two, and paths over those do not round (`residual`).
+//! - If doubles cannot represent them (costs that span many orders of magnitude), shortest augmenting paths in integers
+//!   continue from there (`exact`, `wide`).
 
 mod auction;
 mod candidates;

@@ -1,4 +1,4 @@
-//! The last digits: reduced costs as whole numbers that doubles hold, and the assignment problem of those.
+//! The last digits: reduced costs as integers that doubles represent exactly, and the assignment problem of those.
 
 use super::costs::{Costs, STORED};
 use super::matching::{Matching, NONE};

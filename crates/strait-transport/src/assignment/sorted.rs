@@ -1,4 +1,5 @@
-//! The assignment that sorting gives: points on a line, products, and whatever else is a Monge array in some order.
+//! The assignment that sorting gives: points on a line, products, and all other costs that are a Monge array in some
+//! order.
 
 use super::Costs;
 use super::matching::Matching;

@@ -1,4 +1,4 @@
-//! Whole numbers of a fixed width, in which sums of doubles are exact.
+//! Integers of a fixed width, in which sums of doubles are exact.
 
 use std::cmp::Ordering;
 

@@ -6,12 +6,12 @@ use ndarray::Array2;
 use strait_core::{Conditions, Coupling, Draws, Error, Pairs};
 use tch::{Kind, Tensor};
 
-/// Optimal transport within the minibatch that knows of conditions (C2OT: Cheng and Schwing, arXiv 2503.10636).
+/// Conditional optimal transport within the minibatch (C2OT: Cheng and Schwing, arXiv 2503.10636).
 ///
-/// Plain minibatch OT gives each data point a source point near it. A condition says where data points lie, so that under
-/// it source points are no longer drawn from all of the source, and generation, which starts from all of it, starts where
-/// nothing was learned. Here source row i has the condition of data row i as they were drawn, which is independent of where it
-/// lies, and keeps it:
+/// Plain minibatch OT gives each data point a source point near it. Data points of one condition lie close together, so
+/// their source points cover only a part of the source in training. Generation starts from all of the source, also
+/// where nothing was learned for this condition. Here each source row i gets the condition of data row i as they were
+/// drawn, which is independent of its position, and keeps it:
 ///
 /// - classes: source and data rows of each class are paired among themselves, exactly, so that the source under a class is the
 ///   source;

@@ -2,9 +2,10 @@ use super::ExactOt;
 use strait_core::{Coupling, Draws, Error, Pairs, check_same};
 use tch::Tensor;
 
-/// Pairs where a map leads: the permutation $\sigma$ of a minibatch that minimises $\sum_i |S(x_{0,i}) - x_{1,\sigma(i)}|^2$,
-/// for a map S of source points, such as the current flow map from 0 to 1. Every row of either batch is used exactly once,
-/// so that the marginals are those of the batch for any S; with the identity it is [`ExactOt`].
+/// Optimal pairs after a map of the source: the permutation $\sigma$ of a minibatch that minimises
+/// $\sum_i |S(x_{0,i}) - x_{1,\sigma(i)}|^2$, for a map S of source points, such as the current flow map from 0 to 1.
+/// Every row of either batch is used exactly once, so that the marginals are those of the batch for any S; with the
+/// identity it is [`ExactOt`].
 ///
 /// ```
 /// use strait_core::{Coupling, Error, Seed};

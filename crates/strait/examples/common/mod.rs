@@ -1,4 +1,4 @@
-//! How the examples train.
+//! The training loop of the examples.
 
 use std::error::Error;
 use strait_core::Seed;

@@ -1,4 +1,4 @@
-//! `[data]` and `[source]`.
+//! Data sets and sources, from `[data]` and `[source]`.
 
 use crate::ProgramError;
 use crate::config::{ArraysConfig, ConfigError, DataConfig, DataName, SourceConfig, UnitsConfig};

@@ -1,4 +1,4 @@
-//! `[interpolant]`.
+//! Interpolants, from `[interpolant]`.
 
 use super::one_step::OneStep;
 use super::velocity::transform;

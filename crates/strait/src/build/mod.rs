@@ -1,24 +1,25 @@
-//! From a config to the objects of a run. A name is matched here, where it is built, and in its table in
-//! [`crate::config`], which says what it can do; nowhere else.
+//! From a config to the objects of a run. A name is matched in two places only: here, where its object is built, and in
+//! its table in [`crate::config`], which says what it can do.
 
+mod coupling;
 mod data;
+mod default_for_data;
 mod interpolant;
 pub mod one_step;
-mod own_data;
 mod plan;
 mod velocity;
 
+pub use coupling::coupling;
 pub use data::{Data, Picture, arrays, data, of_file, source};
+pub use default_for_data::own_data;
 pub use interpolant::{Path, interpolant};
-pub use own_data::own_data;
 pub use plan::Plans;
 pub use velocity::{Velocity, velocity};
 
 use crate::ProgramError;
-use crate::config::{Config, CouplingConfig};
-use strait_core::{Coupling, Parameters};
+use crate::config::Config;
+use strait_core::Parameters;
 use strait_optim::{Level, LevelName, OptimError};
-use strait_transport::{ConditionalOt, ExactOt, Independent};
 use tch::Device;
 
 /// `cpu`, `cuda` or `cuda:N`.
@@ -43,18 +44,6 @@ pub fn device(name: &str) -> Result<Device, ProgramError> {
             argument: format!("--device {name}"),
             problem: "it is cpu, cuda or cuda:N".into(),
         }),
-    }
-}
-
-/// `[coupling]` of points that are drawn for a batch: under reflow and trajectories that of the first teacher, and of a coupling that is
-/// made before the training the one that it comes nearest to.
-pub fn coupling(config: &CouplingConfig) -> Box<dyn Coupling + Send> {
-    match config {
-        CouplingConfig::Reflow { teacher: Some(teacher), .. } => coupling(&teacher.coupling),
-        CouplingConfig::Trajectories { teacher, .. } => coupling(&teacher.coupling),
-        CouplingConfig::Independent | CouplingConfig::Reflow { teacher: None, .. } => Box::new(Independent),
-        CouplingConfig::Ot | CouplingConfig::Pool { .. } | CouplingConfig::Semidiscrete { .. } => Box::new(ExactOt),
-        CouplingConfig::ConditionalOt { share } => Box::new(ConditionalOt { share: *share }),
     }
 }
 

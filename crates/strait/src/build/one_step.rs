@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 /// A map T from $N(0, I)$ to the data. As a field it is $T(x) - x$ at every t, so that ONE Euler step from a source point
 /// gives T of it; more steps make no sense. As a law, that of $T(z)$, it has samples and an exact log-density.
 ///
-/// Clones are of one network: the level that trains it, the objectives and the velocity look at the same.
+/// Clones share one network: the level that trains it, the objectives and the velocity use the same parameters.
 #[derive(Clone)]
 pub struct OneStep {
     event: Vec<i64>,
@@ -31,7 +31,7 @@ impl OneStep {
         tch::no_grad(|| self.map().initialise(&self.laid_out(x)?, Condition::NONE))
     }
 
-    /// The network. What panicked in it changed nothing of it.
+    /// The network. (A panic while it was locked changed nothing in it.)
     fn map(&self) -> MutexGuard<'_, Density<Box<dyn Layer + Send>>> {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! `[[phase]]`.
+//! Phases with their objectives, from `[[phase]]`.
 
 use super::one_step::OneStep;
 use super::{Data, source};

@@ -1,4 +1,4 @@
-//! `[velocity]`.
+//! Velocity fields, from `[velocity]`.
 
 use super::one_step::OneStep;
 use crate::ProgramError;

@@ -1,4 +1,4 @@
-//! Values that TOML allows and a run does not.
+//! Checks of a config: values and combinations that TOML allows and a run does not.
 
 use super::error::{ConfigError, need, one_of, shown, widths};
 use super::{
@@ -64,7 +64,7 @@ impl Config {
         need(steps <= MOST, "gradient steps of all phases", steps as f64, "at most 1,000,000,000,000")
     }
 
-    /// Refuses an objective that its level or the run's models have no meaning for.
+    /// Refuses an objective that does not fit its level or the run's models.
     fn check_objective(&self, key: &str, level: LevelName, objective: ObjectiveConfig) -> Result<(), ConfigError> {
         let (kind, family, one_step) = (objective.kind(), self.interpolant.family(), self.velocity.kind().is_one_step);
         let those: Vec<&str> =
@@ -128,7 +128,7 @@ impl Config {
         })
     }
 
-    /// Refuses what knows of a condition where there is none, and a condition that nothing takes.
+    /// Refuses settings that need a condition where there is none, and a condition that nothing uses.
     fn check_condition(&self) -> Result<(), ConfigError> {
         let (given, velocity) = (self.data.condition.as_ref(), self.velocity.kind());
         let must = "left out where velocity.family takes none";

@@ -1,4 +1,4 @@
-//! `[compare]`: how the methods of a comparison are trained that the preset does not say itself.
+//! `[compare]`: settings of a comparison's methods that are not in the preset itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct CompareConfig {
     pub points: i64,
     /// Trajectories of the methods `cmt`.
     pub trajectories: i64,
-    /// Euler steps that they are made with, at each of which they are kept.
+    /// Euler steps that they are made with; a trajectory is stored at each step.
     pub trajectories_nfe: usize,
     /// The method `paper`.
     pub joint: JointConfig,
@@ -46,7 +46,7 @@ pub struct JointConfig {
     pub weight: f64,
     /// The step of the path's straightness along the flow.
     pub step: f64,
-    /// The path's learning rate, of the velocity's.
+    /// The path's learning rate, as a share of the velocity's.
     pub rate: f64,
     /// The velocity's steps for each of the path's.
     pub velocity_steps: u32,

@@ -1,4 +1,4 @@
-//! `[coupling]`.
+//! `[coupling]`: which source point goes with which data point, and the table of couplings.
 
 use super::interpolant::InterpolantConfig;
 use super::phase::PhaseConfig;
@@ -13,14 +13,15 @@ pub enum CouplingConfig {
     Independent,
     /// The exact optimal assignment of each minibatch (OT-CFM).
     Ot,
-    /// The optimal assignment of each minibatch that knows of the data's condition (C2OT): exact within each class, and of
-    /// vectors with a price on how far they are apart.
+    /// The conditional optimal assignment of each minibatch (C2OT): exact within each class; for vectors, with an added
+    /// cost on the distance between conditions.
     ConditionalOt {
-        /// Of conditions that are vectors, the share of all pairs that may cost less than those that were drawn.
+        /// For conditions that are vectors: the share of all pairs of a batch that cost less than the pairs as drawn.
         #[serde(default = "share")]
         share: f64,
     },
-    /// A pool of exactly assigned pairs: made before the training, batch by batch of fresh points, and drawn from.
+    /// A pool of exactly assigned pairs, made before the training from batches of new points; the training draws from
+    /// it.
     Pool {
         /// How many pairs it holds.
         pairs: i64,
@@ -36,8 +37,8 @@ pub enum CouplingConfig {
         #[serde(default = "tolerance")]
         tolerance: f64,
     },
-    /// Rectified flow: before the run itself, its teacher is trained by the same phases, on independent pairs in the
-    /// first round, and carries source points to pairs that the next round is trained on.
+    /// Rectified flow: before the run itself, a teacher is trained by the same phases, on independent pairs in the
+    /// first round. Its flow carries source points to data, and the next round is trained on these pairs.
     Reflow {
         /// How many times.
         rounds: u32,
@@ -51,16 +52,17 @@ pub enum CouplingConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         teacher: Option<Box<TeacherConfig>>,
     },
-    /// Trajectories of a teacher's flow, for a flow map that is trained by regression on them: before the run itself its
-    /// teacher is trained, and carries source points to data. The map starts at the teacher's velocity.
+    /// Trajectories of a teacher's flow, for a flow map that is trained by regression on them. The teacher is trained
+    /// before the run itself, and its flow carries source points to data. The map starts at the
+    /// teacher's velocity.
     Trajectories {
         /// How many.
         trajectories: i64,
         /// The solver that makes them.
         solver: String,
-        /// Its evaluations for each, whose steps a trajectory is kept at.
+        /// Its evaluations for each; a trajectory is stored at every step.
         nfe: usize,
-        /// The teacher, which matches the flow of a path.
+        /// The teacher, which is trained by flow matching.
         teacher: Box<TeacherConfig>,
     },
 }
@@ -87,16 +89,16 @@ pub struct TeacherConfig {
     pub phase: Vec<PhaseConfig>,
 }
 
-/// What there is to know of a coupling without building it.
+/// The properties of a coupling that are known without building it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CouplingKind {
     /// Its name in a config.
     pub name: &'static str,
     /// Whether its pairs are drawn for their batch, and nothing is made before the training.
     pub is_drawn: bool,
-    /// Whether both points of a pair are independent, as Proposition 1 asks.
+    /// Whether the two points of a pair are independent, as Proposition 1 requires.
     pub is_independent: bool,
-    /// What a linear path between its pairs is called beside others.
+    /// The name of the method that is a linear path between its pairs.
     pub method: &'static str,
     /// Its keys beside `name`.
     pub example: &'static str,
@@ -153,7 +155,7 @@ impl CouplingConfig {
         }
     }
 
-    /// What there is to know of it.
+    /// Its row of the table.
     pub fn kind(&self) -> &'static CouplingKind {
         let [independent, ot, conditional_ot, pool, semidiscrete, reflow, trajectories] = &COUPLINGS;
         match self {

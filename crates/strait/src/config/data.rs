@@ -1,4 +1,4 @@
-//! `[data]` and `[source]`.
+//! `[data]` and `[source]`: data sets, files of a user's own, units, and the source; with the table of data sets.
 
 use super::error::{ConfigError, need, one_of};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ pub enum DataName {
     Emoji,
 }
 
-/// `[data]`: a named data set, or a file of one's own.
+/// `[data]`: a named data set, or a file or folder of the user's own.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
@@ -60,33 +60,34 @@ pub struct DataConfig {
     /// pictures.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flips: bool,
-    /// Channels (1 or 3), height and width of the image that a sample of `file` is, in the order of its numbers: samples are
-    /// then shown as images, from the least to the largest number of the training points. Of a `folder`, what its pictures are
-    /// brought to.
+    /// Channels (1 or 3), height and width of the image that a sample of `file` is, in the order of its numbers:
+    /// samples are then shown as images, from the least to the largest number of the training points. For a `folder`,
+    /// the shape that its pictures are converted to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<[i64; 3]>,
     /// Standard deviation of each of the eight Gaussians.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
-    /// Radius of the circle that the eight Gaussians lie on; 5 where nothing is said.
+    /// Radius of the circle that the eight Gaussians lie on; 5 unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub radius: Option<f64>,
     /// Train on this many points of a toy, drawn once, in place of fresh ones; as many are held out for each of
     /// validation and test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub points: Option<i64>,
-    /// The units that the networks see; those that a look at its columns proposes where nothing is said of a `file`, and
-    /// `unit` of other data.
+    /// The units that the networks see. Unless given, those that the columns of a `file` propose, and `unit` for other
+    /// data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub units: Option<UnitsConfig>,
     /// The names of the arrays of `file`, where they are not usual ones.
     #[serde(default, skip_serializing_if = "ArraysConfig::is_empty")]
     pub arrays: ArraysConfig,
-    /// What points are conditioned on, so that samples can be of a class, or under a vector: `labels`, the classes of named
-    /// data or of `file`; of `file` also an array of another name, as `train_NAME` and `test_NAME` or `NAME` beside `data`.
+    /// The condition of the points, so that samples can be drawn for a class or a vector: `labels`, the classes of
+    /// named data or of `file`; for `file` also an array of another name, as `train_NAME` and `test_NAME` or `NAME`
+    /// beside `data`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
-    /// Whether the whole numbers k of `file` become uniform on [k, k + 1), so that they have a density.
+    /// Whether the integers k of `file` become uniform on [k, k + 1), so that they have a density.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dequantise: bool,
     /// Dimensions of `gaussian`.
@@ -168,14 +169,14 @@ pub enum SourceConfig {
     },
 }
 
-/// What there is to know of a named data set without making it.
+/// The properties of a named data set that are known without building it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatasetKind {
     /// Which.
     pub name: DataName,
     /// Its name in a config.
     pub key: &'static str,
-    /// Whether it is a toy: a law that points are drawn from afresh.
+    /// Whether it is a toy: a law from which new points are drawn.
     pub is_toy: bool,
     /// Keys of `[data]` that are its own.
     pub keys: &'static [&'static str],
@@ -219,7 +220,7 @@ const fn images(name: DataName, key: &'static str) -> DatasetKind {
 }
 
 impl DataConfig {
-    /// What there is to know of a named data set; None of a file.
+    /// The row of a named data set; None for a file.
     pub fn kind(&self) -> Option<&'static DatasetKind> {
         DATASETS.iter().find(|kind| Some(kind.name) == self.name)
     }

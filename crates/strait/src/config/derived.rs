@@ -25,12 +25,13 @@ impl Config {
         self.velocity.is_map() && self.last_velocity_level().is_some_and(LevelConfig::trains_map)
     }
 
-    /// Whether its velocity learns that of no condition: without one, or where conditions are dropped in its last phase.
+    /// Whether its velocity also learns the velocity without a condition: if the run has no condition, or its last
+    /// phase drops some.
     pub fn has_unconditional(&self) -> bool {
         self.data.condition.is_none() || self.last_velocity_level().is_some_and(|level| level.condition_drop > 0.0)
     }
 
-    /// The solver that its velocity is sampled with where nobody names one.
+    /// The solver for sampling its velocity, where none is named.
     pub fn default_solver(&self) -> &'static str {
         if self.is_flow_map() { "map" } else { "euler" }
     }
@@ -48,12 +49,13 @@ impl Config {
         self.phase.iter().map(steps).sum()
     }
 
-    /// What the velocity does in the last phase.
+    /// The velocity's level in the last phase.
     pub fn last_velocity_level(&self) -> Option<&LevelConfig> {
         self.phase.last()?.level.iter().find(|level| level.level == LevelName::Velocity)
     }
 
-    /// A linear path with the same network and as many gradient steps in all; None of what is a linear path itself.
+    /// A linear path with the same network and as many gradient steps in all; None if the config is a linear path
+    /// itself.
     pub fn baseline(&self) -> Option<Self> {
         if self.interpolant == InterpolantConfig::Linear {
             return None;
@@ -69,8 +71,8 @@ impl Config {
         Some(Self { interpolant: InterpolantConfig::Linear, phase, ..self.clone() })
     }
 
-    /// A larger velocity ([`VelocityConfig::larger`]), trained as the last phase trains its own, on the path
-    /// that it left. None where the velocity is no network.
+    /// A larger velocity ([`VelocityConfig::larger`]), trained on the finished path with the settings of the last
+    /// phase. None where the velocity is not a network.
     pub fn stress(&self) -> Option<Self> {
         let velocity = self.velocity.larger()?;
         let iterations = self.evaluate.stress.iterations;
@@ -80,7 +82,7 @@ impl Config {
         Some(Self { velocity, phase, evaluate, ..self.clone() })
     }
 
-    /// Refuses other settings to go on with than those that a training may change on its way: how long it is, how its steps
+    /// Refuses changed settings, except those that may change when a training is resumed: its length, how its steps
     /// are taken, and how it is logged and measured.
     ///
     /// # Errors
@@ -105,8 +107,8 @@ impl Config {
         Err(ConfigError::Value { key: "--set with --resume".into(), must: must.into() })
     }
 
-    /// The teacher of a rectified flow: the same with one round fewer, and before the first round the first teacher's own. That
-    /// of trajectories. None where pairs are drawn.
+    /// The teacher of a rectified flow: the same config with one round fewer; before the first round, the config of the
+    /// first teacher. Or the teacher of trajectories. None where pairs are drawn.
     pub fn teacher(&self) -> Option<Self> {
         let (CouplingConfig::Reflow { .. } | CouplingConfig::Trajectories { .. }) = &self.coupling else { return None };
         let mut before = self.clone();
@@ -134,14 +136,15 @@ pub(crate) fn alone(level: LevelConfig, name: &str, iterations: u64) -> PhaseCon
     PhaseConfig { name: name.into(), iterations, fresh: vec![], level: vec![LevelConfig { steps: 1, ..level }] }
 }
 
-/// One phase of the velocity as the last phase of a config takes its steps, but by flow matching: see [`velocity_level`].
+/// One phase of the velocity with the settings of the config's last phase, but by flow matching: see
+/// [`velocity_level`].
 pub(crate) fn velocity_alone(config: &Config, name: &str, iterations: u64) -> Option<PhaseConfig> {
     Some(alone(velocity_level(config)?, name, iterations))
 }
 
-/// How the last phase of a config steps its velocity, on as many pairs, but by flow matching, which is for every path and
-/// coupling. Another objective is for the config's own path, and so are the times that go with it; those of a flow map are
-/// for any path.
+/// The velocity's level in the last phase of a config, with as many pairs, but with flow matching, which suits every
+/// path and coupling. Another objective suits only the config's own path, and so do its times; the times of a flow map
+/// suit any path.
 pub(crate) fn velocity_level(config: &Config) -> Option<LevelConfig> {
     let last = config.last_velocity_level()?.clone();
     let any_path = last.objective == ObjectiveConfig::FlowMatching || last.trains_map();

@@ -1,4 +1,4 @@
-//! What can be wrong with a config, and the words that say so.
+//! The errors of a config, and their messages.
 
 use serde::Serialize;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `[evaluate]`.
+//! `[evaluate]`: how a trained run is measured.
 
 use serde::{Deserialize, Serialize};
 use strait_core::Split;
@@ -41,10 +41,10 @@ pub enum GridConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluateConfig {
-    /// Counts of evaluations.
+    /// Numbers of evaluations.
     pub nfe: Vec<usize>,
-    /// The solver; None: of a velocity that is trained as a flow map what is nearest to validation points at each count, `euler`
-    /// for any other.
+    /// The solver. None: for a flow map, the one whose samples are nearest to the validation points at each number of
+    /// evaluations; `euler` for any other velocity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub solver: Option<String>,
     /// Its times.
@@ -102,7 +102,7 @@ pub struct DynamicsConfig {
     pub steps: usize,
     /// The most trajectories that the residual is averaged over.
     pub trajectories: i64,
-    /// Times that the path of each pair is looked at.
+    /// Times at which the path of each pair is evaluated.
     pub times: i64,
 }
 
@@ -118,7 +118,7 @@ impl Default for DynamicsConfig {
 pub struct LikelihoodConfig {
     /// Up to this dimension the divergence is exact.
     pub exact_dimensions: i64,
-    /// Steps of the fourth-order rule that flow and divergence are integrated with.
+    /// Steps of the fourth-order method that integrates flow and divergence.
     pub steps: usize,
     /// The most data points with the exact divergence.
     pub points: i64,
@@ -146,7 +146,7 @@ pub struct ExactFieldConfig {
     pub queries: i64,
     /// Trajectories that its residual is averaged over.
     pub trajectories: i64,
-    /// The most evaluations of a sample: with more the field leads ever nearer to its own candidates.
+    /// The most evaluations of a sample: with more, samples come ever nearer to the field's own candidates.
     pub most_nfe: usize,
     /// The most dimensions that it is sampled in: above, few candidates carry all the weight.
     pub most_dimensions: i64,

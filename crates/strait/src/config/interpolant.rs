@@ -31,7 +31,7 @@ pub enum InterpolantConfig {
     Affine(AffineConfig),
     /// Learned, $t x_1 + (1-t)F_t(x_0; x_1)$ with F a Glow.
     Glow(GlowConfig),
-    /// Learned, an affine path through a Glow that moves with time and does not see the data point.
+    /// Learned, an affine path through a Glow that depends on time and not on the data point.
     Warped {
         /// The affine path.
         base: AffineConfig,
@@ -73,7 +73,7 @@ impl InterpolantConfig {
         }
     }
 
-    /// What there is to know of its family.
+    /// The row of its family.
     pub fn family(&self) -> &'static Family {
         let [linear, trigonometric, variance_preserving, power, monotone, affine, glow, warped, transport, residual] =
             &FAMILIES;
@@ -91,7 +91,7 @@ impl InterpolantConfig {
         }
     }
 
-    /// Refuses settings that make no path.
+    /// Refuses settings that define no path.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         match self {
             Self::Linear
@@ -115,20 +115,20 @@ impl InterpolantConfig {
     }
 }
 
-/// What there is to know of a family of paths without building one.
+/// The properties of a family of paths that are known without building one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Family {
     /// Its name in a config.
     pub name: &'static str,
     /// Whether any of its parameters are learned.
     pub learns: bool,
-    /// Whether $x_0$ can be had back from $x_t$, $x_1$ and t, which the exact field asks for.
+    /// Whether the path can be inverted for $x_0$, given $x_t$, $x_1$ and t, which the exact field requires.
     pub is_invertible: bool,
     /// Whether its marginal field over given endpoints is known (Proposition 1, or a form of its own).
     pub has_marginal: bool,
-    /// Whether the derivative of its exact field along the flow comes without a JVP inside a JVP.
+    /// Whether the derivative of its exact field along the flow needs no JVP inside a JVP.
     pub has_closed_derivative: bool,
-    /// Settings of one, as the keys of `[interpolant]` beside `family`: what tests build and pictures show.
+    /// An example, as the keys of `[interpolant]` beside `family`: tests build it and pictures show it.
     pub example: &'static str,
 }
 
@@ -192,12 +192,12 @@ pub struct GlowConfig {
     pub steps: usize,
     /// Widths of the hidden layers of each coupling's network.
     pub hidden: Vec<i64>,
-    /// What couplings do.
+    /// The transform of its coupling layers.
     #[serde(default)]
     pub transform: TransformConfig,
 }
 
-/// What the couplings of a flow do to the coordinates that they change.
+/// The transform that the coupling layers of a flow apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransformConfig {

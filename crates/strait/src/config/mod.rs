@@ -1,19 +1,19 @@
-//! A run's settings, as plain records. What a TOML file may say is exactly what these say.
+//! A run's settings, as plain records: the keys of a TOML file are exactly their fields.
 //!
-//! What there is to know of a name without building it stands in one table each: [`FAMILIES`], [`VELOCITIES`],
+//! What a name can do, without building it, is a row of one of these tables: [`FAMILIES`], [`VELOCITIES`],
 //! [`DATASETS`], [`COUPLINGS`], [`OBJECTIVES`].
 
 mod check;
 mod compare;
 mod coupling;
 mod data;
+mod default_for_data;
 mod derived;
 mod error;
 mod evaluate;
 mod image_network;
 mod interpolant;
 mod objective;
-mod own_data;
 mod phase;
 mod range;
 mod ranks;
@@ -24,6 +24,7 @@ mod velocity_keys;
 pub use compare::{CompareConfig, JointConfig};
 pub use coupling::{COUPLINGS, CouplingConfig, CouplingKind, TeacherConfig};
 pub use data::{ArraysConfig, DATASETS, DataConfig, DataName, DatasetKind, SourceConfig, UnitsConfig};
+pub use default_for_data::default_for_data;
 pub(crate) use derived::{velocity_alone, velocity_level};
 pub use error::ConfigError;
 pub use evaluate::{
@@ -35,7 +36,6 @@ pub use interpolant::{
     AffineConfig, FAMILIES, Family, GlowConfig, InterpolantConfig, MapConfig, MixingConfig, TransformConfig,
 };
 pub use objective::{DerivativeConfig, OBJECTIVES, ObjectiveConfig, ObjectiveKind, TermConfig};
-pub use own_data::default_for_data;
 pub use phase::{LevelConfig, PhaseConfig};
 pub use range::{RANGES, Range, check_range};
 pub use ranks::RanksConfig;

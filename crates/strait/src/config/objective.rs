@@ -1,4 +1,4 @@
-//! `objective` and `plus`: what the steps of a level lower.
+//! `objective` and `plus`: what the steps of a level minimise; with the table of objectives.
 
 use super::error::{ConfigError, need, positive};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ pub enum ObjectiveConfig {
     FlowMatching,
     /// $E|v - \hat v|^2$ with the marginal field over the batch's data points, for the velocity.
     MarginalFlowMatching {
-        /// Pairs of each batch of which the data points alone are taken, as further endpoints of the field.
+        /// Pairs of each batch of which only the data points are used, as additional endpoints of the field.
         #[serde(default)]
         candidates: i64,
     },
@@ -67,7 +67,7 @@ pub enum ObjectiveConfig {
     LagrangianDistillation,
     /// Regression on stored trajectories, for a velocity that is a flow map.
     TrajectoryRegression,
-    /// What a flow map cannot fit of the paths, with $\lambda E|x_{tt}|^2$, for the interpolant.
+    /// The part of the paths' velocity that a flow map cannot fit, with $\lambda E|x_{tt}|^2$, for the interpolant.
     MapResidual {
         /// $\lambda$.
         acceleration: f64,
@@ -78,18 +78,18 @@ fn epsilon() -> f64 {
     1e-3
 }
 
-/// What there is to know of an objective without building it.
+/// The properties of an objective that are known without building it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectiveKind {
     /// Its name in a config.
     pub name: &'static str,
     /// The levels whose steps may lower it.
     pub levels: &'static [LevelName],
-    /// Whether it stands on the exact field, and so on independent pairs and a source with a density.
+    /// Whether it uses the exact field, and so needs independent pairs and a source with a density.
     pub needs_independent: bool,
-    /// Whether it asks for an invertible path.
+    /// Whether it needs an invertible path.
     pub needs_invertible: bool,
-    /// Whether it asks for a velocity that is a flow map.
+    /// Whether it needs a velocity that is a flow map.
     pub needs_map: bool,
     /// Whether it is trained on trajectories that were made before.
     pub needs_trajectories: bool,
@@ -136,7 +136,7 @@ const fn of(name: &'static str, levels: &'static [LevelName]) -> ObjectiveKind {
 }
 
 impl ObjectiveConfig {
-    /// What there is to know of it.
+    /// Its row of the table.
     pub fn kind(self) -> &'static ObjectiveKind {
         let [flow, marginal_flow, likelihood, cost, speed, energy, straightness, field, marginal, variance, rest @ ..] =
             &OBJECTIVES;
@@ -164,7 +164,7 @@ impl ObjectiveConfig {
         self.kind().needs_map && self.kind().levels.contains(&LevelName::Velocity)
     }
 
-    /// Pairs of each batch that lend their data points alone, where a velocity is trained.
+    /// Pairs of each batch of which only the data points are used, where a velocity is trained.
     pub fn candidates(self) -> i64 {
         match self {
             Self::MarginalFlowMatching { candidates } => candidates,
@@ -172,7 +172,7 @@ impl ObjectiveConfig {
         }
     }
 
-    /// Refuses settings that the objective has no meaning for.
+    /// Refuses settings that do not fit the objective.
     pub(super) fn check(self, key: &str) -> Result<(), ConfigError> {
         match self {
             Self::Straightness { candidates: k, times, until, floor, .. } => {

@@ -1,4 +1,4 @@
-//! `[[phase]]`.
+//! `[[phase]]` and `[[phase.level]]`: which levels take which steps.
 
 use super::error::{ConfigError, need, positive};
 use super::objective::{ObjectiveConfig, TermConfig};
@@ -47,8 +47,8 @@ pub struct LevelConfig {
     /// Standard deviation of the noise added to both points of a pair, in the units that networks see.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub noise: f64,
-    /// The share of samples whose condition is dropped, so that the velocity of no condition is learned too: for guidance, and
-    /// for samples of no class.
+    /// The share of samples whose condition is dropped, so that the velocity without a condition is learned too: for
+    /// guidance, and for samples without a class.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub condition_drop: f64,
     /// The largest learning rate.
@@ -87,13 +87,13 @@ fn betas() -> (f64, f64) {
 }
 
 impl LevelConfig {
-    /// Whether its steps teach a velocity more of a flow map than its diagonal.
+    /// Whether its steps train a flow map off its diagonal, too.
     pub fn trains_map(&self) -> bool {
         let mut objectives = std::iter::once(self.objective).chain(self.plus.iter().map(|term| term.objective));
         self.level == LevelName::Velocity && objectives.any(ObjectiveConfig::trains_map)
     }
 
-    /// Refuses settings that no step can be taken with.
+    /// Refuses settings with which no step can be taken.
     pub(super) fn check(&self, at: &str) -> Result<(), ConfigError> {
         let key = |name: &str| format!("{at}.{name}");
         need(self.batch > 0, &key("batch"), self.batch, "at least 1")?;
@@ -112,7 +112,7 @@ impl LevelConfig {
         need(holds, &key("times"), self.times, must)
     }
 
-    /// Refuses a batch, noise or times that an objective of this level has no meaning for.
+    /// Refuses a batch, noise or times that do not fit an objective of this level.
     pub(super) fn check_batch(&self, at: &str, objective: ObjectiveConfig) -> Result<(), ConfigError> {
         let key = format!("{at}.batch");
         match objective {

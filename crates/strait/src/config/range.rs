@@ -1,4 +1,4 @@
-//! The range of every number of a config: checked, documented and said from one table.
+//! The range of every number of a config, in one table: for checks, error messages and the documentation.
 
 use super::error::{ConfigError, shown};
 use super::{Config, VERSION};
@@ -34,10 +34,10 @@ const fn list(range: Range, entries: usize) -> Range {
 const MANY: f64 = 1e9;
 /// Iterations, in all of which their count and that of their steps are far from the end of a u64.
 const ITERATIONS: f64 = 1e15;
-/// Whatever is neither infinite nor NaN.
+/// Any finite number.
 const ANY: f64 = f64::MAX;
 
-/// All numbers of a config. Where several fit a key, the longest is meant.
+/// All numbers of a config. Where several rows fit a key, the longest applies.
 pub const RANGES: [Range; 88] = [
     of("version", VERSION as f64, VERSION as f64),
     of("seed", 0.0, i64::MAX as f64),
@@ -157,7 +157,7 @@ impl Range {
     }
 }
 
-/// A bound as it is read best: 16,777,216, 1e15, 0.5.
+/// A bound in its most readable form: 16,777,216, 1e15, 0.5.
 fn number(x: f64) -> String {
     let digits = format!("{x}");
     if x.fract() != 0.0 || x.abs() < 1e4 {

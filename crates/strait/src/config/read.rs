@@ -1,4 +1,4 @@
-//! From TOML to a config and back, with errors that say where and what would be right.
+//! From TOML to a config and back, with errors that give the line and the correct key.
 
 use super::error::brief;
 use super::{Config, ConfigError, VERSION};
@@ -67,7 +67,7 @@ pub fn lay_over(config: &Config, origin: &str, sets: &[String]) -> Result<Config
     parse(origin, &write(config)?, sets)
 }
 
-/// The text of a file, which is no pipe, and no other thing that happens to lie there.
+/// The text of a regular file: pipes and other special files are refused.
 fn text_of(path: &Path) -> Result<String, ConfigError> {
     const MOST: u64 = 1 << 20;
     let io = |source| ConfigError::Io { path: path.to_owned(), source };
@@ -108,8 +108,9 @@ fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigErro
     Ok(config)
 }
 
-/// A config with settings laid over its table, one after another. Several together may make what none makes alone: a table
-/// that is no config is an error only where it is none after the last, and named by the setting that began it.
+/// A config with settings laid over its table, one after another. Several settings together may be valid where one
+/// alone is not. So a table that is not a config is an error only after the last setting; the error names the setting
+/// that began it.
 fn laid_over(mut config: Config, table: &mut Table, sets: &[String]) -> Result<Config, ConfigError> {
     let mut refused = None;
     for set in sets {
@@ -186,7 +187,7 @@ fn explain(message: &str) -> String {
     }
 }
 
-/// What serde expects, in words that are not Rust's.
+/// What serde expects, without Rust's type names.
 fn in_words(message: &str) -> String {
     let Some((found, expected)) = message.split_once(", expected ") else { return message.to_owned() };
     let first = expected.split(' ').next().unwrap_or_default();
@@ -210,16 +211,16 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, k)| k)
 }
 
-/// Keys that had another name once, each with the one it has: old configs and commands are read as they were meant. The
-/// records name the old ones too, as aliases.
+/// Old names of keys, each with the present name, so that old configs and commands still work. The
+/// records have the old names as aliases, too.
 const RENAMED: [(&str, &str); 1] = [("turns", "iterations")];
 
-/// The name that a key has by now.
+/// The present name of a key.
 fn current(key: &str) -> &str {
     RENAMED.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new)
 }
 
-/// Gives the keys of a table the names that they have by now, so that a setting laid over it finds them.
+/// Gives the keys of a table their present names, so that a setting that is laid over it finds them.
 fn rename(table: &mut Table) {
     for (old, new) in RENAMED {
         if let Some(value) = table.remove(old) {
@@ -241,7 +242,7 @@ fn rename_within(value: &mut Value) {
 const LONGEST: usize = 65_536;
 const DEEPEST: usize = 16;
 
-/// Whether a line can nest deeper than what reads it can go: each dot of a key is a table.
+/// Whether a line may be nested too deeply for the parser: each dot of a key is a table.
 fn is_deep(line: &str) -> bool {
     line.matches('.').count() > 1000
 }

@@ -1,4 +1,4 @@
-//! `[velocity]`.
+//! `[velocity]`: the velocity field, and the table of its families.
 
 use super::image_network::{TransformerConfig, UnetConfig};
 use super::interpolant::TransformConfig;
@@ -15,11 +15,11 @@ pub enum VelocityConfig {
     Unet(UnetConfig),
     /// A transformer over patches of (x, t), for images.
     Transformer(TransformerConfig),
-    /// One step of an invertible network T (Glow) that carries source to data. As a field it is $T(x) - x$, of which one
-    /// Euler step is exact and more make no sense; it is fitted by its likelihood.
+    /// One step of an invertible network T (Glow) that carries source to data. As a field it is $T(x) - x$; one
+    /// Euler step of it is exact, and more steps make no sense. It is fitted by maximum likelihood.
     Flow(FlowConfig),
-    /// The straight flow to the Gaussian that has the mean and covariance of the training points, in closed form: what is
-    /// reached without any training, and without a `phase`.
+    /// The straight flow to the Gaussian with the mean and covariance of the training points, in closed form. It has no
+    /// training and no `phase`.
     Gaussian,
 }
 
@@ -43,7 +43,7 @@ pub struct MlpConfig {
 pub struct FlowConfig {
     /// Steps of a coupling, a linear map and an ActNorm.
     pub steps: usize,
-    /// What couplings do.
+    /// The transform of its coupling layers.
     pub transform: TransformConfig,
     /// Widths of the hidden layers of each coupling's network.
     pub hidden: Vec<i64>,
@@ -51,7 +51,7 @@ pub struct FlowConfig {
     pub ema_half_lives: Vec<f64>,
 }
 
-/// What there is to know of a kind of velocity without building it.
+/// The properties of a family of velocities that are known without building one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VelocityKind {
     /// Its name in a config.
@@ -60,9 +60,9 @@ pub struct VelocityKind {
     pub is_trained: bool,
     /// Whether it is one step of an invertible map from the source, with a likelihood.
     pub is_one_step: bool,
-    /// Whether it takes images (C, H, W) alone.
+    /// Whether it takes only images (C, H, W).
     pub is_of_images: bool,
-    /// Whether it can be conditioned on something.
+    /// Whether it can take a condition.
     pub takes_conditions: bool,
     /// A small one, as the keys of `[velocity]`.
     pub example: &'static str,
@@ -98,7 +98,7 @@ const fn network(family: VelocityFamily) -> VelocityKind {
 }
 
 impl VelocityConfig {
-    /// What there is to know of its kind.
+    /// The row of its family.
     pub fn kind(&self) -> &'static VelocityKind {
         let [mlp, unet, transformer, flow, gaussian] = &VELOCITIES;
         match self {
@@ -110,7 +110,7 @@ impl VelocityConfig {
         }
     }
 
-    /// The multilayer perceptron of the same widths; a velocity that has none stays as it is.
+    /// The multilayer perceptron of the same widths; a velocity without widths is unchanged.
     pub fn network(&self) -> Self {
         match self {
             Self::Mlp(_) | Self::Unet(_) | Self::Transformer(_) | Self::Gaussian => self.clone(),
@@ -124,7 +124,8 @@ impl VelocityConfig {
         }
     }
 
-    /// A network of twice the width and one layer more; of a U-Net, of twice the channels. None of what is no network.
+    /// A network of twice the width and one layer more; for a U-Net, of twice the channels. None for a velocity that is
+    /// not a network.
     pub fn larger(&self) -> Option<Self> {
         Some(match self {
             Self::Mlp(network) => {
@@ -150,7 +151,7 @@ impl VelocityConfig {
         }
     }
 
-    /// Widths of the hidden layers of a multilayer perceptron or a flow; none of what has none.
+    /// Widths of the hidden layers of a multilayer perceptron or a flow; empty for other families.
     pub fn hidden(&self) -> &[i64] {
         match self {
             Self::Mlp(MlpConfig { hidden, .. }) | Self::Flow(FlowConfig { hidden, .. }) => hidden,
@@ -158,8 +159,8 @@ impl VelocityConfig {
         }
     }
 
-    /// Half-lives, in steps, of the moving averages that are kept. Of one, it is sampled with; of more, the one whose samples
-    /// are nearest to the validation split; of none, the last parameters are sampled with.
+    /// Half-lives, in steps, of the moving averages that are kept. With one, samples use it. With several, samples use
+    /// the one whose samples are nearest to the validation split. With none, samples use the last parameters.
     pub fn half_lives(&self) -> &[f64] {
         match self {
             Self::Mlp(MlpConfig { ema_half_lives, .. }) | Self::Flow(FlowConfig { ema_half_lives, .. }) => {
@@ -264,7 +265,7 @@ mod tests {
         assert_eq!(read(&toml::to_string(&unet).unwrap()), Ok(unet));
     }
 
-    /// As the runs of before have them in their `config.toml` and `begun.json`.
+    /// As in the `config.toml` and `begun.json` of older runs.
     #[test]
     fn the_keys_of_before_are_read() {
         let same = |old: &str, new: &str| assert_eq!(read(old), read(new), "{old}");

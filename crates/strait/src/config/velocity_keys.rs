@@ -1,4 +1,4 @@
-//! The keys that `[velocity]` may have, of all its families.
+//! The keys of `[velocity]`, for all its families.
 
 use super::interpolant::TransformConfig;
 use serde::{Deserialize, Serialize};

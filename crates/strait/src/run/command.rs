@@ -1,12 +1,12 @@
-//! One command at work: what stops it, what shows its progress, and how it is resumed.
+//! The context of a running command: signals, ranks, progress bars, and the command that resumes it.
 
 use super::ranks::Ranks;
 use super::stop::Stop;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// What ends trainings early, what shows them, and how the command is resumed.
+/// The context of a running command.
 pub struct CommandContext<'a> {
-    /// Asked by a signal.
+    /// Whether a signal asked it to stop.
     pub stop: &'a Stop,
     /// The processes that work on it together.
     pub ranks: &'a Ranks,
@@ -17,7 +17,7 @@ pub struct CommandContext<'a> {
 }
 
 impl CommandContext<'_> {
-    /// A command of these words, through the runner, for as many ranks.
+    /// The command line of these words, through the runner, for the same number of ranks.
     pub(crate) fn command(ranks: &Ranks, words: impl IntoIterator<Item = String>) -> String {
         let launch = if ranks.world() > 1 { format!("launch -n {} ", ranks.world()) } else { String::new() };
         format!("cargo xtask {launch}{}", shell_words(words))

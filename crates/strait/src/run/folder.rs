@@ -1,4 +1,4 @@
-//! The folder of a run: what lies where, and how files get there without ever being half there.
+//! The folder of a run: the paths of its files, and atomic writes.
 
 use crate::ProgramError;
 use crate::config::{self, Config};
@@ -78,7 +78,7 @@ impl RunFolder {
         Self { path: path.to_owned() }
     }
 
-    /// The folder of exactly this config, made where it is not there.
+    /// The folder of exactly this config; it is created if it does not exist.
     ///
     /// # Errors
     /// `Run` where another config lies there; `Io` where it cannot be written.
@@ -186,7 +186,7 @@ impl RunFolder {
     /// Writes a file under a temporary name and renames it.
     ///
     /// # Errors
-    /// `Io` names the file; what stood there before stays.
+    /// `Io` names the file; its old content stays.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<PathBuf, ProgramError> {
         let path = self.path.join(name);
         strait_io::write_whole(&path, |to| fs::write(to, bytes)).map_err(ProgramError::io(&path))?;
@@ -212,7 +212,7 @@ impl RunFolder {
         }
     }
 
-    /// A record that can be made anew: None also where it is damaged.
+    /// A record that can be computed again: None also where it is damaged.
     pub fn read_cached<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.read_json(name).unwrap_or_else(|error| {
             warn!("{error}");
@@ -220,7 +220,7 @@ impl RunFolder {
         })
     }
 
-    /// Keeps a record that can be made anew; where that cannot be, as in a folder that may only be read, it is said.
+    /// Keeps a record that can be computed again. If it cannot be written, as in a read-only folder, a warning says so.
     pub fn cache(&self, name: &str, record: &impl Serialize) {
         if let Err(error) = self.write_json(name, record) {
             debug!("not kept: {error}");

@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: what a training says of its steps, a line at a time.
+//! `metrics.jsonl`: the log of a training's steps, one JSON object in each line.
 
 use super::folder::RunFolder;
 use crate::ProgramError;

@@ -1,4 +1,4 @@
-//! What commands print. A reader that goes away, as `head` does, ends the printing and nothing else.
+//! Printing to stdout. If the reader closes the pipe, as `head` does, printing stops and the command continues.
 
 use crate::ProgramError;
 use std::io::{self, ErrorKind, Write as _};
@@ -7,7 +7,7 @@ use std::path::Path;
 /// Prints a line to stdout.
 ///
 /// # Errors
-/// `Io` where it cannot be written though somebody reads, as on a full disk.
+/// `Io` where it cannot be written for another reason than a closed pipe, as on a full disk.
 pub fn print_line(line: &str) -> Result<(), ProgramError> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {

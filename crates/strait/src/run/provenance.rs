@@ -1,4 +1,5 @@
-//! The settings and data that a training began with, so that nothing is resumed or measured with others.
+//! `provenance.json`: the settings and the data's digest that a training began with. A run is neither resumed nor
+//! measured with others.
 
 use crate::ProgramError;
 use crate::config::{CompareConfig, Config, DataConfig, EvaluateConfig, LogConfig};
@@ -13,22 +14,22 @@ use std::{fs, io};
 const FILE: &str = "provenance.json";
 const OLD_FILE: &str = "begun.json";
 
-/// What decides what a training becomes.
+/// Everything that determines the result of a training.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Provenance {
-    /// Its settings. How it is logged and measured, and where its data lie, are as nobody set them.
+    /// Its settings. The settings of logging and measuring, and the data's path, have their defaults.
     config: Config,
     /// The SHA-256 of its data, where they are a file.
     data: Option<String>,
-    /// What was changed on the way, in order.
+    /// Changes when it was resumed, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changes: Vec<Change>,
 }
 
-/// Settings that a training was gone on with from a step.
+/// Settings with which a training was resumed at a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Change {
-    /// The step of the checkpoint that it went on from.
+    /// The step of the checkpoint that it resumed from.
     step: u64,
     /// As they were given.
     settings: Vec<String>,
@@ -42,7 +43,7 @@ impl Provenance {
         Self { config, data: data.map(Into::into), changes: vec![] }
     }
 
-    /// Whether both are of the same settings and data, whatever was changed on the way to them.
+    /// Whether both have the same settings and data, apart from the history of changes.
     fn is_of(&self, other: &Self) -> bool {
         self.config == other.config && self.data == other.data
     }
@@ -65,7 +66,7 @@ fn read(folder: &RunFolder) -> Result<Option<Provenance>, ProgramError> {
     }
 }
 
-/// Records that a training goes on from a step with other settings, which were given in these words.
+/// Records that a training is resumed at a step with other settings, which were given as these arguments.
 ///
 /// # Errors
 /// As [`check`], of the settings before, unless those after stand there already; `Io` where it cannot be written.
@@ -87,7 +88,7 @@ pub(crate) fn change(
     folder.write_json(FILE, &now).map(|_| ())
 }
 
-/// Refuses to go on from a training of other settings or data, or to measure it with them.
+/// Refuses to resume or to measure a training with other settings or data.
 ///
 /// # Errors
 /// `Run` names what was changed; `Io` where the record cannot be read.
@@ -113,7 +114,7 @@ pub(crate) fn check(folder: &RunFolder, config: &Config, data: Option<&str>) -> 
     Err(ProgramError::Run { path: folder.path().to_owned(), problem })
 }
 
-/// Keeps what a training begins with, in the place of one that left nothing to resume.
+/// Writes what a training begins with; it replaces the record of an earlier training that left nothing to resume.
 ///
 /// # Errors
 /// `Io` where the record cannot be written.

@@ -14,7 +14,7 @@ use tch::Tensor;
 /// How often ranks ask each other whether one of them was told to stop, in seconds.
 const ASKED_EVERY: f64 = 0.5;
 
-/// The group that this process is one of; of one where it was started alone.
+/// The group of this process; a group of one if it was started alone.
 #[derive(Debug, Clone, Default)]
 pub struct Ranks {
     #[cfg(feature = "distributed")]
@@ -22,10 +22,10 @@ pub struct Ranks {
 }
 
 impl Ranks {
-    /// Meets the ranks that the environment speaks of (`RANK`, `WORLD_SIZE` and the rest of torchrun's).
+    /// Connects to the ranks that the environment names (`RANK`, `WORLD_SIZE` and the rest of torchrun's).
     ///
     /// # Errors
-    /// Those of meeting them; `Argument` where there is more than one and this program was built to train alone.
+    /// Those of connecting; `Argument` where there is more than one and this program was built without `distributed`.
     pub fn join() -> Result<Self, ProgramError> {
         #[cfg(feature = "distributed")]
         return match Place::of_environment().map_err(strait_core::Error::from)? {
@@ -47,7 +47,7 @@ impl Ranks {
         }
     }
 
-    /// Meets them, works, and tells the others why this one ends where the work fails.
+    /// Connects, does the work, and tells the other ranks the reason if the work fails.
     ///
     /// # Errors
     /// Those of `join` and of the work.
@@ -60,12 +60,12 @@ impl Ranks {
         done
     }
 
-    /// Whether the environment says that another process speaks and writes for this one.
+    /// Whether the environment says that another process prints and writes for this one.
     pub fn is_silent() -> bool {
         variable("RANK").is_some_and(|rank| rank > 0) && variable("WORLD_SIZE").is_some_and(|world| world > 1)
     }
 
-    /// How the ranks agree.
+    /// The communication between the ranks.
     pub fn synchronize(&self) -> &dyn Synchronize {
         #[cfg(feature = "distributed")]
         if let Some(group) = &self.group {
@@ -79,12 +79,12 @@ impl Ranks {
         self.synchronize().world()
     }
 
-    /// Whether this one speaks and writes.
+    /// Whether this is the rank that prints and writes.
     pub fn is_first(&self) -> bool {
         self.synchronize().rank() == 0
     }
 
-    /// The device of this rank: of several on one machine, each has the GPU of its own number.
+    /// The device of this rank: of several ranks on one machine, each uses the GPU of its own number.
     pub fn device(&self, named: &str) -> String {
         #[cfg(feature = "distributed")]
         if let (Some(group), "cuda") = (&self.group, named) {
@@ -93,7 +93,7 @@ impl Ranks {
         named.to_owned()
     }
 
-    /// Refuses ranks that were started as something else than rank 0: another program, other settings, other data.
+    /// Refuses ranks that were started differently from rank 0: with another program, other settings or other data.
     ///
     /// # Errors
     /// The group's, which names the ranks and what they differ in.
@@ -101,7 +101,7 @@ impl Ranks {
         Ok(self.synchronize().check_same(what, strait_io::digest_of(text.as_bytes()))?)
     }
 
-    /// The SHA-256 of this program, by which another build is known; nothing where this process is alone.
+    /// The SHA-256 of this program, which identifies its build; empty where this process is alone.
     ///
     /// # Errors
     /// `File` where it cannot be read.
@@ -121,7 +121,7 @@ impl Ranks {
         self.check_same("program (other bytes)", &self.program()?)
     }
 
-    /// Waits for all, however long one works, as long as it answers.
+    /// Waits for all ranks: as long as a working rank takes, if it answers.
     ///
     /// # Errors
     /// The group's, which names who is lost.
@@ -133,7 +133,7 @@ impl Ranks {
         Ok(())
     }
 
-    /// A work that keeps what it finds in files: rank 0 does it first, so that the others find it there.
+    /// Does work whose result is cached in files: rank 0 does it first, so that the others find the result.
     ///
     /// # Errors
     /// Those of the work, and of `meet`.
@@ -146,7 +146,7 @@ impl Ranks {
         work()
     }
 
-    /// What rank 0 says, on all.
+    /// The text of rank 0, on all ranks.
     ///
     /// # Errors
     /// The group's.
@@ -163,7 +163,7 @@ impl Ranks {
         Ok(String::from_utf8_lossy(&Vec::<u8>::try_from(&bytes)?).into_owned())
     }
 
-    /// Whether it is so on any of them.
+    /// Whether the condition holds on any rank.
     ///
     /// # Errors
     /// The group's.
@@ -171,7 +171,7 @@ impl Ranks {
         Ok(self.synchronize().sum(&[f64::from(u8::from(here))])?[0] > 0.0)
     }
 
-    /// The numbers below a count, each on one rank, as they come to ask for more. What is counted has a name.
+    /// The numbers below a count, each given to one rank, as the ranks ask for more. The count has a name.
     pub fn shared_out(&self, name: &str, count: usize) -> impl Iterator<Item = Result<usize, ProgramError>> {
         let taken = Cell::new(0);
         #[cfg(not(feature = "distributed"))]
@@ -218,7 +218,7 @@ impl Ranks {
         Ok(own)
     }
 
-    /// How long this rank has been busy with the others: reducing gradients, and waiting for the slowest.
+    /// The time that this rank has spent on communication: reducing gradients, and waiting for the slowest.
     pub fn spent(&self) -> Duration {
         #[cfg(feature = "distributed")]
         if let Some(group) = &self.group {
@@ -227,7 +227,7 @@ impl Ranks {
         Duration::ZERO
     }
 
-    /// Tells the others why this rank ends, where they do not know.
+    /// Tells the others why this rank ends, if they do not know.
     pub fn leave(&self, error: &ProgramError) {
         #[cfg(feature = "distributed")]
         if let Some(group) = &self.group

@@ -1,5 +1,4 @@
-//! What a signal does: the first one stops the program, with a checkpoint where one can be written; the second one leaves
-//! at once.
+//! Signals: the first one stops the program, with a checkpoint if it is training; the second one ends it at once.
 
 use crate::ProgramError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -13,15 +12,15 @@ use std::time::Duration;
 
 /// The exit code of a program that was interrupted.
 const CODE: i32 = 130;
-/// How often a work that ended is looked for, so that nobody waits for a signal that nobody answers.
+/// How often the signal thread checks whether work that answers by itself has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// What a work that answered is given to say by itself where it stopped.
+/// The time that work which answered by itself has to report where it stopped.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Whether the program was asked to stop, and whether a work is under way that answers by itself.
+/// Whether the program was asked to stop, and whether work is running that answers by itself.
 ///
-/// Every file of a run is put in place whole, so that the program may end between any two instructions. Only a training
-/// has more to save.
+/// Every file of a run is written atomically, so the program may end between any two instructions. Only a training
+/// has something to save.
 #[derive(Debug, Default)]
 pub struct Stop {
     asked: AtomicBool,
@@ -56,12 +55,12 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Whether the work under way is to end, with what it can save.
+    /// Whether the running work should end, and save what it can.
     pub fn is_asked(&self) -> bool {
         self.asked.load(SeqCst)
     }
 
-    /// A work that looks at [`is_asked`](Self::is_asked) and ends by itself when it is.
+    /// Work that checks [`is_asked`](Self::is_asked) and ends by itself.
     pub fn answered_by<T>(&self, work: impl FnOnce() -> T) -> T {
         self.answered.store(true, SeqCst);
         let done = work();

@@ -91,7 +91,7 @@ pub struct EssSummary {
     pub effective: Vec<f64>,
 }
 
-/// How likely the flow finds held-out data.
+/// The likelihood of held-out data under the flow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LikelihoodSummary {
     /// $-\log p(x)$ in nats and the data's own units, the mean over the points.
@@ -101,10 +101,10 @@ pub struct LikelihoodSummary {
     pub bits_per_dimension: f64,
     /// The standard error of `nats` over the points.
     pub standard_error: f64,
-    /// What the probes of an estimated divergence add to it.
+    /// The part of it that comes from the probes of an estimated divergence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_error: Option<f64>,
-    /// How it was had.
+    /// The method.
     pub estimator: String,
     /// Evaluations of the field and its divergence for each point.
     pub nfe: usize,
@@ -143,7 +143,7 @@ pub struct LevelSummary {
     pub share: f64,
 }
 
-/// Which moving average of a velocity is sampled with, chosen on the validation split.
+/// Which moving average of a velocity samples use; the choice was made on the validation split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AverageSummary {
     /// The step of the checkpoint that it was chosen of.
@@ -159,7 +159,7 @@ pub struct AverageSummary {
     pub averages: Vec<(f64, f64)>,
 }
 
-/// By which steps a flow map is followed at each count of evaluations, chosen on the validation split.
+/// The solver of a flow map for each number of evaluations; the choice was made on the validation split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SolverSummary {
     /// The step of the checkpoint that it was chosen of.
@@ -168,11 +168,11 @@ pub struct SolverSummary {
     pub judged_by: String,
     /// What its samples were compared with.
     pub reference: String,
-    /// The counts, in order, each with all that were tried.
+    /// The numbers of evaluations, in order, each with all candidates.
     pub counts: Vec<CountSummary>,
 }
 
-/// What was tried at a count of evaluations, the chosen one first.
+/// The candidates at one number of evaluations, the chosen one first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CountSummary {
     /// The count.
@@ -200,7 +200,7 @@ impl SolverSummary {
     }
 }
 
-/// What a larger velocity, trained afresh on a method's path, reaches.
+/// The results of a larger velocity that was trained from scratch on a method's path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StressSummary {
     /// Widths of its hidden layers.
@@ -222,7 +222,7 @@ pub struct StressSummary {
     pub exact_field: Option<ExactFieldSummary>,
 }
 
-/// What the exact field reaches on a path, by few Euler steps.
+/// The results of the exact field on a path, with few Euler steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExactFieldSummary {
     /// Sample quality.

@@ -1,4 +1,4 @@
-//! What the trainings and measurements of one run share.
+//! The data, source, coupling and device that all trainings and measurements of one run share.
 
 use crate::ProgramError;
 use crate::build;

@@ -1,6 +1,5 @@
-//! Pairs that are made before a training and kept with its run: those that a teacher's flow carries source points to, the
-//! trajectories that it carries them along, a pool of exactly assigned ones, and a coupling of the source with all training
-//! points.
+//! What is made before a training and kept with its run: rectified pairs or trajectories of a teacher's flow, a pool of
+//! exactly assigned pairs, and a semidiscrete coupling of the source with all training points.
 
 use super::context::RunContext;
 use super::models::Models;

@@ -1,4 +1,4 @@
-//! Training: a run from its first step to its last, and the teachers before it.
+//! Training: a run from its first step to its last, and the teachers before it; and loading, which only reads.
 
 pub mod context;
 mod gaussian;

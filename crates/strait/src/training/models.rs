@@ -1,4 +1,4 @@
-//! Trained models, and a checkpoint as it was read.
+//! Trained models, as records: `TrainingRun::load` reads them from a checkpoint.
 
 use crate::ProgramError;
 use crate::build::one_step::OneStep;
@@ -7,7 +7,7 @@ use strait_core::{Interpolant, Parameters, VelocityField};
 use strait_optim::LevelName;
 use strait_optim::checkpoint::{Checkpoint, State};
 
-/// What a training took.
+/// The cost of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Spent {
     /// Gradient steps of all levels.
@@ -32,18 +32,18 @@ pub struct Models {
     pub parameters: usize,
     /// Which moving average the velocity is, where there was a choice.
     pub average: Option<AverageSummary>,
-    /// By which steps the velocity is followed where nobody names a solver, where there was a choice.
+    /// The solver for each number of evaluations where none is named, if there was a choice.
     pub solvers: Option<SolverSummary>,
     /// What they took, teachers included.
     pub spent: Spent,
 }
 
-/// Models as a checkpoint has them, their velocity as its last step left it. Which of its moving averages they are sampled
-/// with is for [`Loaded::decide`] to say.
+/// Models as in a checkpoint; the velocity has the parameters of the last step. [`Loaded::decide`] then takes the
+/// choice of the moving average.
 pub struct Loaded {
     /// The models so far.
     pub models: Models,
-    /// Where the moving averages are, and what takes them; None where nothing was trained.
+    /// The moving averages of the velocity, and its parameters; None where nothing was trained.
     pub averages: Option<Averages>,
 }
 

@@ -1,4 +1,4 @@
-//! What a training makes of its data on the way: a picture every few minutes.
+//! A picture of samples during the training, every few minutes.
 
 use super::context::RunContext;
 use crate::ProgramError;
@@ -24,7 +24,7 @@ pub(super) struct Preview<'a> {
     method: Method,
     grid: TimeGrid,
     x0: Tensor,
-    /// What these are carried under, as training points are.
+    /// The conditions of these, as for training points.
     conditions: Conditions,
     last: Instant,
 }

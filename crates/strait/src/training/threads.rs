@@ -1,4 +1,4 @@
-//! How many threads libtorch computes with.
+//! The number of threads that libtorch computes with.
 
 use super::context::RunContext;
 use crate::config::{Config, VelocityConfig};

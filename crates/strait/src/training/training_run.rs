@@ -1,5 +1,5 @@
-//! One training from its first step to its last, through whatever interrupts it: the run itself, or the linear
-//! baseline beside it.
+//! One training, from its first step to its last: the run itself, its linear baseline, or a teacher. It resumes from
+//! its newest whole checkpoint, and loads its models from there.
 
 use super::context::RunContext;
 use super::gaussian;
@@ -24,15 +24,16 @@ use strait_transport::StoredTrajectories;
 use tch::{Kind, Tensor};
 use tracing::{info, warn};
 
-/// How the velocity of a finished training is chosen among its moving averages. A teacher is sampled with the one that it
-/// is also evaluated with, and evaluating is not for a training to know.
+/// Chooses the velocity of a finished training among its moving averages. Training needs it for a teacher, which is
+/// sampled with the same average as in its evaluation. It is a parameter, because this stage may not import
+/// `evaluation`.
 pub type ChooseAverage = fn(&TrainingRun<'_>, &RunContext, Loaded) -> Result<Models, ProgramError>;
 
 /// A training and where its files lie.
 pub struct TrainingRun<'a> {
     /// Its name: `learned`, `linear`, ...
     pub name: String,
-    /// What it is trained as.
+    /// The config that it is trained with.
     pub config: &'a Config,
     /// Where `metrics.jsonl` and `checkpoints/` lie.
     pub folder: RunFolder,
@@ -88,7 +89,7 @@ impl<'a> TrainingRun<'a> {
         Ok(())
     }
 
-    /// Holds the folder, and keeps or checks what its training began with.
+    /// Locks the folder, and writes or checks its provenance.
     fn begin(&self, context: &RunContext) -> Result<File, ProgramError> {
         let held = self.folder.hold()?;
         let digest = context.digest.as_deref();
@@ -163,7 +164,7 @@ impl<'a> TrainingRun<'a> {
         Ok((trainer.position().step, stopping))
     }
 
-    /// What is made before the training, and made now where it is not there yet. None where pairs are drawn.
+    /// Pairs that are made before the training; they are made now if they do not exist yet. None where pairs are drawn.
     fn pairs(
         &self,
         context: &RunContext,
@@ -246,7 +247,7 @@ impl<'a> TrainingRun<'a> {
         }
     }
 
-    /// Points that data-dependent parameters are set from, with the most noise that any level sees them with.
+    /// Points for the initialisation of data-dependent parameters, with the most noise of any level.
     fn initialising(&self, data: &dyn Dataset, seed: Seed) -> Result<Tensor, ProgramError> {
         let points = data.points(Split::Train, 2048, &mut seed.stream("initialisation").at(0))?;
         let noise =
@@ -265,8 +266,8 @@ impl<'a> TrainingRun<'a> {
         self.newest()?.ok_or_else(none)
     }
 
-    /// Goes on with other settings from the newest checkpoint on, and keeps in the provenance that it does. Nothing where it
-    /// has not begun.
+    /// Resumes from the newest checkpoint with other settings, and records this in the provenance. Does nothing if the
+    /// training has not begun.
     ///
     /// # Errors
     /// `Argument` for iterations of a phase that is done, or has taken more; those of `provenance::change`.
@@ -296,8 +297,8 @@ impl<'a> TrainingRun<'a> {
         provenance::change(&self.folder, (self.config, to), digest, (position.step, settings))
     }
 
-    /// Loads and works on what was loaded, as a training goes on that replaces its checkpoints: work that failed while the
-    /// newest one was replaced is done again from that which is the newest now.
+    /// Loads a checkpoint and works on it, while a training may replace its checkpoints. If the work fails and the
+    /// newest checkpoint has changed meanwhile, the work is done again from the new one.
     ///
     /// # Errors
     /// Those of the work.
@@ -333,7 +334,7 @@ impl<'a> TrainingRun<'a> {
         Ok(newest.map_or(0, |found| found.state.position.step) >= self.config.iterations())
     }
 
-    /// Puts the trainer where the newest whole checkpoint was taken; returns the seconds spent up to there.
+    /// Restores the trainer from the newest whole checkpoint; returns the seconds spent up to there.
     fn restore(&self, trainer: &mut Trainer<'_>) -> Result<f64, ProgramError> {
         let Some(found) = self.newest()? else { return Ok(0.0) };
         found.restore(trainer)?;
@@ -391,7 +392,8 @@ impl<'a> TrainingRun<'a> {
         })
     }
 
-    /// What was spent before its own first step: the training that it is on, or its teacher, and what was made to be trained on.
+    /// The cost before its own first step: of the training whose path it uses, or of its teacher and of the pairs that
+    /// were made.
     fn spent_before(&self) -> Result<Spent, ProgramError> {
         if let Some(of) = self.on {
             return of.spent();

@@ -1,4 +1,4 @@
-//! Damage that a seed decides.
+//! Damage of files, as a function of a seed.
 
 /// Numbers of a seed, one after the other (splitmix64).
 pub(crate) struct Numbers(pub(crate) u64);

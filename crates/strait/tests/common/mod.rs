@@ -1,4 +1,4 @@
-//! A place to run the program in.
+//! A temporary folder to run the program in, and its helpers.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod damage;

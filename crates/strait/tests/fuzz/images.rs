@@ -1,4 +1,4 @@
-//! Files of images, and the folders that they are read in.
+//! Image files, and the folders that they are read from.
 
 use image::{ImageFormat, RgbImage};
 use std::fs;

@@ -1,4 +1,4 @@
-//! What data of one's own are trained by where nobody chooses: sizes from how many numbers a sample has, and how many samples.
+//! The default config for a user's own data: its sizes follow from the dimension and the number of samples.
 
 use super::{
     CompareConfig, Config, CouplingConfig, DataConfig, EvaluateConfig, InterpolantConfig, LevelConfig, LogConfig,
@@ -6,7 +6,8 @@ use super::{
 };
 use strait_optim::{Decay, LevelName, Spans, Times};
 
-/// Up to this dimension minibatches are paired by optimal transport: above, the pairs of a batch are little nearer than any.
+/// Up to this dimension minibatches are paired by optimal transport; above it, optimal pairs are hardly nearer than
+/// random ones.
 const PAIRED: i64 = 32;
 /// A file is split at most to this share of its rows for training.
 const TRAINED: f64 = 0.7;

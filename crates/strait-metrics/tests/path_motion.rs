@@ -1,4 +1,4 @@
-//! How paths move, where it is known in closed form.
+//! The speed and acceleration of paths, against closed forms.
 
 use strait_core::{Error, Interpolant, PathCurve, PathSample, Seed};
 use strait_metrics::conditional_motion;

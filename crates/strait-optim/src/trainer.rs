@@ -1,3 +1,5 @@
+//! The trainer: one iteration draws batches, sums the terms, takes gradients and steps the optimizer, phase by phase.
+
 use crate::share::Share;
 use crate::{Level, LevelName, OptimError, Pairing, Phase, Position, check_plan, term};
 use std::time::{Duration, Instant};
@@ -5,7 +7,7 @@ use strait_autodiff::{AdamW, Clip, Graph, clip, gradient};
 use strait_core::{Alone, Conditions, Error, Interpolant, Loss, Models, Seed, Synchronize, VelocityField};
 use tch::{Kind, Tensor};
 
-/// The models with their levels. The models hold the tensors that the levels' parameters name.
+/// The models with their levels. The models and the levels' parameters share their tensors.
 pub struct System {
     /// The path.
     pub interpolant: Box<dyn Interpolant + Send>,
@@ -95,7 +97,7 @@ impl<'a> Trainer<'a> {
     /// How many steps of a level in a row may be skipped before the training is given up.
     pub const PATIENCE: u64 = 100;
 
-    /// At the start of the first phase.
+    /// A trainer at the start of the first phase.
     ///
     /// # Errors
     /// `Plan` where the phases cannot end in a trained flow, or step or start over a level that does not exist;
@@ -124,8 +126,8 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    /// Draws a batch for each level of each phase, and drops it: what cannot be drawn is said before the first step, and
-    /// not when its phase comes.
+    /// Draws a batch for each level of each phase, and drops it, so that a batch that cannot be drawn is an error
+    /// before the first step, and not when its phase begins.
     ///
     /// # Errors
     /// Those of the coupling and the data, as where a batch is larger than the training split; `Unconditional` where the data
@@ -138,13 +140,13 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Where the run stands.
+    /// The position of the run.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Where these phases come by a position of a run whose phases took so many iterations each. The end of such a run is a
-    /// place in a last phase that is longer by now.
+    /// The position in these phases that corresponds to a position of a run whose phases had these numbers of
+    /// iterations. The end of such a run is inside the last phase, if that is longer now.
     pub(crate) fn place(&self, position: Position, iterations: &[u64]) -> Option<Position> {
         if self.has(position) {
             return Some(position);
@@ -161,7 +163,7 @@ impl<'a> Trainer<'a> {
         self.phases.iter().map(|phase| phase.iterations).collect()
     }
 
-    /// Whether a position is one that these phases come by, their end among them.
+    /// Whether these phases reach a position; their end is included.
     fn has(&self, position: Position) -> bool {
         let Position { step, phase, iteration, .. } = position;
         let Some(before) = self.phases.get(..phase) else { return false };
@@ -192,7 +194,7 @@ impl<'a> Trainer<'a> {
 
     /// One iteration: every level of the current phase takes its steps.
     ///
-    /// The optimizer does not wait for the device. What it calls may: the exact marginal field looks at its latest time,
+    /// The optimizer does not wait for the device. What it calls may: the exact marginal field reads its latest time,
     /// and a coupling may be solved on the host. A step whose gradient is not finite is skipped: it changes neither
     /// parameters nor moments (averages take in the same parameters once more), and `log` counts it.
     ///
@@ -220,8 +222,8 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Levels that a phase starts over get new parameters; those it steps get an optimizer that knows nothing, and
-    /// their objectives look at the first batch.
+    /// Levels that a phase starts over get new parameters; those it steps get a new optimizer state, and
+    /// their objectives check the first batch.
     fn begin(&mut self, index: usize) -> Result<(), OptimError> {
         let phase = &self.phases[index];
         for &name in &phase.fresh {

@@ -1,4 +1,4 @@
-//! The default for data of one's own: a config from a look at a file, to be trained as it is.
+//! The default config for a user's own data, from the columns of its file.
 
 use super::data::of_file;
 use crate::ProgramError;
@@ -6,8 +6,8 @@ use crate::config::{Config, DataConfig, UnitsConfig, default_for_data};
 use std::path::Path;
 use strait_data::{Arrays, Scaling, inspect};
 
-/// The config that a file of samples is trained by where nobody chooses one: [`default_for_data`] by the shape and the count of
-/// its samples, in the units that a look at its columns proposes.
+/// The config for a file of samples where the user names none: [`default_for_data`] for the shape and the number of its
+/// samples, in the units that [`inspect`] proposes.
 ///
 /// # Errors
 /// Those of the file.

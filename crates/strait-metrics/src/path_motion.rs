@@ -1,3 +1,5 @@
+//! The speed, acceleration and log-determinant of conditional paths between pairs of points.
+
 use crate::MetricError;
 use strait_core::{Error, Interpolant, event_size, sum_per_sample};
 use tch::{Kind, Tensor, no_grad};
