@@ -43,8 +43,8 @@ impl Grid {
         if whole().next().is_none() {
             return Ok(None);
         }
-        let (least, greatest) =
-            whole().fold((f64::MAX, f64::MIN), |(low, high), column| (low.min(column.least), high.max(column.greatest)));
+        let (least, greatest) = whole()
+            .fold((f64::MAX, f64::MIN), |(low, high), column| (low.min(column.least), high.max(column.greatest)));
         let table = look.event.len() == 1;
         let of = |value: &dyn Fn(&crate::columns::Column) -> f64| -> Result<Tensor, Error> {
             let values: Vec<f64> = look.columns.iter().map(value).collect();

@@ -94,7 +94,11 @@ fn quantiles_of_every_column_come_back() {
             println!("{:<36} column {column}: {found:.4}, floor {floor:.4}", case.name);
             let value = case.value;
             let whole = (0..50).all(|i| value(column, f64::from(i) / 7.0, f64::from(i) / 50.0).fract() == 0.0);
-            assert!(!whole || samples.column(column).iter().all(|x| x.fract() == 0.0), "{}, column {column}", case.name);
+            assert!(
+                !whole || samples.column(column).iter().all(|x| x.fract() == 0.0),
+                "{}, column {column}",
+                case.name
+            );
             if found > floor + allowed {
                 missed.push(format!("{}, column {column}: {found} above {floor} and {allowed}", case.name));
             }

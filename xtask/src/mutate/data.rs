@@ -10,7 +10,14 @@ const fn io(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait-io", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 13] = [
+pub(super) static FAULTS: [Fault; 14] = [
+    Fault {
+        name: "columns of whole numbers put back beyond their range",
+        file: "crates/strait-data/src/file_form.rs",
+        find: "if let Some([least, greatest]) = &self.range {",
+        put: "if let Some([least, greatest]) = self.range.as_ref().filter(|_| self.dequantised) {",
+        tests: data("whole_and_within_their_range"),
+    },
     Fault {
         name: "data put back in single precision",
         file: "crates/strait-data/src/array_dataset.rs",
@@ -70,8 +77,8 @@ pub(super) static FAULTS: [Fault; 13] = [
     Fault {
         name: "whole numbers that are dequantised and rounded to the nearest",
         file: "crates/strait-data/src/file_form.rs",
-        find: "Some(bin) => x.f_floor()?",
-        put: "Some(bin) => x.f_round()?",
+        find: "if self.dequantised { count.f_floor()? } else { count.f_round()? }",
+        put: "count.f_round()?",
         tests: data("whole_numbers"),
     },
     Fault {

@@ -6,7 +6,21 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 11] = [
+pub(super) static FAULTS: [Fault; 13] = [
+    Fault {
+        name: "a map on trajectories that forgets its teacher",
+        file: "crates/strait/src/training/training_run.rs",
+        find: "self.teacher(&teacher).newest(),",
+        put: "self.teacher(&teacher).newest().map(|_| None),",
+        tests: of("flow_maps", "starts_where_its_teacher_ended"),
+    },
+    Fault {
+        name: "a signal that waits for a shard of pairs",
+        file: "crates/strait/src/training/made_pairs.rs",
+        find: "if self.stop.is_asked() { Err(Error::other(Asked)) } else { self.field.velocity(x, t) }",
+        put: "self.field.velocity(x, t)",
+        tests: of("signals", "making_of_pairs"),
+    },
     Fault {
         name: "the teacher of a rectified flow on pairs that are not its own",
         file: "crates/strait/src/build/coupling.rs",
