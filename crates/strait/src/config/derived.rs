@@ -1,8 +1,8 @@
 //! Configs that follow from a config: its linear baseline, its larger velocity, the teacher of a rectified flow.
 
 use super::{
-    Config, ConfigError, CouplingConfig, EvaluateConfig, InterpolantConfig, LevelConfig, ObjectiveConfig, PhaseConfig,
-    VelocityConfig,
+    Config, ConfigError, CouplingConfig, EvaluateConfig, Guidance, InterpolantConfig, LevelConfig, ObjectiveConfig,
+    PhaseConfig, VelocityConfig,
 };
 use strait_optim::{LevelName, Spans, Times};
 
@@ -110,6 +110,7 @@ impl Config {
     pub fn teacher(&self) -> Option<Self> {
         let (CouplingConfig::Reflow { .. } | CouplingConfig::Trajectories { .. }) = &self.coupling else { return None };
         let mut before = self.clone();
+        before.evaluate.guidance = Guidance::default(); // pairs are those of the velocity itself
         if let CouplingConfig::Reflow { rounds, .. } = &mut before.coupling
             && *rounds > 1
         {

@@ -38,7 +38,7 @@ const ITERATIONS: f64 = 1e15;
 const ANY: f64 = f64::MAX;
 
 /// All numbers of a config. Where several fit a key, the longest is meant.
-pub const RANGES: [Range; 88] = [
+pub const RANGES: [Range; 89] = [
     of("version", VERSION as f64, VERSION as f64),
     of("seed", 0.0, i64::MAX as f64),
     list(of("data.image", 1.0, 65_536.0), 3),
@@ -104,6 +104,7 @@ pub const RANGES: [Range; 88] = [
     of("spans.off_diagonal", 0.0, 1.0),
     of("spans.from_start", 0.0, 1.0),
     list(of("evaluate.nfe", 1.0, 100_000.0), 64),
+    of("evaluate.guidance", -ANY, ANY),
     of("evaluate.samples", 2.0, 1_000_000.0),
     of("dynamics.steps", 1.0, 100_000.0),
     of("dynamics.trajectories", 1.0, MANY),
