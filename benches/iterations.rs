@@ -22,6 +22,7 @@ pub fn plan(level: LevelName, batch: i64, objective: impl Objective + Send + 'st
         terms: vec![Term::of(objective)],
         steps: 1,
         batch,
+        parts: 1,
         times: Times::Uniform,
         spans: Spans::default(),
         noise: 0.0,

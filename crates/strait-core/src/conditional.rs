@@ -3,10 +3,11 @@
 //! (A conditional *path* is an [`Interpolant`](crate::Interpolant), which has no such condition.)
 
 use crate::{Conditions, Error, FlowMap, VelocityField, average_velocity_jvp};
+use std::ops::Deref;
 use strait_autodiff::Jet;
 use tch::Tensor;
 
-/// What a conditional velocity, or a conditional flow map, is made of. Its [`VelocityField::given`] is one line, by [`Bound`].
+/// What a conditional velocity, or a conditional flow map, is made of. [`Bound::new`] makes it a field.
 ///
 /// ```
 /// use strait_core::{Bound, Conditional, Conditions, Error, VelocityField};
@@ -17,18 +18,11 @@ use tch::Tensor;
 ///         Ok(conditions.get("speed")?.expand_as(x))
 ///     }
 /// }
-/// impl VelocityField for Steady {
-///     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-///         self.velocity_given(x, t, &Conditions::default()) // an error: nothing is said of a sample without a speed
-///     }
-///     fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
-///         Ok(Bound::boxed(self, conditions))
-///     }
-/// }
+/// let field = Bound::new(Steady);
 /// let speeds = Conditions::of("speed", Tensor::from_slice2(&[[1.0f64], [-2.0]]))?;
 /// let (x, t) = (Tensor::from_slice2(&[[0.0f64], [0.0]]), Tensor::from_slice(&[0.5f64, 0.5]));
-/// assert_eq!(Steady.given(&speeds)?.velocity(&x, &t)?, *speeds.get("speed")?);
-/// assert!(Steady.velocity(&x, &t).is_err());
+/// assert_eq!(field.given(&speeds)?.velocity(&x, &t)?, *speeds.get("speed")?);
+/// assert!(field.velocity(&x, &t).is_err()); // nothing is said of a sample without a speed
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Conditional {
@@ -72,25 +66,34 @@ pub trait Conditional {
     }
 }
 
-/// A conditional model bound to the conditions of one batch: a field of samples that each have their own.
-pub struct Bound<'a, C: ?Sized> {
-    model: &'a C,
+/// A conditional model as a field: bound to the conditions of one batch, so that each sample has its own, or to none.
+pub struct Bound<M> {
+    model: M,
     conditions: Conditions,
 }
 
-impl<'a, C: Conditional + ?Sized> Bound<'a, C> {
-    /// As a field.
-    pub fn boxed(model: &'a C, conditions: &Conditions) -> Box<dyn VelocityField + 'a> {
-        Box::new(Self { model, conditions: conditions.shallow_clone() })
+impl<C: Conditional> Bound<Box<C>> {
+    /// A model of one's own: of no condition, until it is given some.
+    pub fn new(model: C) -> Self {
+        Self { model: Box::new(model), conditions: Conditions::default() }
     }
+}
 
+impl<M> Bound<M> {
     fn of_batch(&self, x: &Tensor) -> Result<&Conditions, Error> {
         self.conditions.check(x.size().first().copied().unwrap_or(0))?;
         Ok(&self.conditions)
     }
 }
 
-impl<C: Conditional + ?Sized> VelocityField for Bound<'_, C> {
+impl<'a, C: Conditional + ?Sized> Bound<&'a C> {
+    /// A model under the conditions of a batch.
+    pub fn boxed(model: &'a C, conditions: &Conditions) -> Box<dyn VelocityField + 'a> {
+        Box::new(Self { model, conditions: conditions.shallow_clone() })
+    }
+}
+
+impl<M: Deref<Target: Conditional>> VelocityField for Bound<M> {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         self.model.velocity_given(x, t, self.of_batch(x)?)
     }
@@ -100,15 +103,15 @@ impl<C: Conditional + ?Sized> VelocityField for Bound<'_, C> {
     }
 
     fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
-        Ok(Bound::boxed(self.model, conditions))
+        Ok(Bound::boxed(&*self.model, conditions))
     }
 
     fn of_samples(&self, start: i64, length: i64) -> Result<Box<dyn VelocityField + '_>, Error> {
-        Ok(Bound::boxed(self.model, &self.conditions.part(start, length)?))
+        Ok(Bound::boxed(&*self.model, &self.conditions.part(start, length)?))
     }
 }
 
-impl<C: Conditional + ?Sized> FlowMap for Bound<'_, C> {
+impl<M: Deref<Target: Conditional>> FlowMap for Bound<M> {
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         self.model.average_velocity_given(x, s, t, self.of_batch(x)?)
     }

@@ -5,7 +5,7 @@
 //! it checks the map too. It reports the first broken law in one line, on a case that is shrunk as far as possible.
 //!
 //! ```
-//! use strait_core::{Bound, Conditional, Conditions, Error, VelocityField};
+//! use strait_core::{Bound, Conditional, Conditions, Error};
 //! use strait_laws::conditions::check;
 //! use tch::{Device, Kind, Tensor};
 //!
@@ -20,20 +20,12 @@
 //!         Ok(end.view_as(x) - x)
 //!     }
 //! }
-//! impl VelocityField for Towards {
-//!     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-//!         self.velocity_given(x, t, &Conditions::default())
-//!     }
-//!     fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
-//!         Ok(Bound::boxed(self, conditions))
-//!     }
-//! }
 //!
 //! let endpoints = |case: &strait_laws::conditions::Case, draws: &mut strait_core::Draws| {
 //!     let d = case.event.iter().product::<i64>();
 //!     Conditions::of("end", draws.normal(&[case.batch, d], Kind::Double, Device::Cpu)?)
 //! };
-//! check("towards", endpoints, |_, _| Ok(Towards)).unwrap();
+//! check("towards", endpoints, |_, _| Ok(Bound::new(Towards))).unwrap();
 //! ```
 
 pub use crate::samples::Case;

@@ -14,7 +14,7 @@ use tch::Tensor;
 /// flow map.
 ///
 /// ```
-/// use strait_core::{Bound, Conditional, Conditions, Error, VelocityField};
+/// use strait_core::{Bound, Conditional, Conditions, Error};
 /// use strait_ode::{Guided, Method, Options, TimeGrid};
 /// use tch::Tensor;
 /// struct To; // moves to its condition, and without one stays
@@ -23,17 +23,9 @@ use tch::Tensor;
 ///         Ok(conditions.only()?.map_or_else(|| x.zeros_like(), Tensor::shallow_clone))
 ///     }
 /// }
-/// impl VelocityField for To {
-///     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-///         self.velocity_given(x, t, &Conditions::default())
-///     }
-///     fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
-///         Ok(Bound::boxed(self, conditions))
-///     }
-/// }
 /// let endpoints = Conditions::of("end", Tensor::from_slice2(&[[1.0f64], [-3.0]]))?;
 /// let x = Tensor::zeros([2, 1], (tch::Kind::Double, tch::Device::Cpu));
-/// let guided = Guided { field: &To, weight: 2.0 };
+/// let guided = Guided { field: &Bound::new(To), weight: 2.0 };
 /// let solution = Method::Euler.solve_given(&guided, &endpoints, &x, &TimeGrid::uniform(4)?, Options::default())?;
 /// assert_eq!((solution.x, solution.nfe), (Tensor::from_slice2(&[[2.0f64], [-6.0]]), 8));
 /// # Ok::<(), strait_ode::OdeError>(())
@@ -57,12 +49,19 @@ impl VelocityField for Guided<'_> {
     }
 
     fn evaluations(&self) -> usize {
-        evaluations(self.weight) * self.field.evaluations()
+        Self::evaluations_at(self.weight) * self.field.evaluations()
     }
 }
 
-fn evaluations(weight: f64) -> usize {
-    if weight == 0.0 || weight == 1.0 { 1 } else { 2 }
+impl Guided<'_> {
+    /// Evaluations of the conditional field in one of the field guided by a weight.
+    ///
+    /// ```
+    /// assert_eq!([0.0, 1.0, 2.0].map(strait_ode::Guided::evaluations_at), [1, 1, 2]);
+    /// ```
+    pub fn evaluations_at(weight: f64) -> usize {
+        if weight == 0.0 || weight == 1.0 { 1 } else { 2 }
+    }
 }
 
 /// The two fields of a batch.
@@ -88,6 +87,6 @@ impl VelocityField for Sides<'_> {
     }
 
     fn evaluations(&self) -> usize {
-        evaluations(self.weight) * self.null.evaluations()
+        Guided::evaluations_at(self.weight) * self.null.evaluations()
     }
 }

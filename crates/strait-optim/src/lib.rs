@@ -11,6 +11,7 @@ mod position;
 mod ranks;
 mod schedule;
 mod share;
+mod slope;
 mod term;
 mod times;
 mod trainer;

@@ -11,6 +11,10 @@ pub struct LevelPlan {
     pub steps: u32,
     /// Pairs in a step's batch.
     pub batch: i64,
+    /// Equal parts that a batch is computed in, one after the other: the gradient is their mean, that of the whole batch to
+    /// rounding, and memory is that of one part. Draws and couplings are of the whole batch. 1: the batch at once. A module
+    /// that looks at its whole batch in training (batch norm) looks at a part.
+    pub parts: u32,
     /// The law of t.
     pub times: Times,
     /// The law of the two times of a flow map; `Spans::default()`, none, for objectives of one time.
@@ -41,6 +45,7 @@ impl LevelPlan {
             terms: vec![Term::of(objective)],
             steps: 1,
             batch,
+            parts: 1,
             times: Times::Uniform,
             spans: Spans::default(),
             noise: 0.0,

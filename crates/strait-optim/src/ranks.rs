@@ -15,7 +15,8 @@ impl<'a> Trainer<'a> {
     /// All ranks call `iterate`, `log`, `check_ranks` and `follow_first` in the same order.
     ///
     /// # Errors
-    /// `Plan` for a batch that so many ranks cannot share equally, or an objective that is over a whole batch.
+    /// `Plan` for a batch that so many ranks, each in the parts of its plan, cannot share equally, or an objective that is over
+    /// a whole batch.
     pub fn among(mut self, ranks: &'a dyn Synchronize, over: PairedOver) -> Result<Self, OptimError> {
         self.share = Share { rank: ranks.rank(), world: ranks.world(), over };
         for plan in self.phases().iter().flat_map(|phase| &phase.levels) {

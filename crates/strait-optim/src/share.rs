@@ -1,8 +1,8 @@
-//! The share of a batch that one of several ranks sees.
+//! What one of several ranks sees of a batch, and which parts it computes one after the other.
 
 use crate::{LevelPlan, OptimError, term};
 use std::ops::Range;
-use strait_core::Rows;
+use strait_core::{Batch, Error, Rows};
 
 /// Over which points minibatch couplings pair, where ranks share a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -24,7 +24,7 @@ pub(crate) struct Share {
     pub(crate) over: PairedOver,
 }
 
-/// The rows of a batch that a share holds.
+/// The rows of a batch that a share, or a part of one, holds.
 pub(crate) struct Shared {
     /// Of the pairs.
     pub(crate) rows: Rows,
@@ -34,49 +34,114 @@ pub(crate) struct Shared {
     pub(crate) later: Rows,
 }
 
+impl Shared {
+    /// These rows of a batch, of which it holds as many as this was made of.
+    pub(crate) fn select(&self, batch: &Batch) -> Result<Batch, Error> {
+        let later = |later| {
+            // Both times of a segment are of every pair.
+            let rows = if self.later.batch() == 0 { &self.rows } else { &self.later };
+            rows.select(later)
+        };
+        Ok(Batch {
+            x0: self.rows.select(&batch.x0)?,
+            x1: self.rows.select(&batch.x1)?,
+            t: self.times.select(&batch.t)?,
+            later: batch.later.as_ref().map(later).transpose()?,
+            conditions: self.rows.select_conditions(batch.conditions.shallow_clone())?,
+        })
+    }
+}
+
+/// How many rows of each kind a batch has.
+#[derive(Clone, Copy)]
+struct Counts {
+    /// Pairs at its head that go with every part.
+    common: i64,
+    /// Pairs, but those off the diagonal.
+    own: i64,
+    /// Pairs off the diagonal.
+    off: i64,
+    times: i64,
+}
+
+impl Counts {
+    /// One of equal parts: of each kind of rows but the common ones, which are in all.
+    fn part(self, which: i64, parts: i64) -> Shared {
+        let Self { common, own, off, times } = self;
+        let n = common + own + off;
+        if parts == 1 {
+            let times = if off > 0 { n } else { times };
+            return Shared { rows: Rows::all(n), times: Rows::all(times), later: Rows::all(off) };
+        }
+        let part = |of: Range<i64>| {
+            let each = (of.end - of.start) / parts;
+            let start = of.start + each * which;
+            start..start + each
+        };
+        let rows = Rows::of(n, vec![0..common, part(common..n - off), part(n - off..n)]);
+        let times = if off > 0 { rows.clone() } else { Rows::of(times, vec![part(0..times)]) };
+        Shared { rows, times, later: Rows::of(off, vec![part(0..off)]) }
+    }
+}
+
 impl Share {
     /// The whole batch, for one process.
     pub(crate) const WHOLE: Self = Self { rank: 0, world: 1, over: PairedOver::Batch };
-
-    /// An equal part of a range.
-    fn part(self, of: Range<i64>) -> Range<i64> {
-        let each = (of.end - of.start) / self.world as i64;
-        let start = of.start + each * self.rank as i64;
-        start..start + each
-    }
 
     /// The part of a plan's batches in this share. All shares are equal, so that the mean over the ranks is the mean
     /// over the batch: pairs on the diagonal and off it, and times that pairs share, are each divided.
     ///
     /// # Errors
-    /// `Plan` for a batch that so many ranks cannot share equally, or at all.
+    /// `Plan` for a batch that so many ranks, of so many parts, cannot share equally, or at all.
     pub(crate) fn of(self, plan: &LevelPlan) -> Result<Shared, OptimError> {
-        let (n, off, ranks) = (plan.batch, plan.spans.count(plan.batch), self.world as i64);
+        Ok(self.counts(plan)?.part(self.rank as i64, self.world as i64))
+    }
+
+    /// What of this share each part holds that is computed by itself, equal ones again.
+    ///
+    /// # Errors
+    /// As `of`.
+    pub(crate) fn parts(self, plan: &LevelPlan) -> Result<Vec<Shared>, OptimError> {
+        let (counts, world, parts) = (self.counts(plan)?, self.world as i64, i64::from(plan.parts));
+        let own = Counts { own: counts.own / world, off: counts.off / world, times: counts.times / world, ..counts };
+        Ok((0..parts).map(|which| own.part(which, parts)).collect())
+    }
+
+    fn counts(self, plan: &LevelPlan) -> Result<Counts, OptimError> {
+        let (n, off, ranks, parts) =
+            (plan.batch, plan.spans.count(plan.batch), self.world as i64, i64::from(plan.parts));
         let times = term::times(&plan.terms, n)?;
-        if ranks == 1 {
-            return Ok(Shared { rows: Rows::all(n), times: Rows::all(times), later: Rows::all(off) });
+        let refuse = |problem: String| Err(OptimError::Plan { problem });
+        let (objective, level) = (plan.objective(), plan.level.name());
+        if parts < 1 {
+            return refuse(format!("a batch of level {level} is computed in {parts} parts, and must be in 1 at least"));
+        }
+        if ranks * parts == 1 {
+            return Ok(Counts { common: 0, own: n - off, off, times });
         }
         let common = term::common(&plan.terms, n)?;
-        let (objective, level) = (plan.objective(), plan.level.name());
         if common >= n {
-            let problem =
-                format!("{objective} is over a whole batch, which ranks cannot share; train it on one process");
-            return Err(OptimError::Plan { problem });
+            let remedy = match parts {
+                1 => "which ranks cannot share; train it on one process",
+                _ => "which has no parts to compute by themselves; leave `parts` out",
+            };
+            return refuse(format!("{objective} is over a whole batch, {remedy}"));
         }
         let own = n - common - off;
         for (count, what) in [(own, "pairs"), (off, "pairs off the diagonal"), (times, "times")] {
-            if count % ranks != 0 {
-                let problem = format!(
-                    "level {level} has {count} {what} of {objective} in a batch of {n}, which {ranks} ranks cannot share \
-                     equally; choose the batch, or the number of ranks, so that they can"
-                );
-                return Err(OptimError::Plan { problem });
+            if count % (ranks * parts) != 0 {
+                let (who, which) = match (ranks, parts) {
+                    (_, 1) => (format!("{ranks} ranks"), "ranks"),
+                    (1, _) => (format!("{parts} parts"), "parts"),
+                    _ => (format!("{ranks} ranks of {parts} parts"), "ranks or parts"),
+                };
+                return refuse(format!(
+                    "level {level} has {count} {what} of {objective} in a batch of {n}, which {who} cannot share equally; \
+                     choose the batch, or the number of {which}, so that they can"
+                ));
             }
         }
-        let (diagonal, after) = (self.part(common..n - off), self.part(n - off..n));
-        let rows = Rows::of(n, vec![0..common, diagonal.clone(), after.clone()]);
-        let times = if off > 0 { rows.clone() } else { Rows::of(times, vec![self.part(0..times)]) };
-        Ok(Shared { rows, times, later: Rows::of(off, vec![self.part(0..off)]) })
+        Ok(Counts { common, own, off, times })
     }
 }
 

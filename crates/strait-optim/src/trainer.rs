@@ -1,10 +1,11 @@
 //! The trainer: one iteration draws batches, sums the terms, takes gradients and steps the optimizer, phase by phase.
 
 use crate::share::Share;
-use crate::{Level, LevelName, OptimError, Pairing, Phase, Position, check_plan, term};
+use crate::slope::Slope;
+use crate::{Level, LevelName, OptimError, Pairing, Phase, Position, check_plan};
 use std::time::{Duration, Instant};
-use strait_autodiff::{AdamW, Clip, Graph, clip, gradient};
-use strait_core::{Alone, Conditions, Error, Interpolant, Loss, Models, Seed, Synchronize, VelocityField};
+use strait_autodiff::{AdamW, Clip, clip};
+use strait_core::{Alone, Conditions, Error, Interpolant, Models, Seed, Synchronize, VelocityField};
 use tch::{Kind, Tensor};
 
 /// The models with their levels. The models and the levels' parameters share their tensors.
@@ -24,15 +25,17 @@ impl System {
     }
 
     /// The velocity of a batch under its conditions.
-    fn velocity_given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
+    pub(crate) fn velocity_given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
         if conditions.is_empty() { Ok(Box::new(&*self.velocity)) } else { self.velocity.given(conditions) }
     }
 
     fn level_mut(&mut self, name: LevelName) -> Result<&mut Level, OptimError> {
-        self.levels.iter_mut().find(|level| level.name == name).ok_or_else(|| OptimError::Plan {
-            problem: format!("a phase names the {}, which has no parameters", name.name()),
-        })
+        self.levels.iter_mut().find(|level| level.name == name).ok_or_else(|| missing(name))
     }
+}
+
+pub(crate) fn missing(name: LevelName) -> OptimError {
+    OptimError::Plan { problem: format!("a phase names the {}, which has no parameters", name.name()) }
 }
 
 /// What one level did since the last log.
@@ -100,11 +103,13 @@ impl<'a> Trainer<'a> {
     /// A trainer at the start of the first phase.
     ///
     /// # Errors
-    /// `Plan` where the phases cannot end in a trained flow, or step or start over a level that does not exist;
+    /// `Plan` where the phases cannot end in a trained flow, step or start over a level that does not exist, or compute a
+    /// batch in parts that it does not have;
     /// `NotIndependent` where an objective needs independent pairs and these are not.
     pub fn new(system: System, phases: Vec<Phase>, pairing: Pairing<'a>, seed: Seed) -> Result<Self, OptimError> {
         check_plan(&phases)?;
         phases.iter().try_for_each(|phase| pairing.check(phase))?;
+        phases.iter().flat_map(|phase| &phase.levels).try_for_each(|plan| Share::WHOLE.of(plan).map(drop))?;
         let mut trainer = Self {
             system,
             phases,
@@ -255,20 +260,15 @@ impl<'a> Trainer<'a> {
             rank => modules.stream(&rank.to_string()),
         };
         let modules = modules.at(self.position.batches);
+        let Slope { gradients, terms } = self.slope(plan, &batch, modules)?;
         self.position.batches += 1;
-        let training = self.system.level(plan.level).map(|level| level.parameters.train(modules));
-        let velocity = self.system.velocity_given(&batch.conditions)?;
-        let models = Models { interpolant: &*self.system.interpolant, velocity: &*velocity };
-        let Loss { total, terms } = term::sum(&plan.terms, models, &batch, self.position.iteration)?;
-        drop(velocity);
-        drop(training);
 
         let rate = plan.rate.at(self.position.iteration, iterations);
         let optimizer = AdamW { lr: rate, betas: plan.betas, weight_decay: plan.weight_decay, eps: 1e-8 };
         let (objective, max_norm) = (plan.objective(), plan.clip);
         let level = self.system.level_mut(plan.level)?;
         // After the backward pass as a whole, and not by hooks in it: a forward-mode derivative passes those by.
-        let gradients = self.ranks.mean(gradient(&total, level.parameters.tensors(), Graph::Free)?)?;
+        let gradients = self.ranks.mean(gradients)?;
         let clipped = clip(&gradients, max_norm)?;
         optimizer.step(level.parameters.tensors(), &gradients, &mut level.state, Some(&clipped))?;
         for average in &mut level.averages {

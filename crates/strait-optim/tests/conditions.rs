@@ -5,20 +5,43 @@
 #[allow(dead_code, reason = "its main is the example's")]
 mod own_conditions;
 
-use own_conditions::{Affine, affine, samples, trainer};
-
 use std::sync::{Arc, Mutex};
 use strait_core::{
-    Batch, Bound, Conditional, Conditions, Coupling, Dataset, Draws, Error, FlowMap, Loss, Models, Objective,
-    PairedDataset, Pairs, Parameters, Seed, Split, StandardNormal, Stream, VelocityField,
+    Batch, Bound, Conditional, Conditions, Coupling, Dataset, Draws, Error, FlowMap, Init, Loss, Models, Objective,
+    PairedDataset, Pairs, Parameters, Scope, Seed, Split, StandardNormal, Stream, VelocityField,
 };
+use strait_data::{ToyDataset, toys::Mixture};
+use strait_ode::{Method, Options, TimeGrid};
 use strait_optim::objectives::{
     ConditionalVariance, Energy, FieldStraightness, FlowMatching, LagrangianDistillation, MapResidual,
     MarginalFlowMatching, MarginalStraightness, MeanFlow,
 };
 use strait_optim::{Level, LevelName, LevelPlan, OptimError, Pairing, Phase, Spans, System, Trainer, checkpoint};
 use strait_paths::{Along, Linear};
+use strait_transport::Independent;
 use tch::{Device, Kind, Tensor};
+
+const CLASSES: i64 = 3;
+
+/// $v(x, t; c) = A_c [x, t, 1]$; the last row of A is that of no class.
+struct Affine(Tensor);
+
+fn affine(scope: &mut Scope<'_>) -> Result<Affine, Error> {
+    Ok(Affine(scope.tensor("a", &[CLASSES + 1, 4, 2], Init::Normal(0.1))?))
+}
+
+impl Conditional for Affine {
+    fn velocity_given(&self, x: &Tensor, t: &Tensor, conditions: &Conditions) -> Result<Tensor, Error> {
+        let none = Tensor::full([x.size()[0]], CLASSES, (Kind::Int64, x.device()));
+        let rows = match (conditions.only()?, conditions.dropped()) {
+            (Some(labels), Some(dropped)) => none.where_self(dropped, labels),
+            (Some(labels), None) => labels.shallow_clone(),
+            (None, _) => none,
+        };
+        let seen = Tensor::f_cat(&[x, &t.unsqueeze(1), &t.ones_like().unsqueeze(1)], 1)?;
+        Ok(seen.unsqueeze(1).f_bmm(&self.0.f_index_select(0, &rows)?)?.squeeze_dim(1))
+    }
+}
 
 /// Points (c, 0) of class c.
 struct Marked;
@@ -173,7 +196,7 @@ fn conditions_go_with_their_rows_and_a_share_is_dropped() {
     for drop in [0.0, 0.25, 1.0] {
         let seen = Arc::default();
         let plan = LevelPlan { condition_drop: drop, batch: 2048, ..plan(Witness(Arc::clone(&seen))) };
-        let mut trainer = of(plan, |net| Box::new(net)).unwrap();
+        let mut trainer = of(plan, |net| Box::new(Bound::new(net))).unwrap();
         (0..3).for_each(|_| trainer.iterate().unwrap());
         let shares = seen.lock().unwrap();
         assert!(shares.len() == 3 && shares.iter().all(|share| (share - drop).abs() < 0.05), "{drop}: {shares:?}");
@@ -204,10 +227,10 @@ fn every_objective_evaluates_each_sample_under_its_own_condition() {
 #[test]
 fn what_cannot_be_trained_under_conditions_is_refused_in_one_line() {
     let marginal = MarginalFlowMatching::new(Box::new(StandardNormal::new(&[2])), 8).unwrap();
-    let line = of(plan(marginal), |net| Box::new(net)).err().unwrap().to_string();
+    let line = of(plan(marginal), |net| Box::new(Bound::new(net))).err().unwrap().to_string();
     assert!(line.contains("rests on the marginal field of all data, and these come under conditions"), "{line}");
     let drop = LevelPlan { condition_drop: 1.5, ..plan(FlowMatching) };
-    let line = of(drop, |net| Box::new(net)).err().unwrap().to_string();
+    let line = of(drop, |net| Box::new(Bound::new(net))).err().unwrap().to_string();
     assert!(line.contains("the share of conditions that are dropped is 1.5"), "{line}");
     struct Plain;
     impl VelocityField for Plain {
@@ -228,30 +251,41 @@ fn numbers(trainer: &Trainer<'_>) -> Vec<f64> {
 
 #[test]
 fn a_stopped_training_goes_on_to_the_bit_and_samples_are_of_their_class() {
-    let mut whole = trainer(400, 0.1).unwrap();
+    let source = StandardNormal::new(&[2]);
+    let toy = Mixture::eight_gaussians(5.0, 0.5).unwrap();
+    let data = ToyDataset::new(Box::new(toy), Kind::Float, Device::Cpu).unwrap().by_class().unwrap();
+    let trainer = || {
+        own_conditions::trainer(Pairing::Drawn { source: &source, data: &data, coupling: &Independent }, 500).unwrap()
+    };
+    let mut whole = trainer();
     let folder = tempfile::tempdir().unwrap();
-    for iteration in 0..400 {
+    for iteration in 0..500 {
         if iteration == 7 {
             checkpoint::save(&whole, folder.path(), 0.0, 1).unwrap();
         }
         whole.iterate().unwrap();
         if iteration == 20 {
-            let mut second = trainer(400, 0.1).unwrap();
+            let mut second = trainer();
             checkpoint::newest(folder.path()).unwrap().0.unwrap().restore(&mut second).unwrap();
             (7..=20).for_each(|_| second.iterate().unwrap());
             assert_eq!(numbers(&whole), numbers(&second));
         }
     }
-    for class in 0..3i64 {
-        let labels = Tensor::full([200], class, (Kind::Int64, Device::Cpu));
-        let mean =
-            samples(&*whole.system.velocity, labels, 50).unwrap().mean_dim([0i64].as_slice(), false, Kind::Double);
-        let wanted = Tensor::from_slice(&[3.0 * class as f64 - 3.0, class as f64]);
-        let off = (&mean - wanted).abs().max().double_value(&[]);
-        assert!(off < 0.25, "class {class} at {mean:?}");
+    let field = &*whole.system.velocity;
+    let mut draws = Seed(1).stream("points").at(0);
+    let (points, under) = data.conditional_points(Split::Test, 2000, &mut draws).unwrap();
+    let x0 = draws.normal(&[2000, 2], Kind::Float, Device::Cpu).unwrap();
+    let grid = TimeGrid::uniform(50).unwrap();
+    let samples = Method::Euler.solve_given(field, &under, &x0, &grid, Options::default()).unwrap().x;
+    for class in 0..8i64 {
+        let places = under.get("labels").unwrap().eq(class).nonzero().view([-1]);
+        let mean = |x: &Tensor| x.index_select(0, &places).mean_dim([0i64].as_slice(), false, Kind::Double);
+        let off = (mean(&samples) - mean(&points)).abs().max().double_value(&[]);
+        // Neighbouring classes are 1.08 apart.
+        assert!(off < 0.25, "class {class} at {:?} and not {:?}", mean(&samples), mean(&points));
     }
     // Of no class: the mean of all.
     let x = Tensor::zeros([1, 2], (Kind::Float, Device::Cpu));
-    let at_end = whole.system.velocity.velocity(&x, &Tensor::from_slice(&[0.0f32])).unwrap();
-    assert!((at_end.double_value(&[0, 1]) - 1.0).abs() < 0.3, "{at_end:?}");
+    let at_centre = field.velocity(&x, &Tensor::from_slice(&[0.0f32])).unwrap();
+    assert!(at_centre.abs().max().double_value(&[]) < 0.3, "{at_centre:?}");
 }

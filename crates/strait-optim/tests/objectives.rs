@@ -167,6 +167,7 @@ fn plan(terms: Vec<Term>, level: LevelName) -> LevelPlan {
         terms,
         steps: 1,
         batch: 96,
+        parts: 1,
         times: Times::Uniform,
         spans: Spans::default(),
         noise: 0.0,

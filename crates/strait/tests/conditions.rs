@@ -125,6 +125,57 @@ fn samples_are_drawn_by_class_and_guided_and_their_labels_are_kept() {
 }
 
 #[test]
+fn a_measurement_is_guided_where_it_is_asked_for_and_says_so() {
+    let place = Place::new();
+    trained(&place, "a", &format!("{HEAD}{CLASSES}{KEEP}{NET}{FIT}"));
+    let measured = |arguments: &[&str]| {
+        succeed(&place, &[&["evaluate", "a"], arguments].concat());
+        json(&place.path("runs/a/summary.json"))
+    };
+    let [plain, same] = [&["--nfe", "2,4"][..], &["--nfe", "2,4", "--guidance", "1"]].map(measured);
+    assert_eq!(plain["evaluations"], same["evaluations"]);
+    let page = || fs::read_to_string(place.path("runs/a/report/index.html")).unwrap();
+    assert!(!page().contains("guided to their condition"));
+    let guided = measured(&["--nfe", "4", "--guidance", "2"]);
+    assert_eq!(guided["evaluate"]["guidance"], 2.0);
+    assert!(page().contains("guided to their condition by a weight of 2"));
+    let of = |summary: &serde_json::Value, nfe: u64| {
+        let own = summary["evaluations"].as_array().unwrap().iter();
+        own.filter(|e| e["nfe"] == nfe).map(|e| e["value"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    // Two steps of two evaluations each, and of another law than that of as many steps or as many evaluations.
+    assert!(!of(&guided, 4).is_empty() && of(&guided, 4) != of(&plain, 4) && of(&guided, 4) != of(&plain, 2));
+    assert_eq!(of(&guided, 2).len() + of(&guided, 8).len(), 0, "{guided}");
+    // At 0 a step is one evaluation, and the class is nothing to it.
+    let none = measured(&["--nfe", "2", "--guidance", "0"]);
+    assert!(of(&none, 2).len() == of(&plain, 2).len() && of(&none, 2) != of(&plain, 2));
+    for own in ["likelihood", "straightness"] {
+        assert_eq!(guided[own], plain[own], "of the velocity itself");
+    }
+}
+
+#[test]
+fn pairs_that_keep_their_class_are_a_method_of_a_comparison() {
+    let place = Place::new();
+    place.write("classes.toml", format!("{HEAD}{CLASSES}{NET}{FIT}"));
+    place.write(
+        "plain.toml",
+        format!("{HEAD}[data]\nname = 'moons'\n{NET}{}", FIT.replace(", condition_drop = 0.25", "")),
+    );
+    let methods = ["--methods", "ot,conditional_ot", "--name", "c"];
+    succeed(&place, &[&["compare", "classes.toml"], &methods[..]].concat());
+    let config = |method: &str| fs::read_to_string(place.path(&format!("runs/c/{method}-3/config.toml"))).unwrap();
+    assert!(config("conditional_ot").contains("name = \"conditional_ot\"\nshare = 0.05"));
+    assert!(config("ot").contains("name = \"ot\"") && config("ot").contains("condition_drop = 0.25"));
+    let share =
+        ["--set", "coupling={ name = 'conditional_ot', share = 0.5 }", "--methods", "conditional_ot", "--name", "d"];
+    succeed(&place, &[&["compare", "classes.toml"], &share[..]].concat());
+    assert!(fs::read_to_string(place.path("runs/d/conditional_ot-3/config.toml")).unwrap().contains("share = 0.5"));
+    let (line, code) = place.refusal(&["compare", "plain.toml", "--methods", "conditional_ot"]);
+    assert!(line.contains("conditional_ot is left out: the preset's data have no condition") && code == 2, "{line}");
+}
+
+#[test]
 fn what_a_run_is_not_conditioned_on_is_refused_in_one_line() {
     let place = Place::new();
     save(&place);
@@ -147,10 +198,27 @@ fn what_a_run_is_not_conditioned_on_is_refused_in_one_line() {
         (&["plain", "--class", "1"], "the run is conditioned on nothing"),
         (&["plain", "--conditions", "own.npz"], "the run is conditioned on nothing"),
         (&["map", "--class", "1", "--guidance", "2"], "is the diagonal of no flow map"),
+        (&["map", "--class", "1", "--guidance", "0", "--nfe", "4"], "is the diagonal of no flow map"),
         (&["classes", "--class", "1", "--guidance", "inf"], "it is a number"),
     ] {
         let (line, code) = place.refusal(&[&["sample"], arguments].concat());
         assert!(line.contains(said) && code != 0, "{arguments:?}: {line}");
+    }
+    for (run, nfe, guidance, said) in [
+        ("classes", "2", "2", "evaluate.guidance = 2.0 must be 1 (the run dropped no conditions"),
+        (
+            "vectors",
+            "2,3",
+            "2",
+            "evaluate.nfe = 3 must be a count that the solver can take (at a guidance of 2 a step takes 2",
+        ),
+        ("vectors", "3", "-1", "take an even count"),
+        ("plain", "2", "2", "evaluate.guidance = 2.0 must be 1 (the run is conditioned on nothing"),
+        ("map", "2", "2", "evaluate.guidance = 2.0 must be 1 (a guided velocity is the diagonal of no flow map"),
+        ("vectors", "2", "nan", "evaluate.guidance = nan must be a finite number"),
+    ] {
+        let (line, code) = place.refusal(&["evaluate", run, "--nfe", nfe, &format!("--guidance={guidance}")]);
+        assert!(line.contains(said) && code != 0, "{run} {nfe} {guidance}: {line}");
     }
     succeed(&place, &["sample", "vectors", "--conditions", "own.npz", "--out", "x.npz"]);
     let few = fs::File::create(place.path("few.npz")).unwrap();

@@ -12,11 +12,15 @@ const COUPLINGS: Tests = Tests { package: "strait-transport", target: "laws", fi
 
 const DATA: Tests = Tests { package: "strait-data", target: "conditions", filter: "" };
 
+const PARTS: Tests = Tests { package: "strait-optim", target: "parts", filter: "" };
+
+const RUNS: Tests = Tests { package: "strait", target: "conditions", filter: "" };
+
 const ROWS: &str = "crates/strait-ode/src/rows.rs";
 
 const KEPT: &str = "crates/strait-transport/src/couplings/conditional_ot.rs";
 
-pub(super) static FAULTS: [Fault; 12] = [
+pub(super) static FAULTS: [Fault; 18] = [
     Fault {
         name: "conditions that stay as they were drawn while their rows are paired",
         file: "crates/strait-optim/src/pairing.rs",
@@ -100,5 +104,47 @@ pub(super) static FAULTS: [Fault; 12] = [
         find: "all.f_index_select(0, &rows.f_to_device(all.device())?)?",
         put: "all.f_narrow(0, 0, rows.size()[0])?",
         tests: DATA,
+    },
+    Fault {
+        name: "parts of a batch whose gradients are summed",
+        file: "crates/strait-optim/src/slope.rs",
+        find: "x / f64::from(parts)",
+        put: "x + 0.0 * f64::from(parts)",
+        tests: PARTS,
+    },
+    Fault {
+        name: "segments of a part with the later times of the first",
+        file: "crates/strait-optim/src/share.rs",
+        find: "if self.later.batch() == 0 { &self.rows }",
+        put: "if self.later.batch() == 0 { &Rows::of(batch.t.size()[0], vec![0..self.rows.count()]) }",
+        tests: PARTS,
+    },
+    Fault {
+        name: "parts that all have the conditions of the batch's first",
+        file: "crates/strait-optim/src/share.rs",
+        find: "self.rows.select_conditions(batch.conditions.shallow_clone())?",
+        put: "batch.conditions.part(0, self.rows.count().min(batch.conditions.count().unwrap_or(0)))?",
+        tests: PARTS,
+    },
+    Fault {
+        name: "a measurement that pays for one of a guided step's two evaluations",
+        file: "crates/strait/src/evaluation/samples.rs",
+        find: "let nfe = nfe / guidance.evaluations();",
+        put: "",
+        tests: RUNS,
+    },
+    Fault {
+        name: "a guided measurement of the velocity itself",
+        file: "crates/strait/src/evaluation/samples.rs",
+        find: "settings.guidance.of(&*models.velocity)",
+        put: "crate::config::Guidance::default().of(&*models.velocity)",
+        tests: RUNS,
+    },
+    Fault {
+        name: "a method of pairs that keep their class whose pairs do not",
+        file: "crates/strait/src/comparison/methods.rs",
+        find: "Self::ConditionalOt => CouplingConfig::conditional_ot(),",
+        put: "Self::ConditionalOt => CouplingConfig::Ot,",
+        tests: RUNS,
     },
 ];

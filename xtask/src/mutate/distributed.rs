@@ -61,14 +61,14 @@ pub(super) static FAULTS: [Fault; 16] = [
     Fault {
         name: "gradients of each rank alone",
         file: "crates/strait-optim/src/trainer.rs",
-        find: "self.ranks.mean(gradient(&total, level.parameters.tensors(), Graph::Free)?)?",
-        put: "gradient(&total, level.parameters.tensors(), Graph::Free)?",
+        find: "self.ranks.mean(gradients)?",
+        put: "gradients",
         tests: TRAINING,
     },
     Fault {
         name: "the first rank's rows on all",
         file: "crates/strait-optim/src/share.rs",
-        find: "of.start + each * self.rank as i64",
+        find: "of.start + each * which",
         put: "of.start",
         tests: TRAINING,
     },

@@ -11,6 +11,7 @@ pub(crate) fn plan(level: LevelName, term: Term, steps: u32, batch: i64, rate: f
         terms: vec![term],
         steps,
         batch,
+        parts: 1,
         times: Times::Uniform,
         spans: Spans::default(),
         noise: 0.0,

@@ -57,6 +57,7 @@ impl Plans<'_> {
             terms,
             steps: config.steps,
             batch: config.batch,
+            parts: config.parts,
             times: config.times,
             spans: config.spans,
             noise: config.noise,

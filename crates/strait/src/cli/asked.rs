@@ -1,7 +1,7 @@
 //! What `sample` is asked for: of which classes, or under which conditions, and how far they are guided.
 
 use crate::ProgramError;
-use crate::config::Config;
+use crate::config::{Config, Guidance};
 use crate::training::context::RunContext;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -25,20 +25,29 @@ pub(super) struct Asked {
     /// How far samples are guided to their condition, by a velocity that also learned that of no condition: 1 is not at all;
     /// other values take two evaluations where one is taken, and both are counted
     #[arg(long, default_value_t = 1.0)]
-    pub(super) guidance: f64,
+    guidance: f64,
 }
 
 impl Asked {
-    /// How many evaluations of the network one of the solver is.
-    pub(super) fn evaluations(&self) -> usize {
-        if self.guidance == 0.0 || self.guidance == 1.0 { 1 } else { 2 }
+    /// How far samples are guided.
+    ///
+    /// # Errors
+    /// `Argument` for no number.
+    pub(super) fn guidance(&self) -> Result<Guidance, ProgramError> {
+        if self.guidance.is_finite() {
+            return Ok(Guidance(self.guidance));
+        }
+        Err(ProgramError::Argument {
+            argument: format!("--guidance {}", self.guidance),
+            problem: "it is a number".into(),
+        })
     }
 
     /// The conditions of all samples, of which there are `count`, or as many of each class or in all as the arguments say.
     ///
     /// # Errors
     /// `Argument` for conditions of a run that has none, for none of a run that needs them, for those that are not of the
-    /// run, and for a guidance that it cannot have; those of the file.
+    /// run, and for a guidance to none; those of the file.
     pub(super) fn conditions(
         &self,
         config: &Config,
@@ -56,22 +65,9 @@ impl Asked {
             (None, [], None) => None,
         };
         let own = context.data.points.condition();
-        if !self.guidance.is_finite() {
-            return refused(&format!("--guidance {}", self.guidance), "it is a number".into());
-        }
-        if self.guidance != 1.0 {
-            let guidance = format!("--guidance {}", self.guidance);
-            if argument.is_none() {
-                return refused(
-                    &guidance,
-                    "there is nothing to guide to; give --class, --classes or --conditions".into(),
-                );
-            }
-            if own.is_some() && !config.has_unconditional() {
-                let problem = "the run dropped no conditions in its training, so that it has no velocity of none; train it \
-                               with a `condition_drop` of its last level";
-                return refused(&guidance, problem.into());
-            }
+        if !self.guidance()?.is_none() && argument.is_none() {
+            let problem = "there is nothing to guide to; give --class, --classes or --conditions";
+            return refused(&format!("--guidance {}", self.guidance), problem.into());
         }
         match (argument, own) {
             (None, None) => Ok(Conditions::default()),

@@ -2,7 +2,7 @@
 
 use super::report::report;
 use crate::ProgramError;
-use crate::config::{self, Config, EvaluateConfig, GridConfig};
+use crate::config::{self, Config, EvaluateConfig, GridConfig, Guidance};
 use crate::evaluation::measure::measure;
 use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
@@ -35,6 +35,9 @@ pub struct EvaluateArgs {
     /// Times of the solver's steps [default: the config's]
     #[arg(long, value_enum)]
     grid: Option<GridConfig>,
+    /// How far samples are guided to their condition, as `sample` guides them [default: the config's]
+    #[arg(long)]
+    guidance: Option<f64>,
     /// How many samples [default: the config's]
     #[arg(long)]
     samples: Option<i64>,
@@ -121,6 +124,7 @@ impl EvaluateArgs {
             settings.solver = Some(solver.clone());
         }
         settings.grid = self.grid.unwrap_or(settings.grid);
+        settings.guidance = self.guidance.map_or(settings.guidance, Guidance);
         settings.samples = self.samples.unwrap_or(settings.samples);
         Config { evaluate: settings.clone(), ..trained.clone() }.check()?;
         Ok(settings)

@@ -14,9 +14,9 @@ use clap::{Args, value_parser};
 use indicatif::{MultiProgress, ProgressBar};
 use std::fs;
 use std::path::{Path, PathBuf};
-use strait_core::{Conditions, Seed, VelocityField};
+use strait_core::{Conditions, Seed};
 use strait_io::{Element, npz};
-use strait_ode::{Guided, Method, OdeError, Options};
+use strait_ode::{Method, OdeError, Options};
 use strait_report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
 use tch::{Kind, Tensor};
 use tracing::warn;
@@ -93,19 +93,11 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         let argument = format!("--solver {solver} --nfe {nfe}");
         ProgramError::Argument { argument, problem }
     };
+    let guidance = args.asked.guidance()?;
     let method = |solver: &str| {
-        let of_ode = |error: OdeError| refused(solver, error.to_string());
-        let method: Method = solver.parse().map_err(of_ode)?;
+        let method: Method = solver.parse().map_err(|error: OdeError| refused(solver, error.to_string()))?;
         if !matches!(method, Method::Dopri5(_)) {
-            let each = args.asked.evaluations();
-            if !nfe.is_multiple_of(each) {
-                let guidance = args.asked.guidance;
-                return Err(refused(
-                    solver,
-                    format!("at --guidance {guidance} a step takes {each} evaluations; take an even count"),
-                ));
-            }
-            method.steps(nfe / each).map_err(of_ode)?;
+            guidance.steps(method, nfe).map_err(|problem| refused(solver, problem))?;
         }
         Ok::<_, ProgramError>(method)
     };
@@ -116,8 +108,9 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     if method == Method::Map && !config.is_flow_map() {
         return Err(refused("map", "the run's velocity is not trained as a flow map; take another solver".into()));
     }
-    if method == Method::Map && args.asked.evaluations() > 1 {
-        return Err(refused("map", "a guided velocity is the diagonal of no flow map; take --solver euler".into()));
+    if let Some(problem) = guidance.refusal(&config, method) {
+        let argument = format!("--guidance {}", guidance.0);
+        return Err(ProgramError::Argument { argument, problem: problem.into() });
     }
     if args.nfe.is_some_and(|nfe| nfe != 1) && config.velocity.kind().is_one_step {
         warn!("its velocity is one step of a flow: a sample takes 1 evaluation, and --nfe {nfe} is passed over");
@@ -138,9 +131,8 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     if taken < iterations {
         warn!("its training stands at iteration {taken} of {iterations}: these are no samples of the finished one");
     }
-    let (method, nfe) =
-        if models.flow.is_some() { (Method::Euler, 1) } else { (method, nfe / args.asked.evaluations()) };
-    let free = args.solver.is_none() && args.grid == GridConfig::Uniform && args.asked.evaluations() == 1;
+    let (method, nfe) = if models.flow.is_some() { (Method::Euler, 1) } else { (method, nfe / guidance.evaluations()) };
+    let free = args.solver.is_none() && args.grid == GridConfig::Uniform;
     let (method, grid) = match models.solvers.as_ref().filter(|_| free) {
         Some(chosen) => grids::chosen(chosen, nfe)?,
         None => {
@@ -153,9 +145,8 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     let bar = bars.add(ProgressBar::new(1000));
     let tell = |done: f64| bar.set_position((done * 1000.0) as u64);
     let options = Options { chunk: Some(4096), trajectory: false, progress: Some(&tell) };
-    let guided = Guided { field: &*models.velocity, weight: args.asked.guidance };
-    let field: &dyn VelocityField = if args.asked.guidance == 1.0 { &*models.velocity } else { &guided };
-    let solution = method.solve_given(field, &conditions, &x0, &grid, options)?;
+    let field = guidance.of(&*models.velocity);
+    let solution = method.solve_given(&*field, &conditions, &x0, &grid, options)?;
     bar.finish_and_clear();
     let x = context.data.points.denormalise(&solution.x)?;
     refuse_non_finite(&x, &folder)?;

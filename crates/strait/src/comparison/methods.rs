@@ -19,6 +19,9 @@ pub enum Method {
     Linear,
     /// The linear path under exact minibatch OT (OT-CFM)
     Ot,
+    /// The linear path under minibatch OT that knows of the data's condition (C2OT)
+    #[value(name = "conditional_ot")]
+    ConditionalOt,
     /// The linear path between the pairs of a pool, assigned exactly in batches larger than those of the training
     #[value(name = "ot_pool")]
     OtPool,
@@ -146,6 +149,7 @@ impl Method {
         match self {
             Self::Linear => "linear",
             Self::Ot => "ot",
+            Self::ConditionalOt => "conditional_ot",
             Self::OtPool => "ot_pool",
             Self::SemidiscreteOt => "semidiscrete_ot",
             Self::Reflow => "reflow",
@@ -189,7 +193,8 @@ impl Method {
 
     /// Whether it can be trained for as long as another method takes: what its gradient steps are is up to us.
     pub fn is_scalable(self) -> bool {
-        let is_fixed = matches!(self, Self::Linear | Self::Ot | Self::OtPool | Self::SemidiscreteOt);
+        let is_fixed =
+            matches!(self, Self::Linear | Self::Ot | Self::ConditionalOt | Self::OtPool | Self::SemidiscreteOt);
         is_fixed || self.trains_map() || matches!(self, Self::Reflow | Self::Likelihood)
     }
 
@@ -307,6 +312,13 @@ impl Method {
         let CompareConfig { pairs, pairs_nfe, pool_batch, points, trajectories, trajectories_nfe, .. } = preset.compare;
         config.coupling = match self {
             Self::Ot | Self::MeanFlowOt | Self::FlowMapOt => CouplingConfig::Ot,
+            Self::ConditionalOt if preset.data.condition.is_none() => {
+                return Err("the preset's data have no condition (`data.condition`)".into());
+            }
+            Self::ConditionalOt if matches!(preset.coupling, CouplingConfig::ConditionalOt { .. }) => {
+                preset.coupling.clone()
+            }
+            Self::ConditionalOt => CouplingConfig::conditional_ot(),
             Self::OtPool | Self::MeanFlowPool => CouplingConfig::Pool { pairs, batch: pool_batch },
             Self::SemidiscreteOt | Self::MeanFlowSemidiscrete => {
                 CouplingConfig::Semidiscrete { points, tolerance: 0.05 }

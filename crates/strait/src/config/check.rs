@@ -2,8 +2,8 @@
 
 use super::error::{ConfigError, need, one_of, shown, widths};
 use super::{
-    Config, CouplingConfig, InterpolantConfig, MapConfig, OBJECTIVES, ObjectiveConfig, PhaseConfig, SourceConfig,
-    TeacherConfig, VelocityConfig,
+    Config, CouplingConfig, Guidance, InterpolantConfig, MapConfig, OBJECTIVES, ObjectiveConfig, PhaseConfig,
+    SourceConfig, TeacherConfig, VelocityConfig,
 };
 use strait_ode::Method;
 use strait_optim::LevelName;
@@ -108,7 +108,12 @@ impl Config {
         else {
             return Ok(());
         };
-        check_solver("coupling", solver, &[*nfe], &self.teacher().unwrap_or_else(|| self.clone()))?;
+        check_solver(
+            "coupling",
+            solver,
+            (&[*nfe], Guidance::default()),
+            &self.teacher().unwrap_or_else(|| self.clone()),
+        )?;
         let (linear, name) = (self.interpolant == InterpolantConfig::Linear, self.coupling.kind().name);
         need(linear, "interpolant", &self.interpolant, &format!("linear where the coupling is {name}"))?;
         let conditional = name == "trajectories" && self.data.condition.is_some();
@@ -161,7 +166,7 @@ impl Config {
         let enough = !self.data.has_classifier() || evaluate.samples >= 7;
         need(enough, "evaluate.samples", evaluate.samples, "at least 7 where samples are compared in features")?;
         let solver = evaluate.solver.as_deref().unwrap_or(self.default_solver());
-        check_solver("evaluate", solver, &evaluate.nfe, self)
+        check_solver("evaluate", solver, (&evaluate.nfe, evaluate.guidance), self)
     }
 }
 
@@ -174,7 +179,12 @@ impl VelocityConfig {
     }
 }
 
-fn check_solver(at: &str, solver: &str, counts: &[usize], run: &Config) -> Result<(), ConfigError> {
+fn check_solver(
+    at: &str,
+    solver: &str,
+    (counts, guidance): (&[usize], Guidance),
+    run: &Config,
+) -> Result<(), ConfigError> {
     let method: Result<Method, _> = solver.parse();
     let method = method.map_err(|error| ConfigError::Value {
         key: format!("{at}.solver = {}", shown(&solver)),
@@ -183,8 +193,11 @@ fn check_solver(at: &str, solver: &str, counts: &[usize], run: &Config) -> Resul
     let map = method != Method::Map || run.is_flow_map();
     let must = "another, where the velocity is not trained as a flow map (by an objective at two times)";
     need(map, &format!("{at}.solver"), solver, must)?;
+    if let Some(problem) = guidance.refusal(run, method) {
+        need(false, &format!("{at}.guidance"), guidance, &format!("1 ({problem})"))?;
+    }
     for &nfe in counts {
-        if let Err(error) = method.steps(nfe) {
+        if let Err(error) = guidance.steps(method, nfe) {
             need(false, &format!("{at}.nfe"), nfe, &format!("a count that the solver can take ({error})"))?;
         }
     }

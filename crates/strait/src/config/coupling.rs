@@ -146,6 +146,11 @@ pub const COUPLINGS: [CouplingKind; 7] = [
 ];
 
 impl CouplingConfig {
+    /// The optimal assignment that knows of the condition, with the share that is taken where none is given.
+    pub fn conditional_ot() -> Self {
+        Self::ConditionalOt { share: share() }
+    }
+
     /// The teacher that is trained first, where its config is written out.
     pub fn teacher(&self) -> Option<&TeacherConfig> {
         match self {

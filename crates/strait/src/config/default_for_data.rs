@@ -28,6 +28,7 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
         plus: vec![],
         steps: 1,
         batch,
+        parts: 1,
         times: Times::Uniform,
         spans: Spans { off_diagonal: if few { 0.25 } else { 0.75 }, from_start: 0.0 },
         noise: 0.0,

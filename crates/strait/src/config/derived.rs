@@ -1,8 +1,8 @@
 //! Configs that follow from a config: its linear baseline, its larger velocity, the teacher of a rectified flow.
 
 use super::{
-    Config, ConfigError, CouplingConfig, EvaluateConfig, InterpolantConfig, LevelConfig, ObjectiveConfig, PhaseConfig,
-    VelocityConfig,
+    Config, ConfigError, CouplingConfig, EvaluateConfig, Guidance, InterpolantConfig, LevelConfig, ObjectiveConfig,
+    PhaseConfig, VelocityConfig,
 };
 use strait_optim::{LevelName, Spans, Times};
 
@@ -93,7 +93,7 @@ impl Config {
             phase.iterations = own.iterations;
             for (level, own) in phase.level.iter_mut().zip(&own.level) {
                 (level.rate, level.warm_up, level.decay) = (own.rate, own.warm_up, own.decay);
-                (level.batch, level.clip) = (own.batch, own.clip);
+                (level.batch, level.parts, level.clip) = (own.batch, own.parts, own.clip);
                 (level.betas, level.weight_decay) = (own.betas, own.weight_decay);
             }
         }
@@ -102,7 +102,7 @@ impl Config {
         if same == *self && drawn {
             return Ok(());
         }
-        let must = "of phase.N.iterations, of the rate, warm_up, decay, batch, clip, betas or weight_decay of a level (not under \
+        let must = "of phase.N.iterations, of the rate, warm_up, decay, batch, parts, clip, betas or weight_decay of a level (not under \
                     reflow, whose teacher is trained by the same phases), of log or of evaluate; train another run for others";
         Err(ConfigError::Value { key: "--set with --resume".into(), must: must.into() })
     }
@@ -112,6 +112,7 @@ impl Config {
     pub fn teacher(&self) -> Option<Self> {
         let (CouplingConfig::Reflow { .. } | CouplingConfig::Trajectories { .. }) = &self.coupling else { return None };
         let mut before = self.clone();
+        before.evaluate.guidance = Guidance::default(); // pairs are those of the velocity itself
         if let CouplingConfig::Reflow { rounds, .. } = &mut before.coupling
             && *rounds > 1
         {

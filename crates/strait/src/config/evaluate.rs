@@ -1,5 +1,6 @@
 //! `[evaluate]`: how a trained run is measured.
 
+use super::guidance::Guidance;
 use serde::{Deserialize, Serialize};
 use strait_core::Split;
 
@@ -49,6 +50,9 @@ pub struct EvaluateConfig {
     pub solver: Option<String>,
     /// Its times.
     pub grid: GridConfig,
+    /// How far samples are guided to their condition. Straightness, likelihood and every choice among moving averages, solvers
+    /// and times are of the velocity itself.
+    pub guidance: Guidance,
     /// Samples (fewer where the split, or the training split that the floor is of, holds fewer).
     pub samples: i64,
     /// What they are compared with.
@@ -78,6 +82,7 @@ impl Default for EvaluateConfig {
             nfe: vec![1, 2, 4, 8, 100],
             solver: None,
             grid: GridConfig::Uniform,
+            guidance: Guidance::default(),
             samples: 2000,
             split: SplitConfig::Test,
             baseline: true,

@@ -11,6 +11,7 @@ mod default_for_data;
 mod derived;
 mod error;
 mod evaluate;
+mod guidance;
 mod image_network;
 mod interpolant;
 mod objective;
@@ -31,6 +32,7 @@ pub use evaluate::{
     DynamicsConfig, EvaluateConfig, ExactFieldConfig, GridConfig, GridSearchConfig, LikelihoodConfig, SplitConfig,
     StressConfig,
 };
+pub use guidance::Guidance;
 pub use image_network::{ImageNetworkConfig, TransformerConfig, UnetConfig};
 pub use interpolant::{
     AffineConfig, FAMILIES, Family, GlowConfig, InterpolantConfig, MapConfig, MixingConfig, TransformConfig,

@@ -37,6 +37,9 @@ pub struct LevelConfig {
     pub steps: u32,
     /// Pairs in a batch.
     pub batch: i64,
+    /// Equal parts that a batch is computed in, one after the other, for less memory; 1: at once.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub parts: u32,
     /// The law of t.
     #[serde(default)]
     pub times: Times,
@@ -72,6 +75,10 @@ pub struct LevelConfig {
 
 fn one() -> u32 {
     1
+}
+
+fn is_one(n: &u32) -> bool {
+    *n == 1
 }
 
 fn is_zero(x: &f64) -> bool {

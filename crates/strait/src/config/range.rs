@@ -38,7 +38,7 @@ const ITERATIONS: f64 = 1e15;
 const ANY: f64 = f64::MAX;
 
 /// All numbers of a config. Where several rows fit a key, the longest applies.
-pub const RANGES: [Range; 88] = [
+pub const RANGES: [Range; 90] = [
     of("version", VERSION as f64, VERSION as f64),
     of("seed", 0.0, i64::MAX as f64),
     list(of("data.image", 1.0, 65_536.0), 3),
@@ -80,6 +80,7 @@ pub const RANGES: [Range; 88] = [
     of("phase.iterations", 1.0, ITERATIONS),
     of("level.steps", 1.0, 10_000.0),
     of("level.batch", 1.0, 16_777_216.0),
+    of("level.parts", 1.0, 16_777_216.0),
     of("times.mean", -1e3, 1e3),
     above("times.sd", 0.0, 1e3),
     above("times.sharpness", 0.0, 700.0),
@@ -104,6 +105,7 @@ pub const RANGES: [Range; 88] = [
     of("spans.off_diagonal", 0.0, 1.0),
     of("spans.from_start", 0.0, 1.0),
     list(of("evaluate.nfe", 1.0, 100_000.0), 64),
+    of("evaluate.guidance", -ANY, ANY),
     of("evaluate.samples", 2.0, 1_000_000.0),
     of("dynamics.steps", 1.0, 100_000.0),
     of("dynamics.trajectories", 1.0, MANY),

@@ -38,7 +38,8 @@ pub fn gallery(
     let grid = TimeGrid::uniform(PARTS * each)?;
     let options = Options { trajectory: true, ..Options::default() };
     let x0 = first(&reference.x0);
-    let field = reference.bound(&*measured.models.velocity, x0.size()[0])?;
+    let guided = reference.settings.guidance.of(&*measured.models.velocity);
+    let field = reference.bound(&*guided, x0.size()[0])?;
     let solution = Method::Euler.solve(&*field, &x0, &grid, options)?;
     let states = solution.trajectory.unwrap_or_else(|| solution.x.unsqueeze(0));
     let mut trajectories = vec![];

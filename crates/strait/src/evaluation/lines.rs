@@ -35,7 +35,8 @@ fn trajectories(context: &RunContext, measured: &Measured, reference: &Reference
     let x0 = reference.x0.narrow(0, 0, TRAJECTORIES.min(reference.x0.size()[0]));
     let grid = TimeGrid::uniform(reference.settings.dynamics.steps)?;
     let options = Options { trajectory: true, ..Options::default() };
-    let field = reference.bound(&*measured.models.velocity, x0.size()[0])?;
+    let guided = reference.settings.guidance.of(&*measured.models.velocity);
+    let field = reference.bound(&*guided, x0.size()[0])?;
     let solution = Method::Euler.solve(&*field, &x0, &grid, options)?;
     let states = solution.trajectory.unwrap_or(solution.x);
     let shape = states.size();

@@ -28,7 +28,8 @@ pub struct Samples {
     pub classes: Vec<ClassEvaluation>,
 }
 
-/// Samples of a trained velocity at every count of the config; of a flow of one step, at one.
+/// Samples of a trained velocity, guided as the settings say, at every count of evaluations of the network; of a flow of one
+/// step, at one.
 ///
 /// # Errors
 /// Those of sampling and of the metrics.
@@ -44,12 +45,14 @@ pub fn samples(
     // Whoever names a solver or a grid is asked for those.
     let free = settings.solver.is_none() && settings.grid == GridConfig::Uniform;
     let chosen = models.solvers.as_ref().filter(|_| free);
+    let (guidance, guided) = (settings.guidance, settings.guidance.of(&*models.velocity));
     let at = |&nfe: &usize| {
-        let field = (&*models.velocity as _, &reference.conditions);
+        let field = (&*guided, &reference.conditions);
         if let Some(chosen) = chosen {
             let (method, grid) = grids::chosen(chosen, nfe)?;
             return sample(context, field, method, &grid, reference);
         }
+        let nfe = nfe / guidance.evaluations();
         let grid = || grids::grid(settings.grid, &settings.grid_search, (method, nfe), models, context, &run.folder);
         let grid = ranks.after_first(grid)?;
         sample(context, field, method, &grid, reference)

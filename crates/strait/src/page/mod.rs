@@ -137,6 +137,14 @@ fn verdict(methods: &[Method<'_>], reference: &Reference) -> Vec<String> {
         None => format!("Two sets of as many real points are {floor:.3} apart"),
     };
     lines.push(format!("{real}: no sampler can be expected below that. One seed; no spread."));
+    let guidance = reference.settings.guidance;
+    if !guidance.is_none() {
+        lines.push(format!(
+            "Samples are guided to their condition by a weight of {}: they are of no law that was trained. Straightness and \
+             likelihood are those of the velocity itself.",
+            guidance.0
+        ));
+    }
     if headline.0 != Metric::W2 {
         lines.push(
             "W2 itself is in the tables: in this many dimensions it is mostly its sampling floor, and blurred samples lie \
@@ -180,6 +188,7 @@ fn facts(summary: &Summary, reference: &Reference) -> Vec<(String, String)> {
     [
         ("Data", summary.dataset.clone()),
         ("Compared with", reference.name.clone()),
+        ("Guidance", reference.settings.guidance.0.to_string()),
         ("Seed", summary.seed.to_string()),
         ("Device", format!("{}, {} threads", summary.device, summary.threads)),
         ("Gradient steps", summary.method.gradient_steps.to_string()),
