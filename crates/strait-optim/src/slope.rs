@@ -1,7 +1,8 @@
 //! The gradient of a level's loss, part of a batch after part.
 
-use crate::multilevel::missing;
-use crate::{LevelPlan, OptimError, Trainer, term};
+use crate::share::Shared;
+use crate::system::{System, missing};
+use crate::{LevelPlan, OptimError, term};
 use strait_autodiff::{Graph, gradient};
 use strait_core::{Batch, Draws, Loss, Models};
 use tch::Tensor;
@@ -14,27 +15,31 @@ pub(crate) struct Slope {
     pub(crate) terms: Vec<(&'static str, Tensor)>,
 }
 
-impl Trainer<'_> {
-    /// The gradient on the rank's share of a batch, the mean over the parts of the plan. What a part needed to be differentiated
-    /// is dropped before the next is computed.
-    pub(crate) fn slope(&self, plan: &LevelPlan, batch: &Batch, modules: Draws) -> Result<Slope, OptimError> {
-        let level = self.system.level(plan.level).ok_or_else(|| missing(plan.level))?;
-        let _training = level.parameters.train(modules);
-        let mut sum: Option<Slope> = None;
-        for rows in self.share.parts(plan)? {
-            let part = rows.select(batch)?;
-            let velocity = self.system.velocity_given(&part.conditions)?;
-            let models = Models { interpolant: &*self.system.interpolant, velocity: &*velocity };
-            let loss = term::sum(&plan.terms, models, &part, self.position().iteration)?;
-            let Loss { total, terms } = if plan.parts == 1 { loss } else { over(loss, plan.parts) };
-            let gradients = gradient(&total, level.parameters.tensors(), Graph::Free)?;
-            sum = Some(match sum {
-                None => Slope { gradients, terms },
-                Some(before) => before.plus(gradients, terms)?,
-            });
-        }
-        sum.ok_or_else(|| OptimError::Plan { problem: "a batch is computed in no parts".into() })
+/// The gradient on a rank's share of a batch, the mean over the parts that it is computed in. What a part needed to be
+/// differentiated is dropped before the next is computed.
+pub(crate) fn slope(
+    system: &System,
+    plan: &LevelPlan,
+    (batch, parts): (&Batch, Vec<Shared>),
+    iteration: u64,
+    modules: Draws,
+) -> Result<Slope, OptimError> {
+    let level = system.level(plan.level).ok_or_else(|| missing(plan.level))?;
+    let _training = level.parameters.train(modules);
+    let mut sum: Option<Slope> = None;
+    for rows in parts {
+        let part = rows.select(batch)?;
+        let velocity = system.velocity_given(&part.conditions)?;
+        let models = Models { interpolant: &*system.interpolant, velocity: &*velocity };
+        let loss = term::sum(&plan.terms, models, &part, iteration)?;
+        let Loss { total, terms } = if plan.parts == 1 { loss } else { over(loss, plan.parts) };
+        let gradients = gradient(&total, level.parameters.tensors(), Graph::Free)?;
+        sum = Some(match sum {
+            None => Slope { gradients, terms },
+            Some(before) => before.plus(gradients, terms)?,
+        });
     }
+    sum.ok_or_else(|| OptimError::Plan { problem: "a batch is computed in no parts".into() })
 }
 
 impl Slope {

@@ -1,42 +1,13 @@
 //! The trainer: one iteration draws batches, sums the terms, takes gradients and steps the optimizer, phase by phase.
 
 use crate::share::Share;
-use crate::slope::Slope;
-use crate::{Level, LevelName, OptimError, Pairing, Phase, Position, check_plan};
+use crate::slope::{Slope, slope};
+use crate::system::System;
+use crate::{LevelName, OptimError, Pairing, Phase, Position, check_plan};
 use std::time::{Duration, Instant};
 use strait_autodiff::{AdamW, Clip, clip};
-use strait_core::{Alone, Conditions, Error, Interpolant, Models, Seed, Synchronize, VelocityField};
+use strait_core::{Alone, Models, Seed, Synchronize};
 use tch::{Kind, Tensor};
-
-/// The models with their levels. The models and the levels' parameters share their tensors.
-pub struct System {
-    /// The path.
-    pub interpolant: Box<dyn Interpolant + Send>,
-    /// The field.
-    pub velocity: Box<dyn VelocityField + Send>,
-    /// What learns.
-    pub levels: Vec<Level>,
-}
-
-impl System {
-    /// A level by name; None where the system has no such level (a path without parameters).
-    pub fn level(&self, name: LevelName) -> Option<&Level> {
-        self.levels.iter().find(|level| level.name == name)
-    }
-
-    /// The velocity of a batch under its conditions.
-    pub(crate) fn velocity_given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
-        if conditions.is_empty() { Ok(Box::new(&*self.velocity)) } else { self.velocity.given(conditions) }
-    }
-
-    fn level_mut(&mut self, name: LevelName) -> Result<&mut Level, OptimError> {
-        self.levels.iter_mut().find(|level| level.name == name).ok_or_else(|| missing(name))
-    }
-}
-
-pub(crate) fn missing(name: LevelName) -> OptimError {
-    OptimError::Plan { problem: format!("a phase names the {}, which has no parameters", name.name()) }
-}
 
 /// What one level did since the last log.
 #[derive(Debug, Clone, PartialEq)]
@@ -260,7 +231,8 @@ impl<'a> Trainer<'a> {
             rank => modules.stream(&rank.to_string()),
         };
         let modules = modules.at(self.position.batches);
-        let Slope { gradients, terms } = self.slope(plan, &batch, modules)?;
+        let parts = self.share.parts(plan)?;
+        let Slope { gradients, terms } = slope(&self.system, plan, (&batch, parts), self.position.iteration, modules)?;
         self.position.batches += 1;
 
         let rate = plan.rate.at(self.position.iteration, iterations);

@@ -108,7 +108,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     if method == Method::Map && !config.is_flow_map() {
         return Err(refused("map", "the run's velocity is not trained as a flow map; take another solver".into()));
     }
-    if let Some(problem) = guidance.refusal(&config, method) {
+    if let Some(problem) = config.refuses_guidance(guidance, method) {
         let argument = format!("--guidance {}", guidance.0);
         return Err(ProgramError::Argument { argument, problem: problem.into() });
     }

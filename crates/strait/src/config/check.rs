@@ -193,7 +193,7 @@ fn check_solver(
     let map = method != Method::Map || run.is_flow_map();
     let must = "another, where the velocity is not trained as a flow map (by an objective at two times)";
     need(map, &format!("{at}.solver"), solver, must)?;
-    if let Some(problem) = guidance.refusal(run, method) {
+    if let Some(problem) = run.refuses_guidance(guidance, method) {
         need(false, &format!("{at}.guidance"), guidance, &format!("1 ({problem})"))?;
     }
     for &nfe in counts {

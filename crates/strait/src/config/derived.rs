@@ -4,6 +4,7 @@ use super::{
     Config, ConfigError, CouplingConfig, EvaluateConfig, Guidance, InterpolantConfig, LevelConfig, ObjectiveConfig,
     PhaseConfig, VelocityConfig,
 };
+use strait_ode::Method;
 use strait_optim::{LevelName, Spans, Times};
 
 impl Config {
@@ -105,6 +106,24 @@ impl Config {
         let must = "of phase.N.iterations, of the rate, warm_up, decay, batch, parts, clip, betas or weight_decay of a level (not under \
                     reflow, whose teacher is trained by the same phases), of log or of evaluate; train another run for others";
         Err(ConfigError::Value { key: "--set with --resume".into(), must: must.into() })
+    }
+
+    /// Why samples of a run are not guided by a weight where a method makes them, and what to do; None where they are.
+    pub fn refuses_guidance(&self, guidance: Guidance, method: Method) -> Option<&'static str> {
+        match () {
+            () if guidance.is_none() => None,
+            () if self.data.condition.is_none() => {
+                Some("the run is conditioned on nothing; train one with `data.condition`, or leave it out")
+            }
+            () if method == Method::Map => {
+                Some("a guided velocity is the diagonal of no flow map; take --solver euler")
+            }
+            () if !self.has_unconditional() => Some(
+                "the run dropped no conditions in its training, so that it has no velocity of none; train it with a \
+                 `condition_drop` of its last level",
+            ),
+            () => None,
+        }
     }
 
     /// The teacher of a rectified flow: the same config with one round fewer; before the first round, the config of the

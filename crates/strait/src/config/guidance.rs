@@ -1,6 +1,5 @@
 //! How far samples are guided to their condition, wherever samples are made.
 
-use super::Config;
 use serde::{Deserialize, Serialize};
 use strait_core::VelocityField;
 use strait_ode::{Guided, Method};
@@ -37,24 +36,6 @@ impl Guidance {
             return Err(format!("at a guidance of {} a step takes {each} evaluations; take an even count", self.0));
         }
         method.steps(nfe / each).map_err(|error| error.to_string())
-    }
-
-    /// Why samples of a run are not guided by this weight where a method makes them, and what to do; None where they are.
-    pub fn refusal(self, run: &Config, method: Method) -> Option<&'static str> {
-        match () {
-            () if self.is_none() => None,
-            () if run.data.condition.is_none() => {
-                Some("the run is conditioned on nothing; train one with `data.condition`, or leave it out")
-            }
-            () if method == Method::Map => {
-                Some("a guided velocity is the diagonal of no flow map; take --solver euler")
-            }
-            () if !run.has_unconditional() => Some(
-                "the run dropped no conditions in its training, so that it has no velocity of none; train it with a \
-                 `condition_drop` of its last level",
-            ),
-            () => None,
-        }
     }
 
     /// The velocity that samples follow.
