@@ -185,10 +185,11 @@ pub trait TrajectoryDataset {
     /// How many trajectories there are.
     fn count(&self) -> i64;
 
-    /// `n` segments for training step `step` of a stream, a function of the three alone: trajectories drawn uniformly,
-    /// and of each two of its points in order of time.
+    /// `n` segments for training step `step` of a stream, a function of these alone: trajectories drawn uniformly, and of
+    /// each two of its points in order of time. The earlier point of the first `from_start` segments is the first of its
+    /// trajectory.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.
-    fn segments(&self, n: i64, step: u64, stream: Stream) -> Result<Segments, Error>;
+    fn segments(&self, n: i64, from_start: i64, step: u64, stream: Stream) -> Result<Segments, Error>;
 }

@@ -110,7 +110,9 @@ impl Pairing<'_> {
                 of_rows(&rows, &pairs, conditions)?
             }
             Self::Trajectories(stored) => {
-                let Segments { from, s, to, t } = stored.segments(plan.batch, number, seed.stream("segments"))?;
+                let from_start = plan.spans.from_start_of(plan.batch);
+                let Segments { from, s, to, t } =
+                    stored.segments(plan.batch, from_start, number, seed.stream("segments"))?;
                 let [x0, x1, s, t] = [rows.select(&from)?, rows.select(&to)?, rows.select(&s)?, rows.select(&t)?];
                 return Ok(Batch { x0, x1, t: s, later: Some(t), conditions: Conditions::default() });
             }

@@ -69,7 +69,7 @@ impl Times {
 pub struct Spans {
     /// The share of a batch off the diagonal: at least 0 (none), and below 1.
     pub off_diagonal: f64,
-    /// The share of those that start at 0, in $[0, 1]$.
+    /// The share of those that start at 0, in $[0, 1]$; of segments of trajectories, where all are off it, the share of all.
     pub from_start: f64,
 }
 
@@ -80,6 +80,11 @@ impl Spans {
             return 0;
         }
         (((pairs as f64) * self.off_diagonal).round() as i64).clamp(1, (pairs - 1).max(1))
+    }
+
+    /// How many of `n` spans start at 0.
+    pub(crate) fn from_start_of(self, n: i64) -> i64 {
+        ((n as f64) * self.from_start).round() as i64
     }
 
     /// The earlier and the later time of `n` spans off the diagonal, (n,) each; those that start at 0 come first. Each
@@ -108,7 +113,7 @@ impl Spans {
         kind: Kind,
         device: Device,
     ) -> Result<(Tensor, Tensor), Error> {
-        let from_start = ((n as f64) * self.from_start).round() as i64;
+        let from_start = self.from_start_of(n);
         let rest = n - from_start;
         let start = times.draw(from_start, draws, kind, device)?;
         let a = times.draw(rest, draws, kind, device)?;

@@ -147,7 +147,7 @@ impl TrajectoryDataset for Rows {
     fn count(&self) -> i64 {
         BATCH
     }
-    fn segments(&self, n: i64, _: u64, _: Stream) -> Result<Segments, Error> {
+    fn segments(&self, n: i64, _: i64, _: u64, _: Stream) -> Result<Segments, Error> {
         let i = Tensor::arange(n, (Kind::Double, Device::Cpu));
         let s = (&i + 3.0).reciprocal();
         let at = |y: &Tensor| Tensor::stack(&[&i, y], 1) / BATCH as f64;

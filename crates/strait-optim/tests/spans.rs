@@ -108,7 +108,7 @@ impl TrajectoryDataset for Tens {
     fn count(&self) -> i64 {
         9
     }
-    fn segments(&self, n: i64, step: u64, stream: Stream) -> Result<Segments, Error> {
+    fn segments(&self, n: i64, _: i64, step: u64, stream: Stream) -> Result<Segments, Error> {
         let rows = stream.at(step).integers(9, &[n], Device::Cpu)?;
         let from = rows.to_kind(Kind::Float).unsqueeze(1).repeat([1, 2]);
         let at = |t: f64| Tensor::full([n], t, (Kind::Float, Device::Cpu));

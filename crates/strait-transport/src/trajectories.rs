@@ -23,7 +23,7 @@ use tch::{Device, Kind, Tensor};
 ///     let x0 = Seed(0).stream("source").at(shard).normal(&[n, 2], Kind::Float, Device::Cpu)?;
 ///     Ok::<_, PairsError>(Tensor::stack(&[&x0, &(&x0 + 1.5), &(&x0 + 3.0)], 1))
 /// })?;
-/// let batch = store.open(Kind::Float, Device::Cpu)?.segments(8, 0, Seed(0).stream("segments"))?;
+/// let batch = store.open(Kind::Float, Device::Cpu)?.segments(8, 0, 0, Seed(0).stream("segments"))?;
 /// let moved = (&batch.t - &batch.s).view([8, 1]) * 3.0;
 /// assert!((batch.to - batch.from).allclose(&moved.expand([8, 2], false), 0.0, 1e-5, false));
 /// let other = TrajectoryStore::new(&folder, 100, 64, &[0.0, 0.5, 1.0], "x' = 4");
@@ -134,7 +134,7 @@ impl TrajectoryStore {
 /// use tch::Tensor;
 /// let points = Tensor::from_slice(&[0.0f64, 1.0, 4.0, 10.0, 11.0, 14.0]).view([2, 3, 1]); // two, each at three times
 /// let stored = StoredTrajectories::new(&points, &[0.0, 0.5, 1.0])?;
-/// let batch = stored.segments(64, 7, Seed(0).stream("segments"))?;
+/// let batch = stored.segments(64, 0, 7, Seed(0).stream("segments"))?;
 /// let moved = (&batch.to - &batch.from).view([-1]);
 /// assert!(moved.allclose(&((&batch.t * 2.0).square() - (&batch.s * 2.0).square()), 0.0, 1e-12, false));
 /// # Ok::<(), strait_core::Error>(())
@@ -193,10 +193,11 @@ impl TrajectoryDataset for StoredTrajectories {
         self.points.size()[0] / self.times.size()[0]
     }
 
-    fn segments(&self, n: i64, step: u64, stream: Stream) -> Result<Segments, Error> {
+    fn segments(&self, n: i64, from_start: i64, step: u64, stream: Stream) -> Result<Segments, Error> {
         let (count, device, mut draws) = (self.times.size()[0], self.points.device(), stream.at(step));
         let mut below = |high: i64| draws.integers(high, &[n], device);
         let (rows, a, b) = (below(self.count())? * count, below(count)?, below(count - 1)?);
+        let _ = a.f_narrow(0, 0, from_start)?.f_fill_(0)?;
         // b is any but a: what is at or past a moves up by one.
         let b = &b + b.f_ge_tensor(&a)?.f_to_kind(b.kind())?;
         let (first, last) = (a.f_minimum(&b)?, a.f_maximum(&b)?);

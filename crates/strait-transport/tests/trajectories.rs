@@ -17,7 +17,7 @@ fn stored() -> StoredTrajectories {
 fn every_pair_of_points_of_every_trajectory_is_drawn_equally_often() {
     let stored = stored();
     assert_eq!((stored.count(), stored.event_shape()), (3, &[2i64][..]));
-    let batch = stored.segments(18_000, 5, Seed(0).stream("segments")).unwrap();
+    let batch = stored.segments(18_000, 0, 5, Seed(0).stream("segments")).unwrap();
     let numbers = |x: &Tensor| Vec::<f64>::try_from(x.reshape([-1]).to_kind(Kind::Double)).unwrap();
     let (from, to) = (numbers(&batch.from.select(1, 0)), numbers(&batch.to.select(1, 1)));
     let (s, t) = (numbers(&batch.s), numbers(&batch.t));
@@ -35,8 +35,22 @@ fn every_pair_of_points_of_every_trajectory_is_drawn_equally_often() {
 }
 
 #[test]
+fn a_share_of_segments_starts_where_trajectories_do() {
+    let batch = stored().segments(9000, 6000, 2, Seed(0).stream("segments")).unwrap();
+    let (s, t) = (batch.s.narrow(0, 0, 6000), batch.t.narrow(0, 0, 6000));
+    assert_eq!(s.max().double_value(&[]), 0.0);
+    assert!(batch.from.narrow(0, 0, 6000).remainder(100.0).eq(0.0).all().int64_value(&[]) == 1);
+    for time in [0.25, 0.5, 1.0] {
+        // Binomial: 2,000 with a deviation of 37.
+        let count = t.eq(time).sum(Kind::Int64).int64_value(&[]);
+        assert!((1850..2150).contains(&count), "{count} end at {time}");
+    }
+    assert!(batch.s.narrow(0, 6000, 3000).max().double_value(&[]) == 0.5);
+}
+
+#[test]
 fn segments_are_functions_of_their_step() {
-    let draw = |step| stored().segments(50, step, Seed(0).stream("segments")).unwrap();
+    let draw = |step| stored().segments(50, 0, step, Seed(0).stream("segments")).unwrap();
     let (first, again, other) = (draw(3), draw(3), draw(4));
     assert_eq!((&first.from, &first.s, &first.to, &first.t), (&again.from, &again.s, &again.to, &again.t));
     assert_ne!(first.from, other.from);
