@@ -3,7 +3,7 @@
 use super::choose_average::{Judge, choose_average};
 use super::samples::sample;
 use crate::ProgramError;
-use crate::config::GridConfig;
+use crate::config::{EvaluateConfig, GridConfig};
 use crate::run::summary::{CountSummary, SolverSummary, StepsSummary};
 use crate::training::context::RunContext;
 use crate::training::models::{Loaded, Models};
@@ -18,6 +18,12 @@ const FILE: &str = "solvers.json";
 /// A learned map's error is largest where it spans much, and a solver's of the diagonal where steps are few.
 const TRIED: [(Method, f64); 5] =
     [(Method::Map, 1.0), (Method::Map, 2.0), (Method::Map, 3.0), (Method::Euler, 1.0), (Method::Midpoint, 1.0)];
+
+/// Numbers that a candidate moves at most, over all evaluations of all its samples: a thousand images of 28 x 28 at 21
+/// evaluations, a hundred thousand points of the plane at 84.
+const MOST: i64 = 1 << 24;
+/// Samples that a candidate makes at least.
+const FEWEST: i64 = 128;
 
 /// Gives loaded models the moving average to sample with (`choose_average`) and, where they are a flow map and its config
 /// names no solver, the steps to follow it by at each count of evaluations of the config that was trained: those whose samples
@@ -34,9 +40,16 @@ pub fn choose(run: &TrainingRun<'_>, context: &RunContext, loaded: Loaded) -> Re
     let step = models.state.position.step;
     let known = run.folder.read_cached::<SolverSummary>(FILE).filter(|known| known.step == step);
     if known.is_none() {
+        let size = context.data.points.event_shape().iter().product();
         let judge = Judge::new(context, settings)?;
-        let counts = settings.nfe.iter().map(|&nfe| tried(nfe, &judge, context, &models));
-        let counts = counts.collect::<Result<Vec<_>, ProgramError>>()?;
+        let count = |nfe| {
+            let samples = judged(nfe, size, settings.samples);
+            if samples == settings.samples {
+                return tried(nfe, &judge, context, &models);
+            }
+            tried(nfe, &Judge::new(context, &EvaluateConfig { samples, ..settings.clone() })?, context, &models)
+        };
+        let counts = settings.nfe.iter().map(|&nfe| count(nfe)).collect::<Result<Vec<_>, ProgramError>>()?;
         let chosen = SolverSummary {
             step,
             judged_by: judge.reference.leading().name().into(),
@@ -55,6 +68,13 @@ pub fn choose(run: &TrainingRun<'_>, context: &RunContext, loaded: Loaded) -> Re
     Ok(models)
 }
 
+/// How many of the samples that a run is measured by are made with each candidate, at a count of evaluations of samples of `size`
+/// numbers: many evaluations of large samples take minutes, and their candidates differ least.
+fn judged(nfe: usize, size: i64, samples: i64) -> i64 {
+    let each = (nfe as i64).saturating_mul(size).max(1);
+    (MOST / each).clamp(FEWEST.min(samples), samples)
+}
+
 /// All that can be followed by at a count, the nearest to the reference first; of equal ones the first of [`TRIED`].
 fn tried(nfe: usize, judge: &Judge, context: &RunContext, models: &Models) -> Result<CountSummary, ProgramError> {
     let (reference, mut tried) = (&judge.reference, vec![]);
@@ -71,4 +91,16 @@ fn tried(nfe: usize, judge: &Judge, context: &RunContext, models: &Models) -> Re
     }
     tried.sort_by(|a, b| a.value.total_cmp(&b.value));
     Ok(CountSummary { nfe, tried })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judged;
+
+    #[test]
+    fn large_samples_at_many_evaluations_are_judged_by_fewer() {
+        assert_eq!([1, 8, 100].map(|nfe| judged(nfe, 784, 1000)), [1000, 1000, 213]);
+        assert_eq!(judged(100, 2, 10_000), 10_000);
+        assert_eq!((judged(100, 12_288, 2000), judged(100, 12_288, 64)), (128, 64));
+    }
 }
