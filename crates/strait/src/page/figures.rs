@@ -8,7 +8,7 @@ use crate::evaluation::reference::Reference;
 use crate::evaluation::samples::Samples;
 use crate::evaluation::scores::{Metric, Scores};
 use strait_report::{
-    Axis, Chart, Colour, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
+    Axis, Chart, Colour, Content, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
     ScatterCell, ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
 };
 use tch::{Kind, Tensor};
@@ -27,11 +27,18 @@ pub(crate) fn points(x: &Tensor, most: i64) -> Vec<[f64; 2]> {
     flat(0).into_iter().zip(flat(last)).map(|(a, b)| [a, b]).collect()
 }
 
-pub(super) fn samples(methods: &[Method<'_>], reference: &Reference) -> Result<Figure, ReportError> {
-    match images(methods, reference) {
-        Some(grid) => grid.draw(),
-        None => scatter(methods, reference).draw(),
-    }
+/// All counts of evaluations side by side, and larger one at a time.
+pub(super) fn samples(methods: &[Method<'_>], reference: &Reference) -> Result<Vec<Content>, ReportError> {
+    let (title, caption) = ("One count at a time", "The same samples; the arrow keys move the slider.");
+    let (all, each) = match images(methods, reference) {
+        Some(grid) => (grid.draw()?, grid.slider(title, caption)?),
+        None => {
+            let grid = scatter(methods, reference);
+            (grid.draw()?, grid.slider(title, caption)?)
+        }
+    };
+    let each = (each.figures.len() > 1).then(|| each.into());
+    Ok([all.into()].into_iter().chain(each).collect())
 }
 
 pub(super) fn columns(methods: &[Method<'_>]) -> Vec<String> {

@@ -46,7 +46,7 @@ pub fn write(
     quality.extend(tables::solvers(methods).map(Into::into));
     quality.push(tables::diagnostics(methods, units).into());
     quality.extend(tables::likelihood(methods, reference).map(Into::into));
-    let mut samples = vec![figures::samples(methods, reference)?.into()];
+    let mut samples = figures::samples(methods, reference)?;
     for grid in [figures::neighbours(methods, reference), figures::image_trajectories(methods, reference)] {
         samples.extend(grid.map(|grid| grid.draw()).transpose()?.map(Into::into));
     }
@@ -107,6 +107,7 @@ pub fn write(
             ],
         ),
         settings: config::write(config)?,
+        refresh: None,
     };
     Ok(page.write(&folder.path().join("report"))?)
 }
