@@ -1,6 +1,7 @@
 //! Fills the report of a run.
 
 mod figures;
+pub mod live;
 mod method;
 mod tables;
 
@@ -83,7 +84,7 @@ pub fn write(
     }
     for method in methods {
         if !method.log.is_empty() {
-            losses.push(figures::loss(method).draw()?.into());
+            losses.push(figures::loss(&method.name, method.is_linear, &method.log).draw()?.into());
         }
     }
     if !losses.is_empty() {
