@@ -301,7 +301,7 @@ fn write_content(html: &mut String, content: &Content) -> Result<(), ReportError
             }
         }
         Content::Table(table) => html.push_str(&table.html()?),
-        Content::Figure(figure) => write_figure(html, figure, "h3"),
+        Content::Figure(figure) => figure.write(html, "h3"),
         Content::Slider(slider) => slider.write(html),
         Content::Picture(Picture { title, alt, png }) => {
             let (title, alt, bytes) = (escape(title), escape(alt), STANDARD.encode(png));
@@ -313,27 +313,6 @@ fn write_content(html: &mut String, content: &Content) -> Result<(), ReportError
         }
     }
     Ok(())
-}
-
-/// A figure under a heading of this level.
-pub(super) fn write_figure(html: &mut String, figure: &Figure, heading: &str) {
-    let Figure { id, width, .. } = figure;
-    let svg = figure.element();
-    // On a narrow screen the figure scrolls rather than shrink its text below reading size.
-    let least = (width * 0.8).round();
-    let _ = write!(
-        html,
-        "<figure id=\"{id}\">\n<{heading}>{}</{heading}>\n<div class=\"scroll\" tabindex=\"0\">\
-         <div style=\"max-width:{width}px;min-width:{least}px\">{svg}</div></div>\n<figcaption>",
-        escape(&figure.title),
-    );
-    if !figure.caption.is_empty() {
-        let _ = write!(html, "{} ", escape(&figure.caption));
-    }
-    let _ = writeln!(
-        html,
-        "<span class=\"files\"><a href=\"{id}.svg\">SVG</a> <a href=\"{id}.png\">PNG</a></span></figcaption>\n</figure>"
-    );
 }
 
 /// Puts `bytes` in the place of the file at `path`, whole or not at all.

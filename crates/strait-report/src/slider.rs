@@ -6,7 +6,6 @@ use super::{
     error::ReportError,
     figure::Figure,
     image_grid::{ImageGrid, ImageRow},
-    page::write_figure,
     scatter::{ScatterGrid, ScatterRow},
     svg::escape,
 };
@@ -118,7 +117,7 @@ impl Slider {
             );
         }
         for figure in &self.figures {
-            write_figure(html, figure, "h4");
+            figure.write(html, "h4");
         }
         html.push_str("</div>\n");
     }
