@@ -51,10 +51,8 @@ fn the_page_of_a_stopped_run_says_so_and_rests() {
     let long = ["train", "tiny.toml", "--name", "long", "--set", "phase.1.iterations=1000000", "--watch"];
     let child = start(&place, &long);
     let run = place.path("runs/long");
-    until("page that goes on", || page(&run).contains("phase together"));
-    let text = page(&run);
-    assert!(text.contains("learned: iteration ") && text.contains(" of 1000080, phase together,"), "{text:.300}");
-    assert!(text.contains(" s left.") && text.contains(REFRESH));
+    let words = ["learned: iteration ", " of 1000080, phase together,", " s left.", REFRESH];
+    until("page that goes on", || words.iter().all(|words| page(&run).contains(words)));
     send(&child, "INT");
     assert_eq!(ended(child).status.code(), Some(130));
     let text = page(&run);
