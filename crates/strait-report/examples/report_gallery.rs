@@ -4,8 +4,8 @@ use std::{error::Error, f64::consts::TAU, path::PathBuf};
 
 use strait_report::{
     Axis, Better, Cell, Chart, Colour, Column, Event, ImageCell, ImageFormat, ImageGrid, ImageRow, KeyNumber, Page,
-    Panel, Reference, Row, ScatterCell, ScatterGrid, ScatterRow, Section, Series, Shade, Table, Trajectories,
-    TrajectoryPanel, Truth,
+    Panel, Picture, Reference, ReportError, Row, ScatterCell, ScatterGrid, ScatterRow, Section, Series, Shade, Table,
+    Trajectories, TrajectoryPanel, Truth,
 };
 
 const LINEAR: Colour = Colour::of(0);
@@ -14,8 +14,16 @@ const COUNTS: [u32; 5] = [1, 2, 4, 8, 100];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).map_or_else(|| PathBuf::from("report"), PathBuf::from);
+    println!("{}", page()?.write(&folder)?.display());
+    Ok(())
+}
+
+/// A page with everything that there is.
+pub(crate) fn page() -> Result<Page, ReportError> {
     let mut draws = Draws(0x5eed);
-    let page = Page {
+    let (planar, images) = (samples(&mut draws), digits(&mut draws));
+    let drawn = images.draw()?;
+    Ok(Page {
         kicker: "Strait · training run".into(),
         title: "8gaussians-quick".into(),
         lead: vec![
@@ -30,7 +38,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         sections: vec![
             Section {
                 heading: "Samples".into(),
-                content: vec![samples(&mut draws).draw()?.into(), digits(&mut draws).draw()?.into()],
+                content: vec![
+                    planar.draw()?.into(),
+                    planar.slider("Samples, one count at a time", "Pick a count with the arrow keys or by hand.")?.into(),
+                    Picture {
+                        title: "Digits, as another program drew them".into(),
+                        alt: "The digits of the next figure.".into(),
+                        png: drawn.png.clone(),
+                    }
+                    .into(),
+                    drawn.into(),
+                    images.slider("Digits, one count at a time", "")?.into(),
+                ],
             },
             Section {
                 heading: "Quality".into(),
@@ -57,9 +76,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .into(),
         command: "cargo xtask train 8gaussians-quick --set seed=17".into(),
         settings: "[data]\nname = \"8gaussians\"\n\n[interpolant]\nfamily = \"affine\"\nhidden = [64, 64]\n\n[[phase]]\nsteps = 4000\nobjective = \"energy\"\n".into(),
-    };
-    println!("{}", page.write(&folder)?.display());
-    Ok(())
+        refresh: None,
+    })
 }
 
 fn key_numbers() -> Vec<KeyNumber> {

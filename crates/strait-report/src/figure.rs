@@ -1,4 +1,11 @@
-use super::{error::ReportError, raster, scene::Scene, svg};
+use std::fmt::Write as _;
+
+use super::{
+    error::ReportError,
+    raster,
+    scene::Scene,
+    svg::{self, escape},
+};
 
 /// A drawn figure: what stands in the page and what is written beside it.
 #[derive(Clone, Debug)]
@@ -60,6 +67,27 @@ impl Figure {
     /// The drawing as an element of an HTML page, which needs neither a margin nor a namespace.
     pub(super) fn element(&self) -> String {
         svg::element(&self.marks, (self.width, self.height), &self.alt)
+    }
+
+    /// Writes it into a page, under a heading of this level.
+    pub(super) fn write(&self, html: &mut String, heading: &str) {
+        let Self { id, width, .. } = self;
+        let svg = self.element();
+        // On a narrow screen the figure scrolls rather than shrink its text below reading size.
+        let least = (width * 0.8).round();
+        let _ = write!(
+            html,
+            "<figure id=\"{id}\">\n<{heading}>{}</{heading}>\n<div class=\"scroll\" tabindex=\"0\">\
+             <div style=\"max-width:{width}px;min-width:{least}px\">{svg}</div></div>\n<figcaption>",
+            escape(&self.title),
+        );
+        if !self.caption.is_empty() {
+            let _ = write!(html, "{} ", escape(&self.caption));
+        }
+        let _ = writeln!(
+            html,
+            "<span class=\"files\"><a href=\"{id}.svg\">SVG</a> <a href=\"{id}.png\">PNG</a></span></figcaption>\n</figure>"
+        );
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     error::ReportError,
     figure::{Figure, check_id},
     font,
+    slider::Slider,
     svg::escape,
     table::Table,
 };
@@ -69,6 +70,8 @@ pub struct Page {
     pub command: String,
     /// The settings in full, as TOML; may be empty.
     pub settings: String,
+    /// Seconds after which a browser loads the page anew, while what it tells of goes on.
+    pub refresh: Option<u32>,
 }
 
 /// A number worth showing large.
@@ -91,6 +94,17 @@ pub struct Section {
     pub content: Vec<Content>,
 }
 
+/// A picture that the page carries inside itself.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// The heading.
+    pub title: String,
+    /// What it shows, for readers who cannot see it.
+    pub alt: String,
+    /// The file's bytes.
+    pub png: Vec<u8>,
+}
+
 /// A piece of a section.
 #[derive(Clone, Debug)]
 pub enum Content {
@@ -98,6 +112,10 @@ pub enum Content {
     Text(String),
     /// A figure; its files are written beside the page.
     Figure(Figure),
+    /// Figures one at a time; the files of each are written beside the page.
+    Slider(Slider),
+    /// Pixels that were drawn elsewhere.
+    Picture(Picture),
     /// A table.
     Table(Table),
 }
@@ -105,6 +123,18 @@ pub enum Content {
 impl From<Figure> for Content {
     fn from(figure: Figure) -> Self {
         Self::Figure(figure)
+    }
+}
+
+impl From<Slider> for Content {
+    fn from(slider: Slider) -> Self {
+        Self::Slider(slider)
+    }
+}
+
+impl From<Picture> for Content {
+    fn from(picture: Picture) -> Self {
+        Self::Picture(picture)
     }
 }
 
@@ -128,9 +158,8 @@ impl From<String> for Content {
 
 const STYLE: &str = include_str!("page.css");
 
-/// A closed `details` would print as a single line.
-const SCRIPT: &str =
-    "addEventListener('beforeprint',()=>document.querySelectorAll('details').forEach(d=>{d.open=true}));";
+/// A closed `details` would print as a single line; a slider shows one of its figures.
+const SCRIPT: &str = include_str!("page.js");
 
 impl Page {
     /// Writes `index.html` and the figures' files into `folder`, which is made if it is missing.
@@ -161,9 +190,10 @@ impl Page {
     }
 
     fn figures(&self) -> impl Iterator<Item = &Figure> {
-        self.sections.iter().flat_map(|section| &section.content).filter_map(|content| match content {
-            Content::Figure(figure) => Some(figure),
-            _ => None,
+        self.sections.iter().flat_map(|section| &section.content).flat_map(|content| match content {
+            Content::Figure(figure) => std::slice::from_ref(figure),
+            Content::Slider(slider) => &slider.figures,
+            _ => &[],
         })
     }
 
@@ -179,8 +209,10 @@ impl Page {
                 STANDARD.encode(bytes)
             )
         };
+        let refresh = |seconds: u32| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\"/>\n");
+        let refresh = self.refresh.map(refresh).unwrap_or_default();
         let mut html = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n{refresh}\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
              <title>{title}</title>\n<style>\n{}{}{STYLE}</style>\n\
              <script>{SCRIPT}</script>\n</head>\n<body>\n",
@@ -215,7 +247,7 @@ impl Page {
             return;
         }
         let heading = if self.warnings.len() == 1 { "Warning" } else { "Warnings" };
-        let _ = write!(html, "<aside class=\"warnings\" role=\"alert\"><h2>{heading}</h2><ul>");
+        let _ = write!(html, "<aside class=\"warnings\" role=\"alert\"><p><b>{heading}</b></p><ul>");
         for warning in &self.warnings {
             let _ = write!(html, "<li>{}</li>", escape(warning));
         }
@@ -269,29 +301,18 @@ fn write_content(html: &mut String, content: &Content) -> Result<(), ReportError
             }
         }
         Content::Table(table) => html.push_str(&table.html()?),
-        Content::Figure(figure) => write_figure(html, figure),
+        Content::Figure(figure) => figure.write(html, "h3"),
+        Content::Slider(slider) => slider.write(html),
+        Content::Picture(Picture { title, alt, png }) => {
+            let (title, alt, bytes) = (escape(title), escape(alt), STANDARD.encode(png));
+            let _ = writeln!(
+                html,
+                "<figure class=\"picture\">\n<h3>{title}</h3>\n<img src=\"data:image/png;base64,{bytes}\" alt=\"{alt}\"/>\n\
+                 </figure>"
+            );
+        }
     }
     Ok(())
-}
-
-fn write_figure(html: &mut String, figure: &Figure) {
-    let Figure { id, width, .. } = figure;
-    let svg = figure.element();
-    // On a narrow screen the figure scrolls rather than shrink its text below reading size.
-    let least = (width * 0.8).round();
-    let _ = write!(
-        html,
-        "<figure id=\"{id}\">\n<h3>{}</h3>\n<div class=\"scroll\" tabindex=\"0\">\
-         <div style=\"max-width:{width}px;min-width:{least}px\">{svg}</div></div>\n<figcaption>",
-        escape(&figure.title),
-    );
-    if !figure.caption.is_empty() {
-        let _ = write!(html, "{} ", escape(&figure.caption));
-    }
-    let _ = writeln!(
-        html,
-        "<span class=\"files\"><a href=\"{id}.svg\">SVG</a> <a href=\"{id}.png\">PNG</a></span></figcaption>\n</figure>"
-    );
 }
 
 /// Puts `bytes` in the place of the file at `path`, whole or not at all.

@@ -95,6 +95,7 @@ fn page() -> Result<Page, ReportError> {
         // A control character has no place in XML, escaped or not.
         command: text() + "\u{1}",
         settings: text(),
+        refresh: Some(5),
     })
 }
 
@@ -334,5 +335,32 @@ fn what_cannot_be_drawn_is_a_typed_error() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     assert!(matches!(page.write(folder.path()), Err(ReportError::DuplicateId { .. })));
     assert_eq!(fs::read_dir(folder.path())?.count(), 0, "nothing is written before the check");
+    Ok(())
+}
+
+#[test]
+fn a_slider_has_a_figure_for_each_setting() -> Result<(), Box<dyn Error>> {
+    let counts = ["1 evaluation", "4 evaluations"];
+    let cell = |k: usize| ScatterCell { points: vec![[k as f64, 0.5]], note: format!("W2 {k}") };
+    let rows = vec![ScatterRow { label: "m".into(), colour: Colour::of(0), cells: vec![cell(0), cell(1)] }];
+    let grid = ScatterGrid { columns: counts.map(Into::into).into(), rows, ..scatter(vec![]) };
+    let cell = |k: usize| ImageCell { values: vec![0.2 * k as f32; 6], note: format!("W2 {k}") };
+    let rows = vec![ImageRow { label: "m".into(), colour: Colour::of(0), cells: vec![cell(0), cell(1), cell(2)] }];
+    let columns = counts.into_iter().chain(["real"]).map(Into::into).collect();
+    let pictures = ImageGrid { columns, last_is_truth: true, rows, ..images(vec![]) };
+    for slider in [grid.slider("s", "")?, pictures.slider("s", "")?] {
+        assert_eq!(slider.figures.len(), 2);
+        for (k, figure) in slider.figures.iter().enumerate() {
+            assert_eq!(figure.title, counts[k]);
+            assert!(figure.id.ends_with(["-1-evaluation", "-4-evaluations"][k]), "{}", figure.id);
+            assert!(figure.alt.contains(&format!("m at {}: W2 {k}.", counts[k])), "{}", figure.alt);
+            assert!(!figure.alt.contains(&format!("W2 {}", 1 - k)), "{}", figure.alt);
+        }
+        let folder = tempfile::tempdir()?;
+        let files = slider.figures.iter().map(|figure| format!("{}.png", figure.id)).collect::<Vec<_>>();
+        let section = Section { heading: "s".into(), content: vec![slider.into()] };
+        Page { sections: vec![section], ..Page::default() }.write(folder.path())?;
+        assert!(files.iter().all(|file| folder.path().join(file).is_file()), "{files:?}");
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 13] = [
+pub(super) static FAULTS: [Fault; 16] = [
     Fault {
         name: "a map on trajectories that forgets its teacher",
         file: "crates/strait/src/training/training_run.rs",
@@ -97,5 +97,26 @@ pub(super) static FAULTS: [Fault; 13] = [
         find: "_ if self.regresses() => 2,",
         put: "_ if self.regresses() => 1,",
         tests: of("flow_maps", "trajectories"),
+    },
+    Fault {
+        name: "a page that loads itself anew for ever",
+        file: "crates/strait/src/page/live.rs",
+        find: "page.refresh = None;",
+        put: "",
+        tests: of("watch", "stopped_run"),
+    },
+    Fault {
+        name: "a page that is written while the report stands",
+        file: "crates/strait/src/cli/train.rs",
+        find: "if let (Some(watch), Err(error)) = (&watch, &done) {\n        watch.stopped(error);",
+        put: "if let Some(watch) = &watch {\n        watch.stopped(&ProgramError::Argument { argument: String::new(), problem: String::new() });",
+        tests: of("watch", "same_run"),
+    },
+    Fault {
+        name: "a slider that shows the first count alone",
+        file: "crates/strait-report/src/slider.rs",
+        find: "row.cells.get(column).cloned()",
+        put: "row.cells.first().cloned()",
+        tests: Tests { package: "strait-report", target: "report", filter: "slider_has_a_figure" },
     },
 ];

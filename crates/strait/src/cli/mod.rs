@@ -9,3 +9,4 @@ pub mod inspect;
 mod report;
 pub mod sample;
 pub mod train;
+mod watch;

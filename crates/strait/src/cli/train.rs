@@ -3,6 +3,7 @@
 use super::config_of::{config_of, stem};
 use super::inspect::say_look;
 use super::report::report;
+use super::watch::Watch;
 use crate::ProgramError;
 use crate::config::{self, Config};
 use crate::evaluation::choose_solver;
@@ -48,6 +49,9 @@ pub struct TrainArgs {
     /// Go on with a run that was stopped or killed; with `--set`, longer (phase.N.iterations) or with another rate, batch or clip
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "data", "name"])]
     resume: Option<String>,
+    /// Write the page of the run while it trains: it shows the losses, and samples of images, and loads itself anew
+    #[arg(long)]
+    watch: bool,
     /// List the presets
     #[arg(long)]
     list: bool,
@@ -113,11 +117,18 @@ fn together(
     if let Some(threads) = args.threads {
         words.extend(["--threads".into(), threads.to_string()]);
     }
+    words.extend(args.watch.then(|| "--watch".into()));
     let resume_command = CommandContext::command(ranks, words);
     let (data, device) = (context.data.points.name(), &context.device_name);
     let threads = if threads == 1 { "one thread".into() } else { format!("{threads} threads") };
     info!("{}: {data} on {device}, {threads}, seed {}", folder.path().display(), config.seed);
-    run(config, &context, &folder, &CommandContext { stop, ranks, bars, resume_command })
+    let command = CommandContext { stop, ranks, bars, resume_command };
+    let watch = (args.watch && ranks.is_first()).then(|| Watch::new(config, &context, &folder, &command));
+    let done = run(config, &context, &folder, &command, watch.as_ref());
+    if let (Some(watch), Err(error)) = (&watch, &done) {
+        watch.stopped(error);
+    }
+    done
 }
 
 /// Records the settings that a run is gone on with, where they are others, for it and for the baseline beside it.
@@ -139,21 +150,27 @@ fn run(
     context: &RunContext,
     folder: &RunFolder,
     command: &CommandContext<'_>,
+    watch: Option<&Watch>,
 ) -> Result<Option<PathBuf>, ProgramError> {
     let path = folder.path();
     if command.ranks.is_first() {
         folder.keep_units(&context.data.units)?;
     }
     let own = TrainingRun::new(config, path);
-    own.train(context, command, choose_solver::choose)?;
     let baseline = if config.evaluate.baseline { config.baseline() } else { None };
     let below = path.join("baseline");
     let baseline = baseline.as_ref().map(|config| TrainingRun::new(config, &below));
-    if let Some(baseline) = &baseline {
+    let train = || {
+        own.train(context, command, choose_solver::choose)?;
+        let Some(baseline) = &baseline else { return Ok(()) };
         if command.ranks.is_first() {
             baseline.folder.write_config(baseline.config)?;
         }
-        baseline.train(context, command, choose_solver::choose)?;
+        baseline.train(context, command, choose_solver::choose)
+    };
+    match watch {
+        Some(watch) => watch.during(train)?,
+        None => train()?,
     }
     if !command.ranks.is_first() {
         return Ok(None); // rank 0 measures

@@ -1,14 +1,15 @@
 //! The figures of a run.
 
-use super::method::{Headline, Method, measured};
+use super::method::{Headline, Method, colour_of, measured};
 use crate::evaluation::classes::ClassReference;
 use crate::evaluation::diagnostics::evaluations;
 use crate::evaluation::lines::Lines;
 use crate::evaluation::reference::Reference;
 use crate::evaluation::samples::Samples;
 use crate::evaluation::scores::{Metric, Scores};
+use crate::run::metrics::MetricsLine;
 use strait_report::{
-    Axis, Chart, Colour, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
+    Axis, Chart, Colour, Content, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
     ScatterCell, ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
 };
 use tch::{Kind, Tensor};
@@ -27,11 +28,18 @@ pub(crate) fn points(x: &Tensor, most: i64) -> Vec<[f64; 2]> {
     flat(0).into_iter().zip(flat(last)).map(|(a, b)| [a, b]).collect()
 }
 
-pub(super) fn samples(methods: &[Method<'_>], reference: &Reference) -> Result<Figure, ReportError> {
-    match images(methods, reference) {
-        Some(grid) => grid.draw(),
-        None => scatter(methods, reference).draw(),
-    }
+/// All counts of evaluations side by side, and larger one at a time.
+pub(super) fn samples(methods: &[Method<'_>], reference: &Reference) -> Result<Vec<Content>, ReportError> {
+    let (title, caption) = ("One count at a time", "The same samples; the arrow keys move the slider.");
+    let (all, each) = match images(methods, reference) {
+        Some(grid) => (grid.draw()?, grid.slider(title, caption)?),
+        None => {
+            let grid = scatter(methods, reference);
+            (grid.draw()?, grid.slider(title, caption)?)
+        }
+    };
+    let each = (each.figures.len() > 1).then(|| each.into());
+    Ok([all.into()].into_iter().chain(each).collect())
 }
 
 pub(super) fn columns(methods: &[Method<'_>]) -> Vec<String> {
@@ -281,8 +289,8 @@ fn line_panels(
     methods.iter().filter_map(panel).collect()
 }
 
-pub(super) fn loss(method: &Method<'_>) -> Chart {
-    let lines = &method.log;
+/// What a training says of its steps.
+pub(super) fn loss(name: &str, is_linear: bool, lines: &[MetricsLine]) -> Chart {
     let mut names: Vec<(String, String)> = vec![];
     for level in lines.iter().flat_map(|line| &line.levels) {
         for term in level.terms.keys() {
@@ -312,14 +320,14 @@ pub(super) fn loss(method: &Method<'_>) -> Chart {
             title: format!("{level}: {}", term.replace('_', " ")),
             x: Axis::linear("iteration"),
             y: Axis::linear(""),
-            series: Series::smoothed("", method.colour(), raw, 9).into(),
+            series: Series::smoothed("", colour_of(is_linear), raw, 9).into(),
             references: vec![],
             events: events.clone(),
         }
     };
     Chart {
-        id: format!("loss-{}", method.name()),
-        title: format!("Losses, {}", method.name()),
+        id: format!("loss-{name}"),
+        title: format!("Losses, {name}"),
         caption: "Means between log lines, and their mean over nine lines.".into(),
         panels: names.iter().map(panel).collect(),
     }

@@ -29,15 +29,19 @@ impl Method<'_> {
         &self.name
     }
 
-    /// The linear path has one colour in every report, whatever its pairs and whatever stands beside it.
     pub(super) fn colour(&self) -> Colour {
-        Colour::of(usize::from(!self.is_linear))
+        colour_of(self.is_linear)
     }
 
     pub(super) fn score(&self, headline: Headline, nfe: usize) -> f64 {
         let sample = self.measured.samples.iter().find(|s| s.nfe == nfe);
         sample.map_or(f64::NAN, |s| headline.of(&s.scores))
     }
+}
+
+/// The linear path has one colour in every report, whatever its pairs and whatever stands beside it.
+pub(super) fn colour_of(is_linear: bool) -> Colour {
+    Colour::of(usize::from(!is_linear))
 }
 
 /// The distance that a page leads with.

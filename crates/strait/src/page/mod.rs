@@ -1,6 +1,7 @@
 //! Fills the report of a run.
 
 mod figures;
+pub mod live;
 mod method;
 mod tables;
 
@@ -46,7 +47,7 @@ pub fn write(
     quality.extend(tables::solvers(methods).map(Into::into));
     quality.push(tables::diagnostics(methods, units).into());
     quality.extend(tables::likelihood(methods, reference).map(Into::into));
-    let mut samples = vec![figures::samples(methods, reference)?.into()];
+    let mut samples = figures::samples(methods, reference)?;
     for grid in [figures::neighbours(methods, reference), figures::image_trajectories(methods, reference)] {
         samples.extend(grid.map(|grid| grid.draw()).transpose()?.map(Into::into));
     }
@@ -83,7 +84,7 @@ pub fn write(
     }
     for method in methods {
         if !method.log.is_empty() {
-            losses.push(figures::loss(method).draw()?.into());
+            losses.push(figures::loss(&method.name, method.is_linear, &method.log).draw()?.into());
         }
     }
     if !losses.is_empty() {
@@ -107,6 +108,7 @@ pub fn write(
             ],
         ),
         settings: config::write(config)?,
+        refresh: None,
     };
     Ok(page.write(&folder.path().join("report"))?)
 }

@@ -71,7 +71,7 @@ impl MadePairs {
 }
 
 /// Where the teacher of a run lies.
-pub(super) fn teacher_folder(folder: &RunFolder) -> PathBuf {
+pub(crate) fn teacher_folder(folder: &RunFolder) -> PathBuf {
     folder.path().join("teacher")
 }
 
