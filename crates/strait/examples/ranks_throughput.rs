@@ -1,7 +1,7 @@
 //! Samples a second of two ranks of one thread each, beside one rank of one thread and one of two, on the network, the data and
 //! the batches of an image preset: `cargo run --release -p strait --features distributed --example ranks_throughput [PRESET]`.
 //!
-//! Each training is its preset's first phase, for about `SECONDS` seconds. They take turns, so that a machine that
+//! Each training is the first phase of its preset, or of its teacher, for about `SECONDS` seconds. They take turns, so that a machine that
 //! slows down slows all of them. The time before the first line of `metrics.jsonl` (loading data, first steps) is not
 //! counted.
 
@@ -44,7 +44,9 @@ struct Reached {
 
 /// One rank: trains in a folder, and measures nothing.
 fn train(preset: &str, folder: &Path, iterations: u64) -> Result<()> {
-    let mut config = config::load(preset, &[])?;
+    let config = config::load(preset, &[])?;
+    // The velocity of a map on trajectories is trained by its teacher.
+    let mut config = config.teacher().unwrap_or(config);
     config.phase.truncate(1);
     config.phase[0].iterations = iterations;
     (config.log.every, config.log.checkpoint) = (EVERY, iterations);

@@ -61,6 +61,9 @@ const SHORT: [&str; 9] = [
     "velocity.ema_half_lives=[3.0]",
 ];
 
+/// In place of the preset's trajectories.
+const DRAWN: &str = "coupling={ name = 'independent' }";
+
 fn arguments<'a>(preset: &'a str, name: &'a str, sets: &[&'a str]) -> Vec<&'a str> {
     let sets = SHORT.iter().chain(sets).flat_map(|set| ["--set", set]);
     ["train", preset, "--name", name].into_iter().chain(sets).collect()
@@ -86,10 +89,12 @@ fn fashion_mnist_trains_with_each_image_network_and_resumes_to_the_bit() {
     let unet = [
         "velocity.channels=8",
         "velocity.embedding=8",
-        "phase.0.iterations=3",
+        "coupling.trajectories=16",
+        "coupling.nfe=4",
+        "coupling.teacher.phase.0.iterations=3",
+        "coupling.teacher.phase.0.level.0.batch=8",
+        "phase.0.iterations=6",
         "phase.0.level.0.batch=8",
-        "phase.1.iterations=3",
-        "phase.1.level.0.batch=8",
     ];
     done(&place, &arguments("fashion-mnist", "unet", &unet));
     let run = place.path("runs/unet");
@@ -103,7 +108,7 @@ fn fashion_mnist_trains_with_each_image_network_and_resumes_to_the_bit() {
     let transformer = "velocity={ family = 'transformer', width = 8, depth = 1, heads = 2, embedding = 8 }";
     let plain = "phase=[{ name = 'velocity', iterations = 2, level = [{ level = 'velocity', batch = 8, rate = 1e-3, \
                  objective = { name = 'flow_matching' } }] }]";
-    done(&place, &arguments("fashion-mnist", "transformer", &[plain, transformer]));
+    done(&place, &arguments("fashion-mnist", "transformer", &[DRAWN, plain, transformer]));
     assert_eq!(json(&place.path("runs/transformer/summary.json"))["method"], "linear");
 }
 
@@ -158,7 +163,7 @@ fn learned_paths_train_on_images() {
         ("glow", "{ family = 'glow', steps = 1, hidden = [8] }"),
     ] {
         let interpolant = format!("interpolant={path}");
-        done(&place, &arguments("fashion-mnist", name, &[&interpolant, velocity, &phase]));
+        done(&place, &arguments("fashion-mnist", name, &[DRAWN, &interpolant, velocity, &phase]));
         assert!(place.path(&format!("runs/{name}/report/index.html")).is_file());
     }
 }
