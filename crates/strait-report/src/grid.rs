@@ -1,7 +1,7 @@
 //! Small multiples: rows are methods, columns are settings, and the last column may be the truth.
 
 use super::{
-    colour::{Colour, MUTED, TEXT},
+    colour::{Colour, MUTED, Rgb, TEXT},
     error::ReportError,
     panel::Frame,
     scene::{Scene, Type},
@@ -82,10 +82,16 @@ impl<'a> Grid<'a> {
         self.truth && column + 1 == self.columns.len()
     }
 
+    /// The side at which no head of a column is cut, and none of some notes.
+    pub(super) fn unbroken<'n>(&self, notes: impl Iterator<Item = &'n str>) -> f64 {
+        let heads = self.columns.iter().map(|head| head_type(MUTED).width(head));
+        heads.chain(notes.map(|note| note_type().width(note))).fold(0.0, f64::max) + 6.0 - GAP
+    }
+
     pub(super) fn draw_heads(&self, scene: &mut Scene) {
         for (column, label) in self.columns.iter().enumerate() {
             let cell = self.cell(0, column);
-            let set = Type::new(12.5, if self.is_truth(column) { TEXT } else { MUTED });
+            let set = head_type(if self.is_truth(column) { TEXT } else { MUTED });
             let label = set.fitted(label, cell.w + GAP - 6.0);
             scene.text((cell.x + cell.w / 2.0, 13.0), label, set.middle());
         }
@@ -102,7 +108,7 @@ impl<'a> Grid<'a> {
 
     pub(super) fn draw_note(&self, scene: &mut Scene, row: usize, column: usize, note: &str) {
         let cell = self.cell(row, column);
-        let set = Type::new(11.5, MUTED).middle();
+        let set = note_type().middle();
         let note = set.fitted(note, cell.w + GAP - 6.0);
         scene.text((cell.x + cell.w / 2.0, cell.y - 6.0), note, set);
     }
@@ -127,6 +133,14 @@ pub(super) fn check_shape<'a>(
         }
     }
     if any { Ok(()) } else { empty("rows") }
+}
+
+fn head_type(ink: Rgb) -> Type {
+    Type::new(12.5, ink)
+}
+
+fn note_type() -> Type {
+    Type::new(11.5, MUTED)
 }
 
 fn label_type(colour: Colour) -> Type {

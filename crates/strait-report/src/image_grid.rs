@@ -131,11 +131,12 @@ impl ImageGrid {
     /// that is no whole number of images.
     pub fn draw(&self) -> Result<Figure, ReportError> {
         self.check()?;
-        // Tiles grow by whole pixels, so the cells take their size from what the tiles fill.
-        let room = self.grid(210.0).side();
-        let cells = self.rows.iter().flat_map(|row| &row.cells);
-        let filled = cells.map(|cell| Tiling::new(self.format, cell, room).side());
-        let grid = self.grid(filled.fold(0.0, f64::max).clamp(24.0, room));
+        // Tiles grow by whole pixels, so the cells take their size from what the tiles fill, and from the words above them.
+        let (grid, cells) = (self.grid(210.0), || self.rows.iter().flat_map(|row| &row.cells));
+        let room = grid.side();
+        let words = grid.unbroken(cells().map(|cell| cell.note.as_str()));
+        let filled = cells().map(|cell| Tiling::new(self.format, cell, room).side()).fold(words, f64::max);
+        let grid = self.grid(filled.clamp(24.0, room));
         let mut scene = Scene::new(grid.width, grid.height);
         grid.draw_heads(&mut scene);
         for (i, row) in self.rows.iter().enumerate() {
@@ -222,14 +223,21 @@ struct Tiling {
 
 /// Pixels between two tiles.
 const GUTTER: usize = 6;
+/// Tiles in a row, at least, where there are as many.
+const FEWEST: usize = 3;
 
 impl Tiling {
     /// The tiling that fills a cell of `side` units of the page as far as it goes.
     fn new(format: ImageFormat, cell: &ImageCell, side: f64) -> Self {
-        let across = (cell.values.len() / format.len()).isqrt();
-        let longest = across.max(1) * format.width.max(format.height);
+        let all = (cell.values.len() / format.len()).isqrt();
         let room = (side * SCALE).round() as usize;
-        let factor = room.saturating_sub(GUTTER * across.saturating_sub(1)) / longest;
+        let factor = |across: usize| {
+            let longest = across.max(1) * format.width.max(format.height);
+            room.saturating_sub(GUTTER * across.saturating_sub(1)) / longest
+        };
+        // Fewer tiles, where all would be smaller than their own pixels; too few say nothing of a law.
+        let across = (FEWEST..=all).rev().find(|&across| factor(across) as f64 >= SCALE).unwrap_or(all);
+        let factor = factor(across);
         // An even factor gives whole pixels also on a screen that has half of the bitmap's.
         let factor = if factor > 5 { factor & !1 } else { factor.max(1) };
         Self { format, across, factor }
@@ -265,5 +273,45 @@ impl Tiling {
             }
         }
         Bitmap { width, height, pixels: Pixels::Rgb(pixels) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(tiles: usize, side: usize) -> ImageCell {
+        ImageCell { values: vec![0.5; tiles * side * side], note: "Frechet distance 33.9".into() }
+    }
+
+    #[test]
+    fn images_are_no_smaller_than_their_pixels_unless_few_would_be_left() {
+        let tiling = |side, room| {
+            let Tiling { across, factor, .. } =
+                Tiling::new(ImageFormat { shade: Shade::Ink, height: side, width: side }, &cell(25, side), room);
+            (across, factor)
+        };
+        assert_eq!((tiling(8, 125.0), tiling(28, 125.0), tiling(64, 125.0)), ((5, 5), (4, 2), (5, 1)));
+        assert_eq!(tiling(64, 210.0), (3, 2));
+    }
+
+    #[test]
+    fn words_above_small_images_are_whole() {
+        let heads = ["1 evaluation", "100 evaluations"].map(str::to_owned);
+        let row = ImageRow { label: "a".into(), colour: Colour::of(1), cells: vec![cell(1, 2), cell(1, 2)] };
+        let grid = ImageGrid {
+            id: "a".into(),
+            title: String::new(),
+            caption: String::new(),
+            format: ImageFormat { shade: Shade::Ink, height: 2, width: 2 },
+            columns: heads.to_vec(),
+            last_is_truth: false,
+            rows: vec![row],
+        };
+        let words = grid.grid(24.0).unbroken(["Frechet distance 33.9"].into_iter());
+        assert!(words > 60.0, "{words}");
+        let side = grid.grid(words.max(24.0)).side();
+        let drawn = grid.draw().unwrap();
+        assert!(side >= words.floor() && !drawn.svg().contains('…'), "{side} {words}");
     }
 }
