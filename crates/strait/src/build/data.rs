@@ -82,18 +82,19 @@ impl Picture {
         Ok(Self::new(shade, height, width, range))
     }
 
-    /// Samples (n, ...) of the data's own units as one picture, in the PNG format.
+    /// Samples (n, ...) of the data's own units as one picture under a heading, in the PNG format: the largest square of them that
+    /// leaves a pixel of the picture for each of theirs.
     ///
     /// # Errors
     /// Those of drawing.
-    pub fn png(&self, title: String, x: &Tensor) -> Result<Vec<u8>, ProgramError> {
+    pub fn png(&self, heading: String, x: &Tensor) -> Result<Vec<u8>, ProgramError> {
         let cell = ImageCell { values: self.values(x, i64::MAX), note: String::new() };
         let grid = ImageGrid {
             id: "samples".into(),
-            title,
+            title: String::new(),
             caption: String::new(),
             format: self.format,
-            columns: vec![String::new()],
+            columns: vec![heading],
             last_is_truth: false,
             rows: vec![ImageRow { label: String::new(), colour: Colour::of(1), cells: vec![cell] }],
         };

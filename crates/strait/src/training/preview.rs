@@ -55,7 +55,9 @@ impl<'a> Preview<'a> {
         let below = self.folder.path().join("samples");
         std::fs::create_dir_all(&below).map_err(ProgramError::io(&below))?;
         let path = below.join(format!("{step:08}.png"));
-        let png = picture.png(format!("step {step}, {} evaluations", solution.nfe), &x)?;
+        let evaluations =
+            if solution.nfe == 1 { "1 evaluation".into() } else { format!("{} evaluations", solution.nfe) };
+        let png = picture.png(format!("step {step}, {evaluations}"), &x)?;
         strait_io::write_whole(&path, |to| std::fs::write(to, png)).map_err(ProgramError::io(&path))?;
         self.last = Instant::now();
         Ok(())
