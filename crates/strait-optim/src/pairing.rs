@@ -110,7 +110,7 @@ impl Pairing<'_> {
                 of_rows(&rows, &pairs, conditions)?
             }
             Self::Trajectories(stored) => {
-                let from_start = plan.spans.from_start_of(plan.batch);
+                let from_start = plan.spans.starting(plan.batch);
                 let Segments { from, s, to, t } =
                     stored.segments(plan.batch, from_start, number, seed.stream("segments"))?;
                 let [x0, x1, s, t] = [rows.select(&from)?, rows.select(&to)?, rows.select(&s)?, rows.select(&t)?];

@@ -33,19 +33,19 @@ pub(crate) fn slope(
         let models = Models { interpolant: &*system.interpolant, velocity: &*velocity };
         let loss = term::sum(&plan.terms, models, &part, iteration)?;
         let Loss { total, terms } = if plan.parts == 1 { loss } else { over(loss, plan.parts) };
-        let gradients = gradient(&total, level.parameters.tensors(), Graph::Free)?;
+        let of_part = Slope { gradients: gradient(&total, level.parameters.tensors(), Graph::Free)?, terms };
         sum = Some(match sum {
-            None => Slope { gradients, terms },
-            Some(before) => before.plus(gradients, terms)?,
+            None => of_part,
+            Some(before) => before.plus(of_part)?,
         });
     }
     sum.ok_or_else(|| OptimError::Plan { problem: "a batch is computed in no parts".into() })
 }
 
 impl Slope {
-    fn plus(self, gradients: Vec<Tensor>, terms: Vec<(&'static str, Tensor)>) -> Result<Self, OptimError> {
-        let gradients = self.gradients.iter().zip(&gradients).map(|(sum, own)| sum.f_add(own));
-        let terms = self.terms.into_iter().zip(&terms).map(|((name, sum), (_, own))| Ok((name, sum.f_add(own)?)));
+    fn plus(self, other: Self) -> Result<Self, OptimError> {
+        let gradients = self.gradients.iter().zip(&other.gradients).map(|(sum, own)| sum.f_add(own));
+        let terms = self.terms.iter().zip(&other.terms).map(|((name, sum), (_, own))| Ok((*name, sum.f_add(own)?)));
         Ok(Self { gradients: gradients.collect::<Result<_, _>>()?, terms: terms.collect::<Result<_, OptimError>>()? })
     }
 }

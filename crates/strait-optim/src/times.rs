@@ -83,7 +83,7 @@ impl Spans {
     }
 
     /// How many of `n` spans start at 0.
-    pub(crate) fn from_start_of(self, n: i64) -> i64 {
+    pub(crate) fn starting(self, n: i64) -> i64 {
         ((n as f64) * self.from_start).round() as i64
     }
 
@@ -113,7 +113,7 @@ impl Spans {
         kind: Kind,
         device: Device,
     ) -> Result<(Tensor, Tensor), Error> {
-        let from_start = self.from_start_of(n);
+        let from_start = self.starting(n);
         let rest = n - from_start;
         let start = times.draw(from_start, draws, kind, device)?;
         let a = times.draw(rest, draws, kind, device)?;
