@@ -36,14 +36,14 @@ pub(crate) fn slope(
         let of_part = Slope { gradients: gradient(&total, level.parameters.tensors(), Graph::Free)?, terms };
         sum = Some(match sum {
             None => of_part,
-            Some(before) => before.plus(of_part)?,
+            Some(before) => before.plus(&of_part)?,
         });
     }
     sum.ok_or_else(|| OptimError::Plan { problem: "a batch is computed in no parts".into() })
 }
 
 impl Slope {
-    fn plus(self, other: Self) -> Result<Self, OptimError> {
+    fn plus(self, other: &Self) -> Result<Self, OptimError> {
         let gradients = self.gradients.iter().zip(&other.gradients).map(|(sum, own)| sum.f_add(own));
         let terms = self.terms.iter().zip(&other.terms).map(|((name, sum), (_, own))| Ok((*name, sum.f_add(own)?)));
         Ok(Self { gradients: gradients.collect::<Result<_, _>>()?, terms: terms.collect::<Result<_, OptimError>>()? })
