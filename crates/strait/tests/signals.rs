@@ -72,8 +72,13 @@ fn one_signal_stops_what_writes_no_checkpoint() {
 #[test]
 fn one_signal_stops_the_making_of_pairs() {
     let place = Place::new();
-    let pairs = "coupling={ name = \"reflow\", rounds = 1, pairs = 4096, solver = \"euler\", nfe = 100000 }";
-    let sets = ["--set", "phase.0.iterations=2", "--set", pairs];
+    let sets = [
+        "interpolant={ family = 'linear' }",
+        "phase=[{ name = 'velocity', iterations = 2, level = [{ level = 'velocity', batch = 8, rate = 1e-3, \
+         objective = { name = 'flow_matching' } }] }]",
+        "coupling={ name = 'reflow', rounds = 1, pairs = 4096, solver = 'euler', nfe = 100000 }",
+    ];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
     let child = start(&place, &[&["train", "tiny.toml", "--name", "pairs"][..], &sets].concat());
     until("pairs", || place.path("runs/pairs/pairs").is_dir());
     thread::sleep(Duration::from_secs(1));
