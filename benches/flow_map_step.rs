@@ -3,11 +3,11 @@
 //!
 //! `cargo bench -p strait-benches --bench flow_map_step`: a 3x64 MLP of two times, 512 pairs, gradients clipped. Prints the
 //! median and range over the rounds; and, with `STRAIT_PYTHON` naming a Python that has JAX, the ratio to the same step
-//! compiled by `jax.jit`.
+//! compiled by `jax.jit`, in a scan.
 
 use std::process::ExitCode;
 use strait_benches::iterations::{flow_map_trainer, milliseconds, plan};
-use strait_benches::peer::{Failure, Peer, Spread, run};
+use strait_benches::peer::{Failure, Rival, Rivals, Spread, run};
 use strait_core::{Objective, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
@@ -55,17 +55,12 @@ fn compare() -> Result<(), Failure> {
         let (ms, steps) = (Spread::of(&pairs, |r| r.0), Spread::of(&pairs, |r| r.0 / r.1));
         println!("  {name:<52} {ms:.3} ms, {steps:.2} flow-matching steps");
     }
-    let (mut peer, version) = Peer::start("flow_map_step.py", &[])?;
-    println!("beside jax.jit of JAX {version}:");
-    for (name, request, trainer) in &mut trainers {
-        let mut both = || -> Result<_, Failure> {
-            let ours = milliseconds(trainer, STEPS)?;
-            Ok((ours, 1e3 * peer.seconds(&format!("{request} {STEPS}"))? / f64::from(STEPS)))
-        };
-        both()?; // to warm up
-        let rounds = (0..ROUNDS).map(|_| both()).collect::<Result<Vec<_>, _>>()?;
-        let (theirs, ratio) = (Spread::of(&rounds, |r| r.1), Spread::of(&rounds, |r| r.0 / r.1));
-        println!("  {name:<52} JAX's {theirs:.3} ms, ratio {ratio:.2}");
+    for (name, work, trainer) in trainers {
+        println!("{name}:");
+        let mut rivals =
+            Rivals::start(&[Rival { name: "jax.jit of JAX {}", script: "compiled.py", arguments: &[], work }])?;
+        let mut trainer = trainer;
+        rivals.compare(ROUNDS, (&STEPS.to_string(), STEPS), || Ok(milliseconds(&mut trainer, STEPS)?))?;
     }
     Ok(())
 }

@@ -34,7 +34,8 @@ pub fn plan(level: LevelName, batch: i64, objective: impl Objective + Send + 'st
     }
 }
 
-/// Iterations of `levels` without end, over a path with its parameters and the 3x64 velocity of points in the plane.
+/// Iterations of `levels` without end, over a path with its parameters and the 3x64 velocity of points in the plane, of which
+/// moving averages with these half-lives are kept.
 ///
 /// # Errors
 /// Those of the trainer.
@@ -42,11 +43,12 @@ pub fn trainer<'a>(
     interpolant: Box<dyn Interpolant + Send>,
     path: Parameters,
     levels: Vec<LevelPlan>,
+    half_lives: &[f64],
     pairing: Pairing<'a>,
 ) -> Result<Trainer<'a>, OptimError> {
     let mut field = fresh();
     let velocity = Box::new(Mlp::new(&mlp(2, vec![64; 3], 2), &mut field.root())?);
-    let mut learned = vec![Level::new(LevelName::Velocity, field, &[])?];
+    let mut learned = vec![Level::new(LevelName::Velocity, field, half_lives)?];
     if path.count() > 0 {
         learned.push(Level::new(LevelName::Interpolant, path, &[])?);
     }

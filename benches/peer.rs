@@ -101,6 +101,70 @@ impl Drop for Peer {
     }
 }
 
+/// A peer to set beside ours: what it is called, its script with arguments, and what its requests begin with.
+pub struct Rival {
+    /// For the reader.
+    pub name: &'static str,
+    /// Of `peers/`.
+    pub script: &'static str,
+    /// Of the script.
+    pub arguments: &'static [&'static str],
+    /// Which of its works the script is asked for.
+    pub work: &'static str,
+}
+
+/// Those of some rivals that this machine has.
+pub struct Rivals(Vec<(String, &'static str, Peer)>);
+
+impl Rivals {
+    /// Starts each.
+    ///
+    /// # Errors
+    /// `NoPeer` where none can be started; of those that cannot, standard error says why.
+    pub fn start(all: &[Rival]) -> Result<Self, Failure> {
+        let mut found = vec![];
+        for Rival { name, script, arguments, work } in all {
+            match Peer::start(script, arguments) {
+                Ok((peer, version)) => found.push((name.replace("{}", &version), *work, peer)),
+                Err(Failure::NoPeer(problem)) => eprintln!("{name} is left out: {problem}"),
+                Err(failure) => return Err(failure),
+            }
+        }
+        if found.is_empty() { Err(Failure::NoPeer("no peer can be started".into())) } else { Ok(Self(found)) }
+    }
+
+    /// Prints what ours takes, in milliseconds, and the ratio to each rival: in turns, after a round to warm up. A rival's
+    /// seconds for a request are those of so many works.
+    ///
+    /// # Errors
+    /// Those of ours, and of a rival that stops.
+    pub fn compare(
+        &mut self,
+        rounds: usize,
+        (request, works): (&str, u32),
+        mut ours: impl FnMut() -> Result<f64, Failure>,
+    ) -> Result<(), Failure> {
+        let mut found = vec![vec![]; self.0.len()];
+        for round in 0..=rounds {
+            let ours = ours()?;
+            for ((_, work, peer), found) in self.0.iter_mut().zip(&mut found) {
+                let theirs = 1e3 * peer.seconds(&format!("{work} {request}"))? / f64::from(works);
+                if round > 0 {
+                    found.push((ours, theirs));
+                }
+            }
+        }
+        println!("  strait: {} ms", Spread::of(&found[0], |r| r.0));
+        for ((name, _, _), found) in self.0.iter().zip(&found) {
+            let least = |pick: fn(&(f64, f64)) -> f64| found.iter().map(pick).fold(f64::INFINITY, f64::min);
+            let (theirs, ratio) = (Spread::of(found, |r| r.1), Spread::of(found, |r| r.0 / r.1));
+            let of_least = least(|r| r.0) / least(|r| r.1);
+            println!("  {name}: {theirs} ms; ratio {ratio:.2}, of the least times {of_least:.2}");
+        }
+        Ok(())
+    }
+}
+
 /// Median, least and greatest of some rounds.
 pub struct Spread([f64; 3]);
 

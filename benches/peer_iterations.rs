@@ -90,7 +90,7 @@ fn iterations(iteration: Iteration, width: i64, pairing: Pairing<'_>) -> Result<
         Iteration::Linear => Box::new(Linear),
         _ => Box::new(Affine::new(Mlp::new(&mlp(2, vec![width; 2], config.outputs()), &mut path.root())?, config)?),
     };
-    Ok(trainer(interpolant, path, iteration.levels()?, pairing)?)
+    Ok(trainer(interpolant, path, iteration.levels()?, &[], pairing)?)
 }
 
 /// What a round took, in the order of `Iteration::ALL`.

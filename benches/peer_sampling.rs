@@ -1,12 +1,12 @@
-//! Sampling beside eager PyTorch's, in turns within one run, on one thread.
+//! Sampling beside eager PyTorch's and that of `jax.jit` over a scan of the steps, in turns within one run, on one thread.
 //!
-//! `cargo bench -p strait-benches --bench peer_sampling`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0
-//! (else `python3`). Both take 100 Euler steps through a 3x64 MLP on [x, t] without gradients. Prints the median and
-//! range of the ratios.
+//! `cargo bench -p strait-benches --bench peer_sampling`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0, JAX
+//! 0.7.2 or both (else `python3`). All take 100 Euler steps through a 3x64 MLP on [x, t] without gradients. Prints medians
+//! with their ranges, and the ratio to each.
 
 use std::process::ExitCode;
 use std::time::Instant;
-use strait_benches::peer::{Failure, Peer, Spread, run};
+use strait_benches::peer::{Failure, Rival, Rivals, run};
 use strait_core::{Parameters, Seed};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
 use strait_ode::{Options, RungeKutta, TimeGrid, solve};
@@ -14,6 +14,10 @@ use tch::{Device, Kind};
 
 const ROUNDS: usize = 15;
 const STEPS: usize = 100;
+const RIVALS: [Rival; 2] = [
+    Rival { name: "torch {}, eager", script: "sampling.py", arguments: &[], work: "" },
+    Rival { name: "jax.jit of JAX {}", script: "compiled.py", arguments: &[], work: "sample" },
+];
 
 fn main() -> ExitCode {
     run("peer_sampling", compare)
@@ -33,30 +37,17 @@ fn compare() -> Result<(), Failure> {
     let field = Mlp::new(&config, &mut parameters.root())?;
     let grid = TimeGrid::uniform(STEPS)?;
     let mut stepper = RungeKutta::euler();
-    let (mut peer, version) = Peer::start("sampling.py", &[])?;
-    for (points, repeats) in [(256i64, 20), (10_000, 2)] {
+    let mut rivals = Rivals::start(&RIVALS)?;
+    for (points, repeats) in [(256i64, 20u32), (10_000, 2)] {
         let x = Seed(1).stream("source").at(0).normal(&[points, 2], Kind::Float, Device::Cpu)?;
-        let mut ours = || -> Result<f64, Failure> {
+        println!("{STEPS} Euler steps, 3x64 MLP, {points} points, one thread, {ROUNDS} rounds of {repeats}:");
+        rivals.compare(ROUNDS, (&format!("{points} {repeats}"), repeats), || {
             let begun = Instant::now();
             for _ in 0..repeats {
                 solve(&field, &x, &grid, &mut stepper, Options::default())?;
             }
-            Ok(begun.elapsed().as_secs_f64())
-        };
-        let request = format!("{points} {repeats}");
-        ours()?;
-        peer.seconds(&request)?;
-        let mut rounds = vec![];
-        for _ in 0..ROUNDS {
-            rounds.push((ours()?, peer.seconds(&request)?));
-        }
-        let each = 1e3 / f64::from(repeats);
-        let (a, b) = (Spread::of(&rounds, |r| r.0 * each), Spread::of(&rounds, |r| r.1 * each));
-        let ratio = Spread::of(&rounds, |r| r.0 / r.1);
-        println!(
-            "{STEPS} Euler steps, 3x64 MLP, {points} points, one thread, {ROUNDS} rounds of {repeats}: strait {a:.2} ms, \
-             torch {version} eager {b:.2} ms; ratio {ratio:.2}"
-        );
+            Ok(1e3 * begun.elapsed().as_secs_f64() / f64::from(repeats))
+        })?;
     }
     Ok(())
 }

@@ -87,7 +87,7 @@ fn iterations<'a>(family: Family, level: LevelPlan, pairing: Pairing<'a>) -> Out
         let noise = seed.stream("noise").at(0).normal(&p.size(), Kind::Float, Device::Cpu)? * 0.05;
         let _ = tch::no_grad(|| p.shallow_clone().f_add_(&noise))?;
     }
-    Ok(trainer(interpolant, path, vec![level], pairing)?)
+    Ok(trainer(interpolant, path, vec![level], &[], pairing)?)
 }
 
 fn table() -> Outcome<()> {

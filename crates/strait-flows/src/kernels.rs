@@ -4,9 +4,24 @@
 #[cfg(not(feature = "kernels"))]
 pub(crate) use none::*;
 #[cfg(feature = "kernels")]
-pub(crate) use strait_kernels::{
-    affine, affine_jet, diagonal, perceptron, silu, silu_jet, spline, spline_jet, triangular,
-};
+pub(crate) use some::*;
+#[cfg(feature = "kernels")]
+pub(crate) use strait_kernels::{affine, affine_jet, diagonal, silu, silu_jet, spline, spline_jet, triangular};
+
+#[cfg(feature = "kernels")]
+mod some {
+    use strait_autodiff::{AutodiffError, Jet, Order};
+    use strait_kernels::Between;
+    use tch::Tensor;
+
+    pub(crate) fn perceptron(
+        parts: &[&Jet],
+        layers: &[(Tensor, Tensor)],
+        order: Order,
+    ) -> Result<Option<Jet>, AutodiffError> {
+        strait_kernels::perceptron(parts, layers, Between::Silu, order)
+    }
+}
 
 #[cfg(not(feature = "kernels"))]
 mod none {

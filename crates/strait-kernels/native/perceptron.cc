@@ -1,14 +1,12 @@
-// The jet of a perceptron with SiLU between its layers, one call each way. Value and derivatives of all samples are the
-// rows of one matrix, so that a layer is one product of matrices forward and two in reverse.
+// A perceptron, its value or its jet, one call each way (perceptron_pass.h).
 #include "again.h"
 #include "elementwise.h"
-#include "silu.h"
+#include "perceptron_pass.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
+#include <ATen/ops/selu.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -29,6 +27,7 @@ namespace {
 struct Layout {
   std::vector<int64_t> derivatives;  // of each part: 0, 1 or 2
   int64_t order;
+  Between between;
 
   // Calls f(part, derivative, index in the list).
   template <typename F>
@@ -48,118 +47,110 @@ struct Layout {
   int64_t made() const { return given() == 1 ? 1 : order + 1; }
 };
 
+// The tensors with their numbers one after the other, and the network and the columns of its input in them.
 template <typename T>
-T* at_row(const Tensor& x, int64_t row) {
-  return x.mutable_data_ptr<T>() + row * x.size(1);
+struct Given {
+  variable_list tensors;
+  Network<T> net;
+  std::vector<Columns<const T>> x;
+
+  Given(const Layout& layout, at::TensorList all) {
+    for (const auto& x : all) tensors.push_back(x.contiguous());
+    net = {{}, layout.between, layout.given(), layout.made()};
+    int64_t column = 0;
+    layout.each([&](size_t, int64_t k, size_t i) {
+      const int64_t width = tensors[i].size(1);
+      column += k == 0 ? width : 0;
+      x.push_back({read<T>(tensors[i]), width, column - width, k});
+    });
+    for (size_t i = layout.inputs(); i + 1 < tensors.size(); i += 2) {
+      net.layers.push_back({tensors[i].size(1), tensors[i].size(0), read<T>(tensors[i]), read<T>(tensors[i + 1])});
+    }
+  }
+};
+
+// One tensor of numbers for each value and derivative, as columns.
+template <typename T>
+std::vector<Columns<T>> each_of(const variable_list& jet) {
+  std::vector<Columns<T>> columns;
+  for (size_t k = 0; k < jet.size(); ++k) {
+    columns.push_back({const_cast<T*>(read<std::remove_const_t<T>>(jet[k])), jet[k].size(1), 0, static_cast<int64_t>(k)});
+  }
+  return columns;
 }
 
-// (k, n) by k, from the jet in the rows of `a`, of `given` parts; and back.
-template <typename T>
-void silu(const Tensor& a, int64_t given, const Tensor& y, int64_t made) {
-  const int64_t n = y.size(0) / made, all = n * y.size(1);
-  auto in = [&](int64_t k) { return k < given ? at_row<T>(a, k * n) : nullptr; };
-  auto out = [&](int64_t k) { return k < made ? at_row<T>(y, k * n) : nullptr; };
-  strait::silu_jet(all, in(0), in(1), in(2), out(0), out(1), out(2));
-}
-
-template <typename T>
-void silu_pull(const Tensor& a, int64_t given, const Tensor& g, int64_t made, const Tensor& ga) {
-  const int64_t n = g.size(0) / made, all = n * g.size(1);
-  auto in = [&](int64_t k) { return k < given ? at_row<T>(a, k * n) : nullptr; };
-  auto cotangent = [&](int64_t k) { return k < made ? at_row<T>(g, k * n) : nullptr; };
-  auto out = [&](int64_t k) { return k < given ? at_row<T>(ga, k * n) : nullptr; };
-  strait::silu_jet_pull(all, in(0), in(1), in(2), cotangent(0), cotangent(1), cotangent(2), out(0), out(1), out(2));
-}
-
-// The parts side by side, value over derivatives.
-Tensor stacked(const Layout& layout, at::TensorList all) {
-  const int64_t n = all[0].size(0);
-  int64_t width = 0;
-  layout.each([&](size_t, int64_t k, size_t i) { width += k == 0 ? all[i].size(1) : 0; });
-  Tensor x = at::zeros({layout.given() * n, width}, all[0].options());
-  int64_t column = 0;
-  layout.each([&](size_t, int64_t k, size_t i) {
-    const int64_t of = all[i].size(1);
-    column += k == 0 ? of : 0;
-    x.narrow(0, k * n, n).narrow(1, column - of, of).copy_(all[i]);
+// The jet; and what its reverse needs, where `kept` is not null.
+variable_list forth(const Layout& layout, at::TensorList all, Tensor* kept) {
+  variable_list jet;
+  of_kind(all[0], [&]<typename T>(T) {
+    const Given<T> given(layout, all);
+    const int64_t n = all[0].size(0), count = given.net.count();
+    for (int64_t k = 0; k < given.net.before(count - 1); ++k) {
+      jet.push_back(at::empty({n, given.net.layers[count - 1].out}, all[0].options()));
+    }
+    if (kept) *kept = at::empty({in_fours(n) * given.net.kept()}, all[0].options());
+    go(Forth<T>{given.net, n, given.x, each_of<T>(jet), kept ? write<T>(*kept) : nullptr});
   });
-  return x;
+  return jet;
 }
 
 class Perceptron : public torch::autograd::Function<Perceptron> {
  public:
   static variable_list forward(AutogradContext* ctx, at::TensorList all, const Layout& layout) {
-    const int64_t n = all[0].size(0), layers = (all.size() - layout.inputs()) / 2;
+    Tensor kept;
+    auto jet = forth(layout, all, &kept);
     variable_list saved(all.begin(), all.end());
-    Tensor h = stacked(layout, all);
-    int64_t rows = layout.given();
-    for (int64_t l = 0; l < layers; ++l) {
-      const Tensor &w = all[layout.inputs() + 2 * l], &b = all[layout.inputs() + 2 * l + 1];
-      saved.push_back(h);
-      Tensor a = at::mm(h, w.t());
-      a.narrow(0, 0, n).add_(b);
-      if (l + 1 == layers) {
-        h = a;
-        break;
-      }
-      saved.push_back(a);
-      h = at::empty({layout.made() * n, a.size(1)}, a.options());
-      of_kind(a, [&]<typename T>(T) { silu<T>(a, rows, h, layout.made()); });
-      rows = layout.made();
-    }
+    saved.push_back(std::move(kept));
     ctx->save_for_backward(std::move(saved));
     ctx->saved_data["derivatives"] = layout.derivatives;
     ctx->saved_data["order"] = layout.order;
-    variable_list jet;
-    for (int64_t k = 0; k < rows; ++k) jet.push_back(h.narrow(0, k * n, n).clone());
+    ctx->saved_data["between"] = static_cast<int64_t>(layout.between);
     return jet;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const Layout layout{ctx->saved_data["derivatives"].toIntVector(), ctx->saved_data["order"].toInt()};
+    const Layout layout{ctx->saved_data["derivatives"].toIntVector(), ctx->saved_data["order"].toInt(),
+                        static_cast<Between>(ctx->saved_data["between"].toInt())};
     const auto saved = ctx->get_saved_variables();
+    const variable_list all(saved.begin(), saved.end() - 1);
     const size_t inputs = layout.inputs();
-    // For each layer its weight, its bias and what it saw, and what came of it unless it is the last.
-    const int64_t layers = (saved.size() - inputs + 1) / 4, n = saved[0].size(0);
-    const auto weight = [&](int64_t l) { return saved[inputs + 2 * l]; };
-    const auto seen = [&](int64_t l) { return saved[inputs + 2 * layers + 2 * l]; };
-    for (auto& g : grads) g = g.defined() ? g : at::zeros({n, weight(layers - 1).size(0)}, saved[0].options());
-    if (strait::differentiated(grads)) return differentiable(layout, saved, layers, grads);
-    variable_list result(inputs + 2 * layers + 1);
-    Tensor g = at::cat(grads, 0);
-    for (int64_t l = layers - 1; l >= 0; --l) {
-      result[inputs + 2 * l] = at::mm(g.t(), seen(l));
-      result[inputs + 2 * l + 1] = g.narrow(0, 0, n).sum(0);
-      if (l == 0) break;
-      const Tensor gh = at::mm(g, weight(l)), a = saved[inputs + 2 * layers + 2 * l - 1];
-      g = at::empty_like(a);
-      const int64_t given = l == 1 ? layout.given() : layout.made();
-      of_kind(a, [&]<typename T>(T) { silu_pull<T>(a, given, gh, layout.made(), g); });
+    const int64_t n = all[0].size(0);
+    for (auto& g : grads) g = g.defined() ? g.contiguous() : at::zeros({n, all.back().size(0)}, all[0].options());
+    if (strait::differentiated(grads)) return differentiable(layout, all, grads);
+    // One more: the layout has none.
+    variable_list result(all.size() + 1);
+    // Of the input, and of the layers.
+    bool wanted[2] = {};
+    for (size_t i = 0; i < all.size(); ++i) wanted[i < inputs ? 0 : 1] |= ctx->needs_input_grad(i);
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (wanted[i < inputs ? 0 : 1]) result[i] = at::empty(all[i].sizes(), all[i].options());
     }
-    bool wanted = false;
-    for (size_t i = 0; i < inputs; ++i) wanted = wanted || ctx->needs_input_grad(i);
-    if (!wanted) return result;
-    const Tensor gx = at::mm(g, weight(0));
-    int64_t column = 0;
-    layout.each([&](size_t, int64_t k, size_t i) {
-      const int64_t of = saved[i].size(1);
-      column += k == 0 ? of : 0;
-      result[i] = gx.narrow(0, k * n, n).narrow(1, column - of, of);
+    of_kind(all[0], [&]<typename T>(T) {
+      const Given<T> given(layout, all);
+      Back<T> task{given.net, n, given.x, each_of<const T>(grads), write<T>(saved.back()), {}, {}, {}};
+      for (size_t i = 0; wanted[0] && i < inputs; ++i) {
+        const auto& x = given.x[i];
+        task.to.push_back({write<T>(result[i]), x.width, x.first, x.k});
+      }
+      for (size_t i = inputs; wanted[1] && i < all.size(); i += 2) {
+        task.weights.push_back(write<T>(result[i]));
+        task.biases.push_back(write<T>(result[i + 1]));
+      }
+      go(task);
     });
     return result;
   }
 
  private:
   // The same of operations that have derivatives themselves, for derivatives of derivatives.
-  static variable_list differentiable(const Layout& layout, const variable_list& saved, int64_t layers,
-                                      const variable_list& grads) {
-    const variable_list all(saved.begin(), saved.begin() + layout.inputs() + 2 * layers);
-    auto result = strait::pull_again([&](const variable_list& own) { return plain(layout, own, layers); }, all, grads);
+  static variable_list differentiable(const Layout& layout, const variable_list& all, const variable_list& grads) {
+    auto result = strait::pull_again([&](const variable_list& own) { return plain(layout, own); }, all, grads);
     result.resize(all.size() + 1);
     return result;
   }
 
-  static variable_list plain(const Layout& layout, const variable_list& all, int64_t layers) {
+  static variable_list plain(const Layout& layout, const variable_list& all) {
+    const int64_t layers = (all.size() - layout.inputs()) / 2;
     std::vector<variable_list> parts(layout.given());
     layout.each([&](size_t part, int64_t k, size_t i) {
       parts[k].push_back(all[i]);
@@ -174,6 +165,10 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
       h[0] = at::linear(h[0], w, b);
       for (size_t k = 1; k < h.size(); ++k) h[k] = at::linear(h[k], w);
       if (l + 1 == layers) break;
+      if (layout.between == Between::selu) {
+        h[0] = at::selu(h[0]);
+        continue;
+      }
       const Tensor x = h[0], s = x.sigmoid(), p = s * (1 - s), slope = s + x * p;
       h[0] = x * s;
       if (layout.made() == 3) {
@@ -192,13 +187,17 @@ extern "C" {
 
 // `tensors` holds the value and the derivatives of each part, `derivatives` says how many, and then weight and bias of
 // each layer. `jet` has room for three; what does not move is null.
-char* strait_perceptron(Tensor** tensors, size_t count, const int64_t* derivatives, size_t parts, int64_t order,
-                        Tensor** jet) {
+char* strait_perceptron(Tensor** tensors, size_t count, const int64_t* derivatives, size_t parts, int64_t between,
+                        int64_t order, Tensor** jet) {
   return guarded([&] {
     variable_list all;
-    for (size_t i = 0; i < count; ++i) all.push_back(*tensors[i]);
-    const Layout layout{{derivatives, derivatives + parts}, order};
-    const auto made = Perceptron::apply(at::TensorList(all), layout);
+    bool recorded = false;
+    for (size_t i = 0; i < count; ++i) {
+      all.push_back(*tensors[i]);
+      recorded = recorded || (at::GradMode::is_enabled() && tensors[i]->requires_grad());
+    }
+    const Layout layout{{derivatives, derivatives + parts}, order, static_cast<Between>(between)};
+    const auto made = recorded ? Perceptron::apply(at::TensorList(all), layout) : forth(layout, all, nullptr);
     for (size_t k = 0; k < 3; ++k) jet[k] = k < made.size() ? new Tensor(made[k]) : nullptr;
   });
 }

@@ -57,6 +57,7 @@ unsafe extern "C" {
         count: usize,
         derivatives: *const i64,
         parts: usize,
+        between: i64,
         order: i64,
         jet: *mut *mut C_tensor,
     ) -> Outcome;

@@ -21,7 +21,7 @@ pub use chain_path::{Active, ChainPaths, Stage};
 pub use channels::{diagonal, triangular};
 pub use lowering::{Lower, Lowering, lower};
 pub use marginal_field::MarginalField;
-pub use perceptron::perceptron;
+pub use perceptron::{Between, perceptron};
 pub use pointwise::{selu, silu, silu_jet};
 pub use posterior::{Posterior, posterior};
 pub use spline::{spline, spline_jet};

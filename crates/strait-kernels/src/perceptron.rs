@@ -1,4 +1,4 @@
-//! The jet of a whole perceptron, in one call forward and one call backward, on the CPU.
+//! A whole perceptron, its value or its jet, in one call forward and one call backward, on the CPU.
 
 use crate::ffi;
 use crate::serves::understood;
@@ -6,28 +6,46 @@ use std::ptr;
 use strait_autodiff::{AutodiffError, Jet, Order};
 use tch::Tensor;
 
-/// The jet of a perceptron with SiLU between its layers, each a weight (out, in) and a bias (out,), of concatenated
-/// inputs: parts (N, n) whose n add up to the width of the first layer, and whose derivatives are those along one
-/// scalar. The result, (N, out), can be differentiated in reverse any number of times.
+/// What stands between two layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Between {
+    /// $x \sigma(x)$ with the logistic $\sigma$ (Hendrycks and Gimpel, arXiv 1606.08415).
+    Silu = 0,
+    /// Of Klambauer et al., arXiv 1706.02515; it has no second derivative at 0, and no jet here.
+    Selu = 1,
+}
+
+/// Multiply-adds from which on libtorch's own products use several threads to some effect, and a kernel would not.
+const MANY: i64 = 16_000_000;
+
+/// A perceptron of layers, each a weight (out, in) and a bias (out,), of concatenated inputs: parts (N, n) whose n add up to
+/// the width of the first layer, and whose derivatives are those along one scalar. The result, (N, out) with its derivatives,
+/// can be differentiated in reverse any number of times. A row of it is the same to the bit in whatever batch it is computed.
 ///
-/// None where the kernel cannot be used and the caller must compute the jet layer by layer: inside the function of a
-/// JVP, off the CPU, for other kinds than float and double.
+/// None where the kernel cannot be used and the caller must compute layer by layer: inside the function of a JVP, off the
+/// CPU, for other kinds than float and double, for a jet through SELU, and where libtorch has several threads and the network
+/// work for them.
 ///
 /// # Errors
 /// `Shape` where the tensors do not fit; libtorch's, when memory runs out.
 ///
 /// ```
 /// use strait_autodiff::{AutodiffError, Jet, Order};
-/// use strait_kernels::perceptron;
+/// use strait_kernels::{Between, perceptron};
 /// use tch::Tensor;
 /// let (x, t) = (Tensor::from_slice(&[2.0f64]).view([1, 1]), Tensor::from_slice(&[0.5f64]).view([1, 1]));
 /// let layer = (Tensor::from_slice(&[1.0f64, 3.0]).view([1, 2]), Tensor::from_slice(&[0.25f64]));
 /// let (x, t) = (Jet::constant(&x), Jet::variable(&t, Order::Second));
-/// let y = perceptron(&[&x, &t], &[layer], Order::Second)?.expect("a kernel"); // 2 + 3 t + 0.25
+/// let y = perceptron(&[&x, &t], &[layer], Between::Silu, Order::Second)?.expect("a kernel"); // 2 + 3 t + 0.25
 /// assert_eq!((y.value().double_value(&[0, 0]), y.first().double_value(&[0, 0])), (3.75, 3.0));
 /// # Ok::<(), AutodiffError>(())
 /// ```
-pub fn perceptron(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> Result<Option<Jet>, AutodiffError> {
+pub fn perceptron(
+    parts: &[&Jet],
+    layers: &[(Tensor, Tensor)],
+    between: Between,
+    order: Order,
+) -> Result<Option<Jet>, AutodiffError> {
     check(parts, layers)?;
     let mut tensors = vec![];
     let mut derivatives = vec![];
@@ -37,7 +55,12 @@ pub fn perceptron(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> 
         tensors.extend(present);
     }
     tensors.extend(layers.iter().flat_map(|(weight, bias)| [weight, bias]));
-    if !understood(&tensors) {
+    let moves = derivatives.iter().any(|&count| count > 0);
+    let rows = tensors[0].size()[0] * if moves { 1 + order as i64 } else { 1 };
+    let products =
+        layers.iter().fold(0, |sum: i64, (weight, _)| sum.saturating_add(rows.saturating_mul(weight.numel() as i64)));
+    let is_for_many = products >= MANY && tch::get_num_threads() > 1;
+    if !understood(&tensors) || is_for_many || (moves && between == Between::Selu) {
         return Ok(None);
     }
     let (given, mut made) = (ffi::handles(tensors.iter().copied()), [ptr::null_mut(); 3]);
@@ -49,6 +72,7 @@ pub fn perceptron(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> 
             given.len(),
             derivatives.as_ptr(),
             derivatives.len(),
+            between as i64,
             order as i64,
             made.as_mut_ptr(),
         )

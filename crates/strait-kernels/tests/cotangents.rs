@@ -4,7 +4,7 @@ mod common;
 
 use common::{along, draw, jet};
 use strait_autodiff::{AutodiffError, Graph, Jet, Order, jvp, vjp};
-use strait_kernels::{AffinePaths, ChainPaths, affine_curve, affine_jet, perceptron, silu_jet, spline_jet};
+use strait_kernels::{AffinePaths, Between, ChainPaths, affine_curve, affine_jet, perceptron, silu_jet, spline_jet};
 use tch::{Device, Kind, Tensor};
 
 fn of(seed: u64, shape: &[i64]) -> Tensor {
@@ -35,7 +35,11 @@ fn the_kernels_of_jets_carry_tangents_through_their_gradients() -> Result<(), Au
                 kernel(spline_jet(&made(&x), &made(&logits), 2, 2.0, order)?),
                 x.iter().chain(&logits).collect(),
             ),
-            ("perceptron", kernel(perceptron(&[&made(&x)], &layers, order)?), x.iter().chain(&weights).collect()),
+            (
+                "perceptron",
+                kernel(perceptron(&[&made(&x)], &layers, Between::Silu, order)?),
+                x.iter().chain(&weights).collect(),
+            ),
             ("curve", kernel(affine_curve(&made(&two), 2.0, &y, &x1, &t, order)?), two.iter().chain([&y]).collect()),
         ];
         for (name, jet, leaves) in cases {

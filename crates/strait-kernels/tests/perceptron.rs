@@ -1,10 +1,10 @@
-//! The kernel of a perceptron's jet against the same with libtorch's operations, layer by layer.
+//! The kernel of a perceptron against the same with libtorch's operations, layer by layer.
 
 mod common;
 
 use common::{draw, with_gradients};
 use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, jvp, vjp};
-use strait_kernels::perceptron;
+use strait_kernels::{Between, perceptron};
 use tch::{Kind, Tensor};
 
 /// A jet of given order from leaves.
@@ -16,7 +16,7 @@ fn jet(of: &[Tensor]) -> Jet {
     }
 }
 
-fn composed(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> Jet {
+fn composed(parts: &[&Jet], layers: &[(Tensor, Tensor)], between: Between, order: Order) -> Jet {
     let cat = |of: &dyn Fn(&Jet) -> Tensor| Tensor::cat(&parts.iter().map(|p| of(p)).collect::<Vec<_>>(), 1);
     let value = cat(&|p| p.value().shallow_clone());
     let mut h = match order {
@@ -25,7 +25,9 @@ fn composed(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> Jet {
         Order::Second => Jet::with_derivatives(value, cat(&Jet::first), Some(cat(&Jet::second))),
     };
     for (i, (weight, bias)) in layers.iter().enumerate() {
-        if i > 0 {
+        if i > 0 && between == Between::Selu {
+            h = Jet::constant(&h.value().selu());
+        } else if i > 0 {
             let (x, s) = (h.value(), h.value().sigmoid());
             let slope: Tensor = &s + x * &s * (1.0 - &s);
             h = h.compose(x * &s, || slope.shallow_clone(), |f| (1.0 - &s) * (f + &s - x * &s * &s));
@@ -35,14 +37,14 @@ fn composed(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> Jet {
     h
 }
 
-fn kernel(parts: &[&Jet], layers: &[(Tensor, Tensor)], order: Order) -> Jet {
-    perceptron(parts, layers, order).unwrap().expect("a kernel")
+fn kernel(parts: &[&Jet], layers: &[(Tensor, Tensor)], between: Between, order: Order) -> Jet {
+    perceptron(parts, layers, between, order).unwrap().expect("a kernel")
 }
 
-type Make = fn(&[&Jet], &[(Tensor, Tensor)], Order) -> Jet;
+type Make = fn(&[&Jet], &[(Tensor, Tensor)], Between, Order) -> Jet;
 
 /// The jet, its gradients in all that it is made of, and the gradients of these.
-fn everything(make: Make, parts: &[Vec<Tensor>], widths: &[i64], order: Order) -> Vec<Tensor> {
+fn everything(make: Make, parts: &[Vec<Tensor>], widths: &[i64], between: Between, order: Order) -> Vec<Tensor> {
     let kind = parts[0][0].kind();
     let own = |x: &Tensor| x.detach().set_requires_grad(true);
     let parts: Vec<Vec<Tensor>> = parts.iter().map(|part| part.iter().map(own).collect()).collect();
@@ -52,7 +54,7 @@ fn everything(make: Make, parts: &[Vec<Tensor>], widths: &[i64], order: Order) -
     let layers: Vec<(Tensor, Tensor)> = (widths.windows(2).zip(10u64..))
         .map(|(pair, seed)| (own(&draw(seed, &[pair[1], pair[0]], kind)), own(&draw(seed + 10, &pair[1..], kind))))
         .collect();
-    let y = make(&jets.iter().collect::<Vec<_>>(), &layers, order);
+    let y = make(&jets.iter().collect::<Vec<_>>(), &layers, between, order);
     // What moves: a linear map has no derivatives but those of its input.
     let given = parts.iter().map(Vec::len).max().unwrap();
     let count = if given == 1 || layers.len() == 1 { given } else { order as usize + 1 };
@@ -63,27 +65,63 @@ fn everything(make: Make, parts: &[Vec<Tensor>], widths: &[i64], order: Order) -
     with_gradients(&outputs, &leaves)
 }
 
+/// The kernel beside the same of libtorch's operations, of this many rows.
+fn compare(kind: Kind, rows: i64, widths: &[i64], between: Between, (order, moves): (Order, u64)) {
+    let tolerance = if kind == Kind::Double { 1e-11 } else { 2e-5 };
+    let part = |seed: u64, n: i64, derivatives: u64| -> Vec<Tensor> {
+        (0..=derivatives).map(|k| draw(seed + k, &[rows, n], kind)).collect()
+    };
+    // A part that stands still, and one with so many derivatives.
+    let parts = [part(1, 2, 0), part(4, 3, moves)];
+    let ours = everything(kernel, &parts, widths, between, order);
+    let theirs = everything(composed, &parts, widths, between, order);
+    assert_eq!(ours.len(), theirs.len());
+    for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+        assert_eq!(a.size(), b.size());
+        let off = (a - b).abs().max().double_value(&[]) / (1.0 + b.abs().max().double_value(&[]));
+        assert!(off < tolerance, "{kind:?} {rows} {between:?} {order:?} {moves} {widths:?}, tensor {i}: {off:e}");
+    }
+}
+
 #[test]
 fn the_kernel_is_the_jet_with_its_first_two_derivatives() {
-    for (kind, tolerance) in [(Kind::Double, 1e-11), (Kind::Float, 2e-5)] {
-        let part = |seed: u64, n: i64, derivatives: u64| -> Vec<Tensor> {
-            (0..=derivatives).map(|k| draw(seed + k, &[9, n], kind)).collect()
-        };
-        for (order, most) in [(Order::Value, 0), (Order::First, 1), (Order::Second, 2)] {
-            for moves in 0..=most {
-                for widths in [&[3i64] as &[i64], &[5, 3], &[8, 7, 2]] {
-                    // A part that stands still, and one with so many derivatives.
-                    let parts = [part(1, 2, 0), part(4, 3, moves)];
-                    let ours = everything(kernel, &parts, widths, order);
-                    let theirs = everything(composed, &parts, widths, order);
-                    assert_eq!(ours.len(), theirs.len());
-                    for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
-                        assert_eq!(a.size(), b.size());
-                        let off = (a - b).abs().max().double_value(&[]) / (1.0 + b.abs().max().double_value(&[]));
-                        assert!(off < tolerance, "{kind:?} {order:?} {moves} {widths:?}, tensor {i}: {off:e}");
-                    }
+    for kind in [Kind::Double, Kind::Float] {
+        for widths in [&[3i64] as &[i64], &[5, 3], &[8, 7, 2]] {
+            for (order, most) in [(Order::Value, 0), (Order::First, 1), (Order::Second, 2)] {
+                for moves in 0..=most {
+                    compare(kind, 9, widths, Between::Silu, (order, moves));
                 }
             }
+            compare(kind, 9, widths, Between::Selu, (Order::Value, 0));
+        }
+    }
+}
+
+/// Rows of several blocks, and widths of several panels with a rest.
+#[test]
+fn every_block_of_rows_counts_with_its_first_two_derivatives() {
+    for rows in [96, 97, 203] {
+        for (order, moves) in [(Order::Value, 0), (Order::First, 1), (Order::Second, 1)] {
+            compare(Kind::Double, rows, &[20, 33, 2], Between::Silu, (order, moves));
+        }
+        compare(Kind::Double, rows, &[20, 33, 2], Between::Selu, (Order::Value, 0));
+    }
+}
+
+#[test]
+fn a_row_is_the_same_to_the_bit_in_every_batch() {
+    for kind in [Kind::Double, Kind::Float] {
+        let layers = [
+            (draw(1, &[40, 3], kind), draw(2, &[40], kind)),
+            (draw(3, &[24, 40], kind), draw(4, &[24], kind)),
+            (draw(5, &[2, 24], kind), draw(6, &[2], kind)),
+        ];
+        let x = draw(7, &[203, 3], kind);
+        let of =
+            |x: &Tensor| kernel(&[&Jet::constant(x)], &layers, Between::Silu, Order::Value).value().shallow_clone();
+        let all = of(&x);
+        for (from, length) in [(0, 1), (5, 90), (100, 103), (202, 1)] {
+            assert_eq!(of(&x.narrow(0, from, length)), all.narrow(0, from, length), "{kind:?} {from} {length}");
         }
     }
 }
@@ -99,7 +137,7 @@ fn inputs_that_depend_on_each_other_have_separate_gradients() {
         let t = draw(3, &[6, 1], Kind::Double).set_requires_grad(true);
         let line = Jet::variable(&t, Order::First);
         let wave = line.scale(3.0).sin();
-        let y = make(&[&line, &wave], &layers, Order::First);
+        let y = make(&[&line, &wave], &layers, Between::Silu, Order::First);
         let one = y.first().ones_like();
         let once = vjp(&[y.first()], &[one.shallow_clone()], &[t.shallow_clone()], Graph::Record).unwrap();
         let twice = vjp(&once, &[one], &[t], Graph::Free).unwrap();
@@ -115,14 +153,17 @@ fn what_the_kernel_cannot_do_is_left_to_others() -> Result<(), AutodiffError> {
     let layer = || vec![(draw(0, &[2, 3], Kind::Float), draw(1, &[2], Kind::Float))];
     let x = draw(2, &[4, 3], Kind::Float);
     let inside = |v: &[Tensor]| {
-        let served = perceptron(&[&Jet::constant(&v[0])], &layer(), Order::Value)?.is_some();
+        let served = perceptron(&[&Jet::constant(&v[0])], &layer(), Between::Silu, Order::Value)?.is_some();
         Ok::<_, AutodiffError>(vec![&v[0] * f64::from(u8::from(!served))])
     };
     let Dual { value, .. } = jvp(inside, &[x.shallow_clone()], &[x.ones_like()])?.remove(0);
     assert_eq!(value, x);
     let narrow = Jet::constant(&x.narrow(1, 0, 2));
-    assert!(matches!(perceptron(&[&narrow], &layer(), Order::Value), Err(AutodiffError::Shape { .. })));
-    assert!(matches!(perceptron(&[], &[], Order::Value), Err(AutodiffError::Count { .. })));
+    let of = |parts: &[&Jet], layers: &[_], between, order| perceptron(parts, layers, between, order);
+    assert!(matches!(of(&[&narrow], &layer(), Between::Silu, Order::Value), Err(AutodiffError::Shape { .. })));
+    assert!(matches!(of(&[], &[], Between::Silu, Order::Value), Err(AutodiffError::Count { .. })));
+    let moving = Jet::variable(&x, Order::First);
+    assert!(of(&[&moving], &layer(), Between::Selu, Order::First)?.is_none());
     Ok(())
 }
 
@@ -134,8 +175,10 @@ fn an_empty_batch_has_gradients_of_zero() {
     for (order, moves) in [(Order::Value, 0), (Order::First, 1), (Order::Second, 1), (Order::Second, 2)] {
         for widths in [&[3i64] as &[i64], &[5, 3], &[8, 7, 2]] {
             let parts = [part(2, 0), part(3, moves)];
-            let (ours, theirs) =
-                (everything(kernel, &parts, widths, order), everything(composed, &parts, widths, order));
+            let (ours, theirs) = (
+                everything(kernel, &parts, widths, Between::Silu, order),
+                everything(composed, &parts, widths, Between::Silu, order),
+            );
             assert_eq!(ours, theirs, "{order:?} {moves} {widths:?}");
         }
     }

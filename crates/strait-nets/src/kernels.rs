@@ -4,14 +4,44 @@
 #[cfg(not(feature = "kernels"))]
 pub(crate) use none::*;
 #[cfg(feature = "kernels")]
-pub(crate) use strait_kernels::{perceptron, selu, silu_jet};
+pub(crate) use some::*;
+#[cfg(feature = "kernels")]
+pub(crate) use strait_kernels::{selu, silu_jet};
+
+#[cfg(feature = "kernels")]
+mod some {
+    use crate::Activation;
+    use strait_autodiff::{AutodiffError, Jet, Order};
+    use strait_kernels::Between;
+    use tch::Tensor;
+
+    pub(crate) fn perceptron(
+        parts: &[&Jet],
+        layers: &[(Tensor, Tensor)],
+        activation: Activation,
+        order: Order,
+    ) -> Result<Option<Jet>, AutodiffError> {
+        let between = match activation {
+            Activation::Silu => Between::Silu,
+            Activation::Selu => Between::Selu,
+            Activation::Tanh => return Ok(None),
+        };
+        strait_kernels::perceptron(parts, layers, between, order)
+    }
+}
 
 #[cfg(not(feature = "kernels"))]
 mod none {
+    use crate::Activation;
     use strait_autodiff::{AutodiffError, Jet, Order};
     use tch::Tensor;
 
-    pub(crate) fn perceptron(_: &[&Jet], _: &[(Tensor, Tensor)], _: Order) -> Result<Option<Jet>, AutodiffError> {
+    pub(crate) fn perceptron(
+        _: &[&Jet],
+        _: &[(Tensor, Tensor)],
+        _: Activation,
+        _: Order,
+    ) -> Result<Option<Jet>, AutodiffError> {
         Ok(None)
     }
 

@@ -327,7 +327,14 @@ impl Layers {
         Ok(parts)
     }
 
+    fn kernel(&self, parts: &[Jet], order: Order) -> Result<Option<Jet>, Error> {
+        Ok(perceptron(&parts.iter().collect::<Vec<_>>(), &self.layers, self.activation, order)?)
+    }
+
     fn value(&self, parts: &[Jet]) -> Result<Tensor, Error> {
+        if let Some(jet) = self.kernel(parts, Order::Value)? {
+            return Ok(jet.value().shallow_clone());
+        }
         let mut h = Tensor::cat(&parts.iter().map(Jet::value).collect::<Vec<_>>(), 1);
         for (i, (weight, bias)) in self.layers.iter().enumerate() {
             if i > 0 {
@@ -342,12 +349,7 @@ impl Layers {
         if order == Order::Value {
             return Ok(Jet::constant(&self.value(parts)?));
         }
-        if self.activation == Activation::Silu
-            && let Some(jet) = perceptron(&parts.iter().collect::<Vec<_>>(), &self.layers, order)?
-        {
-            return Ok(jet);
-        }
-        self.jet_by_layers(parts, order)
+        self.kernel(parts, order)?.map_or_else(|| self.jet_by_layers(parts, order), Ok)
     }
 
     /// Of what the first layer sees, only the columns of parts that move have derivatives.

@@ -12,7 +12,7 @@ const CHAIN: Tests = Tests { package: "strait-paths/kernels", target: "chain_fie
 
 const CURVE: Tests = Tests { package: "strait-paths/kernels", target: "affine_curve", filter: "kernel" };
 
-pub(super) static FAULTS: [Fault; 20] = [
+pub(super) static FAULTS: [Fault; 24] = [
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-kernels/native/affine.cc",
@@ -127,10 +127,38 @@ pub(super) static FAULTS: [Fault; 20] = [
     },
     Fault {
         name: "a perceptron's kernel: biases of the derivatives too",
-        file: "crates/strait-kernels/native/perceptron.cc",
-        find: "a.narrow(0, 0, n).add_(b);",
-        put: "a.add_(b);",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "weights[l], nullptr, 0, to.seen + samples * outs, outs);",
+        put: "weights[l], biases[l], 0, to.seen + samples * outs, outs);",
         tests: tests("perceptron", "first_two_derivatives"),
+    },
+    Fault {
+        name: "a perceptron's kernel: weights of the last block alone",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "{kept.made, ins, PANEL<T>}, of_weights[l], ins, of_weights[l], ins);",
+        put: "{kept.made, ins, PANEL<T>}, nullptr, 0, of_weights[l], ins);",
+        tests: tests("perceptron", "every_block"),
+    },
+    Fault {
+        name: "a perceptron's kernel: a slope without the second factor",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "slope = s + x * (s * (1 - s));",
+        put: "slope = s + x * s;",
+        tests: tests("perceptron", "first_two_derivatives"),
+    },
+    Fault {
+        name: "a perceptron's kernel: SELU that is linear where it is differentiated",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "slope = x > 0 ? Pack<T>{} + scale : y + scale * alpha;",
+        put: "slope = Pack<T>{} + scale;",
+        tests: tests("perceptron", "first_two_derivatives"),
+    },
+    Fault {
+        name: "a perceptron's kernel: blocks that read the first one's samples",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "gather(f.g, from, n, samples,",
+        put: "gather(f.g, 0, n, samples,",
+        tests: tests("perceptron", "every_block"),
     },
     Fault {
         name: "SiLU's jet: the third derivative's factor",
