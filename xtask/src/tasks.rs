@@ -138,7 +138,9 @@ pub(crate) fn ci() -> Result<()> {
     workspace.step("clippy", clippy)?;
     announce("tests");
     let beside = Beside::ensure(&Cache::of_user()?)?;
-    test_beside(Some(&beside), &["--exclude".to_owned(), "xtask".to_owned()])?;
+    // Every failure is seen, and not the first executable's alone.
+    let arguments = ["--no-fail-fast", "--exclude", "xtask"].map(str::to_owned);
+    test_beside(Some(&beside), &arguments)?;
     announce("documentation");
     workspace.step("the documentation", documentation(&workspace))?;
     announce("all of it holds");
