@@ -2,3 +2,4 @@
 
 pub mod iterations;
 pub mod peer;
+pub mod unet;

@@ -8,12 +8,10 @@
 use std::process::ExitCode;
 use strait_benches::iterations::{milliseconds, plan};
 use strait_benches::peer::{Failure, Peer, Spread, run};
-use strait_core::{Error, PairedDataset, Pairs, Parameters, Seed, Stream};
-use strait_nets::{Network, Unet, UnetConfig};
+use strait_benches::unet::{self, Noise};
+use strait_core::Seed;
 use strait_optim::objectives::FlowMatching;
-use strait_optim::{Level, LevelName, Pairing, Phase, System, Trainer};
-use strait_paths::Linear;
-use tch::{Device, Kind};
+use strait_optim::{LevelName, Pairing, Phase, Trainer};
 
 const ROUNDS: usize = 5;
 const STEPS: u32 = 6;
@@ -28,35 +26,12 @@ fn main() -> ExitCode {
     run("peer_unet_step", compare)
 }
 
-/// Pairs of noise.
-struct Noise;
-
-impl PairedDataset for Noise {
-    fn event_shape(&self) -> &[i64] {
-        &[1, 28, 28]
-    }
-
-    fn count(&self) -> i64 {
-        i64::MAX
-    }
-
-    fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Pairs, Error> {
-        let mut draws = stream.at(step);
-        let mut images = || draws.normal(&[n, 1, 28, 28], Kind::Float, Device::Cpu);
-        Ok(Pairs { x0: images()?, x1: images()?, target_rows: None })
-    }
-}
-
 fn compare() -> Result<(), Failure> {
-    let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
-    let net = Unet::new(&UnetConfig::of([1, 28, 28]), &mut parameters.root())?;
-    let size = format!("{} parameters, {} multiply-adds", net.summary().parameters(), net.summary().multiply_adds());
-    let levels = vec![Level::new(LevelName::Velocity, parameters, &[700.0])?];
-    let system = System { interpolant: Box::new(Linear), velocity: Box::new(net), levels };
+    let system = unet::system(false)?;
     let levels = vec![plan(LevelName::Velocity, 128, FlowMatching)];
     let phases = vec![Phase { name: "bench".into(), iterations: u64::MAX / 2, levels, fresh: vec![] }];
     let mut trainer = Trainer::new(system, phases, Pairing::Stored(&Noise), Seed(0))?;
-    println!("U-Net of {size}, batch 128, {ROUNDS} rounds of {STEPS} steps");
+    println!("U-Net, batch 128, {ROUNDS} rounds of {STEPS} steps");
     for threads in [1, 2] {
         tch::set_num_threads(threads);
         let mut peers = vec![];

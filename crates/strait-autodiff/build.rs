@@ -41,7 +41,7 @@ fn main() {
         .flag_if_supported("-fno-math-errno")
         .file("native/draws.cc")
         .compile("strait_draws");
-    native.file("native/strait_native.cc").compile("strait_native");
+    native.file("native/strait_native.cc").file("native/recomputed.cc").compile("strait_native");
     // For crates with native code of their own (`DEP_STRAIT_NATIVE_...` in their build scripts).
     println!("cargo:include={}", env::current_dir().unwrap_or_default().join("native").display());
     println!("cargo:libtorch_include={}", include.display());

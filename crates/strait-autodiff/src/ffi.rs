@@ -4,9 +4,13 @@
 //! null, or an error text from `strdup` (`guarded` of `native/common.h`), and no C++ exception crosses.
 
 use crate::AutodiffError;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use tch::{Device, Kind, Tensor};
 pub use torch_sys::C_tensor;
+
+/// A native function that calls a closure of ours: null and a result to own, or an error text from `strait_text`.
+pub(crate) type Call =
+    unsafe extern "C" fn(*mut c_void, *const *mut C_tensor, usize, result: *mut *mut C_tensor) -> *mut c_char;
 
 unsafe extern "C" {
     fn strait_free(text: *mut c_char);
@@ -21,6 +25,16 @@ unsafe extern "C" {
         retain_graph: bool,
         create_graph: bool,
         results: *mut *mut C_tensor,
+    ) -> Outcome;
+    pub(crate) fn strait_text(text: *const c_char, n: usize) -> *mut c_char;
+    pub(crate) fn strait_recomputed(
+        call: Call,
+        discard: unsafe extern "C" fn(*mut c_void),
+        closure: *mut c_void,
+        inputs: *const *mut C_tensor,
+        n_inputs: usize,
+        n_arguments: usize,
+        result: *mut *mut C_tensor,
     ) -> Outcome;
     pub(crate) fn strait_fragile(outputs: *const *mut C_tensor, n: usize, name: *mut *const c_char) -> Outcome;
     pub(crate) fn strait_clip(

@@ -8,6 +8,7 @@ pub mod ffi;
 mod forward;
 mod jet;
 mod optimizer;
+mod recomputed;
 mod reverse;
 
 pub use draw::{integers, normal, permutation, uniform};
@@ -15,4 +16,5 @@ pub use error::AutodiffError;
 pub use forward::{Dual, inside_jvp, jvp, tangent_gradient};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
+pub use recomputed::recomputed;
 pub use reverse::{Graph, check_tangents_differentiable, gradient, time_derivative, vjp};

@@ -224,6 +224,30 @@ impl Scope<'_> {
         Scope { prefix: format!("{}{name}.", self.prefix), parameters: self.parameters }
     }
 
+    /// This place, lent out.
+    pub fn here(&mut self) -> Scope<'_> {
+        Scope { prefix: self.prefix.clone(), parameters: self.parameters }
+    }
+
+    /// The trainable tensors that were made here and below.
+    ///
+    /// ```
+    /// use strait_core::{Init, Parameters, Seed};
+    /// use tch::{Device, Kind};
+    /// let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
+    /// let mut root = parameters.root();
+    /// root.sub("first").tensor("weight", &[2, 3], Init::Constant(0.0))?;
+    /// root.sub("second").tensor("weight", &[3, 1], Init::Constant(0.0))?;
+    /// assert_eq!(root.sub("second").tensors()[0].size(), [3, 1]);
+    /// assert_eq!(root.tensors().len(), 2);
+    /// # Ok::<(), strait_core::Error>(())
+    /// ```
+    pub fn tensors(&self) -> Vec<Tensor> {
+        let Parameters { names, tensors, .. } = &*self.parameters;
+        let here = names.iter().zip(tensors).filter(|(name, _)| name.starts_with(&self.prefix));
+        here.map(|(_, tensor)| tensor.shallow_clone()).collect()
+    }
+
     /// Its dotted name, empty at the root.
     pub fn path(&self) -> &str {
         self.prefix.strip_suffix('.').unwrap_or_default()

@@ -104,8 +104,7 @@ fn run<F: VelocityField>(
     draw: impl Fn(&Case, &mut Draws) -> Result<Conditions, Error>,
     build: impl Fn(&Case, &mut Scope<'_>) -> Result<F, Error>,
 ) -> Result<(), Broken> {
-    let config = proptest::test_runner::Config { cases: 24, ..suite::config() };
-    suite::run(subject, Law::Runs, config, &events.cases(5), |case| {
+    suite::run(subject, Law::Runs, suite::config(24), &events.cases(5), |case| {
         let _no_grad = tch::no_grad_guard();
         let Perturbed { double: field, .. } = Perturbed::new(case, &build).map_err(runs)?;
         let draws = |name: &str| case.stream().stream(name).at(0);

@@ -121,7 +121,7 @@ pub fn check<C: Coupling>(
     promise: Promise,
     build: impl Fn(&Case) -> Result<C, Error>,
 ) -> Result<(), Broken> {
-    suite::run(subject, Law::Runs, suite::config(), &Events::Small.cases(7), |case| {
+    suite::run(subject, Law::Runs, suite::config(suite::CASES), &Events::Small.cases(7), |case| {
         let coupling = build(case).map_err(runs)?;
         for kind in [Kind::Double, Kind::Float] {
             let (x0, x1) = (case.points("x0", case.batch, kind)?, case.points("x1", case.batch, kind)? * 2.0 + 0.5);
@@ -143,7 +143,7 @@ pub fn check_given<C: Coupling>(
     keeps: bool,
     build: impl Fn(&Case) -> Result<C, Error>,
 ) -> Result<(), Broken> {
-    suite::run(subject, Law::Runs, suite::config(), &Events::Small.cases(7), |case| {
+    suite::run(subject, Law::Runs, suite::config(suite::CASES), &Events::Small.cases(7), |case| {
         let coupling = build(case).map_err(runs)?;
         let n = case.batch;
         let (x0, x1) = (case.points("x0", n, Kind::Double)?, case.points("x1", n, Kind::Double)? * 2.0 + 0.5);

@@ -93,18 +93,25 @@ pub fn check_differentiable<F: VelocityField>(
 pub struct Suite<'a> {
     subject: &'a str,
     events: Events,
+    cases: u32,
 }
 
 impl<'a> Suite<'a> {
     /// Samples of every small shape.
     pub fn new(subject: &'a str) -> Self {
-        Self { subject, events: Events::Small }
+        Self { subject, events: Events::Small, cases: suite::CASES }
     }
 
     /// Samples of these shapes only.
     #[must_use]
     pub fn events(self, events: &[&[i64]]) -> Self {
         Self { events: Events::Of(events.iter().map(|event| event.to_vec()).collect()), ..self }
+    }
+
+    /// This many cases in place of 256, where `PROPTEST_CASES` sets no number.
+    #[must_use]
+    pub fn cases(self, cases: u32) -> Self {
+        Self { cases, ..self }
     }
 
     /// As [`check`].
@@ -134,7 +141,7 @@ impl<'a> Suite<'a> {
     }
 
     pub(crate) fn run(&self, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
-        suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(4), examine)
+        suite::run(self.subject, Law::Runs, suite::config(self.cases), &self.events.cases(4), examine)
     }
 }
 

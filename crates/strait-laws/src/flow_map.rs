@@ -112,7 +112,7 @@ pub fn check_exact<M: FlowMap>(
 }
 
 fn run(subject: &str, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
-    suite::run(subject, Law::Runs, suite::config(), &Events::Small.cases(4), examine)
+    suite::run(subject, Law::Runs, suite::config(suite::CASES), &Events::Small.cases(4), examine)
 }
 
 /// A map for a case, the same in single precision, and points and times to try both on.

@@ -92,12 +92,13 @@ pub struct Suite<'a> {
     subject: &'a str,
     events: Events,
     end: [f64; 2],
+    cases: u32,
 }
 
 impl<'a> Suite<'a> {
     /// Samples of every small shape, both endpoints to the bit.
     pub fn new(subject: &'a str) -> Self {
-        Self { subject, events: Events::Small, end: [0.0, 0.0] }
+        Self { subject, events: Events::Small, end: [0.0, 0.0], cases: suite::CASES }
     }
 
     /// Samples of these shapes only.
@@ -111,6 +112,12 @@ impl<'a> Suite<'a> {
     #[must_use]
     pub fn ends_by_round_trip(self) -> Self {
         Self { end: [1e-9, 1e-3], ..self }
+    }
+
+    /// This many cases in place of 256, where `PROPTEST_CASES` sets no number.
+    #[must_use]
+    pub fn cases(self, cases: u32) -> Self {
+        Self { cases, ..self }
     }
 
     /// As [`check`].
@@ -147,7 +154,7 @@ impl<'a> Suite<'a> {
     }
 
     fn run(&self, examine: impl Fn(&Case) -> Result<(), Fault>) -> Result<(), Broken> {
-        suite::run(self.subject, Law::Runs, suite::config(), &self.events.cases(4), examine)
+        suite::run(self.subject, Law::Runs, suite::config(self.cases), &self.events.cases(4), examine)
     }
 }
 

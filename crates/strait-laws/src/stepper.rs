@@ -116,7 +116,7 @@ pub fn check<S: Stepper>(subject: &str, build: impl Fn() -> S) -> Result<(), Bro
         uneven,
         seed: u64::from(seed),
     });
-    let config = Config { cases: 12, max_shrink_iters: 40, ..suite::config() };
+    let config = Config { max_shrink_iters: 40, ..suite::config(12) };
     suite::run(subject, Law::Runs, config, &cases, |case| {
         let _no_grad = tch::no_grad_guard();
         laws(case, &mut build())

@@ -46,10 +46,14 @@ pub(crate) fn hold<Law>(law: Law, what: &str, a: &Tensor, b: &Tensor, tolerance:
     if off <= tolerance { Ok(()) } else { Err(Fault::new(law, format!("{what} is off by {off:.3e}"))) }
 }
 
-/// How many cases are drawn where nothing else is said (`PROPTEST_CASES` sets another number), and how far they are
-/// shrunk.
-pub(crate) fn config() -> Config {
-    Config { failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
+/// How many cases a suite draws where nothing else is said.
+pub(crate) const CASES: u32 = 256;
+
+/// Draws this many cases (`PROPTEST_CASES` sets another number), and shrinks a broken one so far.
+pub(crate) fn config(cases: u32) -> Config {
+    let default = Config::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
+    Config { cases, failure_persistence: None, max_shrink_iters: 200, ..default }
 }
 
 /// One thread for libtorch as long as it lives: the tensors of cases are small, and a second thread only costs.

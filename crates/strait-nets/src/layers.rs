@@ -35,6 +35,11 @@ impl Maker<'_, '_> {
         Maker { scope: self.scope.sub(name), layers: self.layers }
     }
 
+    /// This place, lent out.
+    pub(crate) fn here(&mut self) -> Maker<'_, '_> {
+        Maker { scope: self.scope.here(), layers: self.layers }
+    }
+
     /// Lists what this place computes.
     pub(crate) fn list(&mut self, kind: String, output: Vec<i64>, parameters: i64, multiply_adds: i64) -> String {
         let name = self.scope.path().to_owned();

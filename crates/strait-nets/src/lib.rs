@@ -9,6 +9,7 @@ mod layers;
 mod mlp;
 mod network;
 mod residual_block;
+mod segment;
 mod summary;
 mod time_features;
 mod torch_script;

@@ -1,6 +1,7 @@
 use crate::attention::Attention;
 use crate::error::shape;
 use crate::layers::{Convolution, Film, GroupNorm, Linear, Maker, Start};
+use crate::segment::Block;
 use strait_core::Error;
 use tch::Tensor;
 
@@ -45,9 +46,11 @@ impl ResidualBlock {
             attends.then(|| ImageAttention::new(at.sub("attention"), output, size, groups, heads)).transpose()?;
         Ok(Self { norms: [first, second], convolutions: [into, out], film, skip, attention })
     }
+}
 
-    /// Of images (B, C, H, W) and vectors (B, embedding).
-    pub(crate) fn apply(&self, x: &Tensor, vector: &Tensor) -> Result<Tensor, Error> {
+/// Of images (B, C, H, W) and vectors (B, embedding).
+impl Block for ResidualBlock {
+    fn apply(&self, x: &Tensor, vector: &Tensor) -> Result<Tensor, Error> {
         let h = self.convolutions[0].apply(&self.norms[0].then_silu(x, None)?)?;
         let film = Film::halves(&self.film.apply(vector)?)?;
         let h = self.convolutions[1].apply(&self.norms[1].then_silu(&h, Some(&film))?)?;

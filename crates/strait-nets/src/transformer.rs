@@ -4,6 +4,7 @@ use crate::attention::Attention;
 use crate::embedding::{Embedding, EmbeddingConfig};
 use crate::layers::{Linear, Maker, Start};
 use crate::network::fields;
+use crate::segment::{self, Segment};
 use crate::{Network, Summary};
 use strait_core::{Conditions, Error, Init, Scope};
 use tch::Tensor;
@@ -25,12 +26,15 @@ pub struct TransformerConfig {
     pub expansion: i64,
     /// How times and a condition enter.
     pub embedding: EmbeddingConfig,
+    /// As [`UnetConfig::gradient_checkpointing`](crate::UnetConfig::gradient_checkpointing).
+    pub gradient_checkpointing: bool,
 }
 
 impl TransformerConfig {
     /// For small images: patches of 4 pixels a side, 4 blocks of width 64 with 4 heads.
     pub fn of(event: [i64; 3]) -> Self {
-        Self { event, patch: 4, width: 64, depth: 4, heads: 4, expansion: 4, embedding: EmbeddingConfig::default() }
+        let embedding = EmbeddingConfig::default();
+        Self { event, patch: 4, width: 64, depth: 4, heads: 4, expansion: 4, embedding, gradient_checkpointing: false }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -77,7 +81,7 @@ pub struct Transformer {
     into: Linear,
     /// (N, width): where a patch lies.
     places: Tensor,
-    blocks: Vec<Block>,
+    blocks: Vec<Segment<Block>>,
     moves: Linear,
     out: Linear,
     summary: Summary,
@@ -102,7 +106,10 @@ impl Transformer {
         let places = place.scope.tensor("weight", &[positions, width], Init::Normal(0.02))?;
         place.list("a vector for each place".into(), vec![positions, width], positions * width, 0);
         let blocks = (0..config.depth)
-            .map(|i| Block::new(at.sub(&i.to_string()), config, positions))
+            .map(|i| {
+                let make = |at: Maker<'_, '_>| Block::new(at, config, positions);
+                Segment::new(at.sub(&i.to_string()), config.gradient_checkpointing, make)
+            })
             .collect::<Result<_, _>>()?;
         let moves = Linear::new(at.sub("moves"), (vector, 2 * width), 1, Start::Zero)?;
         let out = Linear::new(at.sub("out"), (width, pixels), positions, Start::Zero)?;
@@ -129,7 +136,9 @@ impl Block {
         let back = Linear::new(at.sub("back"), (expansion * width, width), positions, Start::Fan)?;
         Ok(Self { moves, attention, wide, back })
     }
+}
 
+impl segment::Block for Block {
     fn apply(&self, x: &Tensor, vector: &Tensor) -> Result<Tensor, Error> {
         let moves = self.moves.apply(vector)?.f_unsqueeze(1)?.f_chunk(6, -1)?;
         let [scale0, shift0, gate0, scale1, shift1, gate1] = &moves[..] else {

@@ -4,6 +4,7 @@ use crate::embedding::{Embedding, EmbeddingConfig};
 use crate::layers::{Convolution, GroupNorm, Maker, Start};
 use crate::network::fields;
 use crate::residual_block::{BlockConfig, ResidualBlock};
+use crate::segment::Segment;
 use crate::{Network, Summary};
 use strait_core::{Conditions, Error, Scope};
 use tch::Tensor;
@@ -30,6 +31,9 @@ pub struct UnetConfig {
     pub groups: i64,
     /// How times and a condition enter.
     pub embedding: EmbeddingConfig,
+    /// Whether training keeps the inputs of blocks alone and computes each block again for its gradient: less memory, more
+    /// time, the same numbers.
+    pub gradient_checkpointing: bool,
 }
 
 impl UnetConfig {
@@ -47,6 +51,7 @@ impl UnetConfig {
             heads: 4,
             groups: 8,
             embedding: EmbeddingConfig::default(),
+            gradient_checkpointing: false,
         }
     }
 
@@ -106,7 +111,7 @@ pub struct Unet {
     embedding: Embedding,
     into: Convolution,
     down: Vec<Down>,
-    middle: [ResidualBlock; 2],
+    middle: [Segment<ResidualBlock>; 2],
     up: Vec<Up>,
     norm: GroupNorm,
     out: Convolution,
@@ -116,7 +121,7 @@ pub struct Unet {
 /// One resolution on the way down.
 #[derive(Debug)]
 struct Down {
-    blocks: Vec<ResidualBlock>,
+    blocks: Vec<Segment<ResidualBlock>>,
     /// Every second position, where there is a lower resolution.
     shrink: Option<Convolution>,
 }
@@ -124,7 +129,7 @@ struct Down {
 /// One resolution on the way up.
 #[derive(Debug)]
 struct Up {
-    blocks: Vec<ResidualBlock>,
+    blocks: Vec<Segment<ResidualBlock>>,
     /// After each position was doubled, where there is a higher resolution.
     grow: Option<Convolution>,
 }
@@ -138,8 +143,12 @@ impl Unet {
         config.check()?;
         let mut layers = vec![];
         let mut at = Maker { scope: scope.sub("unet"), layers: &mut layers };
-        let &UnetConfig { event, stem, groups, heads, attention, .. } = config;
-        let block = BlockConfig { embedding: config.embedding.width, groups, heads };
+        let &UnetConfig { event, stem, groups, heads, attention, gradient_checkpointing, .. } = config;
+        let shared = BlockConfig { embedding: config.embedding.width, groups, heads };
+        let block = |at: Maker<'_, '_>, widths: (i64, i64), size: [i64; 2], attends: bool| {
+            let make = |at: Maker<'_, '_>| ResidualBlock::new(at, widths, size, attends, shared);
+            Segment::new(at, gradient_checkpointing, make)
+        };
         let squares = event[0] * stem * stem;
         let levels: Vec<(i64, [i64; 2])> = config
             .multipliers
@@ -158,7 +167,7 @@ impl Unet {
             let mut blocks = vec![];
             for i in 0..config.blocks {
                 let attends = size[0] <= attention;
-                blocks.push(ResidualBlock::new(at.sub(&i.to_string()), (channels, wide), size, attends, block)?);
+                blocks.push(block(at.sub(&i.to_string()), (channels, wide), size, attends)?);
                 channels = wide;
                 left.push(channels);
             }
@@ -171,8 +180,8 @@ impl Unet {
         let size = levels[lowest].1;
         let attends = size[0] <= attention;
         let middle = [
-            ResidualBlock::new(at.sub("middle0"), (channels, channels), size, attends, block)?,
-            ResidualBlock::new(at.sub("middle1"), (channels, channels), size, false, block)?,
+            block(at.sub("middle0"), (channels, channels), size, attends)?,
+            block(at.sub("middle1"), (channels, channels), size, false)?,
         ];
         let mut up = vec![];
         for (level, &(wide, size)) in levels.iter().enumerate().rev() {
@@ -181,7 +190,7 @@ impl Unet {
             for i in 0..=config.blocks {
                 let beside = left.pop().unwrap_or(0);
                 let widths = (channels + beside, wide);
-                blocks.push(ResidualBlock::new(at.sub(&i.to_string()), widths, size, size[0] <= attention, block)?);
+                blocks.push(block(at.sub(&i.to_string()), widths, size, size[0] <= attention)?);
                 channels = wide;
             }
             let grow = if level == 0 {

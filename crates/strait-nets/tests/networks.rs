@@ -1,6 +1,7 @@
 //! Properties of the networks for images beside the laws: their initial values, their layers, their inputs, and their
 //! errors for inputs that do not fit.
 
+use strait_autodiff::{Graph, gradient, jvp};
 use strait_core::{Error, Init, Parameters, Seed, VelocityField};
 use strait_nets::{
     ConditionEmbedding, ConditionKind, EmbeddingConfig, Network, TimeFeatures, Transformer, TransformerConfig, Unet,
@@ -12,13 +13,19 @@ const EVENT: [i64; 3] = [2, 8, 8];
 
 /// A U-Net and a transformer of few channels, moved away from where they start.
 fn both(embedding: EmbeddingConfig) -> Vec<(&'static str, Parameters, Box<dyn Network>)> {
+    made(embedding, false)
+}
+
+fn made(embedding: EmbeddingConfig, gradient_checkpointing: bool) -> Vec<(&'static str, Parameters, Box<dyn Network>)> {
     let made = |transformer: bool| {
         let mut parameters = Parameters::new(Seed(3), Kind::Double, Device::Cpu);
         let net: Box<dyn Network> = if transformer {
-            let config = TransformerConfig { width: 8, depth: 2, heads: 2, embedding, ..TransformerConfig::of(EVENT) };
+            let of = TransformerConfig::of(EVENT);
+            let config = TransformerConfig { width: 8, depth: 2, heads: 2, embedding, gradient_checkpointing, ..of };
             Box::new(Transformer::new(&config, &mut parameters.root()).unwrap())
         } else {
-            let config = UnetConfig { channels: 4, heads: 2, groups: 2, embedding, ..UnetConfig::of(EVENT) };
+            let of = UnetConfig::of(EVENT);
+            let config = UnetConfig { channels: 4, heads: 2, groups: 2, embedding, gradient_checkpointing, ..of };
             Box::new(Unet::new(&config, &mut parameters.root()).unwrap())
         };
         let mut draws = Seed(4).stream("moves").at(0);
@@ -45,6 +52,36 @@ fn times(n: i64) -> Tensor {
 
 fn worst(a: &Tensor, b: &Tensor) -> f64 {
     (a - b).abs().max().double_value(&[])
+}
+
+/// Also where they are differentiated again, and in the tangent of a flow map's training.
+#[test]
+fn gradients_of_checkpointed_networks_are_those_of_the_others() {
+    let leaf = |x: Tensor| x.set_requires_grad(true);
+    let [x, s, t] = [normal(&[3, 2, 8, 8], 1), times(3), times(3) + 0.1].map(leaf);
+    let [along, weight] = [2, 3].map(|seed| normal(&[3, 2, 8, 8], seed));
+    let embedding = || embedding(2, None);
+    for ((name, plain, net), (_, parameters, checkpointed)) in both(embedding()).iter().zip(made(embedding(), true)) {
+        let found = [(plain, net), (&parameters, &checkpointed)].map(|(parameters, net)| {
+            let all: Vec<Tensor> =
+                [&x, &s, &t].into_iter().chain(parameters.tensors()).map(Tensor::shallow_clone).collect();
+            let v = net.evaluate(&x, &[&s, &t], None).unwrap();
+            let loss = (&v * &weight).sum(Kind::Double) + v.square().sum(Kind::Double);
+            let first = gradient(&loss, &all, Graph::Record).unwrap();
+            let norm = first.iter().map(|g| g.square().sum(Kind::Double)).reduce(|a, b| a + b).unwrap();
+            let second = gradient(&norm, &all, Graph::Free).unwrap();
+            let inputs = [x.shallow_clone(), s.shallow_clone()];
+            let push = |at: &[Tensor]| Ok::<_, Error>(vec![net.evaluate(&at[0], &[&at[1], &t], None)?]);
+            let tangent = jvp(push, &inputs, &[along.shallow_clone(), s.ones_like()]).unwrap().remove(0).tangent;
+            let third = gradient(&(&tangent * &weight).sum(Kind::Double), &all, Graph::Free).unwrap();
+            let values = vec![v.detach(), tangent.detach()];
+            [values, first, second, third].into_iter().flatten().collect::<Vec<Tensor>>()
+        });
+        for (a, b) in found[0].iter().zip(&found[1]) {
+            let size = a.abs().max().double_value(&[]);
+            assert!(worst(a, b) <= 1e-12 * (1.0 + size), "{name}: {a:?} against {b:?}");
+        }
+    }
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn a_unet_is_what_it_says() {
         heads: 2,
         groups: 2,
         embedding: embedding(),
+        gradient_checkpointing: false,
     };
     let net = Unet::new(&config, &mut parameters.root()).unwrap();
     let p = Named::new(&parameters);
@@ -156,6 +157,7 @@ fn a_transformer_is_what_it_says() {
         heads: 2,
         expansion: 3,
         embedding: embedding(),
+        gradient_checkpointing: false,
     };
     let net = Transformer::new(&config, &mut parameters.root()).unwrap();
     let p = Named::new(&parameters);

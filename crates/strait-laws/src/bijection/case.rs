@@ -1,3 +1,4 @@
+use crate::suite::CASES;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::fmt;
@@ -110,6 +111,7 @@ pub struct Domain {
     context: RangeInclusive<i64>,
     timed: bool,
     perturbation: f64,
+    pub(super) cases: u32,
 }
 
 /// The default bound of the noise on parameters.
@@ -124,17 +126,16 @@ enum Events {
 impl Domain {
     /// Samples of shape (d,) with d in a range.
     pub fn vectors(d: RangeInclusive<i64>) -> Self {
-        Self { events: Events::Vectors(d), context: 0..=0, timed: false, perturbation: PERTURBATION }
+        Self::of(Events::Vectors(d))
     }
 
     /// Samples of shape (c, h, w), with h and w drawn from `sides` independently.
     pub fn images(channels: RangeInclusive<i64>, sides: &[i64]) -> Self {
-        Self {
-            events: Events::Images { channels, sides: sides.to_vec() },
-            context: 0..=0,
-            timed: false,
-            perturbation: PERTURBATION,
-        }
+        Self::of(Events::Images { channels, sides: sides.to_vec() })
+    }
+
+    fn of(events: Events) -> Self {
+        Self { events, context: 0..=0, timed: false, perturbation: PERTURBATION, cases: CASES }
     }
 
     /// With a context of a width in a range, 0 for none; for images it is (n,) or (n, h, w) in turn.
@@ -153,7 +154,13 @@ impl Domain {
         Self { perturbation: most, ..self }
     }
 
-    pub(super) fn cases(&self) -> BoxedStrategy<Case> {
+    /// This many cases in place of 256, where `PROPTEST_CASES` sets no number. Fewer do for a composition whose layers
+    /// keep the laws by themselves: its own mistakes show in every case.
+    pub fn cases(self, cases: u32) -> Self {
+        Self { cases, ..self }
+    }
+
+    pub(super) fn strategy(&self) -> BoxedStrategy<Case> {
         let events = match self.events.clone() {
             Events::Vectors(d) => d.prop_map(|d| vec![d]).boxed(),
             Events::Images { channels, sides } => {

@@ -18,7 +18,7 @@ pub fn check_stored<D: PairedDataset, M: Fn(&Tensor) -> Tensor>(
     subject: &str,
     build: impl Fn(&Case) -> Result<(D, M), Error>,
 ) -> Result<(), Broken> {
-    suite::run(subject, Law::Runs, suite::config(), &Events::Small.cases(24), |case| {
+    suite::run(subject, Law::Runs, suite::config(suite::CASES), &Events::Small.cases(24), |case| {
         let (pairs, map) = build(case).map_err(runs)?;
         let stream = Seed(case.seed).stream("pairs");
         let (count, n) = (pairs.count(), case.batch + 3);

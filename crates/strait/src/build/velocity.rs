@@ -46,6 +46,7 @@ pub fn velocity(
                 attention: unet.attention,
                 heads: unet.heads,
                 embedding: embedding(&unet.shared, condition),
+                gradient_checkpointing: unet.shared.gradient_checkpointing,
                 ..UnetConfig::of(image(event)?)
             };
             let field = Box::new(Unet::new(&net, &mut parameters.root())?);
@@ -58,6 +59,7 @@ pub fn velocity(
                 depth: transformer.depth,
                 heads: transformer.heads,
                 embedding: embedding(&transformer.shared, condition),
+                gradient_checkpointing: transformer.shared.gradient_checkpointing,
                 ..TransformerConfig::of(image(event)?)
             };
             let field = Box::new(Transformer::new(&net, &mut parameters.root())?);

@@ -46,6 +46,8 @@ pub struct ImageNetworkConfig {
     pub time_octaves: u32,
     /// Whether it is the average velocity u(x, s, t) of a flow map: a network of two times.
     pub map: bool,
+    /// Whether training computes each block again for its gradient: less memory, more time, the same numbers.
+    pub gradient_checkpointing: bool,
     /// Half-lives of its moving averages, as [`VelocityConfig::half_lives`](super::VelocityConfig::half_lives).
     pub ema_half_lives: Vec<f64>,
 }
@@ -104,6 +106,7 @@ impl ImageNetworkConfig {
             embedding: keys.embedding.unwrap_or(64),
             time_octaves: keys.time_octaves.unwrap_or(if keys.map == Some(true) { 1 } else { 6 }),
             map: keys.map.unwrap_or_default(),
+            gradient_checkpointing: keys.gradient_checkpointing.unwrap_or_default(),
             ema_half_lives: keys.ema_half_lives,
         }
     }
@@ -113,6 +116,7 @@ impl ImageNetworkConfig {
             embedding: Some(self.embedding),
             time_octaves: Some(self.time_octaves),
             map: self.map.then_some(true),
+            gradient_checkpointing: self.gradient_checkpointing.then_some(true),
             ema_half_lives: self.ema_half_lives,
             ..keys
         }

@@ -72,6 +72,8 @@ pub(super) struct Keys {
     pub(super) depth: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) embedding: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) gradient_checkpointing: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ema_half_lives: Vec<f64>,
     #[serde(default, skip_serializing)]
@@ -92,7 +94,7 @@ impl Keys {
     /// A key that is given and that no velocity of the family has.
     pub(super) fn foreign(&self, family: VelocityFamily) -> Option<&'static str> {
         use VelocityFamily::{Flow, Mlp, Transformer, Unet};
-        let of: [(&str, bool, &[VelocityFamily]); 17] = [
+        let of: [(&str, bool, &[VelocityFamily]); 18] = [
             ("hidden", self.hidden.is_some(), &[Mlp, Flow]),
             ("activation", self.activation.is_some(), &[Mlp]),
             ("time_octaves", self.time_octaves.is_some(), &[Mlp, Unet, Transformer]),
@@ -109,6 +111,7 @@ impl Keys {
             ("width", self.width.is_some(), &[Transformer]),
             ("depth", self.depth.is_some(), &[Transformer]),
             ("embedding", self.embedding.is_some(), &[Unet, Transformer]),
+            ("gradient_checkpointing", self.gradient_checkpointing.is_some(), &[Unet, Transformer]),
             ("ema_half_lives", !self.ema_half_lives.is_empty(), &[Mlp, Unet, Transformer, Flow]),
         ];
         of.into_iter().find(|(_, is_given, families)| *is_given && !families.contains(&family)).map(|(key, ..)| key)
