@@ -25,17 +25,22 @@ fn event(case: &Case) -> [i64; 3] {
     case.event[..].try_into().unwrap()
 }
 
+/// Every third.
+fn checkpointed(case: &Case) -> bool {
+    case.seed.is_multiple_of(3)
+}
+
 fn unet(case: &Case, scope: &mut Scope<'_>) -> Result<Unet, Error> {
     let (embedding, stem) = (embedding(case), 1 + case.seed as i64 % 2);
-    let config =
-        UnetConfig { stem, channels: 4, attention: 2, heads: 2, groups: 2, embedding, ..UnetConfig::of(event(case)) };
+    let of = UnetConfig { gradient_checkpointing: checkpointed(case), ..UnetConfig::of(event(case)) };
+    let config = UnetConfig { stem, channels: 4, attention: 2, heads: 2, groups: 2, embedding, ..of };
     Unet::new(&config, scope)
 }
 
 fn transformer(case: &Case, scope: &mut Scope<'_>) -> Result<Transformer, Error> {
     let embedding = embedding(case);
-    let config =
-        TransformerConfig { patch: 2, width: 4, depth: 2, heads: 2, expansion: 2, embedding, event: event(case) };
+    let of = TransformerConfig { gradient_checkpointing: checkpointed(case), ..TransformerConfig::of(event(case)) };
+    let config = TransformerConfig { patch: 2, width: 4, depth: 2, heads: 2, expansion: 2, embedding, ..of };
     Transformer::new(&config, scope)
 }
 
