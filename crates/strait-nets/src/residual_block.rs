@@ -48,9 +48,13 @@ impl ResidualBlock {
     }
 }
 
-/// Of images (B, C, H, W) and vectors (B, embedding).
+/// Of images (B, C, H, W), whose channels may come in parts, and vectors (B, embedding).
 impl Block for ResidualBlock {
-    fn apply(&self, x: &Tensor, vector: &Tensor) -> Result<Tensor, Error> {
+    fn apply(&self, x: &[Tensor], vector: &Tensor) -> Result<Tensor, Error> {
+        let x = &match x {
+            [x] => x.shallow_clone(),
+            parts => Tensor::f_cat(parts, 1)?,
+        };
         let h = self.convolutions[0].apply(&self.norms[0].then_silu(x, None)?)?;
         let film = Film::halves(&self.film.apply(vector)?)?;
         let h = self.convolutions[1].apply(&self.norms[1].then_silu(&h, Some(&film))?)?;

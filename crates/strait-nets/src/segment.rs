@@ -6,9 +6,9 @@ use strait_autodiff::recomputed;
 use strait_core::Error;
 use tch::Tensor;
 
-/// A part of a network: of activations and the network's vector, of the activations' number of samples.
+/// A part of a network: of activations, in several parts where they come from several places, and the network's vector.
 pub(crate) trait Block: Send + 'static {
-    fn apply(&self, x: &Tensor, vector: &Tensor) -> Result<Tensor, Error>;
+    fn apply(&self, x: &[Tensor], vector: &Tensor) -> Result<Tensor, Error>;
 }
 
 /// A block, and how it remembers.
@@ -30,13 +30,14 @@ impl<B: Block> Segment<B> {
         Ok(Self { block, checkpointed: gradient_checkpointing.then(|| at.scope.tensors()) })
     }
 
-    pub(crate) fn apply(&self, x: &Tensor, vector: &Tensor) -> Result<Tensor, Error> {
+    pub(crate) fn apply(&self, x: &[Tensor], vector: &Tensor) -> Result<Tensor, Error> {
         let Some(parameters) = &self.checkpointed else { return applied(&self.block, x, vector) };
         let block = Arc::clone(&self.block);
-        recomputed(move |inputs| applied(&block, &inputs[0], &inputs[1]), &[x, vector], parameters)
+        let inputs: Vec<&Tensor> = [vector].into_iter().chain(x).collect();
+        recomputed(move |inputs| applied(&block, &inputs[1..], &inputs[0]), &inputs, parameters)
     }
 }
 
-fn applied<B: Block>(block: &Mutex<B>, x: &Tensor, vector: &Tensor) -> Result<Tensor, Error> {
+fn applied<B: Block>(block: &Mutex<B>, x: &[Tensor], vector: &Tensor) -> Result<Tensor, Error> {
     block.lock().unwrap_or_else(PoisonError::into_inner).apply(x, vector)
 }

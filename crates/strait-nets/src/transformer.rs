@@ -139,7 +139,8 @@ impl Block {
 }
 
 impl segment::Block for Block {
-    fn apply(&self, x: &Tensor, vector: &Tensor) -> Result<Tensor, Error> {
+    fn apply(&self, x: &[Tensor], vector: &Tensor) -> Result<Tensor, Error> {
+        let x = &x[0];
         let moves = self.moves.apply(vector)?.f_unsqueeze(1)?.f_chunk(6, -1)?;
         let [scale0, shift0, gate0, scale1, shift1, gate1] = &moves[..] else {
             return Err(Error::Shape { what: "the moves of a block", expected: "six".into(), found: vec![] });
@@ -173,7 +174,7 @@ impl Network for Transformer {
         let patches = x.f_pixel_unshuffle(self.patch)?.f_flatten(2, 3)?.f_transpose(1, 2)?;
         let mut h = self.into.apply(&patches)?.f_add(&self.places)?;
         for block in &self.blocks {
-            h = block.apply(&h, &vector)?;
+            h = block.apply(&[h], &vector)?;
         }
         let moves = self.moves.apply(&vector)?.f_unsqueeze(1)?.f_chunk(2, -1)?;
         let out = self.out.apply(&normalised(&h, &moves[0], &moves[1])?)?;

@@ -225,7 +225,7 @@ impl Network for Unet {
         let mut left = vec![h.shallow_clone()];
         for level in &self.down {
             for block in &level.blocks {
-                h = block.apply(&h, &vector)?;
+                h = block.apply(&[h], &vector)?;
                 left.push(h.shallow_clone());
             }
             if let Some(shrink) = &level.shrink {
@@ -234,12 +234,12 @@ impl Network for Unet {
             }
         }
         for block in &self.middle {
-            h = block.apply(&h, &vector)?;
+            h = block.apply(&[h], &vector)?;
         }
         for level in &self.up {
             for block in &level.blocks {
                 let both: Vec<Tensor> = [h].into_iter().chain(left.pop()).collect();
-                h = block.apply(&Tensor::f_cat(&both, 1)?, &vector)?;
+                h = block.apply(&both, &vector)?;
             }
             if let Some(grow) = &level.grow {
                 let [height, width] = [2, 3].map(|side| 2 * h.size()[side]);
