@@ -108,7 +108,8 @@ mod among {
         }
     }
 
-    /// Pairs that are made before the training: a pool, in shares, a coupling with all data, and a teacher's with its teacher.
+    /// Pairs that are made before the training: a pool, in shares, a coupling with all data, and a teacher's pairs and
+    /// trajectories with their teacher.
     #[test]
     fn what_is_made_before_a_training_is_made_once_and_read_by_all() {
         let place = place();
@@ -116,6 +117,12 @@ mod among {
             ("pool", "{ name = 'pool', pairs = 96, batch = 32 }"),
             ("semidiscrete", "{ name = 'semidiscrete', points = 40 }"),
             ("reflow", "{ name = 'reflow', rounds = 1, pairs = 9000, solver = 'euler', nfe = 2 }"),
+            (
+                "trajectories",
+                "{ name = 'trajectories', trajectories = 48, solver = 'euler', nfe = 4, teacher = { \
+                 interpolant = { family = 'linear' }, phase = [{ name = 'teacher', iterations = 20, level = [\
+                 { level = 'velocity', batch = 24, rate = 1e-3, objective = { name = 'flow_matching' } }] }] } }",
+            ),
         ];
         let linear = CONFIG.replace(
             "family = 'affine'\nhidden = [8]\nmixing = 'triangular'\nlog_scale_bound = 2.0",
@@ -124,10 +131,12 @@ mod among {
         let (before, rest) = linear.split_once("{ level = 'interpolant'").unwrap();
         let linear = format!("{before}{}", rest.split_once("} }").unwrap().1.trim_start());
         for (name, coupling) in couplings {
-            place.write(
-                "run.toml",
-                format!("coupling = {coupling}\n{}", linear.replace("[coupling]\nname = 'ot'\n", "")),
-            );
+            let mut rest = linear.replace("[coupling]\nname = 'ot'\n", "");
+            if name == "trajectories" {
+                rest = rest.replace("hidden = [8]\nema", "hidden = [8]\nmap = true\nema").replace(", noise = 0.01", "");
+                rest = rest.replace("flow_matching", "trajectory_regression");
+            }
+            place.write("run.toml", format!("coupling = {coupling}\n{rest}"));
             let [one, two] = ["one", "two"].map(|number| format!("{name}-{number}"));
             let alone = place.run(&["train", "run.toml", "--name", &one]);
             assert!(alone.status.success(), "{alone:?}");
@@ -146,10 +155,15 @@ mod among {
             assert!(off < 2e-5, "{name}: {off:e}");
             let made = |run: &str| -> Vec<(String, Vec<u8>)> {
                 let run = place.path(&format!("runs/{run}"));
-                let folder = if name == "semidiscrete" { run } else { run.join("pairs") };
+                let folder = match name {
+                    "semidiscrete" => run,
+                    "trajectories" => run.join(name),
+                    _ => run.join("pairs"),
+                };
                 let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
                 files.retain(|file| {
-                    file.extension().is_some_and(|kind| kind == "npy") || file.ends_with("potentials.safetensors")
+                    let kind = file.extension().unwrap_or_default();
+                    kind == "npy" || file.ends_with("potentials.safetensors") || name == "trajectories"
                 });
                 files.sort();
                 let name = |file: &Path| file.file_name().unwrap().to_string_lossy().into_owned();
@@ -161,7 +175,7 @@ mod among {
                 two.iter().map(|(name, _)| name).collect::<Vec<_>>()
             );
             // A teacher that two trained differs by rounding.
-            assert!(!one.is_empty() && (name == "reflow" || one == two), "{name}");
+            assert!(!one.is_empty() && (["reflow", "trajectories"].contains(&name) || one == two), "{name}");
         }
     }
 
