@@ -6,7 +6,7 @@ use crate::cache::Cache;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
-use crate::{data, doctor, drill_ranks, export, gloo, launch, mutate, run, tasks};
+use crate::{data, doctor, drill_ranks, export, gloo, launch, leaderboard, mutate, run, tasks};
 
 /// One row of the help.
 struct Command {
@@ -19,10 +19,11 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
     Command { name, usage, about }
 }
 
-static COMMANDS: [Command; 21] = [
+static COMMANDS: [Command; 23] = [
     command("train", "train [PRESET or FILE.toml] [OPTIONS]", "train; `train --help` lists the options"),
     command("sample", "sample RUN [OPTIONS]", "draw samples from a run"),
     command("evaluate", "evaluate RUN [OPTIONS]", "measure a run"),
+    command("report", "report RUN RUN... [--name NAME]", "finished runs side by side on one page"),
     command("compare", "compare [PRESET or FILE.toml] [OPTIONS]", "methods side by side, in one table and plot"),
     command("inspect", "inspect FILE [--array NAME]", "look at the columns of a file before training on it"),
     command("features", "features digits", "fit the classifier in whose features digits are compared"),
@@ -30,6 +31,11 @@ static COMMANDS: [Command; 21] = [
     command("launch", "launch -n N train|evaluate|compare ...", "by N processes of this machine"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command("bench", "bench [FILTER]", "run the benches"),
+    command(
+        "leaderboard",
+        "leaderboard [PRESET] [OPTIONS]",
+        "seconds to a fixed quality of one evaluation: --seeds N, --up-to 1/N",
+    ),
     command("drill", "drill [ranks [TIMES]]", "kills, signals, full disks, closed pipes: what is lost, in a table"),
     command("hostile", "hostile [NUMBER]", "a thousand hostile inputs for the program, or one of them again"),
     command(
@@ -54,11 +60,14 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
     let text: Vec<String> = rest.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let done = |result: Result<()>| result.map(|()| 0);
     match (name.as_ref(), text.as_slice()) {
-        ("train" | "sample" | "evaluate" | "compare" | "inspect" | "features", _) => run::command(&name, rest),
+        ("train" | "sample" | "evaluate" | "report" | "compare" | "inspect" | "features", _) => {
+            run::command(&name, rest)
+        }
         ("export", _) => export::command(&text),
         ("launch", _) => launch::command(rest),
         ("test", _) => done(tasks::test(&text)),
         ("bench", _) => done(tasks::bench(&text)),
+        ("leaderboard", _) => done(leaderboard::command(&text)),
         ("drill", []) => done(tasks::drill()),
         ("drill", [what, rest @ ..]) if what == "ranks" => done(drill_ranks::command(rest)),
         ("hostile", _) => done(tasks::hostile(&text)),

@@ -45,6 +45,8 @@ pub(crate) enum Failure {
     Mutants { missed: usize, stale: usize, undecided: usize },
     /// No interpreter for what is done in Python.
     Python { what: &'static str, reason: String, needs: String },
+    /// A comparison whose table lacks a method.
+    Table { path: PathBuf, method: String },
     /// `doctor` found something needed missing.
     Unwell { missing: usize },
 }
@@ -129,6 +131,13 @@ impl fmt::Display for Failure {
             Failure::Mutants { missed, stale, undecided } => {
                 let faults = if *missed == 1 { "fault" } else { "faults" };
                 write!(f, "{missed} {faults} missed, {stale} that no longer apply, {undecided} undecided")
+            }
+            Failure::Table { path, method } => {
+                write!(
+                    f,
+                    "{}: it has no numbers of {method}: what kept it from them is in the .md beside it",
+                    path.display()
+                )
             }
             Failure::Unwell { missing } => {
                 write!(f, "{missing} needed {} missing", if *missing == 1 { "thing is" } else { "things are" })

@@ -31,6 +31,7 @@ mod export;
 mod failure;
 mod gloo;
 mod launch;
+mod leaderboard;
 mod libtorch;
 mod mutate;
 mod pip;

@@ -22,7 +22,7 @@ use crate::workspace::{Workspace, exit_code};
 pub(crate) const MISSING_DATA: i32 = 66;
 const MISSING_DATA_LINE: &str = "strait:missing-data ";
 
-/// `cargo xtask train|sample|evaluate|compare|inspect|features ARGUMENTS...`
+/// `cargo xtask train|sample|evaluate|report|compare|inspect|features ARGUMENTS...`
 pub(crate) fn command(verb: &str, arguments: &[OsString]) -> Result<i32> {
     let workspace = Workspace::of_cargo();
     let cache = Cache::of_user()?;

@@ -157,7 +157,7 @@ fn ready() -> Result<Workspace> {
     Ok(workspace)
 }
 
-fn digits() -> Result<std::path::PathBuf> {
+pub(crate) fn digits() -> Result<std::path::PathBuf> {
     let cache = Cache::of_user()?;
     let folder = data::folder(&cache);
     DataSet::named("digits")?.ensure(&cache, &folder)?;

@@ -1,46 +1,16 @@
 //! A page in a browser, as its reader has it: on a telephone and on a desk, by day and by night, with and without scripts.
 //! Nothing is tested where there is no Chromium, and that is said.
 
-use std::{error::Error, fs, io::Write, path::Path, process::Command};
+mod probe;
 
+use std::{error::Error, fs};
+
+use probe::{browser, looked_at};
 use strait_report::Page;
 
 #[allow(dead_code)]
 #[path = "../examples/report_gallery.rs"]
 mod gallery;
-
-/// What a page is asked, and what is wrong with it, a line each.
-const PROBE: &str = include_str!("browser.html");
-
-const NAMES: [&str; 5] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
-
-fn browser() -> Option<&'static str> {
-    let answers = |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
-    let found = NAMES.iter().find(answers).copied();
-    if found.is_none() {
-        // Past the test harness, which swallows what a passing test prints.
-        let _ = writeln!(std::io::stderr(), "skipped: no page is looked at, for there is none of {NAMES:?}");
-    }
-    found
-}
-
-/// The lines of the probe on the page in `folder`.
-fn looked_at(browser: &str, folder: &Path, dark: bool) -> Result<Vec<String>, Box<dyn Error>> {
-    let probe = folder.join("probe.html");
-    fs::write(&probe, PROBE)?;
-    let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
-    let profile = format!("--user-data-dir={}", folder.join("profile").display());
-    let flags = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--dump-dom"];
-    let out = Command::new(browser)
-        .args(flags)
-        .args([&scheme, &profile, "--virtual-time-budget=20000", "--window-size=1400,1000"])
-        .arg(format!("file://{}", probe.display()))
-        .output()?;
-    let page = String::from_utf8_lossy(&out.stdout).into_owned();
-    let found = page.split_once("<pre id=\"found\">").and_then(|(_, rest)| rest.split_once("</pre>"));
-    let (found, _) = found.ok_or_else(|| format!("no answer: {page:.300} {}", String::from_utf8_lossy(&out.stderr)))?;
-    Ok(found.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
-}
 
 #[test]
 fn a_page_is_read_on_every_screen() -> Result<(), Box<dyn Error>> {

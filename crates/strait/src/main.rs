@@ -14,6 +14,7 @@ use strait::cli::evaluate::{EvaluateArgs, evaluate};
 use strait::cli::features::{FeaturesArgs, features};
 use strait::cli::inspect::{InspectArgs, inspect};
 use strait::cli::sample::{SampleArgs, sample};
+use strait::cli::side_by_side::{ReportArgs, report};
 use strait::cli::train::{TrainArgs, train};
 use strait::run::output::print_line;
 use strait::run::ranks::Ranks;
@@ -39,6 +40,8 @@ enum Command {
     Sample(SampleArgs),
     /// Measure a run
     Evaluate(EvaluateArgs),
+    /// Draw finished runs side by side on one page
+    Report(ReportArgs),
     /// Train methods side by side and put them into one table
     Compare(CompareArgs),
     /// Look at the columns of a file before training on it
@@ -161,6 +164,7 @@ fn run(command: &Command, stop: &Stop, bars: &MultiProgress) -> Result<Option<Pa
         Command::Train(args) => train(args, stop, bars),
         Command::Sample(args) => sample(args, bars).map(Some),
         Command::Evaluate(args) => evaluate(args, stop, bars),
+        Command::Report(args) => report(args).map(Some),
         Command::Compare(args) => compare(args, stop, bars),
         Command::Inspect(args) => inspect(args).map(|()| None),
         Command::Features(args) => features(args).map(Some),

@@ -9,6 +9,7 @@ use strait::cli::evaluate::EvaluateArgs;
 use strait::cli::features::FeaturesArgs;
 use strait::cli::inspect::InspectArgs;
 use strait::cli::sample::SampleArgs;
+use strait::cli::side_by_side::ReportArgs;
 use strait::cli::train::TrainArgs;
 use strait::config;
 
@@ -16,12 +17,13 @@ use strait::config;
 const BEGIN: &str = "cargo xtask ";
 
 /// The commands that `xtask` hands on to the program.
-fn program() -> [Command; 6] {
+fn program() -> [Command; 7] {
     let named = Command::new;
     [
         TrainArgs::augment_args(named("train")),
         SampleArgs::augment_args(named("sample")),
         EvaluateArgs::augment_args(named("evaluate")),
+        ReportArgs::augment_args(named("report")),
         CompareArgs::augment_args(named("compare")),
         InspectArgs::augment_args(named("inspect")),
         FeaturesArgs::augment_args(named("features")),

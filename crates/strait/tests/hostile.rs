@@ -122,7 +122,7 @@ const TEXTS: [&str; 14] = [
 ];
 
 /// Arguments of the program.
-const ARGUMENTS: [&[&str]; 30] = [
+const ARGUMENTS: [&[&str]; 31] = [
     &[],
     &["nothing"],
     &["train", "--nothing"],
@@ -150,6 +150,7 @@ const ARGUMENTS: [&[&str]; 30] = [
     &["sample", "x", "--solver", "magic"],
     &["sample", "x", "--out", "x.txt"],
     &["sample", "x", "--out", "nowhere/x.npz"],
+    &["report"],
     &["compare", "tiny.toml", "--seeds", "0"],
     &["compare", "tiny.toml", "--set", "seed=9223372036854775807", "--seeds", "2"],
     &["inspect", "nothing.npz"],

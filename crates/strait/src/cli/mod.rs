@@ -8,5 +8,6 @@ pub mod features;
 pub mod inspect;
 mod report;
 pub mod sample;
+pub mod side_by_side;
 pub mod train;
 mod watch;

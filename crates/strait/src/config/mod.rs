@@ -19,6 +19,7 @@ mod phase;
 mod range;
 mod ranks;
 mod read;
+mod settings;
 mod velocity;
 mod velocity_keys;
 
@@ -42,6 +43,7 @@ pub use phase::{LevelConfig, PhaseConfig};
 pub use range::{RANGES, Range, check_range};
 pub use ranks::RanksConfig;
 pub use read::{PRESETS, lay_over, load, preset, write};
+pub use settings::settings;
 pub use velocity::{FlowConfig, MlpConfig, VELOCITIES, VelocityConfig, VelocityKind};
 pub use velocity_keys::{ActivationConfig, VelocityFamily};
 

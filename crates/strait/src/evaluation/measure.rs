@@ -82,6 +82,7 @@ pub fn write_summary(
     let summary = Summary {
         run: run.folder.name(),
         dataset: context.data.points.name().into(),
+        event: context.data.points.event_shape().to_vec(),
         seed: context.seed.0,
         device: context.device_name.clone(),
         threads: tch::get_num_threads(),

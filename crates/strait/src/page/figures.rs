@@ -1,22 +1,21 @@
 //! The figures of a run.
 
-use super::method::{Headline, Method, colour_of, measured};
+use super::method::{Method, Outcome, counts, floors, metrics};
 use crate::evaluation::classes::ClassReference;
 use crate::evaluation::diagnostics::evaluations;
 use crate::evaluation::lines::Lines;
 use crate::evaluation::reference::Reference;
 use crate::evaluation::samples::Samples;
-use crate::evaluation::scores::{Metric, Scores};
-use crate::run::metrics::MetricsLine;
+use crate::evaluation::scores::Metric;
 use strait_report::{
-    Axis, Chart, Colour, Content, Event, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError,
-    ScatterCell, ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
+    Axis, Chart, Colour, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError, ScatterCell,
+    ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
 };
 use tch::{Kind, Tensor};
 
 /// Points of a scatter cell and images of a grid cell.
-const POINTS: i64 = 2000;
-const TILES: i64 = 25;
+pub(super) const POINTS: i64 = 2000;
+pub(super) const TILES: i64 = 25;
 /// Classes that are drawn.
 const CLASSES: usize = 12;
 
@@ -28,45 +27,8 @@ pub(crate) fn points(x: &Tensor, most: i64) -> Vec<[f64; 2]> {
     flat(0).into_iter().zip(flat(last)).map(|(a, b)| [a, b]).collect()
 }
 
-/// All counts of evaluations side by side, and larger one at a time.
-pub(super) fn samples(methods: &[Method<'_>], reference: &Reference) -> Result<Vec<Content>, ReportError> {
-    let (title, caption) = ("One count at a time", "The same samples; the arrow keys move the slider.");
-    let (all, each) = match images(methods, reference) {
-        Some(grid) => (grid.draw()?, grid.slider(title, caption)?),
-        None => {
-            let grid = scatter(methods, reference);
-            (grid.draw()?, grid.slider(title, caption)?)
-        }
-    };
-    let each = (each.figures.len() > 1).then(|| each.into());
-    Ok([all.into()].into_iter().chain(each).collect())
-}
-
 pub(super) fn columns(methods: &[Method<'_>]) -> Vec<String> {
     methods.first().map_or(vec![], |m| m.measured.samples.iter().map(|s| evaluations(s.nfe)).collect())
-}
-
-fn scatter(methods: &[Method<'_>], reference: &Reference) -> ScatterGrid {
-    let headline = Headline::new(reference);
-    let row = |method: &Method<'_>| ScatterRow {
-        label: method.name().into(),
-        colour: method.colour(),
-        cells: method
-            .measured
-            .samples
-            .iter()
-            .map(|s| ScatterCell { points: points(&s.x, POINTS), note: headline.note(&s.scores) })
-            .collect(),
-    };
-    let wide = if reference.data.size()[1..] == [2] { "" } else { " The first two coordinates are shown." };
-    ScatterGrid {
-        id: "samples".into(),
-        title: "Samples by number of evaluations".into(),
-        caption: format!("From the same source points in every cell.{wide}"),
-        columns: columns(methods),
-        rows: methods.iter().map(row).collect(),
-        truth: Some(Truth { label: "data".into(), points: points(&reference.data, POINTS) }),
-    }
 }
 
 /// The samples of each class of a method, in its own colour; None where there are no classes.
@@ -133,32 +95,6 @@ pub(super) fn heading(metric: &str) -> &'static str {
     if metric == "w2" { "W2" } else { "sliced W2" }
 }
 
-/// None of data that are no images.
-fn images(methods: &[Method<'_>], reference: &Reference) -> Option<ImageGrid> {
-    let picture = reference.picture?;
-    let cell = |x: &Tensor, note: String| ImageCell { values: picture.values(x, TILES), note };
-    let headline = Headline::new(reference);
-    let row = |method: &Method<'_>| {
-        let samples = &method.measured.samples;
-        let mut cells: Vec<_> = samples.iter().map(|s| cell(&s.x, headline.note(&s.scores))).collect();
-        cells.push(cell(&reference.data, format!("floor {}", significant(headline.of(&reference.floor)))));
-        ImageRow { label: method.name().into(), colour: method.colour(), cells }
-    };
-    let mut columns = columns(methods);
-    columns.push("real images".into());
-    Some(ImageGrid {
-        id: "samples".into(),
-        title: "Samples by number of evaluations".into(),
-        caption: "The first 25 samples from the same source points in every cell, none chosen; the real images are of \
-                  the split that the numbers are measured on."
-            .into(),
-        format: picture.format,
-        columns,
-        last_is_truth: true,
-        rows: methods.iter().map(row).collect(),
-    })
-}
-
 /// Single images along the flow; None of data that are no images.
 pub(super) fn image_trajectories(methods: &[Method<'_>], reference: &Reference) -> Option<ImageGrid> {
     let picture = reference.picture?;
@@ -210,37 +146,42 @@ pub(super) fn neighbours(methods: &[Method<'_>], reference: &Reference) -> Optio
     })
 }
 
-pub(super) fn quality(methods: &[Method<'_>], reference: &Reference) -> Chart {
-    let counts: Vec<u32> =
-        methods.first().map_or(vec![], |m| m.measured.samples.iter().map(|s| s.nfe as u32).collect());
+/// The distances against the counts of evaluations, a panel each.
+pub(super) fn quality(outcomes: &[Outcome<'_>], caption: String) -> Chart {
+    let ticks: Vec<u32> = counts(outcomes).into_iter().map(|nfe| nfe as u32).collect();
     let panel = |metric: Metric| {
-        let value = |scores: &Scores| metric.of(scores).map_or(f64::NAN, |(value, _)| metric.shown(value));
-        let series = |method: &Method<'_>| {
-            let points = method.measured.samples.iter().map(|s| (s.nfe as f64, value(&s.scores))).collect();
-            Series::line(method.name(), method.colour(), points)
+        let series = |outcome: &Outcome<'_>| {
+            let points = outcome.found(metric).map(|found| (found.nfe as f64, metric.shown(found.value))).collect();
+            Series::line(outcome.name, outcome.colour, points)
         };
+        let floor = |(of, value)| Line { label: of_whom("sampling floor", of), value };
         Panel {
             title: metric.heading().into(),
-            x: Axis::evaluations(&counts),
+            x: Axis::evaluations(&ticks),
             y: Axis::log(format!("{} to the data, lower is better", metric.in_words())),
-            series: methods.iter().map(series).collect(),
-            references: vec![Line { label: "sampling floor".into(), value: value(&reference.floor) }],
+            series: outcomes.iter().map(series).collect(),
+            references: floors(metric, outcomes).into_iter().map(floor).collect(),
             ..Panel::default()
         }
     };
     Chart {
         id: "quality".into(),
         title: "Quality against evaluations".into(),
-        caption: format!("One seed, {}.", reference.name),
-        panels: measured(reference).filter(|metric| metric.is_distance()).map(panel).collect(),
+        caption,
+        panels: metrics(outcomes).filter(|metric| metric.is_distance()).map(panel).collect(),
     }
 }
 
-pub(super) fn profile(methods: &[Method<'_>]) -> Chart {
-    let series = methods.iter().map(|method| {
-        let s = &method.measured.summary.straightness;
+/// `sampling floor, RUN`.
+pub(super) fn of_whom(what: &str, whose: Option<String>) -> String {
+    whose.map_or_else(|| what.to_owned(), |name| format!("{what}, {name}"))
+}
+
+pub(super) fn profile(outcomes: &[Outcome<'_>]) -> Chart {
+    let series = outcomes.iter().map(|outcome| {
+        let s = &outcome.summary.straightness;
         let points = s.residual_times.iter().copied().zip(s.residual_profile.iter().copied()).collect();
-        Series::line(method.name(), method.colour(), points)
+        Series::line(outcome.name, outcome.colour, points)
     });
     Chart {
         id: "residual".into(),
@@ -287,48 +228,4 @@ fn line_panels(
         })
     };
     methods.iter().filter_map(panel).collect()
-}
-
-/// What a training says of its steps.
-pub(super) fn loss(name: &str, is_linear: bool, lines: &[MetricsLine]) -> Chart {
-    let mut names: Vec<(String, String)> = vec![];
-    for level in lines.iter().flat_map(|line| &line.levels) {
-        for term in level.terms.keys() {
-            let key = (level.level.name().to_owned(), term.clone());
-            if !names.contains(&key) {
-                names.push(key);
-            }
-        }
-    }
-    let mut events: Vec<Event> = vec![];
-    let mut before = lines.first().map(|line| line.phase.clone());
-    for pair in lines.windows(2) {
-        if Some(&pair[1].phase) != before.as_ref() {
-            events.push(Event { label: pair[1].phase.clone(), at: pair[0].step as f64 });
-            before = Some(pair[1].phase.clone());
-        }
-    }
-    let panel = |(level, term): &(String, String)| {
-        let raw: Vec<(f64, f64)> = lines
-            .iter()
-            .filter_map(|line| {
-                let found = line.levels.iter().find(|l| l.level.name() == level)?;
-                Some((line.step as f64, *found.terms.get(term)?))
-            })
-            .collect();
-        Panel {
-            title: format!("{level}: {}", term.replace('_', " ")),
-            x: Axis::linear("iteration"),
-            y: Axis::linear(""),
-            series: Series::smoothed("", colour_of(is_linear), raw, 9).into(),
-            references: vec![],
-            events: events.clone(),
-        }
-    };
-    Chart {
-        id: format!("loss-{name}"),
-        title: format!("Losses, {name}"),
-        caption: "Means between log lines, and their mean over nine lines.".into(),
-        panels: names.iter().map(panel).collect(),
-    }
 }

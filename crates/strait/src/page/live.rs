@@ -1,6 +1,7 @@
 //! The page of a run while it trains: what its folder holds so far.
 
-use super::figures;
+use super::losses::loss;
+use super::method::colour_of;
 use crate::ProgramError;
 use crate::config::{Config, InterpolantConfig};
 use crate::run::folder::RunFolder;
@@ -77,7 +78,7 @@ impl Live {
             if last.step < part.total {
                 page.key_numbers = key_numbers(part, last);
             }
-            charts.push(figures::loss(&part.name, part.is_linear, &log).draw()?.into());
+            charts.push(loss(&part.name, colour_of(part.is_linear), &log).draw()?.into());
         }
         match state {
             State::Trains if charts.is_empty() => page.lead.push("It has not logged a step yet.".into()),
@@ -93,7 +94,7 @@ impl Live {
                 page.sections.push(Section { heading: heading.into(), content });
             }
         }
-        Ok(page.write(&self.folder.path().join("report"))?)
+        Ok(page.write(&self.folder.path().join(super::REPORT))?)
     }
 
     /// The last picture that a training of images has drawn of its samples.

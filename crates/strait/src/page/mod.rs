@@ -2,13 +2,17 @@
 
 mod figures;
 pub mod live;
+mod losses;
 mod method;
+mod samples;
+pub mod side_by_side;
 mod tables;
 
 pub(crate) use figures::points;
 pub use method::Method;
 
-use self::method::{Headline, measured};
+use self::method::{Headline, Outcome, metrics};
+use self::samples::Shown;
 use crate::ProgramError;
 use crate::config::{self, Config, UnitsConfig};
 use crate::evaluation::diagnostics::evaluations;
@@ -20,6 +24,9 @@ use crate::run::ranks::Ranks;
 use crate::run::summary::Summary;
 use std::path::PathBuf;
 use strait_report::{KeyNumber, Page, Section, significant};
+
+/// Where the page of a run stands, in its folder.
+const REPORT: &str = "report";
 
 /// Writes `report/` and returns the path of its page.
 ///
@@ -39,15 +46,18 @@ pub fn write(
         Some(UnitsConfig::Robust) => "in units in which the quartiles of each coordinate are those of a normal law",
         Some(UnitsConfig::Own) => "in the data's own units",
     };
-    let mut quality = vec![figures::quality(methods, reference).draw()?.into()];
-    quality.extend(measured(reference).map(|metric| tables::quality(metric, methods, reference).into()));
-    quality.push(tables::straightness(methods, units).into());
+    let outcomes: Vec<Outcome<'_>> = methods.iter().map(Method::outcome).collect();
+    let mut quality = vec![figures::quality(&outcomes, format!("One seed, {}.", reference.name)).draw()?.into()];
+    quality.extend(metrics(&outcomes).map(|metric| tables::quality(metric, &outcomes).into()));
+    quality.push(tables::straightness(&outcomes, units).into());
     quality.extend(tables::stress(reference.leading(), methods, reference).map(Into::into));
     quality.extend(tables::averages(methods).map(Into::into));
     quality.extend(tables::solvers(methods).map(Into::into));
     quality.push(tables::diagnostics(methods, units).into());
     quality.extend(tables::likelihood(methods, reference).map(Into::into));
-    let mut samples = figures::samples(methods, reference)?;
+    let shown = methods.iter().map(|method| Shown::of(method, reference)).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<_> = outcomes.iter().copied().zip(&shown).collect();
+    let mut samples = samples::samples(&rows, Headline::new(reference), same_source(reference), "data")?;
     for grid in [figures::neighbours(methods, reference), figures::image_trajectories(methods, reference)] {
         samples.extend(grid.map(|grid| grid.draw()).transpose()?.map(Into::into));
     }
@@ -76,19 +86,19 @@ pub fn write(
     }
     sections.push(Section {
         heading: "Straightness in time".into(),
-        content: vec![figures::profile(methods).draw()?.into()],
+        content: vec![figures::profile(&outcomes).draw()?.into()],
     });
-    let mut losses = vec![];
+    let mut training = vec![];
     if methods.iter().any(|method| !method.measured.summary.levels.is_empty()) {
-        losses.push(tables::levels(methods).into());
+        training.push(tables::levels(methods).into());
     }
     for method in methods {
         if !method.log.is_empty() {
-            losses.push(figures::loss(&method.name, method.is_linear, &method.log).draw()?.into());
+            training.push(losses::loss(&method.name, method.colour(), &method.log).draw()?.into());
         }
     }
-    if !losses.is_empty() {
-        sections.push(Section { heading: "Training".into(), content: losses });
+    if !training.is_empty() {
+        sections.push(Section { heading: "Training".into(), content: training });
     }
     let page = Page {
         title: summary.run.clone(),
@@ -110,7 +120,22 @@ pub fn write(
         settings: config::write(config)?,
         refresh: None,
     };
-    Ok(page.write(&folder.path().join("report"))?)
+    let report = folder.path().join(REPORT);
+    let page = page.write(&report)?;
+    shown.first().map_or(Ok(()), |own| own.write(&report))?;
+    Ok(page)
+}
+
+/// What stands under a figure of samples of methods.
+fn same_source(reference: &Reference) -> &'static str {
+    match reference.picture {
+        Some(_) => {
+            "The first 25 samples from the same source points in every cell, none chosen; the real images are of the split \
+             that the numbers are measured on."
+        }
+        None if reference.data.size()[1..] == [2] => "From the same source points in every cell.",
+        None => "From the same source points in every cell. The first two coordinates are shown.",
+    }
 }
 
 fn verdict(methods: &[Method<'_>], reference: &Reference) -> Vec<String> {

@@ -1,29 +1,34 @@
 //! The tables of a run.
 
-use super::figures::{columns, heading};
-use super::method::Method;
+use super::figures::{columns, heading, of_whom};
+use super::method::{Method, Outcome, counts, floors};
 use crate::evaluation::classes::ClassReference;
+use crate::evaluation::diagnostics::evaluations;
 use crate::evaluation::reference::Reference;
-use crate::evaluation::scores::{Metric, Scores};
+use crate::evaluation::scores::Metric;
 use crate::run::summary::{CountSummary, Evaluation, Field, LevelSummary, StepsSummary};
 use strait_report::{Better, Cell, Column, Row, Table};
 
-pub(super) fn quality(metric: Metric, methods: &[Method<'_>], reference: &Reference) -> Table {
-    let cell = |scores: &Scores| metric.of(scores).map_or(Cell::Missing, |(value, _)| Cell::value(metric.shown(value)));
-    let row = |method: &Method<'_>| {
-        let cells = method.measured.samples.iter().map(|s| cell(&s.scores)).collect();
-        Row::method(method.name(), method.colour(), cells)
+pub(super) fn quality(metric: Metric, outcomes: &[Outcome<'_>]) -> Table {
+    let counts = counts(outcomes);
+    let row = |outcome: &Outcome<'_>| {
+        let shown = |found: &Evaluation| Cell::value(metric.shown(found.value));
+        let cells = counts.iter().map(|&nfe| outcome.at(metric, nfe).map_or(Cell::Missing, shown)).collect();
+        Row::method(outcome.name, outcome.colour, cells)
     };
-    let mut rows: Vec<Row> = methods.iter().map(row).collect();
     let floor = if metric.is_distance() { "sampling floor" } else { "real points" };
-    rows.push(Row::reference(floor, columns(methods).iter().map(|_| cell(&reference.floor)).collect()));
-    let first = methods.first().and_then(|method| method.measured.samples.first());
-    let count = first.and_then(|sample| metric.of(&sample.scores)).map_or(0, |(_, samples)| samples);
+    let floor = |(of, value)| Row::reference(of_whom(floor, of), counts.iter().map(|_| Cell::value(value)).collect());
+    let compared = |found: &Evaluation| format!("{} samples against {}; one seed.", found.samples, found.reference);
+    let mut notes: Vec<String> = outcomes.iter().flat_map(|outcome| outcome.found(metric)).map(compared).collect();
+    notes.dedup();
     Table {
         title: format!("{} by number of evaluations", metric.heading()),
-        note: format!("{count} samples against {}; one seed.", reference.name),
-        columns: columns(methods).into_iter().map(|label| Column { label, better: metric.better() }).collect(),
-        rows,
+        note: match &notes[..] {
+            [note] => note.clone(),
+            _ => "Each against real points of its own; one seed.".into(),
+        },
+        columns: counts.iter().map(|&nfe| Column { label: evaluations(nfe), better: metric.better() }).collect(),
+        rows: outcomes.iter().map(row).chain(floors(metric, outcomes).into_iter().map(floor)).collect(),
     }
 }
 
@@ -74,7 +79,7 @@ pub(super) fn likelihood(methods: &[Method<'_>], reference: &Reference) -> Optio
     })
 }
 
-pub(super) fn straightness(methods: &[Method<'_>], units: &str) -> Table {
+pub(super) fn straightness(outcomes: &[Outcome<'_>], units: &str) -> Table {
     let heads = [
         ("S", Better::Lower),
         ("path energy", Better::Neither),
@@ -83,8 +88,8 @@ pub(super) fn straightness(methods: &[Method<'_>], units: &str) -> Table {
         ("gradient steps", Better::Neither),
         ("seconds", Better::Neither),
     ];
-    let row = |method: &Method<'_>| {
-        let (summary, s) = (&method.measured.summary, &method.measured.summary.straightness);
+    let row = |outcome: &Outcome<'_>| {
+        let (summary, s) = (outcome.summary, &outcome.summary.straightness);
         let cells = [
             s.straightness,
             s.path_energy,
@@ -93,13 +98,13 @@ pub(super) fn straightness(methods: &[Method<'_>], units: &str) -> Table {
             summary.gradient_steps as f64,
             summary.wall_seconds,
         ];
-        Row::method(method.name(), method.colour(), cells.map(Cell::value).into())
+        Row::method(outcome.name, outcome.colour, cells.map(Cell::value).into())
     };
     Table {
         title: "Straightness and cost".into(),
         note: format!("S and the path energy over 100 Euler steps, the residual E|Dv/Dt|² over all of t, {units}."),
         columns: heads.map(|(label, better)| Column { label: label.into(), better }).into(),
-        rows: methods.iter().map(row).collect(),
+        rows: outcomes.iter().map(row).collect(),
     }
 }
 

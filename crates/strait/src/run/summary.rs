@@ -339,6 +339,9 @@ pub struct Summary {
     pub run: String,
     /// The data set, its variant named in full.
     pub dataset: String,
+    /// The shape of a data point; empty in the summary of an older version.
+    #[serde(default)]
+    pub event: Vec<i64>,
     /// The run's seed.
     pub seed: u64,
     /// The device.

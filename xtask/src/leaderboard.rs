@@ -1,0 +1,348 @@
+//! The leaderboard: how many seconds of training a method takes until its samples of ONE evaluation are of a fixed quality.
+//!
+//! A method is trained with growing shares of a preset's iterations, each time from the start, for the learning rate of a
+//! longer training falls later. The first share that reaches the quality counts, with all that it trained or made.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cache::Cache;
+use crate::failure::{Failure, Result};
+use crate::libtorch;
+use crate::tasks::digits;
+use crate::workspace::Workspace;
+
+/// What is asked of the samples of a preset's data, and of which methods.
+struct Entry {
+    preset: &'static str,
+    metric: &'static str,
+    in_words: &'static str,
+    /// How far above the sampling floor it may be.
+    above: f64,
+    methods: &'static [&'static str],
+}
+
+const BOARD: [Entry; 4] = [
+    Entry {
+        preset: "8gaussians-map",
+        metric: "w2",
+        in_words: "W2",
+        above: 0.25,
+        methods: &["linear", "ot", "mean_flow_ot"],
+    },
+    Entry {
+        preset: "moons",
+        metric: "w2",
+        in_words: "W2",
+        above: 0.1,
+        methods: &["linear", "ot", "reflow", "likelihood", "learned"],
+    },
+    Entry {
+        preset: "checkerboard",
+        metric: "w2",
+        in_words: "W2",
+        above: 0.15,
+        methods: &["linear", "ot", "reflow", "likelihood", "learned"],
+    },
+    Entry {
+        preset: "digits-map",
+        metric: "frechet_classifier",
+        in_words: "Frechet distance in classifier features",
+        above: 10.0,
+        methods: &["linear", "ot", "mean_flow_ot"],
+    },
+];
+
+/// The shares of a preset's iterations, 1/N each.
+const SHARES: [u64; 6] = [32, 16, 8, 4, 2, 1];
+
+/// The page, in the clone.
+const PAGE: &str = "docs/results/leaderboard.md";
+const USAGE: &str = "leaderboard [PRESET] [--seeds N] [--up-to 1/N]";
+
+/// `cargo xtask leaderboard [PRESET] [--seeds N] [--up-to 1/N]`
+pub(crate) fn command(words: &[String]) -> Result<()> {
+    let asked = Asked::of(words)?;
+    let workspace = Workspace::of_cargo();
+    libtorch::ensure(&workspace, &Cache::of_user()?, false)?;
+    let data = digits()?;
+    let page = workspace.root().join(PAGE);
+    for entry in BOARD.iter().filter(|entry| asked.preset.is_none_or(|preset| preset == entry.preset)) {
+        let lines = measure(&workspace, Path::new("."), &data, entry, &asked)?;
+        let text = fs::read_to_string(&page).map_err(Failure::file("read", &page))?;
+        let block = block(entry, &asked, &lines, &circumstances());
+        fs::write(&page, replaced(&text, entry.preset, &block)).map_err(Failure::file("write", &page))?;
+        say!("{}: {}", page.display(), entry.preset);
+    }
+    Ok(())
+}
+
+struct Asked {
+    preset: Option<&'static str>,
+    seeds: u64,
+    /// The largest share is 1 over this.
+    up_to: u64,
+}
+
+impl Asked {
+    fn of(words: &[String]) -> Result<Asked> {
+        let usage = || Failure::Usage { usage: USAGE };
+        let mut asked = Asked { preset: None, seeds: 5, up_to: 1 };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(usage);
+            match word.as_str() {
+                "--seeds" => asked.seeds = value()?.parse().ok().filter(|n| *n > 0).ok_or_else(usage)?,
+                "--up-to" => {
+                    let share = value()?.strip_prefix("1/").and_then(|n| n.parse().ok());
+                    asked.up_to = share.filter(|n| SHARES.contains(n)).ok_or_else(usage)?;
+                }
+                name if asked.preset.is_none() => {
+                    let known = BOARD.iter().find(|entry| entry.preset == name);
+                    asked.preset = Some(known.ok_or_else(usage)?.preset);
+                }
+                _ => return Err(usage()),
+            }
+        }
+        Ok(asked)
+    }
+
+    fn shares(&self) -> impl Iterator<Item = u64> {
+        SHARES.into_iter().filter(|share| *share >= self.up_to)
+    }
+
+    fn command(&self, preset: &str) -> String {
+        let up_to = if self.up_to == 1 { String::new() } else { format!(" --up-to 1/{}", self.up_to) };
+        format!("cargo xtask leaderboard {preset} --seeds {}{up_to}", self.seeds)
+    }
+}
+
+/// What a method reached with one share, a value for each seed.
+#[derive(Debug, Default, Clone)]
+struct Line {
+    method: String,
+    share: u64,
+    reached: bool,
+    values: Vec<f64>,
+    floors: Vec<f64>,
+    steps: u64,
+    seconds: Vec<f64>,
+}
+
+/// Of each method the first share with which it reaches the quality, or the largest.
+fn measure(workspace: &Workspace, here: &Path, data: &Path, entry: &Entry, asked: &Asked) -> Result<Vec<Line>> {
+    let preset = workspace.root().join("crates/strait/presets").join(format!("{}.toml", entry.preset));
+    let iterations = iterations(&fs::read_to_string(&preset).map_err(Failure::file("read", &preset))?);
+    let mut lines: Vec<Line> = vec![];
+    for share in asked.shares() {
+        let reached = |method: &&&str| lines.iter().any(|line| line.method == **method && line.reached);
+        let left: Vec<&str> = entry.methods.iter().filter(|method| !reached(method)).copied().collect();
+        if left.is_empty() {
+            break;
+        }
+        // The day is in the name, so that what another day measured is not taken for today's.
+        let name = format!("leaderboard-{}-{share}-{}", entry.preset, today());
+        let mut compare = workspace.cargo(&["run", "--release", "--package", "strait", "--", "compare", entry.preset]);
+        compare.args(["--methods", &left.join(","), "--seeds", &asked.seeds.to_string(), "--name", &name]);
+        compare.args(["--set", "seed=1", "--set", "evaluate.nfe=[1]"]);
+        for (phase, whole) in iterations.iter().enumerate() {
+            compare.args(["--set", &format!("phase.{phase}.iterations={}", (whole / share).max(1))]);
+        }
+        workspace.step("compare", {
+            compare.current_dir(here).env("STRAIT_DATA", data);
+            compare
+        })?;
+        let table = here.join("runs").join(name).join("comparison.csv");
+        let text = fs::read_to_string(&table).map_err(Failure::file("read", &table))?;
+        for method in left {
+            let line = line(&text, entry, method, share)
+                .ok_or_else(|| Failure::Table { path: table.clone(), method: method.into() })?;
+            lines.retain(|before| before.method != method);
+            lines.push(line);
+        }
+    }
+    lines.sort_by(|a, b| (!a.reached, mean(&a.seconds)).partial_cmp(&(!b.reached, mean(&b.seconds))).unwrap());
+    Ok(lines)
+}
+
+/// The iterations of a preset's phases.
+fn iterations(preset: &str) -> Vec<u64> {
+    preset.lines().filter_map(|line| line.strip_prefix("iterations = ")?.trim().parse().ok()).collect()
+}
+
+/// The rows of a method's own field at one evaluation, of a comparison's CSV; None where there are none.
+fn line(text: &str, entry: &Entry, method: &str, share: u64) -> Option<Line> {
+    let mut rows = text.lines().map(|row| row.split(',').collect::<Vec<_>>());
+    let head = rows.next()?;
+    let at = |row: &[&str], name: &str| Some((*row.get(head.iter().position(|column| *column == name)?)?).to_owned());
+    let mut line = Line { method: method.to_owned(), share, ..Line::default() };
+    let is = |row: &[&str], name: &str, value: &str| at(row, name).is_some_and(|found| found == value);
+    for row in rows {
+        if [("method", method), ("metric", entry.metric), ("nfe", "1"), ("field", "own")]
+            .iter()
+            .all(|(name, value)| is(&row, name, value))
+        {
+            line.values.push(at(&row, "value")?.parse().ok()?);
+            line.floors.push(at(&row, "floor")?.parse().ok()?);
+            line.seconds.push(at(&row, "wall_seconds")?.parse().ok()?);
+            line.steps = at(&row, "steps")?.parse().ok()?;
+        }
+    }
+    let above: Vec<f64> = line.values.iter().zip(&line.floors).map(|(value, floor)| value - floor).collect();
+    line.reached = mean(&above) <= entry.above;
+    (!line.values.is_empty()).then_some(line)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// `1.234 (.056)`: the mean, and of more than one value the standard deviation.
+fn spread(values: &[f64], digits: usize) -> String {
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    match values.len() {
+        0 | 1 => format!("{mean:.digits$}"),
+        n => format!("{mean:.digits$} ({:.digits$})", (squares / (n - 1) as f64).sqrt()),
+    }
+}
+
+/// The section of a preset.
+fn block(entry: &Entry, asked: &Asked, lines: &[Line], circumstances: &str) -> String {
+    let seeds = if asked.seeds == 1 { "Seed 1, no spread".into() } else { format!("Seeds 1 to {}", asked.seeds) };
+    let shares = asked.shares().map(|share| format!("1/{share}")).collect::<Vec<_>>().join(", ");
+    let mut text = format!(
+        "## {}\n\n    {}\n\n{} of samples of one evaluation, at most {} above the sampling floor. {seeds}; shares tried: \
+         {shares}. {circumstances}\n\n| method | seconds | share | gradient steps | {} | floor |\n| --- | --- | --- | --- | --- | \
+         --- |\n",
+        entry.preset,
+        asked.command(entry.preset),
+        entry.in_words,
+        entry.above,
+        entry.in_words
+    );
+    for Line { method, share, reached, values, floors, steps, seconds } in lines {
+        let not = if *reached { "" } else { "not in " };
+        let seconds = spread(seconds, 1);
+        text.push_str(&format!(
+            "| {method} | {not}{seconds} | 1/{share} | {steps} | {} | {} |\n",
+            spread(values, 3),
+            spread(floors, 3)
+        ));
+    }
+    text
+}
+
+/// The page with the section of a preset in its place, or at its end.
+fn replaced(page: &str, preset: &str, block: &str) -> String {
+    let (begin, end) = (format!("<!-- leaderboard {preset} -->\n"), "<!-- end -->\n");
+    let whole = format!("{begin}\n{block}\n{end}");
+    let before = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+    match before {
+        Some((before, after)) => format!("{before}{whole}{after}"),
+        None => format!("{}\n\n{whole}", page.trim_end()),
+    }
+}
+
+fn said(program: &str, words: &[&str]) -> String {
+    let output = Command::new(program).args(words).output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&output).trim().to_owned()
+}
+
+fn today() -> String {
+    said("date", &["-u", "+%F"])
+}
+
+/// The day, the processor, and what else it had to do.
+fn circumstances() -> String {
+    let read = |path: &str| fs::read_to_string(PathBuf::from(path)).unwrap_or_default();
+    let (cpu, load) = (read("/proc/cpuinfo"), read("/proc/loadavg"));
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or_else(|| said("uname", &["-m"]), |(_, model)| model.to_owned());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load =
+        load.split_whitespace().nth(1).map_or(String::new(), |load| format!(", load {load} in the last five minutes"));
+    format!("{}, CPU, {model}, {cores} cores{load}.", today())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::tests::{Sandbox, script};
+
+    fn asked(words: &str) -> Result<Asked> {
+        Asked::of(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    /// The short form: a program in the place of ours, whose methods are as good as their steps are many.
+    #[test]
+    fn the_first_share_that_reaches_the_quality_counts() {
+        let sandbox = Sandbox::new();
+        let presets = sandbox.workspace.root().join("crates/strait/presets");
+        fs::create_dir_all(&presets).unwrap();
+        fs::write(presets.join("8gaussians-map.toml"), "[[phase]]\niterations = 640\n\n[[phase]]\niterations = 64\n")
+            .unwrap();
+        let here = sandbox.path("here");
+        let program = "while [ $# -gt 0 ]; do case $1 in\n\
+             --methods) methods=$2;; --name) name=$2;; phase.0.iterations=*) n=${1#*=};; esac; shift; done\n\
+             mkdir -p runs/$name; exec > runs/$name/comparison.csv\n\
+             echo method,seed,solver,nfe,metric,value,floor,steps,wall_seconds,field\n\
+             for method in $(echo $methods | tr , ' '); do case $method in\n\
+             linear) value=9;; ot) value=$((n < 80));; mean_flow_ot) value=$((n < 40));; esac\n\
+             for seed in 1 2; do\n\
+             echo $method,$seed,euler,1,w2,$value.$seed,0.1,$n,$((n / 10 + seed)),own\n\
+             echo $method,$seed,euler,4,w2,0.1,0.1,$n,1,own; echo $method,$seed,euler,1,w2,0.1,0.1,$n,1,exact\n\
+             done; done";
+        script(&sandbox.path("cargo"), &format!("echo \"$*\" >> {}\n{program}", sandbox.path("calls").display()));
+        fs::create_dir(&here).unwrap();
+        let asked = asked("8gaussians-map --seeds 2 --up-to 1/4").unwrap();
+        let lines = measure(&sandbox.workspace, &here, &here, &BOARD[0], &asked).unwrap();
+        let found: Vec<_> =
+            lines.iter().map(|line| (line.method.as_str(), line.share, line.reached, line.steps)).collect();
+        assert_eq!(found, [("mean_flow_ot", 16, true, 40), ("ot", 8, true, 80), ("linear", 4, false, 160)]);
+        let calls = sandbox.cargo_calls();
+        assert_eq!(calls.len(), 4);
+        assert!(
+            calls[0].contains("--methods linear,ot,mean_flow_ot --seeds 2")
+                && calls[0].contains("phase.1.iterations=2")
+        );
+        assert!(calls[3].contains("--methods linear --seeds 2") && calls[3].contains("phase.0.iterations=160"));
+        let block = block(&BOARD[0], &asked, &lines, "Today.");
+        for words in [
+            "    cargo xtask leaderboard 8gaussians-map --seeds 2 --up-to 1/4\n",
+            "at most 0.25 above the sampling floor. Seeds 1 to 2; shares tried: 1/32, 1/16, 1/8, 1/4. Today.",
+            "| mean_flow_ot | 5.5 (0.7) | 1/16 | 40 | 0.150 (0.071) | 0.100 (0.000) |\n| ot | 9.5",
+            "| linear | not in 17.5 (0.7) | 1/4 | 160 | 9.150 (0.071) |",
+        ] {
+            assert!(block.contains(words), "no {words} in\n{block}");
+        }
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_its_own_alone() {
+        let page = replaced("# Board\n\nText.\n", "a", "one");
+        assert_eq!(page, "# Board\n\nText.\n\n<!-- leaderboard a -->\n\none\n\n<!-- end -->\n");
+        let both = replaced(&page, "b", "two");
+        assert_eq!(replaced(&replaced(&both, "a", "other"), "a", "one"), both);
+        assert!(both.contains("one") && both.ends_with("two\n\n<!-- end -->\n"));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_on_the_board() {
+        assert_eq!(asked("").unwrap().shares().count(), SHARES.len());
+        assert_eq!(asked("moons --up-to 1/8").unwrap().shares().collect::<Vec<_>>(), [32, 16, 8]);
+        for words in ["moon", "moons digits-map", "--seeds 0", "--seeds", "--up-to 8", "--up-to 1/3"] {
+            assert!(asked(words).is_err(), "{words}");
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for Entry { preset, .. } in &BOARD {
+            let text = fs::read_to_string(root.join(format!("crates/strait/presets/{preset}.toml"))).unwrap();
+            assert!(iterations(&text).iter().all(|whole| whole / SHARES[0] > 0), "{preset}");
+            assert!(!iterations(&text).is_empty(), "{preset}");
+        }
+        // The columns that are read are those that the program writes.
+        let tables = fs::read_to_string(root.join("crates/strait/src/comparison/tables.rs")).unwrap();
+        assert!(tables.contains("\"method,seed,solver,nfe,metric,value,floor,steps,wall_seconds,field\\n\""));
+    }
+}
