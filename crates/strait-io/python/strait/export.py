@@ -11,7 +11,7 @@ import numpy as np
 from .errors import StraitError
 from .run import Run
 
-_POINTS, _TOLERANCE = 64, 1e-5
+_POINTS, _TOLERANCE = 16, 1e-5
 
 
 def export(run, path):

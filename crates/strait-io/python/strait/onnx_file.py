@@ -1,66 +1,113 @@
-"""A perceptron as an ONNX file, for onnxruntime and what else reads the format. It needs the package onnx."""
+"""A network as an ONNX file, for onnxruntime and what else reads the format. It needs the package onnx."""
 
 import numpy as np
 
 from .errors import StraitError
+from .operations import Operations
 from .tensors import put
 
 # onnx writes its newest version of the format, which runtimes of the same month may not read.
 _FORMAT, _OPERATIONS = 10, 17
 
 
-def write_onnx(path, mlp, event):
+def write_onnx(path, network, event):
     """Writes `velocity(x, t)`, or of a flow map `average_velocity(x, s, t)`, of float32 samples (B, *event) and times (B,)."""
     try:
         import onnx
-        from onnx import TensorProto, helper, numpy_helper
+        from onnx import TensorProto, helper
     except ImportError as error:
         raise StraitError(f"{path}: the package onnx is needed to write it; pip install onnx") from error
-    if mlp.condition:
+    if network.condition:
         raise StraitError(f"{path}: a velocity under a condition is not written as ONNX")
-    nodes, constants = [], []
-
-    def constant(name, array):
-        constants.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def apply(operation, inputs, name, **attributes):
-        nodes.append(helper.make_node(operation, inputs, [name], name, **attributes))
-        return name
-
-    def features(t):
-        column = apply("Unsqueeze", [t, "one"], f"{t}.column")
-        if not mlp.time_octaves:
-            return [column]
-        angle = apply("Mul", [column, "frequencies"], f"{t}.angle")
-        return [column, apply("Sin", [angle], f"{t}.sin"), apply("Cos", [angle], f"{t}.cos")]
-
-    constant("one", np.array([1]))
-    constant("event", np.array([-1, *event]))
-    constant("flat", np.array([-1, mlp.dimension]))
-    if mlp.time_octaves:
-        constant("frequencies", (2.0 ** np.arange(mlp.time_octaves) * np.pi).astype("f4"))
-    # The second time of a flow map enters as what is left of it.
-    times = ["s", apply("Sub", ["t", "s"], "span")] if mlp.is_flow_map else ["t"]
-    h = apply("Concat", [apply("Reshape", ["x", "flat"], "x.flat"), *(f for t in times for f in features(t))], "seen", axis=1)
-    for i, (weight, bias) in enumerate(mlp.layers):
-        if i:
-            h = _activation(mlp.name_of_activation, h, i, apply)
-        h = apply("Gemm", [h, constant(f"{i}.weight", weight), constant(f"{i}.bias", bias)], f"{i}.sum", transB=1)
-    result = "average_velocity" if mlp.is_flow_map else "velocity"
-    apply("Reshape", [h, "event"], result)
+    times = ["s", "t"] if network.is_flow_map else ["t"]
+    result = "average_velocity" if network.is_flow_map else "velocity"
+    graph = _Graph()
+    graph.node("Identity", [network.trace(graph, "x", times, None, event)], result)
 
     def value(name, *shape):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
 
-    inputs = [value("x", *event), *(value(t) for t in (["s", "t"] if mlp.is_flow_map else ["t"]))]
-    graph = helper.make_graph(nodes, result, inputs, [value(result, *event)], constants)
+    inputs, outputs = [value("x", *event), *map(value, times)], [value(result, *event)]
+    graph = helper.make_graph(graph.nodes, result, inputs, outputs, graph.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPERATIONS)], ir_version=_FORMAT)
     onnx.checker.check_model(model, full_check=True)
     put(path, model.SerializeToString(deterministic=True))
 
 
-def _activation(name, h, i, apply):
-    if name == "silu":
-        return apply("Mul", [h, apply("Sigmoid", [h], f"{i}.gate")], f"{i}.seen")
-    return apply({"selu": "Selu", "tanh": "Tanh"}[name], [h], f"{i}.seen")
+class _Graph(Operations):
+    """Nodes and constants; what an operation takes and gives are names."""
+
+    def __init__(self):
+        self.nodes, self.constants, self.kept = [], [], {}
+
+    def node(self, operation, inputs, name=None, **attributes):
+        from onnx import helper
+
+        name = name or f"{operation.lower()}.{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, inputs, [name], name, **attributes))
+        return name
+
+    def constant(self, array, kind=np.float32):
+        from onnx import numpy_helper
+
+        array = np.ascontiguousarray(array, kind)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self.kept:
+            self.kept[key] = f"constant.{len(self.constants)}"
+            self.constants.append(numpy_helper.from_array(array, self.kept[key]))
+        return self.kept[key]
+
+    def add(self, a, b):
+        return self.node("Add", [a, b])
+
+    def sub(self, a, b):
+        return self.node("Sub", [a, b])
+
+    def mul(self, a, b):
+        return self.node("Mul", [a, b])
+
+    def matmul(self, a, b):
+        return self.node("MatMul", [a, b])
+
+    def concat(self, parts, axis):
+        return self.node("Concat", parts, axis=axis)
+
+    def reshape(self, x, shape):
+        return self.node("Reshape", [x, self.constant(shape, np.int64)])
+
+    def transpose(self, x, axes):
+        return self.node("Transpose", [x], perm=axes)
+
+    def part(self, x, axis, start, stop):
+        return self.node("Slice", [x, *(self.constant([n], np.int64) for n in (start, stop, axis))])
+
+    def mean(self, x, axis):
+        return self.node("ReduceMean", [x], axes=[axis], keepdims=1)
+
+    def rsqrt(self, x):
+        return self.node("Reciprocal", [self.node("Sqrt", [x])])
+
+    def sigmoid(self, x):
+        return self.node("Sigmoid", [x])
+
+    def erf(self, x):
+        return self.node("Erf", [x])
+
+    def sin(self, x):
+        return self.node("Sin", [x])
+
+    def cos(self, x):
+        return self.node("Cos", [x])
+
+    def tanh(self, x):
+        return self.node("Tanh", [x])
+
+    def selu(self, x):
+        return self.node("Selu", [x])
+
+    def softmax(self, x):
+        return self.node("Softmax", [x], axis=-1)
+
+    def conv(self, x, weight, bias, stride=1):
+        around, inputs = weight.shape[-1] // 2, [x, self.constant(weight), self.constant(bias)]
+        return self.node("Conv", inputs, pads=[around] * 4, strides=[stride] * 2)

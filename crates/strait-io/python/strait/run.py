@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import networks
+from . import velocities
 from .errors import StraitError
 from .sampling import integrate
 from .table import table
@@ -99,8 +99,8 @@ class Run:
         return {name: tensor for name, tensor in read_tensors(folder / name).items() if name != "ema.steps"}
 
     def velocity(self, average="chosen", step=None):
-        """The velocity, or the flow map, as a function of numpy arrays: see `networks.Mlp`."""
-        return networks.of_config(self._velocity_config(), self.parameters("velocity", average, step), self.path)
+        """The velocity, or the flow map, as a function of numpy arrays: see `networks.Network`."""
+        return velocities.of_config(self._velocity_config(), self.parameters("velocity", average, step), self.path)
 
     def module(self, average="chosen", step=None):
         """The velocity, or the flow map, as a `torch.nn.Module`: `module(x, t)`, and `module(x, s, t)` of a flow map."""
@@ -114,8 +114,8 @@ class Run:
         from .onnx_file import write_onnx
 
         velocity = self.velocity(average, step)
-        event = (velocity.dimension,) if self.units is None else self.units[0].shape
-        write_onnx(Path(path), velocity, event)
+        event = self._velocity_config().get("event") or (velocity.dimension,)
+        write_onnx(Path(path), velocity, tuple(event))
 
     # Samples.
 

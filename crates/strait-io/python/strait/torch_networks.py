@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from . import networks
+from . import velocities
 from .errors import StraitError
 
 
@@ -343,17 +343,11 @@ def _embedding(embedding):
 
 
 def _mlp_of(config, parameters, path):
-    arrays = networks.of_config(config, parameters, path)
+    arrays = velocities.of_config(config, parameters, path)
     hidden = [weight.shape[0] for weight, _ in arrays.layers[:-1]]
     condition = Condition(len(arrays.condition.none), **_condition_of(parameters, "")) if arrays.condition else None
     activation = config.get("activation", "silu")
     return Mlp(arrays.dimension, hidden, activation, arrays.time_octaves, arrays.is_flow_map, condition)
-
-
-def _event(config, path):
-    if "event" not in config:
-        raise StraitError(f"{path}: it has not kept the shape of its images; `strait evaluate` writes units.safetensors")
-    return tuple(config["event"])
 
 
 def _condition_of(parameters, prefix):
@@ -362,19 +356,15 @@ def _condition_of(parameters, prefix):
     return {"classes": None if classes is None else len(classes), "vector": None if vector is None else vector.shape[1]}
 
 
-def _embedding_of(config, parameters, prefix):
-    octaves, width = config.get("time_octaves", 6), config.get("embedding", 64)
-    times = {"times": 1 + config.get("map", False), "time_octaves": octaves, "embedding_width": width}
-    return {**times, **_condition_of(parameters, f"{prefix}.embedding.")}
+def _image_settings(config, parameters, path, prefix, names):
+    width, condition = config.get("embedding", 64), _condition_of(parameters, f"{prefix}.embedding.")
+    return {**velocities.image_settings(config, path, names), "embedding_width": width, **condition}
 
 
 def _unet_of(config, parameters, path):
     names = ("stem", "channels", "multipliers", "blocks", "attention", "heads")
-    given = {name: config[name] for name in names if name in config}
-    return Unet(_event(config, path), **given, **_embedding_of(config, parameters, "unet"))
+    return Unet(**_image_settings(config, parameters, path, "unet", names))
 
 
 def _transformer_of(config, parameters, path):
-    names = ("patch", "width", "depth", "heads")
-    given = {name: config[name] for name in names if name in config}
-    return Transformer(_event(config, path), **given, **_embedding_of(config, parameters, "transformer"))
+    return Transformer(**_image_settings(config, parameters, path, "transformer", ("patch", "width", "depth", "heads")))
