@@ -1,4 +1,4 @@
-//! The Strait program: train, sample, evaluate and report flows with learned interpolants.
+#![doc = include_str!("../README.md")]
 //!
 //! It works in stages. [`config`] defines a run, [`build`] makes its objects, [`run`] is its folder and the records
 //! in it, [`training`] trains, [`evaluation`] measures, [`comparison`] compares methods, [`page`] fills the
