@@ -321,10 +321,10 @@ mod tests {
 
     #[test]
     fn a_section_takes_the_place_of_its_own_alone() {
-        let page = replaced("# Board\n\nText.\n", "a", "one");
+        let page = replaced("# Board\n\nText.\n", "a", "one\n");
         assert_eq!(page, "# Board\n\nText.\n\n<!-- leaderboard a -->\n\none\n\n<!-- end -->\n");
-        let both = replaced(&page, "b", "two");
-        assert_eq!(replaced(&replaced(&both, "a", "other"), "a", "one"), both);
+        let both = replaced(&page, "b", "two\n");
+        assert_eq!(replaced(&replaced(&both, "a", "other\n"), "a", "one\n"), both);
         assert!(both.contains("one") && both.ends_with("two\n\n<!-- end -->\n"));
     }
 
