@@ -21,8 +21,7 @@ fn folder(package: &Package) -> PathBuf {
 /// The files that `cargo package` puts together.
 fn packaged(package: &Package) -> BTreeSet<String> {
     let mut list = Command::new(env!("CARGO"));
-    list.args(["package", "--list", "--allow-dirty", "--offline", "--quiet", "--manifest-path"])
-        .arg(&package.manifest_path);
+    list.args(["package", "--list", "--allow-dirty", "--quiet", "--manifest-path"]).arg(&package.manifest_path);
     let output = list.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
