@@ -16,8 +16,18 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
     let (workspace, cache) = (Workspace::of_cargo(), Cache::of_user()?);
     libtorch::ensure(&workspace, &cache, false)?;
     gloo::ensure(&workspace, &cache)?;
-    let words =
-        ["test", "--package", "strait", "--features", "distributed", "--test", "drill_ranks", "--", "--nocapture"];
+    let words = [
+        "test",
+        "--package",
+        "strait",
+        "--features",
+        "distributed",
+        "--test",
+        "suite",
+        "drill_ranks::",
+        "--",
+        "--nocapture",
+    ];
     let mut drill = workspace.cargo(&words);
     drill.env("OMP_NUM_THREADS", "1").env("STRAIT_DRILL_TIMES", times);
     workspace.step("the drill of ranks", drill)

@@ -206,11 +206,11 @@ impl<'a> Copy<'a> {
     /// The tests, run in the copy.
     fn cargo(&self, tests: Tests, more: &[&str]) -> Result<Output> {
         let (package, feature) = tests.package();
-        let mut command = self.workspace.cargo(&["test", "--package", package, "--test", tests.target]);
+        let mut command = self.workspace.cargo(&["test", "--package", package, "--test", "suite"]);
         if let Some(feature) = feature {
             command.args(["--features", feature]);
         }
-        command.args(more).arg(tests.filter).current_dir(&self.folder);
+        command.args(more).arg(tests.of_libtest()).current_dir(&self.folder);
         // What the workspace itself is built with, so that nothing below it is built again.
         command.env("CARGO_TARGET_DIR", self.workspace.target()).env("LIBTORCH", self.workspace.used_libtorch());
         command.env("OMP_NUM_THREADS", "1").env("GLOO_INCLUDE", self.workspace.used_gloo());

@@ -41,19 +41,19 @@ fn scope(arguments: &[String]) -> Option<&'static str> {
 }
 
 /// The tests that break the program from outside.
-const DRILL: [&str; 3] = ["drill", "signals", "records"];
+const DRILL: [&str; 3] = ["drill::", "signals::", "records::"];
 
 /// `cargo xtask drill`
 pub(crate) fn drill() -> Result<()> {
     let workspace = ready()?;
-    let mut tests = workspace.cargo(&["test", "--package", "strait"]);
-    tests.args(DRILL.iter().flat_map(|name| ["--test", name])).args(["--", "--nocapture"]);
+    let mut tests = workspace.cargo(&["test", "--package", "strait", "--test", "suite", "--", "--nocapture"]);
+    tests.args(DRILL);
     tests.env("OMP_NUM_THREADS", "1").env("STRAIT_DRILL", "long");
     workspace.step("the drill", tests)
 }
 
 /// The tests of hostile inputs: a table of them, and those that a seed makes.
-const HOSTILE: [&str; 2] = ["hostile", "inputs"];
+const HOSTILE: [&str; 2] = ["hostile::", "inputs::"];
 
 /// `cargo xtask hostile [NUMBER]`
 pub(crate) fn hostile(arguments: &[String]) -> Result<()> {
@@ -63,8 +63,8 @@ pub(crate) fn hostile(arguments: &[String]) -> Result<()> {
         _ => return Err(Failure::Usage { usage: "hostile [NUMBER]" }),
     };
     let workspace = ready()?;
-    let mut tests = workspace.cargo(&["test", "--package", "strait"]);
-    tests.args(HOSTILE.iter().flat_map(|name| ["--test", name])).args(["--", "--nocapture"]);
+    let mut tests = workspace.cargo(&["test", "--package", "strait", "--test", "suite", "--", "--nocapture"]);
+    tests.args(HOSTILE);
     tests.env("OMP_NUM_THREADS", "1").env(variable, number);
     workspace.step("hostile inputs", tests)
 }
@@ -74,7 +74,7 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     let (target, seconds) = fuzzed(arguments)?;
     let workspace = ready()?;
     let mut tests =
-        workspace.cargo(&["test", "--package", "strait", "--test", "fuzz", "no_reader", "--", "--nocapture"]);
+        workspace.cargo(&["test", "--package", "strait", "--test", "suite", "fuzz::no_reader", "--", "--nocapture"]);
     tests.env("OMP_NUM_THREADS", "1").env("STRAIT_FUZZ_SECONDS", seconds);
     if let Some(target) = target {
         tests.env("STRAIT_FUZZ_TARGET", target);

@@ -1,11 +1,9 @@
 //! The page of errors is that of the sources: each variant of each error has its line there, with its message and its cause as
 //! the sources say them, and a remedy, which only the page says.
 //!
-//! `STRAIT_WRITE=1 cargo test -p xtask --test errors` writes the page anew; remedies stay where they are.
+//! `STRAIT_WRITE=1 cargo test -p xtask --test suite errors::` writes the page anew; remedies stay where they are.
 
-mod sources;
-
-use sources::{files, root};
+use crate::sources::{files, root};
 use std::collections::BTreeMap;
 use std::fs;
 use syn::visit::{self, Visit};
@@ -261,7 +259,7 @@ fn each_error_has_its_line() {
         let other = other.or_else(|| written.lines().find(|line| !expected.lines().any(|new| new == *line)));
         assert!(
             written == expected,
-            "{PAGE} is of other sources, as in\n{}\n`STRAIT_WRITE=1 cargo test -p xtask --test errors` writes it anew",
+            "{PAGE} is of other sources, as in\n{}\n`STRAIT_WRITE=1 cargo test -p xtask --test suite errors::` writes it anew",
             other.unwrap_or("the order of its lines")
         );
     }

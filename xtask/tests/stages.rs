@@ -1,9 +1,7 @@
 //! Rules for imports: the program's stages import in one direction, no files import each other in a circle, C++
 //! is only in a few crates, and no code is written twice.
 
-mod sources;
-
-use sources::{Arrow, Crate, circles, files, root};
+use crate::sources::{Arrow, Crate, circles, files, root};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

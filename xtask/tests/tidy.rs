@@ -63,6 +63,29 @@ fn names_a_machine(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| !inside(&line[..at]) && !line[at..].starts_with("/home/me"))
 }
 
+/// Files of a package's folder `tests` that no test program holds.
+fn forgotten(files: &[&str], suite: &str, manifest: &str) -> Vec<String> {
+    let held = |name: &str| suite.lines().any(|line| line == format!("mod {name};"));
+    let own = |name: &str| manifest.contains(&format!("path = \"tests/{name}.rs\""));
+    let names = files.iter().filter_map(|file| file.strip_suffix(".rs"));
+    names.filter(|name| !held(name) && !own(name)).map(str::to_owned).collect()
+}
+
+/// `tests/suite.rs` is one program of a package's tests; cargo itself looks for none where the manifest says so.
+#[test]
+fn every_file_of_tests_is_run() {
+    for package in packages() {
+        let Ok(entries) = fs::read_dir(package.join("tests")) else { continue };
+        let files: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let read = |name: &str| fs::read_to_string(package.join(name)).unwrap();
+        let found = forgotten(&files, &read("tests/suite.rs"), &read("Cargo.toml"));
+        assert!(found.is_empty(), "not in {}/tests/suite.rs: {}", package.display(), found.join(", "));
+    }
+    let manifest = "[[test]]\npath = \"tests/suite.rs\"";
+    assert_eq!(forgotten(&["a.rs", "ab.rs", "suite.rs", "common"], "mod a;\n", manifest), ["ab"]);
+}
+
 #[test]
 fn every_source_is_tidy() {
     let mut files = Vec::new();

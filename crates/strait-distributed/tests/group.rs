@@ -2,9 +2,7 @@
 //! run.
 #![cfg(feature = "gloo")]
 
-mod common;
-
-use common::{Rank, port, start, start_all};
+use crate::common::{Rank, port, start, start_all};
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -110,14 +108,14 @@ fn play(part: &str) -> Result<String, Box<dyn std::error::Error>> {
 #[test]
 fn two_and_three_ranks_reduce_gather_and_agree() {
     for world in [2, 3] {
-        for rank in start_all("operations", world, "20") {
+        for rank in start_all("group", "operations", world, "20") {
             assert_eq!(rank.said(), "rank 1 has another config than rank 0");
         }
     }
 }
 
 fn working(world: usize, deadline: &str) -> Vec<Rank> {
-    start_all("work", world, deadline).into_iter().map(Rank::at_work).collect()
+    start_all("group", "work", world, deadline).into_iter().map(Rank::at_work).collect()
 }
 
 #[test]
@@ -152,7 +150,7 @@ fn a_rank_that_is_stopped_is_named_when_the_deadline_is_over() {
 
 #[test]
 fn a_rank_that_leaves_says_why_to_all_others() {
-    for (number, rank) in start_all("leave", 3, "20").into_iter().enumerate() {
+    for (number, rank) in start_all("group", "leave", 3, "20").into_iter().enumerate() {
         let expected = if number == 1 { "left" } else { "rank 1 left: no space is left (all-reduce 2, deadline 20 s)" };
         assert_eq!(rank.said(), expected);
     }
@@ -160,7 +158,7 @@ fn a_rank_that_leaves_says_why_to_all_others() {
 
 #[test]
 fn a_rank_that_works_too_long_is_named_by_all_and_by_itself() {
-    for rank in start_all("dawdle", 2, "4") {
+    for rank in start_all("group", "dawdle", 2, "4") {
         let words = rank.said();
         assert!(words.starts_with("rank 1 works and has not come (all-reduce 1, deadline 4 s)"), "{words}");
     }
@@ -168,16 +166,16 @@ fn a_rank_that_works_too_long_is_named_by_all_and_by_itself() {
 
 #[test]
 fn ranks_wait_for_one_that_works_long_and_not_for_one_that_died() {
-    for rank in start_all("meet late", 3, "2") {
+    for rank in start_all("group", "meet late", 3, "2") {
         assert_eq!(rank.said(), "done");
     }
-    let mut dying = start_all("meet dying", 3, "2");
+    let mut dying = start_all("group", "meet dying", 3, "2");
     dying.remove(1).lines();
     for rank in dying {
         let words = rank.said();
         assert!(words.starts_with("rank 1 has ended without a word (meeting 1"), "{words}");
     }
-    let mut ranks: Vec<Rank> = start_all("meet late", 3, "2").into_iter().map(Rank::at_work).collect();
+    let mut ranks: Vec<Rank> = start_all("group", "meet late", 3, "2").into_iter().map(Rank::at_work).collect();
     let stopped = ranks.remove(1);
     stopped.signal("STOP");
     for rank in ranks {
@@ -191,17 +189,17 @@ fn ranks_wait_for_one_that_works_long_and_not_for_one_that_died() {
 #[test]
 fn groups_that_cannot_meet_say_who_is_missing() {
     // One of two, and the other way round: nobody holds the store.
-    let words = start("meet", (0, 2), port(), "1").said();
+    let words = start("group", "meet", (0, 2), port(), "1").said();
     assert!(words.starts_with("rank 1 did not come to 127.0.0.1:"), "{words}");
-    let words = start("meet", (1, 2), port(), "1").said();
+    let words = start("group", "meet", (1, 2), port(), "1").said();
     assert!(words.starts_with("no group at 127.0.0.1:"), "{words}");
     // A port that something else listens at.
     let taken = TcpListener::bind("0.0.0.0:0").unwrap();
-    let words = start("meet", (0, 1), taken.local_addr().unwrap().port(), "1").said();
+    let words = start("group", "meet", (0, 1), taken.local_addr().unwrap().port(), "1").said();
     assert!(words.contains("the port is in use"), "{words}");
     // Another world on one of them.
-    let port = common::port();
-    let ranks = [start("meet", (0, 2), port, "20"), start("meet", (1, 3), port, "20")];
+    let port = crate::common::port();
+    let ranks = [start("group", "meet", (0, 2), port, "20"), start("group", "meet", (1, 3), port, "20")];
     for words in ranks.map(Rank::said) {
         assert!(words.starts_with("WORLD_SIZE is "), "{words}");
     }
@@ -210,8 +208,9 @@ fn groups_that_cannot_meet_say_who_is_missing() {
 #[test]
 fn two_processes_of_one_rank_are_not_one_group() {
     let port = port();
-    let first = [start("work", (0, 2), port, "20"), start("work", (1, 2), port, "20")].map(Rank::at_work);
-    let words = start("meet", (1, 2), port, "20").said();
+    let first =
+        [start("group", "work", (0, 2), port, "20"), start("group", "work", (1, 2), port, "20")].map(Rank::at_work);
+    let words = start("group", "meet", (1, 2), port, "20").said();
     assert!(words.contains("as rank 1: two jobs on one port?"), "{words}");
     for rank in &first {
         rank.signal("KILL");

@@ -1,9 +1,7 @@
 //! Two and three ranks against one, in double precision: the same losses and the same parameters, up to rounding.
 #![cfg(feature = "gloo")]
 
-mod common;
-
-use common::start_all;
+use crate::common::start_all;
 use std::collections::BTreeMap;
 use std::path::Path;
 use strait_core::{
@@ -272,7 +270,7 @@ type Told = BTreeMap<String, Vec<f64>>;
 
 /// What each rank of a group told.
 fn told(part: &str, world: usize) -> Vec<Told> {
-    let lines = start_all(part, world, "60").into_iter().map(common::Rank::lines);
+    let lines = start_all("training", part, world, "60").into_iter().map(crate::common::Rank::lines);
     lines
         .map(|lines| {
             assert!(lines.iter().any(|line| line.ends_with("said: done")), "{lines:?}");
@@ -336,10 +334,10 @@ fn a_run_of_two_ranks_goes_on_with_one_and_with_three() {
 
 #[test]
 fn ranks_whose_parameters_differ_and_batches_that_cannot_be_shared_are_refused_by_all() {
-    for rank in start_all("differ", 3, "60") {
+    for rank in start_all("training", "differ", 3, "60") {
         assert_eq!(rank.said(), "rank 1 has another velocity (its parameters at step 1) than rank 0");
     }
-    for rank in start_all("whole", 2, "60") {
+    for rank in start_all("training", "whole", 2, "60") {
         let said = rank.said();
         assert!(said.contains("marginal_flow_matching is over a whole batch, which ranks cannot share"), "{said}");
     }

@@ -1,5 +1,5 @@
 //! The mutation check of the law suite: every fault here is put into working layers, and the suite must name the law
-//! that it breaks. (`cargo test -p strait-flows --test faults`; run with `-- --nocapture` for the table.)
+//! that it breaks. (`cargo test -p strait-flows --test suite faults::`; run with `-- --nocapture` for the table.)
 
 use std::cell::Cell;
 use strait_autodiff::{Jet, inside_jvp};

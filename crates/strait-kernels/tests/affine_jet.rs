@@ -1,8 +1,6 @@
 //! The kernel of a coupling layer's affine map for jets, against the same with libtorch's operations.
 
-mod common;
-
-use common::{draw, jet, with_gradients};
+use crate::common::{draw, jet, with_gradients};
 use strait_autodiff::{AutodiffError, Graph, Jet, Order, vjp};
 use strait_kernels::{affine_curve, affine_jet};
 use tch::{Kind, Tensor};

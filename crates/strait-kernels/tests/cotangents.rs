@@ -1,8 +1,6 @@
 //! Backward passes with cotangents that carry tangents, as in a JVP of a VJP, for the kernels of jets and of fields.
 
-mod common;
-
-use common::{along, draw, jet};
+use crate::common::{along, draw, jet};
 use strait_autodiff::{AutodiffError, Graph, Jet, Order, jvp, vjp};
 use strait_kernels::{AffinePaths, Between, ChainPaths, affine_curve, affine_jet, perceptron, silu_jet, spline_jet};
 use tch::{Device, Kind, Tensor};

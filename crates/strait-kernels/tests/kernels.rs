@@ -1,8 +1,6 @@
 //! Kernels against the same maps with libtorch's operations.
 
-mod common;
-
-use common::{along, draw};
+use crate::common::{along, draw};
 use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, jvp, vjp};
 use strait_core::Direction;
 use strait_kernels::{

@@ -1,8 +1,6 @@
 //! The kernel of a perceptron against the same with libtorch's operations, layer by layer.
 
-mod common;
-
-use common::{draw, with_gradients};
+use crate::common::{draw, with_gradients};
 use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, jvp, vjp};
 use strait_kernels::{Between, perceptron};
 use tch::{Kind, Tensor};

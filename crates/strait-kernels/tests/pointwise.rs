@@ -1,8 +1,6 @@
 //! The kernels of SiLU and SELU, entry by entry.
 
-mod common;
-
-use common::draw as draw_of;
+use crate::common::draw as draw_of;
 use strait_autodiff::{AutodiffError, Graph, Jet, Order, jvp, vjp};
 use strait_kernels::{selu, silu_jet};
 use tch::{Device, Kind, Tensor};

@@ -1,8 +1,6 @@
 //! The kernel of a spline for jets, against double reverse mode through the spline itself.
 
-mod common;
-
-use common::{draw, jet, with_gradients};
+use crate::common::{draw, jet, with_gradients};
 use strait_autodiff::{AutodiffError, Jet, Order, time_derivative};
 use strait_core::Direction;
 use strait_kernels::{spline, spline_jet};

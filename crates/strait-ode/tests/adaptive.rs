@@ -1,8 +1,6 @@
 //! Adaptive integration: the error follows the tolerance, evaluations are counted, failures are named.
 
-mod common;
-
-use common::{Counting, Driven, Linear, Sine, distance, points};
+use crate::common::{Counting, Driven, Linear, Sine, distance, points};
 use std::cell::RefCell;
 use strait_core::{Error, VelocityField, per_sample};
 use strait_ode::{Control, DormandPrince, Method, OdeError, Options, Solution, TimeGrid, solve};

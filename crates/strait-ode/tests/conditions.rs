@@ -1,9 +1,7 @@
 //! Conditions stay with their samples through every solver, split batch, map and likelihood; guidance and its count of
 //! evaluations.
 
-mod common;
-
-use common::{distance, points};
+use crate::common::{distance, points};
 use strait_core::{Bound, Conditional, Conditions, Error, FlowMap, StandardNormal, VelocityField};
 use strait_ode::{Control, Divergence, DormandPrince, FlowDensity, Guided, Method, Mode, OdeError, Options, TimeGrid};
 use tch::{Kind, Tensor};

@@ -1,8 +1,6 @@
 //! Fixed-step methods: order, count of evaluations, integration backward, and errors for a faulty field.
 
-mod common;
-
-use common::{Counting, Driven, Linear, Sine, distance, points};
+use crate::common::{Counting, Driven, Linear, Sine, distance, points};
 use std::cell::{Cell, RefCell};
 use strait_core::{Error, Stepper, VelocityField};
 use strait_ode::{Method, OdeError, Options, TimeGrid, solve};

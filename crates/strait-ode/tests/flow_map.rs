@@ -1,8 +1,6 @@
 //! Sampling by a flow map: evaluations are counted, an exact map is exact, and a field without a map is refused.
 
-mod common;
-
-use common::{Linear, points};
+use crate::common::{Linear, points};
 use strait_core::{Error, FlowMap, VelocityField, per_sample};
 use strait_ode::{FlowMapStepper, OdeError, Options, TimeGrid, solve};
 use tch::Tensor;

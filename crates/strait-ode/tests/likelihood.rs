@@ -1,8 +1,6 @@
 //! Log-densities along a flow against closed forms.
 
-mod common;
-
-use common::{distance, points};
+use crate::common::{distance, points};
 use strait_autodiff::AutodiffError;
 use strait_core::{Error, Seed, Source, StandardNormal, VelocityField, per_sample, sum_per_sample};
 use strait_ode::{Control, Divergence, DormandPrince, FlowDensity, Method, Mode, OdeError, Options, TimeGrid};

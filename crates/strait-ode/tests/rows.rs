@@ -1,8 +1,6 @@
 //! The rows of a sample stay with it when a batch is split, and when samples that are done are dropped.
 
-mod common;
-
-use common::{distance, points};
+use crate::common::{distance, points};
 use std::cell::RefCell;
 use strait_core::{Error, VelocityField, per_sample};
 use strait_ode::{Control, DormandPrince, Method, OdeError, Options, RowField, Rows, RungeKutta, TimeGrid, solve_rows};

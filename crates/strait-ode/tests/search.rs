@@ -1,8 +1,6 @@
 //! Searched grids: better where that is possible, never worse, and within their budget.
 
-mod common;
-
-use common::{Counting, Driven, Linear, distance, points};
+use crate::common::{Counting, Driven, Linear, distance, points};
 use strait_core::{Error, VelocityField, per_sample};
 use strait_ode::{GridSearch, Method, OdeError, Options, TimeGrid};
 use tch::Tensor;

@@ -1,8 +1,6 @@
 //! Checkpoints: restored to the bit, refused if damaged or of another training, and removed beyond the number to keep.
 
-mod common;
-
-use common::line::{averages, numbers, phase, plan, run, trainer};
+use crate::common::line::{averages, numbers, phase, plan, run, trainer};
 use strait_core::{Init, Parameters, Seed};
 use strait_optim::objectives::{Energy, FlowMatching};
 use strait_optim::{Level, LevelName, OptimError, checkpoint};

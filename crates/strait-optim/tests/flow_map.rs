@@ -1,10 +1,8 @@
 //! The objectives of flow maps: values, gradients, where gradients are stopped, and the fixed point at the exact map of
 //! a field.
 
-mod common;
-
-use common::sheared::{OPTIONS, Sheared, covariance, field, pairs};
-use common::{Bent, normal};
+use crate::common::sheared::{OPTIONS, Sheared, covariance, field, pairs};
+use crate::common::{Bent, normal};
 use strait_autodiff::{Graph, vjp};
 use strait_core::{Batch, Error, FlowMap, Interpolant, Models, Objective, VelocityField, per_sample};
 use strait_optim::objectives::{LagrangianDistillation, MapResidual, MeanFlow, TrajectoryRegression};
@@ -153,7 +151,7 @@ impl VelocityField for Near<'_> {
 
 impl FlowMap for Near<'_> {
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        let turned = common::Turning::times(x) * self.1.get(1);
+        let turned = crate::common::Turning::times(x) * self.1.get(1);
         Ok(self.0.average_velocity(x, s, t)? + per_sample(&(t - s), x) * x * self.1.get(0) + turned)
     }
 }
@@ -273,7 +271,7 @@ fn what_is_no_flow_map_or_has_no_spans_is_refused() {
     let objectives: [&dyn Objective; 3] =
         [&LagrangianDistillation, &MeanFlow::default(), &MapResidual { acceleration: 0.0 }];
     for objective in objectives {
-        let models = Models { interpolant: &strait_paths::Linear, velocity: &common::Turning };
+        let models = Models { interpolant: &strait_paths::Linear, velocity: &crate::common::Turning };
         let error = objective.loss(models, &batch()).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{} needs a flow map", objective.name())), "{error}");
         let map = Waves(Tensor::from_slice(&[0.7f64, -0.4, 0.5]));

@@ -1,8 +1,6 @@
 //! The gradients of the objectives against finite differences of their values.
 
-mod common;
-
-use common::{Bent, Turning, normal};
+use crate::common::{Bent, Turning, normal};
 use strait_core::{
     Batch, Error, Interpolant, Inverted, InvertibleInterpolant, Models, Objective, PathCurve, PathSample, Seed,
     StandardNormal, VelocityField, event_size, per_sample,

@@ -4,9 +4,7 @@
 //! $v^* = G_t x$ with $G = (\dot A A^\top + t S) C^{-1}$, $C = A A^\top + t^2 S$, and
 //! $Dv^* = (\dot G + G^2)\,x$, so that $E|Dv^*|^2 = \int \operatorname{tr}\bigl(K C K^\top\bigr)\,dt$, $K = \dot G + G^2$.
 
-mod common;
-
-use common::sheared::{Sheared, field, pairs};
+use crate::common::sheared::{Sheared, field, pairs};
 use strait_core::{Error, Models, Objective, VelocityField};
 use strait_optim::objectives::MarginalStraightness;
 use tch::Tensor;

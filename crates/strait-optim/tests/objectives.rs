@@ -1,8 +1,6 @@
 //! The objectives with known values, their sums, and the batches that they refuse.
 
-mod common;
-
-use common::{Bent, Independent, Turning, normal};
+use crate::common::{Bent, Independent, Turning, normal};
 
 use std::sync::{Arc, Mutex};
 use strait_core::{

@@ -1,9 +1,7 @@
 //! The iteration, its objectives and the plans that it refuses, on problems with known solutions.
 
-mod common;
-
-use common::Independent;
-use common::line::{Point, numbers, phase, plan, run, system, trainer};
+use crate::common::Independent;
+use crate::common::line::{Point, numbers, phase, plan, run, system, trainer};
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use strait_core::{

@@ -1,9 +1,7 @@
 //! The batches of flow maps: two times for each pair, or segments of trajectories; and the plans that are refused.
 
-mod common;
-
-use common::Independent;
-use common::line::{Point, phase, plan, system, trainer};
+use crate::common::Independent;
+use crate::common::line::{Point, phase, plan, system, trainer};
 
 use std::sync::{Arc, Mutex};
 use strait_core::{

@@ -1,8 +1,6 @@
 //! The kernel of an affine path's points against the same with libtorch's operations.
 
-mod common;
-
-use common::affine;
+use crate::common::affine;
 use strait_autodiff::{Graph, vjp};
 use strait_core::{Interpolant, Parameters, PathCurve, PathSample, Seed};
 use strait_laws::interpolant::Case;

@@ -1,8 +1,6 @@
 //! The kernel of an affine path's marginal field against the same with libtorch's operations.
 
-mod common;
-
-use common::{Net, affine};
+use crate::common::{Net, affine};
 use strait_autodiff::{Graph, gradient, vjp};
 use strait_core::{
     Draws, Error, InvertibleInterpolant, MovingMarginal, Order, Parameters, Points, Seed, Source, StandardNormal,

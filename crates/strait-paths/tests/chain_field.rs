@@ -1,8 +1,6 @@
 //! The kernel of a Glow path's marginal field against the same by double reverse mode, operation by operation.
 #![cfg(feature = "kernels")]
 
-mod common;
-
 use strait_autodiff::{AutodiffError, Graph, gradient, vjp};
 use strait_core::{Error, InvertibleInterpolant, MovingMarginal, Parameters, Points, Scope, Seed, StandardNormal};
 use strait_flows::{self as flows, Active, Chain, Coupling, Gate, Mixing, Permutation, Plan, Setting, Transform};
@@ -95,8 +93,13 @@ impl Setup {
     fn by_operations(&self) -> Vec<Tensor> {
         let source = StandardNormal::new(&self.x1.size()[1..]);
         self.everything(|x| {
-            let field =
-                ExactField::new(&self.path, &source, &common::Independent(true), self.x1.shallow_clone(), 1 << 40);
+            let field = ExactField::new(
+                &self.path,
+                &source,
+                &crate::common::Independent(true),
+                self.x1.shallow_clone(),
+                1 << 40,
+            );
             let field = field.unwrap();
             let MovingExact { velocity, derivative, .. } = field.moving(x, &self.t, Along::Reverse).unwrap();
             let log_density = field.at_times(x, &self.t).unwrap().log_density;

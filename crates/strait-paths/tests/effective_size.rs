@@ -1,8 +1,6 @@
 //! Effective sample sizes of the exact field on the linear path to sixteen separated modes.
 
-mod common;
-
-use common::Independent;
+use crate::common::Independent;
 use strait_core::{Seed, Source, StandardNormal};
 use strait_paths::{ExactField, Linear};
 use tch::{Device, Kind, Tensor};

@@ -1,8 +1,6 @@
 //! The exact field against the closed forms of Gaussian endpoints, and its refusals.
 
-mod common;
-
-use common::{Independent, affine, glow_path};
+use crate::common::{Independent, affine, glow_path};
 use strait_core::{
     Bijection, Condition, Error, Interpolant, InvertibleInterpolant, Parameters, PathSample, Points, Seed, Source,
     StandardNormal, Transformed, VelocityField, sum_per_sample,

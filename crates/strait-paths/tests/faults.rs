@@ -1,8 +1,6 @@
 //! Interpolants with planted faults, which their law suite must find.
 
-mod common;
-
-use common::{Net, affine};
+use crate::common::{Net, affine};
 use strait_core::{
     Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, PathCurve, PathSample, Points, Scope, Source,
     StandardNormal, event_size, own_endpoints, per_sample,

@@ -1,8 +1,6 @@
 //! Every field of this crate under the law suite, and planted faults that the suite must find.
 
-mod common;
-
-use common::{Independent, VECTORS, affine, coupled_glow_path, glow_path, warped, warped_by_couplings};
+use crate::common::{Independent, VECTORS, affine, coupled_glow_path, glow_path, warped, warped_by_couplings};
 use strait_autodiff::{Graph, gradient};
 use strait_core::{
     Error, Init, Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, Points, Scope, Seed, Source,
@@ -160,7 +158,7 @@ fn the_suite_catches_a_parameter_that_no_gradient_reaches() {
 }
 
 /// An affine path whose log-determinant forgets something: a path that is right in all else.
-struct WrongDeterminant(bool, strait_paths::Affine<common::Net>);
+struct WrongDeterminant(bool, strait_paths::Affine<crate::common::Net>);
 
 impl Interpolant for WrongDeterminant {
     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {

@@ -1,8 +1,6 @@
 //! Every family under the law suites, and the path that each starts as.
 
-mod common;
-
-use common::{
+use crate::common::{
     IMAGES, Net, VECTORS, affine, coupled_glow_path, glow_path, residual, transport, warped, warped_by_couplings,
 };
 use strait_autodiff::{Graph, gradient};

@@ -1,11 +1,9 @@
 //! A page in a browser, as its reader has it: on a telephone and on a desk, by day and by night, with and without scripts.
 //! Nothing is tested where there is no Chromium, and that is said.
 
-mod probe;
-
 use std::{error::Error, fs};
 
-use probe::{browser, looked_at};
+use crate::probe::{browser, looked_at};
 use strait_report::Page;
 
 #[allow(dead_code)]

@@ -1,8 +1,6 @@
 //! Job arrays: a comparison whose parts are trained by separate commands, and gathered afterwards.
 
-mod common;
-
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 use std::fs;
 use std::process::{Child, Output, Stdio};
 use std::thread;

@@ -1,8 +1,6 @@
 //! Provenance: a run with changed settings or data is refused, and an unfinished training is reported as such.
 
-mod common;
-
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 use ndarray::Array2;
 use std::fs::{self, File};
 use std::path::Path;

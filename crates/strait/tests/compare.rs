@@ -1,8 +1,6 @@
 //! Methods side by side, and rectified flow as a run of its own.
 
-mod common;
-
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -1,9 +1,7 @@
 //! Classes and vectors from the data to the sampler: trained, stopped and resumed to the bit, sampled by class with guidance,
 //! measured by class; and errors, each in one line.
 
-mod common;
-
-use common::{Place, json};
+use crate::common::{Place, json};
 use ndarray::{Array1, Array2};
 use std::fs::{self, File};
 use std::path::Path;

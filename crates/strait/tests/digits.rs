@@ -1,8 +1,6 @@
 //! The feature classifier of digits, on a synthetic file in the real format.
 
-mod common;
-
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 use flate2::{Compression, write::GzEncoder};
 use std::fs;
 use std::io::Write as _;

@@ -5,11 +5,9 @@
 //! A short form runs with the other tests; `cargo xtask drill` runs the long one. It prints one table at the end.
 #![cfg(target_os = "linux")]
 
-mod common;
-
-use common::damage::Numbers;
-use common::process::{ended, send, start, until_it_trains};
-use common::{PROGRAM, Place, tensors};
+use crate::common::damage::Numbers;
+use crate::common::process::{ended, send, start, until_it_trains};
+use crate::common::{PROGRAM, Place, tensors};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};

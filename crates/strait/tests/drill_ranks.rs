@@ -3,9 +3,7 @@
 //! rank and the cause, and a code that is not 0; and the run must resume from its last checkpoint.
 #![cfg(all(unix, feature = "distributed"))]
 
-mod common;
-
-use common::{Place, port};
+use crate::common::{Place, port};
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! Early refusal: a run that cannot work is refused before it begins, and leaves no files.
 
-mod common;
-
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 use ndarray::Array2;
 use std::fs::File;
 

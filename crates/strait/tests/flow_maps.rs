@@ -1,8 +1,6 @@
 //! Flow maps in the program: the choice of their solver, and comparisons with other methods.
 
-mod common;
-
-use common::{Place, json};
+use crate::common::{Place, json};
 use serde_json::Value;
 use std::fs;
 

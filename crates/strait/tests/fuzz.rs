@@ -5,11 +5,10 @@
 //! whole file would otherwise catch every mutation. A short form runs with the other tests; `cargo xtask fuzz` runs
 //! each target for longer.
 
-mod common;
 #[path = "fuzz/images.rs"]
 mod images;
 
-use common::damage::{Numbers, mutate};
+use crate::common::damage::{Numbers, mutate};
 use image::ImageFormat;
 use images::{cifar, idx_classes, idx_images, in_cifar, in_idx, in_pictures, picture};
 use std::cell::Cell;

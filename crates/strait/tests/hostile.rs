@@ -1,9 +1,7 @@
 //! Hostile inputs: each is refused in one line before anything is written, with exit code 2. To add one, add a line to
 //! the table.
 
-mod common;
-
-use common::{Place, TINY};
+use crate::common::{Place, TINY};
 use std::fs;
 use strait::config::load;
 

@@ -1,8 +1,6 @@
 //! Runs on images, from synthetic files in the formats of the real data sets.
 
-mod common;
-
-use common::{Place, json};
+use crate::common::{Place, json};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use std::fs;
 use std::path::Path;

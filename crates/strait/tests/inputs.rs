@@ -4,12 +4,11 @@
 //! A short form runs with the other tests; `cargo xtask hostile` runs all of them, `cargo xtask hostile K` the K-th alone.
 #![cfg(unix)]
 
-mod common;
 #[path = "inputs/make.rs"]
 mod make;
 
-use common::process::send;
-use common::{PROGRAM, Place};
+use crate::common::process::send;
+use crate::common::{PROGRAM, Place};
 use make::{Input, Work, input, prepared};
 use std::collections::BTreeMap;
 use std::io::Read as _;

@@ -1,8 +1,6 @@
 //! The measurements of a run, and their place in its report.
 
-mod common;
-
-use common::{Place, TINY};
+use crate::common::{Place, TINY};
 use std::collections::BTreeMap;
 use std::fs;
 use strait::config;

@@ -1,8 +1,6 @@
 //! A user's own data without any settings: a file in place of a preset is trained, sampled and compared.
 
-mod common;
-
-use common::{Place, json};
+use crate::common::{Place, json};
 use ndarray::Array2;
 use std::fs::{self, File};
 

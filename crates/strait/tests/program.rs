@@ -1,8 +1,6 @@
 //! The program as a user runs it: train, kill, resume, sample, evaluate, and bad inputs.
 
-mod common;
-
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -4,9 +4,7 @@
 //! STRAIT_PYTHON names; `cargo xtask ci` makes one with numpy and safetensors. Without the variable these tests do
 //! nothing.
 
-mod common;
-
-use common::{Place, json};
+use crate::common::{Place, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -2,13 +2,11 @@
 //! column, in the type of the file.
 //!
 //! A short training runs with the other tests, with wider tolerances. `STRAIT_QUANTILES=long cargo xtask test -p strait
-//! --test quantiles -- --nocapture` trains as long as the default says, and compares each quantile with the floor and
+//! --test suite quantiles:: -- --nocapture` trains as long as the default says, and compares each quantile with the floor and
 //! 5% of the column's width.
 
-mod common;
-
-use common::Place;
-use common::damage::Numbers;
+use crate::common::Place;
+use crate::common::damage::Numbers;
 use ndarray::Array2;
 use std::fs::{self, File};
 

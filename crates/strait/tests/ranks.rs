@@ -2,9 +2,7 @@
 //! of them ends.
 #![cfg(unix)]
 
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use std::process::{Child, Command, Output};
 
 /// A rank of a group at a port.
@@ -34,7 +32,7 @@ fn a_program_built_to_train_alone_refuses_to_be_one_of_two() {
 #[cfg(feature = "distributed")]
 mod among {
     use super::*;
-    use common::port;
+    use crate::common::port;
     use std::fs;
     use std::path::Path;
     use std::thread;
@@ -192,7 +190,7 @@ mod among {
             assert_eq!(stdout.is_empty(), number > 0);
         }
         let rows = |name: &str| {
-            let mut comparison = common::json(&place.path(&format!("runs/{name}/comparison.json")));
+            let mut comparison = crate::common::json(&place.path(&format!("runs/{name}/comparison.json")));
             comparison["rows"].as_array_mut().unwrap().iter_mut().for_each(|row| drop(row["wall_seconds"].take()));
             (comparison["rows"].take(), comparison["left_out"].take())
         };
@@ -204,7 +202,7 @@ mod among {
                 let (said, code) = end(rank);
                 assert_eq!(code, Some(0), "{said}");
             }
-            let summary = common::json(&place.path("runs/one/ot-3/summary.json"));
+            let summary = crate::common::json(&place.path("runs/one/ot-3/summary.json"));
             let found = summary["evaluations"].as_array().unwrap().clone();
             let value = |row: &serde_json::Value| (row["nfe"].to_string(), row["value"].as_f64().unwrap());
             found.iter().map(value).collect::<Vec<_>>()

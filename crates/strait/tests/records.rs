@@ -1,8 +1,6 @@
 //! The records of a run: they are read again, or changed on purpose, or refused with a line that says how to fix them.
 
-mod common;
-
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 use ndarray::{Array2, Axis};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;

@@ -1,9 +1,7 @@
 //! Resuming: a run that is stopped in any phase, with every level, moving average and objective, ends as if it had not
 //! been stopped.
 
-mod common;
-
-use common::{Place, tensors};
+use crate::common::{Place, tensors};
 use std::fs;
 
 const HEAD: &str = "version = 1\nseed = 3\n[data]\nname = '8gaussians'\n[velocity]\nhidden = [8]\nema_half_lives = [2.0, 9.5]\n\
@@ -87,12 +85,12 @@ fn a_flow_map_is_sampled_by_maps_and_by_its_diagonal() {
     let output = place.run(&["train", "map.toml", "--name", "map"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let solvers = |name: &str| -> Vec<(String, u64)> {
-        let summary = common::json(&place.path(&format!("runs/{name}/summary.json")));
+        let summary = crate::common::json(&place.path(&format!("runs/{name}/summary.json")));
         assert!(summary["likelihood"]["nats"].as_f64().unwrap().is_finite(), "{summary}");
         let all = summary["evaluations"].as_array().unwrap().iter();
         all.map(|e| (e["solver"].as_str().unwrap().to_owned(), e["nfe"].as_u64().unwrap())).collect()
     };
-    let counts = common::json(&place.path("runs/map/solvers.json"))["counts"].clone();
+    let counts = crate::common::json(&place.path("runs/map/solvers.json"))["counts"].clone();
     let chosen = |nfe: u64| {
         let count = counts.as_array().unwrap().iter().find(|count| count["nfe"] == nfe).unwrap();
         count["tried"][0]["solver"].as_str().unwrap().to_owned()

@@ -1,10 +1,9 @@
 //! `report`: finished runs on one page, of what their folders hold.
 
-mod common;
 #[path = "../../strait-report/tests/probe/mod.rs"]
 mod probe;
 
-use common::{Place, json};
+use crate::common::{Place, json};
 use std::fs;
 
 /// A run under a name, with another rate of its last phase, which nothing is left of that could be sampled.

@@ -2,10 +2,8 @@
 //! stop it.
 #![cfg(unix)]
 
-mod common;
-
-use common::Place;
-use common::process::{ended, send, start, until, until_it_trains};
+use crate::common::Place;
+use crate::common::process::{ended, send, start, until, until_it_trains};
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;

@@ -1,8 +1,6 @@
 //! Stress tests: a larger velocity and the exact field on the paths of finished trainings.
 
-mod common;
-
-use common::{Place, TINY, json};
+use crate::common::{Place, TINY, json};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,7 @@
 //! `--watch`: a page that follows a run changes nothing of it, is whole whenever it is read, and comes to rest.
 
-mod common;
-
-use common::process::{ended, send, start, until};
-use common::{Place, tensors};
+use crate::common::process::{ended, send, start, until};
+use crate::common::{Place, tensors};
 use std::fs;
 use std::path::Path;
 use std::thread;

@@ -11,16 +11,22 @@ pub(super) struct Fault {
     pub(super) tests: Tests,
 }
 
-/// The tests of one target of a package whose names contain the filter.
+/// The tests of a package whose names contain the filter; without one, those of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tests {
     /// Its name, with a slash and a feature where the tests need one.
     pub(super) package: &'static str,
+    /// The file in its folder `tests`.
     pub(super) target: &'static str,
     pub(super) filter: &'static str,
 }
 
 impl Tests {
+    /// What the test program takes to run these.
+    pub(super) fn of_libtest(self) -> String {
+        if self.filter.is_empty() { format!("{}::", self.target) } else { self.filter.to_owned() }
+    }
+
     /// The package's name, and the feature.
     pub(super) fn package(&self) -> (&'static str, Option<&'static str>) {
         self.package.split_once('/').map_or((self.package, None), |(name, feature)| (name, Some(feature)))

@@ -1,5 +1,4 @@
 //! Ranks as processes: the test program starts itself again as each rank of a group, with the name of the case to run.
-#![allow(dead_code, reason = "each suite uses its part")]
 
 use std::io::{BufRead, BufReader, Lines};
 use std::net::TcpListener;
@@ -16,10 +15,11 @@ pub(crate) struct Rank {
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-/// Rank `rank` of `world`, in a part.
-pub(crate) fn start(part: &str, (rank, world): (usize, usize), port: u16, deadline: &str) -> Rank {
+/// Rank `rank` of `world`, in a part of those of a file.
+pub(crate) fn start(file: &str, part: &str, (rank, world): (usize, usize), port: u16, deadline: &str) -> Rank {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "a_rank_plays_its_part", "--ignored", "--nocapture", "--test-threads", "1"]);
+    command.args(["--exact", &format!("{file}::a_rank_plays_its_part")]);
+    command.args(["--ignored", "--nocapture", "--test-threads", "1"]);
     command.env("STRAIT_TEST_PART", part).env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", port.to_string());
     command.env("RANK", rank.to_string()).env("WORLD_SIZE", world.to_string()).env("STRAIT_DEADLINE", deadline);
     command.env("OMP_NUM_THREADS", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -28,9 +28,9 @@ pub(crate) fn start(part: &str, (rank, world): (usize, usize), port: u16, deadli
     Rank { process, lines }
 }
 
-pub(crate) fn start_all(part: &str, world: usize, deadline: &str) -> Vec<Rank> {
+pub(crate) fn start_all(file: &str, part: &str, world: usize, deadline: &str) -> Vec<Rank> {
     let port = port();
-    (0..world).map(|rank| start(part, (rank, world), port, deadline)).collect()
+    (0..world).map(|rank| start(file, part, (rank, world), port, deadline)).collect()
 }
 
 impl Rank {

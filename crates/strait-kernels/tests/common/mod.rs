@@ -1,7 +1,5 @@
 //! Functions that several tests of kernels share.
 
-#![allow(dead_code, reason = "not every test needs all of it")]
-
 use strait_autodiff::{Graph, Jet, Order, jvp, normal, vjp};
 use tch::{Device, Kind, Tensor};
 

@@ -1,5 +1,4 @@
 //! Fields whose flow is known in closed form, in float64.
-#![allow(dead_code, reason = "each test binary uses some of them")]
 
 use std::cell::Cell;
 use strait_core::{Error, VelocityField, per_sample};

@@ -1,5 +1,4 @@
 //! Pairs, a path and fields with known results, which the tests share.
-#![allow(dead_code, reason = "each suite uses its part")]
 
 pub(crate) mod line;
 pub(crate) mod sheared;

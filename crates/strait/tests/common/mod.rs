@@ -1,5 +1,4 @@
 //! A temporary folder to run the program in, and its helpers.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod damage;
 pub(crate) mod process;

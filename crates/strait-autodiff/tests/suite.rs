@@ -1,0 +1,7 @@
+//! All tests of this crate in one executable, which links and starts once: `cargo test -p strait-autodiff --test suite FILE::`.
+
+mod derivatives;
+mod draws;
+mod fragile;
+mod optimizer;
+mod recomputed;

@@ -1,0 +1,13 @@
+//! All tests of this crate in one executable, which links and starts once: `cargo test -p strait-data --test suite FILE::`.
+
+mod array_dataset;
+mod conditions;
+mod digits;
+mod fashion_mnist;
+mod files;
+mod fuzz;
+mod images;
+mod own;
+mod pictures;
+mod toy_dataset;
+mod toys;

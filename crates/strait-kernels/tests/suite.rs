@@ -1,0 +1,9 @@
+//! All tests of this crate in one executable, which links and starts once: `cargo test -p strait-kernels --test suite FILE::`.
+
+mod affine_jet;
+mod common;
+mod cotangents;
+mod kernels;
+mod perceptron;
+mod pointwise;
+mod spline_jet;

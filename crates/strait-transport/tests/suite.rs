@@ -1,0 +1,12 @@
+//! All tests of this crate in one executable, which links and starts once: `cargo test -p strait-transport --test suite FILE::`.
+
+mod assignment;
+mod couplings;
+mod distances;
+mod exact;
+mod laws;
+mod led;
+mod pool;
+mod reflow;
+mod semidiscrete;
+mod trajectories;

@@ -1,0 +1,30 @@
+//! All tests of this crate in one executable, which links and starts once: `cargo test -p strait --test suite FILE::`.
+
+mod array;
+mod begun;
+mod common;
+mod compare;
+mod conditions;
+mod digits;
+mod documents;
+mod drill;
+mod drill_ranks;
+mod early;
+mod families;
+mod flow_maps;
+mod fuzz;
+mod hostile;
+mod images;
+mod inputs;
+mod measure;
+mod own_data;
+mod program;
+mod python;
+mod quantiles;
+mod ranks;
+mod records;
+mod resume;
+mod side_by_side;
+mod signals;
+mod stress;
+mod watch;

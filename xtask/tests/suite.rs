@@ -1,0 +1,10 @@
+//! All tests of this crate in one executable, which links and starts once: `cargo test -p xtask --test suite FILE::`.
+
+mod documents;
+mod errors;
+mod floors;
+mod packages;
+mod program;
+mod sources;
+mod stages;
+mod tidy;
