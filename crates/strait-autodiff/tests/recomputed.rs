@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use strait_autodiff::{AutodiffError, Graph, gradient, jvp, recomputed, vjp};
+use strait_autodiff::{AutodiffError, Graph, gradient, jvp, normal, recomputed, vjp};
 use tch::{Device, Kind, Tensor};
 
 /// $\sin(x w) + x t$, how often it was computed, and its w.
@@ -13,8 +13,7 @@ struct Counted {
 
 impl Counted {
     fn new() -> Self {
-        tch::manual_seed(7);
-        let w = Tensor::randn([3, 3], (Kind::Double, Device::Cpu)).set_requires_grad(true);
+        let w = normal(7, 0, &[3, 3], Kind::Double, Device::Cpu).unwrap().set_requires_grad(true);
         Self { calls: Arc::default(), w }
     }
 
