@@ -3,11 +3,15 @@
 use crate::error::{Cloud, PointsError};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
+use pulp::{Arch, NullaryFnOnce};
 use std::ops::Range;
 
 /// Up to this dimension differences are squared and added as they are, one coordinate after the other: as fast as
 /// reading a stored matrix. Above, $|x - y|^2 = |x|^2 + |y|^2 - 2 x \cdot y$ goes through a matrix product.
 const DIRECT: usize = 8;
+
+/// Coordinates that are added in one pass over a row.
+const TOGETHER: usize = 4;
 
 /// Rows that are computed at once where a caller takes them one by one.
 const BLOCK: usize = 128;
@@ -33,6 +37,7 @@ pub(crate) struct Distances {
     y: Array2<f64>,
     x_norms: Array1<f64>,
     y_norms: Array1<f64>,
+    arch: Arch,
 }
 
 impl Distances {
@@ -53,7 +58,7 @@ impl Distances {
         let norms = |points: &Array2<f64>| points.map_axis(Axis(1), |point| point.dot(&point));
         let (x_norms, y_norms) = (norms(&x), norms(&y));
         let y = y.reversed_axes().as_standard_layout().into_owned();
-        Ok(Self { x, y, x_norms, y_norms })
+        Ok(Self { x, y, x_norms, y_norms, arch: Arch::new() })
     }
 
     /// Refuses clouds of different dimensions.
@@ -76,11 +81,8 @@ impl Distances {
 
     /// The squared distances of source `i` to all targets, without a matrix product.
     pub(crate) fn row(&self, i: usize, out: &mut [f64]) {
-        out.fill(0.0);
-        for (&x, targets) in self.x.row(i).iter().zip(self.y.rows()) {
-            // Slices, not array iterators: only these become vector instructions.
-            let Some(targets) = targets.to_slice() else { continue };
-            out.iter_mut().zip(targets).for_each(|(out, y)| *out += (x - y) * (x - y));
+        if let (Some(x), Some(y)) = (self.x.row(i).to_slice(), self.y.as_slice()) {
+            self.arch.dispatch(Squares { x, y, out });
         }
     }
 
@@ -172,6 +174,51 @@ impl Distances {
             return 1;
         }
         std::thread::available_parallelism().map_or(1, |threads| threads.get().min(n))
+    }
+}
+
+/// $\sum_k (x_k - y_{kj})^2$ for each target j, the first coordinate first; `y` holds one coordinate of all targets after the
+/// other.
+struct Squares<'a> {
+    x: &'a [f64],
+    y: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl NullaryFnOnce for Squares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { x, y, out } = self;
+        for (k, (x, y)) in x.chunks(TOGETHER).zip(y.chunks(TOGETHER * out.len().max(1))).enumerate() {
+            let before = |out: f64| if k == 0 { 0.0 } else { out };
+            match *x {
+                [a, b, c, d] => add_squares([a, b, c, d], y, out, before),
+                [a, b, c] => add_squares([a, b, c], y, out, before),
+                [a, b] => add_squares([a, b], y, out, before),
+                _ => add_squares([x[0]], y, out, before),
+            }
+        }
+    }
+}
+
+/// Adds the squares of some coordinates to what was there `before`.
+#[inline(always)]
+fn add_squares<const D: usize>(x: [f64; D], y: &[f64], out: &mut [f64], before: impl Fn(f64) -> f64) {
+    let n = out.len();
+    // Slices of one length, so that no index is checked and the loop becomes vector instructions.
+    let mut columns = [y; D];
+    for (k, column) in columns.iter_mut().enumerate() {
+        *column = &y[k * n..(k + 1) * n];
+    }
+    for (j, out) in out.iter_mut().enumerate() {
+        let mut sum = before(*out);
+        for k in 0..D {
+            let difference = x[k] - columns[k][j];
+            sum += difference * difference;
+        }
+        *out = sum;
     }
 }
 

@@ -128,8 +128,8 @@ fn larger_problems_of_every_character_are_optimal() {
     }
 }
 
-/// Problems that take each way through the solver: paths alone, an auction, an auction that is given up before paths and after,
-/// and last digits that only whole numbers tell apart.
+/// Problems that take each way through the solver: paths alone, an auction, an auction that is given up before paths and after, one whose
+/// increment is raised first, and last digits that only whole numbers tell apart.
 #[test]
 fn every_way_through_the_solver_ends_at_an_optimum() {
     let mut draws = Seed(6).stream("ways").at(0);
@@ -138,8 +138,11 @@ fn every_way_through_the_solver_ends_at_an_optimum() {
     let square = |a: f64, b: f64| (a - b) * (a - b);
     let plane = |i: usize, j: usize| square(x[i], x[1024 + j]) + square(x[2048 + i], x[3072 + j]);
     type Problem<'a> = (usize, &'a dyn Fn(usize, usize) -> f64);
-    let kinds: [Problem<'_>; 8] = [
+    let kinds: [Problem<'_>; 9] = [
         (1024, &|i, j| plane(i, j) + 1e6 * square(f64::from(x[4096 + i] < 0.5), f64::from(x[5120 + j] < 0.3))),
+        (2048, &|i, j| {
+            square(x[i], x[2048 + j]) + 1e4 * square((x[4096 + i] * 3.0).floor(), (x[6144 + j] * 3.0).floor())
+        }),
         (400, &|i, j| square(x[i], 5.0 * x[1024 + j]) + square(x[2048 + i], 5.0 * x[3072 + j])),
         (400, &|i, j| plane(i, j) + 1e4 * square((16.0 * x[i]).floor(), 5.0 + (16.0 * x[1024 + j]).floor())),
         (400, &|i, j| plane(i % 40, j % 40)),

@@ -6,9 +6,27 @@ use super::candidates::Candidates;
 use super::matching::{Matching, NONE};
 use super::repair::{Repair, repair};
 
-/// Bids of a phase, on average over the rows and in units of $\sqrt n$: on costs without structure up to 2. Far clusters
-/// bid as often as the increment goes into their distance.
-const PATIENCE: f64 = 3.0;
+/// The work of a phase, in units of $n \sqrt n$ bids: on costs without structure up to 2, of the first phase up to a third. Far
+/// clusters bid as often as the increment goes into their distance.
+struct Patience {
+    first: f64,
+    later: f64,
+    /// How often the first phase is tried again, with a larger increment.
+    climbs: u32,
+}
+
+impl Patience {
+    /// Where rows are few, paths over them are faster than larger increments.
+    fn of(rows: usize) -> Self {
+        match rows < MANY {
+            true => Self { first: 3.0, later: 3.0, climbs: 0 },
+            false => Self { first: 0.75, later: 12.0, climbs: 6 },
+        }
+    }
+}
+
+/// Rows from which far clusters are left to the auction.
+const MANY: usize = 2048;
 
 /// What a renewal costs beside a bid.
 const RENEWAL: usize = 8;
@@ -31,15 +49,23 @@ pub(super) fn solve(matching: &mut Matching, costs: &impl Costs, mut free: Vec<u
     }
     // A power of two: of costs that are whole numbers, potentials are sums of few bits then, and do not round.
     let mut epsilon = gap.log2().floor().exp2();
-    phase(matching, &mut candidates, costs, epsilon, &mut free)?;
-    for number in 1..=PHASES {
+    let patience = Patience::of(n);
+    let mut climbs = 0;
+    while phase(matching, &mut candidates, costs, epsilon, &mut free, patience.first).is_none() {
+        if climbs == patience.climbs {
+            return None;
+        }
+        climbs += 1;
+        epsilon *= SCALING;
+    }
+    for number in 1..=PHASES + climbs {
         epsilon /= SCALING;
         free_dissatisfied(matching, &candidates, epsilon, &mut free);
-        phase(matching, &mut candidates, costs, epsilon, &mut free)?;
-        // Two phases leave too much to repair. Later a failed attempt is cheap beside a phase, and not lost.
-        if number >= 2 {
+        phase(matching, &mut candidates, costs, epsilon, &mut free, patience.later)?;
+        // Two phases below the first increment leave too much to repair. Later a failed attempt is cheap beside a phase, and not lost.
+        if number >= 2 + climbs {
             let rows = (0..n as u32).collect();
-            match repair(matching, &mut candidates, costs, rows, n << (number - 1)) {
+            match repair(matching, &mut candidates, costs, rows, n << (number - climbs - 1)) {
                 Repair::Proved => return Some(true),
                 Repair::Costless => return Some(false),
                 Repair::Spent => {}
@@ -71,20 +97,22 @@ fn free_dissatisfied(matching: &mut Matching, candidates: &Candidates, epsilon: 
 /// is within `epsilon` of its best. Where the second choice lies beyond the candidates, their floor stands in: a
 /// smaller bid, and as valid.
 ///
-/// None, with rows left over, where this takes more than [`PATIENCE`] allows.
+/// None, with rows left over, where this takes more than `patience`, in units of $n \sqrt n$ bids.
 fn phase(
     matching: &mut Matching,
     candidates: &mut Candidates,
     costs: &impl Costs,
     epsilon: f64,
     free: &mut Vec<u32>,
+    patience: f64,
 ) -> Option<()> {
     let n = matching.v.len() as f64;
-    let patience = (PATIENCE * n * n.sqrt()) as usize;
+    let patience = (patience * n * n.sqrt()) as usize;
     let mut work = 0;
     while let Some(i) = free.pop() {
         let row = i as usize;
         if work > patience {
+            free.push(i);
             return None;
         }
         let (mut first, mut second, mut choice, mut price) = (f64::INFINITY, f64::INFINITY, NONE, 0.0);

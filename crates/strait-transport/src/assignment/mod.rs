@@ -9,7 +9,8 @@
 //!   few rows are left over, or where rows compete for long: ties, duplicates, clusters of unequal size, small
 //!   problems.
 //! - Otherwise an auction whose increment falls eightfold from phase to phase finds an assignment that is nearly
-//!   optimal (`auction`). It stops where bidding takes too long, and paths continue from its state.
+//!   optimal (`auction`). Where bidding takes too long the increment is raised first, if rows are many; else, and where
+//!   that does not help, paths take over from before it.
 //! - In the auction column potentials only fall, so a reduced cost $c_{ij} - v_j$ only rises. Each row therefore bids
 //!   on a short list of its cheapest columns, with a lower bound for all others. It reads the whole row again only when
 //!   a cost reaches the bound (`candidates`). The result is the same.
