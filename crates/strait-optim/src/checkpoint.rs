@@ -83,7 +83,10 @@ fn file_error(error: IoError) -> OptimError {
     }
 }
 
-fn level_files(level: &Level) -> Vec<(String, Vec<(String, Tensor)>)> {
+/// A file of a checkpoint, and its tensors by name.
+type Named = (String, Vec<(String, Tensor)>);
+
+fn level_files(level: &Level) -> Vec<Named> {
     let name = level.name.name();
     let named = |suffix: &str, tensors: &[Tensor]| -> Vec<(String, Tensor)> {
         level.parameters.names().zip(tensors).map(|(n, t)| (format!("{n}{suffix}"), t.shallow_clone())).collect()
@@ -110,34 +113,105 @@ fn average_file(level: &str, half_life: f64) -> String {
     format!("{level}.ema-{half_life}.safetensors")
 }
 
-/// Saves the whole state of a run as `DIR/step-N`, and of the checkpoints up to this one removes all but the newest
-/// `keep`. Those of later steps, which a run that went back has left behind, stay and do not count.
+/// Saves the whole state of a run: [`Snapshot::save`] of what the trainer holds now.
 ///
 /// # Errors
-/// `Io` or `Checkpoint` name the file that could not be written (a full disk), or the first tensor that is not finite, from
-/// which nothing could go on; the checkpoints before it stay.
+/// As there.
 pub fn save(trainer: &Trainer<'_>, dir: &Path, wall_seconds: f64, keep: usize) -> Result<PathBuf, OptimError> {
-    let position = trainer.position();
-    let target = dir.join(format!("step-{}", position.step));
-    let temporary = dir.join(format!(".step-{}.partial", position.step));
-    for (name, tensors) in trainer.system.levels.iter().flat_map(level_files) {
-        check_finite(&target, &name, &tensors)?;
+    Snapshot::of(trainer, wall_seconds).save(dir, keep)
+}
+
+/// The whole state of a run at one step. It is `Send`, so that another thread can save it while the next step is computed.
+///
+/// ```no_run
+/// # fn f(trainer: &mut strait_optim::Trainer<'_>) -> Result<(), strait_optim::OptimError> {
+/// let before = strait_optim::checkpoint::Snapshot::of(trainer, 0.0).copied()?;
+/// let saving = std::thread::spawn(move || before.save("checkpoints".as_ref(), 3));
+/// trainer.iterate()?; // changes nothing of what is saved
+/// # drop(saving);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Snapshot {
+    files: Vec<Named>,
+    state: State,
+}
+
+impl Snapshot {
+    /// Of a trainer, in the tensors that it goes on to change; `wall_seconds` are those of training, over all sessions.
+    pub fn of(trainer: &Trainer<'_>, wall_seconds: f64) -> Self {
+        let state = State {
+            version: 1,
+            position: trainer.position(),
+            threads: tch::get_num_threads(),
+            wall_seconds,
+            iterations: trainer.iterations(),
+            draws: DRAWS_VERSION,
+        };
+        Self { files: trainer.system.levels.iter().flat_map(level_files).collect(), state }
     }
-    let _ = fs::remove_dir_all(&temporary);
-    fs::create_dir_all(&temporary).map_err(io_error(&temporary))?;
-    let written = write_all(trainer, &temporary, wall_seconds).and_then(|()| {
-        let _ = fs::remove_dir_all(&target); // the same step again, after a resume
-        fs::rename(&temporary, &target).map_err(io_error(&target))?;
-        File::open(dir).and_then(|d| d.sync_all()).map_err(io_error(dir))
-    });
-    if let Err(error) = written {
+
+    /// The same in tensors of its own.
+    ///
+    /// # Errors
+    /// Those of libtorch, where memory is short.
+    pub fn copied(mut self) -> Result<Self, OptimError> {
+        for (_, tensor) in self.files.iter_mut().flat_map(|(_, tensors)| tensors) {
+            *tensor = tensor.f_detach_copy()?;
+        }
+        Ok(self)
+    }
+
+    /// Its step.
+    pub fn step(&self) -> u64 {
+        self.state.position.step
+    }
+
+    /// Writes it as `DIR/step-N`, and of the checkpoints up to this one removes all but the newest `keep`. Those of later
+    /// steps, which a run that went back has left behind, stay and do not count.
+    ///
+    /// # Errors
+    /// `Io` or `Checkpoint` name the file that could not be written (a full disk), or the first tensor that is not finite,
+    /// from which nothing could go on; the checkpoints before it stay.
+    pub fn save(&self, dir: &Path, keep: usize) -> Result<PathBuf, OptimError> {
+        let target = dir.join(format!("step-{}", self.step()));
+        let temporary = dir.join(format!(".step-{}.partial", self.step()));
+        for (name, tensors) in &self.files {
+            check_finite(&target, name, tensors)?;
+        }
         let _ = fs::remove_dir_all(&temporary);
-        return Err(error);
+        fs::create_dir_all(&temporary).map_err(io_error(&temporary))?;
+        let written = self.write(&temporary).and_then(|()| {
+            let _ = fs::remove_dir_all(&target); // the same step again, after a resume
+            fs::rename(&temporary, &target).map_err(io_error(&target))?;
+            File::open(dir).and_then(|d| d.sync_all()).map_err(io_error(dir))
+        });
+        if let Err(error) = written {
+            let _ = fs::remove_dir_all(&temporary);
+            return Err(error);
+        }
+        for old in list(dir)?.into_iter().skip_while(|path| *path != target).skip(keep.max(1)) {
+            fs::remove_dir_all(&old).map_err(io_error(&old))?;
+        }
+        Ok(target)
     }
-    for old in list(dir)?.into_iter().skip_while(|path| *path != target).skip(keep.max(1)) {
-        fs::remove_dir_all(&old).map_err(io_error(&old))?;
+
+    fn write(&self, folder: &Path) -> Result<(), OptimError> {
+        let path = folder.join(STATE);
+        let text = serde_json::to_string_pretty(&self.state).map_err(|error| damaged(&path, error.to_string()))?;
+        let mut sums = String::new();
+        let mut sum = |name: &str| -> Result<(), OptimError> {
+            sums.push_str(&format!("{}  {name}\n", sha256(&folder.join(name)).map_err(file_error)?));
+            Ok(())
+        };
+        for (name, tensors) in &self.files {
+            tensors::write(&folder.join(name), tensors).map_err(file_error)?;
+            sum(name)?;
+        }
+        write_synced(&path, &text)?;
+        sum(STATE)?;
+        write_synced(&folder.join(SUMS), &sums)
     }
-    Ok(target)
 }
 
 /// Refuses tensors of a file of a checkpoint that are not all finite.
@@ -150,28 +224,6 @@ fn check_finite(checkpoint: &Path, file: &str, tensors: &[(String, Tensor)]) -> 
         }
     }
     Ok(())
-}
-
-fn write_all(trainer: &Trainer<'_>, folder: &Path, wall_seconds: f64) -> Result<(), OptimError> {
-    let mut names = vec![];
-    for level in &trainer.system.levels {
-        for (name, tensors) in level_files(level) {
-            tensors::write(&folder.join(&name), &tensors).map_err(file_error)?;
-            names.push(name);
-        }
-    }
-    let (position, iterations) = (trainer.position(), trainer.iterations());
-    let state =
-        State { version: 1, position, threads: tch::get_num_threads(), wall_seconds, iterations, draws: DRAWS_VERSION };
-    let path = folder.join(STATE);
-    let text = serde_json::to_string_pretty(&state).map_err(|error| damaged(&path, error.to_string()))?;
-    write_synced(&path, &text)?;
-    names.push(STATE.into());
-    let mut sums = String::new();
-    for name in names {
-        sums.push_str(&format!("{}  {name}\n", sha256(&folder.join(&name)).map_err(file_error)?));
-    }
-    write_synced(&folder.join(SUMS), &sums)
 }
 
 fn write_synced(path: &Path, text: &str) -> Result<(), OptimError> {

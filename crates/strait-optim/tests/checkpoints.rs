@@ -1,6 +1,8 @@
 //! Checkpoints: restored to the bit, refused if damaged or of another training, and removed beyond the number to keep.
 
 use crate::common::line::{averages, numbers, phase, plan, run, trainer};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use strait_core::{Init, Parameters, Seed};
 use strait_optim::objectives::{Energy, FlowMatching};
 use strait_optim::{Level, LevelName, OptimError, checkpoint};
@@ -36,6 +38,36 @@ fn a_restored_trainer_goes_on_to_the_bit_through_every_phase() {
         }
         assert_eq!(averages(&whole), averages(&second));
         assert!(averages(&whole)[0] != averages(&whole)[1], "two half-lives, one average");
+    }
+}
+
+/// Also of the first step of a phase that starts a level over, and of the first of all.
+#[test]
+fn a_state_is_saved_by_another_thread_while_the_next_step_is_computed() {
+    let velocity = |fresh| phase(2, vec![plan(LevelName::Velocity, FlowMatching, 1, 0.05)], fresh);
+    let phases = || vec![velocity(vec![]), velocity(vec![LevelName::Velocity])];
+    let mut whole = trainer(phases(), &[3.0]).unwrap();
+    run(&mut whole);
+    for stop in 0..4 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = trainer(phases(), &[3.0]).unwrap();
+        (0..stop).for_each(|_| first.iterate().unwrap());
+        let place = first.position();
+        let before = checkpoint::Snapshot::of(&first, 1.5).copied().unwrap();
+        let (next, saved) = (sync_channel(0), folder.path().to_owned());
+        let saving = thread::spawn(move || {
+            next.1.recv().unwrap();
+            before.save(&saved, 2)
+        });
+        first.iterate().unwrap();
+        next.0.send(()).unwrap();
+        let path = saving.join().unwrap().unwrap();
+        let mut second = trainer(phases(), &[3.0]).unwrap();
+        checkpoint::open(&path).unwrap().restore(&mut second).unwrap();
+        assert_eq!(second.position(), place);
+        run(&mut second);
+        assert_eq!(numbers(&whole, LevelName::Velocity), numbers(&second, LevelName::Velocity), "after {stop}");
+        assert_eq!(averages(&whole), averages(&second));
     }
 }
 
