@@ -10,6 +10,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
+use strait_optim::checkpoint;
 
 const LONG: [&str; 6] = ["train", "tiny.toml", "--name", "long", "--set", "phase.0.iterations=1000000"];
 
@@ -102,6 +103,35 @@ fn a_second_interrupt_leaves_without_a_crash() {
         let output = ended(child);
         assert_eq!((output.status.code(), output.status.signal()), (Some(130), None), "{output:?}");
     }
+}
+
+/// An iteration of a minute is left as well, and what was before it is kept.
+#[test]
+fn one_signal_stops_a_long_iteration_with_the_step_before_it() {
+    let place = Place::new();
+    let phase = |iterations, steps| {
+        format!(
+            "{{ name = 'p', iterations = {iterations}, level = [{{ level = 'velocity', batch = 8, steps = {steps}, rate = 1e-3, \
+             objective = {{ name = 'flow_matching' }} }}] }}"
+        )
+    };
+    let phases = format!("phase=[{}, {}]", phase(3, 1), phase(1, 10_000));
+    let sets = ["interpolant={ family = 'linear' }", &phases, "log.every=1"];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let child = start(&place, &[&["train", "tiny.toml", "--name", "long"][..], &sets].concat());
+    let log = place.path("runs/long/metrics.jsonl");
+    until("the long iteration", || fs::read_to_string(&log).is_ok_and(|text| text.lines().count() == 3));
+    thread::sleep(Duration::from_secs(1));
+    send(&child, "INT");
+    let output = ended(child);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.starts_with("strait: stopped at step 3; go on with") && said.lines().count() == 1, "{said}");
+    let found = checkpoint::open(&place.path("runs/long/checkpoints/step-3")).unwrap();
+    assert_eq!((found.state.position.phase, found.state.position.iteration), (1, 0));
+    let shorter = ["train", "--resume", "long", "--set", "phase.1.level.0.steps=1"];
+    let output = place.run(&shorter);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -6,13 +6,27 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 6] = [
+pub(super) static FAULTS: [Fault; 8] = [
     Fault {
         name: "a signal without a checkpoint",
         file: "crates/strait/src/training/training_run.rs",
         find: "step.is_multiple_of(checkpoint_every) || finished || stopping;",
         put: "step.is_multiple_of(checkpoint_every) || finished;",
         tests: of("signals", "one_signal_stops_a_training"),
+    },
+    Fault {
+        name: "a signal that waits for a long iteration",
+        file: "crates/strait/src/training/iterate.rs",
+        find: "self.lasted < SHORT && trainer.position().iteration > 0",
+        put: "self.lasted < SHORT",
+        tests: of("signals", "long_iteration"),
+    },
+    Fault {
+        name: "a state that the next step changes before it is saved",
+        file: "crates/strait-optim/src/checkpoint.rs",
+        find: "*tensor = tensor.f_detach_copy()?;",
+        put: "*tensor = tensor.f_detach()?;",
+        tests: Tests { package: "strait-optim", target: "checkpoints", filter: "by_another_thread" },
     },
     Fault {
         name: "a reader that has gone away taken for a full disk",

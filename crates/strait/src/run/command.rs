@@ -2,6 +2,7 @@
 
 use super::ranks::Ranks;
 use super::stop::Stop;
+use crate::ProgramError;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// The context of a running command.
@@ -26,6 +27,16 @@ impl CommandContext<'_> {
     /// The command that is running.
     pub(crate) fn this_command(ranks: &Ranks) -> String {
         Self::command(ranks, std::env::args().skip(1))
+    }
+
+    /// The command was stopped by a signal; a checkpoint of this step is there.
+    pub fn interrupted(&self, step: u64) -> ProgramError {
+        ProgramError::Interrupted { step, resume_command: self.resume_command.clone() }
+    }
+
+    /// As [`Stop::left_by`], in a process that is alone: ranks stop together, after an iteration.
+    pub fn left_by<T>(&self, rescue: impl FnOnce() -> ProgramError + Send + 'static, work: impl FnOnce() -> T) -> T {
+        if self.ranks.world() > 1 { work() } else { self.stop.left_by(rescue, work) }
     }
 
     /// A progress bar.

@@ -5,10 +5,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 use std::io::{self, Write as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The exit code of a program that was interrupted.
 const CODE: i32 = 130;
@@ -16,16 +16,23 @@ const CODE: i32 = 130;
 const LOOK: Duration = Duration::from_millis(20);
 /// The time that work which answered by itself has to report where it stopped.
 const GRACE: Duration = Duration::from_millis(500);
+/// The time that work which can be left has to answer: the program ends within two seconds, and saving takes some of them.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What leaves a work that goes on: it saves what it can, and says how the program ends.
+type Rescue = Box<dyn FnOnce() -> ProgramError + Send>;
 
 /// Whether the program was asked to stop, and whether work is running that answers by itself.
 ///
 /// Every file of a run is written atomically, so the program may end between any two instructions. Only a training
 /// has something to save.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Stop {
     asked: AtomicBool,
     answered: AtomicBool,
     said: AtomicBool,
+    /// Held while it is used, so that the work does not go on meanwhile.
+    rescue: Mutex<Option<Rescue>>,
 }
 
 impl Stop {
@@ -68,10 +75,31 @@ impl Stop {
         done
     }
 
+    /// Work that cannot check [`is_asked`](Self::is_asked) before it is done, within work that answers. Where it lasts more
+    /// than a second after the program was asked to stop, `rescue` saves what it can from another thread, and the program ends as
+    /// it says.
+    pub fn left_by<T>(&self, rescue: impl FnOnce() -> ProgramError + Send + 'static, work: impl FnOnce() -> T) -> T {
+        *self.rescue() = Some(Box::new(rescue));
+        let done = work();
+        *self.rescue() = None;
+        done
+    }
+
+    fn rescue(&self) -> MutexGuard<'_, Option<Rescue>> {
+        self.rescue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn leave_unless_answered(&self) {
+        let asked = Instant::now();
         loop {
             while self.answered.load(SeqCst) {
                 thread::sleep(LOOK);
+                if asked.elapsed() > PATIENCE {
+                    let mut held = self.rescue();
+                    if let Some(rescue) = held.take() {
+                        self.leave(&rescue().to_string());
+                    }
+                }
             }
             thread::sleep(GRACE);
             if !self.answered.load(SeqCst) {
@@ -111,6 +139,8 @@ mod tests {
     #[test]
     fn a_work_answers_only_while_it_is_under_way() {
         let stop = Stop::default();
+        assert!(stop.left_by(|| unreachable!("nobody asked"), || stop.rescue().is_some()));
+        assert!(stop.rescue().is_none());
         assert!(!stop.is_asked() && !stop.answered.load(SeqCst));
         assert!(stop.answered_by(|| stop.answered.load(SeqCst)));
         assert!(!stop.answered.load(SeqCst));

@@ -261,13 +261,16 @@ fn make_shards<T>(
     let part = (ranks.synchronize().rank(), ranks.world());
     let bar = command.bar("pairs", (part.0 as u64..shards).step_by(part.1).count() as u64, 0);
     let spend = |start| if ranks.is_first() { spend(folder, start) } else { Ok(()) };
-    let interrupted = || ProgramError::Interrupted { step: 0, resume_command: command.resume_command.clone() };
+    let interrupted = || command.interrupted(0);
     let mut shard = |shard, n| {
         if stop.is_asked() {
             return Err(interrupted());
         }
         let start = Instant::now();
-        let made = make(shard, n).map_err(|error| if stop.is_asked() { interrupted() } else { error })?;
+        let stopped = interrupted();
+        let made = command
+            .left_by(|| stopped, || make(shard, n))
+            .map_err(|error| if stop.is_asked() { interrupted() } else { error })?;
         spend(start)?;
         bar.inc(1);
         Ok(made)

@@ -2,6 +2,7 @@
 
 pub mod context;
 mod gaussian;
+mod iterate;
 pub mod made_pairs;
 pub mod models;
 mod preview;

@@ -3,6 +3,7 @@
 
 use super::context::RunContext;
 use super::gaussian;
+use super::iterate::Iterate;
 use super::made_pairs::{self, MadePairs};
 use super::models::{Averages, Loaded, Models, Spent};
 use super::preview::Preview;
@@ -84,7 +85,7 @@ impl<'a> TrainingRun<'a> {
         }
         let (step, stopped) = command.stop.answered_by(|| self.iterations(&mut trainer, wall, context, command))?;
         if stopped || command.stop.is_asked() {
-            return Err(ProgramError::Interrupted { step, resume_command: command.resume_command.clone() });
+            return Err(command.interrupted(step));
         }
         Ok(())
     }
@@ -115,13 +116,14 @@ impl<'a> TrainingRun<'a> {
         let bar = command.bar(&self.name, trainer.total(), trainer.position().step);
         let (every, checkpoint_every) = (self.config.log.every, self.config.log.checkpoint);
         let data = &*context.data.points;
+        let (mut iterate, dir) = (Iterate::default(), self.checkpoints());
         let mut preview = Preview::new(context, self.config, &self.folder)?;
         let (mut since, mut waited, mut spent) = (Instant::now(), data.waited(), ranks.spent());
         while let Some(phase) = trainer.phase().map(|phase| phase.name.clone()) {
             if trainer.position().iteration == 0 {
                 info!("{}: phase `{phase}`", self.name);
             }
-            trainer.iterate()?;
+            iterate.next(trainer, wall + since.elapsed().as_secs_f64(), (&dir, self.config.log.keep), command)?;
             bar.inc(1);
             let step = trainer.position().step;
             let finished = trainer.phase().is_none();
@@ -150,9 +152,10 @@ impl<'a> TrainingRun<'a> {
                 trainer.check_ranks()?;
             }
             if saves && ranks.is_first() {
-                checkpoint::save(trainer, &self.checkpoints(), wall, self.config.log.keep)?;
+                checkpoint::save(trainer, &dir, wall, self.config.log.keep)?;
                 if let Some(preview) = &mut preview {
-                    preview.draw(&*trainer.system.velocity, step)?;
+                    let interrupted = command.interrupted(step);
+                    command.left_by(|| interrupted, || preview.draw(&*trainer.system.velocity, step))?;
                 }
             }
             if stopping {
