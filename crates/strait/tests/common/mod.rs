@@ -4,7 +4,6 @@ pub(crate) mod damage;
 pub(crate) mod process;
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -155,8 +154,9 @@ impl Place {
 }
 
 /// A port that is free now.
+#[cfg(feature = "distributed")]
 pub(crate) fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 pub(crate) fn json(path: &Path) -> serde_json::Value {
