@@ -111,7 +111,7 @@ fn one_signal_stops_a_long_iteration_with_the_step_before_it() {
     let place = Place::new();
     let phase = |iterations, steps| {
         format!(
-            "{{ name = 'p', iterations = {iterations}, level = [{{ level = 'velocity', batch = 8, steps = {steps}, rate = 1e-3, \
+            "{{ name = 'p', iterations = {iterations}, level = [{{ level = 'velocity', batch = 2048, steps = {steps}, rate = 1e-3, \
              objective = {{ name = 'flow_matching' }} }}] }}"
         )
     };
@@ -129,9 +129,6 @@ fn one_signal_stops_a_long_iteration_with_the_step_before_it() {
     assert!(said.starts_with("strait: stopped at step 3; go on with") && said.lines().count() == 1, "{said}");
     let found = checkpoint::open(&place.path("runs/long/checkpoints/step-3")).unwrap();
     assert_eq!((found.state.position.phase, found.state.position.iteration), (1, 0));
-    let shorter = ["train", "--resume", "long", "--set", "phase.1.level.0.steps=1"];
-    let output = place.run(&shorter);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
