@@ -2,9 +2,9 @@
 
 #[path = "../examples/own_network.rs"]
 #[allow(dead_code, reason = "its main is the example's")]
-mod own_network;
+mod example;
 
-use own_network::trainer;
+use example::trainer;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use strait_core::Seed;
 use strait_optim::{LevelName, Trainer, checkpoint};

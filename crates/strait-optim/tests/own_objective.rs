@@ -2,10 +2,10 @@
 
 #[path = "../examples/own_objective.rs"]
 #[allow(dead_code, reason = "its main is the example's")]
-mod own_objective;
+mod example;
 
 #[test]
 fn an_objective_of_ones_own_is_lowered() {
-    let found = own_objective::fitted().unwrap();
+    let found = example::fitted().unwrap();
     assert!((found - 1.0).abs() < 0.05, "{found}");
 }
