@@ -45,11 +45,22 @@ def _off(velocity, path):
     x = draws.normal(size=shape).astype("f4")
     times = np.sort(draws.uniform(size=(2, _POINTS)).astype("f4"), axis=0)
     given = {"x": x, "s": times[0], "t": times[1]} if velocity.is_flow_map else {"x": x, "t": times[1]}
+    if velocity.condition:
+        given["condition"] = _conditions(velocity.condition, draws)
     own = velocity.average_velocity(*given.values()) if velocity.is_flow_map else velocity(*given.values())
     (found,) = session.run([output.name], given)
     names = ", ".join(f"{entry.name} {tuple(entry.shape)}" for entry in session.get_inputs())
     off = np.abs(found.reshape(own.shape) - own).max() / np.abs(own).max()
     return f"{output.name} of {names}".replace("'", ""), float(off)
+
+
+def _conditions(of, draws):
+    """Of every kind, none among them."""
+    if not of.event:
+        return draws.permutation(np.arange(_POINTS) % (len(of.classes) + 1) - 1)
+    vectors = draws.normal(size=(_POINTS, *of.event)).astype("f4")
+    vectors[::3] = np.nan
+    return vectors
 
 
 def main(arguments):

@@ -9,28 +9,40 @@ ACTIVATIONS = ("silu", "selu", "tanh")
 
 
 class Condition:
-    """One of so many classes, labels (B,), or a vector (B, n); and a vector of its own for none: (B, width)."""
+    """One of so many classes, labels (B,), or a vector (B, n); and a vector of its own for none: (B, width).
+
+    A sample has none where its label is -1, or where its vector begins with NaN.
+    """
 
     def __init__(self, parameters):
         self.none = parameters["none"]
         self.classes = parameters.get("classes")
         self.vector = None if self.classes is not None else (parameters["vector.weight"], parameters["vector.bias"])
+        #: Of each sample.
+        self.event = () if self.vector is None else self.vector[0].shape[1:]
 
     def __call__(self, condition, batch, path):
         if condition is None:
             return np.broadcast_to(self.none, (batch, len(self.none)))
         condition = np.asarray(condition)
         if self.vector is not None:
-            weight, bias = self.vector
-            if condition.shape != (batch, weight.shape[1]):
-                raise StraitError(f"{path}: the condition is {condition.shape}, not ({batch}, {weight.shape[1]})")
-            return condition.astype(np.float32) @ weight.T + bias
+            if condition.shape != (batch, *self.event):
+                raise StraitError(f"{path}: the condition is {condition.shape}, not ({batch}, {self.event[0]})")
+            return self.trace(NUMPY, condition.astype(np.float32))
         classes = len(self.classes)
         if condition.dtype.kind not in "iu" or condition.shape != (batch,):
             raise StraitError(f"{path}: the condition is {condition.dtype} {condition.shape}, not ({batch},) of whole numbers")
-        if batch and not (0 <= condition.min() and condition.max() < classes):
-            raise StraitError(f"{path}: the {classes} classes are 0 to {classes - 1}, and labels reach {condition.max()}")
-        return self.classes[condition]
+        condition = condition.astype(np.int64)
+        if strange := sorted(set(condition.tolist()) - set(range(-1, classes))):
+            raise StraitError(f"{path}: the {classes} classes are 0 to {classes - 1}, or -1 for none, and a label is {strange[-1]}")
+        return self.trace(NUMPY, condition)
+
+    def trace(self, o, condition):
+        """Of labels, or of vectors."""
+        if self.vector is None:
+            return o.row_after(o.constant(np.concatenate([self.none[None], self.classes])), condition)
+        none = o.is_nan(o.part(condition, 1, 0, 1))
+        return o.choose(none, o.constant(self.none[None]), o.linear(condition, *self.vector))
 
 
 def layers(parameters, path):
@@ -56,7 +68,7 @@ class Network:
     """v(x, t) over a batch: `network(x, t)`, with x (B, ...) and t (B,) of float32.
 
     Of a flow map also `average_velocity(x, s, t)`, of which the velocity is the diagonal, and `carry(x, s, t)`. Each takes a
-    `condition` where the run has one: labels (B,), or vectors (B, n). A subclass says by `trace` how it is computed.
+    `condition` where the run has one: labels (B,), or vectors (B, n); see `Condition` for none of it. A subclass says by `trace` how it is computed.
     """
 
     condition, is_flow_map = None, False

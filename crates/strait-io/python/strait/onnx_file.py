@@ -11,23 +11,29 @@ _FORMAT, _OPERATIONS = 10, 17
 
 
 def write_onnx(path, network, event):
-    """Writes `velocity(x, t)`, or of a flow map `average_velocity(x, s, t)`, of float32 samples (B, *event) and times (B,)."""
+    """Writes `velocity(x, t)`, or of a flow map `average_velocity(x, s, t)`, of float32 samples (B, *event) and times (B,).
+
+    A network with a condition takes that as its last input, `condition`: labels (B,) of int64, -1 for none, or vectors (B, n)
+    of float32, with NaN for none.
+    """
     try:
         import onnx
         from onnx import TensorProto, helper
     except ImportError as error:
         raise StraitError(f"{path}: the package onnx is needed to write it; pip install onnx") from error
-    if network.condition:
-        raise StraitError(f"{path}: a velocity under a condition is not written as ONNX")
     times = ["s", "t"] if network.is_flow_map else ["t"]
     result = "average_velocity" if network.is_flow_map else "velocity"
     graph = _Graph()
-    graph.node("Identity", [network.trace(graph, "x", times, None, event)], result)
+    given = network.condition.trace(graph, "condition") if network.condition else None
+    graph.node("Identity", [network.trace(graph, "x", times, given, event)], result)
 
-    def value(name, *shape):
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+    def value(name, *shape, kind=TensorProto.FLOAT):
+        return helper.make_tensor_value_info(name, kind, ["batch", *shape])
 
     inputs, outputs = [value("x", *event), *map(value, times)], [value(result, *event)]
+    if network.condition:
+        kind = TensorProto.FLOAT if network.condition.event else TensorProto.INT64
+        inputs.append(value("condition", *network.condition.event, kind=kind))
     graph = helper.make_graph(graph.nodes, result, inputs, outputs, graph.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPERATIONS)], ir_version=_FORMAT)
     onnx.checker.check_model(model, full_check=True)
@@ -107,6 +113,15 @@ class _Graph(Operations):
 
     def softmax(self, x):
         return self.node("Softmax", [x], axis=-1)
+
+    def row_after(self, table, numbers):
+        return self.node("Gather", [table, self.add(numbers, self.constant(1, np.int64))], axis=0)
+
+    def is_nan(self, x):
+        return self.node("IsNaN", [x])
+
+    def choose(self, which, a, b):
+        return self.node("Where", [which, a, b])
 
     def conv(self, x, weight, bias, stride=1):
         around, inputs = weight.shape[-1] // 2, [x, self.constant(weight), self.constant(bias)]

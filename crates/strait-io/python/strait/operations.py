@@ -92,6 +92,16 @@ class Numpy(Operations):
         weights = np.exp(x - x.max(-1, keepdims=True))
         return weights / weights.sum(-1, keepdims=True)
 
+    def row_after(self, table, numbers):
+        """Of the number -1 the first row, and so on."""
+        return table[numbers + 1]
+
+    def is_nan(self, x):
+        return np.isnan(x)
+
+    def choose(self, which, a, b):
+        return np.where(which, a, b)
+
     def conv(self, x, weight, bias, stride=1):
         """Over squares of an odd side, with as many zeros around the image as keep its size at stride 1."""
         made, _, side, _ = weight.shape

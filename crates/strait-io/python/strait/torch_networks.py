@@ -130,7 +130,7 @@ class Embedding(nn.Module):
 
 
 class Condition(nn.Module):
-    """One of so many classes, or a vector; and `none` in the place of either."""
+    """One of so many classes, or a vector; and `none` in the place of a label -1, and of a vector that begins with NaN."""
 
     def __init__(self, width, classes=None, vector=None):
         super().__init__()
@@ -144,7 +144,10 @@ class Condition(nn.Module):
     def forward(self, condition, batch):
         if condition is None:
             return self.none.expand(batch, -1)
-        return F.embedding(condition, self.classes) if self.is_table else self.vector(condition)
+        if self.is_table:
+            return F.embedding(condition + 1, torch.cat([self.none[None], self.classes]))
+        given = ~condition[:, :1].isnan()
+        return torch.where(given, self.vector(condition.where(given, 0.0)), self.none)
 
 
 class GroupNorm(nn.GroupNorm):

@@ -1,5 +1,7 @@
 """Files alone: what is written is what is read, and what cannot be used is refused by name."""
 
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -96,6 +98,10 @@ class Files(unittest.TestCase):
 
     def test_a_folder_that_is_no_run_is_refused(self):
         self.assertIn("config.toml", self.refusal(strait.Run, self.path))
+
+    def test_it_needs_numpy_and_safetensors_alone(self):
+        words = "import sys, strait; sys.exit(', '.join({'torch', 'onnx', 'onnxruntime', 'pandas'} & set(sys.modules)))"
+        self.assertEqual(subprocess.run([sys.executable, "-c", words], capture_output=True, text=True).stderr.strip(), "")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,16 @@ class Beside(unittest.TestCase):
         self.assertLess(np.abs(found - expected).max(), TOLERANCE, what)
 
 
+def none_of(condition, which):
+    """Conditions of which every one, or the second alone, is none: by -1, or by NaN as the first number."""
+    condition, dropped = condition.copy(), slice(1, 2) if which == "second" else slice(None)
+    if condition.ndim == 1:
+        condition[dropped] = -1
+    else:
+        condition[dropped, 0] = np.nan
+    return condition
+
+
 class Runs(Beside):
     def test_the_records_of_a_run_are_read(self):
         self.assertEqual(self.plain.config["seed"], 3)
@@ -140,8 +150,15 @@ class Networks(Beside):
             self.close(mlp(arrays["x"], arrays["t"], arrays.get("condition")), arrays["v"])
             if "condition" in arrays:
                 self.close(mlp(arrays["x"], arrays["t"]), arrays["unconditional"])
-                with self.assertRaisesRegex(strait.StraitError, "the condition is|classes are"):
-                    mlp(arrays["x"], arrays["t"], arrays["condition"][:, None] + 100)
+                self.close(mlp(arrays["x"], arrays["t"], none_of(arrays["condition"], "every")), arrays["unconditional"])
+                mixed = mlp(arrays["x"], arrays["t"], none_of(arrays["condition"], "second"))
+                self.close(mixed, np.concatenate([arrays["v"][:1], arrays["unconditional"][1:2], arrays["v"][2:]]))
+                with self.assertRaisesRegex(strait.StraitError, "the condition is"):
+                    mlp(arrays["x"], arrays["t"], arrays["condition"][:, None])
+                if arrays["condition"].dtype.kind == "i":
+                    for label in (-2, 3):
+                        with self.assertRaisesRegex(strait.StraitError, f"-1 for none, and a label is {label}"):
+                            mlp(arrays["x"], arrays["t"], np.full(5, label))
             if config["map"]:
                 self.close(mlp.average_velocity(arrays["x"], arrays["s"], arrays["t"]), arrays["u"])
                 self.close(mlp.carry(arrays["x"], arrays["s"], arrays["t"]), arrays["carried"])
@@ -153,10 +170,13 @@ class Networks(Beside):
         from strait import torch_networks
 
         for config, parameters, arrays in self.known("mlp"):
-            module = torch_velocities.of_config(config, parameters)
+            module = torch_networks.of_config(config, parameters)
             x, t = torch.tensor(arrays["x"]), torch.tensor(arrays["t"])
             condition = torch.tensor(arrays["condition"]) if "condition" in arrays else None
             self.close(module(x, t, condition=condition).detach().numpy(), arrays["v"])
+            if condition is not None:
+                none = torch.tensor(none_of(arrays["condition"], "every"))
+                self.close(module(x, t, condition=none).detach().numpy(), arrays["unconditional"])
             if config["map"]:
                 self.close(module(x, torch.tensor(arrays["s"]), t).detach().numpy(), arrays["u"])
             for name, tensor in torch_networks.tensors(module).items():
@@ -192,39 +212,53 @@ class Networks(Beside):
     def test_networks_of_images_in_onnx(self):
         from strait.onnx_file import write_onnx
 
-        for kind, settings, parameters, arrays in self.images():
+        def session_of(network):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "a.onnx"
-                if "condition" in arrays:
-                    self.assertRaisesRegex(strait.StraitError, "condition", write_onnx, path, kind(parameters, **settings), (2, 8, 8))
-                    parameters = {name: x for name, x in parameters.items() if ".condition." not in name}
-                    # Without a condition the vector of none is missing from the sum: our own outputs are numpy's.
-                    free = kind(parameters, **settings)
-                    evaluate = free.average_velocity if free.is_flow_map else free
-                    arrays["y"] = evaluate(*(arrays[name] for name in ("x", "s", "t") if name in arrays))
-                write_onnx(path, kind(parameters, **settings), (2, 8, 8))
-                session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-            given = {name: arrays[name] for name in ("x", "s", "t") if name in arrays}
+                write_onnx(path, network, (2, 8, 8))
+                return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+
+        for kind, settings, parameters, arrays in self.images():
+            session = session_of(kind(parameters, **settings))
+            given = {name: arrays[name] for name in ("x", "s", "t", "condition") if name in arrays}
+            self.assertEqual([entry.name for entry in session.get_inputs()], list(given))
             (found,) = session.run(None, given)
             self.close(found, arrays["y"])
+            # Parameters of equal numbers and other shapes are others.
+            like = kind({name: x if x.ndim > 1 else np.zeros_like(x) for name, x in parameters.items()}, **settings)
+            own = like.average_velocity if like.is_flow_map else like
+            self.close(session_of(like).run(None, given)[0], own(*given.values()))
+            if "condition" in arrays:
+                (free,) = session.run(None, {**given, "condition": none_of(given["condition"], "every")})
+                self.close(free, arrays["unconditional"])
             (alone,) = session.run(None, {name: array[:1] for name, array in given.items()})
             self.close(alone, found[:1])
 
     @unittest.skipUnless(onnxruntime, "onnx and onnxruntime are not installed")
     def test_perceptrons_in_onnx(self):
+        from strait import export
         from strait.onnx_file import write_onnx
 
         for config, parameters, arrays in self.known("mlp"):
             with tempfile.TemporaryDirectory() as folder:
                 path, mlp = Path(folder) / "a.onnx", velocities.of_config(config, parameters)
-                if "condition" in arrays:
-                    self.assertRaisesRegex(strait.StraitError, "condition", write_onnx, path, mlp, (2, 3))
-                    continue
                 write_onnx(path, mlp, (2, 3))
+                signature, off = export._off(mlp, path)
+                self.assertEqual("condition" in signature, "condition" in arrays)
+                self.assertLess(off, TOLERANCE)
                 session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-            given = {name: arrays[name] for name in ("x", "s", "t") if name in arrays}
+            given = {name: arrays[name] for name in ("x", "s", "t", "condition") if name in arrays}
+            self.assertEqual([entry.name for entry in session.get_inputs()], list(given))
+            if "condition" in given:
+                # What is known of a map under a condition is its diagonal.
+                given.update({"s": arrays["t"]} if config["map"] else {})
+                (free,) = session.run(None, {**given, "condition": none_of(given["condition"], "every")})
+                self.close(free, arrays["unconditional"])
+                if given["condition"].dtype.kind == "i":
+                    with self.assertRaisesRegex(Exception, "out of data bounds|out of bounds"):
+                        session.run(None, {**given, "condition": np.full(5, 3)})
             (found,) = session.run(None, given)
-            self.close(found, arrays["u" if config["map"] else "v"])
+            self.close(found, arrays["u" if config["map"] and "condition" not in given else "v"])
             (alone,) = session.run(None, {name: array[:1] for name, array in given.items()})
             self.close(alone, found[:1])
 
@@ -257,6 +291,10 @@ class Networks(Beside):
             with mock.patch.object(operations.Numpy, "sigmoid", lambda _, x: np.tanh(x)):
                 with self.assertRaisesRegex(strait.StraitError, "nothing is written"):
                     export.export(self.map.path, path)
+            diagonal = lambda self, x, s, t, condition=None: self._evaluate(x, (t, t), condition)
+            with mock.patch.object(networks.Network, "average_velocity", diagonal):
+                with self.assertRaisesRegex(strait.StraitError, "nothing is written"):
+                    export.export(self.map.path, path)
             self.assertEqual({path.name for path in Path(folder).iterdir()}, {"plain.onnx", "map.onnx"})
 
     @unittest.skipUnless(torch, "torch is not installed")
@@ -270,6 +308,9 @@ class Networks(Beside):
                 times = [torch.tensor(arrays[name]) for name in ("s", "t") if name in arrays]
                 condition = torch.tensor(arrays["condition"]) if "condition" in arrays else None
                 self.close(module(x, *times, condition=condition).detach().numpy(), arrays["y"])
+                if condition is not None:
+                    none = torch.tensor(none_of(arrays["condition"], "every"))
+                    self.close(module(x, *times, condition=none).detach().numpy(), arrays["unconditional"])
                 self.close(module(x, *times).detach().numpy(), arrays["unconditional"])
 
     @unittest.skipUnless(torch, "torch is not installed")
