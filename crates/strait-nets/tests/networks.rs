@@ -84,6 +84,33 @@ fn gradients_of_checkpointed_networks_are_those_of_the_others() {
     }
 }
 
+/// Each block by a bias of it that is changed between the two passes, which a backward pass alone would not read.
+#[test]
+fn what_the_blocks_of_a_checkpointed_network_compute_is_computed_again() {
+    let (x, t) = (normal(&[2, 2, 8, 8], 1), times(2));
+    for checkpointed in [false, true] {
+        for ((name, parameters, net), blocks) in made(embedding(1, None), checkpointed).iter().zip([8, 2]) {
+            let all: Vec<Tensor> = parameters.tensors().iter().map(Tensor::shallow_clone).collect();
+            let slope = |between: &dyn Fn()| {
+                let v = net.evaluate(&x, &[&t], None).unwrap();
+                between();
+                gradient(&v.square().sum(Kind::Double), &all, Graph::Free).unwrap()
+            };
+            let plain = slope(&|| ());
+            let biases = parameters.named().into_iter();
+            let biases = biases.filter(|(name, _)| name.ends_with("conv0.bias") || name.ends_with("wide.bias"));
+            let biases: Vec<(String, Tensor)> = biases.collect();
+            assert_eq!(biases.len(), blocks, "{name}");
+            for (of, bias) in biases {
+                let before = bias.detach().copy();
+                let found = slope(&|| bias.data().copy_(&(&before + normal(&bias.size(), 5))));
+                bias.data().copy_(&before);
+                assert_eq!(found == plain, !checkpointed, "{name}: {of}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_fresh_network_is_the_zero_function_and_still_learns() {
     let x = normal(&[3, 1, 28, 28], 1).to_kind(Kind::Float);
