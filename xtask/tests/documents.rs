@@ -98,6 +98,21 @@ fn each_page_is_in_the_summary() {
     }
 }
 
+/// A book that is built holds its pages and pictures alone.
+#[test]
+fn links_of_the_book_stay_in_the_book() {
+    let docs = root().join("docs");
+    let mut found = Vec::new();
+    pages(&docs, &mut found);
+    for page in found {
+        let depth = page.strip_prefix(&docs).unwrap().iter().count() - 1;
+        for link in links(&fs::read_to_string(&page).unwrap()) {
+            let ups = link.split('/').take_while(|part| *part == "..").count();
+            assert!(ups <= depth, "{}: {link} leads out of the book; name the file as code", page.display());
+        }
+    }
+}
+
 #[test]
 fn each_kind_of_dead_link_is_noticed() {
     let page = root().join("README.md");
