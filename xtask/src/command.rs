@@ -44,7 +44,7 @@ static COMMANDS: [Command; 23] = [
         "damaged bytes for every reader, ten minutes each unless N is given",
     ),
     command("mutate", "mutate [FILTER]", "put known faults into the source: the tests must see each"),
-    command("docs", "docs", "build the API documentation, warnings denied"),
+    command("docs", "docs", "build the API documentation and, with mdbook, the book; equations need no network"),
     command("ci", "ci", "what must hold before a change goes in"),
     command("doctor", "doctor", "what is here, what is missing, and what mends it"),
     command("libtorch", "libtorch [--cuda]", "find or fetch libtorch and link it as .libtorch"),

@@ -33,6 +33,7 @@ mod gloo;
 mod launch;
 mod leaderboard;
 mod libtorch;
+mod mathematics;
 mod mutate;
 mod pip;
 mod progress;

@@ -1,6 +1,6 @@
 //! The commands of a developer: tests, benches, documentation, and the checks that a change must pass.
 
-use std::ffi::OsString;
+use std::path::Path;
 use std::process::Command;
 
 use crate::beside::Beside;
@@ -9,6 +9,7 @@ use crate::data::{self, DataSet};
 use crate::failure::{Failure, Result};
 use crate::gloo;
 use crate::libtorch;
+use crate::mathematics;
 use crate::workspace::Workspace;
 
 /// `cargo xtask test [ARGUMENTS...]`
@@ -115,17 +116,42 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 pub(crate) fn docs() -> Result<()> {
     let workspace = ready()?;
     workspace.step("cargo doc", documentation(&workspace))?;
-    say!("{}", workspace.target().join("doc/strait/index.html").display());
+    let crates = workspace.target().join("doc");
+    drawn(&crates)?;
+    say!("{}", crates.join("strait/index.html").display());
+    let Some(mut mdbook) = mdbook() else {
+        tell!(
+            "the book is left out, for there is no mdbook; cargo install mdbook@{MDBOOK} --locked --no-default-features -F search"
+        );
+        return Ok(());
+    };
+    let book = workspace.target().join("book");
+    mdbook.arg("build").arg(workspace.root().join("docs")).arg("--dest-dir").arg(&book);
+    workspace.step("mdbook", mdbook)?;
+    drawn(&book)?;
+    say!("{}", book.join("index.html").display());
+    Ok(())
+}
+
+/// What the book is tested with.
+const MDBOOK: &str = "0.5.4";
+
+/// The user's own.
+fn mdbook() -> Option<Command> {
+    let path = std::env::var_os("PATH")?;
+    let program = std::env::split_paths(&path).map(|folder| folder.join("mdbook")).find(|program| program.is_file())?;
+    Some(Command::new(program))
+}
+
+fn drawn(folder: &Path) -> Result<()> {
+    mathematics::draw(folder)?.iter().for_each(|line| tell!("{line}"));
     Ok(())
 }
 
 fn documentation(workspace: &Workspace) -> Command {
     let mut documentation = workspace.cargo(&["doc", "--no-deps", "--workspace"]);
-    // In place of the rustdocflags of .cargo/config.toml, which only documentation tests need; encoded, because a path
-    // may hold spaces.
-    let mut flags = OsString::from("-D\x1fwarnings\x1f--html-in-header\x1f");
-    flags.push(workspace.root().join("docs/theme/head.hbs"));
-    documentation.env("CARGO_ENCODED_RUSTDOCFLAGS", flags);
+    // In place of the rustdocflags of .cargo/config.toml, which only documentation tests need.
+    documentation.env("CARGO_ENCODED_RUSTDOCFLAGS", "-D\x1fwarnings");
     documentation
 }
 
@@ -200,15 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn the_documentation_is_built_strictly_and_with_its_mathematics_rendered() {
+    fn the_documentation_is_built_strictly() {
         let sandbox = Sandbox::new();
         let documentation = documentation(&sandbox.workspace);
         let value = |name: &str| documentation.get_envs().find(|(key, _)| *key == name)?.1?.to_str();
-        let header = sandbox.workspace.root().join("docs/theme/head.hbs");
-        let flags = value("CARGO_ENCODED_RUSTDOCFLAGS").unwrap();
-        assert_eq!(
-            flags.split('\x1f').collect::<Vec<_>>(),
-            ["-D", "warnings", "--html-in-header", header.to_str().unwrap()]
-        );
+        assert_eq!(value("CARGO_ENCODED_RUSTDOCFLAGS"), Some("-D\x1fwarnings"));
     }
 }

@@ -45,13 +45,13 @@ pub trait VelocityField {
 
 /// A flow map: the position at time $t \ge s$ of a point at time s, under the flow of its own field.
 ///
-/// $$ X_{s,t}(x) = x + (t - s)\, u(x, s, t), \qquad u(x, t, t) = v(x, t) $$
+/// $$ X_{s,t}(x) = x + (t - s) u(x, s, t), \qquad u(x, t, t) = v(x, t) $$
 ///
 /// u is the average velocity between s and t, and v the `velocity` of the same model: the diagonal of u. So one model
 /// can sample in one evaluation (by [`carry`](Self::carry) from 0 to 1), in a few, or by any ODE solver, and has a
 /// likelihood. The exact map of a field satisfies
 ///
-/// $$ \partial_t X_{s,t}(x) = v(X_{s,t}(x), t), \qquad \partial_s X_{s,t}(x) + \nabla X_{s,t}(x)\, v(x, s) = 0,
+/// $$ \partial_t X_{s,t}(x) = v(X_{s,t}(x), t), \qquad \partial_s X_{s,t}(x) + \nabla X_{s,t}(x) v(x, s) = 0,
 ///    \qquad X_{t,r} \circ X_{s,t} = X_{s,r} $$
 ///
 /// A learned map satisfies these approximately.
@@ -88,7 +88,7 @@ pub trait FlowMap: VelocityField {
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error>;
 
     /// u along a curve of points and times, with its derivative there: $\partial_t u$ if only t varies, $\partial_s u +
-    /// (\nabla_x u)\,\dot x$ if x and s vary. Its order is the lowest of the three, at most the first; it can be
+    /// (\nabla_x u) \dot x$ if x and s vary. Its order is the lowest of the three, at most the first; it can be
     /// differentiated in reverse.
     ///
     /// By one JVP here. A network that can write its jet overrides it.

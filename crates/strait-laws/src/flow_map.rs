@@ -53,7 +53,7 @@ pub enum Law {
     Named,
     /// $v(x, t) = u(x, t, t)$.
     Diagonal,
-    /// $X_{s,t}(x) = x + (t - s)\,u(x, s, t)$.
+    /// $X_{s,t}(x) = x + (t - s) u(x, s, t)$.
     Carry,
     /// $X_{s,s}(x) = x$, to the bit.
     Identity,
@@ -65,7 +65,7 @@ pub enum Law {
     Gradient,
     /// $\partial_t X_{s,t}(x) = v(X_{s,t}(x), t)$.
     Lagrangian,
-    /// $\partial_s X_{s,t}(x) + \nabla X_{s,t}(x)\, v(x, s) = 0$.
+    /// $\partial_s X_{s,t}(x) + \nabla X_{s,t}(x) v(x, s) = 0$.
     Eulerian,
     /// $X_{t,r}(X_{s,t}(x)) = X_{s,r}(x)$.
     Semigroup,

@@ -5,7 +5,7 @@ use crate::layers::{Linear, Maker, Start};
 use strait_core::Error;
 use tch::Tensor;
 
-/// $\operatorname{softmax}(q k^\top / \sqrt{c})\, v$ over the last dimension of (..., N, c).
+/// $\operatorname{softmax}(q k^\top / \sqrt{c}) v$ over the last dimension of (..., N, c).
 ///
 /// By hand, since libtorch 2.13 has no derivative of the forward derivative of its softmax, and no forward derivative of
 /// its attention. The largest score of a row changes nothing and has no derivative.

@@ -5,7 +5,7 @@ use tch::Tensor;
 
 /// One evaluation of a flow map a step, of a field that is the diagonal of one:
 ///
-/// $$ x \leftarrow X_{s,t}(x) = x + (t - s)\, u(x, s, t) $$
+/// $$ x \leftarrow X_{s,t}(x) = x + (t - s) u(x, s, t) $$
 ///
 /// It is exact for the exact map of a field, for any step size; a grid of k steps samples by k maps. For a learned map
 /// it is as accurate as the map. A flow map only goes forward in time.

@@ -5,7 +5,7 @@ use tch::Tensor;
 
 /// A conditional field, guided (Ho and Salimans, arXiv 2207.12598): at weight w,
 ///
-/// $$ v_\emptyset(x, t) + w\,(v(x, t; c) - v_\emptyset(x, t)) $$
+/// $$ v_\emptyset(x, t) + w (v(x, t; c) - v_\emptyset(x, t)) $$
 ///
 /// with $v_\emptyset$ the field of no condition, which a velocity learns where conditions are dropped in its training.
 /// At w = 1 it is the conditional field, at 0 that of no condition, each in one evaluation; at any other weight a call

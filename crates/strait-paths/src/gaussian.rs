@@ -41,7 +41,7 @@ impl Target {
 /// A flow map whose matrix $M_t M_s^{-1}$ has the eigenvectors of R, by the eigenvalues of $M_t$ and their difference
 /// quotient $q(s, t) = (M_t - M_s) / (t - s)$, each (B, d):
 ///
-/// $$ X_{s,t}(x) = t m + M_t M_s^{-1} (x - s m), \qquad u = m + q(s, t)\, M_s^{-1} (x - s m) $$
+/// $$ X_{s,t}(x) = t m + M_t M_s^{-1} (x - s m), \qquad u = m + q(s, t) M_s^{-1} (x - s m) $$
 fn average(target: &Target, x: &Tensor, s: &Tensor, quotient: &Tensor, at_s: &Tensor) -> Result<Tensor, Error> {
     let Target { mean, vectors, .. } = target;
     let u = (target.centred(x, s)?.matmul(vectors) * quotient / at_s).matmul(&vectors.tr()) + mean;

@@ -7,8 +7,8 @@ use tch::{Device, Kind, Tensor};
 /// by its own distance and doubled (Johnson et al., 2016, in FFJORD's variant):
 ///
 /// $$x = 2 \begin{pmatrix}\cos\alpha & \sin\alpha\\\\ -\sin\alpha & \cos\alpha\end{pmatrix} f, \quad
-///   f \sim N\big((1, 0), \operatorname{diag}(.3^2, .1^2)\big),\
-///   \alpha = \tfrac{2\pi k}5 + \tfrac14 e^{f_1},\ k \sim U\lbrace 0, \dots, 4 \rbrace.$$
+///   f \sim N\big((1, 0), \operatorname{diag}(.3^2, .1^2)\big), \quad
+///   \alpha = \tfrac{2\pi k}5 + \tfrac14 e^{f_1}, \quad k \sim U\lbrace 0, \dots, 4 \rbrace.$$
 ///
 /// The twist is not one to one, and there is no density in closed form.
 ///

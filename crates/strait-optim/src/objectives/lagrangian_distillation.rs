@@ -6,9 +6,9 @@ use tch::Tensor;
 /// Lagrangian self-distillation (Boffi et al., arXiv 2505.18825), for a flow map along any paths of any coupling: flow
 /// matching on the diagonal, and off it the map's own equation of motion,
 ///
-/// $$ E\,|u(x_t, t, t) - x'_t|^2, \qquad
-///    E\,\bigl|\partial_t X_{s,t}(x_s) - \operatorname{sg}\,v(X_{s,t}(x_s), t)\bigr|^2, \qquad
-///    \partial_t X_{s,t} = u + (t - s)\,\partial_t u $$
+/// $$ E |u(x_t, t, t) - x'_t|^2, \qquad
+///    E \bigl|\partial_t X_{s,t}(x_s) - \operatorname{sg} v(X_{s,t}(x_s), t)\bigr|^2, \qquad
+///    \partial_t X_{s,t} = u + (t - s) \partial_t u $$
 ///
 /// averaged over the batch; each pair is either on the diagonal or off it. The gradient is stopped at the target field,
 /// and at the point where it is evaluated; the derivative is in t alone. Its value bounds the error of one step:

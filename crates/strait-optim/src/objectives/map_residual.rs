@@ -5,8 +5,8 @@ use tch::Tensor;
 
 /// The part of the paths' field that a flow map cannot fit, with a penalty on acceleration, for the interpolant:
 ///
-/// $$ E\,[2\,q \cdot r - |r|^2] + \lambda E|x_{ss}|^2, \qquad
-///    r = \partial_s X_{s,t} + (\nabla X_{s,t})\,v, \quad q = \partial_s X_{s,t} + (\nabla X_{s,t})\,x'_s
+/// $$ E [2 q \cdot r - |r|^2] + \lambda E|x_{ss}|^2, \qquad
+///    r = \partial_s X_{s,t} + (\nabla X_{s,t}) v, \quad q = \partial_s X_{s,t} + (\nabla X_{s,t}) x'_s
 ///    \qquad\text{at } (x_s, s) $$
 ///
 /// r is the residual of the map along its own diagonal v, 0 for the map of a field. The diagonal approximates the

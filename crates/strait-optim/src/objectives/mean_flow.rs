@@ -5,16 +5,16 @@ use tch::Tensor;
 
 /// MeanFlow (Geng et al., arXiv 2505.13447), for a flow map along any paths of any coupling.
 ///
-/// For the flow of v, $(t - s)\,u(x_s, s, t) = \int_s^t v(x_r, r)\,dr$ along $\dot x = v$. Its derivative in s, with t
+/// For the flow of v, $(t - s) u(x_s, s, t) = \int_s^t v(x_r, r) dr$ along $\dot x = v$. Its derivative in s, with t
 /// held, is
 ///
-/// $$ u(x, s, t) = v(x, s) + (t - s)\,\bigl(\partial_s u + (\nabla_x u)\,v(x, s)\bigr) $$
+/// $$ u(x, s, t) = v(x, s) + (t - s) \bigl(\partial_s u + (\nabla_x u) v(x, s)\bigr) $$
 ///
 /// (in the time of its authors, from data to noise, the sign of the second term is the other one). It is affine in
 /// $v = E[x'_s \mid x_s]$, so a pair's own velocity may replace v in a regression:
 ///
-/// $$ E\, w\,\bigl|u(x_s, s, t) - \operatorname{sg}\bigl[x'_s + (t - s)\,(\partial_s u + (\nabla_x u)\,x'_s)\bigr]\bigr|^2,
-///    \qquad w = \operatorname{sg}\,(|\cdot|^2 + \epsilon)^{-p} $$
+/// $$ E w \bigl|u(x_s, s, t) - \operatorname{sg}\bigl[x'_s + (t - s) (\partial_s u + (\nabla_x u) x'_s)\bigr]\bigr|^2,
+///    \qquad w = \operatorname{sg} (|\cdot|^2 + \epsilon)^{-p} $$
 ///
 /// On the diagonal, $s = t$, it is flow matching. The gradient is stopped at the target, which is one JVP of the pairs off the
 /// diagonal, and at the weight. With $p = 0$ the map of the paths' marginal field is its stationary point; a weight makes far

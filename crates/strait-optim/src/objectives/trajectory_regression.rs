@@ -4,7 +4,7 @@ use strait_core::{Batch, Error, Loss, Models, Objective, Sampling, per_sample};
 /// Regression on stored trajectories (consistency mid-training, Hu et al., arXiv 2509.24526), for a flow map: of a
 /// trajectory that is at $x_i$ at $t_i$ and at $x_j$ at $t_j > t_i$,
 ///
-/// $$ E\,\Bigl|u(x_i, t_i, t_j) - \frac{x_j - x_i}{t_j - t_i}\Bigr|^2 $$
+/// $$ E \Bigl|u(x_i, t_i, t_j) - \frac{x_j - x_i}{t_j - t_i}\Bigr|^2 $$
 ///
 /// Only the map is differentiated. The error of the trajectories' solver limits its accuracy, and the shortest segments
 /// determine the diagonal.

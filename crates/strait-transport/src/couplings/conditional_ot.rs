@@ -15,9 +15,9 @@ use tch::{Kind, Tensor};
 ///
 /// - classes: source and data rows of each class are paired among themselves, exactly, so that the source under a class is the
 ///   source;
-/// - vectors: the permutation minimises $\sum_i |x_{0,i} - x_{1,\sigma(i)}|^2 + w\,|c_i - c_{\sigma(i)}|^2$. The weight w is the least
+/// - vectors: the permutation minimises $\sum_i |x_{0,i} - x_{1,\sigma(i)}|^2 + w |c_i - c_{\sigma(i)}|^2$. The weight w is the least
 ///   with which no more than a share of all pairs cost less than the pairs as they were drawn,
-///   $\#\{(i, j): |x_{0,i} - x_{1,j}|^2 + w|c_i - c_j|^2 \le |x_{0,i} - x_{1,i}|^2\} \le \text{share} \cdot n^2$, found for each
+///   $|\lbrace (i, j): |x_{0,i} - x_{1,j}|^2 + w|c_i - c_j|^2 \le |x_{0,i} - x_{1,i}|^2\rbrace| \le \text{share} \cdot n^2$, found for each
 ///   batch. The share is that of the pairs that may be made; as it falls the pairs become independent, and the condition exact.
 ///
 /// Without conditions it is [`ExactOt`]. Every row of either batch is used exactly once.
