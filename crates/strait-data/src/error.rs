@@ -60,7 +60,7 @@ pub enum DataError {
         remedy: &'static str,
     },
     /// A file whose first bytes are those of neither format.
-    #[error("{} is neither an .npy nor an .npz file: save it with numpy.save or numpy.savez", path.display())]
+    #[error("{} is neither an .npy nor an .npz file: save it with numpy.save or numpy.savez (a table in text is read by numpy.genfromtxt)", path.display())]
     NotNumpy {
         /// The file.
         path: PathBuf,

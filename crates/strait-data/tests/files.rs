@@ -170,7 +170,8 @@ fn a_file_that_is_missing_or_nothing_of_the_kind() {
     assert_eq!(error.to_string(), "data set `file.npz`: there is no file no/such/file.npz");
     assert!(matches!(error, DataError::Missing { .. }));
     assert!(make("/").to_string().starts_with("cannot read /: "), "{}", make("/"));
-    let neither = "FOLDER/mine.npz is neither an .npy nor an .npz file: save it with numpy.save or numpy.savez";
+    let neither = "FOLDER/mine.npz is neither an .npy nor an .npz file: save it with numpy.save or numpy.savez \
+                   (a table in text is read by numpy.genfromtxt)";
     assert_eq!(load(b"x,y\n1,2\n").unwrap_err(), neither);
     assert_eq!(load(b"").unwrap_err(), neither);
 }

@@ -290,7 +290,14 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
     array[[17, 1]] = f32::NAN;
     save("nan.npz", &array);
 
+    place.write("own.csv", "height,weight\n171,65\n");
+
     let cases: &[(&[&str], i32, &[&str])] = &[
+        (
+            &["train", "own.csv"],
+            1,
+            &["own.csv is neither", "numpy.save", "a table in text is read by numpy.genfromtxt"],
+        ),
         (
             &["train", "key.toml"],
             2,

@@ -17,13 +17,14 @@ from .tensors import read_tensors
 
 
 class Run:
-    """A run that `train` has made, or one below it (`Run("runs/moons/baseline")`)."""
+    """A run that `train` has made, by its folder or by its name in `runs/`; or one below it (`Run("moons/baseline")`)."""
 
     def __init__(self, path):
-        self.path = Path(path)
+        named = Path("runs") / path
+        self.path = named if (named / "config.toml").is_file() and not (Path(path) / "config.toml").is_file() else Path(path)
         text = self._text("config.toml")
         if text is None:
-            raise StraitError(f"{self.path}: it is no run, for it has no config.toml")
+            raise StraitError(f"{self.path}: it is no run, for it has no config.toml, and there is none in {named}")
         try:
             #: The resolved config, a dict.
             self.config = tomllib.loads(text)
@@ -104,8 +105,10 @@ class Run:
 
     def module(self, average="chosen", step=None):
         """The velocity, or the flow map, as a `torch.nn.Module`: `module(x, t)`, and `module(x, s, t)` of a flow map."""
-        from . import torch_networks
-
+        try:
+            from . import torch_networks
+        except ImportError as error:
+            raise StraitError(f"{self.path}: the package torch is needed to make it a module; pip install torch") from error
         config, parameters = self._velocity_config(), self.parameters("velocity", average, step)
         return torch_networks.of_config(config, parameters, self.path)
 

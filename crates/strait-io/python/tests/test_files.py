@@ -1,5 +1,6 @@
 """Files alone: what is written is what is read, and what cannot be used is refused by name."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,15 @@ class Files(unittest.TestCase):
 
     def test_a_folder_that_is_no_run_is_refused(self):
         self.assertIn("config.toml", self.refusal(strait.Run, self.path))
+
+    def test_a_run_is_found_by_its_name(self):
+        os.chdir(self.path)
+        self.addCleanup(os.chdir, "/")
+        for name in ("runs/a", "runs/b", "b"):
+            (self.path / name).mkdir(parents=True)
+            (self.path / name / "config.toml").write_text(f"folder = '{name}'")
+        found = [strait.Run(name).config["folder"] for name in ("a", "runs/a", "b", "runs/b")]
+        self.assertEqual(found, ["runs/a", "runs/a", "b", "runs/b"])
 
     def test_it_needs_numpy_and_safetensors_alone(self):
         words = "import sys, strait; sys.exit(', '.join({'torch', 'onnx', 'onnxruntime', 'pandas'} & set(sys.modules)))"

@@ -165,6 +165,11 @@ class Networks(Beside):
             with self.assertRaises(strait.StraitError):
                 mlp(arrays["x"][:, :1], arrays["t"])
 
+    @unittest.skipIf(torch, "torch is installed")
+    def test_a_module_needs_torch(self):
+        with self.assertRaisesRegex(strait.StraitError, "pip install torch"):
+            self.plain.module()
+
     @unittest.skipUnless(torch, "torch is not installed")
     def test_perceptrons_as_modules(self):
         from strait import torch_networks

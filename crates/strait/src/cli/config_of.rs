@@ -16,7 +16,11 @@ pub(super) fn config_of(
     default: &str,
     sets: &[String],
 ) -> Result<Config, ProgramError> {
-    let is_data = |name: &&str| [".npz", ".npy"].iter().any(|end| name.ends_with(end));
+    // Another file that is no config is taken for data too, so that what is said of it is how data are saved.
+    let is_data = |name: &&str| match Path::new(name).extension() {
+        Some(end) => end == "npz" || end == "npy" || end != "toml" && Path::new(name).is_file(),
+        None => false,
+    };
     match (name, name.filter(is_data).map(Path::new).or(data)) {
         (Some(name), Some(_)) if is_data(&name) && data.is_some() => {
             let (key, must) =
