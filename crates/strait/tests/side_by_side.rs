@@ -4,6 +4,7 @@
 mod probe;
 
 use crate::common::{Place, json};
+use std::collections::BTreeSet;
 use std::fs;
 
 /// A run under a name, with another rate of its last phase, which nothing is left of that could be sampled.
@@ -51,6 +52,15 @@ fn runs_stand_side_by_side_on_a_page_that_a_browser_reads() {
             assert!(svg.contains(&note), "{name}: no {note}");
         }
     }
+    // Each run has its colour, and its own samples at each count.
+    let colour = |name: &str| {
+        let label = svg.lines().find(|line| line.ends_with(&format!(">{name}</text>"))).unwrap();
+        label.split_once("fill=\"").unwrap().1.split('"').next().unwrap().to_owned()
+    };
+    let [slow, fast] = ["slow", "fast"].map(colour);
+    let pictures: BTreeSet<&str> = svg.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(pictures.len() >= 5, "{}", pictures.len());
+    assert_ne!(slow, fast);
     for file in ["quality.png", "losses.svg", "samples-1-evaluation.svg", "samples-4-evaluations.png"] {
         assert!(folder.join(file).is_file(), "no {file}");
     }
@@ -98,11 +108,23 @@ fn runs_that_cannot_stand_side_by_side_are_refused_in_one_line() {
     // Runs of other data, and one whose report kept no samples, are shown with what must be known of them.
     summary["event"] = serde_json::json!([2]);
     summary["dataset"] = "moons".into();
+    summary["warnings"] = serde_json::json!(["a word of its own"]);
     place.write("runs/solid/summary.json", summary.to_string());
     fs::remove_file(place.path("runs/b/report/samples.safetensors")).unwrap();
+    let mut fewer = json(&place.path("runs/b/summary.json"));
+    for found in fewer["evaluations"].as_array_mut().unwrap() {
+        found["reference"] = "32 test points of 8gaussians".into();
+    }
+    place.write("runs/b/summary.json", fewer.to_string());
     let output = place.run(&["report", "a", "b", "solid", "--name", "three"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let html = fs::read_to_string(place.path("runs/three/index.html")).unwrap();
     assert!(html.contains("The runs differ in their data, and their numbers are not comparable: a 8gaussians"));
     assert!(html.contains("The report of b is of a version that kept no samples") && html.contains("data of a"));
+    assert!(html.contains("solid: a word of its own") && !html.contains("a: a word of its own"));
+    let output = place.run(&["report", "a", "b"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let html = fs::read_to_string(place.path("runs/report-a-b/index.html")).unwrap();
+    let said = "The runs differ in what they are compared with, and their numbers are not comparable: a 64 samples against 64 test";
+    assert!(html.contains(said) && html.contains("b 64 samples against 32 test points of 8gaussians"));
 }

@@ -152,7 +152,7 @@ fn warnings(runs: &[Run]) -> Vec<String> {
     };
     let compared = |run: &Run| {
         let first = run.summary.method.evaluations.first();
-        first.map_or_else(String::new, |found| format!("{} against {}", found.samples, found.reference))
+        first.map_or_else(String::new, |found| format!("{} samples against {}", found.samples, found.reference))
     };
     let own = |run: &Run| run.summary.warnings.iter().map(|line| format!("{}: {line}", run.name)).collect::<Vec<_>>();
     let data = differ("their data", &|run| run.summary.dataset.clone());
