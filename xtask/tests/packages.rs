@@ -40,7 +40,7 @@ fn target(file: &str, named: &str) -> String {
     parts.join("/")
 }
 
-/// What a file of the package takes in: Rust sources but for their tests, the build script's sources and headers of C++.
+/// What a file of the package takes in: Rust sources but for the tests in them, the build script's sources and headers of C++.
 fn named(file: &str, text: &str) -> Vec<String> {
     let after = |text: &str, word: &str| -> Vec<String> {
         text.split(word).skip(1).filter_map(|rest| rest.split_once('"')).map(|(path, _)| path.to_owned()).collect()
@@ -48,7 +48,9 @@ fn named(file: &str, text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]").next().unwrap_or(text);
     let words: &[&str] = match file.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "rs" if file == "build.rs" => &[".file(\""],
-        "rs" if file.starts_with("src/") => &["include_str!(\"", "include_bytes!(\"", "include!(\"", "#[path = \""],
+        "rs" if ["src/", "tests/", "examples/"].iter().any(|folder| file.starts_with(folder)) => {
+            &["include_str!(\"", "include_bytes!(\"", "include!(\"", "#[path = \""]
+        }
         "cc" | "h" => &["#include \""],
         _ => &[],
     };
@@ -157,6 +159,7 @@ fn each_fault_is_noticed() {
         ("native/a.h", "", "native/a.cc takes in a.h, which is not packaged"),
         ("src/c.bin", "", "src/deep/b.rs takes in ../c.bin, which is not packaged"),
         ("src/d.rs", "include!(\"../../docs/a.md\")", "src/d.rs takes in ../../docs/a.md, which is not packaged"),
+        ("tests/d.rs", "#[path = \"../../a/b.rs\"]", "tests/d.rs takes in ../../a/b.rs, which is not packaged"),
     ] {
         assert_eq!(with(path, text), [said]);
     }
