@@ -8,7 +8,7 @@ use crate::failure::{Failure, Result};
 use crate::workspace::{Workspace, exit_code};
 
 /// What writes the format and what checks the file.
-const PINNED: [&str; 2] = ["onnx==1.21.0", "onnxruntime==1.25.1"];
+pub(crate) const PINNED: [&str; 2] = ["onnx==1.21.0", "onnxruntime==1.25.1"];
 
 /// `cargo xtask export RUN --onnx [FILE]`
 pub(crate) fn command(words: &[String]) -> Result<i32> {

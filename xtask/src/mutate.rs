@@ -7,6 +7,7 @@
 //! when something else failed.
 
 mod beside;
+mod board;
 mod conditions;
 mod data;
 mod distributed;
@@ -20,6 +21,7 @@ mod ode;
 mod optim;
 mod paths;
 mod program;
+mod python;
 mod transport;
 
 mod fault;
@@ -30,7 +32,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use self::fault::{Fault, Tests};
+use crate::beside::Beside;
 use crate::cache::{Cache, Lock, sha256};
+use crate::export;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
@@ -91,6 +95,8 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&guard::FAULTS)
         .chain(&distributed::FAULTS)
         .chain(&conditions::FAULTS)
+        .chain(&python::FAULTS)
+        .chain(&board::FAULTS)
 }
 
 /// `cargo xtask mutate [FILTER]`: the faults whose file or name contains the filter.
@@ -109,7 +115,10 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
 }
 
 fn check(workspace: &Workspace, cache: &Cache, faults: &[&Fault]) -> Result<()> {
-    let copy = Copy::of(workspace, cache)?;
+    let mut copy = Copy::of(workspace, cache)?;
+    if faults.iter().any(|fault| fault.file.ends_with(".py")) {
+        copy.beside = Some(Beside::with(cache, "faults of the Python package", &export::PINNED)?);
+    }
     let suites: BTreeSet<Tests> = faults.iter().map(|fault| fault.tests).collect();
     tell!("== without a fault, {} suites", suites.len());
     for tests in &suites {
@@ -163,6 +172,8 @@ impl Fault {
 struct Copy<'a> {
     workspace: &'a Workspace,
     folder: PathBuf,
+    /// What the tests of the Python package are run by.
+    beside: Option<Beside>,
     /// Released after the folder is deleted: a second check of this workspace would work in the same one.
     _lock: Lock,
 }
@@ -172,7 +183,7 @@ impl<'a> Copy<'a> {
     fn of(workspace: &'a Workspace, cache: &Cache) -> Result<Self> {
         let name = format!("mutants-{}", &sha256(workspace.root().as_os_str().as_encoded_bytes())[..12]);
         let folder = std::env::temp_dir().join(format!("strait-{name}"));
-        let copy = Self { workspace, folder, _lock: cache.lock(&name)? };
+        let copy = Self { workspace, folder, beside: None, _lock: cache.lock(&name)? };
         copy.delete();
         copy_sources(workspace.root(), &copy.folder)?;
         #[cfg(unix)]
@@ -206,7 +217,8 @@ impl<'a> Copy<'a> {
     /// The tests, run in the copy.
     fn cargo(&self, tests: Tests, more: &[&str]) -> Result<Output> {
         let (package, feature) = tests.package();
-        let mut command = self.workspace.cargo(&["test", "--package", package, "--test", "suite"]);
+        let mut command = self.workspace.cargo(&["test", "--package", package]);
+        command.args(tests.program());
         if let Some(feature) = feature {
             command.args(["--features", feature]);
         }
@@ -214,6 +226,9 @@ impl<'a> Copy<'a> {
         // What the workspace itself is built with, so that nothing below it is built again.
         command.env("CARGO_TARGET_DIR", self.workspace.target()).env("LIBTORCH", self.workspace.used_libtorch());
         command.env("OMP_NUM_THREADS", "1").env("GLOO_INCLUDE", self.workspace.used_gloo());
+        if let Some(beside) = &self.beside {
+            beside.tell(&mut command);
+        }
         if std::env::var_os("PROPTEST_CASES").is_none() {
             command.env("PROPTEST_CASES", CASES);
         }
@@ -267,7 +282,7 @@ mod tests {
             .filter_map(|fault| {
                 let source = fs::read_to_string(root.join(fault.file)).unwrap_or_default();
                 let target = root.join(format!("crates/{}/tests/{}.rs", fault.tests.package().0, fault.tests.target));
-                let there = target.exists();
+                let there = target.exists() || fault.tests.target == fault::LIBRARY;
                 let why = fault.put_into(&source).err().or((!there).then(|| format!("no {}", target.display())))?;
                 Some(format!("{}: {}: {why}", fault.file, fault.name))
             })

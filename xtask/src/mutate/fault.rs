@@ -21,10 +21,18 @@ pub(super) struct Tests {
     pub(super) filter: &'static str,
 }
 
+/// The target of the tests within the sources of a package.
+pub(super) const LIBRARY: &str = "lib";
+
 impl Tests {
     /// What the test program takes to run these.
     pub(super) fn of_libtest(self) -> String {
         if self.filter.is_empty() { format!("{}::", self.target) } else { self.filter.to_owned() }
+    }
+
+    /// What cargo takes to choose their program.
+    pub(super) fn program(self) -> &'static [&'static str] {
+        if self.target == LIBRARY { &["--lib"] } else { &["--test", "suite"] }
     }
 
     /// The package's name, and the feature.

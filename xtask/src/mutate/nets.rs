@@ -6,7 +6,15 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait-nets", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 12] = [
+const SEGMENT: &str = "crates/strait-nets/src/segment.rs";
+
+const RECOMPUTED: &str = "crates/strait-autodiff/native/recomputed.cc";
+
+const fn recomputed(filter: &'static str) -> Tests {
+    Tests { package: "strait-autodiff", target: "recomputed", filter }
+}
+
+pub(super) static FAULTS: [Fault; 19] = [
     Fault {
         name: "frequencies of a time one octave too high",
         file: "crates/strait-nets/src/time_features.rs",
@@ -91,5 +99,54 @@ pub(super) static FAULTS: [Fault; 12] = [
         find: "products * height * width",
         put: "products * height",
         tests: tests("networks", "a_summary_counts"),
+    },
+    Fault {
+        name: "gradient checkpointing that is asked for and not done",
+        file: SEGMENT,
+        find: "gradient_checkpointing.then(",
+        put: "(gradient_checkpointing && false).then(",
+        tests: tests("networks", "computed_again"),
+    },
+    Fault {
+        name: "blocks of a U-Net without attention that are not checkpointed",
+        file: "crates/strait-nets/src/unet.rs",
+        find: "Segment::new(at, gradient_checkpointing, make)",
+        put: "Segment::new(at, gradient_checkpointing && attends, make)",
+        tests: tests("networks", "computed_again"),
+    },
+    Fault {
+        name: "a checkpointed block whose first parameter gets no gradient",
+        file: SEGMENT,
+        find: "at.scope.tensors())",
+        put: "at.scope.tensors().split_off(1))",
+        tests: tests("networks", "of_checkpointed_networks"),
+    },
+    Fault {
+        name: "an argument that was made from another under its own name",
+        file: RECOMPUTED,
+        find: "recorded ? x.view_as(x) :",
+        put: "recorded ? x :",
+        tests: recomputed("gradients_of_gradients"),
+    },
+    Fault {
+        name: "gradients of what is computed again that cannot be differentiated",
+        file: RECOMPUTED,
+        find: "/*create_graph=*/recorded",
+        put: "/*create_graph=*/false",
+        tests: recomputed("gradients_of_gradients"),
+    },
+    Fault {
+        name: "closures that outlive their graph",
+        file: RECOMPUTED,
+        find: "~Closure() override { drop(of); }",
+        put: "~Closure() override {}",
+        tests: recomputed("nothing_is_recorded"),
+    },
+    Fault {
+        name: "a tangent that is lost where values are computed again",
+        file: "crates/strait-autodiff/src/recomputed.rs",
+        find: "if inside_jvp() {",
+        put: "if false && inside_jvp() {",
+        tests: recomputed("inside_a_jvp"),
     },
 ];

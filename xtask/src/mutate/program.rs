@@ -6,7 +6,9 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 16] = [
+const SIDE_BY_SIDE: &str = "crates/strait/src/page/side_by_side.rs";
+
+pub(super) static FAULTS: [Fault; 23] = [
     Fault {
         name: "a map on trajectories that forgets its teacher",
         file: "crates/strait/src/training/training_run.rs",
@@ -111,6 +113,55 @@ pub(super) static FAULTS: [Fault; 16] = [
         find: "if let (Some(watch), Err(error)) = (&watch, &done) {\n        watch.stopped(error);",
         put: "if let Some(watch) = &watch {\n        watch.stopped(&ProgramError::Argument { argument: String::new(), problem: String::new() });",
         tests: of("watch", "same_run"),
+    },
+    Fault {
+        name: "runs side by side in one colour",
+        file: SIDE_BY_SIDE,
+        find: "colour: Colour::of(place), summary",
+        put: "colour: Colour::of(place * 0), summary",
+        tests: of("side_by_side", "a_browser_reads"),
+    },
+    Fault {
+        name: "the samples of the fewest evaluations at each count",
+        file: "crates/strait/src/page/samples.rs",
+        find: "cell(shown.counts.get(nfe), note",
+        put: "cell(shown.counts.get(nfe).and(shown.counts.values().next()), note",
+        tests: of("side_by_side", "a_browser_reads"),
+    },
+    Fault {
+        name: "settings in which runs do not differ",
+        file: SIDE_BY_SIDE,
+        find: "settings.get(*key) != each[0].get(*key)",
+        put: "settings.get(*key) == each[0].get(*key)",
+        tests: of("side_by_side", "a_browser_reads"),
+    },
+    Fault {
+        name: "runs on other data side by side without a word",
+        file: SIDE_BY_SIDE,
+        find: "&|run| run.summary.dataset.clone()",
+        put: "&|_| String::new()",
+        tests: of("side_by_side", "refused_in_one_line"),
+    },
+    Fault {
+        name: "runs that were compared with other points side by side without a word",
+        file: SIDE_BY_SIDE,
+        find: "format!(\"{} samples against {}\", found.samples, found.reference)",
+        put: "found.samples.to_string()",
+        tests: of("side_by_side", "refused_in_one_line"),
+    },
+    Fault {
+        name: "runs side by side without what speaks against each",
+        file: SIDE_BY_SIDE,
+        find: "chain(runs.iter().flat_map(own))",
+        put: "chain(runs.iter().take(0).flat_map(own))",
+        tests: of("side_by_side", "refused_in_one_line"),
+    },
+    Fault {
+        name: "points of another shape side by side",
+        file: SIDE_BY_SIDE,
+        find: "(known && own != others)",
+        put: "(known && own.len() != others.len())",
+        tests: of("side_by_side", "refused_in_one_line"),
     },
     Fault {
         name: "a slider that shows the first count alone",
