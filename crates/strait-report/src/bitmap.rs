@@ -64,7 +64,7 @@ pub(super) fn encode<'a, W: Write>(
     let mut encoder = png::Encoder::new(to, width, height);
     encoder.set_color(colour);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::High);
+    encoder.set_compression(png::Compression::Balanced); // as small as `High` for drawings, in half the time
     set(&mut encoder);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(samples)?;

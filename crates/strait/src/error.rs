@@ -1,6 +1,5 @@
 use crate::config::ConfigError;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use strait_data::DataError;
 use strait_optim::OptimError;
 
@@ -114,8 +113,8 @@ impl ProgramError {
     }
 
     /// The exit code: 2 for a config or an argument, 66 for data that can be fetched, 130 for Ctrl-C, 1 otherwise.
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    pub fn exit_code(&self) -> u8 {
+        match self {
             Self::Config(_)
             | Self::Argument { .. }
             | Self::Refused(_)
@@ -124,7 +123,7 @@ impl ProgramError {
             Self::MissingData { .. } => 66,
             Self::Interrupted { .. } => 130,
             _ => 1,
-        })
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use signal_hook::low_level;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use strait::ProgramError;
 use strait::cli::compare::{CompareArgs, compare};
 use strait::cli::evaluate::{EvaluateArgs, evaluate};
@@ -66,7 +66,15 @@ impl Write for AboveBars {
     }
 }
 
-fn main() -> ExitCode {
+/// The process ends without static destructors: those of libtorch take longer than many a command.
+fn main() -> ! {
+    let code = command();
+    let _ = io::stdout().flush();
+    low_level::exit(code.into())
+}
+
+/// Runs the command; returns its exit code.
+fn command() -> u8 {
     let stop = Stop::on_signals();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -97,7 +105,7 @@ fn main() -> ExitCode {
         done => done.map(|_| ()),
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             if let ProgramError::MissingData { name, .. } = &error {
                 // The runner reads this line, fetches, and starts the program again.
@@ -110,10 +118,10 @@ fn main() -> ExitCode {
 }
 
 /// Help and version are printed as they are; what cannot be parsed is said in one line, as every other refusal.
-fn refuse(error: &clap::Error) -> ExitCode {
+fn refuse(error: &clap::Error) -> u8 {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
-        return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        return if error.use_stderr() { 2 } else { 0 };
     }
     let text = error.render().to_string();
     let said =
@@ -122,7 +130,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let line = words.join(" ");
     let line: String = line.strip_prefix("error: ").unwrap_or(&line).chars().take(LONGEST_REFUSAL).collect();
     let _ = writeln!(io::stderr(), "strait: {line}; --help lists what is taken");
-    ExitCode::from(2)
+    2
 }
 
 /// libtorch says where in its source it stood, in many lines; and of memory, not what took it.
