@@ -33,14 +33,15 @@ fn main() {
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .include(&include)
         .include(include.join("torch/csrc/api/include"));
-    // A draw does not depend on the processor: products and sums stay apart.
+    // A draw or a step does not depend on the processor: products and sums stay apart.
     native
         .clone()
         .opt_level(2)
         .flag_if_supported("-ffp-contract=off")
         .flag_if_supported("-fno-math-errno")
         .file("native/draws.cc")
-        .compile("strait_draws");
+        .file("native/optimizer.cc")
+        .compile("strait_passes");
     native.file("native/strait_native.cc").file("native/recomputed.cc").compile("strait_native");
     // For crates with native code of their own (`DEP_STRAIT_NATIVE_...` in their build scripts).
     println!("cargo:include={}", env::current_dir().unwrap_or_default().join("native").display());

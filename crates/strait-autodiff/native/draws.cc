@@ -22,7 +22,7 @@ using strait::guarded;
 namespace strait {
 namespace {
 
-enum class Law { normal = 0, uniform = 1, integers = 2, permutation = 3 };
+enum class Law { normal = 0, uniform = 1, integers = 2, permutation = 3, strata = 4 };
 
 // The numbers of `kLanes` blocks, `kNumbers` of each block side by side.
 template <typename T, bool normal>
@@ -82,6 +82,16 @@ STRAIT_VECTOR void uniforms(uint64_t key, uint64_t first, int64_t n, double* out
   fill<double, false>(key, first, n, out);
 }
 
+// Each uniform number in its own part of the unit interval, of as many parts as there are numbers.
+template <typename T>
+INLINE void into_strata(int64_t n, T* x) {
+  for (int64_t i = 0; i < n; ++i) x[i] = (static_cast<T>(i) + x[i]) / static_cast<T>(n);
+}
+STRAIT_VECTOR void strata(int64_t n, float* x) { into_strata(n, x); }
+STRAIT_VECTOR void strata(int64_t n, double* x) { into_strata(n, x); }
+
+STRAIT_VECTOR void words(uint64_t key, uint64_t block, Words& to) { philox(key, block, to); }
+
 // 64-bit numbers one after the other: two of each block.
 class Stream {
  public:
@@ -89,7 +99,7 @@ class Stream {
   uint64_t operator()() {
     const uint64_t block = next_ / 2;
     if (!filled_ || block < block_ || block >= block_ + kLanes) {
-      philox(key_, block, words_);
+      words(key_, block, words_);
       block_ = block;
       filled_ = true;
     }
@@ -140,7 +150,7 @@ Tensor composed(Law law, uint64_t key, uint64_t first, int64_t count, at::Scalar
   std::vector<Tensor> made(n);
   for (int k = 0; k < n; k += 2) {
     const int a = k * step, b = (k + 1) * step;
-    if (law == Law::uniform) {
+    if (law != Law::normal) {
       for (int j = k; j < k + 2; ++j) {
         const auto& x = w[j * step];
         made[j] = n == 4 ? real(at::bitwise_right_shift(x, 8)).mul(0x1p-24)
@@ -192,16 +202,21 @@ Tensor draw(Law law, uint64_t key, uint64_t first_row, at::IntArrayRef shape, in
   } else if (exact == at::kFloat) {
     auto* to = made.mutable_data_ptr<float>();
     law == Law::normal ? normals(key, first, n, to) : uniforms(key, first, n, to);
+    if (law == Law::strata && !half) strata(n, to);
   } else {
     auto* to = made.mutable_data_ptr<double>();
     law == Law::normal ? normals(key, first, n, to) : uniforms(key, first, n, to);
+    if (law == Law::strata) strata(n, to);
   }
-  if (half && law == Law::uniform) {
+  if (half && law != Law::normal) {
     // Down to what the kind holds, so that none becomes 1.
     const double bins = kind == at::kHalf ? 2048.0 : 256.0;
     made = made.mul(bins).floor().div(bins);
   }
-  return made.to(kind);
+  made = made.to(kind);
+  const bool parted = !half && where.is_cpu() && !by_operations;
+  if (law == Law::strata && !parted) made = at::arange(n, made.options()).add(made).div(n);
+  return made;
 }
 
 }  // namespace

@@ -2,15 +2,6 @@
 // frees with strait_free: no C++ exception crosses into Rust.
 #include "common.h"
 
-#include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_lerp.h>
-#include <ATen/ops/_foreach_norm.h>
-#include <ATen/ops/_fused_adamw.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/forward_grad.h>
 #include <torch/csrc/autograd/grad_mode.h>
@@ -41,18 +32,6 @@ std::vector<Tensor> list(Tensor** tensors, size_t n) {
   out.reserve(n);
   for (size_t i = 0; i < n; ++i) out.push_back(tensors[i] ? *tensors[i] : Tensor());
   return out;
-}
-
-// The fused kernels walk memory and never look at strides, so gradients must lie as their parameters do; autograd
-// returns those of a convolution's weights in the layout of its input. And they divide a gradient where it lies, but
-// autograd returns one tensor for both terms of a sum.
-std::vector<Tensor> laid_out_as(const std::vector<Tensor>& params, std::vector<Tensor> grads) {
-  std::unordered_set<const void*> seen;
-  for (size_t i = 0; i < grads.size(); ++i) {
-    const bool again = !seen.insert(grads[i].const_data_ptr()).second;
-    if (again || grads[i].strides() != params[i].strides()) grads[i] = at::empty_like(params[i]).copy_(grads[i]);
-  }
-  return grads;
 }
 
 // Operations the gradient of whose tangent libtorch 2.13 gets wrong without a word: their second derivatives lose terms, or
@@ -121,43 +100,6 @@ char* strait_vjp(Tensor** outputs, Tensor** cotangents, size_t n_outputs, Tensor
     auto grads = torch::autograd::grad(list(outputs, n_outputs), list(inputs, n_inputs), list(cotangents, n_outputs),
                                        retain_graph, create_graph, /*allow_unused=*/true);
     for (size_t i = 0; i < n_inputs; ++i) results[i] = grads[i].defined() ? new Tensor(grads[i]) : nullptr;
-  });
-}
-
-// The total 2-norm of the gradients, the divisor that clips it to max_norm, and 1 where it is not finite.
-char* strait_clip(Tensor** grads, size_t n, double max_norm, Tensor** norm, Tensor** divisor, Tensor** found_inf) {
-  return guarded([&] {
-    at::NoGradGuard no_grad;
-    auto total = at::linalg_vector_norm(at::stack(at::_foreach_norm(list(grads, n), 2)), 2);
-    auto clipped = total.div(max_norm).clamp_min(1).to(at::kFloat);
-    auto bad = at::isfinite(total).logical_not().to(at::kFloat);
-    *norm = new Tensor(total);
-    *divisor = new Tensor(clipped);
-    *found_inf = new Tensor(bad);
-  });
-}
-
-char* strait_adamw(Tensor** params, Tensor** grads, Tensor** exp_avg, Tensor** exp_avg_sq, size_t n, Tensor* step,
-                   double lr, double beta1, double beta2, double weight_decay, double eps, Tensor* divisor,
-                   Tensor* found_inf) {
-  return guarded([&] {
-    at::NoGradGuard no_grad;
-    step->add_(1);
-    if (found_inf) step->sub_(*found_inf);
-    std::vector<Tensor> steps(n, *step);
-    auto optional = [](Tensor* t) { return t ? std::optional<Tensor>(*t) : std::nullopt; };
-    auto p = list(params, n);
-    auto g = laid_out_as(p, list(grads, n));
-    at::_fused_adamw_(p, g, list(exp_avg, n), list(exp_avg_sq, n), {}, steps, lr, beta1,
-                      beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false, optional(divisor),
-                      optional(found_inf));
-  });
-}
-
-char* strait_lerp(Tensor** averages, Tensor** params, size_t n, double weight) {
-  return guarded([&] {
-    at::NoGradGuard no_grad;
-    at::_foreach_lerp_(list(averages, n), list(params, n), weight);
   });
 }
 

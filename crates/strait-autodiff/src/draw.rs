@@ -16,6 +16,7 @@ enum Law {
     Uniform = 1,
     Integers = 2,
     Permutation = 3,
+    Strata = 4,
 }
 
 /// A draw: its seed, and the row that it begins with.
@@ -76,6 +77,24 @@ pub fn uniform(seed: u64, row: u64, shape: &[i64], kind: Kind, device: Device) -
     draw(Law::Uniform, at(seed, row), shape, 0, kind, device)
 }
 
+/// `n` numbers of which the i-th, from 0, is uniform on $[i/n, (i+1)/n)$, up to rounding: those of [`uniform`], each in its own
+/// part of the unit interval.
+///
+/// # Errors
+/// As `normal`.
+///
+/// ```
+/// use strait_autodiff::{strata, uniform};
+/// use tch::{Device, Kind, Tensor};
+/// let (kind, device) = (Kind::Float, Device::Cpu);
+/// let places = Tensor::arange(5, (kind, device));
+/// assert_eq!(strata(7, 5, kind, device)?, (places + uniform(7, 0, &[5], kind, device)?) / 5.0);
+/// # Ok::<(), strait_autodiff::AutodiffError>(())
+/// ```
+pub fn strata(seed: u64, n: i64, kind: Kind, device: Device) -> Result<Tensor, AutodiffError> {
+    draw(Law::Strata, at(seed, 0), &[n], 0, kind, device)
+}
+
 /// 64-bit integers uniform on $[0, \text{high})$, off by less than $\text{high} / 2^{64}$.
 ///
 /// # Errors
@@ -106,6 +125,10 @@ mod tests {
                     draw(law, Place { seed, row, by_operations }, &shape, 0, kind, Device::Cpu).unwrap()
                 };
                 assert_eq!(by(Law::Uniform, true), by(Law::Uniform, false), "{kind:?}");
+                let strata = |by_operations| {
+                    draw(Law::Strata, Place { seed, row: 0, by_operations }, &[1001], 0, kind, Device::Cpu).unwrap()
+                };
+                assert_eq!(strata(true), strata(false), "{kind:?}");
                 let (made, expected) = (by(Law::Normal, true), by(Law::Normal, false));
                 // The angle is reduced in whole numbers by the kernel alone.
                 let worst = (made - expected).abs().max().double_value(&[]);

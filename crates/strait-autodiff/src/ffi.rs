@@ -37,6 +37,15 @@ unsafe extern "C" {
         result: *mut *mut C_tensor,
     ) -> Outcome;
     pub(crate) fn strait_fragile(outputs: *const *mut C_tensor, n: usize, name: *mut *const c_char) -> Outcome;
+    pub(crate) fn strait_fits(
+        params: *const *mut C_tensor,
+        grads: *const *mut C_tensor,
+        exp_avg: *const *mut C_tensor,
+        exp_avg_sq: *const *mut C_tensor,
+        n: usize,
+        fits: *mut bool,
+    ) -> Outcome;
+    pub(crate) fn strait_scalars(scalars: *const *mut C_tensor, n: usize, to: *mut f64) -> Outcome;
     pub(crate) fn strait_clip(
         grads: *const *mut C_tensor,
         n: usize,

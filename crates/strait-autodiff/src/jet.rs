@@ -150,7 +150,7 @@ impl Jet {
     }
 
     fn derivative(&self, d: Option<&Tensor>) -> Tensor {
-        d.map_or_else(|| self.value.zeros_like(), |d| d.expand_as(&self.value))
+        spread(copy(d), &self.value).unwrap_or_else(|| self.value.zeros_like())
     }
 
     /// An affine map (or a view): `f` of the value, its linear part `df` of each derivative.
@@ -222,6 +222,20 @@ impl Jet {
         let sum = |a: Option<&Tensor>, b: Option<&Tensor>| spread(add(copy(a), copy(b)), &value);
         let first = sum(self.first.as_ref(), other.first.as_ref());
         let second = sum(self.second.as_ref(), other.second.as_ref());
+        Self { order: lower(self.order, other.order), first, second, value }.cut()
+    }
+
+    /// The difference.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        let value = &self.value - &other.value;
+        let less = |a: Option<&Tensor>, b: Option<&Tensor>| match (a, b) {
+            (Some(a), Some(b)) => Some(a - b),
+            (None, Some(b)) => Some(-b),
+            (a, None) => copy(a),
+        };
+        let first = spread(less(self.first.as_ref(), other.first.as_ref()), &value);
+        let second = spread(less(self.second.as_ref(), other.second.as_ref()), &value);
         Self { order: lower(self.order, other.order), first, second, value }.cut()
     }
 

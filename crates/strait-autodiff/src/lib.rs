@@ -10,11 +10,13 @@ mod jet;
 mod optimizer;
 mod recomputed;
 mod reverse;
+mod scalars;
 
-pub use draw::{integers, normal, permutation, uniform};
+pub use draw::{integers, normal, permutation, strata, uniform};
 pub use error::AutodiffError;
 pub use forward::{Dual, inside_jvp, jvp, tangent_gradient};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
 pub use recomputed::recomputed;
 pub use reverse::{Graph, check_tangents_differentiable, gradient, time_derivative, vjp};
+pub use scalars::scalars;

@@ -64,18 +64,18 @@ pub struct Clip {
 pub fn clip(grads: &[Tensor], max_norm: f64) -> Result<Clip, AutodiffError> {
     let g = ffi::handles(grads);
     let (mut norm, mut divisor, mut found_inf) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: `g` holds live tensors; the three results are written on success.
+    // SAFETY: `g` holds live tensors; of the results the first is written on success, the others where it is on the CPU.
     ffi::check(unsafe {
         ffi::strait_clip(g.as_ptr(), g.len(), max_norm, &raw mut norm, &raw mut divisor, &raw mut found_inf)
     })?;
-    // SAFETY: on success each is a fresh tensor that nothing else owns.
-    let found = unsafe { Clip { norm: ffi::own(norm), divisor: ffi::own(divisor), found_inf: ffi::own(found_inf) } };
-    if found.norm.device() == tch::Device::Cpu && (LEAST..MOST).contains(&found.norm.f_double_value(&[])?) {
-        return Ok(found);
+    // SAFETY: on success each that is not null is a fresh tensor that nothing else owns.
+    let (norm, rest) = unsafe { (ffi::own(norm), ffi::own_each([divisor, found_inf])) };
+    if let [Some(divisor), Some(found_inf)] = rest {
+        return Ok(Clip { norm, divisor, found_inf });
     }
-    // On another device both are computed, which waits for nothing.
-    let ordinary = found.norm.f_ge(LEAST)?.f_logical_and(&found.norm.f_lt(MOST)?)?;
-    let norm = found.norm.f_where_self(&ordinary, &wide_norm(grads)?.f_to_kind(found.norm.kind())?)?;
+    // On another device both norms are computed, which waits for nothing.
+    let ordinary = norm.f_ge(LEAST)?.f_logical_and(&norm.f_lt(MOST)?)?;
+    let norm = norm.f_where_self(&ordinary, &wide_norm(grads)?.f_to_kind(norm.kind())?)?;
     let divisor = norm.f_div_scalar(max_norm)?.f_clamp_min(1.0)?.f_to_kind(Kind::Float)?;
     let found_inf = norm.f_div(&divisor)?.f_lt(MOST)?.f_logical_not()?.f_to_kind(Kind::Float)?;
     Ok(Clip { norm, divisor, found_inf })
@@ -98,8 +98,9 @@ impl AdamW {
     ///    p \leftarrow p - \eta\lambda p - \eta \frac{m / (1-\beta_1^k)}{\sqrt{v / (1-\beta_2^k)} + \epsilon} $$
     ///
     /// with $g$ divided by the clip's divisor. Under a clip a step whose gradients are not finite changes neither
-    /// parameters nor moments, and gradients are used up: each is overwritten with what it was divided to. Without one
-    /// gradients are taken as they are, finite or not.
+    /// parameters nor moments, and gradients are used up: on a device other than the CPU each is overwritten with what it was
+    /// divided to. Without one gradients are taken as they are, finite or not. On the CPU a step is the same to the bit on
+    /// every processor.
     ///
     /// # Errors
     /// `Count` when the lists differ in length, `Shape` where a tensor does not have the shape of its parameter,
@@ -126,15 +127,22 @@ impl AdamW {
         same_count("parameters against gradients", params.len(), grads.len())?;
         same_count("parameters against moments", params.len(), state.exp_avg.len())?;
         same_count("parameters against second moments", params.len(), state.exp_avg_sq.len())?;
-        // The kernel walks memory as far as a parameter goes, and never looks at strides but at those of gradients.
-        same_shapes("gradient", params, grads)?;
-        same_shapes("first moment", params, &state.exp_avg)?;
-        same_shapes("second moment", params, &state.exp_avg_sq)?;
-        fill_memory(params)?;
-        lie_alike("first moment", params, &state.exp_avg)?;
-        lie_alike("second moment", params, &state.exp_avg_sq)?;
         let (p, g) = (ffi::handles(params), ffi::handles(grads));
         let (m, v) = (ffi::handles(&state.exp_avg), ffi::handles(&state.exp_avg_sq));
+        let mut fits = false;
+        // SAFETY: four arrays of the same checked length of live tensors; one bool is written.
+        ffi::check(unsafe {
+            ffi::strait_fits(p.as_ptr(), g.as_ptr(), m.as_ptr(), v.as_ptr(), p.len(), &raw mut fits)
+        })?;
+        if !fits {
+            // The kernel walks memory as far as a parameter goes, and never looks at strides but at those of gradients.
+            same_shapes("gradient", params, grads)?;
+            same_shapes("first moment", params, &state.exp_avg)?;
+            same_shapes("second moment", params, &state.exp_avg_sq)?;
+            fill_memory(params)?;
+            lie_alike("first moment", params, &state.exp_avg)?;
+            lie_alike("second moment", params, &state.exp_avg_sq)?;
+        }
         let (divisor, found_inf) =
             clip.map_or((ptr::null_mut(), ptr::null_mut()), |c| (ffi::handle(&c.divisor), ffi::handle(&c.found_inf)));
         // SAFETY: four arrays of the same checked length of live tensors, of checked shapes; null stands for "no

@@ -233,10 +233,14 @@ fn adamw_follows_its_equations_and_skips_what_is_not_finite() {
 
 #[test]
 fn lerp_moves_averages() {
-    let (a, p) = ([draw(30, &[3])], [draw(31, &[3])]);
-    let expected = &a[0] * 0.75 + &p[0] * 0.25;
-    lerp(&a, &p, 0.25).unwrap();
-    assert!(difference(&a[0], &expected) < 1e-12);
+    let turned = |x: Tensor| x.tr().contiguous().tr();
+    for weight in [0.25, 0.75, 1.0] {
+        for (a, p) in [(draw(30, &[5, 3]), draw(31, &[5, 3])), (draw(30, &[5, 3]), turned(draw(31, &[5, 3])))] {
+            let expected = &a * (1.0 - weight) + &p * weight;
+            lerp(std::slice::from_ref(&a), &[p], weight).unwrap();
+            assert!(difference(&a, &expected) < 1e-12, "{weight}");
+        }
+    }
 }
 
 #[test]

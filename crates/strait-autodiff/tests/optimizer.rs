@@ -1,6 +1,6 @@
 //! The fused kernels against their equations.
 
-use strait_autodiff::{AdamW, AdamWState, AutodiffError, clip, normal};
+use strait_autodiff::{AdamW, AdamWState, AutodiffError, Graph, clip, gradient, normal};
 use tch::{Kind, Tensor};
 
 /// Autograd returns the gradient of a convolution's weights in the layout of its input.
@@ -41,6 +41,19 @@ fn a_gradient_of_two_parameters_is_clipped_once() -> Result<(), AutodiffError> {
     let apart = moments([g.copy(), g.copy()])?;
     assert_eq!(moments([g.shallow_clone(), g])?, apart);
     assert_eq!(apart[0], apart[1]);
+    Ok(())
+}
+
+/// What a graph has kept of a parameter is not what it was: a pull-back through it is refused, as after libtorch's own steps.
+#[test]
+fn a_graph_does_not_outlive_a_step_of_what_it_kept() -> Result<(), AutodiffError> {
+    let p = [Tensor::from_slice(&[1.0f32, 2.0]).set_requires_grad(true)];
+    let loss = p[0].square().sum(Kind::Float);
+    let adam = AdamW { lr: 0.1, betas: (0.9, 0.99), weight_decay: 0.0, eps: 1e-8 };
+    let gradients = gradient(&loss, &p, Graph::Keep)?;
+    adam.step(&p, &gradients, &mut AdamWState::new(&p)?, None)?;
+    let refused = gradient(&loss, &p, Graph::Free).unwrap_err().to_string();
+    assert!(refused.contains("modified by an inplace operation"), "{refused}");
     Ok(())
 }
 

@@ -127,6 +127,14 @@ impl Draws {
         Ok(draw::uniform(self.bits(), self.row, shape, kind, device)?)
     }
 
+    /// `n` numbers uniform on $[0, 1)$, each in its own n-th part, in order: draws that have no rows.
+    ///
+    /// # Errors
+    /// As `normal`.
+    pub fn strata(&mut self, n: i64, kind: Kind, device: Device) -> Result<Tensor, Error> {
+        Ok(draw::strata(self.bits(), n, kind, device)?)
+    }
+
     /// Integers uniform on $\lbrace 0, \dots, \text{high} - 1 \rbrace$.
     ///
     /// # Errors

@@ -49,8 +49,7 @@ impl Times {
     /// # Errors
     /// libtorch's, when memory runs out.
     pub fn draw(self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
-        let u = draws.uniform(&[n], kind, device)?;
-        let u = (Tensor::f_arange(n, (kind, device))? + u) / n as f64;
+        let u = draws.strata(n, kind, device)?;
         Ok(match self {
             Self::Uniform => u,
             Self::LogitNormal { mean, sd } => (u.clamp(1e-6, 1.0 - 1e-6).special_ndtri() * sd + mean).sigmoid(),
@@ -118,6 +117,9 @@ impl Spans {
         let start = times.draw(from_start, draws, kind, device)?;
         let a = times.draw(rest, draws, kind, device)?;
         let b = times.draw(rest, draws, kind, device)?.f_index_select(0, &draws.permutation(rest, device)?)?;
+        if from_start == 0 {
+            return Ok((a.f_minimum(&b)?, a.f_maximum(&b)?));
+        }
         let s = Tensor::f_cat(&[start.f_zeros_like()?, a.f_minimum(&b)?], 0)?;
         Ok((s, Tensor::f_cat(&[start, a.f_maximum(&b)?], 0)?))
     }

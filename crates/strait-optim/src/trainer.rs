@@ -5,9 +5,9 @@ use crate::slope::{Slope, slope};
 use crate::system::System;
 use crate::{LevelName, OptimError, Pairing, Phase, Position, check_plan};
 use std::time::{Duration, Instant};
-use strait_autodiff::{AdamW, Clip, clip};
+use strait_autodiff::{AdamW, Clip, clip, scalars};
 use strait_core::{Alone, Models, Seed, Synchronize};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// What one level did since the last log.
 #[derive(Debug, Clone, PartialEq)]
@@ -270,7 +270,7 @@ impl<'a> Trainer<'a> {
     pub fn log(&mut self) -> Result<Vec<LevelLog>, OptimError> {
         let pending = std::mem::take(&mut self.pending);
         let world = self.ranks.world() as f64;
-        let mut numbers = self.ranks.sum(&fetch(&pending)?)?.into_iter().map(|sum| sum / world);
+        let mut numbers = self.ranks.sum(&numbers(&pending)?)?.into_iter().map(|sum| sum / world);
         let mut logs: Vec<(LevelLog, f64)> = vec![];
         for Pending { step, level, objective, terms, rate, clip, elapsed, .. } in pending {
             let names = terms.iter().map(|(name, _)| *name).chain(["the gradient", "skipped"]);
@@ -330,11 +330,6 @@ fn count_skipped(runs: &mut Vec<Run>, level: LevelName, step: u64) -> (u64, u64)
 }
 
 /// The terms, the gradient norm and whether it was skipped, of each pending step, in order, in one transfer from the device.
-fn fetch(pending: &[Pending]) -> Result<Vec<f64>, OptimError> {
-    let scalars = pending.iter().flat_map(|p| p.terms.iter().map(|(_, term)| term).chain([&p.norm, &p.skipped]));
-    let scalars = scalars.map(|x| Ok(x.f_to_kind(Kind::Double)?)).collect::<Result<Vec<_>, OptimError>>()?;
-    if scalars.is_empty() {
-        return Ok(vec![]);
-    }
-    Ok(Vec::<f64>::try_from(Tensor::f_stack(&scalars, 0)?)?)
+fn numbers(pending: &[Pending]) -> Result<Vec<f64>, OptimError> {
+    Ok(scalars(pending.iter().flat_map(|p| p.terms.iter().map(|(_, term)| term).chain([&p.norm, &p.skipped])))?)
 }

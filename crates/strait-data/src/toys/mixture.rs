@@ -24,6 +24,8 @@ pub struct Mixture {
     name: String,
     event: [i64; 1],
     centres: Tensor,
+    /// The same in single precision, which training draws in.
+    single: Tensor,
     sd: f64,
 }
 
@@ -50,7 +52,7 @@ impl Mixture {
             })
             .collect();
         let centres = Tensor::f_from_slice(&centres)?.f_view([8, 2])?;
-        Ok(Self { name: format!("8gaussians (8 centres, radius {radius}, sd {sd})"), event: [2], centres, sd })
+        Self::of(format!("8gaussians (8 centres, radius {radius}, sd {sd})"), 2, centres, sd)
     }
 
     /// `mixture16`: sixteen modes in `dimension` dimensions, of standard deviation 0.3, whose centres were drawn from
@@ -67,7 +69,11 @@ impl Mixture {
         let mut draws = Seed(0).stream("mixture16").at(0);
         let centres = draws.normal(&[16, dimension], Kind::Double, Device::Cpu)? * 3.0;
         let name = format!("mixture16 (16 modes in {dimension} dimensions, centres N(0, 9 I) of seed 0, sd 0.3)");
-        Ok(Self { name, event: [dimension], centres, sd: 0.3 })
+        Self::of(name, dimension, centres, 0.3)
+    }
+
+    fn of(name: String, dimension: i64, centres: Tensor, sd: f64) -> Result<Self, DataError> {
+        Ok(Self { name, event: [dimension], single: centres.f_to_kind(Kind::Float)?, centres, sd })
     }
 
     /// The centres, (K, d) in double precision on the CPU.
@@ -113,7 +119,10 @@ impl Toy for Mixture {
 
     fn sample_classes(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<(Tensor, Tensor), Error> {
         let which = draws.integers(self.centres.size()[0], &[n], device)?;
-        let centres = move_to(&self.centres, kind, device)?.f_index_select(0, &which)?;
+        let centres = match (kind, device) {
+            (Kind::Float, Device::Cpu) => self.single.f_index_select(0, &which)?,
+            _ => move_to(&self.centres, kind, device)?.f_index_select(0, &which)?,
+        };
         Ok((draws.normal(&[n, self.event[0]], kind, device)? * self.sd + centres, which))
     }
 }
