@@ -2,6 +2,7 @@
 // in one pass each way, where libtorch takes some forty operations on tensors that are small.
 #include "affine_frame.h"
 #include "again.h"
+#include "linear_path.cc"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>

@@ -2,6 +2,7 @@
 #include "affine.cc"
 #include "affine_jet.cc"
 #include "diagonal.cc"
+#include "distance.cc"
 #include "perceptron.cc"
 #include "pointwise.cc"
 #include "triangular.cc"

@@ -94,6 +94,38 @@ variable_list forth(const Layout& layout, at::TensorList all, Tensor* kept) {
   return jet;
 }
 
+// The network of operations that have derivatives themselves.
+variable_list plain(const Layout& layout, const variable_list& all) {
+  const int64_t layers = (all.size() - layout.inputs()) / 2;
+  std::vector<variable_list> parts(layout.given());
+  layout.each([&](size_t part, int64_t k, size_t i) {
+    parts[k].push_back(all[i]);
+    for (int64_t rest = k + 1; k == layout.derivatives[part] && rest < layout.given(); ++rest) {
+      parts[rest].push_back(at::zeros_like(all[i]));
+    }
+  });
+  variable_list h;
+  for (const auto& part : parts) h.push_back(at::cat(part, 1));
+  for (int64_t l = 0; l < layers; ++l) {
+    const Tensor &w = all[layout.inputs() + 2 * l], &b = all[layout.inputs() + 2 * l + 1];
+    h[0] = at::linear(h[0], w, b);
+    for (size_t k = 1; k < h.size(); ++k) h[k] = at::linear(h[k], w);
+    if (l + 1 == layers) break;
+    if (layout.between == Between::selu) {
+      h[0] = at::selu(h[0]);
+      continue;
+    }
+    const Tensor x = h[0], s = x.sigmoid(), p = s * (1 - s), slope = s + x * p;
+    h[0] = x * s;
+    if (layout.made() == 3) {
+      const Tensor bend = p * (2 + x * (1 - 2 * s)) * h[1] * h[1];
+      h.size() == 3 ? void(h[2] = bend + slope * h[2]) : h.push_back(bend);
+    }
+    if (layout.made() > 1) h[1] = slope * h[1];
+  }
+  return h;
+}
+
 class Perceptron : public torch::autograd::Function<Perceptron> {
  public:
   static variable_list forward(AutogradContext* ctx, at::TensorList all, const Layout& layout) {
@@ -148,36 +180,58 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
     result.resize(all.size() + 1);
     return result;
   }
+};
 
-  static variable_list plain(const Layout& layout, const variable_list& all) {
-    const int64_t layers = (all.size() - layout.inputs()) / 2;
-    std::vector<variable_list> parts(layout.given());
-    layout.each([&](size_t part, int64_t k, size_t i) {
-      parts[k].push_back(all[i]);
-      for (int64_t rest = k + 1; k == layout.derivatives[part] && rest < layout.given(); ++rest) {
-        parts[rest].push_back(at::zeros_like(all[i]));
+// The mean over samples of |f(x) - y|^2, whose derivative in the layers is made with it: a reverse has no more to do than to
+// hand it out. Inputs and targets have none.
+class Regressed : public torch::autograd::Function<Regressed> {
+ public:
+  static Tensor forward(AutogradContext* ctx, at::TensorList all, const Tensor& target, const Layout& layout) {
+    Tensor loss = at::empty({}, all[0].options());
+    const Tensor y = target.contiguous();
+    variable_list saved(all.begin(), all.end());
+    saved.push_back(target);
+    of_kind(all[0], [&]<typename T>(T) {
+      const Given<T> given(layout, all);
+      Regression<T> task{given.net, all[0].size(0), given.x, read<T>(y), {}, {}};
+      for (size_t i = layout.inputs(); i < all.size(); ++i) {
+        saved.push_back(at::empty(all[i].sizes(), all[i].options()));
+        (i - layout.inputs()) % 2 ? task.biases.push_back(write<T>(saved.back()))
+                                  : task.weights.push_back(write<T>(saved.back()));
       }
+      *write<T>(loss) = go(task);
     });
-    variable_list h;
-    for (const auto& part : parts) h.push_back(at::cat(part, 1));
-    for (int64_t l = 0; l < layers; ++l) {
-      const Tensor &w = all[layout.inputs() + 2 * l], &b = all[layout.inputs() + 2 * l + 1];
-      h[0] = at::linear(h[0], w, b);
-      for (size_t k = 1; k < h.size(); ++k) h[k] = at::linear(h[k], w);
-      if (l + 1 == layers) break;
-      if (layout.between == Between::selu) {
-        h[0] = at::selu(h[0]);
-        continue;
-      }
-      const Tensor x = h[0], s = x.sigmoid(), p = s * (1 - s), slope = s + x * p;
-      h[0] = x * s;
-      if (layout.made() == 3) {
-        const Tensor bend = p * (2 + x * (1 - 2 * s)) * h[1] * h[1];
-        h.size() == 3 ? void(h[2] = bend + slope * h[2]) : h.push_back(bend);
-      }
-      if (layout.made() > 1) h[1] = slope * h[1];
+    ctx->save_for_backward(std::move(saved));
+    ctx->saved_data["parts"] = static_cast<int64_t>(layout.derivatives.size());
+    ctx->saved_data["between"] = static_cast<int64_t>(layout.between);
+    return loss;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const Layout layout{std::vector<int64_t>(ctx->saved_data["parts"].toInt()), 0,
+                        static_cast<Between>(ctx->saved_data["between"].toInt())};
+    const size_t inputs = layout.inputs(), layers = (saved.size() - inputs - 1) / 2, count = inputs + layers;
+    const variable_list all(saved.begin(), saved.begin() + count);
+    Tensor& g = grads[0];
+    if (!g.defined()) g = at::zeros({}, all[0].options());
+    // Two more: the target and the layout.
+    variable_list result(count + 2);
+    if (strait::differentiated(grads)) {
+      const auto of = [&](const variable_list& own) -> variable_list {
+        return {(plain(layout, own)[0] - saved[count]).square().sum(1).mean()};
+      };
+      const auto found = strait::pull_again(of, all, grads);
+      std::copy(found.begin(), found.end(), result.begin());
+      return result;
     }
-    return h;
+    bool whole = false;
+    of_kind(g, [&]<typename T>(T) { whole = *read<T>(g) == 1; });
+    for (size_t i = inputs; i < count; ++i) {
+      const Tensor& own = saved[i + 1 + layers];
+      if (ctx->needs_input_grad(i)) result[i] = whole ? own : own * g;
+    }
+    return result;
   }
 };
 
@@ -199,6 +253,23 @@ char* strait_perceptron(Tensor** tensors, size_t count, const int64_t* derivativ
     const Layout layout{{derivatives, derivatives + parts}, order, static_cast<Between>(between)};
     const auto made = recorded ? Perceptron::apply(at::TensorList(all), layout) : forth(layout, all, nullptr);
     for (size_t k = 0; k < 3; ++k) jet[k] = k < made.size() ? new Tensor(made[k]) : nullptr;
+  });
+}
+
+// The mean squared distance of the values to a target, of parts and layers as above; null where nothing is recorded.
+char* strait_perceptron_regressed(Tensor** tensors, size_t count, size_t parts, int64_t between, Tensor* target,
+                                  Tensor** loss) {
+  return guarded([&] {
+    variable_list all;
+    bool recorded = false;
+    for (size_t i = 0; i < count; ++i) {
+      all.push_back(*tensors[i]);
+      if (i < parts && tensors[i]->requires_grad()) return;
+      recorded = recorded || tensors[i]->requires_grad();
+    }
+    if (!recorded || !at::GradMode::is_enabled() || target->requires_grad()) return;
+    const Layout layout{std::vector<int64_t>(parts), 0, static_cast<Between>(between)};
+    *loss = new Tensor(Regressed::apply(at::TensorList(all), *target, layout));
   });
 }
 

@@ -46,6 +46,8 @@ struct Network {
   int64_t before(int64_t l) const { return l == 0 ? given : made; }
   // Samples of a block.
   int64_t block() const { return std::max<int64_t>(BLOCK / std::max(given, made) / 4 * 4, 4); }
+  // Rows of the matrix of a block.
+  int64_t rows() const { return std::max(given, made) * block(); }
   int64_t widest() const {
     int64_t most = 0;
     for (const auto& layer : layers) most = std::max({most, layer.ins(), layer.outs()});
@@ -141,6 +143,28 @@ void nonlinear(const Network<T>& net, int64_t l, int64_t n, Kept<T> to, bool kee
   }
 }
 
+// The products of n numbers, a multiple of a pack.
+template <typename T>
+INLINE void products(int64_t n, const T* x, const T* y, T* to) {
+  for (int64_t i = 0; i < n; i += LANES<T>) store(to + i, load(x + i) * load(y + i));
+}
+STRAIT_VECTOR static void times(int64_t n, const float* x, const float* y, float* to) { products(n, x, y, to); }
+STRAIT_VECTOR static void times(int64_t n, const double* x, const double* y, double* to) { products(n, x, y, to); }
+
+// The rows of a matrix of whole packs, one after the other, on top of what is there.
+template <typename T>
+INLINE void sum_rows(int64_t rows, int64_t width, const T* x, T* to) {
+  for (int64_t j = 0; j < width; j += LANES<T>) {
+    Pack<T> sum = load(to + j);
+    for (int64_t i = 0; i < rows; ++i) sum += load(x + i * width + j);
+    store(to + j, sum);
+  }
+}
+STRAIT_VECTOR static void add_rows(int64_t rows, int64_t width, const float* x, float* to) { sum_rows(rows, width, x, to); }
+STRAIT_VECTOR static void add_rows(int64_t rows, int64_t width, const double* x, double* to) {
+  sum_rows(rows, width, x, to);
+}
+
 // The derivative in what was seen, from that in what came of it.
 template <typename T>
 void pull_nonlinear(const Network<T>& net, int64_t l, int64_t n, Kept<T> from, T* g, T* to) {
@@ -152,7 +176,7 @@ void pull_nonlinear(const Network<T>& net, int64_t l, int64_t n, Kept<T> from, T
     silu_jet_pull(n, in(0), in(1), in(2), cotangent(0), cotangent(1), cotangent(2), out(0), out(1), out(2));
     return;
   }
-  for (int64_t i = 0; i < n; i += LANES<T>) store(to + i, load(g + i) * load(from.seen + i));
+  times(n, g, from.seen, to);
 }
 
 // Some samples of columns beside each other, from sample `from` on: a matrix of `parts` times `samples` rows.
@@ -176,6 +200,106 @@ void scatter(const std::vector<Columns<T>>& columns, int64_t from, int64_t n, in
   }
 }
 
+// The way forth: weights and biases as it reads them, and room for a block.
+template <typename T>
+struct Forward {
+  const Network<T>& net;
+  std::vector<Panels<T>> weights;
+  std::vector<Room<T>> rooms;
+  std::vector<T*> biases;
+  Room<T> input, seen, made;
+
+  explicit Forward(const Network<T>& net)
+      : net(net), input(net.rows() * net.layers[0].ins()), seen(net.rows() * net.widest()), made(net.rows() * net.widest()) {
+    for (const auto& layer : net.layers) {
+      rooms.emplace_back(layer.in * in_panels<T>(layer.out));
+      weights.push_back(put_in_panels<T>(layer.in, layer.out, {layer.weight, 1, layer.in}, rooms.back().at()));
+      rooms.emplace_back(layer.outs());
+      biases.push_back(rooms.back().at());
+      std::fill_n(std::copy_n(layer.bias, layer.out, biases.back()), layer.outs() - layer.out, T(0));
+    }
+  }
+
+  // What comes of n samples of x from `from` on, each a row of the last layer. What the reverse needs goes to `kept`, unless
+  // it is null.
+  const T* block(const std::vector<Columns<const T>>& x, int64_t from, int64_t n, T* kept) const {
+    const int64_t samples = in_fours(n);
+    gather(x, from, n, samples, net.given, net.layers[0].ins(), input.at());
+    const T* h = input.at();
+    for (int64_t l = 0; l < net.count(); ++l) {
+      const Layer<T>& layer = net.layers[l];
+      const bool last = l + 1 == net.count();
+      const Kept<T> to = kept && !last ? kept_of(net, l, samples, kept) : Kept<T>{seen.at(), made.at()};
+      const int64_t ins = layer.ins(), outs = layer.outs(), rest = (net.before(l) - 1) * samples;
+      product(samples, outs, layer.in, {h, ins, 1}, weights[l], biases[l], 0, to.seen, outs);
+      product(rest, outs, layer.in, {h + samples * ins, ins, 1}, weights[l], nullptr, 0, to.seen + samples * outs, outs);
+      if (!last) nonlinear(net, l, samples * outs, to, kept != nullptr);
+      h = last ? to.seen : to.made;
+    }
+    return h;
+  }
+};
+
+// The way back, with the sums over all samples of what the layers get.
+template <typename T>
+struct Backward {
+  const Network<T>& net;
+  const bool of_layers, of_input;
+  std::vector<Panels<T>> weights;
+  std::vector<Room<T>> rooms;
+  std::vector<T*> of_weights, of_biases;
+  Room<T> one, other;
+
+  Backward(const Network<T>& net, bool of_layers, bool of_input)
+      : net(net),
+        of_layers(of_layers),
+        of_input(of_input),
+        one(net.rows() * net.widest()),
+        other(net.rows() * net.widest()) {
+    for (const auto& layer : net.layers) {
+      rooms.emplace_back(layer.out * in_panels<T>(layer.in));
+      weights.push_back(put_in_panels<T>(layer.out, layer.in, {layer.weight, layer.in, 1}, rooms.back().at()));
+      rooms.emplace_back(layer.outs() * layer.ins());
+      std::fill_n(of_weights.emplace_back(rooms.back().at()), layer.outs() * layer.ins(), T(0));
+      rooms.emplace_back(layer.outs());
+      std::fill_n(of_biases.emplace_back(rooms.back().at()), layer.outs(), T(0));
+    }
+  }
+
+  // Where the cotangents of a block belong, rows of the last layer.
+  T* cotangents() const { return one.at(); }
+
+  // From the cotangents of n samples with this input, and what was kept of them, those of the input, where they are wanted.
+  const T* block(int64_t n, T* input, T* kept) const {
+    const int64_t samples = in_fours(n);
+    T *g = one.at(), *next = other.at();
+    for (int64_t l = net.count() - 1; l >= 0; --l) {
+      const Layer<T>& layer = net.layers[l];
+      const int64_t ins = layer.ins(), outs = layer.outs(), m = net.before(l) * samples;
+      const Kept<T> before = l > 0 ? kept_of(net, l - 1, samples, kept) : Kept<T>{nullptr, input};
+      if (of_layers) {
+        product(outs, ins, m, {g, 1, outs}, {before.made, ins, PANEL<T>}, of_weights[l], ins, of_weights[l], ins);
+        add_rows(samples, outs, g, of_biases[l]);
+      }
+      if (l == 0 && !of_input) return nullptr;
+      product(m, ins, layer.out, {g, outs, 1}, weights[l], nullptr, 0, next, ins);
+      if (l > 0) pull_nonlinear(net, l - 1, samples * ins, before, next, g);
+    }
+    return next;
+  }
+
+  // What each layer gets: weight (out, in) and bias (out,).
+  void put(const std::vector<T*>& to_weights, const std::vector<T*>& to_biases) const {
+    for (int64_t l = 0; of_layers && l < net.count(); ++l) {
+      const Layer<T>& layer = net.layers[l];
+      for (int64_t i = 0; i < layer.out; ++i) {
+        std::copy_n(of_weights[l] + i * layer.ins(), layer.in, to_weights[l] + i * layer.in);
+      }
+      std::copy_n(of_biases[l], layer.out, to_biases[l]);
+    }
+  }
+};
+
 // The network at n samples: `to` is each derivative of the result. What its reverse needs goes to `kept`, unless it is null.
 template <typename T>
 struct Forth {
@@ -189,36 +313,11 @@ struct Forth {
 template <typename T>
 void go(const Forth<T>& f) {
   const Network<T>& net = f.net;
-  const int64_t count = net.count(), block = net.block(), rows = std::max(net.given, net.made) * block;
-  std::vector<Panels<T>> weights;
-  std::vector<Room<T>> rooms;
-  std::vector<T*> biases;
-  for (const auto& layer : net.layers) {
-    rooms.emplace_back(layer.in * in_panels<T>(layer.out));
-    weights.push_back(put_in_panels<T>(layer.in, layer.out, {layer.weight, 1, layer.in}, rooms.back().at()));
-    rooms.emplace_back(layer.outs());
-    biases.push_back(rooms.back().at());
-    std::fill_n(std::copy_n(layer.bias, layer.out, biases.back()), layer.outs() - layer.out, T(0));
-  }
-  const Room<T> input(rows * net.layers[0].ins()), seen(rows * net.widest()), made(rows * net.widest());
-  for (int64_t from = 0; from < f.n; from += block) {
-    const int64_t n = std::min(block, f.n - from), samples = in_fours(n);
-    gather(f.x, from, n, samples, net.given, net.layers[0].ins(), input.at());
-    const T* h = input.at();
-    for (int64_t l = 0; l < count; ++l) {
-      const Layer<T>& layer = net.layers[l];
-      const bool last = l + 1 == count;
-      const Kept<T> to = f.kept && !last ? kept_of(net, l, samples, f.kept + from * net.kept()) : Kept<T>{seen.at(), made.at()};
-      const int64_t ins = layer.ins(), outs = layer.outs(), rest = (net.before(l) - 1) * samples;
-      product(samples, outs, layer.in, {h, ins, 1}, weights[l], biases[l], 0, to.seen, outs);
-      product(rest, outs, layer.in, {h + samples * ins, ins, 1}, weights[l], nullptr, 0, to.seen + samples * outs, outs);
-      if (last) {
-        scatter(f.to, from, n, samples, outs, to.seen);
-      } else {
-        nonlinear(net, l, samples * outs, to, f.kept != nullptr);
-        h = to.made;
-      }
-    }
+  const Forward<T> forward(net);
+  for (int64_t from = 0; from < f.n; from += net.block()) {
+    const int64_t n = std::min(net.block(), f.n - from);
+    const T* made = forward.block(f.x, from, n, f.kept ? f.kept + from * net.kept() : nullptr);
+    scatter(f.to, from, n, in_fours(n), net.layers.back().outs(), made);
   }
 }
 
@@ -237,49 +336,57 @@ struct Back {
 template <typename T>
 void go(const Back<T>& f) {
   const Network<T>& net = f.net;
-  const int64_t count = net.count(), block = net.block(), rows = std::max(net.given, net.made) * block;
-  const bool of_layers = !f.weights.empty();
-  std::vector<Panels<T>> weights;
-  std::vector<Room<T>> rooms;
-  std::vector<T*> of_weights, of_biases;
-  for (const auto& layer : net.layers) {
-    rooms.emplace_back(layer.out * in_panels<T>(layer.in));
-    weights.push_back(put_in_panels<T>(layer.out, layer.in, {layer.weight, layer.in, 1}, rooms.back().at()));
-    rooms.emplace_back(layer.outs() * layer.ins());
-    std::fill_n(of_weights.emplace_back(rooms.back().at()), layer.outs() * layer.ins(), T(0));
-    rooms.emplace_back(layer.outs());
-    std::fill_n(of_biases.emplace_back(rooms.back().at()), layer.outs(), T(0));
+  const Backward<T> backward(net, !f.weights.empty(), !f.to.empty());
+  const int64_t ins = net.layers[0].ins();
+  const Room<T> input(net.rows() * ins);
+  for (int64_t from = 0; from < f.n; from += net.block()) {
+    const int64_t n = std::min(net.block(), f.n - from), samples = in_fours(n);
+    gather(f.x, from, n, samples, net.given, ins, input.at());
+    gather(f.g, from, n, samples, net.before(net.count() - 1), net.layers.back().outs(), backward.cotangents());
+    const T* pulled = backward.block(n, input.at(), f.kept + from * net.kept());
+    if (pulled) scatter(f.to, from, n, samples, ins, pulled);
   }
-  const Room<T> input(rows * net.layers[0].ins()), one(rows * net.widest()), other(rows * net.widest());
-  for (int64_t from = 0; from < f.n; from += block) {
-    const int64_t n = std::min(block, f.n - from), samples = in_fours(n);
-    T *g = one.at(), *next = other.at();
-    gather(f.x, from, n, samples, net.given, net.layers[0].ins(), input.at());
-    gather(f.g, from, n, samples, net.before(count - 1), net.layers[count - 1].outs(), g);
-    for (int64_t l = count - 1; l >= 0; --l) {
-      const Layer<T>& layer = net.layers[l];
-      const int64_t ins = layer.ins(), outs = layer.outs(), m = net.before(l) * samples;
-      const Kept<T> kept = l > 0 ? kept_of(net, l - 1, samples, f.kept + from * net.kept()) : Kept<T>{nullptr, input.at()};
-      if (of_layers) {
-        product(outs, ins, m, {g, 1, outs}, {kept.made, ins, PANEL<T>}, of_weights[l], ins, of_weights[l], ins);
-        for (int64_t i = 0; i < samples; ++i) {
-          for (int64_t j = 0; j < outs; ++j) of_biases[l][j] += g[i * outs + j];
-        }
+  backward.put(f.weights, f.biases);
+}
+
+// The mean squared distance of a network's values at n samples to a target (n, out), with its derivative in each layer: each
+// block forth and back at once, so that nothing is kept beyond a block.
+template <typename T>
+struct Regression {
+  const Network<T>& net;
+  int64_t n;
+  std::vector<Columns<const T>> x;
+  const T* target;
+  std::vector<T*> weights, biases;
+};
+
+template <typename T>
+double go(const Regression<T>& f) {
+  const Network<T>& net = f.net;
+  const Forward<T> forward(net);
+  const Backward<T> backward(net, true, false);
+  const Room<T> kept(in_fours(net.block()) * net.kept());
+  const int64_t out = net.layers.back().out, outs = net.layers.back().outs();
+  const T twice = 2 * (T(1) / static_cast<T>(f.n));
+  double total = 0;
+  for (int64_t from = 0; from < f.n; from += net.block()) {
+    const int64_t n = std::min(net.block(), f.n - from);
+    const T* made = forward.block(f.x, from, n, kept.at());
+    T* g = backward.cotangents();
+    std::fill_n(g, in_fours(n) * outs, T(0));
+    for (int64_t i = 0; i < n; ++i) {
+      double square = 0;
+      for (int64_t j = 0; j < out; ++j) {
+        const T off = made[i * outs + j] - f.target[(from + i) * out + j];
+        square += off * off;
+        g[i * outs + j] = twice * off;
       }
-      if (l == 0 && f.to.empty()) break;
-      product(m, ins, layer.out, {g, outs, 1}, weights[l], nullptr, 0, next, ins);
-      if (l == 0) {
-        scatter(f.to, from, n, samples, ins, next);
-      } else {
-        pull_nonlinear(net, l - 1, samples * ins, kept, next, g);
-      }
+      total += square;
     }
+    backward.block(n, forward.input.at(), kept.at());
   }
-  for (int64_t l = 0; of_layers && l < count; ++l) {
-    const Layer<T>& layer = net.layers[l];
-    for (int64_t i = 0; i < layer.out; ++i) std::copy_n(of_weights[l] + i * layer.ins(), layer.in, f.weights[l] + i * layer.in);
-    std::copy_n(of_biases[l], layer.out, f.biases[l]);
-  }
+  backward.put(f.weights, f.biases);
+  return total / static_cast<double>(f.n);
 }
 
 }  // namespace strait::perceptron

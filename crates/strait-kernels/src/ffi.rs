@@ -29,6 +29,18 @@ unsafe extern "C" {
         y: *mut *mut C_tensor,
         log_det: *mut *mut C_tensor,
     ) -> Outcome;
+    pub(crate) fn strait_square_distance(
+        a: *mut C_tensor,
+        b: *mut C_tensor,
+        averaged: bool,
+        result: *mut *mut C_tensor,
+    ) -> Outcome;
+    pub(crate) fn strait_linear_path(
+        x0: *mut C_tensor,
+        x1: *mut C_tensor,
+        t: *mut C_tensor,
+        made: *mut *mut C_tensor,
+    ) -> Outcome;
     pub(crate) fn strait_triangular(
         weight: *mut C_tensor,
         inverse: bool,
@@ -60,6 +72,14 @@ unsafe extern "C" {
         between: i64,
         order: i64,
         jet: *mut *mut C_tensor,
+    ) -> Outcome;
+    pub(crate) fn strait_perceptron_regressed(
+        tensors: *const *mut C_tensor,
+        count: usize,
+        parts: usize,
+        between: i64,
+        target: *mut C_tensor,
+        loss: *mut *mut C_tensor,
     ) -> Outcome;
     pub(crate) fn strait_affine_jet(
         tensors: *const *mut C_tensor,

@@ -57,10 +57,7 @@ pub fn perceptron(
     tensors.extend(layers.iter().flat_map(|(weight, bias)| [weight, bias]));
     let moves = derivatives.iter().any(|&count| count > 0);
     let rows = tensors[0].size()[0] * if moves { 1 + order as i64 } else { 1 };
-    let products =
-        layers.iter().fold(0, |sum: i64, (weight, _)| sum.saturating_add(rows.saturating_mul(weight.numel() as i64)));
-    let is_for_many = products >= MANY && tch::get_num_threads() > 1;
-    if !understood(&tensors) || is_for_many || (moves && between == Between::Selu) {
+    if !understood(&tensors) || is_for_many(rows, layers) || (moves && between == Between::Selu) {
         return Ok(None);
     }
     let (given, mut made) = (ffi::handles(tensors.iter().copied()), [ptr::null_mut(); 3]);
@@ -83,6 +80,67 @@ pub fn perceptron(
         Order::Value => Jet::value_of(parts.iter().copied(), value),
         _ => Jet::of(order, value, first, second),
     }))
+}
+
+/// The mean over samples of $|f(x) - y|^2$ for the perceptron f of [`perceptron`], inputs x that are values alone, and a target
+/// y (N, out): a scalar, whose gradient in the layers is computed with it, block by block, so that nothing is kept for the
+/// reverse pass but that gradient. It can be differentiated in reverse any number of times.
+///
+/// None where the kernel cannot be used, as there, where nothing is recorded, and where an input or the target is to be
+/// differentiated.
+///
+/// # Errors
+/// `Shape` where the tensors do not fit; libtorch's, when memory runs out.
+///
+/// ```
+/// use strait_autodiff::{AutodiffError, Graph, Jet, gradient};
+/// use strait_kernels::{Between, perceptron_square_error};
+/// use tch::Tensor;
+/// let x = Jet::constant(&Tensor::from_slice(&[2.0f64, 4.0]).view([2, 1]));
+/// let weight = Tensor::from_slice(&[1.0f64]).view([1, 1]).set_requires_grad(true);
+/// let layer = (weight.shallow_clone(), Tensor::from_slice(&[0.0f64]));
+/// let target = Tensor::from_slice(&[1.0f64, 4.0]).view([2, 1]);
+/// let loss = perceptron_square_error(&[&x], &[layer], Between::Silu, &target)?.expect("a kernel"); // ((2w - 1)^2 + (4w - 4)^2) / 2
+/// assert_eq!(loss.double_value(&[]), 0.5);
+/// assert_eq!(gradient(&loss, &[weight], Graph::Free)?[0].double_value(&[0, 0]), 2.0);
+/// # Ok::<(), AutodiffError>(())
+/// ```
+pub fn perceptron_square_error(
+    parts: &[&Jet],
+    layers: &[(Tensor, Tensor)],
+    between: Between,
+    target: &Tensor,
+) -> Result<Option<Tensor>, AutodiffError> {
+    check(parts, layers)?;
+    let rows = parts[0].value().size()[0];
+    let (expected, found) = (vec![rows, layers[layers.len() - 1].1.size()[0]], target.size());
+    if found != expected {
+        return Err(AutodiffError::Shape { what: "target", index: 0, expected, found });
+    }
+    let mut tensors: Vec<&Tensor> = parts.iter().map(|part| part.value()).collect();
+    tensors.extend(layers.iter().flat_map(|(weight, bias)| [weight, bias]));
+    let all: Vec<&Tensor> = tensors.iter().copied().chain([target]).collect();
+    let moves = parts.iter().any(|part| part.present().len() > 1);
+    if moves || rows == 0 || !understood(&all) || is_for_many(rows, layers) {
+        return Ok(None);
+    }
+    let (given, mut loss) = (ffi::handles(tensors), ptr::null_mut());
+    // SAFETY: the handles are of borrowed tensors of checked shapes and kinds, as many as stated; one result is written.
+    ffi::check(unsafe {
+        let (count, between) = (given.len(), between as i64);
+        let target = ffi::handle(target);
+        ffi::strait_perceptron_regressed(given.as_ptr(), count, parts.len(), between, target, &raw mut loss)
+    })?;
+    // SAFETY: what is not null was made by `new`, and nothing else owns it.
+    let [loss] = unsafe { ffi::own_each([loss]) };
+    Ok(loss)
+}
+
+/// Whether libtorch's own products have several threads, and rows enough for them.
+fn is_for_many(rows: i64, layers: &[(Tensor, Tensor)]) -> bool {
+    let products =
+        layers.iter().fold(0, |sum: i64, (weight, _)| sum.saturating_add(rows.saturating_mul(weight.numel() as i64)));
+    products >= MANY && tch::get_num_threads() > 1
 }
 
 fn check(parts: &[&Jet], layers: &[(Tensor, Tensor)]) -> Result<(), AutodiffError> {

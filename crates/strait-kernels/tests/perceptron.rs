@@ -1,8 +1,8 @@
 //! The kernel of a perceptron against the same with libtorch's operations, layer by layer.
 
 use crate::common::{draw, with_gradients};
-use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, jvp, vjp};
-use strait_kernels::{Between, perceptron};
+use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, gradient, jvp, vjp};
+use strait_kernels::{Between, perceptron, perceptron_square_error};
 use tch::{Kind, Tensor};
 
 /// A jet of given order from leaves.
@@ -180,4 +180,53 @@ fn an_empty_batch_has_gradients_of_zero() {
             assert_eq!(ours, theirs, "{order:?} {moves} {widths:?}");
         }
     }
+}
+
+/// Rows of several blocks, under a cotangent of 1 and under others.
+#[test]
+fn a_square_error_has_its_first_two_derivatives() {
+    for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 2e-5)] {
+        for (rows, widths) in [(9, &[3i64, 2] as &[i64]), (97, &[3, 20, 33, 2]), (203, &[3, 8, 9]), (1, &[3, 1])] {
+            for between in [Between::Silu, Between::Selu] {
+                let leaf = |seed: u64, shape: &[i64]| (draw(seed, shape, kind) * 0.5).set_requires_grad(true);
+                let layers: Vec<(Tensor, Tensor)> = (widths.windows(2).zip(10u64..))
+                    .map(|(pair, seed)| (leaf(seed, &[pair[1], pair[0]]), leaf(seed + 10, &pair[1..])))
+                    .collect();
+                let leaves: Vec<_> = layers.iter().flat_map(|(w, b)| [w.shallow_clone(), b.shallow_clone()]).collect();
+                let parts = [Jet::constant(&draw(1, &[rows, 2], kind)), Jet::constant(&draw(2, &[rows, 1], kind))];
+                let parts: Vec<&Jet> = parts.iter().collect();
+                let target = draw(3, &[rows, widths[widths.len() - 1]], kind);
+                let own = || perceptron_square_error(&parts, &layers, between, &target).unwrap().expect("a kernel");
+                let square = (composed(&parts, &layers, between, Order::Value).value() - &target).square();
+                let theirs = square.sum_dim_intlist([1i64].as_slice(), false, kind).mean(kind);
+                let plain = gradient(&theirs, &leaves, Graph::Keep).unwrap();
+                let whole = gradient(&own(), &leaves, Graph::Free).unwrap();
+                let theirs = plain.into_iter().chain(with_gradients(&[theirs], &leaves));
+                let ours = whole.into_iter().chain(with_gradients(&[own()], &leaves));
+                for (i, (a, b)) in ours.zip(theirs).enumerate() {
+                    let off = (&a - &b).abs().max().double_value(&[]) / (1.0 + b.abs().max().double_value(&[]));
+                    assert!(off < tolerance, "{kind:?} {rows} {between:?} {widths:?}, tensor {i}: {off:e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_square_error_is_left_to_others_where_more_than_layers_is_differentiated() -> Result<(), AutodiffError> {
+    let of = |x: &Tensor, weight: &Tensor, target: &Tensor| {
+        let layers = [(weight.shallow_clone(), draw(1, &[2], Kind::Float))];
+        Ok::<_, AutodiffError>(perceptron_square_error(&[&Jet::constant(x)], &layers, Between::Silu, target)?.is_some())
+    };
+    let (x, weight, target) =
+        (draw(2, &[4, 3], Kind::Float), draw(0, &[2, 3], Kind::Float), draw(3, &[4, 2], Kind::Float));
+    let leaf = |x: &Tensor| x.copy().set_requires_grad(true);
+    assert!(of(&x, &leaf(&weight), &target)?);
+    assert!(!of(&x, &weight, &target)?);
+    assert!(!of(&leaf(&x), &leaf(&weight), &target)?);
+    assert!(!of(&x, &leaf(&weight), &leaf(&target))?);
+    assert!(!tch::no_grad(|| of(&x, &leaf(&weight), &target))?);
+    assert!(!of(&x.narrow(0, 0, 0), &leaf(&weight), &target.narrow(0, 0, 0))?);
+    assert!(matches!(of(&x, &leaf(&weight), &x), Err(AutodiffError::Shape { what: "target", .. })));
+    Ok(())
 }

@@ -10,16 +10,16 @@ pub(crate) fn is_standard_normal(source: &dyn Source, event: &[i64]) -> bool {
 }
 
 #[cfg(not(feature = "kernels"))]
-pub(crate) use none::{affine_curve, affine_field, chain_field, posterior};
+pub(crate) use none::{affine_curve, affine_field, chain_field, linear_path, posterior};
 #[cfg(feature = "kernels")]
-pub(crate) use some::{affine_curve, affine_field, chain_field, posterior};
+pub(crate) use some::{affine_curve, affine_field, chain_field, linear_path, posterior};
 
 #[cfg(feature = "kernels")]
 mod some {
     use strait_autodiff::Jet;
     use strait_core::{Bijection, Error, Marginal, MovingMarginal, Points};
     use strait_kernels::{AffinePaths, ChainPaths, MarginalField, lower};
-    pub(crate) use strait_kernels::{affine_curve, posterior};
+    pub(crate) use strait_kernels::{affine_curve, linear_path, posterior};
 
     /// The marginal of affine paths, of the numbers that their network makes of endpoints and times.
     pub(crate) fn affine_field(numbers: &Jet, bound: f64, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
@@ -72,6 +72,10 @@ mod none {
     }
 
     pub(crate) fn chain_field<F: Bijection>(_: &F, _: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
+        Ok(None)
+    }
+
+    pub(crate) fn linear_path(_: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<(Tensor, Tensor)>, Error> {
         Ok(None)
     }
 

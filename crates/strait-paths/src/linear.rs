@@ -1,3 +1,4 @@
+use crate::kernels::linear_path;
 use crate::scheduled;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
@@ -41,6 +42,9 @@ pub(crate) fn check_before_end(what: &'static str, t: &Tensor) -> Result<(), Err
 impl Interpolant for Linear {
     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
         check(x0, x1, t)?;
+        if let Some((x_t, velocity)) = linear_path(x0, x1, t)? {
+            return Ok(PathSample { x_t, velocity });
+        }
         let s = per_sample(t, x0);
         Ok(PathSample { x_t: (1f64 - &s) * x0 + s * x1, velocity: x1 - x0 })
     }
