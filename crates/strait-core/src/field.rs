@@ -14,6 +14,15 @@ pub trait VelocityField {
     /// `Shape` where the two do not fit, or the implementor's own.
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error>;
 
+    /// $E|v(x, t) - u|^2$ over a batch, for a target u of the shape of x, where the field has one pass for the value and its
+    /// gradient in the field's parameters; None: a caller takes the distance of [`velocity`](Self::velocity) to the target.
+    ///
+    /// # Errors
+    /// As `velocity`.
+    fn square_error(&self, _x: &Tensor, _t: &Tensor, _target: &Tensor) -> Result<Option<Tensor>, Error> {
+        Ok(None)
+    }
+
     /// The flow map that this field is the diagonal of, $v(x, t) = u(x, t, t)$, where it is one.
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
         None
@@ -99,6 +108,20 @@ pub trait FlowMap: VelocityField {
         average_velocity_jvp(self, x, s, t)
     }
 
+    /// $E|u(x, s, t) - y|^2$ over a batch, for a target y, as [`VelocityField::square_error`].
+    ///
+    /// # Errors
+    /// As `average_velocity`.
+    fn average_square_error(
+        &self,
+        _x: &Tensor,
+        _s: &Tensor,
+        _t: &Tensor,
+        _target: &Tensor,
+    ) -> Result<Option<Tensor>, Error> {
+        Ok(None)
+    }
+
     /// $X_{s,t}(x)$.
     ///
     /// # Errors
@@ -133,6 +156,16 @@ impl<M: FlowMap + ?Sized> FlowMap for &M {
         (**self).average_velocity_jet(x, s, t)
     }
 
+    fn average_square_error(
+        &self,
+        x: &Tensor,
+        s: &Tensor,
+        t: &Tensor,
+        target: &Tensor,
+    ) -> Result<Option<Tensor>, Error> {
+        (**self).average_square_error(x, s, t, target)
+    }
+
     fn carry(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         (**self).carry(x, s, t)
     }
@@ -145,6 +178,16 @@ impl<M: FlowMap + ?Sized> FlowMap for Box<M> {
 
     fn average_velocity_jet(&self, x: &Jet, s: &Jet, t: &Jet) -> Result<Jet, Error> {
         (**self).average_velocity_jet(x, s, t)
+    }
+
+    fn average_square_error(
+        &self,
+        x: &Tensor,
+        s: &Tensor,
+        t: &Tensor,
+        target: &Tensor,
+    ) -> Result<Option<Tensor>, Error> {
+        (**self).average_square_error(x, s, t, target)
     }
 
     fn carry(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {

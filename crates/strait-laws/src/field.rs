@@ -23,7 +23,7 @@ use crate::gradient::{self, Leaf};
 use crate::samples::{Events, Perturbed};
 use crate::suite::{self, hold};
 use std::fmt;
-use strait_autodiff::{Graph, jvp, vjp};
+use strait_autodiff::{Graph, gradient as gradient_of, jvp, vjp};
 use strait_core::{Draws, Error, Parameters, Scope, VelocityField};
 use tch::{Device, Kind, Tensor};
 
@@ -41,6 +41,8 @@ pub enum Law {
     BatchSplit,
     /// With the same parameters and inputs in float32, the velocity is that of float64 within $10^{-3}$.
     SinglePrecision,
+    /// A square error that the field has of its own is that of its velocity, with its gradient in every parameter.
+    SquareError,
     /// The derivative along the flow by forward mode, $\partial_t v + (\nabla_x v) v$, is the difference of the
     /// velocity along a fine Runge-Kutta path, for every sample and entry.
     MaterialDerivative,
@@ -171,7 +173,7 @@ pub(crate) fn trial<F>(
 }
 
 fn value_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {
-    let Trial { field, single, x, t, .. } = trial;
+    let Trial { field, parameters, single, x, t, directions: [target, _], .. } = trial;
     let v = field.velocity(x, t).map_err(runs)?;
     if v.size() != x.size() || v.kind() != x.kind() {
         let detail = format!("the velocity is {:?} {:?} for {:?} {:?}", v.size(), v.kind(), x.size(), x.kind());
@@ -190,7 +192,27 @@ fn value_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {
         let detail = format!("the velocity of float32 is {:?}", in_single.kind());
         return Err(Fault::new(Law::SinglePrecision, detail));
     }
-    hold(Law::SinglePrecision, "the velocity in float32", &in_single.to_kind(Kind::Double), &v, 1e-3)
+    hold(Law::SinglePrecision, "the velocity in float32", &in_single.to_kind(Kind::Double), &v, 1e-3)?;
+    let own = field.square_error(x, t, target).map_err(runs)?;
+    own.map_or(Ok(()), |own| hold_square_error(Law::SquareError, &own, (&v, target), parameters))
+}
+
+/// A model's own square error and its gradient beside those of the distance of its value to a target.
+pub(crate) fn hold_square_error<L: Copy>(
+    law: L,
+    own: &Tensor,
+    (value, target): (&Tensor, &Tensor),
+    parameters: &Parameters,
+) -> Result<(), suite::Fault<L>> {
+    let fault = |error: strait_autodiff::AutodiffError| suite::Fault::new(law, error.to_string());
+    let error = strait_core::sum_per_sample(&(value - target).square()).mean(Kind::Double);
+    hold(law, "the square error", own, &error, 1e-12)?;
+    if !error.requires_grad() {
+        return Ok(());
+    }
+    let own = gradient_of(own, parameters.tensors(), Graph::Free).map_err(fault)?;
+    let theirs = gradient_of(&error, parameters.tensors(), Graph::Keep).map_err(fault)?;
+    own.iter().zip(&theirs).try_for_each(|(a, b)| hold(law, "the square error's gradient", a, b, 1e-11))
 }
 
 fn derivative_laws<F: VelocityField>(trial: &Trial<F>) -> Result<(), Fault> {

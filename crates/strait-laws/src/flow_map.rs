@@ -27,6 +27,7 @@
 //! check_exact("drift", |_, _| Ok(Drift)).unwrap();
 //! ```
 
+use crate::field::hold_square_error;
 use crate::gradient::{self, Leaf};
 use crate::samples::{Events, Perturbed};
 use crate::suite::{self, hold};
@@ -49,6 +50,8 @@ pub enum Law {
     BatchSplit,
     /// With the same parameters and inputs in float32, it is that of float64 within $10^{-3}$.
     SinglePrecision,
+    /// A square error that the map has of its own is that of its average velocity, with its gradient in every parameter.
+    SquareError,
     /// As a field it says that it is a flow map, and of the same average velocity.
     Named,
     /// $v(x, t) = u(x, t, t)$.
@@ -174,7 +177,7 @@ fn laws<M: FlowMap>(trial: &Trial<M>) -> Result<(), Fault> {
 }
 
 fn value_laws<M: FlowMap>(trial: &Trial<M>) -> Result<(), Fault> {
-    let Trial { single, x, s, t, .. } = trial;
+    let Trial { map, parameters, single, x, s, t, dx: target, .. } = trial;
     let u = trial.u(x, s, t)?;
     if u.size() != x.size() || u.kind() != x.kind() {
         let detail = format!("the average velocity is {:?} {:?} for {:?} {:?}", u.size(), u.kind(), x.size(), x.kind());
@@ -192,7 +195,9 @@ fn value_laws<M: FlowMap>(trial: &Trial<M>) -> Result<(), Fault> {
         let detail = format!("the average velocity of float32 is {:?}", in_single.kind());
         return Err(Fault::new(Law::SinglePrecision, detail));
     }
-    hold(Law::SinglePrecision, "the average velocity in float32", &in_single.to_kind(Kind::Double), &u, 1e-3)
+    hold(Law::SinglePrecision, "the average velocity in float32", &in_single.to_kind(Kind::Double), &u, 1e-3)?;
+    let own = map.average_square_error(x, s, t, target).map_err(runs)?;
+    own.map_or(Ok(()), |own| hold_square_error(Law::SquareError, &own, (&u, target), parameters))
 }
 
 /// Of the fourth order, by a function of the step.

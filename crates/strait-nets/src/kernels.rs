@@ -21,12 +21,26 @@ mod some {
         activation: Activation,
         order: Order,
     ) -> Result<Option<Jet>, AutodiffError> {
-        let between = match activation {
-            Activation::Silu => Between::Silu,
-            Activation::Selu => Between::Selu,
-            Activation::Tanh => return Ok(None),
-        };
+        let Some(between) = between(activation) else { return Ok(None) };
         strait_kernels::perceptron(parts, layers, between, order)
+    }
+
+    pub(crate) fn perceptron_square_error(
+        parts: &[&Jet],
+        layers: &[(Tensor, Tensor)],
+        activation: Activation,
+        target: &Tensor,
+    ) -> Result<Option<Tensor>, AutodiffError> {
+        let Some(between) = between(activation) else { return Ok(None) };
+        strait_kernels::perceptron_square_error(parts, layers, between, target)
+    }
+
+    fn between(activation: Activation) -> Option<Between> {
+        match activation {
+            Activation::Silu => Some(Between::Silu),
+            Activation::Selu => Some(Between::Selu),
+            Activation::Tanh => None,
+        }
     }
 }
 
@@ -42,6 +56,15 @@ mod none {
         _: Activation,
         _: Order,
     ) -> Result<Option<Jet>, AutodiffError> {
+        Ok(None)
+    }
+
+    pub(crate) fn perceptron_square_error(
+        _: &[&Jet],
+        _: &[(Tensor, Tensor)],
+        _: Activation,
+        _: &Tensor,
+    ) -> Result<Option<Tensor>, AutodiffError> {
         Ok(None)
     }
 

@@ -1,10 +1,10 @@
 use crate::embedding::ConditionEmbedding;
-use crate::kernels::perceptron;
+use crate::kernels::{perceptron, perceptron_square_error};
 use crate::{Activation, NetError, TimeFeatures};
 use strait_autodiff::{Jet, Order};
 use strait_core::{
     Bound, ConditionKind, Conditional, Conditions, Error, FlowMap, Init, Scope, TimeFunction, VelocityField,
-    average_velocity_jvp, check_batch, check_times,
+    average_velocity_jvp, check_batch, check_same, check_times,
 };
 use tch::Tensor;
 
@@ -112,6 +112,11 @@ impl VelocityField for Mlp {
         self.velocity_given(x, t, &Conditions::default())
     }
 
+    fn square_error(&self, x: &Tensor, t: &Tensor, target: &Tensor) -> Result<Option<Tensor>, Error> {
+        self.layers
+            .square_error(&self.parts(x, t, Order::Value, &Conditions::default())?, &self.config.target(x, target)?)
+    }
+
     fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
         self.layers.check_conditional()?;
         Ok(Bound::boxed(self, conditions))
@@ -183,7 +188,7 @@ impl MlpFlowMap {
         check_times(x.value(), s.value(), t.value())?;
         let flat = x.try_map(|x| self.config.flat(x), |dx| self.config.flat(dx))?;
         let (s, t) = (column(s), column(t));
-        let span = t.plus(&s.scale(-1.0));
+        let span = t.minus(&s);
         self.layers.beside([flat, self.config.time.of(&s), self.config.time.of(&span)], conditions)
     }
 
@@ -234,6 +239,10 @@ impl VelocityField for MlpFlowMap {
         self.average_velocity(x, t, t)
     }
 
+    fn square_error(&self, x: &Tensor, t: &Tensor, target: &Tensor) -> Result<Option<Tensor>, Error> {
+        self.average_square_error(x, t, t, target)
+    }
+
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
         Some(self)
     }
@@ -252,6 +261,17 @@ impl FlowMap for MlpFlowMap {
     fn average_velocity_jet(&self, x: &Jet, s: &Jet, t: &Jet) -> Result<Jet, Error> {
         self.jet(x, s, t, &Conditions::default())?.map_or_else(|| average_velocity_jvp(self, x, s, t), Ok)
     }
+
+    fn average_square_error(
+        &self,
+        x: &Tensor,
+        s: &Tensor,
+        t: &Tensor,
+        target: &Tensor,
+    ) -> Result<Option<Tensor>, Error> {
+        let parts = self.parts(&Jet::constant(x), &Jet::constant(s), &Jet::constant(t), &Conditions::default())?;
+        self.layers.square_error(&parts, &self.config.target(x, target)?)
+    }
 }
 
 impl MlpConfig {
@@ -263,6 +283,12 @@ impl MlpConfig {
         }
         let expected = format!("(B, ...) with {} in all", self.input);
         Err(Error::Shape { what: "x", expected, found: x.size() })
+    }
+
+    /// A target of the shape of x as (B, output).
+    fn target(&self, x: &Tensor, target: &Tensor) -> Result<Tensor, Error> {
+        check_same(x, "target", target)?;
+        self.flat(target)
     }
 
     /// (B, output) to the shape of x.
@@ -329,6 +355,11 @@ impl Layers {
 
     fn kernel(&self, parts: &[Jet], order: Order) -> Result<Option<Jet>, Error> {
         Ok(perceptron(&parts.iter().collect::<Vec<_>>(), &self.layers, self.activation, order)?)
+    }
+
+    fn square_error(&self, parts: &[Jet], target: &Tensor) -> Result<Option<Tensor>, Error> {
+        let parts: Vec<&Jet> = parts.iter().collect();
+        Ok(perceptron_square_error(&parts, &self.layers, self.activation, target)?)
     }
 
     fn value(&self, parts: &[Jet]) -> Result<Tensor, Error> {

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 mod ema;
 mod error;
+mod kernels;
 mod level;
 pub mod objectives;
 mod pairing;

@@ -12,7 +12,7 @@ const CHAIN: Tests = Tests { package: "strait-paths/kernels", target: "chain_fie
 
 const CURVE: Tests = Tests { package: "strait-paths/kernels", target: "affine_curve", filter: "kernel" };
 
-pub(super) static FAULTS: [Fault; 24] = [
+pub(super) static FAULTS: [Fault; 32] = [
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-kernels/native/affine.cc",
@@ -180,5 +180,61 @@ pub(super) static FAULTS: [Fault; 24] = [
         find: "        check_tangents_differentiable(&outputs)?;\n",
         put: "        let _ = check_tangents_differentiable;\n",
         tests: Tests { package: "strait-autodiff", target: "fragile", filter: "" },
+    },
+    Fault {
+        name: "a distance's kernel: a mean whose derivative is the sum's",
+        file: "crates/strait-kernels/native/distance.cc",
+        find: "pull(batch * d, *by / static_cast<T>(batch), x, y,",
+        put: "pull(batch * d, *by, x, y,",
+        tests: tests("pointwise", "distances_have"),
+    },
+    Fault {
+        name: "the linear path's kernel: source and data swapped",
+        file: "crates/strait-kernels/native/linear_path.cc",
+        find: "x[j] = rest * x0[j] + s * x1[j];",
+        put: "x[j] = rest * x1[j] + s * x0[j];",
+        tests: tests("pointwise", "linear_path"),
+    },
+    Fault {
+        name: "a perceptron's kernel: a bias that sees the first sample of a block alone",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "for (int64_t i = 0; i < rows; ++i) sum += load(x + i * width + j);",
+        put: "sum += load(x + j);",
+        tests: tests("perceptron", "first_two_derivatives"),
+    },
+    Fault {
+        name: "AdamW: moments that are not freed of their start",
+        file: "crates/strait-autodiff/native/optimizer.cc",
+        find: "lr / (1 - std::pow(beta1, k)),",
+        put: "lr,",
+        tests: Tests { package: "strait-autodiff", target: "derivatives", filter: "adamw" },
+    },
+    Fault {
+        name: "AdamW: a step whose graph does not see it",
+        file: "crates/strait-autodiff/native/optimizer.cc",
+        find: "      p.unsafeGetTensorImpl()->bump_version();\n",
+        put: "",
+        tests: Tests { package: "strait-autodiff", target: "optimizer", filter: "" },
+    },
+    Fault {
+        name: "a moving average that moves by what should stay",
+        file: "crates/strait-autodiff/native/optimizer.cc",
+        find: "average[i] = p[i] - rest * (p[i] - average[i]);",
+        put: "average[i] = p[i] - w * (p[i] - average[i]);",
+        tests: Tests { package: "strait-autodiff", target: "derivatives", filter: "lerp" },
+    },
+    Fault {
+        name: "a perceptron's square error: a gradient that its own cotangent does not reach",
+        file: "crates/strait-kernels/native/perceptron.cc",
+        find: "result[i] = whole ? own : own * g;",
+        put: "result[i] = own;",
+        tests: tests("perceptron", "square_error_has"),
+    },
+    Fault {
+        name: "a perceptron's square error: a block that goes back through the first one's input",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "const T* made = forward.block(f.x, from, n, kept.at());",
+        put: "const T* made = forward.block(f.x, from, n, kept.at());\n    if (from > 0) gather(f.x, 0, n, in_fours(n), 1, net.layers[0].ins(), forward.input.at());",
+        tests: tests("perceptron", "square_error_has"),
     },
 ];

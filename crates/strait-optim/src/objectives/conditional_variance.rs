@@ -1,4 +1,4 @@
-use super::mean_square_norm;
+use super::mean_square_distance;
 use strait_core::{Batch, Error, Loss, Models, Objective, PathSample};
 
 /// The mean squared distance of the paths' velocities from the field, for the interpolant:
@@ -13,7 +13,7 @@ pub struct ConditionalVariance;
 impl Objective for ConditionalVariance {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
         let PathSample { x_t, velocity } = models.interpolant.at(&batch.x0, &batch.x1, &batch.t)?;
-        let total = mean_square_norm(&(models.velocity.velocity(&x_t, &batch.t)? - velocity));
+        let total = mean_square_distance(&models.velocity.velocity(&x_t, &batch.t)?, &velocity)?;
         Ok(Loss { terms: vec![("conditional_variance", total.detach())], total })
     }
 

@@ -1,4 +1,4 @@
-use super::mean_square_norm;
+use super::square_error;
 use strait_core::{Batch, Error, Loss, Models, Objective, PathSample};
 
 /// Conditional flow matching (Lipman et al., arXiv 2210.02747), for the velocity:
@@ -12,7 +12,7 @@ pub struct FlowMatching;
 impl Objective for FlowMatching {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
         let PathSample { x_t, velocity } = tch::no_grad(|| models.interpolant.at(&batch.x0, &batch.x1, &batch.t))?;
-        let total = mean_square_norm(&(models.velocity.velocity(&x_t, &batch.t)? - velocity));
+        let total = square_error(models.velocity, &x_t, &batch.t, &velocity)?;
         Ok(Loss { terms: vec![("flow_matching", total.detach())], total })
     }
 

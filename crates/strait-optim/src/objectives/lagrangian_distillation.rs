@@ -1,7 +1,6 @@
-use super::Spans;
+use super::{Spans, mean_square_distance, square_error};
 use strait_autodiff::{Jet, Order};
-use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Sampling, per_sample, sum_per_sample};
-use tch::Tensor;
+use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Sampling, per_sample};
 
 /// Lagrangian self-distillation (Boffi et al., arXiv 2505.18825), for a flow map along any paths of any coupling: flow
 /// matching on the diagonal, and off it the map's own equation of motion,
@@ -23,17 +22,15 @@ impl Objective for LagrangianDistillation {
         let (on, x) = spans.split(&x_t);
         let [velocity_on, velocity_off] = spans.velocities(models)?;
         let map = velocity_off.as_flow_map().ok_or(Error::NotFlowMap { what: self.name() })?;
-        let at = spans.split(&batch.t).0;
-        let diagonal = sum_per_sample(&(velocity_on.velocity(&on, &at)? - spans.split(&velocity).0).square());
+        let (at, velocity) = (spans.split(&batch.t).0, spans.split(&velocity).0);
+        let diagonal = || square_error(&*velocity_on, &on, &at, &velocity);
 
         let end = Jet::variable(&spans.t, Order::First);
         let u = map.average_velocity_jet(&Jet::constant(&x), &Jet::constant(&spans.s), &end)?;
         let h = per_sample(&(&spans.t - &spans.s), &x);
         let taught = tch::no_grad(|| velocity_off.velocity(&(&x + &h * u.value()), &spans.t))?;
-        let off = sum_per_sample(&(u.value() + h * u.first() - taught).square());
-
-        let squares = Tensor::f_cat(&[diagonal, off], 0)?;
-        Ok(Loss { terms: spans.terms(&squares, "distillation"), total: squares.mean(squares.kind()) })
+        let off = mean_square_distance(&(u.value() + h * u.first()), &taught)?;
+        spans.loss(diagonal, off, "distillation")
     }
 
     fn name(&self) -> &'static str {

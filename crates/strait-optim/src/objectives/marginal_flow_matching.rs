@@ -1,4 +1,4 @@
-use super::mean_square_norm;
+use super::square_error;
 use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Source};
 
 /// Flow matching towards the marginal field over the data points of the batch (Xu et al., arXiv 2302.00670), for the
@@ -58,7 +58,7 @@ impl Objective for MarginalFlowMatching {
         let x0 = batch.x0.narrow(0, 0, points);
         let PathSample { x_t, velocity } =
             tch::no_grad(|| models.interpolant.marginal_at(&*self.source, &x0, &batch.x1, &t))?;
-        let total = mean_square_norm(&(models.velocity.velocity(&x_t, &t)? - velocity));
+        let total = square_error(models.velocity, &x_t, &t, &velocity)?;
         Ok(Loss { terms: vec![("marginal_flow_matching", total.detach())], total })
     }
 

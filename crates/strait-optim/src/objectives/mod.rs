@@ -30,12 +30,44 @@ pub use straightness::{Straightness, StraightnessConfig};
 pub use trajectory_regression::TrajectoryRegression;
 pub use transport_cost::TransportCost;
 
-use strait_core::{Batch, Error, Models, VelocityField, sum_per_sample};
+use crate::kernels;
+use strait_core::{Batch, Error, FlowMap, Loss, Models, VelocityField, sum_per_sample};
 use tch::Tensor;
 
 /// $E|x|^2$: the squared norm of each sample, averaged over the batch.
 pub(crate) fn mean_square_norm(x: &Tensor) -> Tensor {
     sum_per_sample(&x.square()).mean(x.kind())
+}
+
+/// $E|a - b|^2$: the squared distance of each sample, averaged over the batch.
+pub(crate) fn mean_square_distance(a: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
+    Ok(kernels::mean_square_distance(a, b)?.unwrap_or_else(|| mean_square_norm(&(a - b))))
+}
+
+/// $E|v(x, t) - u|^2$ of a field and a target.
+pub(crate) fn square_error(field: &dyn VelocityField, x: &Tensor, t: &Tensor, u: &Tensor) -> Result<Tensor, Error> {
+    match field.square_error(x, t, u)? {
+        Some(error) => Ok(error),
+        None => mean_square_distance(&field.velocity(x, t)?, u),
+    }
+}
+
+/// $E|u(x, s, t) - y|^2$ of a flow map and a target, at times (s, t).
+pub(crate) fn average_square_error(
+    map: &dyn FlowMap,
+    x: &Tensor,
+    (s, t): (&Tensor, &Tensor),
+    target: &Tensor,
+) -> Result<Tensor, Error> {
+    match map.average_square_error(x, s, t, target)? {
+        Some(error) => Ok(error),
+        None => mean_square_distance(&map.average_velocity(x, s, t)?, target),
+    }
+}
+
+/// $|a - b|^2$ of each sample, (B,).
+pub(crate) fn square_distance(a: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
+    Ok(kernels::square_distance(a, b)?.unwrap_or_else(|| sum_per_sample(&(a - b).square())))
 }
 
 /// The last pairs of a batch, those off the diagonal of two times, apart from those before them.
@@ -73,6 +105,23 @@ impl Spans {
     pub(crate) fn velocities<'m>(&self, models: Models<'m>) -> Result<[Box<dyn VelocityField + 'm>; 2], Error> {
         let of = |start, length| models.velocity.of_samples(start, length);
         Ok([of(0, self.diagonal)?, of(self.diagonal, self.off)?])
+    }
+
+    /// The mean over all pairs, of that over those on the diagonal, which is asked for where there are some, and that over
+    /// those off it.
+    pub(crate) fn loss(
+        &self,
+        diagonal: impl FnOnce() -> Result<Tensor, Error>,
+        off: Tensor,
+        name: &'static str,
+    ) -> Result<Loss, Error> {
+        let own = (name, off.detach());
+        if self.diagonal == 0 {
+            return Ok(Loss { total: off, terms: vec![own] });
+        }
+        let (on, share) = (diagonal()?, self.off as f64 / (self.diagonal + self.off) as f64);
+        let terms = vec![("diagonal", on.detach()), own];
+        Ok(Loss { total: on * (1.0 - share) + off * share, terms })
     }
 
     /// The means over the pairs on the diagonal, where there are some, and over those off it.

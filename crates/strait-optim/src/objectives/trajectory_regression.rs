@@ -1,4 +1,4 @@
-use super::mean_square_norm;
+use super::average_square_error;
 use strait_core::{Batch, Error, Loss, Models, Objective, Sampling, per_sample};
 
 /// Regression on stored trajectories (consistency mid-training, Hu et al., arXiv 2509.24526), for a flow map: of a
@@ -21,7 +21,7 @@ impl Objective for TrajectoryRegression {
             found: s.size(),
         })?;
         let slope = (to - from) / per_sample(&(t - s), to);
-        let total = mean_square_norm(&(map.average_velocity(from, s, t)? - slope));
+        let total = average_square_error(map, from, (s, t), &slope)?;
         Ok(Loss { terms: vec![("trajectory_regression", total.detach())], total })
     }
 
