@@ -135,8 +135,8 @@ pub(super) static FAULTS: [Fault; 32] = [
     Fault {
         name: "a perceptron's kernel: weights of the last block alone",
         file: "crates/strait-kernels/native/perceptron_pass.h",
-        find: "{kept.made, ins, PANEL<T>}, of_weights[l], ins, of_weights[l], ins);",
-        put: "{kept.made, ins, PANEL<T>}, nullptr, 0, of_weights[l], ins);",
+        find: "{before.made, ins, PANEL<T>}, of_weights[l], ins, of_weights[l], ins);",
+        put: "{before.made, ins, PANEL<T>}, nullptr, 0, of_weights[l], ins);",
         tests: tests("perceptron", "every_block"),
     },
     Fault {
