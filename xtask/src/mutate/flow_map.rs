@@ -24,15 +24,15 @@ pub(super) static FAULTS: [Fault; 16] = [
     Fault {
         name: "MeanFlow with the sign of the other direction of time",
         file: MEAN_FLOW,
-        find: "let off = &velocity.1 + per_sample",
-        put: "let off = &velocity.1 - per_sample",
+        find: "Ok(v + per_sample",
+        put: "Ok(v - per_sample",
         tests: LOSSES,
     },
     Fault {
         name: "MeanFlow with a gradient through its target",
         file: MEAN_FLOW,
-        find: "let target = tch::no_grad(|| -> Result<Tensor, Error> {",
-        put: "let target = tch::with_grad(|| -> Result<Tensor, Error> {",
+        find: "let target_off = tch::no_grad(|| -> Result<Tensor, Error> {",
+        put: "let target_off = tch::with_grad(|| -> Result<Tensor, Error> {",
         tests: LOSSES,
     },
     Fault {
@@ -52,8 +52,8 @@ pub(super) static FAULTS: [Fault; 16] = [
     Fault {
         name: "distillation with the wrong sign of the derivative's term",
         file: DISTILLATION,
-        find: "(u.value() + h * u.first() - taught)",
-        put: "(u.value() - h * u.first() - taught)",
+        find: "(u.value() + h * u.first())",
+        put: "(u.value() - h * u.first())",
         tests: LOSSES,
     },
     Fault {
