@@ -89,6 +89,7 @@ pub trait VelocityField {
 /// assert_eq!(Growth.velocity(&x, &t)?, x);
 /// # Ok::<(), Error>(())
 /// ```
+#[auto_impl(&, Box)]
 pub trait FlowMap: VelocityField {
     /// $u(x, s, t)$ of the shape of x, (B, ...), at two times for each sample, (B,) each, with $s \le t$.
     ///
@@ -145,54 +146,6 @@ pub fn average_velocity_jvp<M: FlowMap + ?Sized>(map: &M, x: &Jet, s: &Jet, t: &
     let push = |at: &[Tensor]| Ok::<_, Error>(vec![map.average_velocity(&at[0], &at[1], &at[2])?]);
     let Dual { value, tangent } = jvp(push, &inputs, &tangents)?.remove(0);
     Ok(Jet::with_derivatives(value, tangent, None))
-}
-
-impl<M: FlowMap + ?Sized> FlowMap for &M {
-    fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        (**self).average_velocity(x, s, t)
-    }
-
-    fn average_velocity_jet(&self, x: &Jet, s: &Jet, t: &Jet) -> Result<Jet, Error> {
-        (**self).average_velocity_jet(x, s, t)
-    }
-
-    fn average_square_error(
-        &self,
-        x: &Tensor,
-        s: &Tensor,
-        t: &Tensor,
-        target: &Tensor,
-    ) -> Result<Option<Tensor>, Error> {
-        (**self).average_square_error(x, s, t, target)
-    }
-
-    fn carry(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        (**self).carry(x, s, t)
-    }
-}
-
-impl<M: FlowMap + ?Sized> FlowMap for Box<M> {
-    fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        (**self).average_velocity(x, s, t)
-    }
-
-    fn average_velocity_jet(&self, x: &Jet, s: &Jet, t: &Jet) -> Result<Jet, Error> {
-        (**self).average_velocity_jet(x, s, t)
-    }
-
-    fn average_square_error(
-        &self,
-        x: &Tensor,
-        s: &Tensor,
-        t: &Tensor,
-        target: &Tensor,
-    ) -> Result<Option<Tensor>, Error> {
-        (**self).average_square_error(x, s, t, target)
-    }
-
-    fn carry(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        (**self).carry(x, s, t)
-    }
 }
 
 /// Refuses an x that is not a batch (B, ...), or an s or t that is not (B,).
