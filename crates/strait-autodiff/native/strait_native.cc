@@ -2,9 +2,13 @@
 // frees with strait_free: no C++ exception crosses into Rust.
 #include "common.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones_like.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/forward_grad.h>
 #include <torch/csrc/autograd/grad_mode.h>
+#include <torch/csrc/autograd/graph_task.h>
 
 #include <string>
 #include <typeindex>
@@ -30,8 +34,56 @@ namespace {
 std::vector<Tensor> list(Tensor** tensors, size_t n) {
   std::vector<Tensor> out;
   out.reserve(n);
-  for (size_t i = 0; i < n; ++i) out.push_back(tensors[i] ? *tensors[i] : Tensor());
+  for (size_t i = 0; i < n; ++i) out.push_back(*tensors[i]);
   return out;
+}
+
+// The number 1 of the kind of a scalar.
+Tensor one_like(const Tensor& x) {
+  if (!x.is_cpu() || x.dim() > 0) return at::ones_like(x);
+  auto one = at::empty({}, x.options());
+  switch (x.scalar_type()) {
+    case at::kFloat: *one.mutable_data_ptr<float>() = 1; return one;
+    case at::kDouble: *one.mutable_data_ptr<double>() = 1; return one;
+    default: return at::ones_like(x);
+  }
+}
+
+// The pull-back through a graph of one node between an output and leaves, as that of a loss with its gradient at hand:
+// libtorch's engine takes several times as long to start. False for other graphs, which are left to the engine.
+bool pulled_at_once(const Tensor& output, const Tensor& cotangent, Tensor** inputs, size_t n, bool retain_graph,
+                    Tensor** results) {
+  using torch::autograd::Node;
+  const auto node = output.grad_fn();
+  if (!node || node->num_inputs() != 1 || !output.is_cpu() || torch::autograd::get_current_graph_task_id() != -1 ||
+      cotangent.scalar_type() != output.scalar_type() || cotangent.sizes() != output.sizes()) {
+    return false;
+  }
+  const auto hooked = [](Node& x) {
+    return !x.pre_hooks().empty() || !x.post_hooks().empty() || !x.tensor_pre_hooks().empty() ||
+           !x.retains_grad_hooks().empty();
+  };
+  if (hooked(*node)) return false;
+  for (const auto& edge : node->next_edges()) {
+    if (edge.is_valid() && (edge.function->num_outputs() > 0 || hooked(*edge.function))) return false;
+  }
+  std::vector<torch::autograd::Edge> wanted;
+  for (size_t i = 0; i < n; ++i) {
+    if (!inputs[i]->requires_grad() || !inputs[i]->is_leaf()) return false;
+    wanted.push_back(torch::autograd::impl::gradient_edge(*inputs[i]));
+  }
+  const at::AutoGradMode unrecorded(false);
+  auto found = (*node)({cotangent});
+  torch::autograd::validate_outputs(node->next_edges(), found, [](const std::string& problem) { return problem; });
+  if (!retain_graph) node->release_variables();
+  for (size_t i = 0; i < n; ++i) {
+    Tensor sum;
+    for (size_t j = 0; j < found.size(); ++j) {
+      if (found[j].defined() && node->next_edge(j) == wanted[i]) sum = sum.defined() ? sum.add(found[j]) : found[j];
+    }
+    results[i] = sum.defined() ? new Tensor(sum) : nullptr;
+  }
+  return true;
 }
 
 // Operations the gradient of whose tangent libtorch 2.13 gets wrong without a word: their second derivatives lose terms, or
@@ -93,12 +145,18 @@ char* strait_fragile(Tensor** outputs, size_t n, const char** name) {
   });
 }
 
-// results[i] is null where an input does not reach an output.
+// A cotangent that is null is 1, of a scalar. results[i] is null where an input does not reach an output.
 char* strait_vjp(Tensor** outputs, Tensor** cotangents, size_t n_outputs, Tensor** inputs, size_t n_inputs,
                  bool retain_graph, bool create_graph, Tensor** results) {
   return guarded([&] {
-    auto grads = torch::autograd::grad(list(outputs, n_outputs), list(inputs, n_inputs), list(cotangents, n_outputs),
-                                       retain_graph, create_graph, /*allow_unused=*/true);
+    std::vector<Tensor> given;
+    for (size_t i = 0; i < n_outputs; ++i) given.push_back(cotangents[i] ? *cotangents[i] : one_like(*outputs[i]));
+    if (n_outputs == 1 && !create_graph &&
+        pulled_at_once(*outputs[0], given[0], inputs, n_inputs, retain_graph, results)) {
+      return;
+    }
+    auto grads = torch::autograd::grad(list(outputs, n_outputs), list(inputs, n_inputs), given, retain_graph, create_graph,
+                                       /*allow_unused=*/true);
     for (size_t i = 0; i < n_inputs; ++i) results[i] = grads[i].defined() ? new Tensor(grads[i]) : nullptr;
   });
 }

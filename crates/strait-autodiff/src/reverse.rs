@@ -1,5 +1,6 @@
 //! Reverse mode: one pass carries a cotangent back through a recorded graph.
 
+use crate::ffi::C_tensor;
 use crate::{AutodiffError, ffi};
 use std::ffi::CStr;
 use std::ptr;
@@ -53,9 +54,20 @@ pub fn vjp(
             return Err(AutodiffError::Shape { what: "cotangent", index, expected: y.size(), found: w.size() });
         }
     }
-    let (y, w, x) = (ffi::handles(outputs), ffi::handles(cotangents), ffi::handles(inputs));
+    pull(&ffi::handles(outputs), &ffi::handles(cotangents), inputs, graph)
+}
+
+/// A cotangent that is null is 1, of a scalar.
+fn pull(
+    y: &[*mut C_tensor],
+    w: &[*mut C_tensor],
+    inputs: &[Tensor],
+    graph: Graph,
+) -> Result<Vec<Tensor>, AutodiffError> {
+    let x = ffi::handles(inputs);
     let mut results = vec![ptr::null_mut(); inputs.len()];
-    // SAFETY: each array holds as many live tensors as its stated length; `results` has room for one per input.
+    // SAFETY: each array holds as many live tensors as its stated length, but for cotangents that are null; `results` has
+    // room for one per input.
     ffi::check(unsafe {
         ffi::strait_vjp(
             y.as_ptr(),
@@ -90,8 +102,7 @@ pub fn gradient(loss: &Tensor, inputs: &[Tensor], graph: Graph) -> Result<Vec<Te
     if !loss.size().is_empty() {
         return Err(AutodiffError::Shape { what: "loss", index: 0, expected: vec![], found: loss.size() });
     }
-    let one = Tensor::f_ones([] as [i64; 0], (loss.kind(), loss.device()))?;
-    vjp(&[loss.shallow_clone()], &[one], inputs, graph)
+    pull(&[ffi::handle(loss)], &[ptr::null_mut()], inputs, graph)
 }
 
 /// Refuses outputs in whose graphs is an operation the gradient of whose tangent libtorch gets wrong without a word: layer,

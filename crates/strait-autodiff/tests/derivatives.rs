@@ -231,6 +231,39 @@ fn adamw_follows_its_equations_and_skips_what_is_not_finite() {
     assert_eq!(state.step.double_value(&[]), 20.0);
 }
 
+/// One that libtorch's engine is not started for, beside a longer one that it is: shapes, sums over edges, what is not reached,
+/// what is kept.
+#[test]
+fn a_graph_of_one_node_is_pulled_back_as_any_other() {
+    let leaf = |seed: u64, shape: &[i64]| draw(seed, shape).set_requires_grad(true);
+    let (a, b, c) = (leaf(40, &[3]), leaf(41, &[2, 3]), leaf(42, &[2]));
+    let inputs = || [&a, &b, &c].map(Tensor::shallow_clone);
+    let w = draw(43, &[2, 3]);
+    let cases: [(Tensor, Tensor); 3] = [
+        (&a * &b, (&a + 0.0) * (&b + 0.0)), // broadcast: summed over rows for a
+        (&b * &b, (&b + 0.0) * (&b + 0.0)), // two edges to one leaf
+        (b.expand([2, 3], false) * 2.0, (&b + 0.0) * (&b * 0.0 + 2.0)),
+    ];
+    for (i, (one, longer)) in cases.iter().enumerate() {
+        let of = |y: &Tensor, graph| vjp(&[y.shallow_clone()], &[w.shallow_clone()], &inputs(), graph);
+        let wanted = of(longer, Graph::Free).unwrap();
+        for graph in [Graph::Keep, Graph::Record, Graph::Free] {
+            let found = of(one, graph).unwrap();
+            assert!(found.iter().zip(&wanted).all(|(a, b)| a.size() == b.size() && difference(a, b) < 1e-15), "{i}");
+            assert!(graph == Graph::Record || found.iter().all(|g| !g.requires_grad()), "{i}");
+        }
+        let freed = of(one, Graph::Free);
+        assert!(i == 2 || freed.is_err(), "{i}");
+    }
+    // The output itself, and an input that is none.
+    let y = &a * &a;
+    let own = vjp(&[y.shallow_clone()], &[w.get(0)], &[y.shallow_clone()], Graph::Keep).unwrap();
+    assert_eq!(own[0], w.get(0));
+    assert!(vjp(&[y], &[w.get(0)], &[draw(44, &[3])], Graph::Keep).is_err());
+    let loss = a.sum(Kind::Double);
+    assert_eq!(gradient(&loss, &[a.shallow_clone()], Graph::Free).unwrap()[0], a.ones_like());
+}
+
 #[test]
 fn lerp_moves_averages() {
     let turned = |x: Tensor| x.tr().contiguous().tr();

@@ -12,7 +12,7 @@ const CHAIN: Tests = Tests { package: "strait-paths/kernels", target: "chain_fie
 
 const CURVE: Tests = Tests { package: "strait-paths/kernels", target: "affine_curve", filter: "kernel" };
 
-pub(super) static FAULTS: [Fault; 32] = [
+pub(super) static FAULTS: [Fault; 33] = [
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-kernels/native/affine.cc",
@@ -236,5 +236,12 @@ pub(super) static FAULTS: [Fault; 32] = [
         find: "const T* made = forward.block(f.x, from, n, kept.at());",
         put: "const T* made = forward.block(f.x, from, n, kept.at());\n    if (from > 0) gather(f.x, 0, n, in_fours(n), 1, net.layers[0].ins(), forward.input.at());",
         tests: tests("perceptron", "square_error_has"),
+    },
+    Fault {
+        name: "a graph of one node: an edge that takes the place of another to the same leaf",
+        file: "crates/strait-autodiff/native/strait_native.cc",
+        find: "sum = sum.defined() ? sum.add(found[j]) : found[j];",
+        put: "sum = found[j];",
+        tests: Tests { package: "strait-autodiff", target: "derivatives", filter: "one_node" },
     },
 ];

@@ -24,8 +24,8 @@ pub struct Mixture {
     name: String,
     event: [i64; 1],
     centres: Tensor,
-    /// The same in single precision, which training draws in.
-    single: Tensor,
+    /// The same in single precision, which training draws in, and the standard deviation, a scalar.
+    single: [Tensor; 2],
     sd: f64,
 }
 
@@ -73,7 +73,8 @@ impl Mixture {
     }
 
     fn of(name: String, dimension: i64, centres: Tensor, sd: f64) -> Result<Self, DataError> {
-        Ok(Self { name, event: [dimension], single: centres.f_to_kind(Kind::Float)?, centres, sd })
+        let single = [centres.f_to_kind(Kind::Float)?, Tensor::from(sd as f32)];
+        Ok(Self { name, event: [dimension], single, centres, sd })
     }
 
     /// The centres, (K, d) in double precision on the CPU.
@@ -119,10 +120,11 @@ impl Toy for Mixture {
 
     fn sample_classes(&self, n: i64, draws: &mut Draws, kind: Kind, device: Device) -> Result<(Tensor, Tensor), Error> {
         let which = draws.integers(self.centres.size()[0], &[n], device)?;
-        let centres = match (kind, device) {
-            (Kind::Float, Device::Cpu) => self.single.f_index_select(0, &which)?,
-            _ => move_to(&self.centres, kind, device)?.f_index_select(0, &which)?,
+        let normal = draws.normal(&[n, self.event[0]], kind, device)?;
+        let off = match (kind, device, &self.single) {
+            (Kind::Float, Device::Cpu, [centres, sd]) => normal * sd + centres.f_index_select(0, &which)?,
+            _ => normal * self.sd + move_to(&self.centres, kind, device)?.f_index_select(0, &which)?,
         };
-        Ok((draws.normal(&[n, self.event[0]], kind, device)? * self.sd + centres, which))
+        Ok((off, which))
     }
 }
