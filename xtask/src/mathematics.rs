@@ -140,12 +140,30 @@ mod tests {
         fences.split('`').step_by(2).collect()
     }
 
-    /// Markdown takes a backslash away that stands before punctuation, and makes letters between underscores slant.
+    /// Whether Markdown makes letters slant, between an underscore after punctuation and one before it, or begins a list.
+    fn is_markdown(tex: &str) -> bool {
+        let apart = |letter: char| letter.is_ascii_punctuation() || letter.is_whitespace();
+        let around: Vec<(char, char)> = tex
+            .char_indices()
+            .filter(|(_, letter)| *letter == '_')
+            .filter_map(|(at, _)| Some((tex[..at].chars().next_back()?, tex[at + 1..].chars().next()?)))
+            .collect();
+        let opens = around.iter().position(|(before, after)| apart(*before) && !after.is_whitespace());
+        let slants = opens.is_some_and(|first| {
+            around[first + 1..].iter().any(|(before, after)| apart(*after) && !before.is_whitespace())
+        });
+        slants
+            || tex.lines().skip(1).any(|line| ["- ", "+ ", "* "].iter().any(|mark| line.trim_start().starts_with(mark)))
+    }
+
+    /// Markdown takes a backslash away that stands before punctuation.
     fn survives(tex: &str) -> bool {
         // Two stand for one, and `\|` for the stroke that would end a cell of a table.
         let plain = tex.replace(r"\\", "").replace(r"\|", "|");
         let taken = |pair: &[u8]| pair[0] == b'\\' && (pair[1].is_ascii_punctuation() || pair[1] == b'\n');
-        !plain.as_bytes().windows(2).any(taken) && mathml(&tex.replace(r"\\", r"\"), DisplayMode::Inline).is_ok()
+        !plain.as_bytes().windows(2).any(taken)
+            && !is_markdown(tex)
+            && mathml(&tex.replace(r"\\", r"\"), DisplayMode::Inline).is_ok()
     }
 
     fn sources(folder: &Path, found: &mut Vec<(String, String)>) {

@@ -5,8 +5,8 @@ use tch::{Device, Kind, Tensor};
 /// The kernel distance of two sets of features (n, f) and (m, f): the unbiased estimate of the squared maximum mean
 /// discrepancy under $k(x, y) = (x \cdot y / f + 1)^3$ (Binkowski et al., arXiv 1801.01401, as KID is stated).
 ///
-/// $$ \frac{1}{n(n-1)} \sum_{i \ne j} k(x_i, x_j) + \frac{1}{m(m-1)} \sum_{i \ne j} k(y_i, y_j)
-///    - \frac{2}{nm} \sum_{i, j} k(x_i, y_j) $$
+/// $$ \frac{1}{n(n-1)} \sum_{i \ne j} k(x_i, x_j) + \frac{1}{m(m-1)} \sum_{i \ne j} k(y_i, y_j) -
+///    \frac{2}{nm} \sum_{i, j} k(x_i, y_j) $$
 ///
 /// Being unbiased it may fall below zero, and does for two samples of one law about every other time, and for a set
 /// against itself.

@@ -49,8 +49,8 @@ pub struct Mmd {
 /// The squared maximum mean discrepancy with a Gaussian kernel (Gretton et al., 2012, the unbiased estimate) of two
 /// clouds, (n, d) and (m, d):
 ///
-/// $$\frac{1}{n(n-1)} \sum_{i \ne j} k(x_i, x_j) + \frac{1}{m(m-1)} \sum_{i \ne j} k(y_i, y_j)
-/// - \frac{2}{nm} \sum_{ij} k(x_i, y_j), \qquad k(a, b) = e^{-|a - b|^2 / 2 \sigma^2}.$$
+/// $$\frac{1}{n(n-1)} \sum_{i \ne j} k(x_i, x_j) + \frac{1}{m(m-1)} \sum_{i \ne j} k(y_i, y_j) -
+/// \frac{2}{nm} \sum_{ij} k(x_i, y_j), \qquad k(a, b) = e^{-|a - b|^2 / 2 \sigma^2}.$$
 ///
 /// ```
 /// use ndarray::array;

@@ -131,8 +131,8 @@ impl Sinkhorn {
     /// The debiased Sinkhorn divergence of two clouds (Feydy et al., 2019), (n, d) and (m, d), with squared Euclidean
     /// costs: zero for equal clouds, never negative, and $W_2^2$ as $\varepsilon \to 0$:
     ///
-    /// $$S_\varepsilon(x, y) = \mathrm{OT}_\varepsilon(x, y) - \tfrac12 \mathrm{OT}_\varepsilon(x, x) - \tfrac12
-    /// \mathrm{OT}_\varepsilon(y, y).$$
+    /// $$S_\varepsilon(x, y) = OT_\varepsilon(x, y) - \tfrac12 OT_\varepsilon(x, x) - \tfrac12
+    /// OT_\varepsilon(y, y).$$
     ///
     /// Three cost matrices are made, one at a time.
     ///

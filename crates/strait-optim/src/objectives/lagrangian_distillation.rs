@@ -5,7 +5,7 @@ use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Sampling, p
 /// Lagrangian self-distillation (Boffi et al., arXiv 2505.18825), for a flow map along any paths of any coupling: flow
 /// matching on the diagonal, and off it the map's own equation of motion,
 ///
-/// $$ E |u(x_t, t, t) - x'_t|^2, \qquad
+/// $$ E |u(x_t, t, t) - x_t'|^2, \qquad
 ///    E \bigl|\partial_t X_{s,t}(x_s) - \operatorname{sg} v(X_{s,t}(x_s), t)\bigr|^2, \qquad
 ///    \partial_t X_{s,t} = u + (t - s) \partial_t u $$
 ///
