@@ -3,7 +3,6 @@
 use crate::error::{Cloud, PointsError};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
-use pulp::{Arch, NullaryFnOnce};
 use std::ops::Range;
 
 /// Up to this dimension differences are squared and added as they are, one coordinate after the other: as fast as
@@ -37,7 +36,6 @@ pub(crate) struct Distances {
     y: Array2<f64>,
     x_norms: Array1<f64>,
     y_norms: Array1<f64>,
-    arch: Arch,
 }
 
 impl Distances {
@@ -58,7 +56,7 @@ impl Distances {
         let norms = |points: &Array2<f64>| points.map_axis(Axis(1), |point| point.dot(&point));
         let (x_norms, y_norms) = (norms(&x), norms(&y));
         let y = y.reversed_axes().as_standard_layout().into_owned();
-        Ok(Self { x, y, x_norms, y_norms, arch: Arch::new() })
+        Ok(Self { x, y, x_norms, y_norms })
     }
 
     /// Refuses clouds of different dimensions.
@@ -81,8 +79,15 @@ impl Distances {
 
     /// The squared distances of source `i` to all targets, without a matrix product.
     pub(crate) fn row(&self, i: usize, out: &mut [f64]) {
-        if let (Some(x), Some(y)) = (self.x.row(i).to_slice(), self.y.as_slice()) {
-            self.arch.dispatch(Squares { x, y, out });
+        let (Some(x), Some(y)) = (self.x.row(i).to_slice(), self.y.as_slice()) else { return };
+        for (k, (x, y)) in x.chunks(TOGETHER).zip(y.chunks(TOGETHER * out.len().max(1))).enumerate() {
+            let before = |out: f64| if k == 0 { 0.0 } else { out };
+            match *x {
+                [a, b, c, d] => add_squares([a, b, c, d], y, out, before),
+                [a, b, c] => add_squares([a, b, c], y, out, before),
+                [a, b] => add_squares([a, b], y, out, before),
+                _ => add_squares([x[0]], y, out, before),
+            }
         }
     }
 
@@ -177,34 +182,8 @@ impl Distances {
     }
 }
 
-/// $\sum_k (x_k - y_{kj})^2$ for each target j, the first coordinate first; `y` holds one coordinate of all targets after the
-/// other.
-struct Squares<'a> {
-    x: &'a [f64],
-    y: &'a [f64],
-    out: &'a mut [f64],
-}
-
-impl NullaryFnOnce for Squares<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { x, y, out } = self;
-        for (k, (x, y)) in x.chunks(TOGETHER).zip(y.chunks(TOGETHER * out.len().max(1))).enumerate() {
-            let before = |out: f64| if k == 0 { 0.0 } else { out };
-            match *x {
-                [a, b, c, d] => add_squares([a, b, c, d], y, out, before),
-                [a, b, c] => add_squares([a, b, c], y, out, before),
-                [a, b] => add_squares([a, b], y, out, before),
-                _ => add_squares([x[0]], y, out, before),
-            }
-        }
-    }
-}
-
 /// Adds the squares of some coordinates to what was there `before`.
-#[inline(always)]
+#[inline]
 fn add_squares<const D: usize>(x: [f64; D], y: &[f64], out: &mut [f64], before: impl Fn(f64) -> f64) {
     let n = out.len();
     // Slices of one length, so that no index is checked and the loop becomes vector instructions.

@@ -10,17 +10,18 @@ use super::repair::{Repair, repair};
 /// clusters bid as often as the increment goes into their distance.
 struct Patience {
     first: f64,
-    later: f64,
-    /// How often the first phase is tried again, with a larger increment.
+    /// Of the first phase again, with a larger increment, and how often that is tried.
+    climb: f64,
     climbs: u32,
+    later: f64,
 }
 
 impl Patience {
     /// Where rows are few, paths over them are faster than larger increments.
     fn of(rows: usize) -> Self {
         match rows < MANY {
-            true => Self { first: 3.0, later: 3.0, climbs: 0 },
-            false => Self { first: 0.75, later: 12.0, climbs: 6 },
+            true => Self { first: 3.0, climb: 0.0, climbs: 0, later: 3.0 },
+            false => Self { first: 3.0, climb: 0.75, climbs: PHASES, later: 12.0 },
         }
     }
 }
@@ -50,13 +51,14 @@ pub(super) fn solve(matching: &mut Matching, costs: &impl Costs, mut free: Vec<u
     // A power of two: of costs that are whole numbers, potentials are sums of few bits then, and do not round.
     let mut epsilon = gap.log2().floor().exp2();
     let patience = Patience::of(n);
-    let mut climbs = 0;
-    while phase(matching, &mut candidates, costs, epsilon, &mut free, patience.first).is_none() {
+    let (mut climbs, mut allowed) = (0, patience.first);
+    while phase(matching, &mut candidates, costs, epsilon, &mut free, allowed).is_none() {
         if climbs == patience.climbs {
             return None;
         }
         climbs += 1;
         epsilon *= SCALING;
+        allowed = patience.climb;
     }
     for number in 1..=PHASES + climbs {
         epsilon /= SCALING;

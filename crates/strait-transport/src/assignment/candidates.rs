@@ -1,7 +1,6 @@
 //! For each row, the columns that are cheapest at the current prices, and a lower bound for all others.
 
 use super::Costs;
-use pulp::{Arch, NullaryFnOnce};
 
 /// Reduced costs $c_{ij} - v_j$ are compared in this many independent lanes, so that a row is searched with vector
 /// instructions: the $k$-th smallest of the lanes' minima bounds the $k$-th smallest of the row from above.
@@ -25,7 +24,6 @@ pub(super) struct Candidates {
     floor: Vec<f64>,
     buffer: Vec<f64>,
     reduced: Vec<f64>,
-    arch: Arch,
 }
 
 impl Candidates {
@@ -41,7 +39,6 @@ impl Candidates {
             floor: vec![f64::NEG_INFINITY; n],
             buffer: vec![0.0; n],
             reduced: vec![0.0; n],
-            arch: Arch::new(),
         }
     }
 
@@ -76,8 +73,7 @@ impl Candidates {
             kept.copy_from_slice(row);
             return spread(kept.iter().zip(v).map(|(cost, v)| cost - v));
         }
-        let least = self.arch.dispatch(Reduce { row, v, reduced: &mut self.reduced });
-        let (mut threshold, lanes) = threshold(&least, self.count);
+        let (mut threshold, lanes) = reduce(row, v, &mut self.reduced, self.count);
         let mut len = 0;
         let mut keep = |j: usize| {
             if self.reduced[j] <= threshold {
@@ -117,40 +113,23 @@ fn spread(values: impl Iterator<Item = f64>) -> f64 {
     high - low
 }
 
-/// Writes `row - v` to `reduced`; returns the least of each lane.
-struct Reduce<'a> {
-    row: &'a [f64],
-    v: &'a [f64],
-    reduced: &'a mut [f64],
-}
-
-impl NullaryFnOnce for Reduce<'_> {
-    type Output = [f64; LANES];
-
-    #[inline(always)]
-    fn call(self) -> [f64; LANES] {
-        let Self { row, v, reduced } = self;
-        let mut lanes = [f64::INFINITY; LANES];
-        let (blocks, rest) = reduced.as_chunks_mut::<LANES>();
-        let (row_blocks, row_rest) = row.as_chunks::<LANES>();
-        let (v_blocks, v_rest) = v.as_chunks::<LANES>();
-        for ((block, row), v) in blocks.iter_mut().zip(row_blocks).zip(v_blocks) {
-            for l in 0..LANES {
-                let r = row[l] - v[l];
-                block[l] = r;
-                lanes[l] = if r < lanes[l] { r } else { lanes[l] };
-            }
+/// Writes `row - v` to `reduced`, and returns a threshold that at least `count` of its entries do not exceed, with the
+/// lanes that hold such an entry.
+fn reduce(row: &[f64], v: &[f64], reduced: &mut [f64], count: usize) -> (f64, Vec<usize>) {
+    let mut lanes = [f64::INFINITY; LANES];
+    let (blocks, rest) = reduced.as_chunks_mut::<LANES>();
+    let (row_blocks, row_rest) = row.as_chunks::<LANES>();
+    let (v_blocks, v_rest) = v.as_chunks::<LANES>();
+    for ((block, row), v) in blocks.iter_mut().zip(row_blocks).zip(v_blocks) {
+        for l in 0..LANES {
+            let r = row[l] - v[l];
+            block[l] = r;
+            lanes[l] = if r < lanes[l] { r } else { lanes[l] };
         }
-        for ((reduced, row), v) in rest.iter_mut().zip(row_rest).zip(v_rest) {
-            *reduced = row - v;
-        }
-        lanes
     }
-}
-
-/// A threshold that at least `count` of the reduced costs do not exceed, with the lanes that hold such a one.
-fn threshold(lanes: &[f64; LANES], count: usize) -> (f64, Vec<usize>) {
-    let mut sorted = *lanes;
-    let threshold = *sorted.select_nth_unstable_by(count - 1, f64::total_cmp).1;
+    for ((reduced, row), v) in rest.iter_mut().zip(row_rest).zip(v_rest) {
+        *reduced = row - v;
+    }
+    let threshold = *lanes.clone().select_nth_unstable_by(count - 1, f64::total_cmp).1;
     (threshold, (0..LANES).filter(|&l| lanes[l] <= threshold).collect())
 }

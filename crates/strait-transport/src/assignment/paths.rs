@@ -2,7 +2,6 @@
 
 use super::Costs;
 use super::matching::{Matching, NONE};
-use pulp::{Arch, NullaryFnOnce};
 
 /// Columns whose least distance is kept: where the closest column is looked for.
 const BLOCK: usize = 16;
@@ -23,7 +22,6 @@ pub(super) struct Paths {
     closed: Vec<(u32, f64)>,
     /// The distance of each closed column, number for number.
     at: Vec<f64>,
-    arch: Arch,
     /// Rows looked at, over all paths.
     pub(super) scans: usize,
 }
@@ -39,7 +37,6 @@ impl Paths {
             pending: vec![],
             closed: vec![],
             at: vec![0.0; n],
-            arch: Arch::new(),
             scans: 0,
         }
     }
@@ -50,8 +47,7 @@ impl Paths {
         for i in (0..matching.v.len()).filter(|&i| matching.column_of[i] == NONE).collect::<Vec<_>>() {
             self.distance.fill(f64::INFINITY);
             let row = costs.row(i, &mut self.buffer);
-            let (distance, least) = (&mut self.distance[..], &mut self.least[..]);
-            let least = self.arch.dispatch(Reach { distance, least, row, v: &matching.v, offset: 0.0 });
+            let least = reach(&mut self.distance, &mut self.least, row, &matching.v, 0.0);
             let mut tight = within(&self.distance, &self.least, least);
             match tight.find(|&j| matching.row_of[j] == NONE) {
                 Some(j) => _ = matching.give(i as u32, j as u32, row[j]),
@@ -94,8 +90,7 @@ impl Paths {
             let row = costs.row(i as usize, &mut self.buffer);
             self.scans += 1;
             self.tree.push((i, offset));
-            let (distance, least) = (&mut self.distance[..], &mut self.least[..]);
-            let least = self.arch.dispatch(Reach { distance, least, row, v: &self.open, offset });
+            let least = reach(&mut self.distance, &mut self.least, row, &self.open, offset);
             if least > level {
                 if !self.pending.is_empty() {
                     continue;
@@ -149,53 +144,38 @@ fn within(distance: &[f64], least: &[f64], level: f64) -> impl Iterator<Item = u
     columns.filter_map(move |(j, &distance)| (distance <= level).then_some(j))
 }
 
-#[inline(always)]
+#[inline]
 fn min(a: f64, b: f64) -> f64 {
     if a < b { a } else { b } // one instruction, as f64::min is not
 }
 
 /// Lowers `distance` to `row - v + offset`; writes the least of each block, and returns the least of all.
-struct Reach<'a> {
-    distance: &'a mut [f64],
-    least: &'a mut [f64],
-    row: &'a [f64],
-    v: &'a [f64],
-    offset: f64,
-}
-
-impl NullaryFnOnce for Reach<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn call(self) -> f64 {
-        let Self { distance, least, row, v, offset } = self;
-        let (blocks, rest) = distance.as_chunks_mut::<BLOCK>();
-        let (row_blocks, row_rest) = row.as_chunks::<BLOCK>();
-        let (v_blocks, v_rest) = v.as_chunks::<BLOCK>();
-        let mut all = f64::INFINITY;
-        for (((block, row), v), least) in blocks.iter_mut().zip(row_blocks).zip(v_blocks).zip(least.iter_mut()) {
-            // All is read before anything is written, as vector instructions have it.
-            let mut lowered = [0.0; BLOCK];
-            for k in 0..BLOCK {
-                lowered[k] = min(row[k] - v[k] + offset, block[k]);
+#[inline]
+fn reach(distance: &mut [f64], least: &mut [f64], row: &[f64], v: &[f64], offset: f64) -> f64 {
+    let (blocks, rest) = distance.as_chunks_mut::<BLOCK>();
+    let (row_blocks, row_rest) = row.as_chunks::<BLOCK>();
+    let (v_blocks, v_rest) = v.as_chunks::<BLOCK>();
+    let mut all = f64::INFINITY;
+    for (((block, row), v), least) in blocks.iter_mut().zip(row_blocks).zip(v_blocks).zip(least.iter_mut()) {
+        let mut lanes = [f64::INFINITY; 4];
+        for part in 0..BLOCK / 4 {
+            for (l, lane) in lanes.iter_mut().enumerate() {
+                let k = 4 * part + l;
+                block[k] = min(row[k] - v[k] + offset, block[k]);
+                *lane = min(*lane, block[k]);
             }
-            *block = lowered;
-            let mut lanes = [0.0; BLOCK / 4];
-            for (k, lane) in lanes.iter_mut().enumerate() {
-                *lane = min(min(lowered[k], lowered[k + 4]), min(lowered[k + 8], lowered[k + 12]));
-            }
-            *least = min(min(lanes[0], lanes[2]), min(lanes[1], lanes[3]));
-            all = min(all, *least);
         }
-        if !rest.is_empty() {
-            let mut last = f64::INFINITY;
-            for ((distance, &row), &v) in rest.iter_mut().zip(row_rest).zip(v_rest) {
-                *distance = min(row - v + offset, *distance);
-                last = min(last, *distance);
-            }
-            least[blocks.len()] = last;
-            all = min(all, last);
-        }
-        all
+        *least = min(min(lanes[0], lanes[1]), min(lanes[2], lanes[3]));
+        all = min(all, *least);
     }
+    if !rest.is_empty() {
+        let mut last = f64::INFINITY;
+        for ((distance, row), v) in rest.iter_mut().zip(row_rest).zip(v_rest) {
+            *distance = min(row - v + offset, *distance);
+            last = min(last, *distance);
+        }
+        least[blocks.len()] = last;
+        all = min(all, last);
+    }
+    all
 }
