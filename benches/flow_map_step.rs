@@ -1,9 +1,9 @@
 //! The cost of a training step of a flow map, counted in flow-matching steps of the same network, in turns on one
 //! thread.
 //!
-//! `cargo bench -p strait-benches --bench flow_map_step`: a 3x64 MLP of two times, 512 pairs, gradients clipped. Prints the
-//! median and range over the rounds; and, with `STRAIT_PYTHON` naming a Python that has JAX, the ratio to the same step
-//! compiled by `jax.jit`, in a scan.
+//! `cargo xtask bench flow_map_step`: a 3x64 MLP of two times, 512 pairs, gradients clipped. Prints the
+//! median and range over the rounds, and the ratio to the same step compiled by `jax.jit`, in a scan, where JAX can be
+//! had.
 
 use std::process::ExitCode;
 use strait_benches::iterations::{flow_map_trainer, milliseconds, plan};

@@ -1,7 +1,8 @@
 //! Densities trained by maximum likelihood, beside peers of the same size and budget on the same data.
 //!
 //! `cargo bench -p strait-benches --bench likelihood -- NAME [SEED...]` with NAME one of 8gaussians, moons,
-//! checkerboard, digits, fashion-mnist; `STRAIT_PYTHON` names a Python that has torch 2.13.0, normflows and zuko.
+//! checkerboard, digits, fashion-mnist; `STRAIT_PYTHON` names a Python that has torch 2.13.0, normflows and zuko, and `cargo
+//! xtask bench NAME` brings one.
 //!
 //! Planar laws: a Glow of splines, against zuko's neural spline flow and normflows' coupled splines; the figure is the
 //! gap in nats to the best that any model can reach, the law's own entropy (that of moons is not known). Images: a Glow

@@ -47,8 +47,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts the peer and reads its first line, its version. `STRAIT_PYTHON` names a Python that has torch, else it is
-    /// `python3`.
+    /// Starts the peer and reads its first line, its version. `STRAIT_PYTHON` names a Python that has what the script
+    /// imports, as `cargo xtask bench` sets it, else it is `python3`.
     ///
     /// # Errors
     /// `NoPeer` where it cannot be started.
@@ -68,7 +68,7 @@ impl Peer {
             let said = io::read_to_string(errors).unwrap_or_default();
             let error = said.trim_end().lines().next_back().unwrap_or("it said nothing");
             return Err(Failure::NoPeer(format!(
-                "{python} cannot run {script} ({error}): `pip install` what its first lines name, or set STRAIT_PYTHON to a \
+                "{python} cannot run {script} ({error}): `cargo xtask bench` brings what it needs, or set STRAIT_PYTHON to a \
                  Python that has it"
             )));
         };

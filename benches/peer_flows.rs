@@ -1,7 +1,6 @@
 //! Glow beside normflows' Glow, in turns within one run: value, log-determinant, gradients of all parameters.
 //!
-//! `cargo bench -p strait-benches --bench peer_flows`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0 and
-//! normflows (else `python3`). One thread each, float32, the same shapes, widths and depths; each library's own
+//! `cargo xtask bench peer_flows`. One thread each, float32, the same shapes, widths and depths; each library's own
 //! non-linearities (SiLU here, ReLU there), log-scales (bounded here, not there) and, of splines, networks (residual there);
 //! with two levels, each library's own prior of what is factored out (a coupling more here, none there). Prints the median
 //! and range of the ratios.

@@ -1,8 +1,7 @@
 //! The cost of iterations that learn a path, counted in velocity steps, beside the same in eager PyTorch, on one
 //! thread.
 //!
-//! `cargo bench -p strait-benches --bench peer_iterations`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0
-//! (else `python3`); without one only our own times are printed. Iterations are the optimizer's own: they draw their
+//! `cargo xtask bench peer_iterations`; without torch only our own times are printed. Iterations are the optimizer's own: they draw their
 //! batches, take the gradients, clip them and step AdamW. Everything takes turns within one run, and medians and ranges
 //! of the ratios over the rounds are printed.
 

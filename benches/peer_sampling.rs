@@ -1,7 +1,6 @@
 //! Sampling beside eager PyTorch's and that of `jax.jit` over a scan of the steps, in turns within one run, on one thread.
 //!
-//! `cargo bench -p strait-benches --bench peer_sampling`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0, JAX
-//! 0.7.2 or both (else `python3`). All take 100 Euler steps through a 3x64 MLP on [x, t] without gradients. Prints medians
+//! `cargo xtask bench peer_sampling`, beside torch 2.13.0 and JAX 0.7.2. All take 100 Euler steps through a 3x64 MLP on [x, t] without gradients. Prints medians
 //! with their ranges, and the ratio to each.
 
 use std::process::ExitCode;

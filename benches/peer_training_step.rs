@@ -1,8 +1,7 @@
 //! A flow-matching training step beside eager PyTorch's and that of `jax.jit` over a scan of whole steps, in turns within one
 //! run, on one thread.
 //!
-//! `cargo bench -p strait-benches --bench peer_training_step`, with `STRAIT_PYTHON` naming a Python that has torch
-//! 2.13.0, JAX 0.7.2 or both (else `python3`). All draw data, source and times, take the linear path, lower the
+//! `cargo xtask bench peer_training_step`, beside torch 2.13.0 and JAX 0.7.2. All draw data, source and times, take the linear path, lower the
 //! flow-matching loss of a 3x64 MLP on 512 pairs with its gradient clipped, step AdamW, and take the parameters into a moving
 //! average. Prints medians with their ranges, and the ratio to each.
 

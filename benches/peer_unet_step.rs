@@ -1,7 +1,6 @@
 //! A training step of a U-Net beside PyTorch's, in turns within one run, on one thread and on two.
 //!
-//! `cargo bench -p strait-benches --bench peer_unet_step`, with `STRAIT_PYTHON` naming a Python that has torch 2.13.0
-//! (else `python3`). Images of 4x14x14 after the stem, 32 channels with multipliers (1, 2), one block, attention at 7x7,
+//! `cargo xtask bench peer_unet_step`, beside torch 2.13.0. Images of 4x14x14 after the stem, 32 channels with multipliers (1, 2), one block, attention at 7x7,
 //! 128 pairs: draws, the linear path, the flow-matching loss, its gradient clipped, AdamW and a moving average. PyTorch
 //! runs eagerly in each memory format and kind. Prints medians with their ranges, and the ratio to each.
 

@@ -6,7 +6,7 @@ use crate::cache::Cache;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
-use crate::{data, doctor, drill_ranks, export, gloo, launch, leaderboard, mutate, run, tasks};
+use crate::{bench, data, doctor, drill_ranks, export, gloo, launch, leaderboard, mutate, run, tasks};
 
 /// One row of the help.
 struct Command {
@@ -30,7 +30,7 @@ static COMMANDS: [Command; 23] = [
     command("export", "export RUN --onnx [FILE]", "a run's velocity or flow map in another format"),
     command("launch", "launch -n N train|evaluate|compare ...", "by N processes of this machine"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
-    command("bench", "bench [FILTER]", "run the benches"),
+    command("bench", "bench [FILTER]", "run the benches, beside peers in Python that it brings once"),
     command(
         "leaderboard",
         "leaderboard [PRESET] [OPTIONS]",
@@ -66,7 +66,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Result<i32> {
         ("export", _) => export::command(&text),
         ("launch", _) => launch::command(rest),
         ("test", _) => done(tasks::test(&text)),
-        ("bench", _) => done(tasks::bench(&text)),
+        ("bench", _) => done(bench::command(&text)),
         ("leaderboard", _) => done(leaderboard::command(&text)),
         ("drill", []) => done(tasks::drill()),
         ("drill", [what, rest @ ..]) if what == "ranks" => done(drill_ranks::command(rest)),

@@ -2,19 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::beside::Beside;
+use crate::beside::{Beside, Needs};
 use crate::cache::Cache;
 use crate::failure::{Failure, Result};
 use crate::workspace::{Workspace, exit_code};
-
-/// What writes the format and what checks the file.
-pub(crate) const PINNED: [&str; 2] = ["onnx==1.21.0", "onnxruntime==1.25.1"];
 
 /// `cargo xtask export RUN --onnx [FILE]`
 pub(crate) fn command(words: &[String]) -> Result<i32> {
     let (run, file) = asked(words)?;
     let workspace = Workspace::of_cargo();
-    let beside = Beside::with(&Cache::of_user()?, "a run as ONNX", &PINNED)?;
+    let beside = Beside::with(&Cache::of_user()?, Needs { what: "a run as ONNX", ..Needs::ONNX })?;
     let mut python = beside.python(&[workspace.root().join("crates/strait-io/python")]);
     python.args(["-m", "strait.export"]).args([&run, &file]);
     let status = python.status().map_err(|error| Failure::Start { program: "python3".into(), error })?;

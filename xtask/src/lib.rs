@@ -21,6 +21,7 @@ macro_rules! tell {
 }
 
 mod archive;
+mod bench;
 mod beside;
 mod cache;
 mod command;

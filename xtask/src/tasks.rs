@@ -14,12 +14,6 @@ use crate::workspace::Workspace;
 
 /// `cargo xtask test [ARGUMENTS...]`
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
-    // Without it all but the Python package is tested.
-    let beside = Beside::ensure(&Cache::of_user()?).inspect_err(|failure| tell!("{failure}")).ok();
-    test_beside(beside.as_ref(), arguments)
-}
-
-fn test_beside(beside: Option<&Beside>, arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
     let folder = digits()?;
     let mut tests = workspace.cargo(&["test"]);
@@ -28,7 +22,8 @@ fn test_beside(beside: Option<&Beside>, arguments: &[String]) -> Result<()> {
     }
     // Tests run side by side already: more threads within each would fight over the cores.
     tests.args(arguments).env("OMP_NUM_THREADS", "1").env("STRAIT_DATA", folder);
-    if let Some(beside) = beside {
+    // Without it all but the Python package is tested.
+    if let Some(beside) = Beside::for_tests(&Cache::of_user()?) {
         beside.tell(&mut tests);
     }
     workspace.step("cargo test", tests)
@@ -104,14 +99,6 @@ fn fuzzed(arguments: &[String]) -> Result<(Option<&str>, &str)> {
     Ok((target, seconds))
 }
 
-/// `cargo xtask bench [FILTER]`
-pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    let workspace = ready()?;
-    let mut benches = workspace.cargo(&["bench", "--package", "strait-benches", "--"]);
-    benches.args(arguments).env("STRAIT_DATA", digits()?);
-    workspace.step("cargo bench", benches)
-}
-
 /// `cargo xtask docs`
 pub(crate) fn docs() -> Result<()> {
     let workspace = ready()?;
@@ -168,10 +155,9 @@ pub(crate) fn ci() -> Result<()> {
     clippy.args(gloo::features(&workspace, &Cache::of_user()?)).args(["--", "-D", "warnings"]);
     workspace.step("clippy", clippy)?;
     announce("tests");
-    let beside = Beside::ensure(&Cache::of_user()?)?;
     // Every failure is seen, and not the first executable's alone.
     let arguments = ["--no-fail-fast", "--exclude", "xtask"].map(str::to_owned);
-    test_beside(Some(&beside), &arguments)?;
+    test(&arguments)?;
     announce("documentation");
     workspace.step("the documentation", documentation(&workspace))?;
     announce("all of it holds");
@@ -182,7 +168,7 @@ fn announce(step: &str) {
     tell!("\n== {step}");
 }
 
-fn ready() -> Result<Workspace> {
+pub(crate) fn ready() -> Result<Workspace> {
     let workspace = Workspace::of_cargo();
     libtorch::ensure(&workspace, &Cache::of_user()?, false)?;
     Ok(workspace)
