@@ -21,6 +21,7 @@ mod ode;
 mod optim;
 mod paths;
 mod program;
+mod proposals;
 mod python;
 mod transport;
 
@@ -32,9 +33,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use self::fault::{Fault, Tests};
-use crate::beside::Beside;
+use crate::beside::{Beside, Needs};
 use crate::cache::{Cache, Lock, sha256};
-use crate::export;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::workspace::Workspace;
@@ -92,6 +92,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&data::FAULTS)
         .chain(&images::FAULTS)
         .chain(&program::FAULTS)
+        .chain(&proposals::FAULTS)
         .chain(&guard::FAULTS)
         .chain(&distributed::FAULTS)
         .chain(&conditions::FAULTS)
@@ -117,7 +118,7 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
 fn check(workspace: &Workspace, cache: &Cache, faults: &[&Fault]) -> Result<()> {
     let mut copy = Copy::of(workspace, cache)?;
     if faults.iter().any(|fault| fault.file.ends_with(".py")) {
-        copy.beside = Some(Beside::with(cache, "faults of the Python package", &export::PINNED)?);
+        copy.beside = Some(Beside::with(cache, Needs::ONNX)?);
     }
     let suites: BTreeSet<Tests> = faults.iter().map(|fault| fault.tests).collect();
     tell!("== without a fault, {} suites", suites.len());

@@ -388,3 +388,40 @@ fn a_look_at_the_columns_says_what_they_are() {
     assert!(look.to_string().contains("1 entries NaN or infinite (refused)"), "{look}");
     assert_eq!(look.columns[4].missing, 1);
 }
+
+/// What a look proposes: the units by the scales and the tails of the columns, dequantisation where all is counted.
+#[test]
+fn what_a_look_proposes_fits_the_columns() {
+    let folder = Folder::new();
+    let n = 2000;
+    let (z, one) = (normal(n, 3), normal(n, 1).select(1, 0));
+    let columns = |columns: &[&Tensor]| Tensor::stack(columns, 1);
+    let (x, y) = (z.select(1, 0), z.select(1, 1));
+    let (count, coin) = ((&x * 3.0).round(), y.gt(0.0).to_kind(Kind::Double));
+    let constant = Tensor::full([n], 7.0, (Kind::Double, Device::Cpu));
+    // Forty rows far out: the standard deviation is six times what the quartiles say, and no row alone makes it.
+    let tails = x.copy();
+    let _ = tails.narrow(0, 0, 40).fill_(40.0);
+    let (overall, column, robust) = (Scaling::Overall, Scaling::PerCoordinate, Scaling::Robust);
+    for (what, x, units, whole) in [
+        ("one scale", columns(&[&x, &y]), overall, false),
+        ("scales nine times apart", columns(&[&x, &(&y * 9.0)]), overall, false),
+        ("scales a hundred times apart", columns(&[&x, &(&y * 100.0)]), column, false),
+        ("a constant beside others", columns(&[&x, &constant, &y]), overall, false),
+        ("long tails in one column", columns(&[&x, &tails, &y]), robust, false),
+        ("counts", columns(&[&count, &coin]), overall, true),
+        ("counts and coins with a constant", columns(&[&count, &coin, &constant]), overall, true),
+        ("counts beside a measurement", columns(&[&count, &one]), overall, false),
+        ("measurements that no type holds halves of", columns(&[&(&x * 1e17), &(&y * 1e17)]), overall, false),
+        ("pixels of other scales", columns(&[&x, &(&y * 100.0), &tails, &one]).view([n, 2, 2]), overall, false),
+    ] {
+        let look = inspect(&folder.array(&x, Element::F64), &Arrays::default()).unwrap();
+        assert_eq!((look.scaling(), look.is_whole()), (units, whole), "{what}\n{look}");
+        let dequantise = if whole { ", dequantise = true" } else { "" };
+        let last = format!("proposed: units = \"{}\"{dequantise}", units.name());
+        assert_eq!(look.to_string().lines().last(), Some(last.as_str()), "{what}");
+        // What is proposed can be loaded.
+        let options = FileOptions { scaling: Some(units), dequantise: whole, ..FileOptions::default() };
+        assert!(load(&folder.array(&x, Element::F64), &options).is_ok(), "{what}");
+    }
+}

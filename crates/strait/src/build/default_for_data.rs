@@ -26,3 +26,37 @@ pub fn own_data(path: &Path) -> Result<Config, ProgramError> {
     let data = DataConfig { file: Some(path.to_owned()), image, units: Some(units), ..DataConfig::default() };
     Ok(default_for_data(data, look.event.iter().product(), look.rows))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strait_io::{Element, npy};
+    use tch::{Device, Kind, Tensor};
+
+    #[test]
+    fn a_file_is_trained_in_the_units_that_it_proposes_and_in_its_shape() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let z = |shape: &[i64]| {
+            let n: i64 = shape.iter().product();
+            (Tensor::arange(n, (Kind::Double, Device::Cpu)) * 0.618).remainder(1.0).view(shape)
+        };
+        let far = z(&[400, 2]);
+        let _ = far.narrow(0, 0, 8).fill_(20.0);
+        let wide = z(&[400, 2]) * Tensor::from_slice(&[1.0, 50.0]);
+        for (x, units, image) in [
+            (z(&[400, 2]), UnitsConfig::Unit, None),
+            (wide, UnitsConfig::Column, None),
+            (far, UnitsConfig::Robust, None),
+            (z(&[40, 1, 6, 5]), UnitsConfig::Unit, Some([1, 6, 5])),
+            (z(&[40, 3, 6, 5]), UnitsConfig::Unit, Some([3, 6, 5])),
+            (z(&[40, 4, 6, 5]), UnitsConfig::Unit, None),
+        ] {
+            npy::write(&path, &x, Element::F64).unwrap();
+            let config = own_data(&path).unwrap();
+            assert_eq!((config.data.units, config.data.image), (Some(units), image), "{:?}", x.size());
+            assert_eq!(config.data.file.as_deref(), Some(&*path));
+            assert_eq!(config.phase[0].level[0].batch, (x.size()[0] * 7 / 10).min(256));
+        }
+    }
+}

@@ -62,3 +62,35 @@ fn brief(look: &Look) -> Vec<String> {
     lines.push(format!("its columns propose units = \"{}\"{whole}", look.scaling().name()));
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind, Tensor};
+
+    /// Lines of 30 columns: so many whole ones first, the rest measured.
+    fn lines(whole: i64) -> Vec<String> {
+        let x = Tensor::arange(3000, (Kind::Double, Device::Cpu)).view([100, 30]);
+        let x = x.remainder(37.0);
+        let mut measured = x.narrow(1, whole, 30 - whole);
+        measured += 0.25;
+        brief(&Look::of(&x, strait_io::Element::F64).unwrap())
+    }
+
+    #[test]
+    fn a_look_before_a_training_is_short_and_says_what_it_leaves_out() {
+        assert_eq!(
+            lines(0),
+            ["100 rows of shape [30], numbers of type <f8", "its columns propose units = \"overall\""]
+        );
+        let some = lines(3);
+        assert_eq!(some.len(), 5, "{some:?}");
+        assert_eq!((some[1].as_str(), some[3].as_str()), ("column 0: whole numbers", "column 2: whole numbers"));
+        let many = lines(29);
+        assert_eq!(many.len(), LINES + 2, "{many:?}");
+        assert_eq!(many[LINES - 1], "column 10: whole numbers");
+        assert_eq!(many[LINES], "and 18 columns more; `cargo xtask inspect` shows them");
+        assert_eq!(many[LINES + 1], "its columns propose units = \"overall\"", "one column is measured");
+        assert_eq!(lines(30).last().unwrap(), "its columns propose units = \"overall\", dequantise = true");
+    }
+}

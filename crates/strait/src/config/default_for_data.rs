@@ -76,4 +76,23 @@ mod tests {
             assert!(config.phase[0].level[0].batch <= rows.max(2), "{d} {rows}");
         }
     }
+    #[test]
+    fn sizes_follow_the_dimension_and_the_number_of_rows() {
+        for (d, rows, width, rate, batch, ot, off_diagonal) in [
+            (1, 10, 128, 2e-3, 7, true, 0.25),
+            (16, 300, 128, 2e-3, 210, true, 0.25),
+            (17, 366, 256, 1e-3, 256, true, 0.25),
+            (32, 5000, 256, 1e-3, 256, true, 0.25),
+            (33, 5000, 256, 1e-3, 256, false, 0.75),
+            (256, 2, 256, 1e-3, 2, false, 0.75),
+            (257, 60_000, 512, 5e-4, 256, false, 0.75),
+        ] {
+            let config = default_for_data(DataConfig::default(), d, rows);
+            let level = &config.phase[0].level[0];
+            assert_eq!((level.rate, level.batch, level.spans.off_diagonal), (rate, batch, off_diagonal), "{d} {rows}");
+            assert_eq!(matches!(config.coupling, CouplingConfig::Ot), ot, "{d} {rows}");
+            let VelocityConfig::Mlp(mlp) = &config.velocity else { panic!("{:?}", config.velocity) };
+            assert!(mlp.map && mlp.hidden == [width; 3], "{d} {rows}: {mlp:?}");
+        }
+    }
 }
