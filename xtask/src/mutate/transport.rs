@@ -1,6 +1,6 @@
 //! Faults of the couplings.
 
-use super::fault::{Fault, Tests};
+use super::fault::{Fault, LIBRARY, Tests};
 
 const COUPLINGS: Tests = Tests { package: "strait-transport", target: "couplings", filter: "" };
 
@@ -20,7 +20,32 @@ const FEATURES: Tests = Tests { package: "strait-metrics", target: "features", f
 
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 17] = [
+const PROOF: Tests = Tests { package: "strait-transport", target: LIBRARY, filter: "proof" };
+
+const PROOFS: &str = "crates/strait-transport/src/assignment/proof.rs";
+
+pub(super) static FAULTS: [Fault; 20] = [
+    Fault {
+        name: "nearly tight pairs may go round in a circle",
+        file: PROOFS,
+        find: "    done == (0..n)",
+        put: "    done <= (0..n)",
+        tests: PROOF,
+    },
+    Fault {
+        name: "only pairs that cost a rounding more are nearly tight",
+        file: PROOFS,
+        find: "(2.0 * n as f64 * SLACK + 2.0) * rounding",
+        put: "-0.25 * rounding",
+        tests: PROOF,
+    },
+    Fault {
+        name: "rows near each other count as one, whatever their columns",
+        file: PROOFS,
+        find: "*equal &= cost(i) == cost(k)",
+        put: "*equal &= cost(i) <= 2.0 * cost(k)",
+        tests: PROOF,
+    },
     Fault {
         name: "reduced costs are compared as they round",
         file: "crates/strait-transport/src/assignment/repair.rs",

@@ -1,6 +1,6 @@
 //! The linear assignment problem, exactly: $\min_\sigma \sum_i c_{i \sigma(i)}$ over permutations of $n$ columns.
 //!
-//! The solver combines seven methods, each in its own module:
+//! The solver combines eight methods, each in its own module:
 //!
 //! - If an order of rows and columns makes the costs a Monge array (points on a line, products), sorting solves the
 //!   problem; a few rows show whether this is so (`sorted`).
@@ -8,15 +8,18 @@
 //!   row (`paths`). Whole rows are read in vector instructions, and tied columns are closed at once. This is best where
 //!   few rows are left over, or where rows compete for long: ties, duplicates, clusters of unequal size, small
 //!   problems.
+//! - Where many rows are left over, those paths begin with the potentials of every second row and column, solved likewise
+//!   (`halves`): rows that compete for long are settled at a quarter of the price.
 //! - Otherwise an auction whose increment falls eightfold from phase to phase finds an assignment that is nearly
 //!   optimal (`auction`). Where bidding takes too long the increment is raised first, if rows are many; else, and where
-//!   that does not help, paths take over from before it.
+//!   that does not help, paths take over.
 //! - In the auction column potentials only fall, so a reduced cost $c_{ij} - v_j$ only rises. Each row therefore bids
 //!   on a short list of its cheapest columns, with a lower bound for all others. It reads the whole row again only when
 //!   a cost reaches the bound (`candidates`). The result is the same.
 //! - Shortest paths in the residual graph (Bellman-Ford) then lower potentials until no reduced cost is negative, and
 //!   take every negative cycle that they meet (`repair`).
-//! - Potentials prove an optimum by exact sums (`proof`, `sums`). Where rounding leaves some rows unproved, reduced
+//! - Potentials that hold but for rounding prove an optimum if no cycle of pairs is nearly tight; else potentials prove it by
+//!   exact sums (`proof`, `sums`). Where rounding leaves some rows unproved, reduced
 //!   costs are small multiples of one power of two, and paths over those do not round (`residual`).
 //! - If doubles cannot represent them (costs that span many orders of magnitude), shortest augmenting paths in integers
 //!   continue from there (`exact`, `wide`).
@@ -25,6 +28,7 @@ mod auction;
 mod candidates;
 mod costs;
 mod exact;
+mod halves;
 mod matching;
 mod paths;
 mod proof;
@@ -79,7 +83,8 @@ impl Assignment {
     /// $$\max\Bigl( \max_{ij} (u_i + v_j - c_{ij}), \max_i |c_{i \sigma(i)} - u_i - v_{\sigma(i)}| \Bigr).$$
     ///
     /// The cost is within $2n$ times this of the optimum, whatever algorithm found it. Each sum is exact and rounded
-    /// once. Zero is a proof; what [`assign`] returns has the rounding of its largest potential at most.
+    /// once. Zero is a proof; what [`assign`] returns has a hundred roundings of its largest
+    /// cost or potential at most.
     pub fn violation(&self, costs: &impl Costs) -> f64 {
         let mut buffer = vec![0.0; self.columns.len()];
         let mut worst: f64 = 0.0;
@@ -167,7 +172,7 @@ fn solve(costs: &impl Costs) -> Result<Assignment, AssignmentError> {
     let (minima, largest) = survey(costs)?;
     let mut matching = Matching::new(minima);
     let n = matching.v.len();
-    let proved = largest <= LARGEST_COST && nearly_optimal(&mut matching, costs);
+    let proved = largest <= LARGEST_COST && nearly_optimal(&mut matching, costs, largest);
     let row_potentials = match proved {
         true => (0..n).map(|i| matching.u(i)).collect(),
         false => exact::solve(&mut matching, costs),
@@ -181,7 +186,7 @@ fn solve(costs: &impl Costs) -> Result<Assignment, AssignmentError> {
 }
 
 /// An assignment that is optimal, or nearly so; whether its potentials prove it, to the last bit.
-fn nearly_optimal(matching: &mut Matching, costs: &impl Costs) -> bool {
+fn nearly_optimal(matching: &mut Matching, costs: &impl Costs, largest: f64) -> bool {
     let n = matching.v.len();
     if let Some(mut guess) = sorted::guess(costs, &matching.v)
         && certify(&mut guess, costs, n / 8)
@@ -189,23 +194,22 @@ fn nearly_optimal(matching: &mut Matching, costs: &impl Costs) -> bool {
         *matching = guess;
         return true;
     }
-    let mut paths = Paths::new(n);
-    let mut free = paths.greedy(matching, costs);
-    let before_auction = match () {
-        () if n <= SMALL => usize::MAX,
-        () if free.len() <= n / 2 => READ,
-        () => 0,
-    };
-    paths.augment_all(&mut free, matching, costs, before_auction);
-    if !free.is_empty() {
-        let before = matching.clone();
-        if let Some(proved) = auction::solve(matching, costs, free.clone()) {
-            return proved || residual::solve(matching, costs);
-        }
-        *matching = before;
-        paths.augment_all(&mut free, matching, costs, usize::MAX);
+    let minima = matching.v.clone();
+    let mut tried = None;
+    if n > SMALL {
+        let mut paths = Paths::new(n);
+        let mut free = paths.greedy(matching, costs);
+        let budget = if free.len() <= n / 2 { READ } else { 0 };
+        paths.augment_all(&mut free, matching, costs, budget);
+        tried = if free.is_empty() { Some(false) } else { auction::solve(matching, costs, free) };
     }
-    certify(matching, costs, n) || residual::solve(matching, costs)
+    if tried.is_none() {
+        *matching = halves::solve(costs, minima);
+    }
+    tried == Some(true)
+        || proof::none_is_better(matching, costs, largest)
+        || certify(matching, costs, n)
+        || residual::solve(matching, costs)
 }
 
 /// Whether potentials prove a complete assignment, once up to `most` rows are repaired.
