@@ -55,7 +55,7 @@ bool pulled_at_once(const Tensor& output, const Tensor& cotangent, Tensor** inpu
                     Tensor** results) {
   using torch::autograd::Node;
   const auto node = output.grad_fn();
-  if (!node || node->num_inputs() != 1 || !output.is_cpu() || torch::autograd::get_current_graph_task_id() != -1 ||
+  if (!node || !output.is_cpu() || torch::autograd::get_current_graph_task_id() != -1 ||
       cotangent.scalar_type() != output.scalar_type() || cotangent.sizes() != output.sizes()) {
     return false;
   }
@@ -73,7 +73,9 @@ bool pulled_at_once(const Tensor& output, const Tensor& cotangent, Tensor** inpu
     wanted.push_back(torch::autograd::impl::gradient_edge(*inputs[i]));
   }
   const at::AutoGradMode unrecorded(false);
-  auto found = (*node)({cotangent});
+  torch::autograd::variable_list cotangents(node->num_inputs());
+  cotangents[output.output_nr()] = cotangent;
+  auto found = (*node)(std::move(cotangents));
   torch::autograd::validate_outputs(node->next_edges(), found, [](const std::string& problem) { return problem; });
   if (!retain_graph) node->release_variables();
   for (size_t i = 0; i < n; ++i) {

@@ -109,7 +109,7 @@ pub trait FlowMap: VelocityField {
         average_velocity_jvp(self, x, s, t)
     }
 
-    /// $E|u(x, s, t) - y|^2$ over a batch, for a target y, as [`VelocityField::square_error`].
+    /// $|u(x, s, t) - y|^2$ for a target y, as [`VelocityField::square_error`], with that of each sample.
     ///
     /// # Errors
     /// As `average_velocity`.
@@ -119,7 +119,7 @@ pub trait FlowMap: VelocityField {
         _s: &Tensor,
         _t: &Tensor,
         _target: &Tensor,
-    ) -> Result<Option<Tensor>, Error> {
+    ) -> Result<Option<SquareError>, Error> {
         Ok(None)
     }
 
@@ -131,6 +131,15 @@ pub trait FlowMap: VelocityField {
         check_times(x, s, t)?;
         Ok(x + per_sample(&(t - s), x) * self.average_velocity(x, s, t)?)
     }
+}
+
+/// The squared distance of a batch to its targets.
+#[derive(Debug)]
+pub struct SquareError {
+    /// Its mean over the samples, a scalar, with its gradient.
+    pub mean: Tensor,
+    /// That of each sample, (B,), for a log: nothing is recorded with it.
+    pub of_each: Tensor,
 }
 
 /// As [`FlowMap::average_velocity_jet`], by one JVP: for a network without a jet of its own.

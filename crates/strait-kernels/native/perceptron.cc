@@ -183,17 +183,17 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
 };
 
 // The mean over samples of |f(x) - y|^2, whose derivative in the layers is made with it: a reverse has no more to do than to
-// hand it out. Inputs and targets have none.
+// hand it out. Inputs and targets have none. Beside it the distance of each sample, which has none either.
 class Regressed : public torch::autograd::Function<Regressed> {
  public:
-  static Tensor forward(AutogradContext* ctx, at::TensorList all, const Tensor& target, const Layout& layout) {
-    Tensor loss = at::empty({}, all[0].options());
+  static variable_list forward(AutogradContext* ctx, at::TensorList all, const Tensor& target, const Layout& layout) {
+    Tensor loss = at::empty({}, all[0].options()), of_each = at::empty({all[0].size(0)}, all[0].options());
     const Tensor y = target.contiguous();
     variable_list saved(all.begin(), all.end());
     saved.push_back(target);
     of_kind(all[0], [&]<typename T>(T) {
       const Given<T> given(layout, all);
-      Regression<T> task{given.net, all[0].size(0), given.x, read<T>(y), {}, {}};
+      Regression<T> task{given.net, all[0].size(0), given.x, read<T>(y), write<T>(of_each), {}, {}};
       for (size_t i = layout.inputs(); i < all.size(); ++i) {
         saved.push_back(at::empty(all[i].sizes(), all[i].options()));
         (i - layout.inputs()) % 2 ? task.biases.push_back(write<T>(saved.back()))
@@ -204,7 +204,9 @@ class Regressed : public torch::autograd::Function<Regressed> {
     ctx->save_for_backward(std::move(saved));
     ctx->saved_data["parts"] = static_cast<int64_t>(layout.derivatives.size());
     ctx->saved_data["between"] = static_cast<int64_t>(layout.between);
-    return loss;
+    ctx->mark_non_differentiable({of_each});
+    ctx->set_materialize_grads(false);
+    return {loss, of_each};
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -217,11 +219,11 @@ class Regressed : public torch::autograd::Function<Regressed> {
     if (!g.defined()) g = at::zeros({}, all[0].options());
     // Two more: the target and the layout.
     variable_list result(count + 2);
-    if (strait::differentiated(grads)) {
+    if (strait::differentiated({g})) {
       const auto of = [&](const variable_list& own) -> variable_list {
         return {(plain(layout, own)[0] - saved[count]).square().sum(1).mean()};
       };
-      const auto found = strait::pull_again(of, all, grads);
+      const auto found = strait::pull_again(of, all, {g});
       std::copy(found.begin(), found.end(), result.begin());
       return result;
     }
@@ -256,9 +258,10 @@ char* strait_perceptron(Tensor** tensors, size_t count, const int64_t* derivativ
   });
 }
 
-// The mean squared distance of the values to a target, of parts and layers as above; null where nothing is recorded.
+// The squared distance of the values to a target, of parts and layers as above: its mean, and that of each sample; null where
+// nothing is recorded.
 char* strait_perceptron_regressed(Tensor** tensors, size_t count, size_t parts, int64_t between, Tensor* target,
-                                  Tensor** loss) {
+                                  Tensor** made) {
   return guarded([&] {
     variable_list all;
     bool recorded = false;
@@ -269,7 +272,8 @@ char* strait_perceptron_regressed(Tensor** tensors, size_t count, size_t parts, 
     }
     if (!recorded || !at::GradMode::is_enabled() || target->requires_grad()) return;
     const Layout layout{std::vector<int64_t>(parts), 0, static_cast<Between>(between)};
-    *loss = new Tensor(Regressed::apply(at::TensorList(all), *target, layout));
+    const auto found = Regressed::apply(at::TensorList(all), *target, layout);
+    for (size_t i = 0; i < 2; ++i) made[i] = new Tensor(found[i]);
   });
 }
 

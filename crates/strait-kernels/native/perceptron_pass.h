@@ -349,14 +349,15 @@ void go(const Back<T>& f) {
   backward.put(f.weights, f.biases);
 }
 
-// The mean squared distance of a network's values at n samples to a target (n, out), with its derivative in each layer: each
-// block forth and back at once, so that nothing is kept beyond a block.
+// The mean squared distance of a network's values at n samples to a target (n, out), with its derivative in each layer, and
+// that of each sample: each block forth and back at once, so that nothing is kept beyond a block.
 template <typename T>
 struct Regression {
   const Network<T>& net;
   int64_t n;
   std::vector<Columns<const T>> x;
   const T* target;
+  T* of_each;
   std::vector<T*> weights, biases;
 };
 
@@ -381,6 +382,7 @@ double go(const Regression<T>& f) {
         square += off * off;
         g[i * outs + j] = twice * off;
       }
+      f.of_each[from + i] = static_cast<T>(square);
       total += square;
     }
     backward.block(n, forward.input.at(), kept.at());

@@ -79,7 +79,7 @@ unsafe extern "C" {
         parts: usize,
         between: i64,
         target: *mut C_tensor,
-        loss: *mut *mut C_tensor,
+        made: *mut *mut C_tensor,
     ) -> Outcome;
     pub(crate) fn strait_affine_jet(
         tensors: *const *mut C_tensor,

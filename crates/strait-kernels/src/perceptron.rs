@@ -82,9 +82,10 @@ pub fn perceptron(
     }))
 }
 
-/// The mean over samples of $|f(x) - y|^2$ for the perceptron f of [`perceptron`], inputs x that are values alone, and a target
-/// y (N, out): a scalar, whose gradient in the layers is computed with it, block by block, so that nothing is kept for the
-/// reverse pass but that gradient. It can be differentiated in reverse any number of times.
+/// $|f(x) - y|^2$ for the perceptron f of [`perceptron`], inputs x that are values alone, and a target y (N, out): its mean over
+/// the samples, a scalar, and that of each sample, (N,), which records nothing. The gradient of the mean in the layers is computed
+/// with it, block by block, so that nothing is kept for the reverse pass but that gradient. The mean can be differentiated in
+/// reverse any number of times.
 ///
 /// None where the kernel cannot be used, as there, where nothing is recorded, and where an input or the target is to be
 /// differentiated.
@@ -100,9 +101,10 @@ pub fn perceptron(
 /// let weight = Tensor::from_slice(&[1.0f64]).view([1, 1]).set_requires_grad(true);
 /// let layer = (weight.shallow_clone(), Tensor::from_slice(&[0.0f64]));
 /// let target = Tensor::from_slice(&[1.0f64, 4.0]).view([2, 1]);
-/// let loss = perceptron_square_error(&[&x], &[layer], Between::Silu, &target)?.expect("a kernel"); // ((2w - 1)^2 + (4w - 4)^2) / 2
-/// assert_eq!(loss.double_value(&[]), 0.5);
-/// assert_eq!(gradient(&loss, &[weight], Graph::Free)?[0].double_value(&[0, 0]), 2.0);
+/// let (mean, each) = perceptron_square_error(&[&x], &[layer], Between::Silu, &target)?.expect("a kernel");
+/// assert_eq!(each, Tensor::from_slice(&[1.0f64, 0.0])); // (2w - 1)^2 and (4w - 4)^2
+/// assert_eq!(mean.double_value(&[]), 0.5);
+/// assert_eq!(gradient(&mean, &[weight], Graph::Free)?[0].double_value(&[0, 0]), 2.0);
 /// # Ok::<(), AutodiffError>(())
 /// ```
 pub fn perceptron_square_error(
@@ -110,7 +112,7 @@ pub fn perceptron_square_error(
     layers: &[(Tensor, Tensor)],
     between: Between,
     target: &Tensor,
-) -> Result<Option<Tensor>, AutodiffError> {
+) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
     check(parts, layers)?;
     let rows = parts[0].value().size()[0];
     let (expected, found) = (vec![rows, layers[layers.len() - 1].1.size()[0]], target.size());
@@ -124,16 +126,16 @@ pub fn perceptron_square_error(
     if moves || rows == 0 || !understood(&all) || is_for_many(rows, layers) {
         return Ok(None);
     }
-    let (given, mut loss) = (ffi::handles(tensors), ptr::null_mut());
-    // SAFETY: the handles are of borrowed tensors of checked shapes and kinds, as many as stated; one result is written.
+    let (given, mut made) = (ffi::handles(tensors), [ptr::null_mut(); 2]);
+    // SAFETY: the handles are of borrowed tensors of checked shapes and kinds, as many as stated; there is room for two results.
     ffi::check(unsafe {
         let (count, between) = (given.len(), between as i64);
         let target = ffi::handle(target);
-        ffi::strait_perceptron_regressed(given.as_ptr(), count, parts.len(), between, target, &raw mut loss)
+        ffi::strait_perceptron_regressed(given.as_ptr(), count, parts.len(), between, target, made.as_mut_ptr())
     })?;
     // SAFETY: what is not null was made by `new`, and nothing else owns it.
-    let [loss] = unsafe { ffi::own_each([loss]) };
-    Ok(loss)
+    let [mean, of_each] = unsafe { ffi::own_each(made) };
+    Ok(mean.zip(of_each))
 }
 
 /// Whether libtorch's own products have several threads, and rows enough for them.

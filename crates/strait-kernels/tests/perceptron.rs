@@ -196,9 +196,15 @@ fn a_square_error_has_its_first_two_derivatives() {
                 let parts = [Jet::constant(&draw(1, &[rows, 2], kind)), Jet::constant(&draw(2, &[rows, 1], kind))];
                 let parts: Vec<&Jet> = parts.iter().collect();
                 let target = draw(3, &[rows, widths[widths.len() - 1]], kind);
-                let own = || perceptron_square_error(&parts, &layers, between, &target).unwrap().expect("a kernel");
+                let both = || perceptron_square_error(&parts, &layers, between, &target).unwrap().expect("a kernel");
+                let own = || both().0;
                 let square = (composed(&parts, &layers, between, Order::Value).value() - &target).square();
-                let theirs = square.sum_dim_intlist([1i64].as_slice(), false, kind).mean(kind);
+                let (each, squares) = (both().1, square.sum_dim_intlist([1i64].as_slice(), false, kind));
+                assert!(
+                    !each.requires_grad() && each.allclose(&squares, tolerance, tolerance, false),
+                    "{each} {squares}"
+                );
+                let theirs = squares.mean(kind);
                 let plain = gradient(&theirs, &leaves, Graph::Keep).unwrap();
                 let whole = gradient(&own(), &leaves, Graph::Free).unwrap();
                 let theirs = plain.into_iter().chain(with_gradients(&[theirs], &leaves));

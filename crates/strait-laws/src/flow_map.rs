@@ -197,7 +197,10 @@ fn value_laws<M: FlowMap>(trial: &Trial<M>) -> Result<(), Fault> {
     }
     hold(Law::SinglePrecision, "the average velocity in float32", &in_single.to_kind(Kind::Double), &u, 1e-3)?;
     let own = map.average_square_error(x, s, t, target).map_err(runs)?;
-    own.map_or(Ok(()), |own| hold_square_error(Law::SquareError, &own, (&u, target), parameters))
+    let Some(own) = own else { return Ok(()) };
+    let each = strait_core::sum_per_sample(&(&u - target).square());
+    hold(Law::SquareError, "the square error of each sample", &own.of_each, &each.detach(), 1e-12)?;
+    hold_square_error(Law::SquareError, &own.mean, (&u, target), parameters)
 }
 
 /// Of the fourth order, by a function of the step.

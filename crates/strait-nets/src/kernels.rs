@@ -30,7 +30,7 @@ mod some {
         layers: &[(Tensor, Tensor)],
         activation: Activation,
         target: &Tensor,
-    ) -> Result<Option<Tensor>, AutodiffError> {
+    ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
         let Some(between) = between(activation) else { return Ok(None) };
         strait_kernels::perceptron_square_error(parts, layers, between, target)
     }
@@ -64,7 +64,7 @@ mod none {
         _: &[(Tensor, Tensor)],
         _: Activation,
         _: &Tensor,
-    ) -> Result<Option<Tensor>, AutodiffError> {
+    ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
         Ok(None)
     }
 

@@ -3,8 +3,8 @@ use crate::kernels::{perceptron, perceptron_square_error};
 use crate::{Activation, NetError, TimeFeatures};
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Bound, ConditionKind, Conditional, Conditions, Error, FlowMap, Init, Scope, TimeFunction, VelocityField,
-    average_velocity_jvp, check_batch, check_same, check_times,
+    Bound, ConditionKind, Conditional, Conditions, Error, FlowMap, Init, Scope, SquareError, TimeFunction,
+    VelocityField, average_velocity_jvp, check_batch, check_same, check_times,
 };
 use tch::Tensor;
 
@@ -113,8 +113,8 @@ impl VelocityField for Mlp {
     }
 
     fn square_error(&self, x: &Tensor, t: &Tensor, target: &Tensor) -> Result<Option<Tensor>, Error> {
-        self.layers
-            .square_error(&self.parts(x, t, Order::Value, &Conditions::default())?, &self.config.target(x, target)?)
+        let parts = self.parts(x, t, Order::Value, &Conditions::default())?;
+        Ok(self.layers.square_error(&parts, &self.config.target(x, target)?)?.map(|error| error.mean))
     }
 
     fn given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
@@ -240,7 +240,7 @@ impl VelocityField for MlpFlowMap {
     }
 
     fn square_error(&self, x: &Tensor, t: &Tensor, target: &Tensor) -> Result<Option<Tensor>, Error> {
-        self.average_square_error(x, t, t, target)
+        Ok(self.average_square_error(x, t, t, target)?.map(|error| error.mean))
     }
 
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
@@ -268,7 +268,7 @@ impl FlowMap for MlpFlowMap {
         s: &Tensor,
         t: &Tensor,
         target: &Tensor,
-    ) -> Result<Option<Tensor>, Error> {
+    ) -> Result<Option<SquareError>, Error> {
         let parts = self.parts(&Jet::constant(x), &Jet::constant(s), &Jet::constant(t), &Conditions::default())?;
         self.layers.square_error(&parts, &self.config.target(x, target)?)
     }
@@ -357,9 +357,10 @@ impl Layers {
         Ok(perceptron(&parts.iter().collect::<Vec<_>>(), &self.layers, self.activation, order)?)
     }
 
-    fn square_error(&self, parts: &[Jet], target: &Tensor) -> Result<Option<Tensor>, Error> {
+    fn square_error(&self, parts: &[Jet], target: &Tensor) -> Result<Option<SquareError>, Error> {
         let parts: Vec<&Jet> = parts.iter().collect();
-        Ok(perceptron_square_error(&parts, &self.layers, self.activation, target)?)
+        let error = perceptron_square_error(&parts, &self.layers, self.activation, target)?;
+        Ok(error.map(|(mean, of_each)| SquareError { mean, of_each }))
     }
 
     fn value(&self, parts: &[Jet]) -> Result<Tensor, Error> {

@@ -26,7 +26,7 @@ impl Objective for MapResidual {
         let PathCurve { x_t, velocity, acceleration } = models.interpolant.curve(&batch.x0, &batch.x1, &batch.t)?;
         let spans = Spans::of(batch, self.name())?;
         let (x, x_dot) = (spans.off(&x_t), spans.off(&velocity));
-        let [_, velocity_off] = spans.velocities(models)?;
+        let velocity_off = spans.velocity_off(models)?;
         let map = velocity_off.as_flow_map().ok_or(Error::NotFlowMap { what: self.name() })?;
         let (start, end) = (Jet::variable(&spans.s, Order::First), Jet::constant(&spans.t));
         let h = per_sample(&(&spans.t - &spans.s), &x);

@@ -1,6 +1,6 @@
-use super::{Spans, average_square_error, square_distance, square_error};
+use super::{Spans, average_square_error, square_distance};
 use strait_autodiff::{Jet, Order};
-use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Sampling, per_sample};
+use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Sampling, SquareError, per_sample};
 use tch::Tensor;
 
 /// MeanFlow (Geng et al., arXiv 2505.13447), for a flow map along any paths of any coupling.
@@ -39,23 +39,22 @@ impl Objective for MeanFlow {
         let map = models.flow_map(self.name())?;
         let PathSample { x_t: x, velocity } = tch::no_grad(|| models.interpolant.at(&batch.x0, &batch.x1, &batch.t))?;
         let spans = Spans::of(batch, self.name())?;
-        let [velocity_on, velocity_off] = spans.velocities(models)?;
+        let velocity_off = spans.velocity_off(models)?;
         let map_off = velocity_off.as_flow_map().ok_or(Error::NotFlowMap { what: self.name() })?;
-        let ((on, off), (target_on, v)) = (spans.split(&x), spans.split(&velocity));
-        let target_off = tch::no_grad(|| -> Result<Tensor, Error> {
-            let along = Jet::with_derivatives(off.shallow_clone(), v.shallow_clone(), None);
+        // On the diagonal the target is the pair's velocity.
+        let target = tch::no_grad(|| -> Result<Tensor, Error> {
+            let along = Jet::with_derivatives(spans.off(&x), spans.off(&velocity), None);
             let start = Jet::variable(&spans.s, Order::First);
             let slope = map_off.average_velocity_jet(&along, &start, &Jet::constant(&spans.t))?.first();
-            Ok(v + per_sample(&(&spans.t - &spans.s), &slope) * slope)
+            let further = per_sample(&(&spans.t - &spans.s), &slope) * slope;
+            Ok(Tensor::f_cat(&[spans.on(&velocity), spans.off(&velocity) + further], 0)?)
         })?;
+        let t = spans.all_t(batch)?;
         if self.power == 0.0 {
-            let at = spans.split(&batch.t).0;
-            let diagonal = || square_error(&*velocity_on, &on, &at, &target_on);
-            let off = average_square_error(map_off, &off, (&spans.s, &spans.t), &target_off)?;
-            return spans.loss(diagonal, off, self.name());
+            let SquareError { mean, of_each } = average_square_error(map, &x, (&batch.t, &t), &target)?;
+            return Ok(Loss { total: mean, terms: spans.terms(&of_each, self.name()) });
         }
-        let u = map.average_velocity(&x, &batch.t, &spans.all_t(batch)?)?;
-        let squares = square_distance(&u, &Tensor::f_cat(&[target_on, target_off], 0)?)?;
+        let squares = square_distance(&map.average_velocity(&x, &batch.t, &t)?, &target)?;
         let weight = (squares.detach() + self.epsilon).f_pow_tensor_scalar(-self.power)?;
         let terms = spans.terms(&squares, self.name());
         Ok(Loss { total: (squares * weight).mean(x.kind()), terms })

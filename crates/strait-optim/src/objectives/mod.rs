@@ -31,7 +31,7 @@ pub use trajectory_regression::TrajectoryRegression;
 pub use transport_cost::TransportCost;
 
 use crate::kernels;
-use strait_core::{Batch, Error, FlowMap, Loss, Models, VelocityField, sum_per_sample};
+use strait_core::{Batch, Error, FlowMap, Loss, Models, SquareError, VelocityField, sum_per_sample};
 use tch::Tensor;
 
 /// $E|x|^2$: the squared norm of each sample, averaged over the batch.
@@ -52,17 +52,18 @@ pub(crate) fn square_error(field: &dyn VelocityField, x: &Tensor, t: &Tensor, u:
     }
 }
 
-/// $E|u(x, s, t) - y|^2$ of a flow map and a target, at times (s, t).
+/// $|u(x, s, t) - y|^2$ of a flow map and a target, at times (s, t).
 pub(crate) fn average_square_error(
     map: &dyn FlowMap,
     x: &Tensor,
     (s, t): (&Tensor, &Tensor),
     target: &Tensor,
-) -> Result<Tensor, Error> {
-    match map.average_square_error(x, s, t, target)? {
-        Some(error) => Ok(error),
-        None => mean_square_distance(&map.average_velocity(x, s, t)?, target),
+) -> Result<SquareError, Error> {
+    if let Some(error) = map.average_square_error(x, s, t, target)? {
+        return Ok(error);
     }
+    let squares = square_distance(&map.average_velocity(x, s, t)?, target)?;
+    Ok(SquareError { mean: squares.mean(squares.kind()), of_each: squares.detach() })
 }
 
 /// $|a - b|^2$ of each sample, (B,).
@@ -93,7 +94,12 @@ impl Spans {
 
     /// Of all pairs, those on the diagonal and those off it.
     pub(crate) fn split(&self, x: &Tensor) -> (Tensor, Tensor) {
-        (x.narrow(0, 0, self.diagonal), self.off(x))
+        (self.on(x), self.off(x))
+    }
+
+    /// Of all pairs, those on the diagonal.
+    pub(crate) fn on(&self, x: &Tensor) -> Tensor {
+        x.narrow(0, 0, self.diagonal)
     }
 
     /// Of all pairs, those off the diagonal.
@@ -105,6 +111,11 @@ impl Spans {
     pub(crate) fn velocities<'m>(&self, models: Models<'m>) -> Result<[Box<dyn VelocityField + 'm>; 2], Error> {
         let of = |start, length| models.velocity.of_samples(start, length);
         Ok([of(0, self.diagonal)?, of(self.diagonal, self.off)?])
+    }
+
+    /// The velocity of those off the diagonal.
+    pub(crate) fn velocity_off<'m>(&self, models: Models<'m>) -> Result<Box<dyn VelocityField + 'm>, Error> {
+        models.velocity.of_samples(self.diagonal, self.off)
     }
 
     /// The mean over all pairs, of that over those on the diagonal, which is asked for where there are some, and that over

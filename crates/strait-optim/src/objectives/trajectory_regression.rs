@@ -21,7 +21,7 @@ impl Objective for TrajectoryRegression {
             found: s.size(),
         })?;
         let slope = (to - from) / per_sample(&(t - s), to);
-        let total = average_square_error(map, from, (s, t), &slope)?;
+        let total = average_square_error(map, from, (s, t), &slope)?.mean;
         Ok(Loss { terms: vec![("trajectory_regression", total.detach())], total })
     }
 
