@@ -61,6 +61,13 @@ pub trait Coupling {
 
     /// The name of the coupling, for messages and logs.
     fn name(&self) -> &str;
+
+    /// This coupling for another thread, where its pairs are a function of what it is given alone: training then pairs the
+    /// batches to come while it computes with one. None: pairs are made where they are asked for, as where they follow a
+    /// model that is being trained.
+    fn for_thread(&self) -> Option<Box<dyn Coupling + Send>> {
+        None
+    }
 }
 
 /// Refuses a coupling whose pairs are not independent, for a method that rests on Proposition 1.

@@ -33,7 +33,7 @@ pub use stored::check_stored;
 
 use crate::samples::Events;
 use crate::suite;
-use std::fmt;
+use std::{fmt, thread};
 use strait_core::{Conditions, Coupling, Draws, Error, Pairs};
 use tch::{Device, Kind, Tensor};
 
@@ -53,6 +53,8 @@ pub enum Law {
     TargetRows,
     /// The same batch and draws give the same pairs.
     Repeatable,
+    /// What the coupling gives to another thread makes the same pairs there.
+    ForThread,
     /// An optimal pairing never costs more than the pairing of rows as they were given.
     NeverWorse,
     /// An optimal pairing of up to seven points costs as much as the best of all permutations.
@@ -180,6 +182,7 @@ fn under_conditions(
     ensure(pairs.x1 == named, Law::TargetRows, || format!("the data rows are not {rows:?} of the given ones"))?;
     let again = pair(x0, x1, conditions)?;
     ensure(again.x1 == pairs.x1, Law::Repeatable, || "other pairs from the same draws".into())?;
+    for_thread(case, coupling, (x0, x1, conditions), &pairs)?;
     let given = conditions.only().map_err(runs)?;
     let carried = pairs.carried(conditions.shallow_clone()).map_err(runs)?;
     let carried = carried.only().map_err(runs)?;
@@ -260,7 +263,23 @@ fn pairing_laws(
     }
     let again = couple(coupling, x0, x1, &mut case.stream().stream("coupling").at(0))?;
     ensure(again.x0 == pairs.x0 && again.x1 == pairs.x1, Law::Repeatable, || "other pairs from the same draws".into())?;
+    for_thread(case, coupling, (x0, x1, &Conditions::default()), &pairs)?;
     if promise.optimal { optimality(x0, x1, squared(&pairs.x0, &pairs.x1)) } else { Ok(()) }
+}
+
+/// The same points and draws on another thread.
+fn for_thread(
+    case: &Case,
+    coupling: &impl Coupling,
+    (x0, x1, conditions): (&Tensor, &Tensor, &Conditions),
+    pairs: &Pairs,
+) -> Result<(), Fault> {
+    let Some(other) = coupling.for_thread() else { return Ok(()) };
+    let mut draws = case.stream().stream("coupling").at(0);
+    let (x0, x1, conditions) = (x0.copy(), x1.copy(), conditions.shallow_clone());
+    let there = thread::spawn(move || other.couple_given(x0, x1, &conditions, &mut draws)).join();
+    let there = there.map_err(|_| Fault::new(Law::ForThread, "it panics there"))?.map_err(runs)?;
+    ensure(there.x0 == pairs.x0 && there.x1 == pairs.x1, Law::ForThread, || "other pairs on another thread".into())
 }
 
 fn optimality(x0: &Tensor, x1: &Tensor, found: f64) -> Result<(), Fault> {

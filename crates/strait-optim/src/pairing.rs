@@ -3,7 +3,7 @@
 use crate::share::{PairedOver, Share, Shared};
 use crate::{LevelPlan, OptimError, Phase, term};
 use strait_core::{
-    Batch, Conditions, Coupling, Dataset, PairedDataset, Pairs, Rows, Sampling, Seed, Segments, Source,
+    Batch, Conditions, Coupling, Dataset, Draws, Error, PairedDataset, Pairs, Rows, Sampling, Seed, Segments, Source,
     TrajectoryDataset,
 };
 use tch::Tensor;
@@ -93,56 +93,116 @@ impl Pairing<'_> {
     /// A share of batch number `number` for a plan: a function of the seed and the number alone. The shares of all ranks
     /// together are the batch.
     pub(crate) fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64, share: Share) -> Result<Batch, OptimError> {
-        let Shared { rows, times, later } = share.of(plan)?;
-        let at = |name: &str| seed.stream(name).at(number);
-        let (Pairs { mut x0, mut x1, .. }, conditions) = match self {
+        let coupled = match self {
             Self::Drawn { source, data, coupling } => {
-                let apart = coupling.is_independent() || share.over == PairedOver::Rank;
-                let drawn = if apart { rows.clone() } else { Rows::all(plan.batch) };
-                let (x1, conditions) = data.minibatch_rows(&drawn, number, seed.stream("data"))?;
-                let x0 = source.sample_rows(&drawn, &mut at("source"), x1.kind(), x1.device())?;
-                let pairs = coupling.couple_given(x0, x1, &conditions, &mut at("coupling"))?;
-                let conditions = pairs.carried(conditions)?;
-                if apart { (pairs, conditions) } else { of_rows(&rows, &pairs, conditions)? }
+                points(*source, *data, *coupling, (plan, seed, number, share))?.coupled(*coupling)?
             }
             Self::Stored(pairs) => {
                 let (pairs, conditions) = pairs.conditional_minibatch(plan.batch, number, seed.stream("pairs"))?;
-                of_rows(&rows, &pairs, conditions)?
+                of_rows(&share.of(plan)?.rows, &pairs, conditions)?
             }
             Self::Trajectories(stored) => {
                 let from_start = plan.spans.starting(plan.batch);
                 let Segments { from, s, to, t } =
                     stored.segments(plan.batch, from_start, number, seed.stream("segments"))?;
+                let rows = share.of(plan)?.rows;
                 let [x0, x1, s, t] = [rows.select(&from)?, rows.select(&to)?, rows.select(&s)?, rows.select(&t)?];
                 return Ok(Batch { x0, x1, t: s, later: Some(t), conditions: Conditions::default() });
             }
         };
-        let (kind, device) = (x1.kind(), x1.device());
-        let conditions = if plan.condition_drop > 0.0 && !conditions.is_empty() {
-            let dropped = at("dropped conditions").uniform(&[plan.batch], kind, device)?.f_lt(plan.condition_drop)?;
-            conditions.dropping(rows.select(&dropped)?)?
-        } else {
-            conditions
-        };
-        if plan.noise > 0.0 {
-            let shape = [&[plan.batch], &x1.size()[1..]].concat();
-            let noise = rows.select(&at("noise").normal(&shape, kind, device)?)? * plan.noise;
-            (x0, x1) = (x0 + &noise, x1 + noise);
-        }
-        let (off, mut draws) = (plan.spans.count(plan.batch), at("time"));
-        if off == 0 {
-            let t = plan.times.draw(term::times(&plan.terms, plan.batch)?, &mut draws, kind, device)?;
-            return Ok(Batch { x0, x1, t: times.select(&t)?, later: None, conditions });
-        }
-        let diagonal = plan.times.draw(plan.batch - off, &mut draws, kind, device)?;
-        let (s, t) = plan.spans.draw(plan.times, off, &mut draws, kind, device)?;
-        let all = Tensor::f_cat(&[diagonal, s], 0)?;
-        Ok(Batch { x0, x1, t: times.select(&all)?, later: Some(later.select(&t)?), conditions })
+        complete((plan, seed, number, share), coupled)
+    }
+
+    /// The points of a batch with a coupling that another thread can make; None where nothing is gained by that.
+    pub(crate) fn for_thread(
+        &self,
+        plan: &LevelPlan,
+        seed: Seed,
+        number: u64,
+        share: Share,
+    ) -> Result<Option<Apart>, OptimError> {
+        let Self::Drawn { source, data, coupling } = self else { return Ok(None) };
+        let Some(apart) = coupling.for_thread() else { return Ok(None) };
+        Ok(Some((points(*source, *data, *coupling, (plan, seed, number, share))?, apart)))
     }
 }
 
+/// Which batch: of a plan, by its number, and which share of it.
+type Of<'a> = (&'a LevelPlan, Seed, u64, Share);
+
+/// The pairs of a share of a batch, with their conditions.
+pub(crate) type Coupled = (Pairs, Conditions);
+
+/// Points with the coupling that pairs them on another thread.
+pub(crate) type Apart = (Points, Box<dyn Coupling + Send>);
+
+/// Points of a batch that are not paired yet.
+pub(crate) struct Points {
+    x0: Tensor,
+    x1: Tensor,
+    conditions: Conditions,
+    draws: Draws,
+    /// What is kept of the pairs.
+    rows: Rows,
+}
+
+impl Points {
+    /// The pairs.
+    pub(crate) fn coupled(self, coupling: &dyn Coupling) -> Result<Coupled, Error> {
+        let Self { x0, x1, conditions, mut draws, rows } = self;
+        let pairs = coupling.couple_given(x0, x1, &conditions, &mut draws)?;
+        let conditions = pairs.carried(conditions)?;
+        of_rows(&rows, &pairs, conditions)
+    }
+}
+
+/// The points of a share of a batch, or of all of it where pairs are made over the whole.
+fn points(
+    source: &dyn Source,
+    data: &dyn Dataset,
+    coupling: &dyn Coupling,
+    (plan, seed, number, share): Of<'_>,
+) -> Result<Points, OptimError> {
+    let at = |name: &str| seed.stream(name).at(number);
+    let rows = share.of(plan)?.rows;
+    let apart = coupling.is_independent() || share.over == PairedOver::Rank;
+    let drawn = if apart { rows.clone() } else { Rows::all(plan.batch) };
+    let (x1, conditions) = data.minibatch_rows(&drawn, number, seed.stream("data"))?;
+    let x0 = source.sample_rows(&drawn, &mut at("source"), x1.kind(), x1.device())?;
+    let rows = if apart { Rows::all(rows.count()) } else { rows };
+    Ok(Points { x0, x1, conditions, draws: at("coupling"), rows })
+}
+
+/// The batch of these pairs: its noise, its times, and the conditions that are dropped.
+pub(crate) fn complete((plan, seed, number, share): Of<'_>, (pairs, conditions): Coupled) -> Result<Batch, OptimError> {
+    let Shared { rows, times, later } = share.of(plan)?;
+    let at = |name: &str| seed.stream(name).at(number);
+    let Pairs { mut x0, mut x1, .. } = pairs;
+    let (kind, device) = (x1.kind(), x1.device());
+    let conditions = if plan.condition_drop > 0.0 && !conditions.is_empty() {
+        let dropped = at("dropped conditions").uniform(&[plan.batch], kind, device)?.f_lt(plan.condition_drop)?;
+        conditions.dropping(rows.select(&dropped)?)?
+    } else {
+        conditions
+    };
+    if plan.noise > 0.0 {
+        let shape = [&[plan.batch], &x1.size()[1..]].concat();
+        let noise = rows.select(&at("noise").normal(&shape, kind, device)?)? * plan.noise;
+        (x0, x1) = (x0 + &noise, x1 + noise);
+    }
+    let (off, mut draws) = (plan.spans.count(plan.batch), at("time"));
+    if off == 0 {
+        let t = plan.times.draw(term::times(&plan.terms, plan.batch)?, &mut draws, kind, device)?;
+        return Ok(Batch { x0, x1, t: times.select(&t)?, later: None, conditions });
+    }
+    let diagonal = plan.times.draw(plan.batch - off, &mut draws, kind, device)?;
+    let (s, t) = plan.spans.draw(plan.times, off, &mut draws, kind, device)?;
+    let all = Tensor::f_cat(&[diagonal, s], 0)?;
+    Ok(Batch { x0, x1, t: times.select(&all)?, later: Some(later.select(&t)?), conditions })
+}
+
 /// Some rows of pairs and of their conditions.
-fn of_rows(rows: &Rows, pairs: &Pairs, conditions: Conditions) -> Result<(Pairs, Conditions), OptimError> {
+fn of_rows(rows: &Rows, pairs: &Pairs, conditions: Conditions) -> Result<Coupled, Error> {
     let (x0, x1) = (rows.select(&pairs.x0)?, rows.select(&pairs.x1)?);
     Ok((Pairs { x0, x1, target_rows: None }, rows.select_conditions(conditions)?))
 }

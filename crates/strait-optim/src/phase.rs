@@ -75,6 +75,14 @@ pub struct Phase {
     pub fresh: Vec<LevelName>,
 }
 
+impl Phase {
+    /// The plan of each step of an iteration, by its place among the levels.
+    pub(crate) fn steps(&self) -> Vec<usize> {
+        let plans = self.levels.iter().enumerate();
+        plans.flat_map(|(which, plan)| std::iter::repeat_n(which, plan.steps as usize)).collect()
+    }
+}
+
 /// Refuses a list of phases that cannot end in a trained flow: the last must fit the velocity alone, on paths that
 /// no longer move.
 ///

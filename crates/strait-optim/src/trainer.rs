@@ -1,12 +1,14 @@
 //! The trainer: one iteration draws batches, sums the terms, takes gradients and steps the optimizer, phase by phase.
 
+use crate::ahead::{Ahead, Upcoming};
+use crate::pairing::complete;
 use crate::share::Share;
 use crate::slope::{Slope, slope};
 use crate::system::System;
 use crate::{LevelName, OptimError, Pairing, Phase, Position, check_plan};
 use std::time::{Duration, Instant};
 use strait_autodiff::{AdamW, Clip, clip, scalars};
-use strait_core::{Alone, Models, Seed, Synchronize};
+use strait_core::{Alone, Batch, Models, Seed, Synchronize};
 use tch::Tensor;
 
 /// What one level did since the last log.
@@ -62,6 +64,7 @@ pub struct Trainer<'a> {
     position: Position,
     pending: Vec<Pending>,
     skipped: Vec<Run>,
+    ahead: Ahead,
     /// Those that share the training, and what this process sees of each batch.
     pub(crate) ranks: &'a dyn Synchronize,
     pub(crate) share: Share,
@@ -89,6 +92,7 @@ impl<'a> Trainer<'a> {
             position: Position::default(),
             pending: vec![],
             skipped: vec![],
+            ahead: Ahead::default(),
             ranks: &Alone,
             share: Share::WHOLE,
         };
@@ -100,6 +104,13 @@ impl<'a> Trainer<'a> {
             }
         }
         Ok(trainer)
+    }
+
+    /// Pairs this many batches ahead, each on a thread of its own, while it computes with one; 0, as at the start: none. This
+    /// is for couplings that another thread can make ([`Coupling::for_thread`](strait_core::Coupling::for_thread)), and
+    /// changes no number. Each holds the points of a batch in memory.
+    pub fn pair_ahead(&mut self, threads: usize) {
+        self.ahead = Ahead::of(threads);
     }
 
     /// Draws a batch for each level of each phase, and drops it, so that a batch that cannot be drawn is an error
@@ -184,10 +195,10 @@ impl<'a> Trainer<'a> {
         if self.position.iteration == 0 {
             self.begin(index)?;
         }
-        for which in 0..self.phases[index].levels.len() {
-            for _ in 0..self.phases[index].levels[which].steps {
-                self.step(index, which)?;
-            }
+        let steps = self.phases[index].steps();
+        for place in 0..steps.len() {
+            self.pair_from(index, &steps, place)?;
+            self.step(index, steps[place])?;
         }
         self.position.step += 1;
         self.position.iteration += 1;
@@ -219,11 +230,41 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Begins to pair the batches from the next one on, as far ahead as was asked for and as this phase goes; `steps` are
+    /// the plans of its iterations, `place` which of them is next.
+    fn pair_from(&mut self, phase: usize, steps: &[usize], place: usize) -> Result<(), OptimError> {
+        let left = (self.phases[phase].iterations - self.position.iteration).saturating_mul(steps.len() as u64);
+        let ahead = (self.ahead.threads as u64).min(left - place as u64 - 1) as usize;
+        for further in 1..=ahead {
+            let which = steps[(place + further) % steps.len()];
+            let number = self.position.batches + further as u64;
+            let batch = Upcoming { number, phase, which };
+            let plan = &self.phases[phase].levels[which];
+            if self.ahead.lacks(batch)
+                && let Some((points, coupling)) = self.pairing.for_thread(plan, self.seed, number, self.share)?
+            {
+                self.ahead.begin(batch, points, coupling);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next batch, from the pairs that were made ahead where they were.
+    fn batch(&mut self, phase: usize, which: usize) -> Result<Batch, OptimError> {
+        let number = self.position.batches;
+        let made = self.ahead.take(Upcoming { number, phase, which });
+        let plan = &self.phases[phase].levels[which];
+        match made {
+            Some(pairs) => complete((plan, self.seed, number, self.share), pairs?),
+            None => self.pairing.draw(plan, self.seed, number, self.share),
+        }
+    }
+
     fn step(&mut self, phase: usize, which: usize) -> Result<(), OptimError> {
         let begun = Instant::now();
         let iterations = self.phases[phase].iterations;
+        let batch = self.batch(phase, which)?;
         let plan = &self.phases[phase].levels[which];
-        let batch = self.pairing.draw(plan, self.seed, self.position.batches, self.share)?;
         // What a module drops (dropout) is a function of the batch's number, as all draws are, and of the rank.
         let modules = self.seed.stream("modules");
         let modules = match self.share.rank {

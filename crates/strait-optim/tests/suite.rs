@@ -1,5 +1,6 @@
 //! All tests of this crate in one executable, which links and starts once: `cargo test -p strait-optim --test suite FILE::`.
 
+mod ahead;
 mod averages;
 mod checkpoints;
 mod common;

@@ -158,6 +158,7 @@ enum Faulty {
     LiesOfIndependence,
     LiesOfDependence,
     Restless,
+    OtherElsewhere,
     NotOptimal,
     ForgetsOnAverage,
 }
@@ -194,13 +195,21 @@ impl Coupling for Faulty {
                 let call = CALLS.fetch_add(1, Ordering::Relaxed);
                 pick((Tensor::arange(n, (Kind::Int64, Device::Cpu)) + call).remainder(n), x0)
             }
+            Self::OtherElsewhere => ExactOt.couple(x0, x1, draws)?,
             Self::NotOptimal => pick(x1.flatten(1, -1).select(1, 0).argsort(0, false), x0),
             Self::ForgetsOnAverage => pick(reversed.zeros_like(), x0),
         })
     }
 
     fn is_independent(&self) -> bool {
-        !matches!(self, Self::LiesOfDependence | Self::NotOptimal | Self::SortsBothSides)
+        !matches!(self, Self::LiesOfDependence | Self::NotOptimal | Self::SortsBothSides | Self::OtherElsewhere)
+    }
+
+    fn for_thread(&self) -> Option<Box<dyn Coupling + Send>> {
+        match self {
+            Self::OtherElsewhere => Some(Box::new(Independent)),
+            _ => None,
+        }
     }
 
     fn name(&self) -> &str {
@@ -220,6 +229,7 @@ fn every_fault_is_found_by_its_law() {
         (Faulty::LiesOfIndependence, OPTIMAL, &[Law::Independence]),
         (Faulty::LiesOfDependence, ONCE, &[Law::Independence]),
         (Faulty::Restless, ONCE, &[Law::Repeatable]),
+        (Faulty::OtherElsewhere, OPTIMAL, &[Law::ForThread]),
         (Faulty::NotOptimal, OPTIMAL, &[Law::NeverWorse, Law::BruteForce]),
         (Faulty::ForgetsOnAverage, AVERAGE, &[Law::Target]),
     ] {

@@ -22,7 +22,23 @@ const EMA: &str = "crates/strait-optim/src/ema.rs";
 
 const TRAINER: &str = "crates/strait-optim/src/trainer.rs";
 
-pub(super) static FAULTS: [Fault; 13] = [
+const AHEAD: Tests = Tests { package: "strait-optim", target: "ahead", filter: "" };
+
+pub(super) static FAULTS: [Fault; 15] = [
+    Fault {
+        name: "pairs made ahead under the number of the batch before",
+        file: TRAINER,
+        find: "self.position.batches + further as u64",
+        put: "self.position.batches + further as u64 - 1",
+        tests: AHEAD,
+    },
+    Fault {
+        name: "pairs made ahead by the plan of this step",
+        file: TRAINER,
+        find: "let plan = &self.phases[phase].levels[which];\n            if self.ahead.lacks",
+        put: "let plan = &self.phases[phase].levels[steps[place]];\n            if self.ahead.lacks",
+        tests: AHEAD,
+    },
     Fault {
         name: "straightness of a field that does not answer to its paths",
         file: MARGINAL,

@@ -76,6 +76,10 @@ impl Coupling for ConditionalOt {
     fn name(&self) -> &str {
         "conditional minibatch OT"
     }
+
+    fn for_thread(&self) -> Option<Box<dyn Coupling + Send>> {
+        Some(Box::new(*self))
+    }
 }
 
 /// The data row of each source row, exactly assigned within each class.

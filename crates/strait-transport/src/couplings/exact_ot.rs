@@ -40,4 +40,8 @@ impl Coupling for ExactOt {
     fn name(&self) -> &str {
         "exact minibatch OT"
     }
+
+    fn for_thread(&self) -> Option<Box<dyn Coupling + Send>> {
+        Some(Box::new(*self))
+    }
 }

@@ -44,4 +44,8 @@ impl Coupling for Sinkhorn {
     fn name(&self) -> &str {
         "Sinkhorn"
     }
+
+    fn for_thread(&self) -> Option<Box<dyn Coupling + Send>> {
+        Some(Box::new(*self))
+    }
 }

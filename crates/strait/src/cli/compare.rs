@@ -296,8 +296,8 @@ impl Work<'_> {
         if folder.is_dir() && self.is_done(&RunFolder::at(&folder, &config)?, &config)? {
             return Ok(Ok(()));
         }
-        let context = RunContext::new(&config, self.device)?;
-        threads::set(self.args.threads, &config, &context);
+        let mut context = RunContext::new(&config, self.device)?;
+        threads::set(self.args.threads, &config, &mut context);
         let training = TrainingRun { name: name.clone(), ..TrainingRun::new(&config, &folder) };
         if let Err(error) = training.check(&context) {
             return Ok(Err(error.to_string()));

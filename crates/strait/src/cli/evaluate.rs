@@ -75,8 +75,8 @@ fn together(
         warn!("its velocity is one step of a flow: a sample takes 1 evaluation, and --nfe is passed over");
     }
     ranks.check_same("config", &config::write(&Config { evaluate: settings.clone(), ..trained.clone() })?)?;
-    let context = RunContext::new(&trained, &ranks.device(&args.device))?;
-    threads::set(args.threads, &trained, &context);
+    let mut context = RunContext::new(&trained, &ranks.device(&args.device))?;
+    threads::set(args.threads, &trained, &mut context);
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     let reference = Reference::new(&context, &settings)?.among(ranks);
     if ranks.is_first() {

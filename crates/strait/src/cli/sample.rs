@@ -117,8 +117,8 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     } else if args.nfe.is_some() && matches!(method, Method::Dopri5(_)) {
         warn!("dopri5 chooses its own evaluations: --nfe {nfe} is passed over");
     }
-    let context = RunContext::new(&config, &args.device)?;
-    threads::set(args.threads, &config, &context);
+    let mut context = RunContext::new(&config, &args.device)?;
+    threads::set(args.threads, &config, &mut context);
     let conditions = args.asked.conditions(&config, &context, args.count)?;
     let count = conditions.count().unwrap_or(args.count);
     if count > MOST {

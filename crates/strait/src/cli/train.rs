@@ -90,8 +90,8 @@ fn together(
 ) -> Result<Option<PathBuf>, ProgramError> {
     ranks.check_program()?;
     ranks.check_same("config", &config::write(config)?)?;
-    let context = RunContext::new(config, &ranks.device(&args.device))?;
-    let threads = threads::set(args.threads, config, &context);
+    let mut context = RunContext::new(config, &ranks.device(&args.device))?;
+    let threads = threads::set(args.threads, config, &mut context);
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     if ranks.is_first() {
         say_look(&config.data)?;
@@ -121,6 +121,10 @@ fn together(
     let resume_command = CommandContext::command(ranks, words);
     let (data, device) = (context.data.points.name(), &context.device_name);
     let threads = if threads == 1 { "one thread".into() } else { format!("{threads} threads") };
+    let threads = match context.pairing_threads {
+        more @ 1.. if context.coupling.for_thread().is_some() => format!("{threads}, {more} more to pair ahead"),
+        _ => threads,
+    };
     info!("{}: {data} on {device}, {threads}, seed {}", folder.path().display(), config.seed);
     let command = CommandContext { stop, ranks, bars, resume_command };
     let watch = (args.watch && ranks.is_first()).then(|| Watch::new(config, &context, &folder, &command));

@@ -24,6 +24,8 @@ pub struct RunContext {
     pub device: Device,
     /// The device's name.
     pub device_name: String,
+    /// Threads that pair batches ahead, beside those that compute ([`threads::set`](super::threads::set)).
+    pub pairing_threads: usize,
 }
 
 impl RunContext {
@@ -44,7 +46,16 @@ impl RunContext {
         let digest = provenance::digest(&config.data)?;
         let source = build::source(config.source, &data)?;
         let coupling = build::coupling(&config.coupling);
-        Ok(Self { seed, data, digest, source, coupling, device, device_name: device_name.to_owned() })
+        Ok(Self {
+            seed,
+            data,
+            digest,
+            source,
+            coupling,
+            device,
+            device_name: device_name.to_owned(),
+            pairing_threads: 0,
+        })
     }
 
     /// What the velocity is conditioned on; None where it is on nothing.

@@ -1,18 +1,29 @@
-//! The number of threads that libtorch computes with.
+//! The number of threads that libtorch computes with, and of those that pair batches ahead.
 
 use super::context::RunContext;
 use crate::config::{Config, VelocityConfig};
-use std::env;
+use std::num::NonZero;
+use std::{env, thread};
 use tch::Device;
 
 /// Multiply-adds of a batch's forward pass that keep one thread busy. With fewer for each, threads wait for one another longer
 /// than they compute.
 const EACH: i64 = 16_000_000;
 
+/// Threads that pair batches ahead, at most: each holds a batch.
+const MOST_PAIRING: usize = 8;
+
 /// Lets libtorch compute with as many threads as are `asked` for; else with as many as `OMP_NUM_THREADS` says; else with no
-/// more of the machine's than the run's network keeps busy. Returns how many they are.
-pub fn set(asked: Option<u16>, config: &Config, context: &RunContext) -> i32 {
+/// more of the machine's than the run's network keeps busy. Returns how many they are. All of these but one, or all of the
+/// machine's, may pair batches ahead: a small network leaves them idle.
+pub fn set(asked: Option<u16>, config: &Config, context: &mut RunContext) -> i32 {
     let (all, named) = (tch::get_num_threads(), env::var_os("OMP_NUM_THREADS").is_some());
+    let allowed = match asked {
+        Some(asked) => usize::from(asked),
+        None if named => usize::try_from(all).unwrap_or(1),
+        None => thread::available_parallelism().map_or(1, NonZero::get),
+    };
+    context.pairing_threads = allowed.saturating_sub(1).min(MOST_PAIRING);
     let threads = match asked {
         Some(asked) => i32::from(asked),
         None if named || context.device != Device::Cpu => all,

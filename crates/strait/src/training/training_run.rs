@@ -77,6 +77,7 @@ impl<'a> TrainingRun<'a> {
         let stored = made.as_ref().zip(pairs.as_ref()).map(|(made, pairs)| made.pairing(&**pairs));
         let pairing = stored.unwrap_or_else(|| context.pairing());
         let mut trainer = self.trainer(pairing, context)?.among(ranks.synchronize(), self.config.ranks.pairs)?;
+        trainer.pair_ahead(context.pairing_threads);
         trainer.check_ranks()?;
         let wall = if ranks.is_first() { self.restore(&mut trainer)? } else { 0.0 };
         trainer.follow_first()?;
