@@ -20,19 +20,19 @@ const DISTILLATION: &str = "crates/strait-optim/src/objectives/lagrangian_distil
 
 const RESIDUAL: &str = "crates/strait-optim/src/objectives/map_residual.rs";
 
-pub(super) static FAULTS: [Fault; 16] = [
+pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "MeanFlow with the sign of the other direction of time",
         file: MEAN_FLOW,
-        find: "Ok(v + per_sample",
-        put: "Ok(v - per_sample",
+        find: "spans.off(&velocity) + further]",
+        put: "spans.off(&velocity) - further]",
         tests: LOSSES,
     },
     Fault {
         name: "MeanFlow with a gradient through its target",
         file: MEAN_FLOW,
-        find: "let target_off = tch::no_grad(|| -> Result<Tensor, Error> {",
-        put: "let target_off = tch::with_grad(|| -> Result<Tensor, Error> {",
+        find: "let target = tch::no_grad(|| -> Result<Tensor, Error> {",
+        put: "let target = tch::with_grad(|| -> Result<Tensor, Error> {",
         tests: LOSSES,
     },
     Fault {
@@ -45,8 +45,15 @@ pub(super) static FAULTS: [Fault; 16] = [
     Fault {
         name: "MeanFlow with s and t swapped",
         file: MEAN_FLOW,
-        find: "map.average_velocity(&x, &batch.t, &spans.all_t(batch)?)",
-        put: "map.average_velocity(&x, &spans.all_t(batch)?, &batch.t)",
+        find: "(&batch.t, &t), &target",
+        put: "(&t, &batch.t), &target",
+        tests: LOSSES,
+    },
+    Fault {
+        name: "MeanFlow under a weight with s and t swapped",
+        file: MEAN_FLOW,
+        find: "map.average_velocity(&x, &batch.t, &t)",
+        put: "map.average_velocity(&x, &t, &batch.t)",
         tests: LOSSES,
     },
     Fault {

@@ -62,13 +62,13 @@ impl Near {
         let (least, near) = ((2.0 - SLACK) * rounding, (2.0 * n as f64 * SLACK + 2.0) * rounding);
         let mut buffer = vec![0.0; n];
         let mut found = Self { starts: vec![0], rows: Vec::with_capacity(2 * n) };
-        for i in 0..n {
+        for (i, u) in u.into_iter().enumerate() {
             let row = costs.row(i, &mut buffer);
             let mut holds = true;
             for ((block, v), first) in row.chunks(LANES).zip(matching.v.chunks(LANES)).zip((0..).step_by(LANES)) {
                 let mut reduced = [f64::INFINITY; LANES];
                 for ((reduced, cost), v) in reduced.iter_mut().zip(block).zip(v) {
-                    *reduced = cost - v - u[i];
+                    *reduced = cost - v - u;
                 }
                 if !reduced.iter().fold(false, |any, reduced| any | (*reduced <= near)) {
                     continue;
