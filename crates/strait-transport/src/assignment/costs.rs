@@ -7,6 +7,9 @@ use ndarray::{Array2, ArrayView2};
 /// Up to this many costs are stored where they are made row by row, or lie otherwise.
 pub(super) const STORED: usize = 1 << 22;
 
+/// Costs that are looked at together.
+pub(super) const LANES: usize = 8;
+
 /// A table of costs, row by row.
 pub trait Costs {
     /// The numbers of rows and of columns.

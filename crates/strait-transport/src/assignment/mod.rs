@@ -42,7 +42,7 @@ pub use crate::error::AssignmentError;
 pub use costs::{Costs, Dense, SquaredEuclidean};
 
 use candidates::Candidates;
-use costs::STORED;
+use costs::{LANES, STORED};
 use matching::Matching;
 use ndarray::{Array2, ArrayView1};
 use paths::Paths;
@@ -51,9 +51,6 @@ use repair::Repair;
 /// Potentials in double precision stay below `f64::MAX` while no cost is larger than this; above, whole numbers alone
 /// are used.
 const LARGEST_COST: f64 = 1e280;
-
-/// Costs that are looked at together.
-const LANES: usize = 8;
 
 /// Rows that a repair of rounding errors may take, on average over the rows.
 const REPAIRS: usize = 16;

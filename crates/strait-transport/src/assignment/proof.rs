@@ -1,8 +1,9 @@
 //! Whether potentials prove an assignment optimal, in one pass over the costs.
 
+use super::Costs;
+use super::costs::LANES;
 use super::matching::Matching;
 use super::sums::two_sum;
-use super::{Costs, LANES};
 
 /// What the potentials may fail by, in units of the rounding of the largest cost or potential.
 const SLACK: f64 = 100.0;
