@@ -45,7 +45,15 @@ impl Ahead {
     /// The pairs of a batch, as soon as they are made; None where they were not begun. What lies before it is dropped.
     pub(crate) fn take(&mut self, batch: Upcoming) -> Option<Result<Coupled, Error>> {
         let place = self.making.iter().position(|(of, _)| *of == batch)?;
-        let (_, making) = self.making.drain(..=place).next_back()?;
+        self.making.drain(..place).for_each(|(_, earlier)| drop(earlier.join()));
+        let (_, making) = self.making.pop_front()?;
         Some(making.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked)))
+    }
+}
+
+/// No thread outlives the training: libtorch must not be torn down under it when the program ends.
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.making.drain(..).for_each(|(_, making)| drop(making.join()));
     }
 }

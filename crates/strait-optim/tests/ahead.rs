@@ -3,6 +3,7 @@
 use crate::common::line::{averages, numbers, phase, plan, run, system};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 use strait_core::{Coupling, Dataset, Draws, Error, Pairs, Seed, Split, StandardNormal, Stream};
 use strait_optim::objectives::{Energy, FlowMatching};
 use strait_optim::{LevelName, LevelPlan, OptimError, Pairing, Phase, Trainer, checkpoint};
@@ -129,6 +130,38 @@ fn pairs_are_made_on_other_threads_and_each_once() {
     // The first batch of a phase is made here, once for its objectives to look at and once to train on.
     assert_eq!(threads.iter().filter(|id| **id == here).count(), 3 + 2);
     assert_eq!(threads.len(), 3 + (3 * 4 + 5));
+}
+
+/// A coupling that takes its time.
+#[derive(Clone, Default)]
+struct Slow(Arc<Mutex<Vec<u32>>>);
+
+impl Coupling for Slow {
+    fn couple(&self, x0: Tensor, x1: Tensor, _: &mut Draws) -> Result<Pairs, Error> {
+        thread::sleep(Duration::from_millis(50));
+        self.0.lock().unwrap().push(1);
+        Ok(Pairs { x0, x1, target_rows: None })
+    }
+    fn is_independent(&self) -> bool {
+        true
+    }
+    fn name(&self) -> &str {
+        "slow"
+    }
+    fn for_thread(&self) -> Option<Box<dyn Coupling + Send>> {
+        Some(Box::new(self.clone()))
+    }
+}
+
+#[test]
+fn no_thread_outlives_its_trainer() {
+    let (source, slow) = (StandardNormal::new(&[2]), Slow::default());
+    let mut trainer = trainer(&source, &slow, 3);
+    trainer.iterate().unwrap();
+    drop(trainer);
+    // Of the phase's beginning, of the three steps that were taken, and of the three after them.
+    assert_eq!(slow.0.lock().unwrap().len(), 2 + 3 + 3);
+    assert_eq!(Arc::strong_count(&slow.0), 1);
 }
 
 #[test]

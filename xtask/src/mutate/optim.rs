@@ -24,7 +24,14 @@ const TRAINER: &str = "crates/strait-optim/src/trainer.rs";
 
 const AHEAD: Tests = Tests { package: "strait-optim", target: "ahead", filter: "" };
 
-pub(super) static FAULTS: [Fault; 15] = [
+pub(super) static FAULTS: [Fault; 16] = [
+    Fault {
+        name: "threads that pair ahead outlive their trainer",
+        file: "crates/strait-optim/src/ahead.rs",
+        find: "self.making.drain(..).for_each(|(_, making)| drop(making.join()));",
+        put: "self.making.clear();",
+        tests: AHEAD,
+    },
     Fault {
         name: "pairs made ahead under the number of the batch before",
         file: TRAINER,
