@@ -104,20 +104,20 @@ fn plan<'a>(case: &'a Case, transform: Transform) -> Plan<'a> {
     Plan { steps: 2, hidden: &[4], transform, mixing, context: &case.context, gate }
 }
 
-law!(glow, vectors().context(0..=3).perturbation(0.2).cases(64), |c, s| {
+law!(glow, vectors().context(0..=3).perturbation(0.2).cases(32), |c, s| {
     Glow::vector(s, c.event[0], &plan(c, Transform::affine()))
 });
-law!(glow_in_time, vectors().context(0..=3).time().perturbation(0.2).cases(64), |c, s| {
+law!(glow_in_time, vectors().context(0..=3).time().perturbation(0.2).cases(32), |c, s| {
     Glow::vector(s, c.event[0], &plan(c, Transform::affine()))
 });
-law!(glow_of_splines, Domain::vectors(1..=3).time().perturbation(0.2).cases(64), |c, s| {
+law!(glow_of_splines, Domain::vectors(1..=3).time().perturbation(0.2).cases(32), |c, s| {
     Glow::vector(s, c.event[0], &plan(c, Transform::Spline { bins: 3, bound: 2.0 }))
 });
-law!(glow_of_images, Domain::images(1..=2, &[2, 4]).context(0..=2).perturbation(0.2).cases(64), |c, s| {
+law!(glow_of_images, Domain::images(1..=2, &[2, 4]).context(0..=2).perturbation(0.2).cases(32), |c, s| {
     let levels = if c.event[1..] == [4, 4] { 2 } else { 1 };
     let plan = Plan { steps: 1, ..plan(c, Transform::affine()) };
     Glow::image(s, [c.event[0], c.event[1], c.event[2]], levels, &plan)
 });
-law!(glow_of_images_in_time, Domain::images(1..=1, &[4]).context(0..=2).time().perturbation(0.2).cases(64), |c, s| {
+law!(glow_of_images_in_time, Domain::images(1..=1, &[4]).context(0..=2).time().perturbation(0.2).cases(32), |c, s| {
     Glow::image(s, [1, 4, 4], 2, &Plan { steps: 1, ..plan(c, Transform::affine()) })
 });

@@ -3,7 +3,7 @@
 //!
 //! [`check`] builds the layer afresh for every case, moves each of its parameters by normal noise (at initialisation
 //! most log-determinants are zero, and a wrong one would pass), and checks every [`Law`]. It reports the first broken
-//! law in one line, on a case that is shrunk as far as possible. There are 256 cases by default; the environment
+//! law in one line, on a case that is shrunk as far as possible. There are 96 cases by default; the environment
 //! variable `PROPTEST_CASES` sets another number. The same cases are drawn in every run.
 //!
 //! A layer of your own, in three lines:

@@ -110,7 +110,7 @@ impl<'a> Suite<'a> {
         Self { events: Events::Of(events.iter().map(|event| event.to_vec()).collect()), ..self }
     }
 
-    /// This many cases in place of 256, where `PROPTEST_CASES` sets no number.
+    /// This many cases in place of 96, where `PROPTEST_CASES` sets no number.
     #[must_use]
     pub fn cases(self, cases: u32) -> Self {
         Self { cases, ..self }

@@ -114,7 +114,7 @@ impl<'a> Suite<'a> {
         Self { end: [1e-9, 1e-3], ..self }
     }
 
-    /// This many cases in place of 256, where `PROPTEST_CASES` sets no number.
+    /// This many cases in place of 96, where `PROPTEST_CASES` sets no number.
     #[must_use]
     pub fn cases(self, cases: u32) -> Self {
         Self { cases, ..self }

@@ -46,8 +46,9 @@ pub(crate) fn hold<Law>(law: Law, what: &str, a: &Tensor, b: &Tensor, tolerance:
     if off <= tolerance { Ok(()) } else { Err(Fault::new(law, format!("{what} is off by {off:.3e}"))) }
 }
 
-/// How many cases a suite draws where nothing else is said.
-pub(crate) const CASES: u32 = 256;
+/// How many cases a suite draws where nothing else is said: each shape of up to six dimensions meets each of three gates and
+/// either half about five times. Every fault that is planted in the crates above shows within a third of them.
+pub(crate) const CASES: u32 = 96;
 
 /// Draws this many cases (`PROPTEST_CASES` sets another number), and shrinks a broken one so far.
 pub(crate) fn config(cases: u32) -> Config {

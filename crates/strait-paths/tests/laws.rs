@@ -38,19 +38,19 @@ fn families_with_jets_keep_the_laws() {
 fn glow_paths_keep_the_laws() {
     let spline = Plan { transform: Transform::spline(), ..Plan::default() };
     let exponential = Plan { mixing: flows::Mixing::Exponential, ..Plan::default() };
-    Suite::new("glow of couplings").events(&VECTORS).cases(64).check_invertible(coupled_glow_path).unwrap();
-    Suite::new("glow, splines").events(&VECTORS).cases(64).check_invertible(glow_path(spline)).unwrap();
+    Suite::new("glow of couplings").events(&VECTORS).cases(32).check_invertible(coupled_glow_path).unwrap();
+    Suite::new("glow, splines").events(&VECTORS).cases(32).check_invertible(glow_path(spline)).unwrap();
     for (name, plan) in [("glow", Plan::default()), ("glow, exponential", exponential)] {
-        Suite::new(name).events(&VECTORS).cases(64).check_invertible(glow_path(plan)).unwrap();
-        Suite::new(&format!("{name}, images")).events(&IMAGES).cases(64).check_invertible(glow_path(plan)).unwrap();
+        Suite::new(name).events(&VECTORS).cases(32).check_invertible(glow_path(plan)).unwrap();
+        Suite::new(&format!("{name}, images")).events(&IMAGES).cases(32).check_invertible(glow_path(plan)).unwrap();
     }
 }
 
 #[test]
 fn warped_paths_keep_the_laws() {
-    Suite::new("warped affine").events(&VECTORS).cases(64).check_invertible(warped).unwrap();
-    Suite::new("warped by couplings").events(&VECTORS).cases(64).check_invertible(warped_by_couplings).unwrap();
-    Suite::new("warped affine, images").events(&IMAGES).cases(64).check_invertible(warped).unwrap();
+    Suite::new("warped affine").events(&VECTORS).cases(32).check_invertible(warped).unwrap();
+    Suite::new("warped by couplings").events(&VECTORS).cases(32).check_invertible(warped_by_couplings).unwrap();
+    Suite::new("warped affine, images").events(&IMAGES).cases(32).check_invertible(warped).unwrap();
 }
 
 #[test]

@@ -154,7 +154,7 @@ impl Domain {
         Self { perturbation: most, ..self }
     }
 
-    /// This many cases in place of 256, where `PROPTEST_CASES` sets no number. Fewer do for a composition whose layers
+    /// This many cases in place of 96, where `PROPTEST_CASES` sets no number. Fewer do for a composition whose layers
     /// keep the laws by themselves: its own mistakes show in every case.
     pub fn cases(self, cases: u32) -> Self {
         Self { cases, ..self }
