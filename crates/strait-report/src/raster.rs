@@ -6,7 +6,7 @@ use tiny_skia::{
 };
 
 use super::{
-    bitmap::{Bitmap, encode},
+    bitmap::{Bitmap, as_drawing, encode},
     colour::{Marker, PAPER, Rgb},
     error::ReportError,
     font,
@@ -36,7 +36,7 @@ pub(super) fn png(scene: &Scene, id: &str) -> Result<Vec<u8>, ReportError> {
     let samples: Vec<u8> = canvas.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
     let mut bytes = Vec::new();
     let size = (canvas.width(), canvas.height());
-    encode(&mut bytes, size, png::ColorType::Rgb, &samples, |_| ())
+    encode(&mut bytes, size, png::ColorType::Rgb, &samples, as_drawing)
         .map_err(|source| ReportError::Png { id: id.into(), source })?;
     Ok(bytes)
 }
