@@ -1,4 +1,5 @@
 use crate::ahead::Ahead;
+use crate::check_samples::check;
 use crate::condition::Condition;
 use crate::epochs::Epochs;
 use crate::file_form::{FileForm, Grid};
@@ -7,7 +8,6 @@ use crate::moments::{Moments, moments, moments_of};
 use crate::normalise::move_to;
 use crate::pictures::Skipped;
 use crate::points::{Points, Stored, normalised};
-use crate::samples::check;
 use crate::{DataError, Image, LABELS, Normalise, Scaling, Splits};
 use std::time::Duration;
 use strait_core::{ConditionKind, Conditions, Dataset, Draws, Error, Rows, Split, Stream};

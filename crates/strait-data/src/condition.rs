@@ -1,7 +1,7 @@
 //! What the points of an array come under.
 
+use crate::check_samples::check_samples;
 use crate::normalise::move_to;
-use crate::samples::check_samples;
 use crate::{DataError, Splits};
 use strait_core::{ConditionKind, Conditions, Error, Split};
 use tch::{Device, Kind, Tensor};

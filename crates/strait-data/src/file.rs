@@ -1,11 +1,11 @@
 use crate::Splits;
 use crate::array_dataset::StoredForm;
-use crate::arrays::Found;
+use crate::array_names::Found;
+use crate::check_samples::{check_same_samples, check_samples};
 use crate::columns::Look;
 use crate::file_form::Grid;
 use crate::images::Layout;
 use crate::points::{Rows, Stored};
-use crate::samples::{check_same_samples, check_samples};
 use crate::{ArrayDataset, Arrays, DataError, FileForm, Image, Scaling};
 use std::io::{ErrorKind, Read};
 use std::path::Path;

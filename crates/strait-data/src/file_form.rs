@@ -1,3 +1,5 @@
+//! How samples are written back in the form of the file that their data came from: element type, layout and whole numbers.
+
 use crate::columns::Look;
 use crate::images::Layout;
 use crate::normalise::move_to;

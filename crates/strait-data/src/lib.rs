@@ -2,8 +2,9 @@
 
 mod ahead;
 mod array_dataset;
-mod arrays;
+mod array_names;
 mod bytes;
+mod check_samples;
 mod cifar;
 pub mod columns;
 mod condition;
@@ -23,13 +24,12 @@ mod moments;
 mod normalise;
 pub mod pictures;
 mod points;
-mod samples;
 mod splits;
 mod toy_dataset;
 pub mod toys;
 
 pub use array_dataset::ArrayDataset;
-pub use arrays::Arrays;
+pub use array_names::Arrays;
 pub use cifar::{cifar10, cifar100};
 pub use digits::digits;
 pub use emoji::emoji;

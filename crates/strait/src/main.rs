@@ -13,11 +13,11 @@ use strait::cli::compare::{CompareArgs, compare};
 use strait::cli::evaluate::{EvaluateArgs, evaluate};
 use strait::cli::features::{FeaturesArgs, features};
 use strait::cli::inspect::{InspectArgs, inspect};
+use strait::cli::report::{ReportArgs, report};
 use strait::cli::sample::{SampleArgs, sample};
-use strait::cli::side_by_side::{ReportArgs, report};
 use strait::cli::train::{TrainArgs, train};
-use strait::run::output::print_line;
 use strait::run::ranks::Ranks;
+use strait::run::stdout::print_line;
 use strait::run::stop::Stop;
 use tracing_subscriber::EnvFilter;
 

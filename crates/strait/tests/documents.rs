@@ -8,8 +8,8 @@ use strait::cli::compare::CompareArgs;
 use strait::cli::evaluate::EvaluateArgs;
 use strait::cli::features::FeaturesArgs;
 use strait::cli::inspect::InspectArgs;
+use strait::cli::report::ReportArgs;
 use strait::cli::sample::SampleArgs;
-use strait::cli::side_by_side::ReportArgs;
 use strait::cli::train::TrainArgs;
 use strait::config;
 

@@ -30,7 +30,7 @@ pub(super) static FAULTS: [Fault; 8] = [
     },
     Fault {
         name: "a reader that has gone away taken for a full disk",
-        file: "crates/strait/src/run/output.rs",
+        file: "crates/strait/src/run/stdout.rs",
         find: "error.kind() != ErrorKind::BrokenPipe",
         put: "error.kind() != ErrorKind::NotFound",
         tests: of("signals", "nobody_has_to_listen"),

@@ -1,6 +1,6 @@
 //! `evaluate`: a trained run measured again, at counts of evaluations and with a solver of one's choice.
 
-use super::report::report;
+use super::run_report::write_report;
 use crate::ProgramError;
 use crate::config::{self, Config, EvaluateConfig, GridConfig, Guidance};
 use crate::evaluation::measure::measure;
@@ -8,8 +8,8 @@ use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
-use crate::run::output::print_line;
 use crate::run::ranks::Ranks;
+use crate::run::stdout::print_line;
 use crate::run::stop::Stop;
 use crate::run::summary::{ClassEvaluation, Evaluation, MethodSummary, SUMMARY};
 use crate::training::context::RunContext;
@@ -105,7 +105,7 @@ fn together(
     if !ranks.is_first() {
         return Ok(None);
     }
-    let (summary, _) = report(&context, (&own, &own_measured), beside, &reference)?;
+    let (summary, _) = write_report(&context, (&own, &own_measured), beside, &reference)?;
     for method in std::iter::once(&summary.method).chain(&summary.baseline) {
         print(method)?;
     }

@@ -3,7 +3,7 @@
 use crate::ProgramError;
 use crate::config::DATASETS;
 use crate::evaluation::features::refit;
-use crate::run::output::print_line;
+use crate::run::stdout::print_line;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;

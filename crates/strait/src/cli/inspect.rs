@@ -3,7 +3,7 @@
 use crate::ProgramError;
 use crate::build;
 use crate::config::{ArraysConfig, DataConfig};
-use crate::run::output::print_line;
+use crate::run::stdout::print_line;
 use clap::Args;
 use std::path::PathBuf;
 use strait_data::columns::Look;

@@ -1,6 +1,6 @@
 //! `sample`: new samples of a trained run, to an array or a picture.
 
-use super::asked::Asked;
+use super::condition_args::ConditionArgs;
 use crate::build::Picture;
 use crate::config::{GridConfig, check_range};
 use crate::evaluation::choose_solver;
@@ -40,7 +40,7 @@ pub struct SampleArgs {
     #[arg(long, default_value_t = 100)]
     count: i64,
     #[command(flatten)]
-    asked: Asked,
+    under: ConditionArgs,
     /// Where to: an .npz (array `samples`, in the data's own units, and one of what they are under) or a .png
     #[arg(long, default_value = "samples.npz")]
     out: PathBuf,
@@ -93,7 +93,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         let argument = format!("--solver {solver} --nfe {nfe}");
         ProgramError::Argument { argument, problem }
     };
-    let guidance = args.asked.guidance()?;
+    let guidance = args.under.guidance()?;
     let method = |solver: &str| {
         let method: Method = solver.parse().map_err(|error: OdeError| refused(solver, error.to_string()))?;
         if !matches!(method, Method::Dopri5(_)) {
@@ -119,7 +119,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     }
     let mut context = RunContext::new(&config, &args.device)?;
     threads::set(args.threads, &config, &mut context);
-    let conditions = args.asked.conditions(&config, &context, args.count)?;
+    let conditions = args.under.conditions(&config, &context, args.count)?;
     let count = conditions.count().unwrap_or(args.count);
     if count > MOST {
         let problem = format!("{count} samples in all, and {MOST} are the most");

@@ -2,7 +2,7 @@
 
 use super::config_of::{config_of, stem};
 use super::inspect::say_look;
-use super::report::report;
+use super::run_report::write_report;
 use super::watch::Watch;
 use crate::ProgramError;
 use crate::config::{self, Config};
@@ -11,8 +11,8 @@ use crate::evaluation::measure::measure;
 use crate::evaluation::reference::Reference;
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
-use crate::run::output::print_line;
 use crate::run::ranks::Ranks;
+use crate::run::stdout::print_line;
 use crate::run::stop::Stop;
 use crate::training::context::RunContext;
 use crate::training::threads;
@@ -184,7 +184,7 @@ fn run(
     let measured = measure(context, &own, &reference)?;
     let beside = baseline.as_ref().map(|run| measure(context, run, &reference)).transpose()?;
     let beside = baseline.as_ref().zip(beside.as_ref());
-    let (summary, report) = report(context, (&own, &measured), beside, &reference)?;
+    let (summary, report) = write_report(context, (&own, &measured), beside, &reference)?;
     summary.print_warnings()?;
     Ok(Some(report))
 }

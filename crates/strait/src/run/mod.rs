@@ -3,8 +3,8 @@
 pub mod command;
 pub mod folder;
 pub mod metrics;
-pub mod output;
 pub(crate) mod provenance;
 pub mod ranks;
+pub mod stdout;
 pub mod stop;
 pub mod summary;

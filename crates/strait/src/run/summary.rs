@@ -1,6 +1,6 @@
 //! `summary.json`: the numbers of a run, for scripts.
 
-use super::output::print_line;
+use super::stdout::print_line;
 use crate::ProgramError;
 use crate::config::{Config, EvaluateConfig};
 use crate::run::folder::RunFolder;

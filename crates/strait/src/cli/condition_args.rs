@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 
 /// Under what samples are made.
 #[derive(Debug, Args)]
-pub(super) struct Asked {
+pub(super) struct ConditionArgs {
     /// The class of all samples, for a run on data with a condition
     #[arg(long, conflicts_with_all = ["classes", "conditions"])]
     class: Option<i64>,
@@ -28,7 +28,7 @@ pub(super) struct Asked {
     guidance: f64,
 }
 
-impl Asked {
+impl ConditionArgs {
     /// How far samples are guided.
     ///
     /// # Errors
