@@ -40,7 +40,7 @@ pub(super) fn choose_average(
     let chosen = match known {
         Some(known) => known,
         None => {
-            let judge = Judge::new(context, &run.config.evaluate)?;
+            let judge = Judge::new(context, judged_as(run))?;
             let mut distances = vec![];
             for &half_life in half_lives {
                 averages.assign(half_life)?;
@@ -54,6 +54,12 @@ pub(super) fn choose_average(
     };
     averages.assign(chosen.half_life)?;
     Ok(loaded.decide(Some(chosen)))
+}
+
+/// How the models of a training are judged: as those of the training that it is made for, where it is a larger velocity on
+/// the path of another.
+pub(super) fn judged_as<'a>(run: &'a TrainingRun<'_>) -> &'a EvaluateConfig {
+    &run.on.map_or(run.config, |other| other.config).evaluate
 }
 
 /// The validation split, and how samples are compared with it.

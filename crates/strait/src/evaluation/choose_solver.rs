@@ -1,6 +1,6 @@
 //! By which steps a flow map is followed at each count of evaluations.
 
-use super::choose_average::{Judge, choose_average};
+use super::choose_average::{Judge, choose_average, judged_as};
 use super::samples::sample;
 use crate::ProgramError;
 use crate::config::{EvaluateConfig, GridConfig};
@@ -33,7 +33,7 @@ const FEWEST: i64 = 128;
 /// Those of the checkpoint, of sampling and of the metrics.
 pub fn choose(run: &TrainingRun<'_>, context: &RunContext, loaded: Loaded) -> Result<Models, ProgramError> {
     let mut models = choose_average(run, context, loaded)?;
-    let settings = &run.config.evaluate;
+    let settings = judged_as(run);
     if !run.config.is_flow_map() || settings.solver.is_some() || settings.grid != GridConfig::Uniform {
         return Ok(models);
     }

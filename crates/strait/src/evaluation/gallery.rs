@@ -2,9 +2,9 @@
 
 use super::measure::Measured;
 use super::reference::Reference;
+use super::trajectories::trajectories;
 use crate::ProgramError;
 use crate::training::context::RunContext;
-use strait_ode::{Method, Options, TimeGrid};
 use tch::Tensor;
 
 /// Images that are shown.
@@ -35,18 +35,10 @@ pub fn gallery(
     let first = |x: &Tensor| x.narrow(0, 0, SHOWN.min(x.size()[0]));
     // Whole parts of the steps that straightness is measured over, at least one step each.
     let each = reference.settings.dynamics.steps.div_ceil(PARTS);
-    let grid = TimeGrid::uniform(PARTS * each)?;
-    let options = Options { trajectory: true, ..Options::default() };
-    let x0 = first(&reference.x0);
-    let guided = reference.settings.guidance.of(&*measured.models.velocity);
-    let field = reference.bound(&*guided, x0.size()[0])?;
-    let solution = Method::Euler.solve(&*field, &x0, &grid, options)?;
-    let states = solution.trajectory.unwrap_or_else(|| solution.x.unsqueeze(0));
-    let mut trajectories = vec![];
-    for part in 0..=PARTS {
-        let state = states.get(((part * each) as i64).min(states.size()[0] - 1));
-        trajectories.push((part as f64 / PARTS as f64, context.data.points.denormalise(&state)?));
-    }
+    let states = trajectories(context, measured, reference, SHOWN, PARTS * each)?;
+    let last = states.size()[0] - 1;
+    let at = |part: usize| (part as f64 / PARTS as f64, states.get(((part * each) as i64).min(last)));
+    let trajectories = (0..=PARTS).map(at).collect();
     let mut neighbours = vec![];
     if let Some(features) = &reference.features {
         for sample in measured.samples.iter().take(1).chain(measured.samples.iter().skip(1).last()) {

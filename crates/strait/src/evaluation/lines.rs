@@ -2,10 +2,10 @@
 
 use super::measure::Measured;
 use super::reference::Reference;
+use super::trajectories::trajectories;
 use crate::ProgramError;
 use crate::training::context::RunContext;
 use strait_core::Pairs;
-use strait_ode::{Method, Options, TimeGrid};
 use tch::{Kind, Tensor};
 
 /// Trajectories, and pairs whose paths are drawn.
@@ -28,20 +28,9 @@ pub fn lines(context: &RunContext, measured: &Measured, reference: &Reference) -
     if reference.data.size()[1..] != [2] {
         return Ok(None);
     }
-    Ok(Some(Lines { flow: trajectories(context, measured, reference)?, paths: paths(context, measured)? }))
-}
-
-fn trajectories(context: &RunContext, measured: &Measured, reference: &Reference) -> Result<Vec<Tensor>, ProgramError> {
-    let x0 = reference.x0.narrow(0, 0, TRAJECTORIES.min(reference.x0.size()[0]));
-    let grid = TimeGrid::uniform(reference.settings.dynamics.steps)?;
-    let options = Options { trajectory: true, ..Options::default() };
-    let guided = reference.settings.guidance.of(&*measured.models.velocity);
-    let field = reference.bound(&*guided, x0.size()[0])?;
-    let solution = Method::Euler.solve(&*field, &x0, &grid, options)?;
-    let states = solution.trajectory.unwrap_or(solution.x);
-    let shape = states.size();
-    let states = context.data.points.denormalise(&states.flatten(0, 1))?.view(shape.as_slice());
-    Ok((0..shape[1]).map(|i| states.select(1, i)).collect())
+    let states = trajectories(context, measured, reference, TRAJECTORIES, reference.settings.dynamics.steps)?;
+    let flow = (0..states.size()[1]).map(|i| states.select(1, i)).collect();
+    Ok(Some(Lines { flow, paths: paths(context, measured)? }))
 }
 
 fn paths(context: &RunContext, measured: &Measured) -> Result<Vec<Tensor>, ProgramError> {
