@@ -4,6 +4,7 @@ use crate::common::{Place, TINY, json};
 use flate2::{Compression, write::GzEncoder};
 use std::fs;
 use std::io::Write as _;
+use std::sync::OnceLock;
 
 /// 1,797 images in ten classes: each has 24 bright pixels of its own, and noise.
 fn images() -> Vec<u8> {
@@ -27,6 +28,33 @@ fn images() -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// What `features` says, and the files that it leaves: it is run once for all tests.
+struct Fitted {
+    said: String,
+    files: [(&'static str, Vec<u8>); 2],
+}
+
+fn fitted() -> &'static Fitted {
+    static FITTED: OnceLock<Fitted> = OnceLock::new();
+    FITTED.get_or_init(|| {
+        let place = place();
+        let output = place.run(&["features", "digits"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let files = ["data/digits/classifier.safetensors", "data/digits/classifier.json"]
+            .map(|name| (name, fs::read(place.path(name)).unwrap()));
+        Fitted { said: String::from_utf8_lossy(&output.stdout).into_owned(), files }
+    })
+}
+
+/// A place where the classifier has been fitted.
+fn place_of_features() -> Place {
+    let place = place();
+    for (name, bytes) in &fitted().files {
+        place.write(name, bytes);
+    }
+    place
+}
+
 fn place() -> Place {
     let place = Place::new();
     fs::create_dir_all(place.path("data/digits")).unwrap();
@@ -40,13 +68,7 @@ fn place() -> Place {
 
 #[test]
 fn the_classifier_is_fitted_once_and_found_again() {
-    let place = place();
-    let fit = || {
-        let output = place.run(&["features", "digits"]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    let said = fit();
+    let (place, said) = (place_of_features(), &fitted().said);
     let weights = place.path("data/digits/classifier.safetensors");
     let record = json(&place.path("data/digits/classifier.json"));
     let accuracy = record["test_accuracy"].as_f64().unwrap();
@@ -54,8 +76,6 @@ fn the_classifier_is_fitted_once_and_found_again() {
     assert!(said.trim_end().ends_with("data/digits/classifier.safetensors"), "{said}");
     let sha256 = record["sha256"].as_str().unwrap().to_owned();
     let bytes = fs::read(&weights).unwrap();
-    fit();
-    assert!(bytes == fs::read(&weights).unwrap(), "another fit has other weights");
 
     // A run takes it as it lies there, and fits it again where it is not whole.
     let train = |name: &str| {
@@ -69,7 +89,7 @@ fn the_classifier_is_fitted_once_and_found_again() {
     assert_eq!(before, modified());
     fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
     let again = train("b");
-    assert!(bytes == fs::read(&weights).unwrap());
+    assert!(bytes == fs::read(&weights).unwrap(), "another fit has other weights");
     assert_eq!(summary["evaluations"], again["evaluations"]);
 
     let evaluations = summary["evaluations"].as_array().unwrap();
@@ -99,7 +119,7 @@ fn the_classifier_is_fitted_once_and_found_again() {
 
 #[test]
 fn a_gaussian_fitted_to_the_pixels_is_a_row_like_any_other() {
-    let place = place();
+    let place = place_of_features();
     let output = place.run(&["compare", "digits.toml", "--methods", "linear,gaussian_fit", "--name", "c"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let comparison = json(&place.path("runs/c/comparison.json"));

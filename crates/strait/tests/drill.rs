@@ -7,7 +7,7 @@
 
 use crate::common::damage::Numbers;
 use crate::common::process::{ended, send, start, until_it_trains};
-use crate::common::{PROGRAM, Place, tensors};
+use crate::common::{PROGRAM, Place, TINY, tensors};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -61,8 +61,12 @@ struct Ground {
 }
 
 impl Ground {
-    fn new() -> Self {
+    /// The long form also trains and measures a linear path beside the run.
+    fn new(long: bool) -> Self {
         let place = Place::new();
+        if !long {
+            place.write("tiny.toml", TINY.replace("[evaluate]\n", "[evaluate]\nbaseline = false\n"));
+        }
         place.train("whole");
         let run = place.path("runs/whole");
         Self { whole: tensors(&run), size: size(&run), place }
@@ -386,7 +390,7 @@ fn starved(ground: &Ground, k: usize, of: usize) -> Lost {
 #[test]
 fn nothing_is_lost_beyond_the_last_checkpoint() {
     let long = std::env::var_os("STRAIT_DRILL").is_some();
-    let ground = Ground::new();
+    let ground = Ground::new(long);
     let mut faults = vec![];
     println!("{:<40} {:>5} {:>6} {:>8}  verdict", "what happens", "times", "lost", "seconds");
     for drill in &DRILLS {

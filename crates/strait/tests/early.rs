@@ -99,7 +99,8 @@ fn settings_make_together_what_none_makes_alone() {
     let place = Place::new();
     let law = ["--set", "phase.2.level.0.times.law=power"];
     let power = ["--set", "phase.2.level.0.times.power=2.0"];
-    let arguments = [&["train", "tiny.toml", "--name", "a"], &law[..], &power[..]].concat();
+    let alone = ["train", "tiny.toml", "--name", "a", "--set", "evaluate.baseline=false"];
+    let arguments = [&alone[..], &law, &power].concat();
     let output = place.run(&arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(std::fs::read_to_string(place.path("runs/a/config.toml")).unwrap().contains("power = 2.0"));
@@ -112,7 +113,7 @@ fn settings_make_together_what_none_makes_alone() {
 fn few_training_points_are_measured_against_as_many() {
     let place = Place::new();
     own_data(&place, 50, 64);
-    let output = place.run(&["train", "own.toml", "--name", "a"]);
+    let output = place.run(&["train", "own.toml", "--name", "a", "--set", "evaluate.baseline=false"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let summary = json(&place.path("runs/a/summary.json"));
     assert_eq!(summary["evaluations"][0]["samples"], 45, "{summary}");

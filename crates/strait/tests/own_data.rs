@@ -13,7 +13,7 @@ fn save(place: &Place, name: &str) {
     npz.finish().unwrap();
 }
 
-const SHORT: [&str; 8] = [
+const SHORT: [&str; 10] = [
     "--set",
     "phase.0.iterations=8",
     "--set",
@@ -22,6 +22,8 @@ const SHORT: [&str; 8] = [
     "evaluate.nfe=[1,2]",
     "--set",
     "evaluate.dynamics.steps=4",
+    "--set",
+    "evaluate.likelihood={ steps = 4, points = 64 }",
 ];
 
 #[test]

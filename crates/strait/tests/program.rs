@@ -344,7 +344,7 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "strait:missing-data digits\n");
 
     // A name that is taken is never written over.
-    place.train("a");
+    place.train_alone("a");
     let before = fs::read(place.path("runs/a/summary.json")).unwrap();
     let (line, code) = place.refusal(&["train", "tiny.toml", "--name", "a"]);
     assert!(line.contains("it exists") && code == 1, "{line}");
@@ -398,7 +398,7 @@ fn a_full_disk_is_one_line_and_the_last_checkpoint_stays() {
 #[test]
 fn fewer_samples_are_the_first_of_more_and_seeds_have_64_bits() {
     let place = Place::new();
-    place.train("a");
+    place.train_alone("a");
     let samples = |count: &str, seed: &str| {
         let output = place.run(&["sample", "a", "--count", count, "--seed", seed, "--out", "x.npz"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

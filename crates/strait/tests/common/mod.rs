@@ -143,6 +143,12 @@ impl Place {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Without the linear path beside it, which takes as long.
+    pub(crate) fn train_alone(&self, name: &str) {
+        let output = self.run(&["train", "tiny.toml", "--name", name, "--set", "evaluate.baseline=false"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// The one line of a refusal, and its exit code.
     pub(crate) fn refusal(&self, arguments: &[&str]) -> (String, i32) {
         let output = self.run(arguments);
