@@ -11,6 +11,18 @@ fn main() {
     let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else {
         return; // torch-sys was built without a libtorch (its `doc-only` feature)
     };
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let packages = env::var_os("CARGO_FEATURE_AOT_INDUCTOR").is_some();
+    if packages && env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+        // What a package's library was linked to by name, with nothing in it.
+        let mut link = cc::Build::new().get_compiler().to_command();
+        link.args(["-shared", "-nostdlib", "-Wl,-soname,libtorch.so", "-x", "c", "/dev/null", "-o"]);
+        let made = link.arg(out.join("libtorch_stub.so")).status();
+        assert!(
+            made.is_ok_and(|status| status.success()),
+            "the compiler makes no shared library: install gcc or clang"
+        );
+    }
     // Clippy's build is another than the tests', and nothing of it is linked.
     let wrapper = env::var_os("RUSTC_WORKSPACE_WRAPPER").unwrap_or_default();
     if wrapper.to_string_lossy().contains("clippy-driver") {
@@ -42,12 +54,14 @@ fn main() {
         .file("native/draws.cc")
         .file("native/optimizer.cc")
         .compile("strait_passes");
+    if packages {
+        native.file("native/aot_inductor.cc");
+    }
     native.file("native/strait_native.cc").file("native/recomputed.cc").compile("strait_native");
     // For crates with native code of their own (`DEP_STRAIT_NATIVE_...` in their build scripts).
     println!("cargo:include={}", env::current_dir().unwrap_or_default().join("native").display());
     println!("cargo:libtorch_include={}", include.display());
 
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     if let Ok(absolute) = fs::canonicalize(&lib) {
         let link = out.join("libtorch");
         let _ = fs::remove_file(&link);

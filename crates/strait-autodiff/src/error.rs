@@ -16,6 +16,9 @@ pub enum AutodiffError {
         /// Which kernel.
         operation: String,
     },
+    /// A derivative of what a compiled package computes, which would be 0 without a word.
+    #[error("a package of AOTInductor has no derivatives; save the module as TorchScript (torch.jit.save) for them")]
+    NoDerivative,
     /// The gradient of a tangent would go through an operation whose second derivatives libtorch gets wrong without a word.
     #[error(
         "libtorch differentiates the tangent of `{operation}` wrongly: take the tangent under `no_grad` or its gradient by \

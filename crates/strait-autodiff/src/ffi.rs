@@ -89,6 +89,24 @@ unsafe extern "C" {
     ) -> Outcome;
 }
 
+#[cfg(feature = "aot-inductor")]
+unsafe extern "C" {
+    pub(crate) fn strait_package_open(
+        path: *const c_char,
+        device: c_int,
+        stub: *const c_char,
+        n: usize,
+        loader: *mut *mut c_void,
+    ) -> Outcome;
+    pub(crate) fn strait_package_close(loader: *mut c_void);
+    pub(crate) fn strait_package_run(
+        loader: *mut c_void,
+        inputs: *const *mut C_tensor,
+        n: usize,
+        result: *mut *mut C_tensor,
+    ) -> Outcome;
+}
+
 /// What a native function returns: null, or an error text from `strdup`. Only native functions make one.
 #[repr(transparent)]
 #[derive(Debug)]

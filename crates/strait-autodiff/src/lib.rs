@@ -8,6 +8,8 @@ pub mod ffi;
 mod forward;
 mod jet;
 mod optimizer;
+#[cfg(feature = "aot-inductor")]
+mod package;
 mod recomputed;
 mod reverse;
 mod scalars;
@@ -17,6 +19,8 @@ pub use error::AutodiffError;
 pub use forward::{Dual, inside_jvp, jvp, tangent_gradient};
 pub use jet::{Jet, Order};
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
+#[cfg(feature = "aot-inductor")]
+pub use package::Package;
 pub use recomputed::recomputed;
 pub use reverse::{Graph, check_tangents_differentiable, gradient, time_derivative, vjp};
 pub use scalars::scalars;

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
+#[cfg(feature = "aot-inductor")]
+mod aot_inductor;
 mod attention;
 mod embedding;
 mod error;
@@ -9,6 +11,7 @@ mod layers;
 mod mlp;
 mod network;
 mod residual_block;
+mod saved_file;
 mod segment;
 mod summary;
 mod time_features;
@@ -17,6 +20,8 @@ mod transformer;
 mod unet;
 
 pub use activation::Activation;
+#[cfg(feature = "aot-inductor")]
+pub use aot_inductor::AotInductor;
 pub use embedding::{ConditionEmbedding, EmbeddingConfig};
 pub use error::NetError;
 pub use mlp::{Mlp, MlpConfig, MlpFlowMap};

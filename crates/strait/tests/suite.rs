@@ -1,5 +1,6 @@
 //! All tests of this crate in one executable, which links and starts once: `cargo test -p strait --test suite FILE::`.
 
+mod aot_inductor;
 mod array;
 mod begun;
 mod common;
