@@ -403,6 +403,7 @@ fn what_a_look_proposes_fits_the_columns() {
     let tails = x.copy();
     let _ = tails.narrow(0, 0, 40).fill_(40.0);
     let (overall, column, robust) = (Scaling::Overall, Scaling::PerCoordinate, Scaling::Robust);
+    let large = |x: &Tensor| (x * 1e17).round();
     for (what, x, units, whole) in [
         ("one scale", columns(&[&x, &y]), overall, false),
         ("scales nine times apart", columns(&[&x, &(&y * 9.0)]), overall, false),
@@ -412,7 +413,7 @@ fn what_a_look_proposes_fits_the_columns() {
         ("counts", columns(&[&count, &coin]), overall, true),
         ("counts and coins with a constant", columns(&[&count, &coin, &constant]), overall, true),
         ("counts beside a measurement", columns(&[&count, &one]), overall, false),
-        ("measurements that no type holds halves of", columns(&[&(&x * 1e17), &(&y * 1e17)]), overall, false),
+        ("measurements that no type holds halves of", columns(&[&large(&x), &large(&y)]), overall, false),
         ("pixels of other scales", columns(&[&x, &(&y * 100.0), &tails, &one]).view([n, 2, 2]), overall, false),
     ] {
         let look = inspect(&folder.array(&x, Element::F64), &Arrays::default()).unwrap();
