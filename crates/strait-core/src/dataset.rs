@@ -1,4 +1,4 @@
-use crate::{ConditionKind, Conditions, Draws, Error, Rows, Stream};
+use crate::{BatchShare, ConditionKind, Conditions, Draws, Error, Stream};
 use std::time::Duration;
 use tch::Tensor;
 
@@ -67,7 +67,7 @@ pub trait Dataset {
     ///
     /// # Errors
     /// As there.
-    fn minibatch_rows(&self, rows: &Rows, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
+    fn minibatch_rows(&self, rows: &BatchShare, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
         let (x, conditions) = self.conditional_minibatch(rows.batch(), step, stream)?;
         Ok((rows.select(&x)?, rows.select_conditions(conditions)?))
     }

@@ -3,6 +3,7 @@
 //! Tensors are batch first. $x_0 \sim p_0$ is the source, $x_1 \sim p_1$ the data, $t \in [0, 1]$; the flow runs from
 //! $t = 0$ to $t = 1$, and "forward" always means from source to data.
 
+mod batch_share;
 mod bijection;
 mod conditional;
 mod conditions;
@@ -15,7 +16,6 @@ mod marginal;
 mod mode;
 mod objective;
 mod parameters;
-mod rows;
 mod seed;
 mod shape;
 mod source;
@@ -23,6 +23,7 @@ mod stepper;
 mod synchronize;
 mod time_function;
 
+pub use batch_share::BatchShare;
 pub use bijection::{Bijection, Condition, Direction, Moving, Transformed};
 pub use conditional::{Bound, Conditional};
 pub use conditions::{ConditionKind, Conditions};
@@ -35,7 +36,6 @@ pub use marginal::{ConditionalPaths, Marginal, MovingMarginal, Points, weights};
 pub use mode::{Mode, Training};
 pub use objective::{Batch, Loss, Models, Objective, Sampling};
 pub use parameters::{Init, Parameters, Scope};
-pub use rows::Rows;
 pub use seed::{DRAWS_VERSION, Draws, Seed, Stream};
 pub use shape::{check_batch, check_finite, check_same, event_size, own_endpoints, per_sample, sum_per_sample};
 pub use source::{Source, StandardNormal};

@@ -1,4 +1,4 @@
-use crate::{Draws, Error, Rows, check_same};
+use crate::{BatchShare, Draws, Error, check_same};
 use auto_impl::auto_impl;
 use std::any::Any;
 use strait_autodiff::jvp;
@@ -20,7 +20,7 @@ pub trait Source {
     ///
     /// # Errors
     /// As there.
-    fn sample_rows(&self, rows: &Rows, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
+    fn sample_rows(&self, rows: &BatchShare, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
         rows.select(&self.sample(rows.batch(), draws, kind, device)?)
     }
 
@@ -80,7 +80,7 @@ impl Source for StandardNormal {
         draws.normal(&shape, kind, device)
     }
 
-    fn sample_rows(&self, rows: &Rows, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
+    fn sample_rows(&self, rows: &BatchShare, draws: &mut Draws, kind: Kind, device: Device) -> Result<Tensor, Error> {
         rows.draw(draws, |n, draws| self.sample(n, draws, kind, device))
     }
 

@@ -10,7 +10,7 @@ use crate::pictures::Skipped;
 use crate::points::{Points, Stored, normalised};
 use crate::{DataError, Image, LABELS, Normalise, Scaling, Splits};
 use std::time::Duration;
-use strait_core::{ConditionKind, Conditions, Dataset, Draws, Error, Rows, Split, Stream};
+use strait_core::{BatchShare, ConditionKind, Conditions, Dataset, Draws, Error, Split, Stream};
 use strait_io::Element;
 use tch::{Device, Kind, Tensor};
 
@@ -330,7 +330,7 @@ impl ArrayDataset {
 
     /// Each image mirrored left to right with probability 1/2. Units are those of images and mirror images alike, so that
     /// this is the mirror image in them too.
-    fn flipped(&self, x: Tensor, of: &Rows, draws: &mut Draws) -> Result<Tensor, Error> {
+    fn flipped(&self, x: Tensor, of: &BatchShare, draws: &mut Draws) -> Result<Tensor, Error> {
         if !self.flips {
             return Ok(x);
         }
@@ -338,7 +338,7 @@ impl ArrayDataset {
         Ok(x.f_flip([-1])?.f_where_self(&turned, &x)?)
     }
 
-    fn dequantised(&self, x: Tensor, of: &Rows, draws: &mut Draws) -> Result<Tensor, Error> {
+    fn dequantised(&self, x: Tensor, of: &BatchShare, draws: &mut Draws) -> Result<Tensor, Error> {
         let Some(bin) = &self.bin else { return Ok(x) };
         let shape = [&[of.batch()], &x.size()[1..]].concat();
         Ok(of.select(&draws.uniform(&shape, x.kind(), x.device())?)? * bin + x)
@@ -371,11 +371,11 @@ impl Dataset for ArrayDataset {
     }
 
     fn conditional_minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
-        self.minibatch_rows(&Rows::all(n), step, stream)
+        self.minibatch_rows(&BatchShare::all(n), step, stream)
     }
 
     /// No others are read; what is drawn is drawn for the whole batch.
-    fn minibatch_rows(&self, of: &Rows, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
+    fn minibatch_rows(&self, of: &BatchShare, step: u64, stream: Stream) -> Result<(Tensor, Conditions), Error> {
         let at = |step| of.select(&self.rows(of.batch(), step, stream)?);
         let rows = at(step)?;
         let x = match &self.points.train {
@@ -396,7 +396,7 @@ impl Dataset for ArrayDataset {
 
     fn conditional_points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<(Tensor, Conditions), Error> {
         let rows = self.chosen(split, n, draws)?;
-        let x = self.dequantised(self.select(split, &rows)?, &Rows::all(rows.size1()?), draws)?;
+        let x = self.dequantised(self.select(split, &rows)?, &BatchShare::all(rows.size1()?), draws)?;
         Ok((x, self.conditions(split, &rows)?))
     }
 

@@ -1,7 +1,7 @@
 //! Finite data: epochs, minibatches as pure functions, units, labels, and what is refused.
 
 use std::collections::HashSet;
-use strait_core::{Dataset, Rows, Seed, Split, Stream};
+use strait_core::{BatchShare, Dataset, Seed, Split, Stream};
 use strait_data::{ArrayDataset, DataError, Image, Scaling, Splits};
 use tch::{Device, Kind, Tensor};
 
@@ -71,7 +71,7 @@ fn rows_of_a_batch_are_those_of_the_whole() {
     for step in 0..9 {
         let whole = data.minibatch(16, step, stream()).unwrap();
         for parts in [vec![0..8, 8..12], vec![8..16, 0..1], vec![2..4, 12..15]] {
-            let rows = Rows::of(16, parts);
+            let rows = BatchShare::of(16, parts);
             let (some, conditions) = data.minibatch_rows(&rows, step, stream()).unwrap();
             assert_eq!(some, rows.select(&whole).unwrap());
             assert!(conditions.is_empty());

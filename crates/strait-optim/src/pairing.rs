@@ -3,8 +3,8 @@
 use crate::share::{PairedOver, Share, Shared};
 use crate::{LevelPlan, OptimError, Phase, term};
 use strait_core::{
-    Batch, Conditions, Coupling, Dataset, Draws, Error, PairedDataset, Pairs, Rows, Sampling, Seed, Segments, Source,
-    TrajectoryDataset,
+    Batch, BatchShare, Conditions, Coupling, Dataset, Draws, Error, PairedDataset, Pairs, Sampling, Seed, Segments,
+    Source, TrajectoryDataset,
 };
 use tch::Tensor;
 
@@ -143,7 +143,7 @@ pub(crate) struct Points {
     conditions: Conditions,
     draws: Draws,
     /// What is kept of the pairs.
-    rows: Rows,
+    rows: BatchShare,
 }
 
 impl Points {
@@ -166,10 +166,10 @@ fn points(
     let at = |name: &str| seed.stream(name).at(number);
     let rows = share.of(plan)?.rows;
     let apart = coupling.is_independent() || share.over == PairedOver::Rank;
-    let drawn = if apart { rows.clone() } else { Rows::all(plan.batch) };
+    let drawn = if apart { rows.clone() } else { BatchShare::all(plan.batch) };
     let (x1, conditions) = data.minibatch_rows(&drawn, number, seed.stream("data"))?;
     let x0 = source.sample_rows(&drawn, &mut at("source"), x1.kind(), x1.device())?;
-    let rows = if apart { Rows::all(rows.count()) } else { rows };
+    let rows = if apart { BatchShare::all(rows.count()) } else { rows };
     Ok(Points { x0, x1, conditions, draws: at("coupling"), rows })
 }
 
@@ -202,7 +202,7 @@ pub(crate) fn complete((plan, seed, number, share): Of<'_>, (pairs, conditions):
 }
 
 /// Some rows of pairs and of their conditions.
-fn of_rows(rows: &Rows, pairs: &Pairs, conditions: Conditions) -> Result<Coupled, Error> {
+fn of_rows(rows: &BatchShare, pairs: &Pairs, conditions: Conditions) -> Result<Coupled, Error> {
     let (x0, x1) = (rows.select(&pairs.x0)?, rows.select(&pairs.x1)?);
     Ok((Pairs { x0, x1, target_rows: None }, rows.select_conditions(conditions)?))
 }

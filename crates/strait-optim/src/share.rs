@@ -2,7 +2,7 @@
 
 use crate::{LevelPlan, OptimError, term};
 use std::ops::Range;
-use strait_core::{Batch, Error, Rows};
+use strait_core::{Batch, BatchShare, Error};
 
 /// Over which points minibatch couplings pair, where ranks share a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -27,11 +27,11 @@ pub(crate) struct Share {
 /// The rows of a batch that a share, or a part of one, holds.
 pub(crate) struct Shared {
     /// Of the pairs.
-    pub(crate) rows: Rows,
+    pub(crate) rows: BatchShare,
     /// Of the times, one for each pair or as many as the objective asks for.
-    pub(crate) times: Rows,
+    pub(crate) times: BatchShare,
     /// Of the later times of pairs off the diagonal.
-    pub(crate) later: Rows,
+    pub(crate) later: BatchShare,
 }
 
 impl Shared {
@@ -71,16 +71,16 @@ impl Counts {
         let n = common + own + off;
         if parts == 1 {
             let times = if off > 0 { n } else { times };
-            return Shared { rows: Rows::all(n), times: Rows::all(times), later: Rows::all(off) };
+            return Shared { rows: BatchShare::all(n), times: BatchShare::all(times), later: BatchShare::all(off) };
         }
         let part = |of: Range<i64>| {
             let each = (of.end - of.start) / parts;
             let start = of.start + each * which;
             start..start + each
         };
-        let rows = Rows::of(n, vec![0..common, part(common..n - off), part(n - off..n)]);
-        let times = if off > 0 { rows.clone() } else { Rows::of(times, vec![part(0..times)]) };
-        Shared { rows, times, later: Rows::of(off, vec![part(0..off)]) }
+        let rows = BatchShare::of(n, vec![0..common, part(common..n - off), part(n - off..n)]);
+        let times = if off > 0 { rows.clone() } else { BatchShare::of(times, vec![part(0..times)]) };
+        Shared { rows, times, later: BatchShare::of(off, vec![part(0..off)]) }
     }
 }
 

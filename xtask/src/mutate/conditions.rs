@@ -116,7 +116,7 @@ pub(super) static FAULTS: [Fault; 18] = [
         name: "segments of a part with the later times of the first",
         file: "crates/strait-optim/src/share.rs",
         find: "if self.later.batch() == 0 { &self.rows }",
-        put: "if self.later.batch() == 0 { &Rows::of(batch.t.size()[0], vec![0..self.rows.count()]) }",
+        put: "if self.later.batch() == 0 { &BatchShare::of(batch.t.size()[0], vec![0..self.rows.count()]) }",
         tests: PARTS,
     },
     Fault {

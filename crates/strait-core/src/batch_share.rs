@@ -5,23 +5,23 @@ use tch::{Kind, Tensor};
 /// Which rows of a batch: the share of one of the processes that train on it together.
 ///
 /// ```
-/// use strait_core::Rows;
+/// use strait_core::BatchShare;
 /// use tch::Tensor;
 /// // The second of two ranks, of a batch of 6 whose last two rows are of another kind.
-/// let rows = Rows::of(6, vec![2..4, 5..6]);
+/// let rows = BatchShare::of(6, vec![2..4, 5..6]);
 /// let x = Tensor::from_slice(&[0i64, 1, 2, 3, 4, 5]);
 /// assert_eq!(rows.select(&x)?, Tensor::from_slice(&[2i64, 3, 5]));
 /// assert_eq!((rows.count(), rows.batch(), rows.is_all()), (3, 6, false));
-/// assert!(Rows::all(6).is_all());
+/// assert!(BatchShare::all(6).is_all());
 /// # Ok::<(), strait_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rows {
+pub struct BatchShare {
     batch: i64,
     parts: Vec<Range<i64>>,
 }
 
-impl Rows {
+impl BatchShare {
     /// All rows of a batch.
     pub fn all(batch: i64) -> Self {
         Self::of(batch, std::iter::once(0..batch).collect())
@@ -68,9 +68,9 @@ impl Rows {
     /// the whole batch.
     ///
     /// ```
-    /// use strait_core::{Rows, Seed};
+    /// use strait_core::{BatchShare, Seed};
     /// use tch::{Device, Kind};
-    /// let (draws, rows) = (Seed(0).stream("x").at(0), Rows::of(6, vec![2..4, 5..6]));
+    /// let (draws, rows) = (Seed(0).stream("x").at(0), BatchShare::of(6, vec![2..4, 5..6]));
     /// let some = rows.draw(&mut draws.clone(), |n, draws| draws.normal(&[n, 3], Kind::Float, Device::Cpu))?;
     /// assert_eq!(some, rows.select(&draws.clone().normal(&[6, 3], Kind::Float, Device::Cpu)?)?);
     /// # Ok::<(), strait_core::Error>(())
