@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adaptive;
+mod arguments;
 mod control;
 mod divergence;
 mod dormand_prince;
@@ -11,7 +12,6 @@ mod guidance;
 mod likelihood;
 mod method;
 mod multistep;
-mod rows;
 mod runge_kutta;
 mod scratch;
 mod search;
@@ -19,6 +19,7 @@ mod solve;
 mod watch;
 
 pub use adaptive::DormandPrince;
+pub use arguments::{Arguments, FieldWithArguments};
 pub use control::Control;
 pub use divergence::{Divergence, Mode};
 pub use error::OdeError;
@@ -28,7 +29,6 @@ pub use guidance::Guided;
 pub use likelihood::{Densities, FlowDensity};
 pub use method::Method;
 pub use multistep::AdamsBashforth2;
-pub use rows::{RowField, Rows};
 pub use runge_kutta::RungeKutta;
 pub use search::{FoundGrid, GridSearch};
-pub use solve::{Journey, Options, Solution, Solver, solve, solve_rows};
+pub use solve::{Journey, Options, Solution, Solver, solve, solve_with};

@@ -1,7 +1,7 @@
 //! Log-densities along a flow, returned with the endpoint of the trajectory.
 
 use crate::divergence::{Directions, Divergence, Mode};
-use crate::{Method, OdeError, Options, RowField, Rows, Solution, TimeGrid};
+use crate::{Arguments, FieldWithArguments, Method, OdeError, Options, Solution, TimeGrid};
 use strait_core::{Conditions, Error, Source, VelocityField, check_batch, event_size};
 use tch::{Kind, Tensor};
 
@@ -128,16 +128,16 @@ impl FlowDensity<'_> {
         let d = event_size(x);
         let options_of_x = (x.kind(), x.device());
         let (columns, probes) = match &self.divergence {
-            Divergence::Exact(_) => (1, Rows::default()),
+            Divergence::Exact(_) => (1, Arguments::default()),
             Divergence::Hutchinson { pairs, draws, .. } => {
                 let signs = Directions::signs(*pairs, batch, d, &mut draws.clone(), x.kind(), x.device())?;
-                (*pairs, Rows::new(vec![signs.f_transpose(0, 1)?])?)
+                (*pairs, Arguments::new(vec![signs.f_transpose(0, 1)?])?)
             }
         };
         let integrals = Tensor::f_zeros([batch, columns], options_of_x)?;
         let state = Tensor::f_cat(&[x.f_reshape([batch, d])?, integrals], 1)?;
         let field = Augmented { field: self.field, mode: self.divergence.mode(), columns, event: &x.size()[1..] };
-        let solution = self.method.solve_rows(&field, &probes.given(conditions), &state, grid, options)?;
+        let solution = self.method.solve_with(&field, &probes.given(conditions), &state, grid, options)?;
         let gain = solution.x.f_narrow(1, d, columns)?;
         let mut shape = x.size();
         let carried = solution.x.f_narrow(1, 0, d)?.f_reshape(&shape)?;
@@ -169,7 +169,7 @@ impl FlowDensity<'_> {
     }
 }
 
-/// The field of the state [x, minus the integrals of the divergence]: any method solves it. The rows beside it are the
+/// The field of the state [x, minus the integrals of the divergence]: any method solves it. Its arguments are the
 /// sample's own probes, (B, 2 pairs, d), or nothing where the divergence is exact.
 struct Augmented<'a> {
     field: &'a dyn VelocityField,
@@ -178,16 +178,16 @@ struct Augmented<'a> {
     event: &'a [i64],
 }
 
-impl RowField for Augmented<'_> {
-    fn velocity_of_rows(&self, state: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
+impl FieldWithArguments for Augmented<'_> {
+    fn velocity_with(&self, state: &Tensor, t: &Tensor, arguments: &Arguments) -> Result<Tensor, Error> {
         let (n, d) = (state.size()[0], self.event.iter().product::<i64>());
         let x = state.f_narrow(1, 0, d)?.f_reshape([&[n], self.event].concat())?;
-        let probes = rows.tensors().first();
+        let probes = arguments.tensors().first();
         let directions = match probes {
             None => Directions::Axes,
             Some(probes) => Directions::Given(probes.f_transpose(0, 1)?.f_contiguous()?),
         };
-        let field = Copies { field: self.field, conditions: rows.conditions() };
+        let field = Copies { field: self.field, conditions: arguments.conditions() };
         let (velocity, forms) = directions.quadratic_forms(self.mode, &field, &x, t)?;
         strait_core::check_same(&x, "velocity", &velocity)?;
         let (velocity, forms) = (velocity.f_reshape([n, d])?, forms.f_neg()?);

@@ -1,6 +1,6 @@
 use crate::{
-    AdamsBashforth2, DormandPrince, FlowMapStepper, OdeError, Options, RowField, Rows, RungeKutta, Solution, TimeGrid,
-    solve_rows,
+    AdamsBashforth2, Arguments, DormandPrince, FieldWithArguments, FlowMapStepper, OdeError, Options, RungeKutta,
+    Solution, TimeGrid, solve_with,
 };
 use std::{fmt, str::FromStr};
 use strait_core::{Conditions, Stepper, VelocityField};
@@ -94,7 +94,7 @@ impl Method {
         grid: &TimeGrid,
         options: Options<'_>,
     ) -> Result<Solution, OdeError> {
-        self.solve_rows(&field, &Rows::default(), x, grid, options)
+        self.solve_with(&field, &Arguments::default(), x, grid, options)
     }
 
     /// Carries `x` along the flow of a field under conditions, one row a sample: each part of the batch, and each sample that
@@ -111,24 +111,24 @@ impl Method {
         grid: &TimeGrid,
         options: Options<'_>,
     ) -> Result<Solution, OdeError> {
-        self.solve_rows(&field, &Rows::default().given(conditions), x, grid, options)
+        self.solve_with(&field, &Arguments::default().given(conditions), x, grid, options)
     }
 
-    /// The same for a field that reads rows beside the state; see [`solve_rows`].
+    /// The same for a field with arguments beside state and time; see [`solve_with`].
     ///
     /// # Errors
     /// As that.
-    pub fn solve_rows(
+    pub fn solve_with(
         self,
-        field: &dyn RowField,
-        rows: &Rows,
+        field: &dyn FieldWithArguments,
+        arguments: &Arguments,
         x: &Tensor,
         grid: &TimeGrid,
         options: Options<'_>,
     ) -> Result<Solution, OdeError> {
         match self {
-            Self::Dopri5(mut method) => solve_rows(field, rows, x, grid, &mut method, options),
-            _ => solve_rows(field, rows, x, grid, &mut *self.stepper()?, options),
+            Self::Dopri5(mut method) => solve_with(field, arguments, x, grid, &mut method, options),
+            _ => solve_with(field, arguments, x, grid, &mut *self.stepper()?, options),
         }
     }
 }

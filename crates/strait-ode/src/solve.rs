@@ -1,6 +1,6 @@
 //! Whole trajectories: the integration of a batch over a grid of times, in parts that fit into memory.
 
-use crate::rows::{RowField, Rows};
+use crate::arguments::{Arguments, FieldWithArguments};
 use crate::scratch::copy;
 use crate::watch::{Watch, first_bad_sample};
 use crate::{OdeError, TimeGrid};
@@ -71,16 +71,16 @@ pub fn solve<S: Solver + ?Sized>(
     solver: &mut S,
     options: Options<'_>,
 ) -> Result<Solution, OdeError> {
-    solve_rows(&field, &Rows::default(), x, grid, solver, options)
+    solve_with(&field, &Arguments::default(), x, grid, solver, options)
 }
 
-/// As [`solve`], for a field that reads rows beside the state; each sample keeps its own rows.
+/// As [`solve`], for a field with arguments beside state and time; each sample keeps its own.
 ///
 /// # Errors
-/// As [`solve`]; `Core` with `Shape` for rows that are not one a sample.
-pub fn solve_rows<S: Solver + ?Sized>(
-    field: &dyn RowField,
-    rows: &Rows,
+/// As [`solve`]; `Core` with `Shape` for arguments that are not one row a sample.
+pub fn solve_with<S: Solver + ?Sized>(
+    field: &dyn FieldWithArguments,
+    arguments: &Arguments,
     x: &Tensor,
     grid: &TimeGrid,
     solver: &mut S,
@@ -91,7 +91,7 @@ pub fn solve_rows<S: Solver + ?Sized>(
         return Err(OdeError::Kind { kind: x.kind() });
     }
     let of = x.size().first().copied().unwrap_or(0);
-    rows.check(of)?;
+    arguments.check(of)?;
     let chunk = options.chunk.unwrap_or(of.max(1));
     if chunk < 1 {
         return Err(OdeError::Option { option: "chunk", value: chunk as f64, expected: "at least 1 sample" });
@@ -103,7 +103,7 @@ pub fn solve_rows<S: Solver + ?Sized>(
         let length = chunk.min(of - start);
         let part = |x: &Tensor, dim| x.f_narrow(dim, start, length);
         let mut journey = Journey {
-            field: Watch::new(field, rows.part(start, length)?),
+            field: Watch::new(field, arguments.part(start, length)?),
             grid,
             start: part(x, 0)?,
             x: part(&end, 0)?,
@@ -145,7 +145,7 @@ pub(crate) struct Part {
     pub(crate) of: i64,
 }
 
-/// Samples that are carried together over a grid, with the field bound to their rows.
+/// Samples that are carried together over a grid, with the field bound to their arguments.
 pub struct Journey<'a> {
     pub(crate) field: Watch<'a>,
     pub(crate) grid: &'a TimeGrid,

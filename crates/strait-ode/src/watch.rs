@@ -1,6 +1,6 @@
-//! A field bound to the rows of its samples. It counts its evaluations and, if asked, looks for non-finite values.
+//! A field bound to the arguments of its samples. It counts its evaluations and, if asked, looks for non-finite values.
 
-use crate::rows::{RowField, Rows};
+use crate::arguments::{Arguments, FieldWithArguments};
 use std::cell::Cell;
 use strait_core::{Error, FlowMap, VelocityField};
 use tch::{Kind, Tensor};
@@ -9,27 +9,27 @@ use tch::{Kind, Tensor};
 type Bad = (i64, i64);
 
 pub(crate) struct Watch<'a> {
-    field: &'a dyn RowField,
+    field: &'a dyn FieldWithArguments,
     /// Of the samples that are carried now.
-    rows: Rows,
+    arguments: Arguments,
     calls: Cell<usize>,
     check: bool,
     found: Cell<Option<(f64, Bad)>>,
 }
 
 impl<'a> Watch<'a> {
-    pub(crate) fn new(field: &'a dyn RowField, rows: Rows) -> Self {
-        Self { field, rows, calls: Cell::new(0), check: false, found: Cell::new(None) }
+    pub(crate) fn new(field: &'a dyn FieldWithArguments, arguments: Arguments) -> Self {
+        Self { field, arguments, calls: Cell::new(0), check: false, found: Cell::new(None) }
     }
 
     /// One that fails at the first velocity that is not finite, and remembers it.
     pub(crate) fn checking(&self) -> Watch<'a> {
-        Watch { check: true, ..Self::new(self.field, self.rows.shallow_clone()) }
+        Watch { check: true, ..Self::new(self.field, self.arguments.shallow_clone()) }
     }
 
     /// From now on the samples at these places only.
     pub(crate) fn keep(&mut self, places: &Tensor) -> Result<(), Error> {
-        self.rows = self.rows.gather(places)?;
+        self.arguments = self.arguments.gather(places)?;
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl Watch<'_> {
 
 impl VelocityField for Watch<'_> {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        self.seen(self.field.velocity_of_rows(x, t, &self.rows)?, t)
+        self.seen(self.field.velocity_with(x, t, &self.arguments)?, t)
     }
 
     fn as_flow_map(&self) -> Option<&dyn FlowMap> {
@@ -70,7 +70,7 @@ impl VelocityField for Watch<'_> {
 
 impl FlowMap for Watch<'_> {
     fn average_velocity(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-        self.seen(self.field.average_velocity_of_rows(x, s, t, &self.rows)?, s)
+        self.seen(self.field.average_velocity_with(x, s, t, &self.arguments)?, s)
     }
 }
 

@@ -16,7 +16,7 @@ const PARTS: Tests = Tests { package: "strait-optim", target: "parts", filter: "
 
 const RUNS: Tests = Tests { package: "strait", target: "conditions", filter: "" };
 
-const ROWS: &str = "crates/strait-ode/src/rows.rs";
+const ARGUMENTS: &str = "crates/strait-ode/src/arguments.rs";
 
 const KEPT: &str = "crates/strait-transport/src/couplings/conditional_ot.rs";
 
@@ -44,14 +44,14 @@ pub(super) static FAULTS: [Fault; 18] = [
     },
     Fault {
         name: "parts of a batch under the conditions of its first",
-        file: ROWS,
+        file: ARGUMENTS,
         find: "self.conditions.part(start, length)?",
         put: "self.conditions.part(0, length)?",
         tests: SOLVERS,
     },
     Fault {
         name: "samples still on their way under the conditions of those that have arrived",
-        file: ROWS,
+        file: ARGUMENTS,
         find: "self.conditions.gather(places)?",
         put: "self.conditions.part(0, places.size()[0])?",
         tests: SOLVERS,

@@ -1,38 +1,38 @@
-//! Tensors with one row for each sample of a batch (conditions, probes), and fields that read them.
+//! What a field reads beside state and time (conditions, probes), one row for each sample of a batch.
 
 use strait_core::{Conditions, Error, VelocityField};
 use tch::Tensor;
 
-/// The rows of each sample of a batch beside its state: its conditions, and other tensors (B, ...) such as probes.
-/// (`strait_core::Rows` is another thing: the rows of a batch that one rank holds.)
+/// The arguments of a field beside state and time, one row for each sample of a batch: conditions, and other tensors (B, ...)
+/// such as probes.
 ///
 /// A solver keeps the rows with their sample, when it splits a batch, and when it drops samples that are done.
 ///
 /// ```
 /// use strait_core::Error;
-/// use strait_ode::{Method, Options, RowField, Rows, TimeGrid};
+/// use strait_ode::{Arguments, FieldWithArguments, Method, Options, TimeGrid};
 /// use tch::{Kind, Tensor};
 /// struct Steady; // each sample has a velocity of its own
-/// impl RowField for Steady {
-///     fn velocity_of_rows(&self, _x: &Tensor, _t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
-///         Ok(rows.tensors()[0].shallow_clone())
+/// impl FieldWithArguments for Steady {
+///     fn velocity_with(&self, _x: &Tensor, _t: &Tensor, arguments: &Arguments) -> Result<Tensor, Error> {
+///         Ok(arguments.tensors()[0].shallow_clone())
 ///     }
 /// }
 /// let x = Tensor::zeros([3, 1], (Kind::Double, tch::Device::Cpu));
 /// let speeds = Tensor::from_slice(&[1.0f64, -2.0, 5.0]).view([3, 1]);
-/// let rows = Rows::new(vec![speeds.shallow_clone()])?;
+/// let arguments = Arguments::new(vec![speeds.shallow_clone()])?;
 /// let two_at_a_time = Options { chunk: Some(2), ..Options::default() };
-/// let solution = Method::Euler.solve_rows(&Steady, &rows, &x, &TimeGrid::uniform(4)?, two_at_a_time)?;
+/// let solution = Method::Euler.solve_with(&Steady, &arguments, &x, &TimeGrid::uniform(4)?, two_at_a_time)?;
 /// assert_eq!(solution.x, speeds);
 /// # Ok::<(), strait_ode::OdeError>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct Arguments {
     tensors: Vec<Tensor>,
     conditions: Conditions,
 }
 
-impl Rows {
+impl Arguments {
     /// Tensors with one row a sample.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Rows {
         for tensor in &tensors {
             if tensor.size().first().copied() != count || count.is_none() {
                 let expected = count.map_or("(B, ...)".into(), |count| format!("({count}, ...), as the first has"));
-                return Err(Error::Shape { what: "rows beside a state", expected, found: tensor.size() });
+                return Err(Error::Shape { what: "arguments of a field", expected, found: tensor.size() });
             }
         }
         Ok(Self { tensors, conditions: Conditions::default() })
@@ -64,13 +64,13 @@ impl Rows {
         &self.tensors
     }
 
-    /// Refuses rows that are not those of `batch` samples.
+    /// Refuses arguments that are not those of `batch` samples.
     pub(crate) fn check(&self, batch: i64) -> Result<(), Error> {
         self.conditions.check(batch)?;
         match self.tensors.first() {
             Some(first) if first.size()[0] != batch => {
                 let expected = format!("({batch}, ...), one row a sample");
-                Err(Error::Shape { what: "rows beside a state", expected, found: first.size() })
+                Err(Error::Shape { what: "arguments of a field", expected, found: first.size() })
             }
             _ => Ok(()),
         }
@@ -97,14 +97,14 @@ impl Rows {
     }
 }
 
-/// A velocity that depends on rows beside the state. Every [`VelocityField`] is one that is bound to their conditions, where
+/// A velocity that depends on more than state and time. Every [`VelocityField`] is one that is bound to their conditions, where
 /// there are some, and reads nothing else.
-pub trait RowField {
-    /// $v(x, t; c)$ of the shape of x, (B, ...), at a time and rows c for each sample.
+pub trait FieldWithArguments {
+    /// $v(x, t; c)$ of the shape of x, (B, ...), at a time and with arguments c for each sample.
     ///
     /// # Errors
     /// `Shape` where they do not fit, or the implementor's own.
-    fn velocity_of_rows(&self, x: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error>;
+    fn velocity_with(&self, x: &Tensor, t: &Tensor, arguments: &Arguments) -> Result<Tensor, Error>;
 
     /// Whether it is the diagonal of a flow map.
     fn is_flow_map(&self) -> bool {
@@ -114,8 +114,14 @@ pub trait RowField {
     /// $u(x, s, t; c)$ of a flow map.
     ///
     /// # Errors
-    /// `NotFlowMap` where it is none; as `velocity_of_rows`.
-    fn average_velocity_of_rows(&self, _x: &Tensor, _s: &Tensor, _t: &Tensor, _rows: &Rows) -> Result<Tensor, Error> {
+    /// `NotFlowMap` where it is none; as `velocity_with`.
+    fn average_velocity_with(
+        &self,
+        _x: &Tensor,
+        _s: &Tensor,
+        _t: &Tensor,
+        _arguments: &Arguments,
+    ) -> Result<Tensor, Error> {
         Err(NOT_A_MAP)
     }
 
@@ -127,23 +133,29 @@ pub trait RowField {
 
 const NOT_A_MAP: Error = Error::NotFlowMap { what: "an average velocity" };
 
-impl<F: VelocityField> RowField for F {
-    fn velocity_of_rows(&self, x: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
-        if rows.conditions.is_empty() {
+impl<F: VelocityField> FieldWithArguments for F {
+    fn velocity_with(&self, x: &Tensor, t: &Tensor, arguments: &Arguments) -> Result<Tensor, Error> {
+        if arguments.conditions.is_empty() {
             return self.velocity(x, t);
         }
-        self.given(&rows.conditions)?.velocity(x, t)
+        self.given(&arguments.conditions)?.velocity(x, t)
     }
 
     fn is_flow_map(&self) -> bool {
         self.as_flow_map().is_some()
     }
 
-    fn average_velocity_of_rows(&self, x: &Tensor, s: &Tensor, t: &Tensor, rows: &Rows) -> Result<Tensor, Error> {
-        if rows.conditions.is_empty() {
+    fn average_velocity_with(
+        &self,
+        x: &Tensor,
+        s: &Tensor,
+        t: &Tensor,
+        arguments: &Arguments,
+    ) -> Result<Tensor, Error> {
+        if arguments.conditions.is_empty() {
             return self.as_flow_map().ok_or(NOT_A_MAP)?.average_velocity(x, s, t);
         }
-        self.given(&rows.conditions)?.as_flow_map().ok_or(NOT_A_MAP)?.average_velocity(x, s, t)
+        self.given(&arguments.conditions)?.as_flow_map().ok_or(NOT_A_MAP)?.average_velocity(x, s, t)
     }
 
     fn evaluations(&self) -> usize {
