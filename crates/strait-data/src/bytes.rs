@@ -1,4 +1,4 @@
-use crate::points::Rows;
+use crate::points::RowStore;
 use crate::{DataError, Image};
 use strait_core::Error;
 use strait_io::Records;
@@ -79,7 +79,7 @@ impl ByteImages {
     }
 }
 
-impl Rows for ByteImages {
+impl RowStore for ByteImages {
     fn read(&self, rows: &[i64]) -> Result<Tensor, Error> {
         let (mut record, mut bytes) = (vec![0; self.record()], Vec::with_capacity(rows.len() * self.pixels()));
         for &row in rows {

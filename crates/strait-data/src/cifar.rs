@@ -1,6 +1,6 @@
 use crate::bytes::{ByteImages, Part};
 use crate::image_dataset::{Images, of_two};
-use crate::points::Rows;
+use crate::points::RowStore;
 use crate::{ArrayDataset, DataError, Image};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,7 +79,7 @@ pub(crate) fn images(folder: &Path, seed: Seed) -> Option<Result<Images, DataErr
 impl Form {
     fn images(&self, folder: &Path, seed: Seed) -> Result<Images, DataError> {
         let train: Vec<PathBuf> = self.train.iter().map(|name| folder.join(name)).collect();
-        let read = |paths: &[PathBuf]| -> Result<(Arc<dyn Rows>, Vec<i64>), DataError> {
+        let read = |paths: &[PathBuf]| -> Result<(Arc<dyn RowStore>, Vec<i64>), DataError> {
             let parts = paths.iter().map(|path| self.part(path)).collect::<Result<_, _>>()?;
             let images = ByteImages::new(parts, IMAGE, self.before);
             let classes = images.bytes_at(self.before - 1)?;

@@ -5,7 +5,7 @@ use crate::check_samples::{check_same_samples, check_samples};
 use crate::columns::Look;
 use crate::file_form::Grid;
 use crate::images::Layout;
-use crate::points::{Rows, Stored};
+use crate::points::{RowStore, Stored};
 use crate::{ArrayDataset, Arrays, DataError, FileForm, Image, Scaling};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -110,7 +110,7 @@ pub fn from_file(
 pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
     match format(path)? {
         Format::Npy => {
-            let rows = npy::Rows::open(path);
+            let rows = npy::RowReader::open(path);
             let array = match rows {
                 Ok(rows) => Array { values: spread_rows(&rows)?, element: rows.element() },
                 // Stored column by column: whole.
@@ -207,11 +207,11 @@ fn form(
 /// The rows of a file, as the data set has them.
 #[derive(Debug)]
 struct NpyRows {
-    file: Arc<npy::Rows>,
+    file: Arc<npy::RowReader>,
     layout: Layout,
 }
 
-impl Rows for NpyRows {
+impl RowReader for NpyRows {
     fn read(&self, rows: &[i64]) -> Result<Tensor, Error> {
         self.layout.load(&self.file.read(rows).map_err(Error::other)?)
     }
@@ -224,7 +224,7 @@ fn on_disk(
     draws: &mut Draws,
     place: (Kind, Device),
 ) -> Result<ArrayDataset, DataError> {
-    let file = Arc::new(npy::Rows::open(path).map_err(refused)?);
+    let file = Arc::new(npy::RowReader::open(path).map_err(refused)?);
     let n = file.count();
     if n < 3 {
         return Err(DataError::TooFewRows { array: "data".into(), rows: n, needed: 3 });
@@ -238,7 +238,7 @@ fn on_disk(
     look.check("data", scaling)?;
     let order = Vec::<i64>::try_from(draws.permutation(n, Device::Cpu)?)?;
     let tenth = (n / 10).max(1) as usize;
-    let store: Arc<dyn Rows> = Arc::new(NpyRows { file: file.clone(), layout });
+    let store: Arc<dyn RowStore> = Arc::new(NpyRows { file: file.clone(), layout });
     let part = |rows: &[i64]| Stored::new(store.clone(), rows, 1.0);
     let rows = Splits {
         train: part(&order[2 * tenth..]),
@@ -257,7 +257,7 @@ fn on_disk(
 }
 
 /// Evenly spaced rows of a file, at most twice as many as are looked at.
-fn spread_rows(file: &npy::Rows) -> Result<Tensor, DataError> {
+fn spread_rows(file: &npy::RowReader) -> Result<Tensor, DataError> {
     let every = (file.count() / LOOKED_AT).max(1);
     let rows: Vec<i64> = (0..file.count()).step_by(every as usize).collect();
     file.read(&rows).map_err(refused)

@@ -2,7 +2,7 @@
 
 use crate::bytes::{ByteImages, Part};
 use crate::image_dataset::{Images, of_two};
-use crate::points::Rows;
+use crate::points::RowStore;
 use crate::{DataError, Image};
 use flate2::read::GzDecoder;
 use std::io::{ErrorKind, Read};
@@ -56,7 +56,7 @@ impl Idx<'_> {
         let (side, train, classes) = self.part(folder, FILES[0], self.side)?;
         let (_, test, test_classes) = self.part(folder, FILES[1], Some(side))?;
         let image = Image { channels: 1, height: side[0], width: side[1] };
-        let store = |part| Arc::new(ByteImages::new(vec![part], image, 0)) as Arc<dyn Rows>;
+        let store = |part| Arc::new(ByteImages::new(vec![part], image, 0)) as Arc<dyn RowStore>;
         of_two(self.name, image, [(store(train), classes), (store(test), test_classes)], self.held_out, seed)
     }
 

@@ -2,7 +2,7 @@ use crate::Splits;
 use crate::array_dataset::StoredForm;
 use crate::bytes::LEVELS;
 use crate::pictures::Skipped;
-use crate::points::{Rows, Stored};
+use crate::points::{RowStore, Stored};
 use crate::{ArrayDataset, DataError, Image, Scaling};
 use std::sync::Arc;
 use strait_core::{Seed, Split};
@@ -49,7 +49,7 @@ pub(crate) fn at(values: &[i64], places: &[i64]) -> Tensor {
 pub(crate) fn of_two(
     name: &str,
     image: Image,
-    [(train, classes), (test, test_classes)]: [(Arc<dyn Rows>, Vec<i64>); 2],
+    [(train, classes), (test, test_classes)]: [(Arc<dyn RowStore>, Vec<i64>); 2],
     held_out: i64,
     seed: Seed,
 ) -> Result<Images, DataError> {

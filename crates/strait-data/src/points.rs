@@ -7,7 +7,7 @@ use strait_core::Error;
 use tch::{Device, Kind, Tensor};
 
 /// Rows that are read when they are asked for, from any thread.
-pub(crate) trait Rows: Debug + Send + Sync {
+pub(crate) trait RowStore: Debug + Send + Sync {
     /// Rows by their numbers, (rows, ...), as they are stored.
     fn read(&self, rows: &[i64]) -> Result<Tensor, Error>;
 
@@ -20,14 +20,14 @@ pub(crate) trait Rows: Debug + Send + Sync {
 /// Some of the rows of a store, in the order of a list.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
-    rows: Arc<dyn Rows>,
+    rows: Arc<dyn RowStore>,
     list: Arc<[i64]>,
     /// What a stored number is multiplied by to be in the data's own unit.
     unit: f64,
 }
 
 impl Stored {
-    pub(crate) fn new(rows: Arc<dyn Rows>, list: &[i64], unit: f64) -> Self {
+    pub(crate) fn new(rows: Arc<dyn RowStore>, list: &[i64], unit: f64) -> Self {
         Self { rows, list: list.into(), unit }
     }
 

@@ -231,7 +231,7 @@ fn rows_by_number_are_those_of_the_whole() {
     let x = Tensor::arange(5000 * 6, (Kind::Float, Device::Cpu)).view([5000, 2, 3]);
     for element in [Element::F32, Element::U32, Element::F64] {
         npy::write(&path, &x, element).unwrap();
-        let rows = npy::Rows::open(&path).unwrap();
+        let rows = npy::RowReader::open(&path).unwrap();
         assert_eq!((rows.count(), rows.event(), rows.element()), (5000, &[2, 3][..], element));
         let some = [4999, 0, 17, 17];
         assert_eq!(rows.read(&some).unwrap(), x.index_select(0, &Tensor::from_slice(&some)).to_kind(element.kind()));
@@ -240,13 +240,13 @@ fn rows_by_number_are_those_of_the_whole() {
         assert!(rows.read(&[5000]).is_err() && rows.read(&[-1]).is_err() && rows.range(4999, 2).is_err());
     }
     let fortran = "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 2), }";
-    let error = npy::Rows::open(&folder.file(&with_header(1, fortran, &[0; 32]))).unwrap_err();
+    let error = npy::RowReader::open(&folder.file(&with_header(1, fortran, &[0; 32]))).unwrap_err();
     assert!(error.to_string().contains("column by column"), "{error}");
-    let open = npy::Rows::open(&path).unwrap();
+    let open = npy::RowReader::open(&path).unwrap();
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(1000).unwrap();
     assert!(open.read(&[4999]).is_err(), "cut short while it is read");
-    assert!(npy::Rows::open(&path).unwrap_err().to_string().contains("cut short"));
+    assert!(npy::RowReader::open(&path).unwrap_err().to_string().contains("cut short"));
 }
 
 /// A whole file with some bytes changed, taken away or put in.
@@ -288,7 +288,7 @@ proptest! {
         if let Ok(array) = npy::read(&path) {
             prop_assert!(array.values.numel() * array.element.width() <= bytes.len());
         }
-        if let Ok(rows) = npy::Rows::open(&path) {
+        if let Ok(rows) = npy::RowReader::open(&path) {
             prop_assert!(rows.all().is_ok() || rows.element() == Element::U64);
         }
     }

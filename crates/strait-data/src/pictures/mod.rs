@@ -8,7 +8,7 @@ pub use skipped::{Reason, Skipped};
 use crate::Splits;
 use crate::bytes::LEVELS;
 use crate::image_dataset::{Images, at};
-use crate::points::{Rows, Stored};
+use crate::points::{RowStore, Stored};
 use crate::{DataError, Image};
 use std::collections::BTreeMap;
 use std::fs;
@@ -66,7 +66,7 @@ impl Pictures {
     }
 }
 
-impl Rows for Pictures {
+impl RowStore for Pictures {
     fn read(&self, rows: &[i64]) -> Result<Tensor, Error> {
         let size = self.image.numbers() as usize;
         let mut bytes = vec![0; rows.len() * size];

@@ -4,9 +4,9 @@
 
 mod header;
 mod problem;
-mod rows;
+mod row_reader;
 
-pub use rows::Rows;
+pub use row_reader::RowReader;
 
 use crate::whole_file::put;
 use crate::{Element, IoError, open};

@@ -15,21 +15,21 @@ use tch::Tensor;
 /// use tch::{Device, Kind, Tensor};
 /// let path = std::env::temp_dir().join(format!("strait-rows-{}.npy", std::process::id()));
 /// npy::write(&path, &Tensor::arange(12, (Kind::Double, Device::Cpu)).view([4, 3]), Element::F64)?;
-/// let rows = npy::Rows::open(&path)?;
+/// let rows = npy::RowReader::open(&path)?;
 /// assert_eq!((rows.count(), rows.event()), (4, &[3][..]));
 /// assert_eq!(rows.read(&[2, 0])?, Tensor::from_slice2(&[[6.0, 7.0, 8.0], [0.0, 1.0, 2.0]]));
 /// # std::fs::remove_file(&path).unwrap();
 /// # Ok::<(), strait_io::IoError>(())
 /// ```
 #[derive(Debug)]
-pub struct Rows {
+pub struct RowReader {
     records: Records,
     header: Header,
     /// Bytes of a row.
     row: usize,
 }
 
-impl Rows {
+impl RowReader {
     /// Opens a file; its length is checked against its header, and no number is read.
     ///
     /// # Errors
