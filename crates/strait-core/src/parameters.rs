@@ -1,7 +1,7 @@
 //! Trainable tensors under stable names, and the buffers of modules.
 
 use crate::mode::Training;
-use crate::{Draws, Error, Mode, Seed};
+use crate::{Draws, Error, Seed, TrainingMode};
 use tch::{Device, Kind, Tensor, nn};
 
 /// How a fresh tensor is filled.
@@ -56,7 +56,7 @@ pub struct Parameters {
     starts: Vec<Start>,
     /// Each with its name and the value that it was adopted with.
     buffers: Vec<(String, Tensor, Tensor)>,
-    mode: Mode,
+    mode: TrainingMode,
     seed: Seed,
     kind: Kind,
     device: Device,
@@ -88,7 +88,7 @@ impl Parameters {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn new(seed: Seed, kind: Kind, device: Device) -> Self {
-        let mode = Mode::default();
+        let mode = TrainingMode::default();
         Self { names: vec![], tensors: vec![], starts: vec![], buffers: vec![], mode, seed, kind, device }
     }
 
@@ -129,7 +129,7 @@ impl Parameters {
 
     /// Whether modules are to behave as in training (dropout, batch norm). A module that does keeps a copy, which sees
     /// every change.
-    pub fn mode(&self) -> &Mode {
+    pub fn mode(&self) -> &TrainingMode {
         &self.mode
     }
 
@@ -325,7 +325,7 @@ impl Scope<'_> {
     }
 
     /// Whether modules are to behave as in training; see [`Parameters::mode`].
-    pub fn mode(&self) -> &Mode {
+    pub fn mode(&self) -> &TrainingMode {
         &self.parameters.mode
     }
 

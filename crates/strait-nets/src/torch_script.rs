@@ -10,7 +10,7 @@ use tch::{CModule, Device, Kind, Tensor};
 ///
 /// It is tried once when it is opened: on samples of the shape that it is for, where the velocity of a sample must not depend
 /// on how many others there are. It can be differentiated in reverse mode, and so has a likelihood along its flow (by
-/// `strait_ode::Mode::Reverse`). PyTorch deprecates TorchScript since 2.11 and reads and writes it.
+/// `strait_ode::AutodiffMode::Reverse`). PyTorch deprecates TorchScript since 2.11 and reads and writes it.
 ///
 /// ```no_run
 /// use std::path::Path;

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 /// How $w^\top \partial_x v w$ is computed for a direction w.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum AutodiffMode {
     /// One JVP for each direction, `at_once` directions in one call of the field on that many copies of the
     /// batch. Needs no graph.
     Forward {
@@ -22,7 +22,7 @@ pub enum Mode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Divergence {
     /// All d directions of the axes.
-    Exact(Mode),
+    Exact(AutodiffMode),
     /// Hutchinson's estimate $w^\top \partial_x v w$, with entries of w that are $\pm 1$, the same ones along a
     /// whole trajectory, so that the estimate of the log-density is unbiased but for the solver's error.
     ///
@@ -31,7 +31,7 @@ pub enum Divergence {
     /// pair; in two dimensions all of them do.
     Hutchinson {
         /// How directions are taken.
-        mode: Mode,
+        mode: AutodiffMode,
         /// Pairs of probes for each sample, at least 1; from 2 on there is a standard error.
         pairs: i64,
         /// Where the signs come from. The same draws give the same probes.
@@ -40,7 +40,7 @@ pub enum Divergence {
 }
 
 impl Divergence {
-    pub(crate) fn mode(&self) -> Mode {
+    pub(crate) fn mode(&self) -> AutodiffMode {
         match self {
             Self::Exact(mode) | Self::Hutchinson { mode, .. } => *mode,
         }
@@ -99,14 +99,14 @@ impl Directions {
     /// The velocity with $w^\top \partial_x v w$ for every direction, (k, n).
     pub(crate) fn quadratic_forms(
         &self,
-        mode: Mode,
+        mode: AutodiffMode,
         field: &dyn VelocityField,
         x: &Tensor,
         t: &Tensor,
     ) -> Result<(Tensor, Tensor), Error> {
         match mode {
-            Mode::Forward { at_once } => self.push_forward(at_once, field, x, t),
-            Mode::Reverse => self.pull_back(field, x, t),
+            AutodiffMode::Forward { at_once } => self.push_forward(at_once, field, x, t),
+            AutodiffMode::Reverse => self.pull_back(field, x, t),
         }
     }
 

@@ -21,7 +21,7 @@ mod watch;
 pub use adaptive::DormandPrince;
 pub use arguments::{Arguments, FieldWithArguments};
 pub use control::Control;
-pub use divergence::{Divergence, Mode};
+pub use divergence::{AutodiffMode, Divergence};
 pub use error::OdeError;
 pub use flow_map::FlowMapStepper;
 pub use grid::TimeGrid;

@@ -1,6 +1,6 @@
 //! Log-densities along a flow, returned with the endpoint of the trajectory.
 
-use crate::divergence::{Directions, Divergence, Mode};
+use crate::divergence::{AutodiffMode, Directions, Divergence};
 use crate::{Arguments, FieldWithArguments, Method, OdeError, Options, Solution, TimeGrid};
 use strait_core::{Conditions, Error, Source, VelocityField, check_batch, event_size};
 use tch::{Kind, Tensor};
@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 ///
 /// ```
 /// use strait_core::{Error, Source, StandardNormal, VelocityField};
-/// use strait_ode::{Divergence, FlowDensity, Method, Mode, Options, TimeGrid};
+/// use strait_ode::{AutodiffMode, Divergence, FlowDensity, Method, Options, TimeGrid};
 /// use tch::{Kind, Tensor};
 /// struct Widen; // x -> e x, so N(0, I) becomes N(0, e^2 I)
 /// impl VelocityField for Widen {
@@ -26,7 +26,7 @@ use tch::{Kind, Tensor};
 ///     source: &source,
 ///     method: Method::Rk4,
 ///     grid: TimeGrid::uniform(20)?,
-///     divergence: Divergence::Exact(Mode::Forward { at_once: 2 }),
+///     divergence: Divergence::Exact(AutodiffMode::Forward { at_once: 2 }),
 /// };
 /// let x1 = Tensor::from_slice(&[1.0f64, -2.0]).view([1, 2]);
 /// let at_data = flow.at_data(&x1, Options::default())?;
@@ -151,7 +151,7 @@ impl FlowDensity<'_> {
             let (before, after) = (self.grid.start(), self.grid.times()[1]);
             return Err(OdeError::GridOrder { index: 1, before, after });
         }
-        if let Mode::Forward { at_once } = self.divergence.mode()
+        if let AutodiffMode::Forward { at_once } = self.divergence.mode()
             && at_once < 1
         {
             return Err(OdeError::Option {
@@ -173,7 +173,7 @@ impl FlowDensity<'_> {
 /// sample's own probes, (B, 2 pairs, d), or nothing where the divergence is exact.
 struct Augmented<'a> {
     field: &'a dyn VelocityField,
-    mode: Mode,
+    mode: AutodiffMode,
     columns: i64,
     event: &'a [i64],
 }

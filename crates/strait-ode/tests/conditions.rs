@@ -3,7 +3,9 @@
 
 use crate::common::{distance, points};
 use strait_core::{Bound, Conditional, Conditions, Error, FlowMap, StandardNormal, VelocityField};
-use strait_ode::{Control, Divergence, DormandPrince, FlowDensity, Guided, Method, Mode, OdeError, Options, TimeGrid};
+use strait_ode::{
+    AutodiffMode, Control, Divergence, DormandPrince, FlowDensity, Guided, Method, OdeError, Options, TimeGrid,
+};
 use tch::{Kind, Tensor};
 
 /// Each sample grows at the rate of its label; without one it stays. As a map, exactly.
@@ -119,10 +121,10 @@ fn a_likelihood_is_that_under_each_samples_condition() {
     let wanted = strait_core::Source::log_density(&source, &x0).unwrap() - rates * 2.0;
     let draws = strait_core::Seed(0).stream("probes").at(0);
     for divergence in [
-        Divergence::Exact(Mode::Forward { at_once: 1 }),
-        Divergence::Exact(Mode::Forward { at_once: 2 }),
-        Divergence::Exact(Mode::Reverse),
-        Divergence::Hutchinson { mode: Mode::Forward { at_once: 4 }, pairs: 2, draws },
+        Divergence::Exact(AutodiffMode::Forward { at_once: 1 }),
+        Divergence::Exact(AutodiffMode::Forward { at_once: 2 }),
+        Divergence::Exact(AutodiffMode::Reverse),
+        Divergence::Hutchinson { mode: AutodiffMode::Forward { at_once: 4 }, pairs: 2, draws },
     ] {
         let flow = flow(divergence);
         for chunk in [None, Some(1), Some(3)] {

@@ -3,11 +3,15 @@
 use crate::common::{distance, points};
 use strait_autodiff::AutodiffError;
 use strait_core::{Error, Seed, Source, StandardNormal, VelocityField, per_sample, sum_per_sample};
-use strait_ode::{Control, Divergence, DormandPrince, FlowDensity, Method, Mode, OdeError, Options, TimeGrid};
+use strait_ode::{AutodiffMode, Control, Divergence, DormandPrince, FlowDensity, Method, OdeError, Options, TimeGrid};
 use tch::{Device, Kind, Tensor};
 
-const MODES: [Mode; 4] =
-    [Mode::Forward { at_once: 1 }, Mode::Forward { at_once: 2 }, Mode::Forward { at_once: 100 }, Mode::Reverse];
+const MODES: [AutodiffMode; 4] = [
+    AutodiffMode::Forward { at_once: 1 },
+    AutodiffMode::Forward { at_once: 2 },
+    AutodiffMode::Forward { at_once: 100 },
+    AutodiffMode::Reverse,
+];
 
 fn doubles(values: &[f64]) -> Tensor {
     Tensor::from_slice(values)
@@ -92,7 +96,8 @@ fn the_density_of_a_gaussian_is_exact() {
     let field = Gaussian::new();
     let source = StandardNormal::new(&[3]);
     let x1 = points(12).view([8, 3]);
-    let adaptive = [Control::Batch, Control::Sample].map(|control| (Mode::Forward { at_once: 2 }, precise(control)));
+    let adaptive =
+        [Control::Batch, Control::Sample].map(|control| (AutodiffMode::Forward { at_once: 2 }, precise(control)));
     for (mode, method) in MODES.into_iter().map(|mode| (mode, Method::Rk4)).chain(adaptive) {
         let grid = TimeGrid::uniform(60).unwrap();
         let flow = FlowDensity { field: &field, source: &source, method, grid, divergence: Divergence::Exact(mode) };
@@ -114,7 +119,7 @@ fn the_density_of_a_mixture_is_exact() {
     let field = Mixture::new();
     let source = StandardNormal::new(&[2]);
     let x0 = points(20);
-    for mode in [Mode::Forward { at_once: 2 }, Mode::Reverse] {
+    for mode in [AutodiffMode::Forward { at_once: 2 }, AutodiffMode::Reverse] {
         let flow = FlowDensity {
             field: &field,
             source: &source,
@@ -151,7 +156,7 @@ fn hutchinson_is_unbiased_within_its_standard_error() {
     let source = StandardNormal::new(&[1, 2, 3]);
     let x = points(3).view([1, 1, 2, 3]).repeat([n, 1, 1, 1]); // one sample many times, each with probes of its own
     // The divergence is constant, so that two steps integrate it exactly.
-    for mode in [Mode::Forward { at_once: 4 }, Mode::Reverse] {
+    for mode in [AutodiffMode::Forward { at_once: 4 }, AutodiffMode::Reverse] {
         let flow = |divergence| FlowDensity {
             field: &field,
             source: &source,
@@ -187,7 +192,7 @@ fn parts_share_no_probes_and_change_nothing() {
     let x = points(20).view([10, 4]);
     for method in [Method::Heun, precise(Control::Sample)] {
         let draws = Seed(1).stream("probes").at(0);
-        let divergence = Divergence::Hutchinson { mode: Mode::Reverse, pairs: 1, draws };
+        let divergence = Divergence::Hutchinson { mode: AutodiffMode::Reverse, pairs: 1, draws };
         let grid = TimeGrid::uniform(4).unwrap();
         let flow = FlowDensity { field: &field, source: &source, method, grid, divergence };
         let whole = flow.at_data(&x, Options::default()).unwrap().log_density;
@@ -206,7 +211,7 @@ fn an_antithetic_pair_is_exact_in_the_plane() {
         let flow = FlowDensity { field: &field, source: &source, method: Method::Rk4, grid, divergence };
         flow.at_data(&points(9), Options { trajectory: true, ..Options::default() }).unwrap()
     };
-    let mode = Mode::Forward { at_once: 2 };
+    let mode = AutodiffMode::Forward { at_once: 2 };
     let exact = density(Divergence::Exact(mode));
     let draws = Seed(2).stream("probes").at(0);
     let pair = density(Divergence::Hutchinson { mode, pairs: 1, draws });
@@ -251,7 +256,7 @@ fn what_cannot_be_had_is_a_typed_error() {
         let flow = FlowDensity { field, source: &source, method: Method::Euler, grid: grid.clone(), divergence };
         flow.at_data(&points(3), Options::default())
     };
-    let forward = Divergence::Exact(Mode::Forward { at_once: 2 });
+    let forward = Divergence::Exact(AutodiffMode::Forward { at_once: 2 });
     let refused = flow(&Refuses, forward.clone(), &grid).unwrap_err();
     let named = matches!(
         &refused,
@@ -260,15 +265,15 @@ fn what_cannot_be_had_is_a_typed_error() {
     );
     assert!(named, "{refused}");
     // Backward it is the identity: x grows by a half twice, and the divergence is 2.
-    let found = flow(&Refuses, Divergence::Exact(Mode::Reverse), &grid).unwrap();
+    let found = flow(&Refuses, Divergence::Exact(AutodiffMode::Reverse), &grid).unwrap();
     let exact = source.log_density(&found.solution.x).unwrap() - 2.0;
     assert!(distance(&found.log_density, &exact) < 1e-12);
 
     let field = matrix(2);
-    let error = flow(&field, Divergence::Exact(Mode::Forward { at_once: 0 }), &grid).unwrap_err();
+    let error = flow(&field, Divergence::Exact(AutodiffMode::Forward { at_once: 0 }), &grid).unwrap_err();
     assert!(matches!(error, OdeError::Option { option: "at_once", .. }));
     let draws = Seed(0).stream("probes").at(0);
-    let none = Divergence::Hutchinson { mode: Mode::Reverse, pairs: 0, draws };
+    let none = Divergence::Hutchinson { mode: AutodiffMode::Reverse, pairs: 0, draws };
     assert!(matches!(flow(&field, none, &grid).unwrap_err(), OdeError::Option { option: "pairs", .. }));
     assert!(matches!(flow(&field, forward, &grid.reversed()).unwrap_err(), OdeError::GridOrder { .. }));
 }

@@ -1,6 +1,6 @@
 //! A network of tch's own modules, held to the laws and trained: `cargo run -p strait-optim --example own_network`.
 
-use strait_core::{Error, Mode, PairedDataset, Pairs, Parameters, Scope, Seed, Stream, VelocityField};
+use strait_core::{Error, PairedDataset, Pairs, Parameters, Scope, Seed, Stream, TrainingMode, VelocityField};
 use strait_laws::field::Suite;
 use strait_optim::{
     Level, LevelName, LevelPlan, OptimError, Pairing, Phase, System, Trainer, objectives::FlowMatching,
@@ -8,7 +8,7 @@ use strait_optim::{
 use tch::nn::{self, ModuleT};
 use tch::{Device, Kind, Tensor};
 
-struct Own(nn::SequentialT, Mode); // with batch norm and dropout
+struct Own(nn::SequentialT, TrainingMode); // with batch norm and dropout
 
 fn own(scope: &mut Scope<'_>) -> Result<Own, Error> {
     let store = nn::VarStore::new(scope.device());

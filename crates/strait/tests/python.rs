@@ -15,7 +15,7 @@ use strait_nets::{
     Activation, ConditionKind, EmbeddingConfig, Mlp, MlpConfig, MlpFlowMap, Network, TimeFeatures, TorchScript,
     Transformer, TransformerConfig, Unet, UnetConfig,
 };
-use strait_ode::{Divergence, FlowDensity, Method, Mode, Options, RungeKutta, TimeGrid, solve};
+use strait_ode::{AutodiffMode, Divergence, FlowDensity, Method, Options, RungeKutta, TimeGrid, solve};
 use tch::{Device, Kind, Tensor};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
@@ -300,11 +300,11 @@ fn a_field_made_in_python_is_sampled_measured_and_has_a_likelihood() {
         grid: TimeGrid::uniform(50).unwrap(),
         divergence,
     };
-    let exact = density(Divergence::Exact(Mode::Reverse)).at_data(known("x"), Options::default()).unwrap();
+    let exact = density(Divergence::Exact(AutodiffMode::Reverse)).at_data(known("x"), Options::default()).unwrap();
     assert!(near(&exact.solution.x, known("source"), 1e-7));
     assert!(near(&exact.log_density, known("log_density"), 1e-7));
     let draws = Seed(0).stream("probes").at(0);
-    let probed = Divergence::Hutchinson { mode: Mode::Reverse, pairs: 4, draws };
+    let probed = Divergence::Hutchinson { mode: AutodiffMode::Reverse, pairs: 4, draws };
     let probed = density(probed).at_data(known("x"), Options::default()).unwrap();
     let errors = (&probed.log_density - known("log_density")) / (probed.standard_error.unwrap() + 1e-9);
     assert!(errors.abs().max().double_value(&[]) < 6.0, "{errors}");

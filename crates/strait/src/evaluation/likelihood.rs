@@ -8,7 +8,7 @@ use crate::training::context::RunContext;
 use crate::training::models::Models;
 use std::f64::consts::LN_2;
 use strait_core::{Conditions, Error, Source, VelocityField, event_size};
-use strait_ode::{Divergence, FlowDensity, Method, Mode, Options, TimeGrid};
+use strait_ode::{AutodiffMode, Divergence, FlowDensity, Method, Options, TimeGrid};
 use tch::{Kind, Tensor};
 
 /// The log-density of data under a field's flow from a source.
@@ -51,7 +51,7 @@ pub(super) fn likelihood(
         }
         None => {
             let (draws, pairs) = (context.seed.stream("evaluation").stream("probes").at(0), settings.probe_pairs);
-            let probes = Divergence::Hutchinson { mode: Mode::Forward { at_once: 2 * pairs }, pairs, draws };
+            let probes = Divergence::Hutchinson { mode: AutodiffMode::Forward { at_once: 2 * pairs }, pairs, draws };
             let name = format!("Hutchinson's divergence, {pairs} antithetic pairs");
             let points = (&few(settings.probed_points), &reference.conditions);
             along_flow(&*models.velocity, source, points, probes, settings.steps, &name)?
@@ -66,7 +66,7 @@ pub(super) fn has_density(source: &dyn Source, points: &Tensor) -> bool {
 }
 
 fn exact(d: i64) -> Divergence {
-    Divergence::Exact(Mode::Forward { at_once: d })
+    Divergence::Exact(AutodiffMode::Forward { at_once: d })
 }
 
 fn along_flow(
@@ -135,7 +135,7 @@ mod tests {
                 assert!(off < 1e-5, "{} in place of {exact_nats} ({})", summary.nats, units.toy().name());
                 let bits = summary.nats / (dimension as f64 * LN_2);
                 assert!((summary.bits_per_dimension - bits).abs() < 1e-12);
-                let mode = Mode::Forward { at_once: 8 };
+                let mode = AutodiffMode::Forward { at_once: 8 };
                 let probes = Divergence::Hutchinson { mode, pairs: 4, draws: Seed(6).stream("p").at(0) };
                 let probed = along_flow(field, &source, (&z, &Conditions::default()), probes, 50, "probed").unwrap();
                 let probed = summarise(&probed, dimension, units.units().log_det());

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// A module that behaves the same in both needs none.
 #[derive(Debug, Clone, Default)]
-pub struct Mode(Arc<AtomicBool>);
+pub struct TrainingMode(Arc<AtomicBool>);
 
-impl Mode {
+impl TrainingMode {
     /// In training; otherwise in evaluation, where everything starts.
     pub fn is_training(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -30,7 +30,7 @@ impl Mode {
 #[derive(Debug)]
 #[must_use = "modules behave as in training only as long as this lives"]
 pub struct Training {
-    mode: Mode,
+    mode: TrainingMode,
 }
 
 impl Drop for Training {
