@@ -1,7 +1,7 @@
 //! The map of an affine coupling layer, after its network, in a single pass over memory, on the CPU.
 
 use crate::ffi;
-use crate::serves::{GREATEST_BOUND, check_bound, serves};
+use crate::supported::{GREATEST_BOUND, check_bound, preferred};
 use std::ptr;
 use strait_autodiff::{AutodiffError, Jet, Order};
 use strait_core::Direction;
@@ -43,7 +43,7 @@ pub fn affine(
 ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
     check(x, raw, gate, bound)?;
     let all: Vec<&Tensor> = [x, raw].into_iter().chain(gate).collect();
-    if bound > GREATEST_BOUND || gate.is_some_and(Tensor::requires_grad) || !serves(&all) {
+    if bound > GREATEST_BOUND || gate.is_some_and(Tensor::requires_grad) || !preferred(&all) {
         return Ok(None);
     }
     let (mut y, mut log_det) = (ptr::null_mut(), ptr::null_mut());
@@ -92,7 +92,7 @@ pub fn affine_jet(
     let gate = gate.map(|gate| gate.up_to(order)).unwrap_or_default();
     let all: Vec<&Tensor> = x.iter().chain(&raw).chain(&gate).collect();
     let still = !gate.iter().any(Tensor::requires_grad);
-    if order == Order::Value || bound > GREATEST_BOUND || !still || !serves(&all) {
+    if order == Order::Value || bound > GREATEST_BOUND || !still || !preferred(&all) {
         return Ok(None);
     }
     let (given, mut made) = (ffi::handles(all.iter().copied()), [ptr::null_mut(); 3]);

@@ -1,7 +1,7 @@
 //! Affine paths in a single pass, on the CPU: the curves themselves, and the marginal field over many endpoints.
 
 use crate::marginal_field::check_points;
-use crate::serves::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, understood};
+use crate::supported::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, supported};
 use crate::{MarginalField, ffi};
 use std::ptr;
 use strait_autodiff::{AutodiffError, Jet, Order};
@@ -61,7 +61,7 @@ impl AffinePaths<'_> {
         let numbers = [self.numbers.value().shallow_clone(), self.numbers.first(), self.numbers.second()];
         let all = [&numbers[0], &numbers[1], &numbers[2], self.x, self.x1, self.t];
         let still = !(self.x1.requires_grad() || self.t.requires_grad());
-        if !(still && serves(&all, d, self.bound)) {
+        if !(still && path_supported(&all, d, self.bound)) {
             return Ok(None);
         }
         let (given, mut made) = (all.map(ffi::handle), [ptr::null_mut(); 4]);
@@ -81,8 +81,8 @@ fn check_numbers(numbers: &Jet, rows: i64, d: i64) -> Result<(), AutodiffError> 
     Err(AutodiffError::Shape { what: "numbers", index: 0, expected: vec![rows, mixed], found })
 }
 
-fn serves(all: &[&Tensor], d: i64, bound: f64) -> bool {
-    understood(all) && d <= MOST_DIMENSIONS && bound <= GREATEST_BOUND
+fn path_supported(all: &[&Tensor], d: i64, bound: f64) -> bool {
+    supported(all) && d <= MOST_DIMENSIONS && bound <= GREATEST_BOUND
 }
 
 /// The points at t of affine paths with their derivatives in t, each sample at its own time:
@@ -132,7 +132,7 @@ pub fn affine_curve(
     check_numbers(numbers, batch, d)?;
     let numbers = numbers.up_to(order);
     let all: Vec<&Tensor> = numbers.iter().chain([y, x1, t]).collect();
-    if x1.requires_grad() || t.requires_grad() || d < 1 || !serves(&all, d, bound) {
+    if x1.requires_grad() || t.requires_grad() || d < 1 || !path_supported(&all, d, bound) {
         return Ok(None);
     }
     let (mut present, mut made) = ([ptr::null_mut(); 3], [ptr::null_mut(); 3]);

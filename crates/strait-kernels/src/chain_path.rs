@@ -1,7 +1,7 @@
 //! Paths through a chain of bijections in a single pass, on the CPU: the marginal field over many endpoints.
 
 use crate::marginal_field::check_points;
-use crate::serves::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, understood};
+use crate::supported::{GREATEST_BOUND, MOST_DIMENSIONS, check_bound, supported};
 use crate::{MarginalField, ffi};
 use std::ptr;
 use strait_autodiff::{AutodiffError, Jet};
@@ -170,7 +170,7 @@ impl ChainPaths<'_> {
         let gated = given.iter().any(|given| given.kind != 0 && given.tensors[6].requires_grad());
         let still = !(gated || self.x1.requires_grad() || self.t.requires_grad());
         let bounded = given.iter().all(|given| given.bound <= GREATEST_BOUND);
-        if !(still && bounded && d <= MOST_DIMENSIONS && understood(&all)) {
+        if !(still && bounded && d <= MOST_DIMENSIONS && supported(&all)) {
             return Ok(None);
         }
         let handles = ffi::handles(all.iter().copied());

@@ -2,7 +2,7 @@
 //! arithmetic.
 
 use crate::ffi;
-use crate::serves::serves;
+use crate::supported::preferred;
 use std::ptr;
 use strait_autodiff::AutodiffError;
 use strait_core::Direction;
@@ -47,7 +47,7 @@ pub fn diagonal(
             return Err(AutodiffError::Shape { what, index: index + 1, expected, found: parameter.size() });
         }
     }
-    if !serves(&[x, log_scale, shift]) {
+    if !preferred(&[x, log_scale, shift]) {
         return Ok(None);
     }
     let (mut y, mut log_det) = (ptr::null_mut(), ptr::null_mut());
@@ -88,7 +88,7 @@ pub fn triangular(direction: Direction, weight: &Tensor) -> Result<Option<(Tenso
         let side = size.first().copied().unwrap_or(0);
         return Err(AutodiffError::Shape { what: "weight", index: 0, expected: vec![side, side], found: size });
     }
-    if size[0] > FEW_CHANNELS || !serves(&[weight]) {
+    if size[0] > FEW_CHANNELS || !preferred(&[weight]) {
         return Ok(None);
     }
     let (mut matrix, mut log_det) = (ptr::null_mut(), ptr::null_mut());

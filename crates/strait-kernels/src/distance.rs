@@ -1,7 +1,7 @@
 //! Squared distances of samples in one pass each way, on the CPU.
 
 use crate::ffi;
-use crate::serves::understood;
+use crate::supported::supported;
 use std::ptr;
 use strait_autodiff::AutodiffError;
 use tch::Tensor;
@@ -44,7 +44,7 @@ fn distance(a: &Tensor, b: &Tensor, averaged: bool) -> Result<Option<Tensor>, Au
     if expected.is_empty() || expected != found {
         return Err(AutodiffError::Shape { what: "second of two batches", index: 0, expected, found });
     }
-    if !understood(&[a, b]) {
+    if !supported(&[a, b]) {
         return Ok(None);
     }
     let mut result = ptr::null_mut();

@@ -14,8 +14,8 @@ mod marginal_field;
 mod perceptron;
 mod pointwise;
 mod posterior;
-mod serves;
 mod spline;
+mod supported;
 
 pub use affine::{affine, affine_jet};
 pub use affine_path::{AffinePaths, affine_curve};

@@ -1,7 +1,7 @@
 //! The linear path in one pass, on the CPU.
 
 use crate::ffi;
-use crate::serves::understood;
+use crate::supported::supported;
 use std::ptr;
 use strait_autodiff::AutodiffError;
 use tch::Tensor;
@@ -29,7 +29,7 @@ pub fn linear_path(x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Option<(Tenso
             return Err(AutodiffError::Shape { what, index, expected: expected.to_vec(), found });
         }
     }
-    if !understood(&[x0, x1, t]) {
+    if !supported(&[x0, x1, t]) {
         return Ok(None);
     }
     let mut made = [ptr::null_mut(); 2];

@@ -1,7 +1,7 @@
 //! A whole perceptron, its value or its jet, in one call forward and one call backward, on the CPU.
 
 use crate::ffi;
-use crate::serves::understood;
+use crate::supported::supported;
 use std::ptr;
 use strait_autodiff::{AutodiffError, Jet, Order};
 use tch::Tensor;
@@ -57,7 +57,7 @@ pub fn perceptron(
     tensors.extend(layers.iter().flat_map(|(weight, bias)| [weight, bias]));
     let moves = derivatives.iter().any(|&count| count > 0);
     let rows = tensors[0].size()[0] * if moves { 1 + order as i64 } else { 1 };
-    if !understood(&tensors) || is_for_many(rows, layers) || (moves && between == Between::Selu) {
+    if !supported(&tensors) || is_for_many(rows, layers) || (moves && between == Between::Selu) {
         return Ok(None);
     }
     let (given, mut made) = (ffi::handles(tensors.iter().copied()), [ptr::null_mut(); 3]);
@@ -123,7 +123,7 @@ pub fn perceptron_square_error(
     tensors.extend(layers.iter().flat_map(|(weight, bias)| [weight, bias]));
     let all: Vec<&Tensor> = tensors.iter().copied().chain([target]).collect();
     let moves = parts.iter().any(|part| part.present().len() > 1);
-    if moves || rows == 0 || !understood(&all) || is_for_many(rows, layers) {
+    if moves || rows == 0 || !supported(&all) || is_for_many(rows, layers) {
         return Ok(None);
     }
     let (given, mut made) = (ffi::handles(tensors), [ptr::null_mut(); 2]);

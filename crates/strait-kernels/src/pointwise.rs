@@ -1,7 +1,7 @@
 //! Nonlinearities in single passes over memory, on the CPU. On other devices libtorch's operations are used.
 
 use crate::ffi;
-use crate::serves::{serves, understood};
+use crate::supported::{preferred, supported};
 use std::ptr;
 use strait_autodiff::{AutodiffError, Jet, Order};
 use tch::Tensor;
@@ -28,7 +28,7 @@ pub fn silu_jet(x: &Jet) -> Result<Option<Jet>, AutodiffError> {
         [value, first, ..] if order > Order::Value => (value, first),
         _ => return Ok(None),
     };
-    if !understood(&all) || all.iter().any(|x| x.size() != value.size()) {
+    if !supported(&all) || all.iter().any(|x| x.size() != value.size()) {
         return Ok(None);
     }
     let mut results = [ptr::null_mut(); 3];
@@ -56,7 +56,7 @@ pub fn silu_jet(x: &Jet) -> Result<Option<Jet>, AutodiffError> {
 /// # Ok::<(), strait_autodiff::AutodiffError>(())
 /// ```
 pub fn silu(x: &Tensor) -> Result<Option<Tensor>, AutodiffError> {
-    if !serves(&[x]) {
+    if !preferred(&[x]) {
         return Ok(None);
     }
     let mut result = ptr::null_mut();

@@ -1,5 +1,5 @@
 use crate::ffi;
-use crate::serves::understood;
+use crate::supported::supported;
 use std::ptr;
 use strait_autodiff::AutodiffError;
 use tch::Tensor;
@@ -51,7 +51,7 @@ pub fn posterior(x: &Tensor, endpoints: &Tensor, a: &Tensor, b: &Tensor) -> Resu
     }
     let all = [x, endpoints, a, b];
     let wanted = all.iter().any(|x| x.requires_grad());
-    if wanted || !understood(&all) {
+    if wanted || !supported(&all) {
         return Ok(None);
     }
     let (given, mut made) = (all.map(ffi::handle), [ptr::null_mut(); 3]);

@@ -1,7 +1,7 @@
 //! Monotone rational-quadratic splines, in a single pass over memory on the CPU.
 
 use crate::ffi;
-use crate::serves::{MOST_BINS, check_bound, understood};
+use crate::supported::{MOST_BINS, check_bound, supported};
 use std::ptr;
 use strait_autodiff::{AutodiffError, Jet, Order};
 use strait_core::Direction;
@@ -52,7 +52,7 @@ pub fn spline(
     bound: f64,
 ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
     check(x, raw, bins, bound)?;
-    if bins > MOST_BINS || !understood(&[x, raw]) {
+    if bins > MOST_BINS || !supported(&[x, raw]) {
         return Ok(None);
     }
     let (mut y, mut log_det) = (ptr::null_mut(), ptr::null_mut());
@@ -86,7 +86,7 @@ pub fn spline_jet(x: &Jet, raw: &Jet, bins: i64, bound: f64, order: Order) -> Re
     check(x.value(), raw.value(), bins, bound)?;
     let (x, raw) = (x.up_to(order), raw.up_to(order));
     let all: Vec<&Tensor> = x.iter().chain(&raw).collect();
-    if order == Order::Value || bins > MOST_BINS || !understood(&all) {
+    if order == Order::Value || bins > MOST_BINS || !supported(&all) {
         return Ok(None);
     }
     let (given, mut made) = (ffi::handles(all.iter().copied()), [ptr::null_mut(); 3]);

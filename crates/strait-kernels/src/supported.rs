@@ -22,7 +22,7 @@ pub(crate) fn check_bound(bound: f64) -> Result<(), AutodiffError> {
 
 /// Whether kernels can take these tensors: on the CPU, all float or all double, and not inside the function of a JVP,
 /// since kernels have no forward derivative.
-pub(crate) fn understood(tensors: &[&Tensor]) -> bool {
+pub(crate) fn supported(tensors: &[&Tensor]) -> bool {
     let kind = tensors[0].kind();
     matches!(kind, Kind::Float | Kind::Double)
         && tensors.iter().all(|x| x.device() == Device::Cpu && x.kind() == kind)
@@ -31,6 +31,6 @@ pub(crate) fn understood(tensors: &[&Tensor]) -> bool {
 
 /// Whether a kernel that takes one thread over `tensors`, the first of which is the largest, may take the place of
 /// libtorch's operations.
-pub(crate) fn serves(tensors: &[&Tensor]) -> bool {
-    understood(tensors) && (tensors[0].numel() < MANY || tch::get_num_threads() == 1)
+pub(crate) fn preferred(tensors: &[&Tensor]) -> bool {
+    supported(tensors) && (tensors[0].numel() < MANY || tch::get_num_threads() == 1)
 }
