@@ -3,8 +3,8 @@
 use crate::ProgramError;
 use crate::config::{Config, InterpolantConfig};
 use crate::evaluation::gallery::gallery;
-use crate::evaluation::lines::lines;
 use crate::evaluation::measure::{Measured, write_summary};
+use crate::evaluation::planar_lines::planar_lines;
 use crate::evaluation::reference::Reference;
 use crate::page::{self, Method};
 use crate::run::metrics;
@@ -44,7 +44,7 @@ fn method<'a>(
         name: run.name.clone(),
         is_linear: run.config.interpolant == InterpolantConfig::Linear,
         log: metrics::read(&run.folder)?,
-        lines: lines(context, measured, reference)?,
+        lines: planar_lines(context, measured, reference)?,
         gallery: gallery(context, measured, reference)?,
         measured,
     })

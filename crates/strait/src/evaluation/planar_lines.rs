@@ -13,7 +13,7 @@ const TRAJECTORIES: i64 = 60;
 const PATHS: i64 = 12;
 
 /// Lines of a method, each (times, 2) in the data's units.
-pub struct Lines {
+pub struct PlanarLines {
     /// Trajectories of its flow, Euler steps as many as straightness is measured over.
     pub flow: Vec<Tensor>,
     /// The conditional paths of its first pairs.
@@ -24,13 +24,17 @@ pub struct Lines {
 ///
 /// # Errors
 /// Those of sampling and of the path.
-pub fn lines(context: &RunContext, measured: &Measured, reference: &Reference) -> Result<Option<Lines>, ProgramError> {
+pub fn planar_lines(
+    context: &RunContext,
+    measured: &Measured,
+    reference: &Reference,
+) -> Result<Option<PlanarLines>, ProgramError> {
     if reference.data.size()[1..] != [2] {
         return Ok(None);
     }
     let states = trajectories(context, measured, reference, TRAJECTORIES, reference.settings.dynamics.steps)?;
     let flow = (0..states.size()[1]).map(|i| states.select(1, i)).collect();
-    Ok(Some(Lines { flow, paths: paths(context, measured)? }))
+    Ok(Some(PlanarLines { flow, paths: paths(context, measured)? }))
 }
 
 fn paths(context: &RunContext, measured: &Measured) -> Result<Vec<Tensor>, ProgramError> {

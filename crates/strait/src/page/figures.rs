@@ -3,7 +3,7 @@
 use super::method::{Method, Outcome, counts, floors, metrics};
 use crate::evaluation::classes::ClassReference;
 use crate::evaluation::diagnostics::evaluations;
-use crate::evaluation::lines::Lines;
+use crate::evaluation::planar_lines::PlanarLines;
 use crate::evaluation::reference::Reference;
 use crate::evaluation::samples::Samples;
 use crate::evaluation::scores::Metric;
@@ -216,7 +216,7 @@ fn line_panels(
     methods: &[Method<'_>],
     reference: &Reference,
     chords: bool,
-    lines: fn(&Lines) -> &[Tensor],
+    lines: fn(&PlanarLines) -> &[Tensor],
 ) -> Vec<TrajectoryPanel> {
     let panel = |method: &Method<'_>| {
         Some(TrajectoryPanel {

@@ -1,8 +1,8 @@
 //! One method of a report, what was measured of it, and the distance that the report leads with.
 
 use crate::evaluation::gallery::Gallery;
-use crate::evaluation::lines::Lines;
 use crate::evaluation::measure::Measured;
+use crate::evaluation::planar_lines::PlanarLines;
 use crate::evaluation::reference::Reference;
 use crate::evaluation::scores::{Metric, Scores};
 use crate::run::metrics::MetricsLine;
@@ -20,7 +20,7 @@ pub struct Method<'a> {
     /// What was measured.
     pub measured: &'a Measured,
     /// Lines of its flow and of its path; None of data that are not planar.
-    pub lines: Option<Lines>,
+    pub lines: Option<PlanarLines>,
     /// What only images show; None of data that are none.
     pub gallery: Option<Gallery>,
 }
