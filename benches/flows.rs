@@ -8,7 +8,8 @@ use std::time::Duration;
 use strait_core::{Bijection, Condition, Parameters, Seed};
 use strait_flows::strait_autodiff::{Graph, jvp, vjp};
 use strait_flows::{
-    ActNorm, Active, Base, Coupling, Density, Exponential, Gate, Glow, Layer, Memory, Plan, Plu, Setting, Transform,
+    ActNorm, Active, Base, CouplingLayer, Density, Exponential, Gate, Glow, Layer, Memory, Plan, Plu, Setting,
+    Transform,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -48,7 +49,7 @@ fn each_layer(c: &mut Criterion, what: &str, shape: &[i64]) {
     let setting = Setting { event: &shape[1..], context: &[], gate: Gate::Timeless, hidden: &[64, 64] };
     let mut root = set.root();
     let mut coupling = |transform, name| -> Box<dyn Layer + Send> {
-        Box::new(Coupling::new(&mut root.sub(name), &setting, transform, Active::Last).unwrap())
+        Box::new(CouplingLayer::new(&mut root.sub(name), &setting, transform, Active::Last).unwrap())
     };
     let mut all: Vec<(&str, Box<dyn Layer + Send>)> = vec![
         ("additive", coupling(Transform::Additive, "additive")),

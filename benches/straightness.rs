@@ -13,7 +13,7 @@ use strait_benches::peer::Spread;
 use strait_core::{Interpolant, InvertibleInterpolant, Parameters, Scope, Seed, Source, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::{Gaussian, Mixture};
-use strait_flows::{Active, Chain, Coupling, Gate, Setting, Transform};
+use strait_flows::{Active, Chain, CouplingLayer, Gate, Setting, Transform};
 use strait_nets::{Mlp, MlpConfig};
 use strait_optim::objectives::{FlowMatching, Straightness, StraightnessConfig};
 use strait_optim::{LevelName, LevelPlan, Pairing, Trainer};
@@ -72,7 +72,7 @@ fn couplings(d: i64, context: &[i64], gate: Gate, scope: &mut Scope<'_>) -> Outc
     let setting = Setting { event: &[d], context, gate, hidden: &[32] };
     (0..4).try_fold(Chain::new(), |chain, i| {
         let active = if i % 2 == 0 { Active::Last } else { Active::First };
-        let coupling = Coupling::new(&mut scope.sub(&i.to_string()), &setting, Transform::affine(), active)?;
+        let coupling = CouplingLayer::new(&mut scope.sub(&i.to_string()), &setting, Transform::affine(), active)?;
         Ok(chain.then(coupling))
     })
 }

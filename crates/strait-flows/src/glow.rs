@@ -1,6 +1,7 @@
 use crate::backward::{BackwardRequest, BackwardStep};
 use crate::{
-    ActNorm, Active, Chain, Coupling, Exponential, FlowError, Gate, Layer, Plu, Setting, Split, Squeezed, Transform,
+    ActNorm, Active, Chain, CouplingLayer, Exponential, FlowError, Gate, Layer, Plu, Setting, Split, Squeezed,
+    Transform,
 };
 use std::fmt;
 use strait_autodiff::Jet;
@@ -128,7 +129,8 @@ fn scale(
         let deeper = scale(scope, depth + 1, scales, [on, event[1], event[2]], &context, plan)?;
         let setting = Setting { event: &event, context: &context, gate: plan.gate, hidden: plan.hidden };
         let prior = &mut scope.sub(&format!("level{depth}.prior"));
-        chain = chain.then(Split::new(deeper, on)?).then(Coupling::new(prior, &setting, plan.transform, Active::Last)?);
+        let prior = CouplingLayer::new(prior, &setting, plan.transform, Active::Last)?;
+        chain = chain.then(Split::new(deeper, on)?).then(prior);
     }
     let chain = steps(&mut scope.sub(&format!("level{depth}")), chain, &event, &context, plan)?;
     Ok(Box::new(Squeezed::new(chain)))
@@ -145,7 +147,7 @@ fn steps(
     for i in 0..plan.steps {
         let mut scope = scope.sub(&format!("step{i}"));
         let active = if i % 2 == 0 { Active::Last } else { Active::First };
-        chain = chain.then(Coupling::new(&mut scope.sub("coupling"), &setting, plan.transform, active)?);
+        chain = chain.then(CouplingLayer::new(&mut scope.sub("coupling"), &setting, plan.transform, active)?);
         let mix = &mut scope.sub("mix");
         chain = match plan.mixing {
             Mixing::Plu => chain.then(Plu::new(mix, event[0], plan.gate)?),

@@ -2,7 +2,7 @@
 
 use crate::conditioner::{Conditioner, TIME_FEATURES, moving_features};
 use crate::layer::check_placement;
-use crate::{ActNorm, Active, Chain, Coupling, Glow, Permutation, Plu, Transform};
+use crate::{ActNorm, Active, Chain, CouplingLayer, Glow, Permutation, Plu, Transform};
 use strait_autodiff::{Jet, Order};
 use strait_core::{Bijection, Condition, Error, Moving};
 use strait_kernels::{Lower, Stage, lower};
@@ -29,7 +29,7 @@ impl Lower for Permutation {
 }
 
 /// Affine couplings of vectors with one hidden layer.
-impl Lower for Coupling {
+impl Lower for CouplingLayer {
     fn lower(&self, context: Option<&Tensor>, t: &Tensor) -> Stages {
         let Transform::Affine { bound } = self.transform else { return Ok(None) };
         let Some(Network { offset, inner, outer, bias }) = self.conditioner.stage(context, t)? else { return Ok(None) };

@@ -10,7 +10,7 @@ use tch::Tensor;
 ///
 /// The factored-out channels are not removed; they stay unchanged beside the others. So a multi-scale flow has one
 /// shape from end to end, and its base is one distribution over that shape. A prior of the factored-out half that
-/// depends on the other is a [`Coupling`](crate::Coupling) after this layer.
+/// depends on the other is a [`CouplingLayer`](crate::CouplingLayer) after this layer.
 pub struct Split<L> {
     inner: L,
     channels: i64,

@@ -2,7 +2,7 @@
 
 use strait_core::{Bijection, Condition, Error, Jet, Moving, Parameters, Scope, Seed};
 use strait_flows::{
-    ActNorm, Active, Base, Chain, Coupling, Density, Exponential, FlowError, Gate, Glow, Layer, Memory, Mixing,
+    ActNorm, Active, Base, Chain, CouplingLayer, Density, Exponential, FlowError, Gate, Glow, Layer, Memory, Mixing,
     Permutation, Plan, Plu, Setting, Transform, bits_per_dimension, dequantise,
 };
 use tch::{Device, Kind, Tensor};
@@ -30,7 +30,7 @@ fn every_layer(scope: &mut Scope<'_>, event: &[i64], gate: Gate) -> Result<Vec<B
     ];
     for (i, transform) in [Transform::Additive, Transform::affine(), Transform::spline()].into_iter().enumerate() {
         let scope = &mut scope.sub(&format!("coupling{i}"));
-        layers.push(Box::new(Coupling::new(scope, &setting, transform, Active::Last)?));
+        layers.push(Box::new(CouplingLayer::new(scope, &setting, transform, Active::Last)?));
     }
     for mixing in [Mixing::Plu, Mixing::Exponential] {
         let plan = Plan { steps: 2, hidden: &[8], context: &[2], gate, mixing, transform: Transform::spline() };
@@ -91,7 +91,7 @@ fn inputs_far_out_stay_finite_and_come_back() {
     for transform in [Transform::Additive, Transform::affine(), Transform::spline()] {
         let mut parameters = Parameters::new(Seed(0), Kind::Float, CPU);
         let setting = Setting { event: &[4], context: &[], gate: Gate::Timeless, hidden: &[32, 32] };
-        let coupling = Coupling::new(&mut parameters.root(), &setting, transform, Active::Last).unwrap();
+        let coupling = CouplingLayer::new(&mut parameters.root(), &setting, transform, Active::Last).unwrap();
         perturb(&parameters, 0.3);
         for size in [1.0, 1e2, 1e4, 1e6] {
             let x = normal("x", &[64, 4], Kind::Float) * size;
@@ -222,7 +222,7 @@ fn initialisation_survives_a_file() {
 fn refusals_name_what_is_wrong() {
     let mut parameters = Parameters::new(Seed(0), Kind::Float, CPU);
     let setting = Setting { event: &[4], context: &[2], gate: Gate::Start, hidden: &[8] };
-    let coupling = Coupling::new(&mut parameters.root(), &setting, Transform::affine(), Active::Last).unwrap();
+    let coupling = CouplingLayer::new(&mut parameters.root(), &setting, Transform::affine(), Active::Last).unwrap();
     let (x, c, t) =
         (normal("x", &[3, 4], Kind::Float), normal("c", &[3, 2], Kind::Float), normal("t", &[3], Kind::Float));
     let message = |x: &Tensor, context: Option<&Tensor>, t: Option<&Tensor>| {
@@ -247,11 +247,11 @@ fn refusals_name_what_is_wrong() {
         Setting { hidden: &[0], ..setting },
     ];
     for setting in bad {
-        let error = Coupling::new(&mut parameters.root().sub("bad"), &setting, Transform::affine(), Active::Last);
+        let error = CouplingLayer::new(&mut parameters.root().sub("bad"), &setting, Transform::affine(), Active::Last);
         assert!(matches!(flow_error(&error.unwrap_err()), Some(FlowError::Setting { .. })), "{setting:?}");
     }
     for transform in [Transform::Affine { bound: f64::NAN }, Transform::Spline { bins: 0, bound: 1.0 }] {
-        let error = Coupling::new(&mut parameters.root().sub("bad"), &setting, transform, Active::Last);
+        let error = CouplingLayer::new(&mut parameters.root().sub("bad"), &setting, transform, Active::Last);
         assert!(matches!(flow_error(&error.unwrap_err()), Some(FlowError::Setting { .. })), "{transform}");
     }
     let plan = Plan { hidden: &[4], ..Plan::default() };
@@ -266,7 +266,8 @@ fn a_coupling_of_vectors_takes_no_images_and_one_of_images_no_vectors() {
         for context in [&[] as &[i64], &[2]] {
             let mut parameters = Parameters::new(Seed(0), Kind::Float, CPU);
             let setting = Setting { event, context, gate: Gate::Start, hidden: &[8] };
-            let coupling = Coupling::new(&mut parameters.root(), &setting, Transform::affine(), Active::Last).unwrap();
+            let coupling =
+                CouplingLayer::new(&mut parameters.root(), &setting, Transform::affine(), Active::Last).unwrap();
             let (x, c) = (normal("x", other, Kind::Float), normal("c", &[3, 2], Kind::Float));
             let condition = Condition { context: Some(&c), t: Some(&t) };
             let pushed = coupling.push(&Jet::constant(&x), Moving { context: Some(&c), t: &Jet::constant(&t) });
@@ -367,10 +368,10 @@ fn a_chain_prints_a_line_for_each_layer() {
     let mut parameters = Parameters::new(Seed(0), Kind::Float, CPU);
     let setting = Setting { event: &[3], context: &[2], gate: Gate::Start, hidden: &[8] };
     let chain = Chain::new()
-        .then(Coupling::new(&mut parameters.root().sub("a"), &setting, Transform::affine(), Active::Last).unwrap())
+        .then(CouplingLayer::new(&mut parameters.root().sub("a"), &setting, Transform::affine(), Active::Last).unwrap())
         .then(Plu::new(&mut parameters.root().sub("b"), 3, Gate::Start).unwrap());
     let expected = "Chain of 2:
-  Coupling(affine within e^±2, 1 of 3 channels move the rest, hidden [8], context [2], gate t)
+  CouplingLayer(affine within e^±2, 1 of 3 channels move the rest, hidden [8], context [2], gate t)
   Plu(3 channels, gate t)
 ";
     assert_eq!(chain.to_string(), expected);

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use strait_autodiff::{Jet, inside_jvp};
 use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, event_size, sum_per_sample};
-use strait_flows::{ActNorm, Active, Coupling, Exponential, Gate, Glow, Layer, Plan, Plu, Setting, Transform};
+use strait_flows::{ActNorm, Active, CouplingLayer, Exponential, Gate, Glow, Layer, Plan, Plu, Setting, Transform};
 use strait_laws::bijection::{Case, Domain, Law, check};
 use tch::{Kind, Tensor};
 
@@ -132,9 +132,9 @@ const LAYERS: [(&str, Build); 6] = [
     ("ActNorm", |c, s| boxed(ActNorm::new(s, c.event[0], Gate::Start)?)),
     ("Plu", |c, s| boxed(Plu::new(s, c.event[0], Gate::Start)?)),
     ("Exponential", |c, s| boxed(Exponential::new(s, c.event[0], Gate::Start)?)),
-    ("affine coupling", |c, s| boxed(Coupling::new(s, &setting(c), Transform::affine(), Active::Last)?)),
+    ("affine coupling", |c, s| boxed(CouplingLayer::new(s, &setting(c), Transform::affine(), Active::Last)?)),
     ("spline coupling", |c, s| {
-        boxed(Coupling::new(s, &setting(c), Transform::Spline { bins: 3, bound: 2.0 }, Active::Last)?)
+        boxed(CouplingLayer::new(s, &setting(c), Transform::Spline { bins: 3, bound: 2.0 }, Active::Last)?)
     }),
     ("Glow", |c, s| {
         let plan = Plan { steps: 1, hidden: &[4], context: &c.context, gate: Gate::Start, ..Plan::default() };
@@ -169,7 +169,7 @@ const FAULTS: [(Fault, &[Law]); 22] = [
 ];
 
 /// A coupling that moves points as if time stood still.
-struct HoldsTime(Coupling);
+struct HoldsTime(CouplingLayer);
 
 impl Bijection for HoldsTime {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
@@ -187,7 +187,7 @@ impl Bijection for HoldsTime {
 fn the_suite_reports_a_push_that_holds_time() {
     let domain = Domain::vectors(2..=4).time().perturbation(0.2);
     let build = |case: &Case, scope: &mut Scope<'_>| {
-        Ok(HoldsTime(Coupling::new(scope, &setting(case), Transform::affine(), Active::Last)?))
+        Ok(HoldsTime(CouplingLayer::new(scope, &setting(case), Transform::affine(), Active::Last)?))
     };
     assert_eq!(check("a coupling that holds time", &domain, build).unwrap_err().law, Law::Push);
 }

@@ -3,7 +3,7 @@
 
 use strait_autodiff::{Dual, Graph, Jet, Order, jvp, vjp};
 use strait_core::{Bijection, Condition, Error, Moving, Parameters, Seed};
-use strait_flows::{ActNorm, Active, Chain, Coupling, Gate, Glow, Layer, Plan, Plu, Setting, Transform};
+use strait_flows::{ActNorm, Active, Chain, CouplingLayer, Gate, Glow, Layer, Plan, Plu, Setting, Transform};
 use tch::{Device, Kind, Tensor};
 
 fn normal(name: &str, shape: &[i64], kind: Kind) -> Tensor {
@@ -30,7 +30,7 @@ fn layers(kind: Kind) -> Vec<(String, Vec<i64>, Box<dyn Layer + Send>)> {
         let setting = Setting { event, context: &[], gate, hidden: &[5, 4] };
         for (i, transform) in transforms.into_iter().enumerate() {
             let scope = &mut root.sub(&format!("coupling{i}"));
-            let coupling = Coupling::new(scope, &setting, transform, Active::First).unwrap();
+            let coupling = CouplingLayer::new(scope, &setting, transform, Active::First).unwrap();
             add(format!("{transform} {gate:?} {event:?}"), Box::new(coupling));
         }
         if let [d] = *event {

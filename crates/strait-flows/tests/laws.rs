@@ -2,7 +2,7 @@
 
 use strait_core::{Error, Scope};
 use strait_flows::{
-    ActNorm, Active, Chain, Coupling, Exponential, Gate, GaussianMap, Glow, Layer, Mixing, Permutation, Plan, Plu,
+    ActNorm, Active, Chain, CouplingLayer, Exponential, Gate, GaussianMap, Glow, Layer, Mixing, Permutation, Plan, Plu,
     Setting, Split, Squeeze, Squeezed, Transform,
 };
 use strait_laws::bijection::{Case, Domain, check};
@@ -21,7 +21,7 @@ fn holds<L: Layer>(name: &str, domain: &Domain, build: impl Fn(&Case, &mut Scope
 }
 
 /// Gates and halves in turn, by the parity of the seed.
-fn coupling(case: &Case, scope: &mut Scope<'_>, transform: Transform) -> Result<Coupling, Error> {
+fn coupling(case: &Case, scope: &mut Scope<'_>, transform: Transform) -> Result<CouplingLayer, Error> {
     let gate = match (case.timed, case.seed % 3) {
         (false, _) => Gate::Timeless,
         (true, 0) => Gate::Open,
@@ -29,7 +29,12 @@ fn coupling(case: &Case, scope: &mut Scope<'_>, transform: Transform) -> Result<
         (true, _) => Gate::Endpoints,
     };
     let active = if case.seed.is_multiple_of(2) { Active::First } else { Active::Last };
-    Coupling::new(scope, &Setting { event: &case.event, context: &case.context, gate, hidden: &[6] }, transform, active)
+    CouplingLayer::new(
+        scope,
+        &Setting { event: &case.event, context: &case.context, gate, hidden: &[6] },
+        transform,
+        active,
+    )
 }
 
 macro_rules! law {
@@ -89,7 +94,7 @@ law!(squeezed, Domain::images(1..=2, &[2, 4]).context(0..=2), |c, s| {
         ref other => other.to_vec(),
     };
     let setting = Setting { event: &event, context: &context, gate: Gate::Timeless, hidden: &[4] };
-    Ok(Squeezed::new(Coupling::new(s, &setting, Transform::affine(), Active::Last)?))
+    Ok(Squeezed::new(CouplingLayer::new(s, &setting, Transform::affine(), Active::Last)?))
 });
 
 /// Two steps, gates and mixings in turn.

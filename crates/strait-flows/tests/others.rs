@@ -6,7 +6,9 @@
 use std::fmt;
 use std::path::Path;
 use strait_core::{Bijection, Condition, Error, Init, Parameters, Scope, Seed, Transformed};
-use strait_flows::{ActNorm, Active, Base, Chain, Coupling, Density, Gate, Layer, Permutation, Setting, Transform};
+use strait_flows::{
+    ActNorm, Active, Base, Chain, CouplingLayer, Density, Gate, Layer, Permutation, Setting, Transform,
+};
 use tch::{Device, Kind, Tensor};
 
 type Named = Vec<(String, Tensor)>;
@@ -46,7 +48,7 @@ fn a_flow_of_normflows() {
     let setting = Setting { event: &[4], context: &[], gate: Gate::Timeless, hidden: &[8] };
     let mut scope = parameters.root();
     let mut coupling = |name: &str| {
-        Coupling::new(&mut scope.sub(name), &setting, Transform::Affine { bound: 1e6 }, Active::Last).unwrap()
+        CouplingLayer::new(&mut scope.sub(name), &setting, Transform::Affine { bound: 1e6 }, Active::Last).unwrap()
     };
     let flow = Chain::new().then(coupling("0")).then(Permutation::new(&[2, 3, 0, 1]).unwrap()).then(coupling("2"));
     let flow = flow.then(ActNorm::new(&mut parameters.root().sub("3"), 4, Gate::Timeless).unwrap());

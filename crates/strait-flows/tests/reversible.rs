@@ -4,7 +4,7 @@
 use strait_core::{Condition, Error, Init, Parameters, Scope, Seed};
 use strait_flows::reversible::{Direction, Gradients, Memory, Point, Start, pull_back};
 use strait_flows::{
-    ActNorm, Active, Chain, Coupling, Exponential, FlowError, Gate, Glow, Layer, Permutation, Plan, Plu, Setting,
+    ActNorm, Active, Chain, CouplingLayer, Exponential, FlowError, Gate, Glow, Layer, Permutation, Plan, Plu, Setting,
     Split, Squeezed, Transform,
 };
 use tch::{Device, Kind, Tensor};
@@ -86,11 +86,13 @@ fn single_layers() {
     agrees("plu", &[3], &[2], |s| boxed(Plu::new(s, 3, Gate::Start)?));
     agrees("plu of images", &[3, 2, 2], &[2], |s| boxed(Plu::new(s, 3, Gate::Timeless)?));
     agrees("exponential", &[3], &[2], |s| boxed(Exponential::new(s, 3, Gate::Start)?));
-    agrees("additive", &[3], &[2], |s| boxed(Coupling::new(s, &setting(&[3]), Transform::Additive, Active::First)?));
-    agrees("affine", &[3], &[2], |s| boxed(Coupling::new(s, &setting(&[3]), Transform::affine(), Active::First)?));
-    agrees("spline", &[3], &[2], |s| boxed(Coupling::new(s, &setting(&[3]), Transform::spline(), Active::Last)?));
+    agrees("additive", &[3], &[2], |s| {
+        boxed(CouplingLayer::new(s, &setting(&[3]), Transform::Additive, Active::First)?)
+    });
+    agrees("affine", &[3], &[2], |s| boxed(CouplingLayer::new(s, &setting(&[3]), Transform::affine(), Active::First)?));
+    agrees("spline", &[3], &[2], |s| boxed(CouplingLayer::new(s, &setting(&[3]), Transform::spline(), Active::Last)?));
     agrees("one dimension", &[1], &[2], |s| {
-        boxed(Coupling::new(s, &setting(&[1]), Transform::affine(), Active::Last)?)
+        boxed(CouplingLayer::new(s, &setting(&[1]), Transform::affine(), Active::Last)?)
     });
 }
 

@@ -3,7 +3,7 @@
 
 use strait_autodiff::{AutodiffError, Graph, gradient, vjp};
 use strait_core::{Error, InvertibleInterpolant, MovingMarginal, Parameters, Points, Scope, Seed, StandardNormal};
-use strait_flows::{self as flows, Active, Chain, Coupling, Gate, Mixing, Permutation, Plan, Setting, Transform};
+use strait_flows::{self as flows, Active, Chain, CouplingLayer, Gate, Mixing, Permutation, Plan, Setting, Transform};
 use strait_paths::{Along, ExactField, Glow, MovingExact};
 use tch::{Device, Kind, Tensor};
 
@@ -41,7 +41,7 @@ fn build(flow: Flow, d: i64, scope: &mut Scope<'_>) -> Result<Box<dyn flows::Lay
             let setting = Setting { event: &[d], context: &[d], gate, hidden: &[6] };
             let halves = [Active::First, Active::Last, Active::First];
             Box::new(halves.into_iter().enumerate().try_fold(Chain::new(), |chain, (i, active)| {
-                Ok::<_, Error>(chain.then(Coupling::new(
+                Ok::<_, Error>(chain.then(CouplingLayer::new(
                     &mut scope.sub(&i.to_string()),
                     &setting,
                     Transform::Affine { bound: 1.5 },

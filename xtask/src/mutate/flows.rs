@@ -16,7 +16,7 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
 }
 
 const PLU: &str = "crates/strait-flows/src/linear/plu.rs";
-const COUPLING: &str = "crates/strait-flows/src/coupling.rs";
+const COUPLING: &str = "crates/strait-flows/src/coupling_layer.rs";
 
 pub(super) static FAULTS: [Fault; 24] = [
     Fault {
@@ -168,21 +168,21 @@ pub(super) static FAULTS: [Fault; 24] = [
     },
     Fault {
         name: "a spline of libtorch's operations: the log-slope of the inverse with forward's sign",
-        file: "crates/strait-flows/src/coupling/spline.rs",
+        file: "crates/strait-flows/src/coupling_layer/spline.rs",
         find: "sum_per_sample(&log_slope.neg())",
         put: "sum_per_sample(log_slope)",
         tests: laws("spline_coupling"),
     },
     Fault {
         name: "a spline that moves, of libtorch's operations: bins that stand still",
-        file: "crates/strait-flows/src/coupling/spline.rs",
+        file: "crates/strait-flows/src/coupling_layer/spline.rs",
         find: "start: of(&from), gap:",
         put: "start: Jet::constant(of(&from).value()), gap:",
         tests: laws("spline_coupling_in_time"),
     },
     Fault {
         name: "a coupling of libtorch's operations: a bound that its second derivative forgets",
-        file: "crates/strait-flows/src/coupling/affine.rs",
+        file: "crates/strait-flows/src/coupling_layer/affine.rs",
         find: "slope * &half_tanh * (-4.0 / bound)",
         put: "slope * &half_tanh * -4.0",
         tests: tests("kernels", "what_moves"),

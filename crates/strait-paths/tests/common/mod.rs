@@ -3,7 +3,7 @@
 
 use strait_autodiff::Jet;
 use strait_core::{Coupling, Draws, Error, Init, Order, Pairs, Scope, TimeFunction};
-use strait_flows::{self as flows, Active, Chain, Coupling as CouplingLayer, Gate, Plan, Setting, Transform};
+use strait_flows::{self as flows, Active, Chain, CouplingLayer, Gate, Plan, Setting, Transform};
 use strait_laws::interpolant::Case;
 use strait_paths::{Affine, AffineConfig, Glow, Mixing, Residual, Transport, Warped};
 use tch::Tensor;

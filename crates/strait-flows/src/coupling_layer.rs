@@ -120,7 +120,7 @@ impl fmt::Display for Transform {
 /// $\tau$ at $r = 0$ is the identity to the bit. With one channel there is no passive half, and the coupling is an
 /// element-wise transform of it under the condition.
 #[derive(Debug)]
-pub struct Coupling {
+pub struct CouplingLayer {
     pub(crate) conditioner: Conditioner,
     pub(crate) transform: Transform,
     pub(crate) active: Active,
@@ -128,7 +128,7 @@ pub struct Coupling {
     pub(crate) gate: Gate,
 }
 
-impl Coupling {
+impl CouplingLayer {
     /// A fresh coupling. Parameters: `layer{i}.weight`, `layer{i}.bias` of the network.
     ///
     /// # Errors
@@ -188,7 +188,7 @@ impl Coupling {
     }
 }
 
-impl Bijection for Coupling {
+impl Bijection for CouplingLayer {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         self.apply(Direction::Forward, x, condition)
     }
@@ -220,7 +220,7 @@ impl Bijection for Coupling {
     }
 }
 
-impl Layer for Coupling {
+impl Layer for CouplingLayer {
     fn parameters(&self) -> Vec<Tensor> {
         self.conditioner.parameters()
     }
@@ -256,10 +256,10 @@ impl Layer for Coupling {
     }
 }
 
-impl fmt::Display for Coupling {
+impl fmt::Display for CouplingLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (channels, passive) = (self.channels, self.channels / 2);
-        write!(f, "Coupling({}, {passive} of {channels} channels move the rest", self.transform)?;
+        write!(f, "CouplingLayer({}, {passive} of {channels} channels move the rest", self.transform)?;
         write!(f, ", hidden {:?}", self.conditioner.hidden())?;
         if !self.conditioner.context().is_empty() {
             write!(f, ", context {:?}", self.conditioner.context())?;
@@ -288,7 +288,7 @@ mod tests {
             for (gate, hidden) in [(Gate::Open, &[8i64] as &[i64]), (Gate::Start, &[8, 8])] {
                 let mut parameters = Parameters::new(Seed(0), Kind::Double, Device::Cpu);
                 let setting = Setting { event: &[3], context: &[], gate, hidden };
-                let layer = Coupling::new(&mut parameters.root(), &setting, transform, Active::Last)?;
+                let layer = CouplingLayer::new(&mut parameters.root(), &setting, transform, Active::Last)?;
                 tch::no_grad(|| parameters.tensors().iter().for_each(|p| drop(p.shallow_clone().normal_(0.0, 0.5))));
                 let push = |of_x, of_t| {
                     let condition = Moving { context: None, t: &Jet::variable(&t, of_t) };
