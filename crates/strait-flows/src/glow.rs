@@ -1,6 +1,6 @@
 use crate::backward::{BackwardRequest, BackwardStep};
 use crate::{
-    ActNorm, Active, Chain, CouplingLayer, Exponential, FlowError, Gate, Layer, Plu, Setting, Split, Squeezed,
+    ActNorm, Active, Chain, CouplingLayer, Exponential, FactorOut, FlowError, Gate, Layer, Plu, Setting, Squeezed,
     Transform,
 };
 use std::fmt;
@@ -130,7 +130,7 @@ fn scale(
         let setting = Setting { event: &event, context: &context, gate: plan.gate, hidden: plan.hidden };
         let prior = &mut scope.sub(&format!("level{depth}.prior"));
         let prior = CouplingLayer::new(prior, &setting, plan.transform, Active::Last)?;
-        chain = chain.then(Split::new(deeper, on)?).then(prior);
+        chain = chain.then(FactorOut::new(deeper, on)?).then(prior);
     }
     let chain = steps(&mut scope.sub(&format!("level{depth}")), chain, &event, &context, plan)?;
     Ok(Box::new(Squeezed::new(chain)))

@@ -2,8 +2,8 @@
 
 use strait_core::{Error, Scope};
 use strait_flows::{
-    ActNorm, Active, Chain, CouplingLayer, Exponential, Gate, GaussianMap, Glow, Layer, Mixing, Permutation, Plan, Plu,
-    Setting, Split, Squeeze, Squeezed, Transform,
+    ActNorm, Active, Chain, CouplingLayer, Exponential, FactorOut, Gate, GaussianMap, Glow, Layer, Mixing, Permutation,
+    Plan, Plu, Setting, Squeeze, Squeezed, Transform,
 };
 use strait_laws::bijection::{Case, Domain, check};
 
@@ -86,7 +86,7 @@ law!(chain, vectors(), |c, s| {
         .then(Permutation::reverse(d))
         .then(ActNorm::new(&mut s.sub("norm"), d, Gate::Timeless)?))
 });
-law!(split, Domain::vectors(2..=6), |_, s| Split::new(Plu::new(s, 2, Gate::Timeless)?, 2));
+law!(factor_out, Domain::vectors(2..=6), |_, s| FactorOut::new(Plu::new(s, 2, Gate::Timeless)?, 2));
 law!(squeezed, Domain::images(1..=2, &[2, 4]).context(0..=2), |c, s| {
     let event = [4 * c.event[0], c.event[1] / 2, c.event[2] / 2];
     let context = match c.context[..] {

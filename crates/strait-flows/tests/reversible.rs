@@ -4,8 +4,8 @@
 use strait_core::{Condition, Error, Init, Parameters, Scope, Seed};
 use strait_flows::reversible::{Direction, Gradients, Memory, Point, Start, pull_back};
 use strait_flows::{
-    ActNorm, Active, Chain, CouplingLayer, Exponential, FlowError, Gate, Glow, Layer, Permutation, Plan, Plu, Setting,
-    Split, Squeezed, Transform,
+    ActNorm, Active, Chain, CouplingLayer, Exponential, FactorOut, FlowError, Gate, Glow, Layer, Permutation, Plan,
+    Plu, Setting, Squeezed, Transform,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -101,7 +101,7 @@ fn compositions() {
     agrees("permuted", &[3], &[2], |s| {
         boxed(Chain::new().then(Permutation::reverse(3)).then(ActNorm::new(s, 3, Gate::Endpoints)?))
     });
-    agrees("split", &[3], &[2], |s| boxed(Split::new(Plu::new(s, 2, Gate::Start)?, 2)?));
+    agrees("factor-out", &[3], &[2], |s| boxed(FactorOut::new(Plu::new(s, 2, Gate::Start)?, 2)?));
     agrees("squeezed", &[1, 2, 4], &[2], |s| boxed(Squeezed::new(Plu::new(s, 4, Gate::Start)?)));
     let plan = Plan { steps: 3, hidden: &[5], context: &[2], gate: Gate::Start, ..Plan::default() };
     agrees("glow", &[3], &[2], |s| boxed(Glow::vector(s, 3, &plan)?));

@@ -90,8 +90,8 @@ pub(super) static FAULTS: [Fault; 24] = [
         tests: with_kernels("laws", "spline_coupling"),
     },
     Fault {
-        name: "what moves through a split: what leaves stands still",
-        file: "crates/strait-flows/src/split.rs",
+        name: "what moves past a factor-out: what leaves stands still",
+        file: "crates/strait-flows/src/factor_out.rs",
         find: "on.zip(&out, ",
         put: "on.zip(&Jet::constant(out.value()), ",
         tests: laws("glow"),

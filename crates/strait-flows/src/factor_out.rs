@@ -11,12 +11,12 @@ use tch::Tensor;
 /// The factored-out channels are not removed; they stay unchanged beside the others. So a multi-scale flow has one
 /// shape from end to end, and its base is one distribution over that shape. A prior of the factored-out half that
 /// depends on the other is a [`CouplingLayer`](crate::CouplingLayer) after this layer.
-pub struct Split<L> {
+pub struct FactorOut<L> {
     inner: L,
     channels: i64,
 }
 
-impl<L: Layer> Split<L> {
+impl<L: Layer> FactorOut<L> {
     /// `inner` acts on the first `channels` channels.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl<L: Layer> Split<L> {
     }
 }
 
-impl<L: Layer> Bijection for Split<L> {
+impl<L: Layer> Bijection for FactorOut<L> {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         self.apply(x, |on| self.inner.forward(on, condition))
     }
@@ -62,7 +62,7 @@ impl<L: Layer> Bijection for Split<L> {
     }
 }
 
-impl<L: Layer> Layer for Split<L> {
+impl<L: Layer> Layer for FactorOut<L> {
     fn parameters(&self) -> Vec<Tensor> {
         self.inner.parameters()
     }
@@ -100,8 +100,8 @@ impl<L: Layer> Layer for Split<L> {
     }
 }
 
-impl<L: Layer> fmt::Display for Split<L> {
+impl<L: Layer> fmt::Display for FactorOut<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Split(first {} channels: {})", self.channels, self.inner)
+        write!(f, "FactorOut(first {} channels: {})", self.channels, self.inner)
     }
 }
