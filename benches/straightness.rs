@@ -17,7 +17,7 @@ use strait_flows::{Active, Chain, CouplingLayer, Gate, Setting, Transform};
 use strait_nets::{Mlp, MlpConfig};
 use strait_optim::objectives::{FlowMatching, Straightness, StraightnessConfig};
 use strait_optim::{LevelName, LevelPlan, Pairing, Trainer};
-use strait_paths::{Affine, AffineConfig, Along, ExactField, Glow, Linear, Mixing, Warped};
+use strait_paths::{Affine, AffineConfig, Along, ExactField, GlowPath, Linear, Mixing, Warped};
 use strait_transport::Independent;
 use tch::{Device, Kind, Tensor};
 
@@ -57,7 +57,7 @@ impl Family {
                 let base = affine(d, 32, parameters)?;
                 Box::new(Warped::new(base, couplings(d, &[], Gate::Endpoints, &mut parameters.root().sub("warp"))?))
             }
-            Self::Glow => Box::new(Glow::new(couplings(d, &[d], Gate::Start, &mut parameters.root())?)),
+            Self::Glow => Box::new(GlowPath::new(couplings(d, &[d], Gate::Start, &mut parameters.root())?)),
         })
     }
 }

@@ -71,10 +71,10 @@ fn along(jet: &Jet, s: &Tensor) -> Tensor {
 ///
 /// ```
 /// use strait_core::{Error, Interpolant};
-/// use strait_paths::{Differentiated, Residual};
+/// use strait_paths::{Differentiated, ResidualPath};
 /// use tch::Tensor;
 /// let bend = |pair: &Tensor, t: &Tensor| Ok::<_, Error>(pair.narrow(1, 0, 2).sin() * t.unsqueeze(1));
-/// let path = Residual::new(Differentiated(bend));
+/// let path = ResidualPath::new(Differentiated(bend));
 /// let (x0, x1) = (Tensor::from_slice2(&[[0.0f64, 1.0]]), Tensor::from_slice2(&[[2.0f64, 0.0]]));
 /// let middle = path.at(&x0, &x1, &Tensor::from_slice(&[0.5f64]))?.x_t;
 /// assert!((middle.double_value(&[0, 1]) - (0.5 + 0.125 * 1f64.sin())).abs() < 1e-12);

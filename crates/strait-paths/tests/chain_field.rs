@@ -4,12 +4,12 @@
 use strait_autodiff::{AutodiffError, Graph, gradient, vjp};
 use strait_core::{Error, InvertibleInterpolant, MovingMarginal, Parameters, Points, Scope, Seed, StandardNormal};
 use strait_flows::{self as flows, Active, Chain, CouplingLayer, Gate, Mixing, Permutation, Plan, Setting, Transform};
-use strait_paths::{Along, ExactField, Glow, MovingExact};
+use strait_paths::{Along, ExactField, GlowPath, MovingExact};
 use tch::{Device, Kind, Tensor};
 
 /// A Glow path away from its start, and where its field is asked for.
 struct Setup {
-    path: Glow<Box<dyn flows::Layer>>,
+    path: GlowPath<Box<dyn flows::Layer>>,
     parameters: Parameters,
     x: Tensor,
     x1: Tensor,
@@ -56,7 +56,7 @@ impl Setup {
     /// Q points at each of three times and K endpoints, `spread` apart.
     fn new(flow: Flow, d: i64, [points, endpoints]: [i64; 2], spread: f64, kind: Kind) -> Self {
         let mut parameters = Parameters::new(Seed(3), kind, Device::Cpu);
-        let path = Glow::new(build(flow, d, &mut parameters.root()).unwrap());
+        let path = GlowPath::new(build(flow, d, &mut parameters.root()).unwrap());
         for (i, p) in parameters.tensors().iter().enumerate() {
             let noise = normal(i as u64, &p.size(), kind) * 0.4;
             let _ = tch::no_grad(|| p.shallow_clone().f_add_(&noise).unwrap());
@@ -187,7 +187,7 @@ fn a_flow_that_is_not_lowered_has_no_closed_form() {
     let (x, x1, t) = (normal(1, &[1, 3, 2], kind), normal(2, &[4, 2], kind), Tensor::from_slice(&[0.5f64]));
     for plan in [spline, deep, mixed] {
         let mut parameters = Parameters::new(Seed(3), kind, Device::Cpu);
-        let path = Glow::new(flows::Glow::vector(&mut parameters.root(), 2, &plan).unwrap());
+        let path = GlowPath::new(flows::Glow::vector(&mut parameters.root(), 2, &plan).unwrap());
         let at = Points { x_t: &x, x1: &x1, t: &t };
         assert!(path.moving_marginal(&StandardNormal::new(&[2]), at).unwrap().is_none(), "{plan:?}");
     }

@@ -5,7 +5,7 @@ use strait_autodiff::Jet;
 use strait_core::{Coupling, Draws, Error, Init, Order, Pairs, Scope, TimeFunction};
 use strait_flows::{self as flows, Active, Chain, CouplingLayer, Gate, Plan, Setting, Transform};
 use strait_laws::interpolant::Case;
-use strait_paths::{Affine, AffineConfig, Glow, Mixing, Residual, Transport, Warped};
+use strait_paths::{Affine, AffineConfig, GlowPath, Mixing, ResidualPath, Transport, Warped};
 use tch::Tensor;
 
 /// A small network of (x1, t) with jets, so that this crate's tests need no other.
@@ -50,8 +50,8 @@ pub(crate) fn glow(case: &Case, scope: &mut Scope<'_>, plan: &Plan<'_>) -> Resul
     }
 }
 
-pub(crate) fn glow_path(plan: Plan<'static>) -> impl Fn(&Case, &mut Scope<'_>) -> Result<Glow<flows::Glow>, Error> {
-    move |case, scope| Ok(Glow::new(glow(case, scope, &Plan { context: &case.event, gate: Gate::Start, ..plan })?))
+pub(crate) fn glow_path(plan: Plan<'static>) -> impl Fn(&Case, &mut Scope<'_>) -> Result<GlowPath<flows::Glow>, Error> {
+    move |case, scope| Ok(GlowPath::new(glow(case, scope, &Plan { context: &case.event, gate: Gate::Start, ..plan })?))
 }
 
 pub(crate) fn warped(case: &Case, scope: &mut Scope<'_>) -> Result<Warped<Affine<Net>, flows::Glow>, Error> {
@@ -68,8 +68,8 @@ pub(crate) fn couplings(scope: &mut Scope<'_>, event: &[i64], context: &[i64], g
     })
 }
 
-pub(crate) fn coupled_glow_path(case: &Case, scope: &mut Scope<'_>) -> Result<Glow<Chain>, Error> {
-    Ok(Glow::new(couplings(scope, &case.event, &case.event, Gate::Start)?))
+pub(crate) fn coupled_glow_path(case: &Case, scope: &mut Scope<'_>) -> Result<GlowPath<Chain>, Error> {
+    Ok(GlowPath::new(couplings(scope, &case.event, &case.event, Gate::Start)?))
 }
 
 pub(crate) fn warped_by_couplings(case: &Case, scope: &mut Scope<'_>) -> Result<Warped<Affine<Net>, Chain>, Error> {
@@ -81,9 +81,9 @@ pub(crate) fn transport(case: &Case, scope: &mut Scope<'_>) -> Result<Transport<
     Ok(Transport::new(glow(case, scope, &Plan::default())?))
 }
 
-pub(crate) fn residual(case: &Case, scope: &mut Scope<'_>) -> Result<Residual<Net>, Error> {
+pub(crate) fn residual(case: &Case, scope: &mut Scope<'_>) -> Result<ResidualPath<Net>, Error> {
     let d = case.event.iter().product();
-    Ok(Residual::new(Net::new(scope, 2 * d, d)?))
+    Ok(ResidualPath::new(Net::new(scope, 2 * d, d)?))
 }
 
 /// Shapes that a Glow takes.

@@ -7,7 +7,9 @@ use crate::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, Mixi
 use strait_core::{Interpolant, Parameters, Scope, Seed};
 use strait_flows::{Gate, GaussianMap, Glow, Plan};
 use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
-use strait_paths::{self as paths, Affine, Linear, Mixing, Monotone, Residual, Schedule, Transport, Warped};
+use strait_paths::{
+    self as paths, Affine, GlowPath, Linear, Mixing, Monotone, ResidualPath, Schedule, Transport, Warped,
+};
 use tch::{Device, Kind};
 
 /// A fresh path.
@@ -53,7 +55,7 @@ fn path(
         InterpolantConfig::Power { power } => Box::new(Schedule::Power(*power)),
         InterpolantConfig::Monotone { degree } => Box::new(Schedule::Monotone(Monotone::new(scope, *degree)?)),
         InterpolantConfig::Affine(config) => Box::new(affine(config, event, scope)?),
-        InterpolantConfig::Glow(config) => Box::new(paths::Glow::new(glow(config, event, event, Gate::Start, scope)?)),
+        InterpolantConfig::Glow(config) => Box::new(GlowPath::new(glow(config, event, event, Gate::Start, scope)?)),
         InterpolantConfig::Warped { base, warp } => {
             let base = affine(base, event, &mut scope.sub("base"))?;
             Box::new(Warped::new(base, glow(warp, event, &[], Gate::Endpoints, &mut scope.sub("warp"))?))
@@ -62,7 +64,7 @@ fn path(
         InterpolantConfig::Residual { hidden, base } => {
             let d = event.iter().product();
             let base = path(base, event, &mut scope.sub("base"), map)?;
-            Box::new(Residual::on(base, Mlp::new(&network(2 * d, hidden, d), scope)?))
+            Box::new(ResidualPath::on(base, Mlp::new(&network(2 * d, hidden, d), scope)?))
         }
     })
 }

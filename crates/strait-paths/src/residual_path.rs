@@ -11,19 +11,19 @@ use tch::Tensor;
 /// along their first dimension after the batch: (B, 2d) for vectors, (B, 2c, h, w) for images. It is not invertible in
 /// $x_0$, so it has no exact marginal field. A network that is zero gives the base path.
 #[derive(Debug)]
-pub struct Residual<R, P = Linear> {
+pub struct ResidualPath<R, P = Linear> {
     network: R,
     base: P,
 }
 
-impl<R: TimeFunction> Residual<R> {
+impl<R: TimeFunction> ResidualPath<R> {
     /// Over a network whose result has as many numbers for each sample as a sample has, on the linear path.
     pub fn new(network: R) -> Self {
         Self::on(Linear, network)
     }
 }
 
-impl<R: TimeFunction, P: Interpolant> Residual<R, P> {
+impl<R: TimeFunction, P: Interpolant> ResidualPath<R, P> {
     /// As `new`, on another path.
     pub fn on(base: P, network: R) -> Self {
         Self { network, base }
@@ -47,7 +47,7 @@ impl<R: TimeFunction, P: Interpolant> Residual<R, P> {
     }
 }
 
-impl<R: TimeFunction, P: Interpolant> Interpolant for Residual<R, P> {
+impl<R: TimeFunction, P: Interpolant> Interpolant for ResidualPath<R, P> {
     fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
         let PathSample { x_t, velocity } = self.base.at(x0, x1, t)?;
         let bend = self.bend(x0, x1, t, Order::First)?;

@@ -18,13 +18,13 @@ use tch::Tensor;
 /// value of its parameters (a gate of t in every layer). A fresh one, which is the identity, gives the linear path.
 /// Derivatives in t are the flow's own where it has them, else by forward mode.
 #[derive(Debug)]
-pub struct Glow<F> {
+pub struct GlowPath<F> {
     flow: F,
 }
 
 const INVERSE: &str = "the glow path's inverse";
 
-impl<F: Bijection> Glow<F> {
+impl<F: Bijection> GlowPath<F> {
     /// Over a conditional bijection with $F_0 = \mathrm{id}$.
     pub fn new(flow: F) -> Self {
         Self { flow }
@@ -44,7 +44,7 @@ impl<F: Bijection> Glow<F> {
     }
 }
 
-impl<F: Bijection> Interpolant for Glow<F> {
+impl<F: Bijection> Interpolant for GlowPath<F> {
     by_jet!();
 
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
@@ -52,7 +52,7 @@ impl<F: Bijection> Interpolant for Glow<F> {
     }
 }
 
-impl<F: Bijection> InvertibleInterpolant for Glow<F> {
+impl<F: Bijection> InvertibleInterpolant for GlowPath<F> {
     fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error> {
         check(x_t, x1, t)?;
         check_before_end(INVERSE, t)?;
