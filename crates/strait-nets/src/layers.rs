@@ -1,14 +1,14 @@
 //! The layers of networks for images. Each knows its name, and names itself when it refuses an input.
 
 use crate::error::shape;
-use crate::summary::Layer;
+use crate::summary::LayerSummary;
 use strait_core::{Error, Init, Scope};
 use tch::Tensor;
 
 /// Makes layers in a place of the tree of names, and lists them.
 pub(crate) struct Maker<'a, 's> {
     pub(crate) scope: Scope<'a>,
-    pub(crate) layers: &'s mut Vec<Layer>,
+    pub(crate) layers: &'s mut Vec<LayerSummary>,
 }
 
 /// How the weights of a layer start.
@@ -43,7 +43,7 @@ impl Maker<'_, '_> {
     /// Lists what this place computes.
     pub(crate) fn list(&mut self, kind: String, output: Vec<i64>, parameters: i64, multiply_adds: i64) -> String {
         let name = self.scope.path().to_owned();
-        self.layers.push(Layer { name: name.clone(), kind, output, parameters, multiply_adds });
+        self.layers.push(LayerSummary { name: name.clone(), kind, output, parameters, multiply_adds });
         name
     }
 }

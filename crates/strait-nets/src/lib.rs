@@ -27,7 +27,7 @@ pub use error::NetError;
 pub use mlp::{Mlp, MlpConfig, MlpFlowMap};
 pub use network::Network;
 pub use strait_core::ConditionKind;
-pub use summary::{Layer, Summary};
+pub use summary::{LayerSummary, NetworkSummary};
 pub use time_features::TimeFeatures;
 pub use torch_script::TorchScript;
 pub use transformer::{Transformer, TransformerConfig};

@@ -1,4 +1,4 @@
-use crate::Summary;
+use crate::NetworkSummary;
 use strait_core::{Conditions, Error};
 use tch::Tensor;
 
@@ -23,7 +23,7 @@ pub trait Network {
     fn evaluate_given(&self, x: &Tensor, times: &[&Tensor], conditions: &Conditions) -> Result<Tensor, Error>;
 
     /// Its layers with shapes, parameters and multiply-adds; it can be printed.
-    fn summary(&self) -> &Summary;
+    fn summary(&self) -> &NetworkSummary;
 }
 
 /// A network with an `embedding` of its times and its condition, as a velocity field or a flow map, and under conditions.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One layer: its name, what it does, what comes out of it for one sample, and what it costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub struct LayerSummary {
     /// The dotted name of its parameters.
     pub name: String,
     /// What it does, in words.
@@ -31,12 +31,12 @@ pub struct Layer {
 /// # Ok::<(), strait_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct NetworkSummary {
     /// One entry a layer.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerSummary>,
 }
 
-impl Summary {
+impl NetworkSummary {
     /// Trainable numbers in all.
     pub fn parameters(&self) -> i64 {
         self.layers.iter().map(|layer| layer.parameters).sum()
@@ -61,13 +61,13 @@ fn grouped(n: i64) -> String {
     out
 }
 
-impl fmt::Display for Summary {
+impl fmt::Display for NetworkSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shape = |layer: &Layer| {
+        let shape = |layer: &LayerSummary| {
             let sides: Vec<String> = layer.output.iter().map(ToString::to_string).collect();
             sides.join("x")
         };
-        let wide = |heading: &str, of: &dyn Fn(&Layer) -> String| {
+        let wide = |heading: &str, of: &dyn Fn(&LayerSummary) -> String| {
             self.layers.iter().map(|layer| of(layer).chars().count()).max().unwrap_or(0).max(heading.len())
         };
         let names = wide("layer", &|layer| layer.name.clone());

@@ -5,7 +5,7 @@ use crate::embedding::{Embedding, EmbeddingConfig};
 use crate::layers::{Linear, Maker, Start};
 use crate::network::fields;
 use crate::segment::{self, Segment};
-use crate::{Network, Summary};
+use crate::{Network, NetworkSummary};
 use strait_core::{Conditions, Error, Init, Scope};
 use tch::Tensor;
 
@@ -84,7 +84,7 @@ pub struct Transformer {
     blocks: Vec<Segment<Block>>,
     moves: Linear,
     out: Linear,
-    summary: Summary,
+    summary: NetworkSummary,
 }
 
 impl Transformer {
@@ -113,7 +113,7 @@ impl Transformer {
             .collect::<Result<_, _>>()?;
         let moves = Linear::new(at.sub("moves"), (vector, 2 * width), 1, Start::Zero)?;
         let out = Linear::new(at.sub("out"), (width, pixels), positions, Start::Zero)?;
-        let summary = Summary { layers };
+        let summary = NetworkSummary { layers };
         Ok(Self { event: config.event, patch, embedding, into, places, blocks, moves, out, summary })
     }
 }
@@ -182,7 +182,7 @@ impl Network for Transformer {
         Ok(images.f_pixel_shuffle(self.patch)?)
     }
 
-    fn summary(&self) -> &Summary {
+    fn summary(&self) -> &NetworkSummary {
         &self.summary
     }
 }

@@ -5,7 +5,7 @@ use crate::layers::{Convolution, GroupNorm, Maker, Start};
 use crate::network::fields;
 use crate::residual_block::{BlockConfig, ResidualBlock};
 use crate::segment::Segment;
-use crate::{Network, Summary};
+use crate::{Network, NetworkSummary};
 use strait_core::{Conditions, Error, Scope};
 use tch::Tensor;
 
@@ -115,7 +115,7 @@ pub struct Unet {
     up: Vec<Up>,
     norm: GroupNorm,
     out: Convolution,
-    summary: Summary,
+    summary: NetworkSummary,
 }
 
 /// One resolution on the way down.
@@ -205,7 +205,7 @@ impl Unet {
         }
         let norm = GroupNorm::new(at.sub("norm"), channels, groups, levels[0].1)?;
         let out = Convolution::new(at.sub("out"), (channels, squares), (3, 1), levels[0].1, Start::Zero)?;
-        Ok(Self { event, stem, embedding, into, down, middle, up, norm, out, summary: Summary { layers } })
+        Ok(Self { event, stem, embedding, into, down, middle, up, norm, out, summary: NetworkSummary { layers } })
     }
 }
 
@@ -250,7 +250,7 @@ impl Network for Unet {
         Ok(if self.stem == 1 { out } else { out.f_pixel_shuffle(self.stem)? })
     }
 
-    fn summary(&self) -> &Summary {
+    fn summary(&self) -> &NetworkSummary {
         &self.summary
     }
 }
