@@ -3,7 +3,7 @@ use std::fmt;
 /// The state of a rank that the others waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Loss {
+pub enum RankState {
     /// Its process has ended.
     Gone,
     /// It does not answer: its process is stopped, or its machine is out of reach.
@@ -17,7 +17,7 @@ pub enum Loss {
     },
 }
 
-impl fmt::Display for Loss {
+impl fmt::Display for RankState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => write!(f, "has ended without a word"),
@@ -105,7 +105,7 @@ pub enum GroupError {
     #[error("{} ({operation} {number}, deadline {seconds} s)", lost_ranks(lost))]
     Lost {
         /// Each with what became of it.
-        lost: Vec<(usize, Loss)>,
+        lost: Vec<(usize, RankState)>,
         /// What this rank waited in.
         operation: &'static str,
         /// The number of that operation.
@@ -141,7 +141,7 @@ fn ranks(ranks: &[usize]) -> String {
     format!("rank{} {list}{more}", if ranks.len() == 1 { "" } else { "s" })
 }
 
-fn lost_ranks(lost: &[(usize, Loss)]) -> String {
+fn lost_ranks(lost: &[(usize, RankState)]) -> String {
     let each = lost.iter().take(8).map(|(rank, loss)| format!("rank {rank} {loss}"));
     let more = (lost.len() > 8).then(|| format!("{} more are lost", lost.len() - 8));
     each.chain(more).collect::<Vec<_>>().join("; ")
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(said, "ranks 1, 2, 3, 4, 5, 6, 7, 8 and 3 more have another config than rank 0");
         let said = GroupError::Absent { absent: vec![1, 3], world: 4, address, seconds: 2.5 }.to_string();
         assert!(said.starts_with("ranks 1, 3 did not come to a:1 within 2.5 s"), "{said}");
-        let lost = vec![(1, Loss::Gone), (2, Loss::Left { cause: "no space".into() })];
+        let lost = vec![(1, RankState::Gone), (2, RankState::Left { cause: "no space".into() })];
         let said = GroupError::Lost { lost, operation: "all-reduce", number: 7, seconds: 5.0 }.to_string();
         assert_eq!(said, "rank 1 has ended without a word; rank 2 left: no space (all-reduce 7, deadline 5 s)");
     }

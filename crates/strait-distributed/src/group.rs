@@ -1,7 +1,7 @@
 use crate::ffi::{self, Gloo};
 use crate::sentry::{Answer, LINGER, Sentry, Word, ask};
 use crate::store::{Store, milliseconds, text};
-use crate::{GroupError, Loss, Place};
+use crate::{GroupError, Place, RankState};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::ptr;
@@ -246,7 +246,7 @@ impl Group {
                 match ask(*address, token, self.rank()) {
                     Ok(Answer::At(at)) if at >= number => heard[rank] = None,
                     Ok(Answer::At(_)) => heard[rank] = Some(Instant::now()),
-                    Err(Loss::Silent) if last.elapsed() < self.place.deadline => {}
+                    Err(RankState::Silent) if last.elapsed() < self.place.deadline => {}
                     _ => return Err(self.explain(operation, number, None)),
                 }
             }
@@ -331,9 +331,9 @@ impl Group {
         let (mut lost, mut late, mut left, mut found) = (vec![], vec![], vec![], None);
         for (rank, (address, token)) in self.ranks.iter().enumerate().filter(|(rank, _)| *rank != self.rank()) {
             match ask(*address, token, self.rank()) {
-                Ok(Answer::At(at)) if at < number => late.push((rank, Loss::Late)),
+                Ok(Answer::At(at)) if at < number => late.push((rank, RankState::Late)),
                 Ok(Answer::At(_)) => {}
-                Ok(Answer::Leaves(Word::Own(cause))) => left.push((rank, Loss::Left { cause })),
+                Ok(Answer::Leaves(Word::Own(cause))) => left.push((rank, RankState::Left { cause })),
                 Ok(Answer::Leaves(Word::Found(words))) => found = Some(words),
                 Err(loss) => lost.push((rank, loss)),
             }

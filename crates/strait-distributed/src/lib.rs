@@ -15,7 +15,7 @@ mod store;
 #[cfg(feature = "gloo")]
 mod synchronize;
 
-pub use error::{GroupError, Loss};
+pub use error::{GroupError, RankState};
 #[cfg(feature = "gloo")]
 pub use group::Group;
 pub use place::Place;

@@ -4,7 +4,7 @@
 //! question: how many steps it has taken, and whether it is leaving. Its address is known to all ranks from the start.
 //! A process that has ended refuses the connection; a process that is stopped accepts it and does not answer.
 
-use crate::Loss;
+use crate::RankState;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -115,11 +115,11 @@ fn answer(mut stream: &TcpStream, state: &State, token: &str) -> io::Result<()> 
 }
 
 /// Asks the rank at an address; the asker says which it is.
-pub(crate) fn ask(address: SocketAddr, token: &str, asker: usize) -> Result<Answer, Loss> {
+pub(crate) fn ask(address: SocketAddr, token: &str, asker: usize) -> Result<Answer, RankState> {
     let connected = TcpStream::connect_timeout(&address, ANSWER);
     let mut stream = connected.map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused => Loss::Gone,
-        _ => Loss::Silent,
+        io::ErrorKind::ConnectionRefused => RankState::Gone,
+        _ => RankState::Silent,
     })?;
     let mut exchange = || -> io::Result<String> {
         stream.set_read_timeout(Some(ANSWER))?;
@@ -130,15 +130,15 @@ pub(crate) fn ask(address: SocketAddr, token: &str, asker: usize) -> Result<Answ
     };
     let line = exchange().map_err(|error| match error.kind() {
         // It ended while it was asked.
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Loss::Gone,
-        _ => Loss::Silent,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => RankState::Gone,
+        _ => RankState::Silent,
     })?;
-    let rest = line.trim_end().strip_prefix(token).and_then(|rest| rest.strip_prefix(' ')).ok_or(Loss::Gone)?;
+    let rest = line.trim_end().strip_prefix(token).and_then(|rest| rest.strip_prefix(' ')).ok_or(RankState::Gone)?;
     match rest.split_once(' ') {
-        Some(("at", number)) => number.parse().map(Answer::At).map_err(|_| Loss::Gone),
+        Some(("at", number)) => number.parse().map(Answer::At).map_err(|_| RankState::Gone),
         Some(("own", text)) => Ok(Answer::Leaves(Word::Own(text.to_owned()))),
         Some(("found", text)) => Ok(Answer::Leaves(Word::Found(text.to_owned()))),
-        _ => Err(Loss::Gone),
+        _ => Err(RankState::Gone),
     }
 }
 
@@ -170,11 +170,11 @@ mod tests {
     #[test]
     fn one_that_has_ended_and_one_that_is_stopped_are_told_apart() {
         let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(ask(gone, "t", 0), Err(Loss::Gone));
+        assert_eq!(ask(gone, "t", 0), Err(RankState::Gone));
         // The system takes connections for a process that does not.
         let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
-        assert_eq!(ask(stopped.local_addr().unwrap(), "t", 0), Err(Loss::Silent));
+        assert_eq!(ask(stopped.local_addr().unwrap(), "t", 0), Err(RankState::Silent));
         let other = Sentry::start([127, 0, 0, 1].into()).unwrap();
-        assert_eq!(ask(other.address, "of another process", 0), Err(Loss::Gone));
+        assert_eq!(ask(other.address, "of another process", 0), Err(RankState::Gone));
     }
 }

@@ -47,8 +47,8 @@ pub(super) static FAULTS: [Fault; 16] = [
     Fault {
         name: "a rank that left is taken for one that is late",
         file: GROUP,
-        find: "left.push((rank, Loss::Left { cause }))",
-        put: "late.push((rank, Loss::Left { cause }))",
+        find: "left.push((rank, RankState::Left { cause }))",
+        put: "late.push((rank, RankState::Left { cause }))",
         tests: LEAVE,
     },
     Fault {
