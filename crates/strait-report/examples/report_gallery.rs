@@ -4,8 +4,8 @@ use std::{error::Error, f64::consts::TAU, path::PathBuf};
 
 use strait_report::{
     Axis, Better, Cell, Chart, Colour, Column, Event, ImageCell, ImageFormat, ImageGrid, ImageRow, KeyNumber, Page,
-    Panel, Picture, Reference, ReportError, Row, ScatterCell, ScatterGrid, ScatterRow, Section, Series, Shade, Table,
-    Trajectories, TrajectoryPanel, Truth,
+    Panel, Picture, ReferenceLine, ReportError, Row, ScatterCell, ScatterGrid, ScatterRow, Section, Series, Shade,
+    Table, Trajectories, TrajectoryPanel, Truth,
 };
 
 const LINEAR: Colour = Colour::of(0);
@@ -172,7 +172,7 @@ fn quality() -> Chart {
                 line("linear", LINEAR, [4.39, 1.67, 0.62, 0.44, 0.36], 0.06),
                 line("learned", LEARNED, [1.14, 0.65, 0.47, 0.38, 0.33], 0.08),
             ],
-            references: vec![Reference { label: "sampling floor".into(), value: 0.21 }],
+            references: vec![ReferenceLine { label: "sampling floor".into(), value: 0.21 }],
             ..Panel::default()
         }],
     }
@@ -211,7 +211,7 @@ fn comparison(draws: &mut Draws) -> Chart {
                         )
                     })
                     .collect(),
-                references: vec![Reference { label: "sampling floor".into(), value: [0.21, 0.12, 0.1][k] }],
+                references: vec![ReferenceLine { label: "sampling floor".into(), value: [0.21, 0.12, 0.1][k] }],
                 ..Panel::default()
             })
             .collect(),

@@ -18,7 +18,7 @@ use super::{
 /// caption.
 ///
 /// ```
-/// use strait_report::{Axis, Chart, Colour, Panel, Reference, Series};
+/// use strait_report::{Axis, Chart, Colour, Panel, ReferenceLine, Series};
 ///
 /// let chart = Chart {
 ///     id: "quality".into(),
@@ -31,7 +31,7 @@ use super::{
 ///             Series::line("linear", Colour::of(0), vec![(1.0, 4.4), (2.0, 1.7), (4.0, 0.6)]),
 ///             Series::line("learned", Colour::of(1), vec![(1.0, 1.1), (2.0, f64::NAN), (4.0, 0.5)]),
 ///         ],
-///         references: vec![Reference { label: "sampling floor".into(), value: 0.21 }],
+///         references: vec![ReferenceLine { label: "sampling floor".into(), value: 0.21 }],
 ///         ..Panel::default()
 ///     }],
 /// };

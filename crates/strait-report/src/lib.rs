@@ -30,7 +30,7 @@ pub use figure::Figure;
 pub use image_grid::{ImageCell, ImageFormat, ImageGrid, ImageRow, Shade};
 pub use number::significant;
 pub use page::{Content, KeyNumber, Page, Picture, Section};
-pub use plot::{Event, LineStyle, Panel, Reference, Series};
+pub use plot::{Event, LineStyle, Panel, ReferenceLine, Series};
 pub use scatter::{ScatterCell, ScatterGrid, ScatterRow, Truth};
 pub use slider::Slider;
 pub use table::{Better, Cell, Column, Row, Table};

@@ -14,7 +14,7 @@ pub struct Panel {
     /// The lines, the last on top.
     pub series: Vec<Series>,
     /// Horizontal lines to compare with.
-    pub references: Vec<Reference>,
+    pub references: Vec<ReferenceLine>,
     /// Vertical lines, such as the start of a phase.
     pub events: Vec<Event>,
 }
@@ -50,7 +50,7 @@ pub enum LineStyle {
 
 /// A horizontal line to compare with, such as the sampling floor of a metric.
 #[derive(Clone, Debug)]
-pub struct Reference {
+pub struct ReferenceLine {
     /// What it is.
     pub label: String,
     /// Where it is.

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, error::Error, fs, path::Path};
 
 use strait_report::{
     Axis, Better, Cell, Chart, Colour, Column, Content, Event, Figure, ImageCell, ImageFormat, ImageGrid, ImageRow,
-    KeyNumber, Page, Panel, Reference, ReportError, Row, ScatterCell, ScatterGrid, ScatterRow, Section, Series, Shade,
-    Table, Trajectories, TrajectoryPanel, Truth,
+    KeyNumber, Page, Panel, ReferenceLine, ReportError, Row, ScatterCell, ScatterGrid, ScatterRow, Section, Series,
+    Shade, Table, Trajectories, TrajectoryPanel, Truth,
 };
 
 /// Text that breaks out of everything that is not escaped.
@@ -21,7 +21,7 @@ fn chart(id: &str, points: Vec<(f64, f64)>) -> Chart {
             x: Axis::linear(HOSTILE),
             y: Axis::log(HOSTILE),
             series: vec![Series::line(HOSTILE, Colour::of(1), points)],
-            references: vec![Reference { label: HOSTILE.into(), value: 0.2 }],
+            references: vec![ReferenceLine { label: HOSTILE.into(), value: 0.2 }],
             events: vec![Event { label: HOSTILE.into(), at: 1.0 }],
         }],
     }

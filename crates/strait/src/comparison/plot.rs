@@ -4,7 +4,7 @@ use super::{At, Comparison, Spread};
 use crate::comparison::methods::SAME_TIME;
 use crate::evaluation::scores::Metric;
 use crate::run::summary::Field;
-use strait_report::{Axis, Chart, Colour, LineStyle, Panel, Reference as Line, Series};
+use strait_report::{Axis, Chart, Colour, LineStyle, Panel, ReferenceLine, Series};
 
 impl Comparison {
     /// Distances against evaluations, a panel for each field and metric.
@@ -54,7 +54,7 @@ impl Comparison {
             y: Axis::log(format!("{} to the data, lower is better", metric.in_words())),
             series: self.methods(field).into_iter().map(series).collect(),
             references: floor
-                .map(|floor| Line { label: "sampling floor".into(), value: floor.mean })
+                .map(|floor| ReferenceLine { label: "sampling floor".into(), value: floor.mean })
                 .into_iter()
                 .collect(),
             ..Panel::default()

@@ -8,7 +8,7 @@ use crate::evaluation::reference::Reference;
 use crate::evaluation::samples::Samples;
 use crate::evaluation::scores::Metric;
 use strait_report::{
-    Axis, Chart, Colour, Figure, ImageCell, ImageGrid, ImageRow, Panel, Reference as Line, ReportError, ScatterCell,
+    Axis, Chart, Colour, Figure, ImageCell, ImageGrid, ImageRow, Panel, ReferenceLine, ReportError, ScatterCell,
     ScatterGrid, ScatterRow, Series, Trajectories, TrajectoryPanel, Truth, significant,
 };
 use tch::{Kind, Tensor};
@@ -154,7 +154,7 @@ pub(super) fn quality(outcomes: &[Outcome<'_>], caption: String) -> Chart {
             let points = outcome.found(metric).map(|found| (found.nfe as f64, metric.shown(found.value))).collect();
             Series::line(outcome.name, outcome.colour, points)
         };
-        let floor = |(of, value)| Line { label: of_whom("sampling floor", of), value };
+        let floor = |(of, value)| ReferenceLine { label: of_whom("sampling floor", of), value };
         Panel {
             title: metric.heading().into(),
             x: Axis::evaluations(&ticks),
