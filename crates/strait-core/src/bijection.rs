@@ -56,7 +56,7 @@ impl<'a> Condition<'a> {
 
 /// A condition whose time is a jet along a scalar.
 #[derive(Debug, Clone, Copy)]
-pub struct Moving<'a> {
+pub struct ConditionJet<'a> {
     /// A context, batch first (B, ...), which is constant.
     pub context: Option<&'a Tensor>,
     /// The time of each sample, (B,), with its derivatives along a scalar.
@@ -96,7 +96,7 @@ pub trait Bijection {
     ///
     /// # Errors
     /// As `forward`.
-    fn push(&self, _x: &Jet, _condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, _x: &Jet, _condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         Ok(None)
     }
 

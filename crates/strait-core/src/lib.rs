@@ -24,7 +24,7 @@ mod time_function;
 mod training_mode;
 
 pub use batch_share::BatchShare;
-pub use bijection::{Bijection, Condition, Direction, Moving, Transformed};
+pub use bijection::{Bijection, Condition, ConditionJet, Direction, Transformed};
 pub use conditional::{Bound, Conditional};
 pub use conditions::{ConditionKind, Conditions};
 pub use coupling::{Coupling, PairedDataset, Pairs, check_independent};

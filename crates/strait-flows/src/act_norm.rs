@@ -3,7 +3,7 @@ use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{FlowError, Gate, Layer};
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Direction, Error, Init, Moving, Scope, Transformed, per_sample};
+use strait_core::{Bijection, Condition, ConditionJet, Direction, Error, Init, Scope, Transformed, per_sample};
 use tch::{Kind, Tensor};
 
 /// A scale and a shift for each channel: activation normalisation (Kingma and Dhariwal, arXiv 1807.03039).
@@ -76,7 +76,7 @@ impl Bijection for ActNorm {
         self.apply(Direction::Inverse, y, condition)
     }
 
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         check_input(x.value(), self.channels(), &self.shift)?;
         let (s, b) = self.wide(x.value());
         Ok(Some(match self.gate.moving(x.value(), condition)? {

@@ -2,7 +2,7 @@ use crate::Layer;
 use crate::backward::{BackwardRequest, BackwardStep, Cotangent, add};
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Direction, Error, Moving, Transformed};
+use strait_core::{Bijection, Condition, ConditionJet, Direction, Error, Transformed};
 use tch::Tensor;
 
 /// Layers one after another: $f = f_n \circ \dots \circ f_1$, $\log|\det|$ the sum of theirs.
@@ -85,7 +85,7 @@ impl Bijection for Chain {
         compose(y, self.layers.iter().rev(), |layer, y| layer.inverse(y, condition))
     }
 
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         let start = Some(x.view(Tensor::shallow_clone));
         self.layers.iter().try_fold(start, |x, layer| x.map_or(Ok(None), |x| layer.push(&x, condition)))
     }

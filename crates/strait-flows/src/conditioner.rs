@@ -5,7 +5,7 @@ use crate::kernels::{perceptron, silu, silu_jet};
 use crate::layer::check_placement;
 use crate::{FlowError, Gate};
 use strait_autodiff::Jet;
-use strait_core::{Condition, Error, Init, Moving, Scope};
+use strait_core::{Condition, ConditionJet, Error, Init, Scope};
 use tch::Tensor;
 
 /// What a conditional layer is built for.
@@ -123,7 +123,7 @@ impl Conditioner {
     }
 
     /// The jet of the network's outputs, in closed form; None where the network has no input.
-    pub(crate) fn push(&self, seen: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    pub(crate) fn push(&self, seen: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         let still = Condition { context: condition.context, t: Some(condition.t.value()) };
         if self.nothing {
             return Ok(None);

@@ -12,7 +12,7 @@ use crate::{Gate, Layer};
 use channels::parts;
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Direction, Error, Moving, Scope, Transformed, per_sample};
+use strait_core::{Bijection, Condition, ConditionJet, Direction, Error, Scope, Transformed, per_sample};
 use tch::Tensor;
 
 /// Which half of the channels a coupling transforms; of an odd number it is the larger half.
@@ -197,7 +197,7 @@ impl Bijection for CouplingLayer {
         self.apply(Direction::Inverse, y, condition)
     }
 
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         self.check(x.value())?;
         let (passive, active) = x.unzip(|x| self.halves(x));
         let Some(raw) = self.conditioner.push(&passive, condition)? else { return Ok(None) };
@@ -291,7 +291,7 @@ mod tests {
                 let layer = CouplingLayer::new(&mut parameters.root(), &setting, transform, Active::Last)?;
                 tch::no_grad(|| parameters.tensors().iter().for_each(|p| drop(p.shallow_clone().normal_(0.0, 0.5))));
                 let push = |of_x, of_t| {
-                    let condition = Moving { context: None, t: &Jet::variable(&t, of_t) };
+                    let condition = ConditionJet { context: None, t: &Jet::variable(&t, of_t) };
                     Ok::<_, Error>(layer.push(&point(of_x), condition)?.expect("a closed form"))
                 };
                 let exact = push(Order::First, Order::First)?;

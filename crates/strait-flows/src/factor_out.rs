@@ -2,7 +2,7 @@ use crate::backward::{BackwardRequest, BackwardStep, Cotangent, Point};
 use crate::{FlowError, Layer};
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Error, Moving, Transformed};
+use strait_core::{Bijection, Condition, ConditionJet, Error, Transformed};
 use tch::Tensor;
 
 /// Factor-out: the first channels continue through a deeper layer, the rest are factored out here (Dinh and others,
@@ -54,7 +54,7 @@ impl<L: Layer> Bijection for FactorOut<L> {
         self.apply(y, |on| self.inner.inverse(on, condition))
     }
 
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         let on = |x: &Tensor| self.parts(x).map(|(on, _)| on);
         let out = |x: &Tensor| self.parts(x).map(|(_, out)| out);
         let (on, out) = (x.try_map(on, on)?, x.try_map(out, out)?);

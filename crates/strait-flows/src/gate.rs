@@ -1,7 +1,7 @@
 use crate::layer::check_placement;
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Condition, Error, Moving};
+use strait_core::{Condition, ConditionJet, Error};
 use tch::Tensor;
 
 /// How a layer depends on time.
@@ -46,7 +46,7 @@ impl Gate {
     }
 
     /// $g(t)$ of each sample, (B,), with its derivatives; None where nothing is gated.
-    pub(crate) fn moving(self, x: &Tensor, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    pub(crate) fn moving(self, x: &Tensor, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         let factor = self.of(condition.t);
         if factor.is_some() {
             strait_core::check_batch(x, condition.t.value())?;

@@ -5,7 +5,7 @@ use crate::{
 };
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Error, Moving, Scope, Transformed};
+use strait_core::{Bijection, Condition, ConditionJet, Error, Scope, Transformed};
 use tch::Tensor;
 
 /// How the steps of a Glow mix their channels.
@@ -167,7 +167,7 @@ impl Bijection for Glow {
         self.chain.inverse(y, condition)
     }
 
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         self.chain.push(x, condition)
     }
 

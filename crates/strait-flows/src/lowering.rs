@@ -4,7 +4,7 @@ use crate::conditioner::{Conditioner, TIME_FEATURES, moving_features};
 use crate::layer::check_placement;
 use crate::{ActNorm, Active, Chain, CouplingLayer, Glow, Permutation, Plu, Transform};
 use strait_autodiff::{Jet, Order};
-use strait_core::{Bijection, Condition, Error, Moving};
+use strait_core::{Bijection, Condition, ConditionJet, Error};
 use strait_kernels::{Lower, Stage, lower};
 use tch::Tensor;
 
@@ -65,7 +65,8 @@ fn linear_stage(map: &impl Bijection, d: i64, t: &Tensor) -> Stages {
     let corners = Tensor::cat(&[Tensor::zeros([1, d], options), Tensor::eye(d, options)], 0);
     let x = corners.repeat([times, 1]);
     let time = t.unsqueeze(1).expand([times, d + 1], false).reshape([-1]);
-    let Some(y) = map.push(&Jet::constant(&x), Moving { context: None, t: &Jet::variable(&time, Order::Second) })?
+    let Some(y) =
+        map.push(&Jet::constant(&x), ConditionJet { context: None, t: &Jet::variable(&time, Order::Second) })?
     else {
         return Ok(None);
     };

@@ -2,7 +2,7 @@ use crate::layer::for_each_sample;
 use crate::{FlowError, Layer};
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Error, Moving, Transformed};
+use strait_core::{Bijection, Condition, ConditionJet, Error, Transformed};
 use tch::Tensor;
 
 /// Channels in another order: $y_i = x_{\sigma(i)}$, with log-determinant 0.
@@ -78,7 +78,7 @@ impl Bijection for Permutation {
         self.take(y, &self.back)
     }
 
-    fn push(&self, x: &Jet, _: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, _: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         self.check(x.value())?;
         let index = self.there.to_device(x.value().device());
         Ok(Some(x.view(|x| x.index_select(1, &index))))

@@ -3,7 +3,7 @@ use crate::layer::for_each_sample;
 use crate::{FlowError, Layer};
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Error, Moving, Transformed};
+use strait_core::{Bijection, Condition, ConditionJet, Error, Transformed};
 use tch::Tensor;
 
 /// Space to channels: (B, C, H, W) to (B, 4C, H/2, W/2), each 2x2 block of a channel becoming four channels in a
@@ -53,7 +53,7 @@ impl Bijection for Squeeze {
         Ok(volume_preserving(unsqueeze(y)?))
     }
 
-    fn push(&self, x: &Jet, _: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, _: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         x.try_map(squeeze, squeeze).map(Some)
     }
 }
@@ -105,10 +105,10 @@ impl<L: Layer> Bijection for Squeezed<L> {
         Ok(Transformed { value: unsqueeze(&x.value)?, log_det: x.log_det })
     }
 
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         let squeezed = x.try_map(squeeze, squeeze)?;
         let still = Condition { context: condition.context, t: None };
-        let y = Self::with(still, |c| self.inner.push(&squeezed, Moving { context: c.context, ..condition }))?;
+        let y = Self::with(still, |c| self.inner.push(&squeezed, ConditionJet { context: c.context, ..condition }))?;
         y.map(|y| y.try_map(unsqueeze, unsqueeze)).transpose()
     }
 }

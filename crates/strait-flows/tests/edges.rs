@@ -1,6 +1,6 @@
 //! Edge cases: fresh layers, closed gates, inputs far from 0, depth, initialisation from data, refusals.
 
-use strait_core::{Bijection, Condition, Error, Jet, Moving, Parameters, Scope, Seed};
+use strait_core::{Bijection, Condition, ConditionJet, Error, Jet, Parameters, Scope, Seed};
 use strait_flows::{
     ActNorm, Active, Base, Chain, CouplingLayer, Density, Exponential, FlowError, Gate, Glow, Layer, Memory, Mixing,
     Permutation, Plan, Plu, Setting, Transform, bits_per_dimension, dequantise,
@@ -270,7 +270,7 @@ fn a_coupling_of_vectors_takes_no_images_and_one_of_images_no_vectors() {
                 CouplingLayer::new(&mut parameters.root(), &setting, Transform::affine(), Active::Last).unwrap();
             let (x, c) = (normal("x", other, Kind::Float), normal("c", &[3, 2], Kind::Float));
             let condition = Condition { context: Some(&c), t: Some(&t) };
-            let pushed = coupling.push(&Jet::constant(&x), Moving { context: Some(&c), t: &Jet::constant(&t) });
+            let pushed = coupling.push(&Jet::constant(&x), ConditionJet { context: Some(&c), t: &Jet::constant(&t) });
             let found = [
                 coupling.forward(&x, condition).map(drop),
                 coupling.inverse(&x, condition).map(drop),
@@ -293,7 +293,7 @@ fn an_empty_batch_comes_through() {
             let condition = Condition { context: Some(&c), t: Some(&t) };
             for layer in every_layer(&mut parameters.root(), event, gate).unwrap() {
                 is_identity(layer.as_ref(), &x, condition);
-                let pushed = layer.push(&Jet::constant(&x), Moving { context: Some(&c), t: &Jet::constant(&t) });
+                let pushed = layer.push(&Jet::constant(&x), ConditionJet { context: Some(&c), t: &Jet::constant(&t) });
                 assert!(pushed.unwrap().is_none_or(|y| y.value().size() == x.size()), "{layer}");
             }
         }

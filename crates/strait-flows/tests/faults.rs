@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use strait_autodiff::{Jet, inside_jvp};
-use strait_core::{Bijection, Condition, Error, Init, Moving, Scope, Transformed, event_size, sum_per_sample};
+use strait_core::{Bijection, Condition, ConditionJet, Error, Init, Scope, Transformed, event_size, sum_per_sample};
 use strait_flows::{ActNorm, Active, CouplingLayer, Exponential, Gate, Glow, Layer, Plan, Plu, Setting, Transform};
 use strait_laws::bijection::{Case, Domain, Law, check};
 use tch::{Kind, Tensor};
@@ -178,8 +178,8 @@ impl Bijection for HoldsTime {
     fn inverse(&self, y: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         self.0.inverse(y, condition)
     }
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
-        self.0.push(x, Moving { t: &Jet::constant(condition.t.value()), ..condition })
+    fn push(&self, x: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
+        self.0.push(x, ConditionJet { t: &Jet::constant(condition.t.value()), ..condition })
     }
 }
 

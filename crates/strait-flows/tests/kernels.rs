@@ -2,7 +2,7 @@
 //! feature `kernels` both use libtorch's operations.
 
 use strait_autodiff::{Dual, Graph, Jet, Order, jvp, vjp};
-use strait_core::{Bijection, Condition, Error, Moving, Parameters, Seed};
+use strait_core::{Bijection, Condition, ConditionJet, Error, Parameters, Seed};
 use strait_flows::{ActNorm, Active, Chain, CouplingLayer, Gate, Glow, Layer, Plan, Plu, Setting, Transform};
 use tch::{Device, Kind, Tensor};
 
@@ -92,7 +92,7 @@ fn what_moves_is_the_same_with_kernels_and_without() {
             let t = Tensor::linspace(0.0, 1.0, 6, (kind, Device::Cpu));
             let push = |x: &Tensor, dx: &Tensor, t: &Tensor| {
                 let point = Jet::with_derivatives(x.shallow_clone(), dx.shallow_clone(), Some(x.zeros_like()));
-                let moving = Moving { context: None, t: &Jet::variable(t, Order::Second) };
+                let moving = ConditionJet { context: None, t: &Jet::variable(t, Order::Second) };
                 Ok::<_, Error>(layer.push(&point, moving)?.expect("a closed form"))
             };
             let kernel = push(&x, &dx, &t).unwrap();

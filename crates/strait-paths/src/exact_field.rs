@@ -1,4 +1,4 @@
-use crate::material_derivative::{Along, Moving, material_derivative};
+use crate::material_derivative::{Along, MaterialDerivative, material_derivative};
 use std::cell::Cell;
 use strait_autodiff::inside_jvp;
 use strait_core::{
@@ -134,7 +134,7 @@ impl<'a> ExactField<'a> {
             effective.set(effective.take().or_else(|| Some(exact.effective.detach())));
             Ok(exact.velocity)
         };
-        let Moving { velocity, derivative } = material_derivative(&velocity, x, t, along)?;
+        let MaterialDerivative { velocity, derivative } = material_derivative(&velocity, x, t, along)?;
         let effective = effective.take().unwrap_or_else(|| x.new_zeros([0], (x.kind(), x.device())));
         Ok(MovingExact { velocity, derivative, effective })
     }

@@ -36,7 +36,7 @@ pub use affine::{Affine, AffineConfig, Mixing};
 pub use exact_field::{Exact, ExactField, MovingExact};
 pub use glow_path::GlowPath;
 pub use linear::Linear;
-pub use material_derivative::{Along, Moving, material_derivative};
+pub use material_derivative::{Along, MaterialDerivative, material_derivative};
 pub use monotone::Monotone;
 pub use residual_path::ResidualPath;
 pub use schedule::Schedule;

@@ -21,7 +21,7 @@ pub enum Along {
 
 /// A field with its derivative along its own flow.
 #[derive(Debug)]
-pub struct Moving {
+pub struct MaterialDerivative {
     /// $v(x, t)$.
     pub velocity: Tensor,
     /// $Dv/Dt$.
@@ -57,14 +57,14 @@ pub fn material_derivative(
     x: &Tensor,
     t: &Tensor,
     along: Along,
-) -> Result<Moving, Error> {
+) -> Result<MaterialDerivative, Error> {
     match along {
         Along::Forward => {
             let velocity = field(x, t)?;
             let inputs = [x.shallow_clone(), t.shallow_clone()];
             let tangents = [velocity.shallow_clone(), t.ones_like()];
             let moved = jvp(|at| Ok::<_, Error>(vec![field(&at[0], &at[1])?]), &inputs, &tangents)?.remove(0);
-            Ok(Moving { velocity, derivative: moved.tangent })
+            Ok(MaterialDerivative { velocity, derivative: moved.tangent })
         }
         Along::Reverse => tch::with_grad(|| {
             let leaf =
@@ -73,7 +73,7 @@ pub fn material_derivative(
             let velocity = field(&x, &t)?;
             check_tangents_differentiable(std::slice::from_ref(&velocity))?;
             if !velocity.requires_grad() {
-                return Ok(Moving { derivative: velocity.zeros_like(), velocity }); // nothing moves it
+                return Ok(MaterialDerivative { derivative: velocity.zeros_like(), velocity }); // nothing moves it
             }
             // The pull-back is linear in its cotangent, so its own pull-back is the push-forward.
             let cotangent = velocity.zeros_like().set_requires_grad(true);
@@ -87,14 +87,14 @@ pub fn material_derivative(
                 true => velocity.zeros_like(),
                 false => vjp(&pulled, &tangents, &[cotangent], Graph::Record)?.remove(0),
             };
-            Ok(Moving { velocity, derivative })
+            Ok(MaterialDerivative { velocity, derivative })
         }),
         Along::Difference { step } => {
             let velocity = field(x, t)?;
             let (ahead, behind) = (((1f64 - t) * 0.5).clamp_max(step), t.clamp_max(step));
             let at = |by: &Tensor| field(&(x + per_sample(by, x) * &velocity), &(t + by));
             let change = at(&ahead)? - at(&-&behind)?;
-            Ok(Moving { derivative: change / per_sample(&(ahead + behind), x), velocity })
+            Ok(MaterialDerivative { derivative: change / per_sample(&(ahead + behind), x), velocity })
         }
     }
 }

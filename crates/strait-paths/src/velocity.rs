@@ -1,7 +1,7 @@
 //! Derivatives in t of a path that is only known as a function of t: the one place that calls a JVP in t.
 
 use strait_autodiff::{Dual, Jet, Order, jvp, time_derivative};
-use strait_core::{Bijection, Condition, Error, Moving, PathCurve, PathSample, TimeFunction, per_sample};
+use strait_core::{Bijection, Condition, ConditionJet, Error, PathCurve, PathSample, TimeFunction, per_sample};
 use tch::Tensor;
 
 /// The jet of $t \mapsto f(t)$, any differentiable function that treats samples apart: its first derivative by one
@@ -47,7 +47,7 @@ pub(crate) fn push<F: Bijection>(flow: &F, x: &Jet, context: Option<&Tensor>, t:
     if order == Order::Value {
         return Ok(Jet::constant(&flow.forward(x.value(), Condition { context, t: Some(t.value()) })?.value));
     }
-    if let Some(image) = flow.push(x, Moving { context, t })? {
+    if let Some(image) = flow.push(x, ConditionJet { context, t })? {
         return Ok(image);
     }
     let image = |s: &Tensor| {

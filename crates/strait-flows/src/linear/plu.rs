@@ -4,7 +4,7 @@ use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{Gate, Layer};
 use std::fmt;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Direction, Error, Init, Moving, Scope, Transformed, per_sample};
+use strait_core::{Bijection, Condition, ConditionJet, Direction, Error, Init, Scope, Transformed, per_sample};
 use tch::Tensor;
 
 /// A linear map of the channels as a product of triangular factors, its log-determinant O(C).
@@ -128,7 +128,7 @@ impl Bijection for Plu {
         self.apply(Direction::Inverse, y, condition)
     }
 
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         check_input(x.value(), self.channels(), &self.weight)?;
         Ok(Some(match self.gate.moving(x.value(), condition)? {
             None => {

@@ -5,7 +5,7 @@ use super::case::Given;
 use super::trial::{Direction, Side, Trial, Verdict, broken, near, under};
 use crate::gradient::{self, Leaf};
 use strait_autodiff::{Dual, Graph, Jet, Order, jvp, time_derivative, vjp};
-use strait_core::{Bijection, Error, Moving, Transformed, per_sample, sum_per_sample};
+use strait_core::{Bijection, ConditionJet, Error, Transformed, per_sample, sum_per_sample};
 use tch::{Device, Kind, Tensor};
 
 impl<B: Bijection> Trial<'_, B> {
@@ -119,7 +119,7 @@ impl<B: Bijection> Trial<'_, B> {
         let still = x.new_zeros([x.size()[0]], (x.kind(), x.device()));
         let t = self.given.t.as_ref().unwrap_or(&still);
         let moving = Jet::with_derivatives(x.shallow_clone(), dx.shallow_clone(), Some(ddx.shallow_clone()));
-        let condition = Moving { context: self.given.context.as_ref(), t: &Jet::variable(t, Order::Second) };
+        let condition = ConditionJet { context: self.given.context.as_ref(), t: &Jet::variable(t, Order::Second) };
         let Some(image) = under(law, self.layer.push(&moving, condition))? else { return Ok(()) };
         let along = |s: &[Tensor]| {
             let context = self.given.context.as_ref().map(Tensor::shallow_clone);

@@ -1,7 +1,7 @@
 //! An invertible network as a map from source to data: a bijection, a law, and a sampler of one step.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use strait_core::{Bijection, Condition, Draws, Error, Jet, Moving, Source, Transformed, VelocityField};
+use strait_core::{Bijection, Condition, ConditionJet, Draws, Error, Jet, Source, Transformed, VelocityField};
 use strait_flows::{Base, Density, Layer};
 use tch::{Device, Kind, Tensor};
 
@@ -53,7 +53,7 @@ impl Bijection for OneStep {
         Ok(Transformed { value: value.f_reshape(y.size())?, log_det })
     }
 
-    fn push(&self, x: &Jet, condition: Moving<'_>) -> Result<Option<Jet>, Error> {
+    fn push(&self, x: &Jet, condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
         let size = self.laid_out(x.value())?.size();
         let image = self.map().flow.push(&x.view(|x| x.reshape(size.as_slice())), condition)?;
         Ok(image.map(|y| y.view(|y| y.reshape(x.value().size()))))
