@@ -6,7 +6,7 @@ use crate::ProgramError;
 use crate::config::{EvaluateConfig, SplitConfig};
 use crate::run::summary::AverageSummary;
 use crate::training::context::RunContext;
-use crate::training::models::{Loaded, Models};
+use crate::training::models::{Loaded, TrainedModels};
 use crate::training::training_run::TrainingRun;
 use strait_ode::TimeGrid;
 use tracing::info;
@@ -25,7 +25,7 @@ pub(super) fn choose_average(
     run: &TrainingRun<'_>,
     context: &RunContext,
     loaded: Loaded,
-) -> Result<Models, ProgramError> {
+) -> Result<TrainedModels, ProgramError> {
     let Some(averages) = &loaded.averages else { return Ok(loaded.decide(None)) };
     let half_lives = match &averages.half_lives[..] {
         [] => return Ok(loaded.decide(None)),
@@ -75,7 +75,12 @@ impl Judge {
     }
 
     /// Over all counts of evaluations, the geometric mean: no count outweighs another by its scale.
-    fn distance(&self, run: &TrainingRun<'_>, context: &RunContext, models: &Models) -> Result<f64, ProgramError> {
+    fn distance(
+        &self,
+        run: &TrainingRun<'_>,
+        context: &RunContext,
+        models: &TrainedModels,
+    ) -> Result<f64, ProgramError> {
         let reference = &self.reference;
         let (method, counts) = solver(run, models, &reference.settings)?;
         let metric = reference.leading();

@@ -6,7 +6,7 @@ use crate::ProgramError;
 use crate::config::{EvaluateConfig, GridConfig};
 use crate::run::summary::{CountSummary, SolverSummary, StepsSummary};
 use crate::training::context::RunContext;
-use crate::training::models::{Loaded, Models};
+use crate::training::models::{Loaded, TrainedModels};
 use crate::training::training_run::TrainingRun;
 use strait_ode::{Method, TimeGrid};
 use tracing::info;
@@ -31,7 +31,7 @@ const FEWEST: i64 = 128;
 ///
 /// # Errors
 /// Those of the checkpoint, of sampling and of the metrics.
-pub fn choose(run: &TrainingRun<'_>, context: &RunContext, loaded: Loaded) -> Result<Models, ProgramError> {
+pub fn choose(run: &TrainingRun<'_>, context: &RunContext, loaded: Loaded) -> Result<TrainedModels, ProgramError> {
     let mut models = choose_average(run, context, loaded)?;
     let settings = judged_as(run);
     if !run.config.is_flow_map() || settings.solver.is_some() || settings.grid != GridConfig::Uniform {
@@ -76,7 +76,12 @@ fn judged(nfe: usize, size: i64, samples: i64) -> i64 {
 }
 
 /// All that can be followed by at a count, the nearest to the reference first; of equal ones the first of [`TRIED`].
-fn tried(nfe: usize, judge: &Judge, context: &RunContext, models: &Models) -> Result<CountSummary, ProgramError> {
+fn tried(
+    nfe: usize,
+    judge: &Judge,
+    context: &RunContext,
+    models: &TrainedModels,
+) -> Result<CountSummary, ProgramError> {
     let (reference, mut tried) = (&judge.reference, vec![]);
     for (method, power) in TRIED {
         let Ok(steps) = method.steps(nfe) else { continue };

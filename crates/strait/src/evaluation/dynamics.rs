@@ -4,7 +4,7 @@ use super::reference::Reference;
 use crate::ProgramError;
 use crate::config::DynamicsConfig;
 use crate::run::summary::{PathSummary, StraightnessSummary};
-use crate::training::models::Models;
+use crate::training::models::TrainedModels;
 use strait_core::{Interpolant, Pairs};
 use strait_metrics::{Residual, Straightness, conditional_motion, residual, straightness};
 use strait_paths::{Along, Linear};
@@ -17,7 +17,10 @@ const STEPS_BETWEEN: usize = 10;
 ///
 /// # Errors
 /// Those of the field.
-pub(super) fn straightness_of(models: &Models, reference: &Reference) -> Result<StraightnessSummary, ProgramError> {
+pub(super) fn straightness_of(
+    models: &TrainedModels,
+    reference: &Reference,
+) -> Result<StraightnessSummary, ProgramError> {
     let settings = &reference.settings.dynamics;
     let (along, bent) = dynamics(models, reference, settings)?;
     Ok(StraightnessSummary {
@@ -34,7 +37,7 @@ pub(super) fn straightness_of(models: &Models, reference: &Reference) -> Result<
 
 /// Energy, straightness and residual of the flow. What a flow of one step does is straight.
 fn dynamics(
-    models: &Models,
+    models: &TrainedModels,
     reference: &Reference,
     settings: &DynamicsConfig,
 ) -> Result<(Straightness, Residual), ProgramError> {
@@ -55,7 +58,7 @@ fn dynamics(
 /// # Errors
 /// Those of the paths.
 pub(super) fn motion(
-    models: &Models,
+    models: &TrainedModels,
     pairs: &Pairs,
     settings: &DynamicsConfig,
 ) -> Result<Option<PathSummary>, ProgramError> {

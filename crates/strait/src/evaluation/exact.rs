@@ -7,7 +7,7 @@ use crate::ProgramError;
 use crate::config::ExactFieldConfig;
 use crate::run::summary::{EssSummary, ExactFieldSummary};
 use crate::training::context::RunContext;
-use crate::training::models::Models;
+use crate::training::models::TrainedModels;
 use crate::training::training_run::TrainingRun;
 use strait_core::{Conditions, Split, event_size};
 use strait_metrics::residual;
@@ -27,7 +27,7 @@ const STEPS_BETWEEN: usize = 10;
 fn field<'m>(
     context: &'m RunContext,
     run: &TrainingRun<'_>,
-    models: &'m Models,
+    models: &'m TrainedModels,
     candidates: i64,
 ) -> Result<Option<(ExactField<'m>, i64)>, ProgramError> {
     let (source, coupling) = (&*context.source, &*context.coupling);
@@ -50,7 +50,7 @@ fn field<'m>(
 pub(super) fn effective(
     context: &RunContext,
     run: &TrainingRun<'_>,
-    models: &Models,
+    models: &TrainedModels,
     reference: &Reference,
 ) -> Result<EssSummary, ProgramError> {
     match field(context, run, models, reference.settings.exact_field.candidates)? {
@@ -73,7 +73,7 @@ fn ess(field: &ExactField<'_>, candidates: i64, reference: &Reference) -> Result
 pub(super) fn evaluate(
     context: &RunContext,
     run: &TrainingRun<'_>,
-    models: &Models,
+    models: &TrainedModels,
     reference: &Reference,
 ) -> Result<Option<ExactFieldSummary>, ProgramError> {
     let ExactFieldConfig { sampled_candidates, trajectories, most_nfe, most_dimensions, .. } =

@@ -6,7 +6,7 @@ use crate::config::{GridConfig, GridSearchConfig};
 use crate::run::folder::RunFolder;
 use crate::run::summary::{SolverSummary, StepsSummary};
 use crate::training::context::RunContext;
-use crate::training::models::Models;
+use crate::training::models::TrainedModels;
 use serde::{Deserialize, Serialize};
 use strait_ode::{GridSearch, Method, TimeGrid};
 use tch::Kind;
@@ -50,7 +50,7 @@ pub fn grid(
     choice: GridConfig,
     search: &GridSearchConfig,
     (method, nfe): (Method, usize),
-    models: &Models,
+    models: &TrainedModels,
     context: &RunContext,
     folder: &RunFolder,
 ) -> Result<TimeGrid, ProgramError> {

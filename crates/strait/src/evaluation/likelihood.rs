@@ -5,7 +5,7 @@ use crate::ProgramError;
 use crate::config::LikelihoodConfig;
 use crate::run::summary::LikelihoodSummary;
 use crate::training::context::RunContext;
-use crate::training::models::Models;
+use crate::training::models::TrainedModels;
 use std::f64::consts::LN_2;
 use strait_core::{Conditions, Error, Source, VelocityField, event_size};
 use strait_ode::{AutodiffMode, Divergence, FlowDensity, Method, Options, TimeGrid};
@@ -27,7 +27,7 @@ struct Found {
 /// # Errors
 /// Those of the models and of the solver.
 pub(super) fn likelihood(
-    models: &Models,
+    models: &TrainedModels,
     context: &RunContext,
     reference: &Reference,
     settings: &LikelihoodConfig,

@@ -10,7 +10,7 @@ use crate::run::metrics::{self, LevelLine, MetricsLine};
 use crate::run::summary::{Evaluation, LevelSummary, MethodSummary, SUMMARY, Summary, versions};
 use crate::training::context::RunContext;
 use crate::training::made_pairs;
-use crate::training::models::Models;
+use crate::training::models::TrainedModels;
 use crate::training::training_run::TrainingRun;
 use strait_core::{Conditions, PairedDataset as _, Pairs};
 use strait_ode::{Method, TimeGrid};
@@ -23,7 +23,7 @@ pub struct Measured {
     /// For the report.
     pub samples: Vec<Samples>,
     /// What was measured.
-    pub models: Models,
+    pub models: TrainedModels,
     /// Pairs as its path is trained on: n of them.
     pub pairs: Pairs,
 }
@@ -98,7 +98,7 @@ pub fn write_summary(
 }
 
 /// What the map that a path goes through reaches by itself: a path through it must be worth more.
-fn alone(context: &RunContext, models: &Models, reference: &Reference) -> Result<Vec<Evaluation>, ProgramError> {
+fn alone(context: &RunContext, models: &TrainedModels, reference: &Reference) -> Result<Vec<Evaluation>, ProgramError> {
     let Some(map) = &models.map else { return Ok(vec![]) };
     Ok(evaluations(
         &[sample(context, (map, &Conditions::default()), Method::Euler, &TimeGrid::uniform(1)?, reference)?],

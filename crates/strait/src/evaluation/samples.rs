@@ -7,7 +7,7 @@ use crate::ProgramError;
 use crate::config::{EvaluateConfig, GridConfig};
 use crate::run::summary::{ClassEvaluation, Evaluation};
 use crate::training::context::RunContext;
-use crate::training::models::Models;
+use crate::training::models::TrainedModels;
 use crate::training::training_run::TrainingRun;
 use std::ops::Range;
 use strait_core::{Conditions, VelocityField};
@@ -36,7 +36,7 @@ pub struct Samples {
 pub fn samples(
     context: &RunContext,
     run: &TrainingRun<'_>,
-    models: &Models,
+    models: &TrainedModels,
     reference: &Reference,
 ) -> Result<Vec<Samples>, ProgramError> {
     let (settings, ranks) = (&reference.settings, &reference.ranks);
@@ -66,7 +66,7 @@ pub fn samples(
 /// `UnknownMethod` for a name that is none.
 pub(super) fn solver<'s>(
     run: &TrainingRun<'_>,
-    models: &Models,
+    models: &TrainedModels,
     settings: &'s EvaluateConfig,
 ) -> Result<(Method, &'s [usize]), ProgramError> {
     if models.flow.is_some() {

@@ -12,7 +12,7 @@ use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::run::summary::StressSummary;
 use crate::training::context::RunContext;
-use crate::training::models::Models;
+use crate::training::models::TrainedModels;
 use crate::training::training_run::TrainingRun;
 use tracing::info;
 
@@ -24,7 +24,7 @@ use tracing::info;
 pub fn stress(
     context: &RunContext,
     run: &TrainingRun<'_>,
-    own: &Models,
+    own: &TrainedModels,
     reference: &Reference,
     command: &CommandContext<'_>,
 ) -> Result<Option<StressSummary>, ProgramError> {

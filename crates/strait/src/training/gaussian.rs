@@ -1,7 +1,7 @@
 //! The Gaussian with the mean and covariance of the training points, as a flow in closed form.
 
 use super::context::RunContext;
-use super::models::{Models, Spent};
+use super::models::{Spent, TrainedModels};
 use crate::ProgramError;
 use std::time::Instant;
 use strait_core::Split;
@@ -21,14 +21,14 @@ const RIDGE: f64 = 1e-6;
 ///
 /// # Errors
 /// Those of the data.
-pub(crate) fn fit(context: &RunContext) -> Result<Models, ProgramError> {
+pub(crate) fn fit(context: &RunContext) -> Result<TrainedModels, ProgramError> {
     let start = Instant::now();
     let draws = &mut context.seed.stream("gaussian fit").at(0);
     let (mean, covariance) = moments(&context.data.points.points(Split::Train, POINTS, draws)?)?;
     let covariance = &covariance + Tensor::eye(mean.size()[0], (Kind::Double, Device::Cpu)) * RIDGE;
     let field = StraightField::new(&mean.to_device(context.device), &covariance.to_device(context.device))?;
     let (d, wall_seconds) = (mean.numel(), start.elapsed().as_secs_f64());
-    Ok(Models {
+    Ok(TrainedModels {
         path: Box::new(Linear),
         velocity: Box::new(field),
         flow: None,

@@ -2,7 +2,7 @@
 //! exactly assigned pairs, and a semidiscrete coupling of the source with all training points.
 
 use super::context::RunContext;
-use super::models::Models;
+use super::models::TrainedModels;
 use crate::ProgramError;
 use crate::config::{Config, CouplingConfig};
 use crate::run::command::CommandContext;
@@ -140,7 +140,7 @@ fn trajectories(
 pub(super) fn make(
     config: &Config,
     folder: &RunFolder,
-    teacher: Option<&Models>,
+    teacher: Option<&TrainedModels>,
     context: &RunContext,
     command: &CommandContext<'_>,
 ) -> Result<(), ProgramError> {

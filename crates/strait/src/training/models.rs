@@ -17,7 +17,7 @@ pub struct Spent {
 }
 
 /// Trained models, to sample with.
-pub struct Models {
+pub struct TrainedModels {
     /// The path.
     pub path: Box<dyn Interpolant + Send>,
     /// The map that the path goes through, where it does.
@@ -42,7 +42,7 @@ pub struct Models {
 /// choice of the moving average.
 pub struct Loaded {
     /// The models so far.
-    pub models: Models,
+    pub models: TrainedModels,
     /// The moving averages of the velocity, and its parameters; None where nothing was trained.
     pub averages: Option<Averages>,
 }
@@ -67,7 +67,7 @@ impl Averages {
 
 impl Loaded {
     /// The models, once their velocity is the one to sample with.
-    pub fn decide(self, average: Option<AverageSummary>) -> Models {
-        Models { average, ..self.models }
+    pub fn decide(self, average: Option<AverageSummary>) -> TrainedModels {
+        TrainedModels { average, ..self.models }
     }
 }

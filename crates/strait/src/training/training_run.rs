@@ -5,7 +5,7 @@ use super::context::RunContext;
 use super::gaussian;
 use super::iterate::Iterate;
 use super::made_pairs::{self, MadePairs};
-use super::models::{Averages, Loaded, Models, Spent};
+use super::models::{Averages, Loaded, Spent, TrainedModels};
 use super::preview::Preview;
 use crate::build::{Path as BuiltPath, Plans, Velocity};
 use crate::config::{Config, CouplingConfig};
@@ -28,7 +28,7 @@ use tracing::{info, warn};
 /// Chooses the velocity of a finished training among its moving averages. Training needs it for a teacher, which is
 /// sampled with the same average as in its evaluation. It is a parameter, because this stage may not import
 /// `evaluation`.
-pub type ChooseAverage = fn(&TrainingRun<'_>, &RunContext, Loaded) -> Result<Models, ProgramError>;
+pub type ChooseAverage = fn(&TrainingRun<'_>, &RunContext, Loaded) -> Result<TrainedModels, ProgramError>;
 
 /// A training and where its files lie.
 pub struct TrainingRun<'a> {
@@ -378,7 +378,17 @@ impl<'a> TrainingRun<'a> {
         let spent = self.spent_up_to(&checkpoint)?;
         let half_lives = self.config.velocity.half_lives().to_vec();
         Ok(Loaded {
-            models: Models { path, map, velocity, flow, state, parameters: count, average: None, solvers: None, spent },
+            models: TrainedModels {
+                path,
+                map,
+                velocity,
+                flow,
+                state,
+                parameters: count,
+                average: None,
+                solvers: None,
+                spent,
+            },
             averages: Some(Averages { half_lives, checkpoint, velocity: parameters }),
         })
     }
