@@ -18,7 +18,7 @@ const KIND: Kind = Kind::Float;
 
 /// How samples are shown as images.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Picture {
+pub struct ImageDisplay {
     /// What their numbers are.
     pub format: ImageFormat,
     /// The numbers, in the data's own units, that are the ends of its scale.
@@ -30,7 +30,7 @@ pub struct Data {
     /// The points.
     pub points: Box<dyn Dataset + Send>,
     /// How samples are shown, where they are images.
-    pub picture: Option<Picture>,
+    pub picture: Option<ImageDisplay>,
     /// From the data's own units to those of `points`.
     pub units: Normalise,
     /// How samples are written, where a file says so.
@@ -40,7 +40,7 @@ pub struct Data {
 }
 
 impl Data {
-    fn of(points: ArrayDataset, picture: Option<Picture>, device: Device) -> Result<Self, ProgramError> {
+    fn of(points: ArrayDataset, picture: Option<ImageDisplay>, device: Device) -> Result<Self, ProgramError> {
         let units = points.units().to(KIND, device)?;
         Ok(Self { points: Box::new(points), picture, units, form: None, classifier: None })
     }
@@ -57,12 +57,12 @@ impl Data {
         }
         let shade = |channels| if channels == 3 { Shade::Rgb } else { Shade::Light };
         let picture =
-            points.image().map(|image| Picture::new(shade(image.channels), image.height, image.width, (0.0, 1.0)));
+            points.image().map(|image| ImageDisplay::new(shade(image.channels), image.height, image.width, (0.0, 1.0)));
         Ok(Self { classifier, ..Self::of(points, picture, device)? })
     }
 }
 
-impl Picture {
+impl ImageDisplay {
     fn new(shade: Shade, height: i64, width: i64, range: (f64, f64)) -> Self {
         Self { format: ImageFormat { shade, height: height as usize, width: width as usize }, range }
     }
@@ -131,7 +131,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
             ..FileOptions::default()
         };
         let points = from_file(path, &options, seed, KIND, device).map_err(|error| of_file(error, path))?;
-        let picture = config.image.map(|image| Picture::of(image, &points)).transpose()?;
+        let picture = config.image.map(|image| ImageDisplay::of(image, &points)).transpose()?;
         let form = Some(points.form().shallow_clone());
         return Ok(Data { form, ..Data::of(points, picture, device)? });
     }
@@ -151,7 +151,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
         Some(DataName::Digits) => {
             let points = digits(&data_dir()?, KIND, device)?;
             let points = by_class(points, config)?;
-            let ink = |image: Image| Picture::new(Shade::Ink, image.height, image.width, (0.0, 1.0));
+            let ink = |image: Image| ImageDisplay::new(Shade::Ink, image.height, image.width, (0.0, 1.0));
             let picture = points.image().map(ink);
             return Ok(Data { classifier: config.classifier(), ..Data::of(points, picture, device)? });
         }

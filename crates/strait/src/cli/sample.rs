@@ -1,7 +1,7 @@
 //! `sample`: new samples of a trained run, to an array or a picture.
 
 use super::condition_args::ConditionArgs;
-use crate::build::Picture;
+use crate::build::ImageDisplay;
 use crate::config::{GridConfig, check_range};
 use crate::evaluation::choose_solver;
 use crate::evaluation::grids;
@@ -186,7 +186,7 @@ fn refuse_non_finite(x: &Tensor, folder: &RunFolder) -> Result<(), ProgramError>
 fn write_png(
     path: &Path,
     title: String,
-    picture: Option<Picture>,
+    picture: Option<ImageDisplay>,
     (x, conditions): (&Tensor, &Conditions),
 ) -> Result<(), ProgramError> {
     let (id, caption) = ("samples".to_owned(), String::new());

@@ -2,7 +2,7 @@
 
 use crate::ProgramError;
 use crate::config::Config;
-use crate::page::live::{Live, Part, State};
+use crate::page::live::{Live, LiveState, LiveTraining};
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
 use crate::training::context::RunContext;
@@ -22,16 +22,16 @@ pub(super) struct Watch(Live);
 
 impl Watch {
     pub(super) fn new(config: &Config, context: &RunContext, folder: &RunFolder, command: &CommandContext<'_>) -> Self {
-        let mut parts = vec![Part::new(config.method(), config, folder.clone())];
+        let mut parts = vec![LiveTraining::new(config.method(), config, folder.clone())];
         let (mut below, mut before) = (folder.clone(), config.teacher());
         while let Some(config) = before {
             below = RunFolder::of(&teacher_folder(&below));
-            parts.insert(0, Part::new("teacher", &config, below.clone()));
+            parts.insert(0, LiveTraining::new("teacher", &config, below.clone()));
             before = config.teacher();
         }
         if let Some(baseline) = config.baseline().filter(|_| config.evaluate.baseline) {
             let below = RunFolder::of(&folder.path().join("baseline"));
-            parts.push(Part::new(baseline.method(), &baseline, below));
+            parts.push(LiveTraining::new(baseline.method(), &baseline, below));
         }
         let (dataset, resume_command) = (context.data.points.name().to_owned(), command.resume_command.clone());
         Self(Live { folder: folder.clone(), dataset, parts, resume_command })
@@ -39,7 +39,7 @@ impl Watch {
 
     /// Works, and writes the page meanwhile.
     pub(super) fn during<T>(&self, work: impl FnOnce() -> Result<T, ProgramError>) -> Result<T, ProgramError> {
-        match self.0.write(State::Trains) {
+        match self.0.write(LiveState::Trains) {
             Ok(page) => info!("{}: it follows the run", page.display()),
             Err(error) => warn!("there is no page to watch: {error}"),
         }
@@ -49,7 +49,7 @@ impl Watch {
             let mut rest = EVERY;
             while over.recv_timeout(rest) == Err(RecvTimeoutError::Timeout) {
                 let began = Instant::now();
-                if let Err(error) = page.write(State::Trains) {
+                if let Err(error) = page.write(LiveState::Trains) {
                     return warn!("the page is no longer written: {error}");
                 }
                 rest = EVERY.max(began.elapsed() * REST);
@@ -62,17 +62,17 @@ impl Watch {
             done
         });
         if done.is_ok() {
-            self.say(State::Measures);
+            self.say(LiveState::Measures);
         }
         done
     }
 
     /// What ended the run before its report was there.
     pub(super) fn stopped(&self, error: &ProgramError) {
-        self.say(State::Stopped(&error.to_string()));
+        self.say(LiveState::Stopped(&error.to_string()));
     }
 
-    fn say(&self, state: State<'_>) {
+    fn say(&self, state: LiveState<'_>) {
         if let Err(error) = self.0.write(state) {
             warn!("the page says no longer where the run stands: {error}");
         }

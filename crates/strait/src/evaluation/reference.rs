@@ -4,7 +4,7 @@ use super::classes::{self, ClassReference};
 use super::features;
 use super::scores::{FeatureReference, Metric, Scores, scores};
 use crate::ProgramError;
-use crate::build::Picture;
+use crate::build::ImageDisplay;
 use crate::config::EvaluateConfig;
 use crate::run::ranks::Ranks;
 use crate::training::context::RunContext;
@@ -33,7 +33,7 @@ pub struct Reference {
     /// $W_2^2$ between source and data, in normalised units.
     pub transport: f64,
     /// How samples are shown, where they are images.
-    pub picture: Option<Picture>,
+    pub picture: Option<ImageDisplay>,
     /// What `points` are, in words.
     pub name: String,
     /// The processes that draw the samples of a measurement together.

@@ -14,7 +14,7 @@ use strait_report::{Content, KeyNumber, Page, Picture, Section, significant};
 const REFRESH: u32 = 5;
 
 /// A training of a run: its teacher's, its own, or its baseline's.
-pub struct Part {
+pub struct LiveTraining {
     /// Its name: `teacher`, `learned`, `linear`, ...
     pub name: String,
     /// Where its log lies.
@@ -25,7 +25,7 @@ pub struct Part {
     pub total: u64,
 }
 
-impl Part {
+impl LiveTraining {
     /// Of `config`, in `folder`.
     pub fn new(name: &str, config: &Config, folder: RunFolder) -> Self {
         let is_linear = config.interpolant == InterpolantConfig::Linear;
@@ -40,14 +40,14 @@ pub struct Live {
     /// Its data set, named in full.
     pub dataset: String,
     /// Its trainings, in the order in which they are taken.
-    pub parts: Vec<Part>,
+    pub parts: Vec<LiveTraining>,
     /// The command that resumes it.
     pub resume_command: String,
 }
 
 /// Where a run stands.
 #[derive(Clone, Copy)]
-pub enum State<'a> {
+pub enum LiveState<'a> {
     /// It trains.
     Trains,
     /// It is trained, and is measured.
@@ -62,7 +62,7 @@ impl Live {
     ///
     /// # Errors
     /// Those of drawing and of files.
-    pub fn write(&self, state: State<'_>) -> Result<PathBuf, ProgramError> {
+    pub fn write(&self, state: LiveState<'_>) -> Result<PathBuf, ProgramError> {
         let mut page = Page {
             title: self.folder.name(),
             kicker: format!("Strait · {}", self.dataset),
@@ -81,10 +81,10 @@ impl Live {
             charts.push(loss(&part.name, colour_of(part.is_linear), &log).draw()?.into());
         }
         match state {
-            State::Trains if charts.is_empty() => page.lead.push("It has not logged a step yet.".into()),
-            State::Trains => {}
-            State::Measures => page.lead.push("It is trained, and is being measured.".into()),
-            State::Stopped(why) => {
+            LiveState::Trains if charts.is_empty() => page.lead.push("It has not logged a step yet.".into()),
+            LiveState::Trains => {}
+            LiveState::Measures => page.lead.push("It is trained, and is being measured.".into()),
+            LiveState::Stopped(why) => {
                 page.warnings.push(why.to_owned());
                 page.refresh = None;
             }
@@ -109,7 +109,7 @@ impl Live {
 }
 
 /// Where a training stands, in a sentence.
-fn progress(part: &Part, log: &[MetricsLine], last: &MetricsLine) -> String {
+fn progress(part: &LiveTraining, log: &[MetricsLine], last: &MetricsLine) -> String {
     let (name, total, seconds) = (&part.name, part.total, last.wall_seconds);
     if last.step >= total {
         return format!("{name}: {total} iterations, in {seconds:.0} s.");
@@ -122,7 +122,7 @@ fn progress(part: &Part, log: &[MetricsLine], last: &MetricsLine) -> String {
     format!("{name}: iteration {} of {total}, phase {}, {seconds:.0} s so far{left}.", last.step, last.phase)
 }
 
-fn key_numbers(part: &Part, last: &MetricsLine) -> Vec<KeyNumber> {
+fn key_numbers(part: &LiveTraining, last: &MetricsLine) -> Vec<KeyNumber> {
     let done = 100.0 * last.step as f64 / part.total.max(1) as f64;
     let done = KeyNumber { label: part.name.clone(), value: format!("{done:.0} %"), note: last.phase.clone() };
     let terms = last.levels.iter().flat_map(|level| {
