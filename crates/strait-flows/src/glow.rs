@@ -10,7 +10,7 @@ use tch::Tensor;
 
 /// How the steps of a Glow mix their channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mixing {
+pub enum ChannelMixing {
     /// [`Plu`].
     #[default]
     Plu,
@@ -33,7 +33,7 @@ pub struct Plan<'a> {
     /// What couplings do.
     pub transform: Transform,
     /// How channels are mixed.
-    pub mixing: Mixing,
+    pub mixing: ChannelMixing,
     /// The shape of one sample's context: `[]`, `[n]`, or for images also `[n, h, w]` of the image's h and w.
     pub context: &'a [i64],
     /// How every layer depends on time. Under [`Gate::Start`] the whole is the identity at $t = 0$.
@@ -47,7 +47,7 @@ impl Default for Plan<'_> {
             steps: 8,
             hidden: &[64, 64],
             transform: Transform::affine(),
-            mixing: Mixing::Plu,
+            mixing: ChannelMixing::Plu,
             context: &[],
             gate: Gate::Timeless,
         }
@@ -150,8 +150,8 @@ fn steps(
         chain = chain.then(CouplingLayer::new(&mut scope.sub("coupling"), &setting, plan.transform, active)?);
         let mix = &mut scope.sub("mix");
         chain = match plan.mixing {
-            Mixing::Plu => chain.then(Plu::new(mix, event[0], plan.gate)?),
-            Mixing::Exponential => chain.then(Exponential::new(mix, event[0], plan.gate)?),
+            ChannelMixing::Plu => chain.then(Plu::new(mix, event[0], plan.gate)?),
+            ChannelMixing::Exponential => chain.then(Exponential::new(mix, event[0], plan.gate)?),
         };
         chain = chain.then(ActNorm::new(&mut scope.sub("norm"), event[0], plan.gate)?);
     }

@@ -30,7 +30,7 @@ pub use density::{Density, Samples, bits_per_dimension, dequantise};
 pub use error::FlowError;
 pub use factor_out::FactorOut;
 pub use gate::Gate;
-pub use glow::{Glow, Mixing, Plan};
+pub use glow::{ChannelMixing, Glow, Plan};
 pub use layer::Layer;
 pub use linear::{Exponential, GaussianMap, Plu};
 pub use permutation::Permutation;

@@ -2,8 +2,8 @@
 
 use strait_core::{Bijection, Condition, ConditionJet, Error, Jet, Parameters, Scope, Seed};
 use strait_flows::{
-    ActNorm, Active, Base, Chain, CouplingLayer, Density, Exponential, FlowError, Gate, Glow, Layer, Memory, Mixing,
-    Permutation, Plan, Plu, Setting, Transform, bits_per_dimension, dequantise,
+    ActNorm, Active, Base, Chain, ChannelMixing, CouplingLayer, Density, Exponential, FlowError, Gate, Glow, Layer,
+    Memory, Permutation, Plan, Plu, Setting, Transform, bits_per_dimension, dequantise,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -32,7 +32,7 @@ fn every_layer(scope: &mut Scope<'_>, event: &[i64], gate: Gate) -> Result<Vec<B
         let scope = &mut scope.sub(&format!("coupling{i}"));
         layers.push(Box::new(CouplingLayer::new(scope, &setting, transform, Active::Last)?));
     }
-    for mixing in [Mixing::Plu, Mixing::Exponential] {
+    for mixing in [ChannelMixing::Plu, ChannelMixing::Exponential] {
         let plan = Plan { steps: 2, hidden: &[8], context: &[2], gate, mixing, transform: Transform::spline() };
         let scope = &mut scope.sub(&format!("{mixing:?}"));
         layers.push(match *event {

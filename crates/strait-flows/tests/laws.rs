@@ -2,8 +2,8 @@
 
 use strait_core::{Error, Scope};
 use strait_flows::{
-    ActNorm, Active, Chain, CouplingLayer, Exponential, FactorOut, Gate, GaussianMap, Glow, Layer, Mixing, Permutation,
-    Plan, Plu, Setting, Squeeze, Squeezed, Transform,
+    ActNorm, Active, Chain, ChannelMixing, CouplingLayer, Exponential, FactorOut, Gate, GaussianMap, Glow, Layer,
+    Permutation, Plan, Plu, Setting, Squeeze, Squeezed, Transform,
 };
 use strait_laws::bijection::{Case, Domain, check};
 
@@ -105,7 +105,7 @@ fn plan<'a>(case: &'a Case, transform: Transform) -> Plan<'a> {
         (true, 1) => Gate::Start,
         (true, _) => Gate::Endpoints,
     };
-    let mixing = if case.seed.is_multiple_of(2) { Mixing::Plu } else { Mixing::Exponential };
+    let mixing = if case.seed.is_multiple_of(2) { ChannelMixing::Plu } else { ChannelMixing::Exponential };
     Plan { steps: 2, hidden: &[4], transform, mixing, context: &case.context, gate }
 }
 

@@ -3,7 +3,9 @@
 
 use strait_autodiff::{AutodiffError, Graph, gradient, vjp};
 use strait_core::{Error, InvertibleInterpolant, MovingMarginal, Parameters, Points, Scope, Seed, StandardNormal};
-use strait_flows::{self as flows, Active, Chain, CouplingLayer, Gate, Mixing, Permutation, Plan, Setting, Transform};
+use strait_flows::{
+    self as flows, Active, Chain, ChannelMixing, CouplingLayer, Gate, Permutation, Plan, Setting, Transform,
+};
 use strait_paths::{Along, ExactField, GlowPath, MovingExact};
 use tch::{Device, Kind, Tensor};
 
@@ -183,7 +185,7 @@ fn a_flow_that_is_not_lowered_has_no_closed_form() {
         ..Plan::default()
     };
     let deep = Plan { transform: Transform::affine(), hidden: &[5, 5], ..spline };
-    let mixed = Plan { transform: Transform::affine(), mixing: Mixing::Exponential, ..spline };
+    let mixed = Plan { transform: Transform::affine(), mixing: ChannelMixing::Exponential, ..spline };
     let (x, x1, t) = (normal(1, &[1, 3, 2], kind), normal(2, &[4, 2], kind), Tensor::from_slice(&[0.5f64]));
     for plan in [spline, deep, mixed] {
         let mut parameters = Parameters::new(Seed(3), kind, Device::Cpu);
