@@ -8,3 +8,4 @@ mod program;
 mod sources;
 mod stages;
 mod tidy;
+mod words;
