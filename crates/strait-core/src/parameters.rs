@@ -1,6 +1,6 @@
 //! Trainable tensors under stable names, and the buffers of modules.
 
-use crate::mode::Training;
+use crate::training_mode::Training;
 use crate::{Draws, Error, Seed, TrainingMode};
 use tch::{Device, Kind, Tensor, nn};
 

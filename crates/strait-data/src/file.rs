@@ -211,7 +211,7 @@ struct NpyRows {
     layout: Layout,
 }
 
-impl RowReader for NpyRows {
+impl RowStore for NpyRows {
     fn read(&self, rows: &[i64]) -> Result<Tensor, Error> {
         self.layout.load(&self.file.read(rows).map_err(Error::other)?)
     }

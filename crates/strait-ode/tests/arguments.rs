@@ -40,7 +40,7 @@ fn precise(control: Control) -> Method {
 }
 
 #[test]
-fn each_sample_keeps_its_rows_in_parts_and_under_every_control() {
+fn each_sample_keeps_its_arguments_in_parts_and_under_every_control() {
     let grid = TimeGrid::uniform(300).unwrap();
     for method in [Method::Rk4, precise(Control::Batch), precise(Control::Sample)] {
         let whole = method.solve_with(&Turn, &arguments(), &points(7), &grid, Options::default()).unwrap();
@@ -64,7 +64,7 @@ fn each_sample_keeps_its_rows_in_parts_and_under_every_control() {
 
 /// A solver that fails to drop arguments with their samples gives them to others; one that never drops any shows nothing.
 #[test]
-fn samples_that_have_arrived_take_their_rows_out() {
+fn samples_that_have_arrived_take_their_arguments_out() {
     struct Sizes(RefCell<Vec<i64>>);
     impl FieldWithArguments for Sizes {
         fn velocity_with(&self, x: &Tensor, t: &Tensor, arguments: &Arguments) -> Result<Tensor, Error> {
@@ -85,7 +85,7 @@ fn samples_that_have_arrived_take_their_rows_out() {
 }
 
 #[test]
-fn the_second_look_at_a_failure_sees_the_same_rows() {
+fn the_second_look_at_a_failure_sees_the_same_arguments() {
     struct Breaks;
     impl FieldWithArguments for Breaks {
         fn velocity_with(&self, x: &Tensor, _t: &Tensor, arguments: &Arguments) -> Result<Tensor, Error> {
@@ -102,7 +102,7 @@ fn the_second_look_at_a_failure_sees_the_same_rows() {
 }
 
 #[test]
-fn rows_that_are_not_one_a_sample_are_refused() {
+fn arguments_that_are_not_one_a_sample_are_refused() {
     let wrong = Arguments::new(vec![rates(), points(6)]).unwrap_err().to_string();
     assert_eq!(wrong, "arguments of a field: shape [6, 2], expected (7, ...), as the first has");
     let scalar = Arguments::new(vec![Tensor::from(1.0)]).unwrap_err().to_string();
@@ -114,7 +114,7 @@ fn rows_that_are_not_one_a_sample_are_refused() {
 
 /// A field without arguments is one that looks at none.
 #[test]
-fn a_plain_field_may_be_given_rows() {
+fn a_plain_field_may_be_given_arguments() {
     struct Decay;
     impl VelocityField for Decay {
         fn velocity(&self, x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {

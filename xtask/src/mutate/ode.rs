@@ -31,16 +31,16 @@ pub(super) static FAULTS: [Fault; 14] = [
     Fault {
         name: "every part of a batch with the rows of the first",
         file: "crates/strait-ode/src/solve.rs",
-        find: "rows.part(start, length)?",
-        put: "rows.part(0, length)?",
-        tests: tests("rows", "each_sample_keeps_its_rows"),
+        find: "arguments.part(start, length)?",
+        put: "arguments.part(0, length)?",
+        tests: tests("arguments", "each_sample_keeps_its_arguments"),
     },
     Fault {
         name: "rows that stay when their samples have arrived",
         file: "crates/strait-ode/src/adaptive.rs",
         find: "self.journey.field.keep(&keep)?;",
         put: "",
-        tests: tests("rows", "samples_that_have_arrived"),
+        tests: tests("arguments", "samples_that_have_arrived"),
     },
     Fault {
         name: "rejected steps that are not counted",
