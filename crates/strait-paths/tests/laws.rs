@@ -37,7 +37,7 @@ fn families_with_jets_keep_the_laws() {
 #[test]
 fn glow_paths_keep_the_laws() {
     let spline = Plan { transform: Transform::spline(), ..Plan::default() };
-    let exponential = Plan { mixing: flows::Mixing::Exponential, ..Plan::default() };
+    let exponential = Plan { mixing: flows::ChannelMixing::Exponential, ..Plan::default() };
     Suite::new("glow of couplings").events(&VECTORS).cases(32).check_invertible(coupled_glow_path).unwrap();
     Suite::new("glow, splines").events(&VECTORS).cases(32).check_invertible(glow_path(spline)).unwrap();
     for (name, plan) in [("glow", Plan::default()), ("glow, exponential", exponential)] {
