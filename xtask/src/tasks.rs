@@ -1,7 +1,9 @@
 //! The commands of a developer: tests, benches, documentation, and the checks that a change must pass.
 
+use std::io::{self, Write as _};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::beside::Beside;
 use crate::cache::Cache;
@@ -10,23 +12,57 @@ use crate::failure::{Failure, Result};
 use crate::gloo;
 use crate::libtorch;
 use crate::mathematics;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, exit_code};
 
 /// `cargo xtask test [ARGUMENTS...]`
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
     let folder = digits()?;
-    let mut tests = workspace.cargo(&["test"]);
-    if let Some(whole) = scope(arguments) {
-        tests.arg(whole).args(gloo::features(&workspace, &Cache::of_user()?));
-    }
-    // Tests run side by side already: more threads within each would fight over the cores.
-    tests.args(arguments).env("OMP_NUM_THREADS", "1").env("STRAIT_DATA", folder);
+    let whole = scope(arguments);
+    let features = if whole.is_some() { gloo::features(&workspace, &Cache::of_user()?) } else { vec![] };
     // Without it all but the Python package is tested.
-    if let Some(beside) = Beside::for_tests(&Cache::of_user()?) {
-        beside.tell(&mut tests);
+    let beside = Beside::for_tests(&Cache::of_user()?);
+    let tests = |more: &[&str]| {
+        let mut tests = workspace.cargo(&["test"]);
+        tests.args(whole).args(&features).args(more).args(arguments);
+        // Tests run side by side already: more threads within each would fight over the cores.
+        tests.env("OMP_NUM_THREADS", "1").env("STRAIT_DATA", &folder);
+        beside.iter().for_each(|beside| beside.tell(&mut tests));
+        tests
+    };
+    if whole.is_some() && !chooses_targets(arguments) {
+        return side_by_side(&workspace, tests);
     }
-    workspace.step("cargo test", tests)
+    workspace.step("cargo test", tests(&[]))
+}
+
+/// The tests of the documentation beside all others: a crate's are compiled on one core, while the others wait for each other and
+/// for processes. They are printed at the end.
+fn side_by_side(workspace: &Workspace, tests: impl Fn(&[&str]) -> Command) -> Result<()> {
+    workspace.step("the build of the tests", tests(&["--no-run"]))?;
+    let mut documentation = tests(&["--doc"]);
+    documentation.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let failure = |program: &Command, error| Failure::Start { program: program.get_program().into(), error };
+    let child = documentation.spawn().map_err(|error| failure(&documentation, error))?;
+    let documented = thread::spawn(|| child.wait_with_output());
+    let suites = workspace.step("cargo test", tests(&["--lib", "--bins", "--tests"]));
+    let output = documented.join().expect("a thread that waits").map_err(|error| failure(&documentation, error))?;
+    announce("tests of the documentation");
+    let _ = io::stdout().write_all(&output.stdout).and_then(|()| io::stderr().write_all(&output.stderr));
+    suites?;
+    let code = exit_code(output.status);
+    if code == 0 { Ok(()) } else { Err(Failure::Step { name: "cargo test --doc", code }) }
+}
+
+/// Whether arguments of cargo say which targets are tested, or that none is run.
+fn chooses_targets(arguments: &[String]) -> bool {
+    let mut of_cargo = arguments.iter().take_while(|word| *word != "--");
+    of_cargo.any(|word| {
+        let word = word.split('=').next().unwrap_or_default();
+        ["--lib", "--bins", "--bin", "--tests", "--test", "--examples", "--example", "--benches", "--bench"]
+            .contains(&word)
+            || ["--all-targets", "--doc", "--no-run", "--help", "-h"].contains(&word)
+    })
 }
 
 /// The whole workspace, unless the arguments choose packages: beside `--workspace` cargo would ignore the choice.
@@ -201,6 +237,40 @@ mod tests {
             "--manifest-path=xtask/Cargo.toml",
         ] {
             assert_eq!(scope(some), None, "{some}");
+        }
+    }
+
+    #[test]
+    fn tests_of_the_documentation_run_beside_the_others_where_nobody_chooses() {
+        let chooses = |words: &str| chooses_targets(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        for some in ["--lib", "euler --test suite", "--test=suite", "--doc", "--release --no-run", "--help"] {
+            assert!(chooses(some), "{some}");
+        }
+        for all in ["", "euler", "--release --no-fail-fast", "--exclude xtask", "-- --test-threads 1 --doc"] {
+            assert!(!chooses(all), "{all}");
+        }
+        let sandbox = Sandbox::new();
+        let tests = |more: &[&str]| {
+            let mut tests = sandbox.workspace.cargo(&["test", "--workspace"]);
+            tests.args(more);
+            tests
+        };
+        side_by_side(&sandbox.workspace, tests).unwrap();
+        let mut calls = sandbox.cargo_calls();
+        assert_eq!(calls.remove(0), "test --workspace --no-run");
+        calls.sort();
+        assert_eq!(calls, ["test --workspace --doc", "test --workspace --lib --bins --tests"]);
+        // Either fails both.
+        for (fails, name) in
+            [("--doc", "cargo test --doc"), ("--lib", "cargo test"), ("--no-run", "the build of the tests")]
+        {
+            let failing = |more: &[&str]| {
+                let mut tests = Command::new("sh");
+                tests.args(["-c", "for word; do [ $word != $0 ] || exit 7; done", fails]).args(more);
+                tests
+            };
+            let failure = side_by_side(&sandbox.workspace, failing).unwrap_err();
+            assert_eq!(failure.to_string(), format!("{name} failed (exit code 7)"));
         }
     }
 
