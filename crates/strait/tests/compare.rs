@@ -302,6 +302,17 @@ fn a_row_is_of_a_whole_training_measured_as_its_config_says() {
     assert_eq!(velocity(&run), trained);
 }
 
+/// Little is trained and measured, where the configs alone are looked at.
+const FEW: [&str; 7] = [
+    "phase.0.iterations=4",
+    "phase.1.iterations=4",
+    "phase.2.iterations=4",
+    "compare.pairs=64",
+    "evaluate.nfe=[1]",
+    "evaluate.dynamics.steps=4",
+    "evaluate.likelihood={ steps = 4, points = 64 }",
+];
+
 /// Times at which a preset's last velocity matches the flow are every method's; those of another objective are its own.
 #[test]
 fn times_of_flow_matching_are_for_every_method() {
@@ -310,7 +321,8 @@ fn times_of_flow_matching_are_for_every_method() {
         let objective = format!("phase.2.level.0.objective.name={objective}");
         let more =
             ["--set", &objective, "--set", "phase.2.level.0.times={ law = \"power\", power = 2.0 }", "--name", times];
-        let output = place.run(&[&["compare", "tiny.toml", "--methods", "linear,reflow,paper"], &more[..]].concat());
+        let compare = ["compare", "tiny.toml", "--methods", "linear,reflow,paper"];
+        let output = place.run(&[&compare[..], &more, FEW.map(|set| ["--set", set]).as_flattened()].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         for method in ["linear", "reflow", "paper"] {
             let config = fs::read_to_string(place.path(&format!("runs/{times}/{method}-3/config.toml"))).unwrap();

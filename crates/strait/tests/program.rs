@@ -1,6 +1,6 @@
 //! The program as a user runs it: train, kill, resume, sample, evaluate, and bad inputs.
 
-use crate::common::{Place, TINY, json};
+use crate::common::{Place, TINY, json, tensors};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -146,7 +146,7 @@ fn a_run_leaves_what_the_contract_says() {
 #[test]
 fn a_run_that_is_killed_ten_times_ends_bit_identical() {
     let place = Place::new();
-    place.train("whole");
+    place.train("a");
     let child =
         place.command(&["train", "tiny.toml", "--name", "killed"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn();
     let mut child = child.unwrap();
@@ -168,7 +168,7 @@ fn a_run_that_is_killed_ten_times_ends_bit_identical() {
         child = place.command(arguments).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     }
     assert!(child.wait().unwrap().success());
-    let (whole, killed) = (place.path("runs/whole"), place.path("runs/killed"));
+    let (whole, killed) = (place.path("runs/a"), place.path("runs/killed"));
     for (a, b) in final_state(&whole).iter().zip(final_state(&killed)) {
         assert_eq!(a.0, b.0);
         assert!(a.1 == b.1, "{} differs after ten kills", a.0);
@@ -184,14 +184,14 @@ fn a_run_that_is_killed_ten_times_ends_bit_identical() {
 #[test]
 fn two_processes_do_not_train_in_one_folder() {
     let place = Place::new();
-    place.train("a");
+    place.train_alone("a");
     let held = fs::File::create(place.path("runs/a/.lock")).unwrap();
     held.lock().unwrap();
-    let before = final_state(&place.path("runs/a"));
+    let before = tensors(&place.path("runs/a"));
     let (line, code) = place.refusal(&["train", "--resume", "a"]);
     assert!(line.contains("runs/a") && line.contains("another process") && line.contains("--name"), "{line}");
     assert_eq!(code, 1);
-    assert!(before == final_state(&place.path("runs/a")));
+    assert!(before == tensors(&place.path("runs/a")));
     drop(held);
     let output = place.run(&["train", "--resume", "a"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -200,9 +200,9 @@ fn two_processes_do_not_train_in_one_folder() {
 #[test]
 fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_is_used() {
     let place = Place::new();
-    place.train("a");
+    place.train_alone("a");
     let run = place.path("runs/a");
-    let good = final_state(&run);
+    let good = tensors(&run);
     let checkpoints = strait_optim::checkpoint::list(&run.join("checkpoints")).unwrap();
     assert_eq!(checkpoints.len(), 3);
     // One bit flipped in the newest, the second cut short.
@@ -222,8 +222,8 @@ fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_is_used() {
             text.lines().find(|line| line.contains(step)).unwrap_or_else(|| panic!("{step} is not named: {text}"));
         assert!(line.contains(file) && line.contains("truncated or altered"), "{line}");
     }
-    assert_eq!(good.len(), final_state(&run).len());
-    for (a, b) in good.iter().zip(final_state(&run)) {
+    assert_eq!(good.len(), tensors(&run).len());
+    for (a, b) in good.iter().zip(tensors(&run)) {
         assert!(a.1 == b.1, "{} differs after going back", a.0);
     }
     // Where none is whole the run stops, and says so.
@@ -369,7 +369,8 @@ fn a_full_disk_is_one_line_and_the_last_checkpoint_stays() {
         }
         shell.output().unwrap()
     };
-    place.write("long.toml", TINY.replace("iterations = 60\nfresh", "iterations = 400\nfresh"));
+    let long = TINY.replace("iterations = 60\nfresh", "iterations = 400\nfresh");
+    place.write("long.toml", long.replace("[evaluate]\n", "[evaluate]\nbaseline = false\n"));
     let mut child = place.command(&["train", "long.toml", "--name", "a"]).stderr(Stdio::null()).spawn().unwrap();
     while strait_optim::checkpoint::list(&place.path("runs/a/checkpoints")).map_or(0, |list| list.len()) < 2 {
         std::thread::sleep(Duration::from_millis(20));

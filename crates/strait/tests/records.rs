@@ -41,7 +41,7 @@ fn a_finished_run_is_trained_longer_and_says_so() {
 #[test]
 fn records_that_cannot_be_read_block_nothing_or_are_named() {
     let place = Place::new();
-    place.train("a");
+    place.train_alone("a");
     let run = place.path("runs/a");
     // A full disk, in the middle of a line.
     let mut metrics = OpenOptions::new().append(true).open(run.join("metrics.jsonl")).unwrap();
@@ -64,7 +64,7 @@ fn records_that_cannot_be_read_block_nothing_or_are_named() {
 #[test]
 fn samples_of_half_a_training_say_so() {
     let place = Place::new();
-    place.train("a");
+    place.train_alone("a");
     let newest = strait_optim::checkpoint::list(&place.path("runs/a/checkpoints")).unwrap().remove(0);
     fs::remove_dir_all(newest).unwrap();
     let output = place.run(&["sample", "a", "--solver", "dopri5", "--nfe", "3"]);

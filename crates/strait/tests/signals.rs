@@ -52,9 +52,9 @@ const MEASURED: [&str; 4] = ["--samples", "4000", "--nfe", "4000"];
 #[test]
 fn one_signal_stops_what_writes_no_checkpoint() {
     let place = Place::new();
-    place.train("tiny");
-    let config = fs::read(place.path("runs/tiny/summary.json")).unwrap();
-    let (evaluate, sample) = ([&["evaluate", "tiny"], &MEASURED[..]].concat(), ["sample", "tiny", "--nfe", "100000"]);
+    place.train_alone("a");
+    let config = fs::read(place.path("runs/a/summary.json")).unwrap();
+    let (evaluate, sample) = ([&["evaluate", "a"], &MEASURED[..]].concat(), ["sample", "a", "--nfe", "100000"]);
     for arguments in [&evaluate[..], &sample] {
         let child = start(&place, arguments);
         until("handler", || listens(&child));
@@ -64,7 +64,7 @@ fn one_signal_stops_what_writes_no_checkpoint() {
         assert_eq!(output.status.code(), Some(130), "{arguments:?}: {output:?}");
         assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
     }
-    assert_eq!(fs::read(place.path("runs/tiny/summary.json")).unwrap(), config);
+    assert_eq!(fs::read(place.path("runs/a/summary.json")).unwrap(), config);
 }
 
 /// A shard of pairs may take minutes; a signal is heard within an evaluation of its teacher.
@@ -135,7 +135,9 @@ fn one_signal_stops_a_long_iteration_with_the_step_before_it() {
 fn nobody_has_to_listen() {
     let place = Place::new();
     // A reader that is gone before the first line.
-    for arguments in [&["train", "--list"][..], &["train", "tiny.toml", "--name", "deaf"]] {
+    for arguments in
+        [&["train", "--list"][..], &["train", "tiny.toml", "--name", "deaf", "--set", "evaluate.baseline=false"]]
+    {
         let mut command = place.command(arguments);
         let mut child = command.env("RUST_LOG", "info").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop((child.stdout.take(), child.stderr.take()));
@@ -152,6 +154,7 @@ fn nobody_has_to_listen() {
 #[test]
 fn there_is_no_colour_where_none_is_wanted() {
     let place = Place::new();
-    let output = place.command(&["train", "tiny.toml", "--name", "plain"]).env("NO_COLOR", "1").output().unwrap();
+    let words = ["train", "tiny.toml", "--name", "plain", "--set", "evaluate.baseline=false"];
+    let output = place.command(&words).env("NO_COLOR", "1").output().unwrap();
     assert!(output.status.success() && !output.stderr.contains(&0x1b), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -16,7 +16,7 @@ fn page(run: &Path) -> String {
 #[test]
 fn a_watched_run_is_the_same_run() {
     let place = Place::new();
-    place.train("alone");
+    place.train("a");
     let mut child = start(&place, &["train", "tiny.toml", "--name", "watched", "--watch"]);
     let run = place.path("runs/watched");
     let mut read = vec![];
@@ -38,7 +38,7 @@ fn a_watched_run_is_the_same_run() {
     let report = page(&run);
     assert!(report.contains("Samples by number of evaluations") && !report.contains(REFRESH));
     for part in ["", "baseline"] {
-        let (alone, watched) = (place.path("runs/alone").join(part), run.join(part));
+        let (alone, watched) = (place.path("runs/a").join(part), run.join(part));
         assert!(tensors(&alone) == tensors(&watched), "`{part}` is trained otherwise where it is watched");
     }
 }

@@ -115,6 +115,19 @@ fn memory() -> Option<&'static Path> {
     })
 }
 
+/// Files of a folder, by their paths in it.
+type Files = Vec<(String, Vec<u8>)>;
+
+fn read(root: &Path, below: &str, files: &mut Files) {
+    for entry in fs::read_dir(root.join(below)).unwrap().map(Result::unwrap) {
+        let path = format!("{below}/{}", entry.file_name().to_string_lossy());
+        match entry.file_type().unwrap().is_dir() {
+            true => read(root, &path, files),
+            false => files.push((path.clone(), fs::read(root.join(&path)).unwrap())),
+        }
+    }
+}
+
 pub(crate) struct Place(pub(crate) TempDir);
 
 impl Place {
@@ -152,15 +165,37 @@ impl Place {
         self.command(arguments).output().unwrap()
     }
 
+    /// A finished run of `tiny.toml`, with the linear path beside it. The run `a` of `TINY` itself is trained once for all tests.
     pub(crate) fn train(&self, name: &str) {
-        let output = self.run(&["train", "tiny.toml", "--name", name]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        static TRAINED: OnceLock<Files> = OnceLock::new();
+        self.trained(name, &[], &TRAINED);
     }
 
     /// Without the linear path beside it, which takes as long.
     pub(crate) fn train_alone(&self, name: &str) {
-        let output = self.run(&["train", "tiny.toml", "--name", name, "--set", "evaluate.baseline=false"]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        static TRAINED: OnceLock<Files> = OnceLock::new();
+        self.trained(name, &["--set", "evaluate.baseline=false"], &TRAINED);
+    }
+
+    fn trained(&self, name: &str, more: &[&str], trained: &OnceLock<Files>) {
+        let train = |place: &Self| {
+            let output = place.run(&[&["train", "tiny.toml", "--name", name], more].concat());
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        if name != "a" || fs::read_to_string(self.path("tiny.toml")).unwrap() != TINY {
+            return train(self);
+        }
+        let files = trained.get_or_init(|| {
+            let place = Self::new();
+            train(&place);
+            let mut files = vec![];
+            read(&place.path(""), "runs/a", &mut files);
+            files
+        });
+        for (path, bytes) in files {
+            fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
+            self.write(path, bytes);
+        }
     }
 
     /// The one line of a refusal, and its exit code.
