@@ -115,6 +115,11 @@ fn memory() -> Option<&'static Path> {
     })
 }
 
+/// A folder of a test's own, in memory where it can be.
+pub(crate) fn folder() -> TempDir {
+    memory().map_or_else(TempDir::new, TempDir::new_in).unwrap()
+}
+
 /// Files of a folder, by their paths in it.
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -132,7 +137,7 @@ pub(crate) struct Place(pub(crate) TempDir);
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let place = Self(memory().map_or_else(TempDir::new, TempDir::new_in).unwrap());
+        let place = Self(folder());
         place.write("tiny.toml", TINY);
         place
     }
