@@ -123,6 +123,17 @@ pub trait FlowMap: VelocityField {
         Ok(None)
     }
 
+    /// The square error of an identity of flow maps over a batch, with that of each sample, where the map has one pass for its
+    /// value and gradient; None: a caller composes it of [`average_velocity_jet`](Self::average_velocity_jet).
+    ///
+    /// On the diagonal it is $|u(x, t, t) - x'|^2$, and off it the distance of the two sides of the identity.
+    ///
+    /// # Errors
+    /// As `average_velocity`.
+    fn identity_error(&self, _identity: MapIdentity, _batch: &MapBatch<'_>) -> Result<Option<SquareError>, Error> {
+        Ok(None)
+    }
+
     /// $X_{s,t}(x)$.
     ///
     /// # Errors
@@ -131,6 +142,30 @@ pub trait FlowMap: VelocityField {
         check_times(x, s, t)?;
         Ok(x + per_sample(&(t - s), x) * self.average_velocity(x, s, t)?)
     }
+}
+
+/// An identity that a flow map satisfies, and is trained by: the gradient is stopped at its right side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapIdentity {
+    /// $u = x' + (t - s) (\partial_s u + (\nabla_x u) x')$ at (x, s, t): Geng et al., arXiv 2505.13447.
+    MeanFlow,
+    /// $\partial_t X_{s,t}(x) = v(X_{s,t}(x), t)$: Boffi et al., arXiv 2505.18825.
+    Lagrangian,
+}
+
+/// What a flow map is trained on by an identity.
+#[derive(Debug, Clone, Copy)]
+pub struct MapBatch<'a> {
+    /// Points of paths at s, (B, ...).
+    pub x: &'a Tensor,
+    /// The paths' velocities $x'$ there, (B, ...).
+    pub velocity: &'a Tensor,
+    /// The earlier times, (B,).
+    pub s: &'a Tensor,
+    /// The later times, (B,): s itself on the diagonal.
+    pub t: &'a Tensor,
+    /// How many samples, the last ones, are off the diagonal.
+    pub off: i64,
 }
 
 /// The squared distance of a batch to its targets.

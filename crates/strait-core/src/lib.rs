@@ -30,7 +30,10 @@ pub use conditions::{ConditionKind, Conditions};
 pub use coupling::{Coupling, PairedDataset, Pairs, check_independent};
 pub use dataset::{Dataset, Split};
 pub use error::Error;
-pub use field::{FlowMap, Segments, SquareError, TrajectoryDataset, VelocityField, average_velocity_jvp, check_times};
+pub use field::{
+    FlowMap, MapBatch, MapIdentity, Segments, SquareError, TrajectoryDataset, VelocityField, average_velocity_jvp,
+    check_times,
+};
 pub use interpolant::{Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample};
 pub use marginal::{ConditionalPaths, Marginal, MovingMarginal, Points, weights};
 pub use objective::{Batch, Loss, Models, Objective, Sampling};

@@ -182,18 +182,40 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
   }
 };
 
+// What the values of a perceptron are held to: a target, and for the last samples, as many as `span` has, an identity. `end` are
+// the parts of the input of its right side but for the first.
+struct Held {
+  Tensor target;
+  Identity identity = Identity::none;
+  Tensor span = {};
+  variable_list end = {};
+};
+
 // The mean over samples of |f(x) - y|^2, whose derivative in the layers is made with it: a reverse has no more to do than to
 // hand it out. Inputs and targets have none. Beside it the distance of each sample, which has none either.
 class Regressed : public torch::autograd::Function<Regressed> {
  public:
-  static variable_list forward(AutogradContext* ctx, at::TensorList all, const Tensor& target, const Layout& layout) {
-    Tensor loss = at::empty({}, all[0].options()), of_each = at::empty({all[0].size(0)}, all[0].options());
-    const Tensor y = target.contiguous();
-    variable_list saved(all.begin(), all.end());
-    saved.push_back(target);
+  static variable_list forward(AutogradContext* ctx, at::TensorList all, const Held& held, const Layout& layout) {
+    const int64_t n = all[0].size(0), off = held.span.defined() ? held.span.size(0) : 0;
+    Tensor loss = at::empty({}, all[0].options()), of_each = at::empty({n}, all[0].options());
+    // An identity writes its right side.
+    const Tensor y = off ? held.target.clone(at::MemoryFormat::Contiguous) : held.target.contiguous();
+    const Tensor h = off ? held.span.contiguous() : held.span;
+    variable_list saved(all.begin(), all.end()), end;
+    for (const auto& part : held.end) end.push_back(part.contiguous());
+    saved.push_back(y);
+    saved.push_back(held.identity == Identity::lagrangian ? h : Tensor());
     of_kind(all[0], [&]<typename T>(T) {
       const Given<T> given(layout, all);
-      Regression<T> task{given.net, all[0].size(0), given.x, read<T>(y), write<T>(of_each), {}, {}};
+      const Network<T> values{given.net.layers, layout.between, 1, 1};
+      Regression<T> task{values, n, given.x, const_cast<T*>(read<T>(y)), write<T>(of_each), {}, {}};
+      task.identity = held.identity;
+      task.off = off;
+      task.span = read<T>(h);
+      for (int64_t i = 0, column = all[0].size(1); i < static_cast<int64_t>(end.size()); ++i) {
+        task.end.push_back({read<T>(end[i]), end[i].size(1), column, 0});
+        column += end[i].size(1);
+      }
       for (size_t i = layout.inputs(); i < all.size(); ++i) {
         saved.push_back(at::empty(all[i].sizes(), all[i].options()));
         (i - layout.inputs()) % 2 ? task.biases.push_back(write<T>(saved.back()))
@@ -202,7 +224,7 @@ class Regressed : public torch::autograd::Function<Regressed> {
       *write<T>(loss) = go(task);
     });
     ctx->save_for_backward(std::move(saved));
-    ctx->saved_data["parts"] = static_cast<int64_t>(layout.derivatives.size());
+    ctx->saved_data["derivatives"] = layout.derivatives;
     ctx->saved_data["between"] = static_cast<int64_t>(layout.between);
     ctx->mark_non_differentiable({of_each});
     ctx->set_materialize_grads(false);
@@ -211,9 +233,9 @@ class Regressed : public torch::autograd::Function<Regressed> {
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
-    const Layout layout{std::vector<int64_t>(ctx->saved_data["parts"].toInt()), 0,
+    const Layout layout{ctx->saved_data["derivatives"].toIntVector(), 1,
                         static_cast<Between>(ctx->saved_data["between"].toInt())};
-    const size_t inputs = layout.inputs(), layers = (saved.size() - inputs - 1) / 2, count = inputs + layers;
+    const size_t inputs = layout.inputs(), layers = (saved.size() - inputs - 2) / 2, count = inputs + layers;
     const variable_list all(saved.begin(), saved.begin() + count);
     Tensor& g = grads[0];
     if (!g.defined()) g = at::zeros({}, all[0].options());
@@ -221,7 +243,12 @@ class Regressed : public torch::autograd::Function<Regressed> {
     variable_list result(count + 2);
     if (strait::differentiated({g})) {
       const auto of = [&](const variable_list& own) -> variable_list {
-        return {(plain(layout, own)[0] - saved[count]).square().sum(1).mean()};
+        const auto u = plain(layout, own);
+        const Tensor &y = saved[count], &h = saved[count + 1];
+        if (!h.defined()) return {(u[0] - y).square().sum(1).mean()};
+        // On the diagonal the derivative counts nothing.
+        const auto weight = at::cat({h.new_zeros({y.size(0) - h.size(0)}), h}).unsqueeze(1);
+        return {(u[0] + weight * u[1] - y).square().sum(1).mean()};
       };
       const auto found = strait::pull_again(of, all, {g});
       std::copy(found.begin(), found.end(), result.begin());
@@ -230,7 +257,7 @@ class Regressed : public torch::autograd::Function<Regressed> {
     bool whole = false;
     of_kind(g, [&]<typename T>(T) { whole = *read<T>(g) == 1; });
     for (size_t i = inputs; i < count; ++i) {
-      const Tensor& own = saved[i + 1 + layers];
+      const Tensor& own = saved[i + 2 + layers];
       if (ctx->needs_input_grad(i)) result[i] = whole ? own : own * g;
     }
     return result;
@@ -259,20 +286,26 @@ char* strait_perceptron(Tensor** tensors, size_t count, const int64_t* derivativ
 }
 
 // The squared distance of the values to a target, of parts and layers as above: its mean, and that of each sample; null where
-// nothing is recorded.
-char* strait_perceptron_regressed(Tensor** tensors, size_t count, size_t parts, int64_t between, Tensor* target,
-                                  Tensor** made) {
+// nothing is recorded. `held` are the target and, for an identity, the spans and the parts of the input of its right side.
+char* strait_perceptron_regressed(Tensor** tensors, size_t count, const int64_t* derivatives, size_t parts, int64_t between,
+                                  int64_t identity, Tensor** held, size_t count_held, Tensor** made) {
   return guarded([&] {
+    const Layout layout{{derivatives, derivatives + parts}, 1, static_cast<Between>(between)};
     variable_list all;
     bool recorded = false;
     for (size_t i = 0; i < count; ++i) {
       all.push_back(*tensors[i]);
-      if (i < parts && tensors[i]->requires_grad()) return;
+      if (i < layout.inputs() && tensors[i]->requires_grad()) return;
       recorded = recorded || tensors[i]->requires_grad();
     }
-    if (!recorded || !at::GradMode::is_enabled() || target->requires_grad()) return;
-    const Layout layout{std::vector<int64_t>(parts), 0, static_cast<Between>(between)};
-    const auto found = Regressed::apply(at::TensorList(all), *target, layout);
+    if (!recorded || !at::GradMode::is_enabled()) return;
+    for (size_t i = 0; i < count_held; ++i) {
+      if (held[i]->requires_grad()) return;
+    }
+    Held to{*held[0], static_cast<Identity>(identity)};
+    if (count_held > 1) to.span = *held[1];
+    for (size_t i = 2; i < count_held; ++i) to.end.push_back(*held[i]);
+    const auto found = Regressed::apply(at::TensorList(all), to, layout);
     for (size_t i = 0; i < 2; ++i) made[i] = new Tensor(found[i]);
   });
 }

@@ -6,6 +6,7 @@
 #include "silu.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -200,17 +201,16 @@ void scatter(const std::vector<Columns<T>>& columns, int64_t from, int64_t n, in
   }
 }
 
-// The way forth: weights and biases as it reads them, and room for a block.
+// The way forth: weights and biases as it reads them, and room for a block of the values or of a jet.
 template <typename T>
 struct Forward {
-  const Network<T>& net;
   std::vector<Panels<T>> weights;
   std::vector<Room<T>> rooms;
   std::vector<T*> biases;
   Room<T> input, seen, made;
 
   explicit Forward(const Network<T>& net)
-      : net(net), input(net.rows() * net.layers[0].ins()), seen(net.rows() * net.widest()), made(net.rows() * net.widest()) {
+      : input(net.rows() * net.layers[0].ins()), seen(net.rows() * net.widest()), made(net.rows() * net.widest()) {
     for (const auto& layer : net.layers) {
       rooms.emplace_back(layer.in * in_panels<T>(layer.out));
       weights.push_back(put_in_panels<T>(layer.in, layer.out, {layer.weight, 1, layer.in}, rooms.back().at()));
@@ -222,10 +222,14 @@ struct Forward {
 
   // What comes of n samples of x from `from` on, each a row of the last layer. What the reverse needs goes to `kept`, unless
   // it is null.
-  const T* block(const std::vector<Columns<const T>>& x, int64_t from, int64_t n, T* kept) const {
+  const T* block(const Network<T>& net, const std::vector<Columns<const T>>& x, int64_t from, int64_t n, T* kept) const {
+    gather(x, from, n, in_fours(n), net.given, net.layers[0].ins(), input.at());
+    return block(net, input.at(), n, kept);
+  }
+
+  // The same of a block whose input is gathered.
+  const T* block(const Network<T>& net, const T* h, int64_t n, T* kept) const {
     const int64_t samples = in_fours(n);
-    gather(x, from, n, samples, net.given, net.layers[0].ins(), input.at());
-    const T* h = input.at();
     for (int64_t l = 0; l < net.count(); ++l) {
       const Layer<T>& layer = net.layers[l];
       const bool last = l + 1 == net.count();
@@ -243,7 +247,7 @@ struct Forward {
 // The way back, with the sums over all samples of what the layers get.
 template <typename T>
 struct Backward {
-  const Network<T>& net;
+  const std::vector<Layer<T>>& layers;
   const bool of_layers, of_input;
   std::vector<Panels<T>> weights;
   std::vector<Room<T>> rooms;
@@ -251,7 +255,7 @@ struct Backward {
   Room<T> one, other;
 
   Backward(const Network<T>& net, bool of_layers, bool of_input)
-      : net(net),
+      : layers(net.layers),
         of_layers(of_layers),
         of_input(of_input),
         one(net.rows() * net.widest()),
@@ -270,13 +274,16 @@ struct Backward {
   T* cotangents() const { return one.at(); }
 
   // From the cotangents of n samples with this input, and what was kept of them, those of the input, where they are wanted.
-  const T* block(int64_t n, T* input, T* kept) const {
+  const T* block(const Network<T>& net, int64_t n, T* input, T* kept) const { return block(net, n, input, net, kept); }
+
+  // The same of the values alone, where `kept` is that of a jet.
+  const T* block(const Network<T>& net, int64_t n, T* input, const Network<T>& keeper, T* kept) const {
     const int64_t samples = in_fours(n);
     T *g = one.at(), *next = other.at();
     for (int64_t l = net.count() - 1; l >= 0; --l) {
       const Layer<T>& layer = net.layers[l];
       const int64_t ins = layer.ins(), outs = layer.outs(), m = net.before(l) * samples;
-      const Kept<T> before = l > 0 ? kept_of(net, l - 1, samples, kept) : Kept<T>{nullptr, input};
+      const Kept<T> before = l > 0 ? kept_of(keeper, l - 1, samples, kept) : Kept<T>{nullptr, input};
       if (of_layers) {
         product(outs, ins, m, {g, 1, outs}, {before.made, ins, PANEL<T>}, of_weights[l], ins, of_weights[l], ins);
         add_rows(samples, outs, g, of_biases[l]);
@@ -290,8 +297,8 @@ struct Backward {
 
   // What each layer gets: weight (out, in) and bias (out,).
   void put(const std::vector<T*>& to_weights, const std::vector<T*>& to_biases) const {
-    for (int64_t l = 0; of_layers && l < net.count(); ++l) {
-      const Layer<T>& layer = net.layers[l];
+    for (size_t l = 0; of_layers && l < layers.size(); ++l) {
+      const Layer<T>& layer = layers[l];
       for (int64_t i = 0; i < layer.out; ++i) {
         std::copy_n(of_weights[l] + i * layer.ins(), layer.in, to_weights[l] + i * layer.in);
       }
@@ -316,7 +323,7 @@ void go(const Forth<T>& f) {
   const Forward<T> forward(net);
   for (int64_t from = 0; from < f.n; from += net.block()) {
     const int64_t n = std::min(net.block(), f.n - from);
-    const T* made = forward.block(f.x, from, n, f.kept ? f.kept + from * net.kept() : nullptr);
+    const T* made = forward.block(net, f.x, from, n, f.kept ? f.kept + from * net.kept() : nullptr);
     scatter(f.to, from, n, in_fours(n), net.layers.back().outs(), made);
   }
 }
@@ -343,11 +350,19 @@ void go(const Back<T>& f) {
     const int64_t n = std::min(net.block(), f.n - from), samples = in_fours(n);
     gather(f.x, from, n, samples, net.given, ins, input.at());
     gather(f.g, from, n, samples, net.before(net.count() - 1), net.layers.back().outs(), backward.cotangents());
-    const T* pulled = backward.block(n, input.at(), f.kept + from * net.kept());
+    const T* pulled = backward.block(net, n, input.at(), f.kept + from * net.kept());
     if (pulled) scatter(f.to, from, n, samples, ins, pulled);
   }
   backward.put(f.weights, f.biases);
 }
+
+// What the last samples of a regression are held to, by a derivative of the network's own values u(x, s, t) along a scalar;
+// without one their target is given.
+enum class Identity : int64_t {
+  none = 0,
+  mean_flow = 1,   // u = y + h u', with the gradient stopped at the right side
+  lagrangian = 2,  // u + h u' = u(x + h u, ...) of other times, with the gradient stopped at the right side
+};
 
 // The mean squared distance of a network's values at n samples to a target (n, out), with its derivative in each layer, and
 // that of each sample: each block forth and back at once, so that nothing is kept beyond a block.
@@ -356,39 +371,93 @@ struct Regression {
   const Network<T>& net;
   int64_t n;
   std::vector<Columns<const T>> x;
-  const T* target;
+  T* target;  // of the samples with an identity, what it makes of it
   T* of_each;
   std::vector<T*> weights, biases;
+  // Of the last `off` samples: h, and of the right side of `lagrangian` the input but for its first columns, x + h u.
+  Identity identity = Identity::none;
+  int64_t off = 0;
+  const T* span = nullptr;
+  std::vector<Columns<const T>> end = {};
+};
+
+// Of the values and the derivatives of a block of samples, their distance to the target, with its derivatives.
+template <typename T>
+struct Distances {
+  const Regression<T>& f;
+  int64_t out, outs;
+  double total = 0;
+
+  // `weight` is null for the values alone; else it is h, of the derivative that stands beside each value.
+  void block(int64_t from, int64_t n, const T* u, const T* du, const T* weight, T* g) {
+    const int64_t samples = in_fours(n);
+    const T twice = 2 * (T(1) / static_cast<T>(f.n));
+    std::fill_n(g, (weight ? 2 : 1) * samples * outs, T(0));
+    for (int64_t i = 0; i < n; ++i) {
+      double square = 0;
+      for (int64_t j = 0; j < out; ++j) {
+        const T made = weight ? u[i * outs + j] + weight[i] * du[i * outs + j] : u[i * outs + j];
+        const T off = made - f.target[(from + i) * out + j];
+        square += off * off;
+        g[i * outs + j] = twice * off;
+        if (weight) g[(samples + i) * outs + j] = weight[i] * (twice * off);
+      }
+      f.of_each[from + i] = static_cast<T>(square);
+      total += square;
+    }
+  }
 };
 
 template <typename T>
 double go(const Regression<T>& f) {
   const Network<T>& net = f.net;
+  const Network<T> jet{net.layers, net.between, 2, 2};
   const Forward<T> forward(net);
   const Backward<T> backward(net, true, false);
-  const Room<T> kept(in_fours(net.block()) * net.kept());
-  const int64_t out = net.layers.back().out, outs = net.layers.back().outs();
-  const T twice = 2 * (T(1) / static_cast<T>(f.n));
-  double total = 0;
-  for (int64_t from = 0; from < f.n; from += net.block()) {
-    const int64_t n = std::min(net.block(), f.n - from);
-    const T* made = forward.block(f.x, from, n, kept.at());
-    T* g = backward.cotangents();
-    std::fill_n(g, in_fours(n) * outs, T(0));
-    for (int64_t i = 0; i < n; ++i) {
-      double square = 0;
-      for (int64_t j = 0; j < out; ++j) {
-        const T off = made[i * outs + j] - f.target[(from + i) * out + j];
-        square += off * off;
-        g[i * outs + j] = twice * off;
+  const Room<T> kept(std::max(in_fours(net.block()) * net.kept(), in_fours(jet.block()) * jet.kept()));
+  const int64_t out = net.layers.back().out, outs = net.layers.back().outs(), ins = net.layers[0].ins();
+  Distances<T> distances{f, out, outs};
+  T* g = backward.cotangents();
+
+  std::vector<Columns<const T>> values;
+  std::copy_if(f.x.begin(), f.x.end(), std::back_inserter(values), [](const auto& c) { return c.k == 0; });
+  const int64_t on = f.n - f.off;
+  for (int64_t from = 0; from < on; from += net.block()) {
+    const int64_t n = std::min(net.block(), on - from);
+    distances.block(from, n, forward.block(net, values, from, n, kept.at()), nullptr, nullptr, g);
+    backward.block(net, n, forward.input.at(), kept.at());
+  }
+
+  const Room<T> both(f.off ? jet.rows() * outs : 0), end(f.off ? net.rows() * ins : 0);
+  for (int64_t from = on; from < f.n; from += jet.block()) {
+    const int64_t n = std::min(jet.block(), f.n - from), samples = in_fours(n);
+    std::copy_n(forward.block(jet, f.x, from, n, kept.at()), 2 * samples * outs, both.at());
+    const T *u = both.at(), *du = u + samples * outs, *h = f.span + (from - on);
+    T* target = f.target + from * out;
+    if (f.identity == Identity::lagrangian) {
+      gather(f.end, from - on, n, samples, 1, ins, end.at());
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < out; ++j) end.at()[i * ins + j] = values[0].at[(from + i) * out + j] + h[i] * u[i * outs + j];
       }
-      f.of_each[from + i] = static_cast<T>(square);
-      total += square;
+      const T* taught = forward.block(net, end.at(), n, nullptr);
+      for (int64_t i = 0; i < n; ++i) std::copy_n(taught + i * outs, out, target + i * out);
+      distances.block(from, n, u, du, h, g);
+      backward.block(jet, n, forward.input.at(), kept.at());
+    } else {
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < out; ++j) target[i * out + j] += h[i] * du[i * outs + j];
+      }
+      distances.block(from, n, u, nullptr, nullptr, g);
+      // The reverse of values reads slopes.
+      for (int64_t l = 0; l + 1 < net.count(); ++l) {
+        const Kept<T> to = kept_of(jet, l, samples, kept.at());
+        value(net.between, samples * net.layers[l].outs(), to.seen, to.made, true);
+      }
+      backward.block(net, n, forward.input.at(), jet, kept.at());
     }
-    backward.block(n, forward.input.at(), kept.at());
   }
   backward.put(f.weights, f.biases);
-  return total / static_cast<double>(f.n);
+  return distances.total / static_cast<double>(f.n);
 }
 
 }  // namespace strait::perceptron

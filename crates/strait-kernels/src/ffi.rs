@@ -76,9 +76,12 @@ unsafe extern "C" {
     pub(crate) fn strait_perceptron_regressed(
         tensors: *const *mut C_tensor,
         count: usize,
+        derivatives: *const i64,
         parts: usize,
         between: i64,
-        target: *mut C_tensor,
+        identity: i64,
+        held: *const *mut C_tensor,
+        count_held: usize,
         made: *mut *mut C_tensor,
     ) -> Outcome;
     pub(crate) fn strait_affine_jet(

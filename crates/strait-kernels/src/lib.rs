@@ -25,7 +25,7 @@ pub use distance::{mean_square_distance, square_distance};
 pub use linear_path::linear_path;
 pub use lowering::{Lower, Lowering, lower};
 pub use marginal_field::MarginalField;
-pub use perceptron::{Between, perceptron, perceptron_square_error};
+pub use perceptron::{Between, RightSide, perceptron, perceptron_identity_error, perceptron_square_error};
 pub use pointwise::{selu, silu, silu_jet};
 pub use posterior::{Posterior, posterior};
 pub use spline::{spline, spline_jet};

@@ -113,25 +113,125 @@ pub fn perceptron_square_error(
     between: Between,
     target: &Tensor,
 ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
-    check(parts, layers)?;
-    let rows = parts[0].value().size()[0];
-    let (expected, found) = (vec![rows, layers[layers.len() - 1].1.size()[0]], target.size());
-    if found != expected {
-        return Err(AutodiffError::Shape { what: "target", index: 0, expected, found });
-    }
-    let mut tensors: Vec<&Tensor> = parts.iter().map(|part| part.value()).collect();
-    tensors.extend(layers.iter().flat_map(|(weight, bias)| [weight, bias]));
-    let all: Vec<&Tensor> = tensors.iter().copied().chain([target]).collect();
-    let moves = parts.iter().any(|part| part.present().len() > 1);
-    if moves || rows == 0 || !supported(&all) || is_for_many(rows, layers) {
+    regressed(parts, layers, between, target, None)
+}
+
+/// The right side of an identity between the values of a perceptron u(x, times) and their derivative u' along a scalar.
+#[derive(Debug, Clone, Copy)]
+pub enum RightSide<'a> {
+    /// $u = y + h u'$: MeanFlow's.
+    Derivative,
+    /// $u + h u' = u(x + h u, \text{these times})$, parts (n, ...): the Lagrangian one. x is the first part.
+    End(&'a [&'a Tensor]),
+}
+
+/// As [`perceptron_square_error`], with the last samples, as many as there are spans h (n,), held to an identity in the place of
+/// their target: the gradient is stopped at its right side. The derivatives of the parts are those along the scalar.
+///
+/// None where the kernel cannot be used, as there, and for SELU.
+///
+/// # Errors
+/// `Shape` where the tensors do not fit; libtorch's, when memory runs out.
+///
+/// ```
+/// use strait_autodiff::{AutodiffError, Jet, Order};
+/// use strait_kernels::{Between, RightSide, perceptron_identity_error};
+/// use tch::Tensor;
+/// let column = |x: f64| Tensor::from_slice(&[x]).view([1, 1]);
+/// // u(x, s) = w x + s, along x' = 3: u' = 3 w + 1
+/// let x = Jet::with_derivatives(column(2.0), column(3.0), None);
+/// let s = Jet::variable(&column(0.5), Order::First);
+/// let weight = Tensor::from_slice(&[2.0f64, 1.0]).view([1, 2]).set_requires_grad(true);
+/// let layer = (weight, Tensor::from_slice(&[0.0f64]));
+/// let (velocity, span) = (column(3.0), Tensor::from_slice(&[0.25f64]));
+/// let (mean, _) =
+///     perceptron_identity_error(&[&x, &s], &[layer], Between::Silu, &velocity, &span, RightSide::Derivative)?
+///         .expect("a kernel");
+/// assert_eq!(mean.double_value(&[]), (4.5f64 - (3.0 + 0.25 * 7.0)).powi(2));
+/// # Ok::<(), AutodiffError>(())
+/// ```
+pub fn perceptron_identity_error(
+    parts: &[&Jet],
+    layers: &[(Tensor, Tensor)],
+    between: Between,
+    target: &Tensor,
+    span: &Tensor,
+    right: RightSide<'_>,
+) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
+    if between == Between::Selu {
+        check(parts, layers)?;
         return Ok(None);
     }
-    let (given, mut made) = (ffi::handles(tensors), [ptr::null_mut(); 2]);
+    regressed(parts, layers, between, target, Some((span, right)))
+}
+
+fn regressed(
+    parts: &[&Jet],
+    layers: &[(Tensor, Tensor)],
+    between: Between,
+    target: &Tensor,
+    identity: Option<(&Tensor, RightSide<'_>)>,
+) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
+    check(parts, layers)?;
+    let rows = parts[0].value().size()[0];
+    let fits = |what, index, x: &Tensor, expected: Vec<i64>| match x.size() {
+        found if found == expected => Ok(()),
+        found => Err(AutodiffError::Shape { what, index, expected, found }),
+    };
+    let width = layers[layers.len() - 1].1.size()[0];
+    fits("target", 0, target, vec![rows, width])?;
+    let mut held = vec![target];
+    let code = match identity {
+        None => 0,
+        Some((span, right)) => {
+            let off = span.size().first().map_or(0, |&n| n.min(rows));
+            fits("span", 0, span, vec![off])?;
+            fits("first part", 0, parts[0].value(), vec![rows, width])?;
+            held.push(span);
+            match right {
+                RightSide::Derivative => 1,
+                RightSide::End(end) => {
+                    let widths = parts[1..].iter().map(|part| part.value().size()[1]);
+                    if widths.len() != end.len() {
+                        let (left, right) = (widths.len(), end.len());
+                        return Err(AutodiffError::Count { what: "parts against those of the end", left, right });
+                    }
+                    for (i, (x, width)) in end.iter().zip(widths).enumerate() {
+                        fits("part of the end", i + 1, x, vec![off, width])?;
+                    }
+                    held.extend(end);
+                    2
+                }
+            }
+        }
+    };
+    let mut tensors = vec![];
+    let mut derivatives = vec![];
+    for part in parts {
+        let present: Vec<&Tensor> = part.present().into_iter().take(2).collect();
+        derivatives.push(present.len() as i64 - 1);
+        tensors.extend(present);
+    }
+    tensors.extend(layers.iter().flat_map(|(weight, bias)| [weight, bias]));
+    let all: Vec<&Tensor> = tensors.iter().chain(&held).copied().collect();
+    let moves = parts.iter().any(|part| part.present().len() > 1);
+    if (code == 0 && moves) || rows == 0 || !supported(&all) || is_for_many(rows, layers) {
+        return Ok(None);
+    }
+    let (given, held, mut made) = (ffi::handles(tensors), ffi::handles(held), [ptr::null_mut(); 2]);
     // SAFETY: the handles are of borrowed tensors of checked shapes and kinds, as many as stated; there is room for two results.
     ffi::check(unsafe {
-        let (count, between) = (given.len(), between as i64);
-        let target = ffi::handle(target);
-        ffi::strait_perceptron_regressed(given.as_ptr(), count, parts.len(), between, target, made.as_mut_ptr())
+        ffi::strait_perceptron_regressed(
+            given.as_ptr(),
+            given.len(),
+            derivatives.as_ptr(),
+            derivatives.len(),
+            between as i64,
+            code,
+            held.as_ptr(),
+            held.len(),
+            made.as_mut_ptr(),
+        )
     })?;
     // SAFETY: what is not null was made by `new`, and nothing else owns it.
     let [mean, of_each] = unsafe { ffi::own_each(made) };

@@ -2,7 +2,7 @@
 
 use crate::common::{draw, with_gradients};
 use strait_autodiff::{AutodiffError, Dual, Graph, Jet, Order, gradient, jvp, vjp};
-use strait_kernels::{Between, perceptron, perceptron_square_error};
+use strait_kernels::{Between, RightSide, perceptron, perceptron_identity_error, perceptron_square_error};
 use tch::{Kind, Tensor};
 
 /// A jet of given order from leaves.
@@ -216,6 +216,94 @@ fn a_square_error_has_its_first_two_derivatives() {
             }
         }
     }
+}
+
+/// Of some samples, of several blocks of them and of all, under a cotangent of 1 and under others.
+#[test]
+fn an_identity_has_its_error_and_its_first_two_derivatives() {
+    for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 4e-5)] {
+        for (rows, off, widths) in
+            [(9, 3, &[4i64, 2] as &[i64]), (203, 101, &[4, 20, 33, 2]), (97, 97, &[4, 8, 2]), (2, 1, &[4, 7, 2])]
+        {
+            let leaf = |seed: u64, shape: &[i64]| (draw(seed, shape, kind) * 0.5).set_requires_grad(true);
+            let layers: Vec<(Tensor, Tensor)> = (widths.windows(2).zip(10u64..))
+                .map(|(pair, seed)| (leaf(seed, &[pair[1], pair[0]]), leaf(seed + 10, &pair[1..])))
+                .collect();
+            let leaves: Vec<_> = layers.iter().flat_map(|(w, b)| [w.shallow_clone(), b.shallow_clone()]).collect();
+            let part = |seed, columns| draw(seed, &[rows, columns], kind);
+            let (x, s, t, velocity) = (part(1, 2), part(2, 1), part(3, 1), part(4, 2));
+            let (span, end) = (draw(5, &[off], kind), [6, 7].map(|seed| draw(seed, &[off, 1], kind)));
+            let h = Tensor::cat(&[span.new_zeros([rows - off], (kind, span.device())), span.shallow_clone()], 0)
+                .unsqueeze(1);
+            let last = |x: &Tensor| x.narrow(0, rows - off, off);
+            for lagrangian in [false, true] {
+                let moving = Jet::variable(&t, Order::First);
+                let parts = if lagrangian {
+                    [Jet::constant(&x), Jet::constant(&s), moving]
+                } else {
+                    [Jet::with_derivatives(x.copy(), velocity.copy(), None), Jet::variable(&s, Order::First), moving]
+                };
+                let parts: Vec<&Jet> = parts.iter().collect();
+                let ends: Vec<&Tensor> = end.iter().collect();
+                let right = if lagrangian { RightSide::End(&ends) } else { RightSide::Derivative };
+                let both = || {
+                    perceptron_identity_error(&parts, &layers, Between::Silu, &velocity, &span, right)
+                        .unwrap()
+                        .expect("a kernel")
+                };
+                let u = composed(&parts, &layers, Between::Silu, Order::First);
+                let (left, target) = if lagrangian {
+                    let at: Vec<Jet> = std::iter::once(last(&(&x + &h * u.value())))
+                        .chain(end.iter().map(Tensor::copy))
+                        .map(|x| Jet::constant(&x.detach()))
+                        .collect();
+                    let taught = composed(&at.iter().collect::<Vec<_>>(), &layers, Between::Silu, Order::Value);
+                    (
+                        u.value() + &h * u.first(),
+                        Tensor::cat(&[velocity.narrow(0, 0, rows - off), taught.value().detach()], 0),
+                    )
+                } else {
+                    (u.value().shallow_clone(), &velocity + (&h * u.first()).detach())
+                };
+                let squares = (left - target).square().sum_dim_intlist([1i64].as_slice(), false, kind);
+                let each = both().1;
+                assert!(
+                    !each.requires_grad() && each.allclose(&squares, tolerance, tolerance, false),
+                    "{each} {squares}"
+                );
+                let theirs = squares.mean(kind);
+                let plain = gradient(&theirs, &leaves, Graph::Keep).unwrap();
+                let whole = gradient(&both().0, &leaves, Graph::Free).unwrap();
+                let theirs = plain.into_iter().chain(with_gradients(&[theirs], &leaves));
+                let ours = whole.into_iter().chain(with_gradients(&[both().0], &leaves));
+                for (i, (a, b)) in ours.zip(theirs).enumerate() {
+                    let off = (&a - &b).abs().max().double_value(&[]) / (1.0 + b.abs().max().double_value(&[]));
+                    assert!(off < tolerance, "{kind:?} {rows} lagrangian {lagrangian} {widths:?}, tensor {i}: {off:e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_identity_of_tensors_that_do_not_fit_is_refused() -> Result<(), AutodiffError> {
+    let x = |seed, shape: &[i64]| draw(seed, shape, Kind::Float);
+    let of = |target: &[i64], span: &[i64], end: &[&[i64]]| {
+        let parts = [Jet::constant(&x(1, &[4, 2])), Jet::variable(&x(2, &[4, 1]), Order::First)];
+        let layers = [(x(3, &[2, 3]).set_requires_grad(true), x(4, &[2]))];
+        let ends: Vec<Tensor> = end.iter().map(|shape| x(5, shape)).collect();
+        let ends: Vec<&Tensor> = ends.iter().collect();
+        let parts: Vec<&Jet> = parts.iter().collect();
+        let right = RightSide::End(&ends);
+        perceptron_identity_error(&parts, &layers, Between::Silu, &x(6, target), &x(7, span), right)
+    };
+    assert!(of(&[4, 2], &[3], &[&[3, 1]])?.is_some());
+    assert!(matches!(of(&[4, 1], &[3], &[&[3, 1]]), Err(AutodiffError::Shape { what: "target", .. })));
+    assert!(matches!(of(&[4, 2], &[5], &[&[5, 1]]), Err(AutodiffError::Shape { what: "span", .. })));
+    assert!(matches!(of(&[4, 2], &[3, 1], &[&[3, 1]]), Err(AutodiffError::Shape { what: "span", .. })));
+    assert!(matches!(of(&[4, 2], &[3], &[&[4, 1]]), Err(AutodiffError::Shape { what: "part of the end", .. })));
+    assert!(matches!(of(&[4, 2], &[3], &[]), Err(AutodiffError::Count { .. })));
+    Ok(())
 }
 
 #[test]

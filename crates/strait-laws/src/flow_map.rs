@@ -33,7 +33,7 @@ use crate::samples::{Events, Perturbed};
 use crate::suite::{self, hold};
 use std::fmt;
 use strait_autodiff::{Jet, Order};
-use strait_core::{Draws, Error, FlowMap, Parameters, Scope, per_sample};
+use strait_core::{Draws, Error, FlowMap, MapBatch, MapIdentity, Parameters, Scope, per_sample};
 use tch::{Device, Kind, Tensor};
 
 /// What every flow map must satisfy; the last three hold of the map of a field.
@@ -52,6 +52,9 @@ pub enum Law {
     SinglePrecision,
     /// A square error that the map has of its own is that of its average velocity, with its gradient in every parameter.
     SquareError,
+    /// Its own square error of an identity is that of the identity composed of jets, with its gradient in every parameter: on
+    /// the diagonal it is that of flow matching, and the gradient is stopped at the right side.
+    IdentityError,
     /// As a field it says that it is a flow map, and of the same average velocity.
     Named,
     /// $v(x, t) = u(x, t, t)$.
@@ -173,7 +176,8 @@ fn laws<M: FlowMap>(trial: &Trial<M>) -> Result<(), Fault> {
     let carried = map.carry(x, s, t).map_err(runs)?;
     hold(Law::Carry, "where it carries", &carried, &(x + per_sample(&(t - s), x) * u), 1e-12)?;
     hold(Law::Identity, "where it carries in no time", &map.carry(x, s, s).map_err(runs)?, x, 0.0)?;
-    derivative_laws(trial)
+    derivative_laws(trial)?;
+    identity_laws(trial)
 }
 
 fn value_laws<M: FlowMap>(trial: &Trial<M>) -> Result<(), Fault> {
@@ -201,6 +205,45 @@ fn value_laws<M: FlowMap>(trial: &Trial<M>) -> Result<(), Fault> {
     let each = strait_core::sum_per_sample(&(&u - target).square());
     hold(Law::SquareError, "the square error of each sample", &own.of_each, &each.detach(), 1e-12)?;
     hold_square_error(Law::SquareError, &own.mean, (&u, target), parameters)
+}
+
+/// A map's own error of each identity, of half of the samples off the diagonal and of all.
+fn identity_laws<M: FlowMap>(trial: &Trial<M>) -> Result<(), Fault> {
+    let Trial { map, parameters, x, s, t, dx: velocity, .. } = trial;
+    let count = x.size()[0];
+    for (identity, off) in [MapIdentity::MeanFlow, MapIdentity::Lagrangian]
+        .into_iter()
+        .flat_map(|identity| [count.div_euclid(2).max(1), count].map(|off| (identity, off)))
+    {
+        let t = Tensor::cat(&[s.narrow(0, 0, count - off), t.narrow(0, count - off, off)], 0);
+        let batch = MapBatch { x, velocity, s, t: &t, off };
+        let Some(own) = map.identity_error(identity, &batch).map_err(runs)? else { continue };
+        let (left, right) = composed(map, identity, &batch).map_err(runs)?;
+        let each = strait_core::sum_per_sample(&(&left - &right).square());
+        hold(Law::IdentityError, "the square error of each sample", &own.of_each, &each.detach(), 1e-11)?;
+        hold_square_error(Law::IdentityError, &own.mean, (&left, &right), parameters)?;
+    }
+    Ok(())
+}
+
+/// The two sides of an identity, and of flow matching on the diagonal.
+fn composed<M: FlowMap>(map: &M, identity: MapIdentity, batch: &MapBatch<'_>) -> Result<(Tensor, Tensor), Error> {
+    let MapBatch { x, velocity, s, t, off } = *batch;
+    let h = per_sample(&(t - s), x);
+    Ok(match identity {
+        MapIdentity::MeanFlow => {
+            let along = Jet::with_derivatives(x.shallow_clone(), velocity.shallow_clone(), None);
+            let u = map.average_velocity_jet(&along, &Jet::variable(s, Order::First), &Jet::constant(t))?;
+            (map.average_velocity(x, s, t)?, velocity + h * u.first().detach())
+        }
+        MapIdentity::Lagrangian => {
+            let u = map.average_velocity_jet(&Jet::constant(x), &Jet::constant(s), &Jet::variable(t, Order::First))?;
+            let taught = map.velocity(&(x + &h * u.value()), t)?.detach();
+            let on = x.size()[0] - off;
+            let right = Tensor::cat(&[velocity.narrow(0, 0, on), taught.narrow(0, on, off)], 0);
+            (u.value() + h * u.first(), right)
+        }
+    })
 }
 
 /// Of the fourth order, by a function of the step.

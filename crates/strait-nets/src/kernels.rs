@@ -12,7 +12,7 @@ pub(crate) use strait_kernels::{selu, silu_jet};
 mod some {
     use crate::Activation;
     use strait_autodiff::{AutodiffError, Jet, Order};
-    use strait_kernels::Between;
+    use strait_kernels::{Between, RightSide};
     use tch::Tensor;
 
     pub(crate) fn perceptron(
@@ -33,6 +33,19 @@ mod some {
     ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
         let Some(between) = between(activation) else { return Ok(None) };
         strait_kernels::perceptron_square_error(parts, layers, between, target)
+    }
+
+    pub(crate) fn perceptron_identity_error(
+        parts: &[&Jet],
+        layers: &[(Tensor, Tensor)],
+        activation: Activation,
+        velocity: &Tensor,
+        span: &Tensor,
+        end: Option<&[&Tensor]>,
+    ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
+        let Some(between) = between(activation) else { return Ok(None) };
+        let right = end.map_or(RightSide::Derivative, RightSide::End);
+        strait_kernels::perceptron_identity_error(parts, layers, between, velocity, span, right)
     }
 
     fn between(activation: Activation) -> Option<Between> {
@@ -64,6 +77,17 @@ mod none {
         _: &[(Tensor, Tensor)],
         _: Activation,
         _: &Tensor,
+    ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
+        Ok(None)
+    }
+
+    pub(crate) fn perceptron_identity_error(
+        _: &[&Jet],
+        _: &[(Tensor, Tensor)],
+        _: Activation,
+        _: &Tensor,
+        _: &Tensor,
+        _: Option<&[&Tensor]>,
     ) -> Result<Option<(Tensor, Tensor)>, AutodiffError> {
         Ok(None)
     }

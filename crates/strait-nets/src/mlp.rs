@@ -1,10 +1,10 @@
 use crate::embedding::ConditionEmbedding;
-use crate::kernels::{perceptron, perceptron_square_error};
+use crate::kernels::{perceptron, perceptron_identity_error, perceptron_square_error};
 use crate::{Activation, NetError, TimeFeatures};
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Bound, ConditionKind, Conditional, Conditions, Error, FlowMap, Init, Scope, SquareError, TimeFunction,
-    VelocityField, average_velocity_jvp, check_batch, check_same, check_times,
+    Bound, ConditionKind, Conditional, Conditions, Error, FlowMap, Init, MapBatch, MapIdentity, Scope, SquareError,
+    TimeFunction, VelocityField, average_velocity_jvp, check_batch, check_same, check_times,
 };
 use tch::Tensor;
 
@@ -272,6 +272,30 @@ impl FlowMap for MlpFlowMap {
         let parts = self.parts(&Jet::constant(x), &Jet::constant(s), &Jet::constant(t), &Conditions::default())?;
         self.layers.square_error(&parts, &self.config.target(x, target)?)
     }
+
+    fn identity_error(&self, identity: MapIdentity, batch: &MapBatch<'_>) -> Result<Option<SquareError>, Error> {
+        if !self.config.activation.is_smooth() {
+            return Ok(None);
+        }
+        let MapBatch { x, velocity, s, t, off } = *batch;
+        let last = |x: &Tensor| Ok::<_, Error>(x.f_narrow(0, x.size()[0] - off, off)?);
+        let none = Conditions::default();
+        let (first, end) = (Order::First, last(t)?);
+        let (parts, at_end) = match identity {
+            MapIdentity::MeanFlow => {
+                let along = Jet::with_derivatives(x.shallow_clone(), velocity.shallow_clone(), None);
+                (self.parts(&along, &Jet::variable(s, first), &Jet::constant(t), &none)?, None)
+            }
+            MapIdentity::Lagrangian => {
+                let at_end = Jet::constant(&end);
+                let at_end = self.parts(&Jet::constant(&last(x)?), &at_end, &at_end, &none)?;
+                (self.parts(&Jet::constant(x), &Jet::constant(s), &Jet::variable(t, first), &none)?, Some(at_end))
+            }
+        };
+        let span = &end - last(s)?;
+        let at_end = at_end.as_ref().map(|parts| parts[1..].iter().map(Jet::value).collect::<Vec<_>>());
+        self.layers.identity_error(&parts, &self.config.target(x, velocity)?, &span, at_end.as_deref())
+    }
 }
 
 impl MlpConfig {
@@ -360,6 +384,19 @@ impl Layers {
     fn square_error(&self, parts: &[Jet], target: &Tensor) -> Result<Option<SquareError>, Error> {
         let parts: Vec<&Jet> = parts.iter().collect();
         let error = perceptron_square_error(&parts, &self.layers, self.activation, target)?;
+        Ok(error.map(|(mean, of_each)| SquareError { mean, of_each }))
+    }
+
+    /// Of the right side of the Lagrangian identity, the parts beside x at its end.
+    fn identity_error(
+        &self,
+        parts: &[Jet],
+        velocity: &Tensor,
+        span: &Tensor,
+        end: Option<&[&Tensor]>,
+    ) -> Result<Option<SquareError>, Error> {
+        let parts: Vec<&Jet> = parts.iter().collect();
+        let error = perceptron_identity_error(&parts, &self.layers, self.activation, velocity, span, end)?;
         Ok(error.map(|(mean, of_each)| SquareError { mean, of_each }))
     }
 

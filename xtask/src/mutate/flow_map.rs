@@ -20,7 +20,7 @@ const DISTILLATION: &str = "crates/strait-optim/src/objectives/lagrangian_distil
 
 const RESIDUAL: &str = "crates/strait-optim/src/objectives/map_residual.rs";
 
-pub(super) static FAULTS: [Fault; 17] = [
+pub(super) static FAULTS: [Fault; 18] = [
     Fault {
         name: "MeanFlow with the sign of the other direction of time",
         file: MEAN_FLOW,
@@ -45,16 +45,23 @@ pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "MeanFlow with s and t swapped",
         file: MEAN_FLOW,
-        find: "(&batch.t, &t), &target",
-        put: "(&t, &batch.t), &target",
+        find: "map.average_velocity(&x, &batch.t, &spans.all_t(batch)?)",
+        put: "map.average_velocity(&x, &spans.all_t(batch)?, &batch.t)",
         tests: LOSSES,
     },
     Fault {
-        name: "MeanFlow under a weight with s and t swapped",
-        file: MEAN_FLOW,
-        find: "map.average_velocity(&x, &batch.t, &t)",
-        put: "map.average_velocity(&x, &t, &batch.t)",
-        tests: LOSSES,
+        name: "MeanFlow's identity of a perceptron along x alone",
+        file: MLP,
+        find: "(self.parts(&along, &Jet::variable(s, first), &Jet::constant(t), &none)?, None)",
+        put: "(self.parts(&along, &Jet::constant(s), &Jet::constant(t), &none)?, None)",
+        tests: NETS,
+    },
+    Fault {
+        name: "the Lagrangian identity of a perceptron, taught at the earlier times",
+        file: MLP,
+        find: "let at_end = Jet::constant(&end);",
+        put: "let at_end = Jet::constant(&last(s)?);",
+        tests: NETS,
     },
     Fault {
         name: "distillation with the wrong sign of the derivative's term",

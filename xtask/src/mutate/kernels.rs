@@ -12,7 +12,7 @@ const CHAIN: Tests = Tests { package: "strait-paths/kernels", target: "chain_fie
 
 const CURVE: Tests = Tests { package: "strait-paths/kernels", target: "affine_curve", filter: "kernel" };
 
-pub(super) static FAULTS: [Fault; 33] = [
+pub(super) static FAULTS: [Fault; 38] = [
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-kernels/native/affine.cc",
@@ -233,9 +233,44 @@ pub(super) static FAULTS: [Fault; 33] = [
     Fault {
         name: "a perceptron's square error: a block that goes back through the first one's input",
         file: "crates/strait-kernels/native/perceptron_pass.h",
-        find: "const T* made = forward.block(f.x, from, n, kept.at());",
-        put: "const T* made = forward.block(f.x, from, n, kept.at());\n    if (from > 0) gather(f.x, 0, n, in_fours(n), 1, net.layers[0].ins(), forward.input.at());",
+        find: "    backward.block(net, n, forward.input.at(), kept.at());\n  }\n",
+        put: "    if (from > 0) gather(values, 0, n, in_fours(n), 1, ins, forward.input.at());\n    backward.block(net, n, forward.input.at(), kept.at());\n  }\n",
         tests: tests("perceptron", "square_error_has"),
+    },
+    Fault {
+        name: "MeanFlow's identity in one pass: the sign of the other direction of time",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "target[i * out + j] += h[i] * du[i * outs + j];",
+        put: "target[i * out + j] -= h[i] * du[i * outs + j];",
+        tests: tests("perceptron", "an_identity"),
+    },
+    Fault {
+        name: "MeanFlow's identity in one pass: a reverse through values in the place of slopes",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "        value(net.between, samples * net.layers[l].outs(), to.seen, to.made, true);\n",
+        put: "        (void)to;\n",
+        tests: tests("perceptron", "an_identity"),
+    },
+    Fault {
+        name: "the Lagrangian identity in one pass: a target field at the start of the step",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "values[0].at[(from + i) * out + j] + h[i] * u[i * outs + j];",
+        put: "values[0].at[(from + i) * out + j];",
+        tests: tests("perceptron", "an_identity"),
+    },
+    Fault {
+        name: "the Lagrangian identity in one pass: no gradient through the derivative in t",
+        file: "crates/strait-kernels/native/perceptron_pass.h",
+        find: "g[(samples + i) * outs + j] = weight[i] * (twice * off);",
+        put: "g[(samples + i) * outs + j] = 0;",
+        tests: tests("perceptron", "an_identity"),
+    },
+    Fault {
+        name: "an identity in one pass: a second gradient that drops the derivative in t",
+        file: "crates/strait-kernels/native/perceptron.cc",
+        find: "(u[0] + weight * u[1] - y)",
+        put: "(u[0] - y)",
+        tests: tests("perceptron", "an_identity"),
     },
     Fault {
         name: "a graph of one node: an edge that takes the place of another to the same leaf",

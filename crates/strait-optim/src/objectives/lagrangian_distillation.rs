@@ -1,6 +1,6 @@
 use super::{Spans, mean_square_distance, square_error};
 use strait_autodiff::{Jet, Order};
-use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Sampling, per_sample};
+use strait_core::{Batch, Error, Loss, MapIdentity, Models, Objective, PathSample, Sampling, per_sample};
 
 /// Lagrangian self-distillation (Boffi et al., arXiv 2505.18825), for a flow map along any paths of any coupling: flow
 /// matching on the diagonal, and off it the map's own equation of motion,
@@ -17,8 +17,13 @@ pub struct LagrangianDistillation;
 
 impl Objective for LagrangianDistillation {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        let PathSample { x_t, velocity } = tch::no_grad(|| models.interpolant.at(&batch.x0, &batch.x1, &batch.t))?;
+        let path = tch::no_grad(|| models.interpolant.at(&batch.x0, &batch.x1, &batch.t))?;
         let spans = Spans::of(batch, self.name())?;
+        let map = models.flow_map(self.name())?;
+        if let Some(loss) = spans.identity_loss(MapIdentity::Lagrangian, map, batch, &path, "distillation")? {
+            return Ok(loss);
+        }
+        let PathSample { x_t, velocity } = path;
         let (on, x) = spans.split(&x_t);
         let [velocity_on, velocity_off] = spans.velocities(models)?;
         let map = velocity_off.as_flow_map().ok_or(Error::NotFlowMap { what: self.name() })?;

@@ -1,6 +1,6 @@
-use super::{Spans, average_square_error, square_distance};
+use super::{Spans, square_distance};
 use strait_autodiff::{Jet, Order};
-use strait_core::{Batch, Error, Loss, Models, Objective, PathSample, Sampling, SquareError, per_sample};
+use strait_core::{Batch, Error, Loss, MapIdentity, Models, Objective, PathSample, Sampling, per_sample};
 use tch::Tensor;
 
 /// MeanFlow (Geng et al., arXiv 2505.13447), for a flow map along any paths of any coupling.
@@ -37,8 +37,14 @@ impl Default for MeanFlow {
 impl Objective for MeanFlow {
     fn loss(&self, models: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
         let map = models.flow_map(self.name())?;
-        let PathSample { x_t: x, velocity } = tch::no_grad(|| models.interpolant.at(&batch.x0, &batch.x1, &batch.t))?;
+        let path = tch::no_grad(|| models.interpolant.at(&batch.x0, &batch.x1, &batch.t))?;
         let spans = Spans::of(batch, self.name())?;
+        if self.power == 0.0
+            && let Some(loss) = spans.identity_loss(MapIdentity::MeanFlow, map, batch, &path, self.name())?
+        {
+            return Ok(loss);
+        }
+        let PathSample { x_t: x, velocity } = path;
         let velocity_off = spans.velocity_off(models)?;
         let map_off = velocity_off.as_flow_map().ok_or(Error::NotFlowMap { what: self.name() })?;
         // On the diagonal the target is the pair's velocity.
@@ -49,15 +55,13 @@ impl Objective for MeanFlow {
             let further = per_sample(&(&spans.t - &spans.s), &slope) * slope;
             Ok(Tensor::f_cat(&[spans.on(&velocity), spans.off(&velocity) + further], 0)?)
         })?;
-        let t = spans.all_t(batch)?;
-        if self.power == 0.0 {
-            let SquareError { mean, of_each } = average_square_error(map, &x, (&batch.t, &t), &target)?;
-            return Ok(Loss { total: mean, terms: spans.terms(&of_each, self.name()) });
-        }
-        let squares = square_distance(&map.average_velocity(&x, &batch.t, &t)?, &target)?;
-        let weight = (squares.detach() + self.epsilon).f_pow_tensor_scalar(-self.power)?;
+        let squares = square_distance(&map.average_velocity(&x, &batch.t, &spans.all_t(batch)?)?, &target)?;
         let terms = spans.terms(&squares, self.name());
-        Ok(Loss { total: (squares * weight).mean(x.kind()), terms })
+        let weighted = match self.power {
+            0.0 => squares,
+            power => (squares.detach() + self.epsilon).f_pow_tensor_scalar(-power)? * squares,
+        };
+        Ok(Loss { total: weighted.mean(x.kind()), terms })
     }
 
     fn name(&self) -> &'static str {

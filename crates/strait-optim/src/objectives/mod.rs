@@ -31,7 +31,9 @@ pub use trajectory_regression::TrajectoryRegression;
 pub use transport_cost::TransportCost;
 
 use crate::kernels;
-use strait_core::{Batch, Error, FlowMap, Loss, Models, SquareError, VelocityField, sum_per_sample};
+use strait_core::{
+    Batch, Error, FlowMap, Loss, MapBatch, MapIdentity, Models, PathSample, SquareError, VelocityField, sum_per_sample,
+};
 use tch::Tensor;
 
 /// $E|x|^2$: the squared norm of each sample, averaged over the batch.
@@ -133,6 +135,21 @@ impl Spans {
         let (on, share) = (diagonal()?, self.off as f64 / (self.diagonal + self.off) as f64);
         let terms = vec![("diagonal", on.detach()), own];
         Ok(Loss { total: on * (1.0 - share) + off * share, terms })
+    }
+
+    /// The loss of an identity, where the map has one pass for it.
+    pub(crate) fn identity_loss(
+        &self,
+        identity: MapIdentity,
+        map: &dyn FlowMap,
+        batch: &Batch,
+        path: &PathSample,
+        name: &'static str,
+    ) -> Result<Option<Loss>, Error> {
+        let t = self.all_t(batch)?;
+        let pairs = MapBatch { x: &path.x_t, velocity: &path.velocity, s: &batch.t, t: &t, off: self.off };
+        let error = map.identity_error(identity, &pairs)?;
+        Ok(error.map(|SquareError { mean, of_each }| Loss { total: mean, terms: self.terms(&of_each, name) }))
     }
 
     /// The means over the pairs on the diagonal, where there are some, and over those off it.
