@@ -58,8 +58,13 @@ fn main() {
         native.file("native/aot_inductor.cc");
     }
     native.file("native/strait_native.cc").file("native/recomputed.cc").compile("strait_native");
-    // For crates with native code of their own (`DEP_STRAIT_NATIVE_...` in their build scripts).
-    println!("cargo:include={}", env::current_dir().unwrap_or_default().join("native").display());
+    // For crates with native code of their own (`DEP_STRAIT_NATIVE_...` in their build scripts). Cargo takes this output for that of
+    // a copy of the sources elsewhere, as planted faults are compiled in: so the header lies where the output does.
+    let headers = out.join("include");
+    fs::create_dir_all(&headers)
+        .and_then(|()| fs::copy("native/common.h", headers.join("common.h")))
+        .expect("the target folder can be written");
+    println!("cargo:include={}", headers.display());
     println!("cargo:libtorch_include={}", include.display());
 
     if let Ok(absolute) = fs::canonicalize(&lib) {

@@ -4,6 +4,8 @@ use super::fault::{Fault, Tests};
 
 const NETS: Tests = Tests { package: "strait-nets", target: "flow_map", filter: "" };
 
+const ONE_PASS: Tests = Tests { package: "strait-nets/kernels", target: "flow_map", filter: "" };
+
 const GAUSSIAN: Tests = Tests { package: "strait-paths", target: "flow_map", filter: "" };
 
 const LOSSES: Tests = Tests { package: "strait-optim", target: "flow_map", filter: "" };
@@ -54,14 +56,14 @@ pub(super) static FAULTS: [Fault; 18] = [
         file: MLP,
         find: "(self.parts(&along, &Jet::variable(s, first), &Jet::constant(t), &none)?, None)",
         put: "(self.parts(&along, &Jet::constant(s), &Jet::constant(t), &none)?, None)",
-        tests: NETS,
+        tests: ONE_PASS,
     },
     Fault {
         name: "the Lagrangian identity of a perceptron, taught at the earlier times",
         file: MLP,
         find: "let at_end = Jet::constant(&end);",
         put: "let at_end = Jet::constant(&last(s)?);",
-        tests: NETS,
+        tests: ONE_PASS,
     },
     Fault {
         name: "distillation with the wrong sign of the derivative's term",
