@@ -116,7 +116,7 @@ pub(super) static FAULTS: [Fault; 18] = [
     },
     Fault {
         name: "a jet layer by layer whose parts move by each other's weights",
-        file: MLP,
+        file: "crates/strait-nets/src/perceptron.rs",
         find: "            from += columns;",
         put: "            from += 0 * columns;",
         tests: NETS,
