@@ -1,6 +1,6 @@
 //! Distances between two clouds of any sizes that need no pairing: energy distance and maximum mean discrepancy.
 
-use crate::distances::Distances;
+use crate::distances::{Distances, in_units};
 use crate::error::{PointsError, TransportError};
 use ndarray::{ArrayView2, Axis};
 
@@ -19,6 +19,9 @@ use ndarray::{ArrayView2, Axis};
 /// # Errors
 /// `TooFew`, `Dimensions`, `NoCoordinates`, `NonFinite`.
 pub fn energy_distance<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<f64, TransportError> {
+    if let Some((x, y, unit)) = in_units(x, y) {
+        return Ok(unit * energy_distance(x.view(), y.view())?);
+    }
     let across = Distances::new(x, y, 1)?;
     let (n, m) = (x.nrows() as f64, y.nrows() as f64);
     let cross = across.sum_rows(|_, row| row.iter().map(|square| square.sqrt()).sum());
@@ -67,6 +70,23 @@ pub fn mmd<T: Copy + Into<f64>>(
     y: ArrayView2<'_, T>,
     bandwidth: Bandwidth,
 ) -> Result<Mmd, TransportError> {
+    if let Some((x, y, unit)) = in_units(x, y) {
+        let own = match bandwidth {
+            // The kernel of a width beyond all numbers is 1, as that of the largest is; that of none is 0.
+            Bandwidth::Fixed(sigma) if sigma > 0.0 && sigma.is_finite() => {
+                Bandwidth::Fixed((sigma / unit).clamp(f64::MIN_POSITIVE, f64::MAX))
+            }
+            other => other,
+        };
+        let found = mmd(x.view(), y.view(), own)?;
+        return Ok(Mmd {
+            bandwidth: match bandwidth {
+                Bandwidth::Fixed(sigma) => sigma,
+                Bandwidth::Median => unit * found.bandwidth,
+            },
+            ..found
+        });
+    }
     let across = Distances::new(x, y, 2)?;
     let bandwidth = match bandwidth {
         Bandwidth::Median => median_distance(x, y)?,

@@ -212,6 +212,25 @@ fn centre(x: &Array2<f64>, y: &Array2<f64>) -> Array1<f64> {
     })
 }
 
+/// Sizes of coordinates between which squares of differences, and sums of those, stay within the range of a double.
+const ORDINARY: std::ops::RangeInclusive<f64> = 1e-130..=1e130;
+
+/// Two clouds and the power of two that they were divided by, which makes the largest coordinate about 1; None where it is of
+/// ordinary size. A distance in these units times the power is that of the points, to the bit where neither is subnormal.
+pub(crate) fn in_units<T: Copy + Into<f64>>(
+    x: ArrayView2<'_, T>,
+    y: ArrayView2<'_, T>,
+) -> Option<(Array2<f64>, Array2<f64>, f64)> {
+    let size = |points: ArrayView2<'_, T>| points.iter().fold(0.0f64, |size, &x| size.max(x.into().abs()));
+    let largest = size(x).max(size(y));
+    if largest == 0.0 || !largest.is_finite() || ORDINARY.contains(&largest) {
+        return None;
+    }
+    let unit = largest.log2().floor().max(-1074.0).exp2();
+    let divided = |points: ArrayView2<'_, T>| points.mapv(|x| x.into() / unit);
+    Some((divided(x), divided(y), unit))
+}
+
 /// A cloud in double precision; refuses too few points, and points that are not finite.
 pub(crate) fn convert<T: Copy + Into<f64>>(
     points: ArrayView2<'_, T>,

@@ -1,7 +1,7 @@
 //! Wasserstein-2 distances between two clouds of points with uniform weights: exact, and sliced.
 
 use crate::assignment::{SquaredEuclidean, assign};
-use crate::distances::{Distances, convert};
+use crate::distances::{Distances, convert, in_units};
 use crate::error::{Cloud, PointsError, TransportError};
 use ndarray::{Array1, ArrayView2};
 use strait_core::Draws;
@@ -24,11 +24,13 @@ use strait_core::Draws;
 /// ```
 ///
 /// # Errors
-/// `Counts` where the clouds differ in size; `TooFew`, `Dimensions`, `NoCoordinates`, `NonFinite`, also where a squared
-/// distance overflows; `Memory`.
+/// `Counts` where the clouds differ in size; `TooFew`, `Dimensions`, `NoCoordinates`, `NonFinite`; `Memory`.
 pub fn wasserstein2<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> Result<f64, TransportError> {
     if x.nrows() != y.nrows() {
         return Err(PointsError::Counts { source_count: x.nrows(), target_count: y.nrows() }.into());
+    }
+    if let Some((x, y, unit)) = in_units(x, y) {
+        return Ok(unit * wasserstein2(x.view(), y.view())?);
     }
     let n = x.nrows();
     let columns = assign(&SquaredEuclidean::new(x, y)?)?.columns;
@@ -71,6 +73,9 @@ pub fn sliced_wasserstein2<T: Copy + Into<f64>>(
         return Err(TransportError::NoProjections);
     }
     Distances::check(x, y)?;
+    if let Some((x, y, unit)) = in_units(x, y) {
+        return Ok(unit * sliced_wasserstein2(x.view(), y.view(), projections, draws)?);
+    }
     let (x, y) = (convert(x, Cloud::Source, 1)?, convert(y, Cloud::Target, 1)?);
     let mut sum = 0.0;
     for _ in 0..projections {

@@ -278,6 +278,39 @@ fn distances_that_theory_keeps_above_zero_are() {
 }
 
 /// A narrow kernel sees equal points alone, a wide one no difference, at any scale that doubles have.
+/// Squares of 1e-170 are 0 and those of 1e160 are infinite; the distances are neither.
+#[test]
+fn distances_have_the_scale_of_their_points() {
+    let (x, y) = (normal("scale x", 60, 2), 1.3 * normal("scale y", 60, 2) + 0.2);
+    let measure = |s: f64| {
+        let (x, y) = (&x * s, &y * s);
+        let [median, fixed] = [Bandwidth::Median, Bandwidth::Fixed(s)].map(|of| mmd(x.view(), y.view(), of).unwrap());
+        assert_eq!(fixed.bandwidth, s);
+        let sliced = sliced_wasserstein2(x.view(), y.view(), 8, &mut draws("scale")).unwrap();
+        let (w2, energy) = (wasserstein2(x.view(), y.view()).unwrap(), energy_distance(x.view(), y.view()).unwrap());
+        ([w2, sliced, energy, median.bandwidth], [median.squared, fixed.squared])
+    };
+    let (lengths, kernels) = measure(1.0);
+    for power in [-1060, -1000, -700, -560, -400, 400, 530, 700, 1019] {
+        let s = f64::from(power).exp2();
+        let (found, same) = measure(s);
+        // The last of them are of a dozen bits.
+        let digits = if power < -1000 { 0.01 } else { 1e-13 };
+        for (found, length) in found.into_iter().zip(lengths) {
+            assert!((found / s / length - 1.0).abs() < digits, "2^{power}: {found} for {length}");
+        }
+        for (found, kernel) in same.into_iter().zip(kernels) {
+            assert!((found - kernel).abs() < digits, "2^{power}: {found} for {kernel}");
+        }
+    }
+    // At both ends of a double at once.
+    let ends = array![[1.7e308, 1.0], [-1.7e308, 2.0]];
+    assert_eq!(wasserstein2(ends.view(), ends.view()).unwrap(), 0.0);
+    let one = array![[1e-200], [3e-200]];
+    let moved = wasserstein2(one.view(), (&one + 1e-200).view()).unwrap();
+    assert!((moved / 1e-200 - 1.0).abs() < 1e-12, "{moved}");
+}
+
 #[test]
 fn mmd_takes_every_bandwidth() {
     let (x, y) = (array![[0.0], [0.0]], array![[9.0], [8.0]]);

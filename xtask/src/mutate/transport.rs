@@ -24,7 +24,7 @@ const PROOF: Tests = Tests { package: "strait-transport", target: LIBRARY, filte
 
 const PROOFS: &str = "crates/strait-transport/src/assignment/proof.rs";
 
-pub(super) static FAULTS: [Fault; 20] = [
+pub(super) static FAULTS: [Fault; 21] = [
     Fault {
         name: "nearly tight pairs may go round in a circle",
         file: PROOFS,
@@ -164,5 +164,12 @@ pub(super) static FAULTS: [Fault; 20] = [
         find: "let drawn = draw(batch)?;",
         put: "let drawn = draw(batch * 0)?;",
         tests: POOL,
+    },
+    Fault {
+        name: "distances whose squares leave the range of a double",
+        file: "crates/strait-transport/src/distances.rs",
+        find: "|| ORDINARY.contains(&largest)",
+        put: "|| largest > 0.0",
+        tests: Tests { filter: "scale_of_their_points", ..DISTANCES },
     },
 ];
