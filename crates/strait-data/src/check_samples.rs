@@ -1,7 +1,9 @@
 //! What arrays of samples must be.
 
-use crate::{DataError, Splits};
-use tch::{Kind, Tensor};
+use crate::moments::CHUNK;
+use crate::normalise::move_to;
+use crate::{DataError, Normalise, Splits};
+use tch::{Device, Kind, Tensor};
 
 /// Refuses arrays that are no parts of one data set.
 pub(crate) fn check(arrays: &Splits<Tensor>) -> Result<(), DataError> {
@@ -31,6 +33,24 @@ pub(crate) fn check_samples(array: &str, x: &Tensor, needed: i64) -> Result<(), 
     }
     let nan = x.f_select(0, row)?.f_isnan()?.f_any()?.int64_value(&[]) == 1;
     Err(DataError::NotFinite { array, row, value: if nan { "NaN" } else { "an infinity" } })
+}
+
+/// What is farther than this from the training points, in the data set's units, overflows in single precision when it is
+/// squared.
+const FARTHEST: f64 = 1e18;
+
+/// Refuses points that the units of the training points put too far away.
+pub(crate) fn check_near(x: &Tensor, units: &Normalise) -> Result<(), DataError> {
+    let n = x.size()[0];
+    for start in (0..n).step_by(CHUNK as usize) {
+        let rows = move_to(&x.f_narrow(0, start, CHUNK.min(n - start))?, Kind::Double, Device::Cpu)?;
+        let near = units.apply(&rows)?.f_abs()?.f_flatten(1, -1)?.f_amax([1i64].as_slice(), false)?.f_le(FARTHEST)?;
+        let row = near.f_to_kind(Kind::Int64)?.f_argmin(0, false)?.int64_value(&[]);
+        if near.int64_value(&[row]) == 0 {
+            return Err(DataError::TooFar { array: String::new(), row: start + row });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses two arrays whose samples differ in shape.

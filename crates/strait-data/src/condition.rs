@@ -29,7 +29,7 @@ impl Condition {
         for split in SPLITS {
             let (found, n) = (rows.get(split).size(), *counts.get(split));
             if found.first() != Some(&n) {
-                return Err(refused(format!("it is {found:?} for {n} {} points", split.name())));
+                return Err(refused(not_one_each(&found, n, &format!("{} ", split.name()))));
             }
         }
         let train = &rows.train;
@@ -65,10 +65,26 @@ impl Condition {
     }
 }
 
+/// In words, that an array of a shape has not one row for each of n points.
+pub(crate) fn not_one_each(shape: &[i64], n: i64, which: &str) -> String {
+    match shape.first() {
+        Some(rows) => format!("it has {rows} rows for {n} {which}points: it needs one for each"),
+        None => format!("it is a single number for {n} {which}points: it needs a row for each"),
+    }
+}
+
+/// The most classes: a network holds numbers for each.
+const CLASSES: i64 = 1 << 16;
+
 /// How many classes the training points have; in words, what label is none of them.
 fn classes(rows: &Splits<Tensor>) -> Result<i64, String> {
     let ends = |x: &Tensor| (x.min().int64_value(&[]), x.max().int64_value(&[]));
-    let classes = ends(&rows.train).1 + 1;
+    let most = ends(&rows.train).1;
+    if most >= CLASSES {
+        let remedy = "number the classes from 0 on, as numpy.unique(labels, return_inverse=True) does";
+        return Err(format!("a train point has label {most}, and there are at most {CLASSES} classes: {remedy}"));
+    }
+    let classes = most + 1;
     for split in SPLITS {
         let labels = rows.get(split);
         let (least, most) = ends(labels);

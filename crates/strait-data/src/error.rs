@@ -41,6 +41,14 @@ pub enum DataError {
         /// Why they are passed over.
         skipped: String,
     },
+    /// A folder with fewer pictures than there are parts.
+    #[error("{} holds pictures that can be used, but only {found} of the 3 that its parts need at least", path.display())]
+    FewPictures {
+        /// The folder.
+        path: PathBuf,
+        /// How many can be used.
+        found: usize,
+    },
     /// A file cannot be opened or read.
     #[error("cannot read {}: {source}", path.display())]
     Io {
@@ -66,7 +74,11 @@ pub enum DataError {
         path: PathBuf,
     },
     /// An archive without the arrays that are looked for.
-    #[error("{} holds no array `{wanted}` (it holds {present:?}): name its arrays `train` and `test`, or `data`, or say which are which", path.display())]
+    #[error(
+        "{} holds no array `{wanted}` ({}): name its arrays `train` and `test`, or `data`, or say which are which",
+        path.display(),
+        if present.is_empty() { "it holds none".into() } else { format!("it holds {present:?}") }
+    )]
     MissingArray {
         /// The file.
         path: PathBuf,
@@ -74,6 +86,14 @@ pub enum DataError {
         wanted: String,
         /// The arrays that are there.
         present: Vec<String>,
+    },
+    /// An `.npy` file, where an array beside the points is looked for.
+    #[error("{} is a single array, and holds no `{wanted}`: save its points and `{wanted}` in one .npz with numpy.savez", path.display())]
+    OneArray {
+        /// The file.
+        path: PathBuf,
+        /// The array that is looked for.
+        wanted: String,
     },
     /// A file whose arrays cannot be used as they are.
     #[error(transparent)]
@@ -155,8 +175,7 @@ pub enum DataError {
     },
     /// A column that single precision cannot hold in the units that were chosen.
     #[error(
-        "array `{array}`: column {column} (counted from 0) is {problem} for single precision in these units: set \
-         units = \"column\", or rescale it"
+        "array `{array}`: column {column} (counted from 0) is {problem} for single precision in these units: {remedy}"
     )]
     Precision {
         /// The array.
@@ -165,6 +184,30 @@ pub enum DataError {
         column: usize,
         /// What it is.
         problem: &'static str,
+        /// What would mend it.
+        remedy: &'static str,
+    },
+    /// A column of 64-bit integers that double precision cannot tell apart.
+    #[error(
+        "array `{array}`: column {column} (counted from 0) holds whole numbers above 2^53 that double precision cannot tell \
+         apart: subtract an offset that they share, in integers"
+    )]
+    Merged {
+        /// The array.
+        array: String,
+        /// The column.
+        column: usize,
+    },
+    /// A row that lies too far from the training points to be measured beside them.
+    #[error(
+        "array `{array}`: row {row} (counted from 0) lies too far from the training points for single precision: remove or \
+         repair that sample"
+    )]
+    TooFar {
+        /// The array.
+        array: String,
+        /// The first such row.
+        row: i64,
     },
     /// Samples that are not the image that they were said to be.
     #[error(

@@ -1,8 +1,9 @@
 use crate::Splits;
 use crate::array_dataset::StoredForm;
 use crate::array_names::Found;
-use crate::check_samples::{check_same_samples, check_samples};
+use crate::check_samples::{check_near, check_same_samples, check_samples};
 use crate::columns::Look;
+use crate::condition::not_one_each;
 use crate::file_form::Grid;
 use crate::images::Layout;
 use crate::points::{RowStore, Stored};
@@ -88,35 +89,37 @@ pub fn from_file(
     let mut draws = seed.stream("split of a file").at(0);
     let format = format(path)?;
     if let (Format::Npy, Some(wanted)) = (&format, options.condition.clone()) {
-        return Err(DataError::MissingArray { path: path.to_owned(), wanted, present: vec![] });
+        return Err(DataError::OneArray { path: path.to_owned(), wanted });
     }
     let held = match format {
-        Format::Npy if std::fs::metadata(path).is_ok_and(|file| file.len() > options.resident) => {
+        Format::Npy if is_large(path, options) => {
             return on_disk(path, options, &mut draws, (kind, device));
         }
         Format::Npy => {
             let Array { values, element } = npy::read(path).map_err(refused)?;
-            Held { splits: split_data("data", &values, &mut draws)?, element, labels: None, origin: WHOLE }
+            let (splits, origins) = split_data("data", &values, &mut draws)?;
+            Held { splits, origins, element, labels: None, origin: WHOLE }
         }
         Format::Npz => from_archive(&mut npz::Archive::open(path).map_err(refused)?, options, &mut draws)?,
     };
     held.build(path, options, (kind, device))
 }
 
-/// A look at the columns of a file's training points, or of all where it is to be split.
+/// A look at the columns of a file's training points, or of all where it is to be split. `refused` says why a file would not
+/// be loaded, for whatever is in any of its arrays.
 ///
 /// # Errors
 /// Those of [`from_file`] for the file.
 pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
-    match format(path)? {
+    let options = FileOptions { arrays: arrays.clone(), ..FileOptions::default() };
+    let (name, look) = match format(path)? {
+        Format::Npy if is_large(path, &options) => {
+            let rows = npy::RowReader::open(path).map_err(refused)?;
+            ("data".to_owned(), look_at_some(&rows, spread_rows(&rows)?)?)
+        }
         Format::Npy => {
-            let rows = npy::RowReader::open(path);
-            let array = match rows {
-                Ok(rows) => Array { values: spread_rows(&rows)?, element: rows.element() },
-                // Stored column by column: whole.
-                Err(_) => npy::read(path).map_err(refused)?,
-            };
-            Look::of(&array.values, array.element)
+            let array = npy::read(path).map_err(refused)?;
+            ("data".to_owned(), Look::of(&array.values, array.element)?)
         }
         Format::Npz => {
             let mut archive = npz::Archive::open(path).map_err(refused)?;
@@ -125,9 +128,28 @@ pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
                 Found::Parts { train, .. } => train,
             };
             let array = archive.read(&name).map_err(refused)?;
-            Look::of(&array.values, array.element)
+            (name, Look::of(&array.values, array.element)?)
         }
-    }
+    };
+    let own = look.check(&name, look.scaling()).err();
+    // What lies in its other arrays.
+    let all = || from_file(path, &options, Seed(0), Kind::Float, Device::Cpu).err();
+    let refused = own.or_else(all).map(|error| error.to_string());
+    Ok(Look { refused, ..look })
+}
+
+/// Whether the rows of an `.npy` file stay there.
+fn is_large(path: &Path, options: &FileOptions) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() > options.resident)
+}
+
+/// Of evenly spaced rows of a file.
+fn look_at_some(file: &npy::RowReader, some: Tensor) -> Result<Look, DataError> {
+    Ok(Look::of(&some, file.element())?.of_some(every(file), file.count()))
+}
+
+fn every(file: &npy::RowReader) -> i64 {
+    (file.count() / LOOKED_AT).max(1)
 }
 
 const WHOLE: &str = "split 80/10/10";
@@ -149,9 +171,43 @@ fn format(path: &Path) -> Result<Format, DataError> {
     }
 }
 
+/// Where the rows of a split are in the file.
+struct Origin {
+    array: String,
+    /// Their numbers there; None where they are in its order.
+    rows: Option<Tensor>,
+}
+
+impl Origin {
+    fn of(array: &str) -> Self {
+        Self { array: array.to_owned(), rows: None }
+    }
+
+    /// What was found in a split, by the array and the row of the file.
+    fn name(&self, error: DataError) -> DataError {
+        let array = self.array.clone();
+        let place = |row: i64| self.rows.as_ref().map_or(row, |rows| rows.int64_value(&[row]));
+        match error {
+            DataError::OneRow { column, row, spreads, .. } => {
+                DataError::OneRow { array, column, row: place(row), spreads }
+            }
+            DataError::TooFar { row, .. } => DataError::TooFar { array, row: place(row) },
+            DataError::NotFinite { row, value, .. } => DataError::NotFinite { array, row: place(row), value },
+            DataError::Precision { column, problem, remedy, .. } => {
+                DataError::Precision { array, column, problem, remedy }
+            }
+            DataError::Merged { column, .. } => DataError::Merged { array, column },
+            DataError::TooFewRows { rows, needed, .. } => DataError::TooFewRows { array, rows, needed },
+            DataError::NotABatch { shape, .. } => DataError::NotABatch { array, shape },
+            error => error,
+        }
+    }
+}
+
 /// The arrays of a file in memory.
 struct Held {
     splits: Splits<Tensor>,
+    origins: Splits<Origin>,
     element: Element,
     labels: Option<Splits<Tensor>>,
     origin: &'static str,
@@ -159,16 +215,17 @@ struct Held {
 
 impl Held {
     fn build(self, path: &Path, options: &FileOptions, place: (Kind, Device)) -> Result<ArrayDataset, DataError> {
-        let Self { splits, element, labels, origin } = self;
+        let Self { splits, origins, element, labels, origin } = self;
         let layout = layout(options, &splits.train)?;
         let splits = splits.try_map(|_, x| layout.load(x))?;
-        splits.try_map(|split, x| check_samples(split.name(), x, 1))?;
+        splits.try_map(|split, x| check_samples("", x, 1).map_err(|error| origins.get(split).name(error)))?;
         let look = Look::of(&splits.train, element)?;
         let scaling = options.scaling.unwrap_or_else(|| look.scaling());
-        look.check("train", scaling)?;
+        look.check("", scaling).map_err(|error| origins.train.name(error))?;
         let sizes = [&splits.train, &splits.validation, &splits.test].map(|x| x.size()[0]);
         let (form, bin) = form(options, element, layout, &look)?;
         let data = ArrayDataset::of_bins(&named(path, origin, sizes), &splits, bin, scaling, place)?.with_form(form);
+        splits.try_map(|split, x| check_near(x, data.units()).map_err(|error| origins.get(split).name(error)))?;
         let data = match options.image {
             Some(image) => data.with_image(image)?,
             None => data,
@@ -213,7 +270,15 @@ struct NpyRows {
 
 impl RowStore for NpyRows {
     fn read(&self, rows: &[i64]) -> Result<Tensor, Error> {
-        self.layout.load(&self.file.read(rows).map_err(Error::other)?)
+        let read = self.file.read(rows).map_err(Error::other)?;
+        let in_file = |error| match error {
+            DataError::NotFinite { array, row, value } => {
+                DataError::NotFinite { array, row: rows[row as usize], value }
+            }
+            error => error,
+        };
+        check_samples("data", &read, 1).map_err(|error| Error::from(in_file(error)))?;
+        self.layout.load(&read)
     }
 }
 
@@ -232,8 +297,10 @@ fn on_disk(
     let some = spread_rows(&file)?;
     let layout = layout(options, &some)?;
     let some = layout.load(&some)?;
-    check_samples("data", &some, 1)?;
-    let look = Look::of(&some, file.element())?;
+    let spread = Tensor::f_arange(some.size()[0], (Kind::Int64, Device::Cpu))? * every(&file);
+    let origin = Origin { array: "data".into(), rows: Some(spread) };
+    check_samples("data", &some, 1).map_err(|error| origin.name(error))?;
+    let look = look_at_some(&file, some)?;
     let scaling = options.scaling.unwrap_or_else(|| look.scaling());
     look.check("data", scaling)?;
     let order = Vec::<i64>::try_from(draws.permutation(n, Device::Cpu)?)?;
@@ -258,8 +325,7 @@ fn on_disk(
 
 /// Evenly spaced rows of a file, at most twice as many as are looked at.
 fn spread_rows(file: &npy::RowReader) -> Result<Tensor, DataError> {
-    let every = (file.count() / LOOKED_AT).max(1);
-    let rows: Vec<i64> = (0..file.count()).step_by(every as usize).collect();
+    let rows: Vec<i64> = (0..file.count()).step_by(every(file) as usize).collect();
     file.read(&rows).map_err(refused)
 }
 
@@ -267,54 +333,64 @@ fn from_archive(archive: &mut npz::Archive, options: &FileOptions, draws: &mut D
     let condition = options.condition.as_deref();
     let found = options.arrays.find(archive, condition)?;
     // Classes that are none are passed over; a condition that is none is not.
-    let fits = |rows: &Tensor, of: &Tensor| -> Result<bool, DataError> {
+    let fits = |array: &str, rows: &Tensor, of: &Tensor| -> Result<bool, DataError> {
         let (found, n) = (rows.size(), of.size()[0]);
-        match condition {
-            Some(name) if found.first() != Some(&n) => {
-                let problem = format!("it is {found:?} for {n} points");
-                Err(DataError::Condition { array: name.to_owned(), problem })
-            }
-            _ => Ok(condition.is_some() || are_classes(rows, of)),
+        let Some(name) = condition else { return Ok(are_classes(rows, of)) };
+        if found.first() != Some(&n) {
+            return Err(DataError::Condition { array: name.to_owned(), problem: not_one_each(&found, n, "") });
         }
+        // Before they are split, while a row is that of the file.
+        if rows.numel() > 0 {
+            check_samples(array, &rows.f_reshape([n, -1])?, 0)?;
+        }
+        Ok(true)
     };
     let mut read = |name: &str| archive.read(name).map_err(refused);
     match found {
         Found::Whole { data, labels } => {
             // Two streams with the same draws: the same rows of both.
             let (mut same, Array { values, element }) = (draws.clone(), read(&data)?);
-            let splits = split_data(&data, &values, draws)?;
-            let labels = match labels.map(|name| read(&name)).transpose()? {
-                Some(Array { values: labels, .. }) if fits(&labels, &values)? => {
+            let (splits, origins) = split_data(&data, &values, draws)?;
+            let labels = match labels.map(|name| Ok::<_, DataError>((read(&name)?.values, name))).transpose()? {
+                Some((labels, name)) if fits(&name, &labels, &values)? => {
                     Some(Splits::of(&labels, tenth(&values), tenth(&values), &mut same)?)
                 }
                 _ => None,
             };
-            Ok(Held { splits, element, labels, origin: WHOLE })
+            Ok(Held { splits, origins, element, labels, origin: WHOLE })
         }
         Found::Parts { train, validation, test, labels: [train_labels, validation_labels, test_labels] } => {
+            let [of_train, of_test] = [&train, &test].map(|name| Origin::of(name));
             let (Array { values: train, element }, test) = (read(&train)?, read(&test)?.values);
-            check_samples("test", &test, 1)?;
+            check_samples(&of_test.array, &test, 1)?;
             let mut classes = |name: Option<String>, of: &Tensor| -> Result<Option<Tensor>, DataError> {
-                match name.map(|name| read(&name)).transpose()? {
-                    Some(Array { values: labels, .. }) if fits(&labels, of)? => Ok(Some(labels)),
-                    _ => Ok(None),
-                }
+                let Some(name) = name else { return Ok(None) };
+                let labels = read(&name)?.values;
+                Ok(fits(&name, &labels, of)?.then_some(labels))
             };
             let (train_labels, test_labels) = (classes(train_labels, &train)?, classes(test_labels, &test)?);
             if let Some(validation) = validation {
+                let of_validation = Origin::of(&validation);
                 let validation = read(&validation)?.values;
-                let own = match validation_labels.map(|name| read(&name)).transpose()? {
-                    Some(Array { values: labels, .. }) if fits(&labels, &validation)? => Some(labels),
-                    _ => None,
+                let own = match validation_labels {
+                    Some(name) => {
+                        let labels = read(&name)?.values;
+                        fits(&name, &labels, &validation)?.then_some(labels)
+                    }
+                    None => None,
                 };
                 let labels = all(train_labels, own, test_labels);
                 let splits = Splits { train, validation, test };
-                return Ok(Held { splits, element, labels, origin: "its own split" });
+                let origins = Splits { train: of_train, validation: of_validation, test: of_test };
+                return Ok(Held { splits, origins, element, labels, origin: "its own split" });
             }
-            check_samples("train", &train, 2)?;
-            check_same_samples(("train", &train), ("test", &test))?;
-            let mut same = draws.clone();
+            check_samples(&of_train.array, &train, 2)?;
+            check_same_samples((&of_train.array, &train), (&of_test.array, &test))?;
+            let (mut same, mut again) = (draws.clone(), draws.clone());
             let held_out = tenth(&train);
+            let rows = Splits::of(&numbers(&train)?, held_out, 0, &mut again)?;
+            let part = |rows: Tensor| Origin { array: of_train.array.clone(), rows: Some(rows) };
+            let origins = Splits { train: part(rows.train), validation: part(rows.validation), test: of_test };
             let Splits { train, validation, .. } = Splits::of(&train, held_out, 0, draws)?;
             let labels = match train_labels {
                 Some(labels) => {
@@ -323,7 +399,8 @@ fn from_archive(archive: &mut npz::Archive, options: &FileOptions, draws: &mut D
                 }
                 None => None,
             };
-            Ok(Held { splits: Splits { train, validation, test }, element, labels, origin: "its own test split" })
+            let splits = Splits { train, validation, test };
+            Ok(Held { splits, origins, element, labels, origin: "its own test split" })
         }
     }
 }
@@ -337,9 +414,17 @@ fn are_classes(labels: &Tensor, of: &Tensor) -> bool {
     !labels.is_floating_point() && labels.size() == [of.size()[0]]
 }
 
-fn split_data(array: &str, data: &Tensor, draws: &mut Draws) -> Result<Splits<Tensor>, DataError> {
+fn split_data(array: &str, data: &Tensor, draws: &mut Draws) -> Result<(Splits<Tensor>, Splits<Origin>), DataError> {
     check_samples(array, data, 3)?;
-    Ok(Splits::of(data, tenth(data), tenth(data), draws)?)
+    let (part, mut same) = (tenth(data), draws.clone());
+    let rows = Splits::of(&numbers(data)?, part, part, &mut same)?;
+    let origin = |rows: &Tensor| Origin { array: array.to_owned(), rows: Some(rows.shallow_clone()) };
+    Ok((Splits::of(data, part, part, draws)?, rows.try_map(|_, rows| Ok::<_, DataError>(origin(rows)))?))
+}
+
+/// 0 to n - 1 for the n rows of an array.
+fn numbers(x: &Tensor) -> Result<Tensor, Error> {
+    Ok(Tensor::f_arange(x.size()[0], (Kind::Int64, Device::Cpu))?)
 }
 
 fn tenth(x: &Tensor) -> i64 {

@@ -30,12 +30,13 @@ pub struct FolderOptions {
 /// is laid over white, then it is scaled to just cover the image and cut in the middle. Passed over, and listed in
 /// [`ArrayDataset::skipped`], are files without a byte, cut short, damaged, animated, of four colours (CMYK), or of another
 /// format than their name says. A picture that cannot be decoded though none of this can be seen stops what asks for it.
+/// Names that begin with a dot, and links back to a folder that they are in, are passed over without a word.
 /// The units of pictures are taken of at most 8,192 evenly spaced ones.
 ///
 /// `seed` decides what is held out.
 ///
 /// # Errors
-/// `Io` where the folder cannot be read; `NoPictures` where none can be used; `Damaged` names a file that is not what its
+/// `Io` where the folder cannot be read; `NoPictures` or `FewPictures` where none, or fewer than three, can be used; `Damaged` names a file that is not what its
 /// name says; `NotAnImage` where idx or CIFAR files hold other images than `image`.
 ///
 /// ```

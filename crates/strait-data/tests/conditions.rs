@@ -133,7 +133,15 @@ fn arrays_that_are_no_conditions_are_refused_by_name() {
     for (line, words) in [
         (refused(&[x()], "labels"), "holds no array `labels`"),
         (refused(&[x(), ("labels", rows(50).remainder(3))], "place"), "holds no array `place`"),
-        (refused(&[x(), ("labels", rows(49).remainder(3))], "labels"), "condition `labels`: it is [49] for 50 points"),
+        (
+            refused(&[x(), ("labels", rows(49).remainder(3))], "labels"),
+            "condition `labels`: it has 49 rows for 50 points: it needs one for each",
+        ),
+        (refused(&[x(), ("labels", Tensor::from(3i64))], "labels"), "condition `labels`: it is a single number for 50"),
+        (
+            refused(&[x(), ("labels", rows(50).remainder(2) * 1_000_000)], "labels"),
+            "has label 1000000, and there are at most 65536 classes: number the classes from 0",
+        ),
         (refused(&[x(), ("labels", rows(50) - 1)], "labels"), "has label -1"),
         (refused(&[x(), ("place", points(0, 50).view([50, 1, 2]))], "place"), "a condition is (n,) or (n, k)"),
         (refused(&[x(), ("place", points(0, 50).log() * f64::NAN)], "place"), "`place` holds NaN"),
@@ -149,7 +157,15 @@ fn arrays_that_are_no_conditions_are_refused_by_name() {
     }
     let npy = folder.path().join("own.npy");
     strait_io::npy::write(&npy, &points(0, 50), Element::F32).unwrap();
-    assert!(load(&npy, "labels").unwrap_err().to_string().contains("holds no array `labels`"));
+    let line = load(&npy, "labels").unwrap_err().to_string();
+    assert!(line.ends_with(
+        "is a single array, and holds no `labels`: save its points and `labels` in one .npz with numpy.savez"
+    ));
+    // The row of the file, not of the part that it was split into.
+    let vectors = rows(50).to_kind(Kind::Double);
+    let _ = vectors.narrow(0, 17, 1).fill_(f64::INFINITY);
+    let line = refused(&[x(), ("place", vectors)], "place");
+    assert!(line.starts_with("array `place` holds an infinity in row 17 "), "{line}");
     // A class that no training point has.
     let all = Splits { train: points(0, 9), validation: points(9, 3), test: points(12, 3) };
     let data = ArrayDataset::new("mine", &all, Scaling::Overall, Kind::Float, Device::Cpu).unwrap();

@@ -162,6 +162,46 @@ fn what_cannot_be_used_is_passed_over_and_counted() {
     assert_eq!(count, 7);
 }
 
+/// Notebooks and viewers keep copies of pictures below names that begin with a dot, and a link may lead in a circle: each
+/// picture is one sample all the same.
+#[cfg(unix)]
+#[test]
+fn copies_that_are_hidden_and_circles_of_links_add_no_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = |name: &str| folder.path().join(name);
+    for class in ["boots", "shirts"] {
+        for place in [class.to_owned(), format!("{class}/.ipynb_checkpoints"), ".thumbnails".to_owned()] {
+            fs::create_dir_all(below(&place)).unwrap();
+            for i in 0..10u8 {
+                fs::write(below(&place).join(format!("{i}.png")), picture(i, 8, 8, ImageFormat::Png)).unwrap();
+            }
+        }
+        fs::write(below(class).join("._1.png"), "of a Mac").unwrap();
+        std::os::unix::fs::symlink("..", below(class).join("up")).unwrap();
+        std::os::unix::fs::symlink("../nowhere.png", below(class).join("lost.png")).unwrap();
+    }
+    std::os::unix::fs::symlink("boots", below("more")).unwrap(); // a class of its own, though its pictures are others'
+    let data = load(folder.path()).unwrap();
+    assert!(data.name().contains("3 classes (3x8x8, 24 train, 3 validation, 3 test; 3 skipped"), "{}", data.name());
+}
+
+#[test]
+fn a_folder_of_too_few_pictures_says_how_many_it_has() {
+    for found in 0..3u8 {
+        let folder = tempfile::tempdir().unwrap();
+        for i in 0..found {
+            fs::write(folder.path().join(format!("{i}.png")), picture(i, 8, 8, ImageFormat::Png)).unwrap();
+        }
+        let line = load(folder.path()).unwrap_err().to_string();
+        let words = if found == 0 {
+            "holds no PNG, JPEG or WebP file, and no idx or CIFAR files".to_owned()
+        } else {
+            format!("but only {found} of the 3 that its parts need at least")
+        };
+        assert!(line.ends_with(&words), "{line}");
+    }
+}
+
 #[test]
 fn damage_that_only_decoding_shows_stops_with_the_files_name() {
     let folder = tempfile::tempdir().unwrap();

@@ -84,7 +84,7 @@ impl Element {
         !matches!(self, Self::F16 | Self::F32 | Self::F64)
     }
 
-    /// The least and the greatest number, where the type is an integer's and a double counts them one by one.
+    /// The least and the greatest number that a tensor of [`Self::kind`] and a double hold, where the type is an integer's.
     pub fn range(self) -> Option<(f64, f64)> {
         Some(match self {
             Self::Bool => (0.0, 1.0),
@@ -94,9 +94,9 @@ impl Element {
             Self::I8 => (-128.0, 127.0),
             Self::I16 => (-32_768.0, 32_767.0),
             Self::I32 => (-2_147_483_648.0, 2_147_483_647.0),
-            // What a double counts one by one.
-            Self::U64 => (0.0, 9_007_199_254_740_992.0),
-            Self::I64 => (-9_007_199_254_740_992.0, 9_007_199_254_740_992.0),
+            // The greatest double below 2^63.
+            Self::U64 => (0.0, 9_223_372_036_854_774_784.0),
+            Self::I64 => (-9_223_372_036_854_775_808.0, 9_223_372_036_854_774_784.0),
             Self::F16 | Self::F32 | Self::F64 => return None,
         })
     }

@@ -3,8 +3,9 @@
 use crate::npy::{self, Array, Problem};
 use crate::whole_file::put;
 use crate::{Element, IoError, open};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 use zip::result::ZipError;
@@ -16,6 +17,8 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 pub struct Archive {
     path: PathBuf,
     zip: ZipArchive<BufReader<File>>,
+    /// Each array and the entry that holds it, in the order of names.
+    arrays: BTreeMap<String, usize>,
 }
 
 impl Archive {
@@ -24,8 +27,19 @@ impl Archive {
     /// # Errors
     /// `System`, `Damaged`.
     pub fn open(path: &Path) -> Result<Self, IoError> {
-        let zip = ZipArchive::new(BufReader::new(open(path)?)).map_err(|error| problem(error).of(path, ""))?;
-        Ok(Self { path: path.to_owned(), zip })
+        let mut zip = ZipArchive::new(BufReader::new(open(path)?)).map_err(|error| problem(error).of(path, ""))?;
+        let entries: Vec<(usize, String)> =
+            zip.file_names().filter_map(|name| Some((zip.index_for_name(name)?, name.to_owned()))).collect();
+        let mut arrays = BTreeMap::new();
+        for (at, name) in entries {
+            // As numpy, which asks for no suffix; an entry of another kind is no array.
+            match name.strip_suffix(".npy") {
+                Some(array) => drop(arrays.insert(array.to_owned(), at)),
+                None if begins_as_array(&mut zip, at) => drop(arrays.entry(name).or_insert(at)),
+                None => {}
+            }
+        }
+        Ok(Self { path: path.to_owned(), zip, arrays })
     }
 
     /// The file.
@@ -35,15 +49,12 @@ impl Archive {
 
     /// The names of its arrays, in order.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.zip.file_names().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect();
-        names.sort();
-        names
+        self.arrays.keys().cloned().collect()
     }
 
     /// Whether it has an array of this name.
     pub fn holds(&self, array: &str) -> bool {
-        self.zip.index_for_name(&format!("{array}.npy")).is_some()
+        self.arrays.contains_key(array)
     }
 
     /// Reads one of its arrays.
@@ -51,13 +62,18 @@ impl Archive {
     /// # Errors
     /// `MissingArray` names those that are there; else as [`npy::read`].
     pub fn read(&mut self, array: &str) -> Result<Array, IoError> {
-        if !self.holds(array) {
+        let Some(&at) = self.arrays.get(array) else {
             let (path, wanted, present) = (self.path.clone(), array.to_owned(), self.names());
             return Err(IoError::MissingArray { path, wanted, present });
-        }
-        let read = self.zip.by_name(&format!("{array}.npy")).map_err(problem).and_then(npy::read_from);
+        };
+        let read = self.zip.by_index(at).map_err(problem).and_then(npy::read_from);
         read.map_err(|problem| problem.of(&self.path, array))
     }
+}
+
+fn begins_as_array(zip: &mut ZipArchive<BufReader<File>>, at: usize) -> bool {
+    let mut start = [0; npy::MAGIC.len()];
+    zip.by_index(at).is_ok_and(|mut entry| entry.read_exact(&mut start).is_ok() && start == *npy::MAGIC)
 }
 
 fn problem(error: ZipError) -> Problem {

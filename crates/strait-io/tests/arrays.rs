@@ -187,6 +187,24 @@ fn a_number_that_a_type_cannot_hold_is_refused_and_the_file_stays() {
     assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 1, "nothing half written is left");
 }
 
+/// Nanoseconds of today are 1.7e18, far above what a double counts one by one.
+#[test]
+fn whole_numbers_of_64_bits_are_written_up_to_the_ends_of_their_type() {
+    let folder = Folder::new();
+    let path = folder.path("x.npy");
+    let last = 2f64.powi(63) - 1024.0;
+    for (element, values) in [
+        (Element::I64, [-(2f64.powi(63)), -1.7e18, 1.7e18, last]),
+        (Element::U64, [0.0, 2f64.powi(53) + 2.0, 1.7e18, last]),
+    ] {
+        npy::write(&path, &Tensor::from_slice(&values), element).unwrap();
+        let read = npy::read(&path).unwrap().values;
+        assert_eq!(Vec::<i64>::try_from(read).unwrap(), values.map(|x| x as i64), "{element:?}");
+        let error = npy::write(&path, &Tensor::from_slice(&[2f64.powi(63)]), element).unwrap_err();
+        assert!(matches!(error, IoError::Range { .. }), "{error}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_refused_and_not_waited_for() {
@@ -222,6 +240,29 @@ fn an_archive_has_64_bit_sizes_as_numpy_writes_it() {
     assert_eq!(archive.read("labels").unwrap().values, Tensor::from_slice(&[0i64, 2, 4]));
     let error = archive.read("train").unwrap_err();
     assert!(error.to_string().ends_with("holds no array `train` (it holds [\"labels\", \"samples\"])"), "{error}");
+}
+
+/// As for NumPy, the entry of an array needs no suffix, and another entry is no array.
+#[test]
+fn arrays_of_an_archive_are_the_entries_that_are_arrays() {
+    use std::io::Write as _;
+    let folder = Folder::new();
+    let (array, path) = (an_array(), folder.path("x.npz"));
+    let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    let entries: [(&str, &[u8]); 5] =
+        [("a.npy", &array), ("b", &array), ("README.txt", b"what a and b are"), ("c/d.npy", &array), ("empty", b"")];
+    for (name, bytes) in entries {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.add_directory("c", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.finish().unwrap();
+    let mut archive = npz::Archive::open(&path).unwrap();
+    assert_eq!(archive.names(), ["a", "b", "c/d"]);
+    for name in ["a", "b", "c/d"] {
+        assert!(archive.holds(name) && archive.read(name).is_ok(), "{name}");
+    }
+    assert!(!archive.holds("README.txt") && !archive.holds("b.npy"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ const fn io(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait-io", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 14] = [
+pub(super) static FAULTS: [Fault; 21] = [
     Fault {
         name: "columns of whole numbers put back beyond their range",
         file: "crates/strait-data/src/file_form.rs",
@@ -35,8 +35,8 @@ pub(super) static FAULTS: [Fault; 14] = [
     Fault {
         name: "columns that single precision cannot hold are let pass",
         file: "crates/strait-data/src/columns/mod.rs",
-        find: "return Err(DataError::Precision { array: array(), column, problem });",
-        put: "drop((array(), column, problem));",
+        find: "return Err(DataError::Precision { array: array(), column, problem, remedy });",
+        put: "drop((array(), column, problem, remedy));",
         tests: data("cannot_hold"),
     },
     Fault {
@@ -108,5 +108,54 @@ pub(super) static FAULTS: [Fault; 14] = [
         find: "if start != end || stop < start || stop > data_length {",
         put: "if stop < start || stop > data_length {",
         tests: io("tensors", "header_that_does_not_fit"),
+    },
+    Fault {
+        name: "integers that a double makes equal are let pass",
+        file: "crates/strait-data/src/columns/mod.rs",
+        find: "&& found.sd * DOUBLE_DIGITS <",
+        put: "&& found.sd * -DOUBLE_DIGITS >",
+        tests: data("integers_beyond"),
+    },
+    Fault {
+        name: "integers of 64 bits put back within what a double counts",
+        file: "crates/strait-io/src/element.rs",
+        find: "Self::I64 => (-9_223_372_036_854_775_808.0, 9_223_372_036_854_774_784.0),",
+        put: "Self::I64 => (-9_007_199_254_740_992.0, 9_007_199_254_740_992.0),",
+        tests: io("arrays", "ends_of_their_type"),
+    },
+    Fault {
+        name: "a test row that single precision cannot hold is let pass",
+        file: "crates/strait-data/src/check_samples.rs",
+        find: "if near.int64_value(&[row]) == 0 {",
+        put: "if near.int64_value(&[row]) < 0 {",
+        tests: data("of_any_part"),
+    },
+    Fault {
+        name: "a row is named by its place in a split",
+        file: "crates/strait-data/src/file.rs",
+        find: "rows.int64_value(&[row])",
+        put: "row + 0 * rows.dim() as i64",
+        tests: data("the_one_of_the_file"),
+    },
+    Fault {
+        name: "a look at the training points alone",
+        file: "crates/strait-data/src/file.rs",
+        find: "own.or_else(all)",
+        put: "own.or_else(|| all().filter(|_| false))",
+        tests: data("a_look_refuses"),
+    },
+    Fault {
+        name: "rows that stay in the file are not checked",
+        file: "crates/strait-data/src/file.rs",
+        find: "check_samples(\"data\", &read, 1).map_err(|error| Error::from(in_file(error)))?;",
+        put: "check_samples(\"data\", &read.zeros_like(), 1).map_err(|error| Error::from(in_file(error)))?;",
+        tests: data("as_they_are_read"),
+    },
+    Fault {
+        name: "an entry of an archive that has no suffix is no array",
+        file: "crates/strait-io/src/npz.rs",
+        find: "&& start == *npy::MAGIC",
+        put: "&& start == [0; 6]",
+        tests: io("arrays", "entries_that_are_arrays"),
     },
 ];

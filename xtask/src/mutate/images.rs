@@ -6,7 +6,7 @@ const fn data(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait-data", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 8] = [
+pub(super) static FAULTS: [Fault; 10] = [
     Fault {
         name: "the coarse class in the place of the fine one",
         file: "crates/strait-data/src/cifar.rs",
@@ -62,5 +62,19 @@ pub(super) static FAULTS: [Fault; 8] = [
         find: "splits.insert(path.clone(), split);",
         put: "splits.insert(path.clone(), if entries.len() % 3 == 1 { Split::Train } else { split });",
         tests: data("pictures", "tones_of_one_emoji"),
+    },
+    Fault {
+        name: "pictures of hidden copies",
+        file: "crates/strait-data/src/pictures/mod.rs",
+        find: "paths.retain(|path| !hidden(path));",
+        put: "paths.retain(|path| !hidden(path) || path.exists());",
+        tests: data("pictures", "copies_that_are_hidden"),
+    },
+    Fault {
+        name: "a link that leads in a circle is followed",
+        file: "crates/strait-data/src/pictures/mod.rs",
+        find: "above.contains(&own) ||",
+        put: "above.is_empty() ||",
+        tests: data("pictures", "copies_that_are_hidden"),
     },
 ];

@@ -50,6 +50,8 @@ pub struct Column {
     pub copy_of: Option<usize>,
     /// The row farthest from the median.
     pub farthest: i64,
+    /// Whether it holds integers that double precision moves by a good part of the column's spread, or makes equal.
+    pub merged: bool,
 }
 
 /// Something to know about a column before training on it.
@@ -57,6 +59,8 @@ pub struct Column {
 pub enum Finding {
     /// So many entries are NaN or infinite; it is refused.
     NotFinite(i64),
+    /// Integers above $2^{53}$ that double precision cannot tell apart; it is refused.
+    Merged,
     /// One value throughout. It is trained as 0 and comes back as that value.
     Constant,
     /// The same numbers as an earlier column.
@@ -83,7 +87,9 @@ impl Column {
         if self.missing + self.infinite > 0 {
             found.push(Finding::NotFinite(self.missing + self.infinite));
         }
-        if self.least == self.greatest {
+        if self.merged {
+            found.push(Finding::Merged);
+        } else if self.least == self.greatest {
             found.push(Finding::Constant);
         } else if self.whole && self.least == 0.0 && self.greatest == 1.0 {
             found.push(Finding::Boolean);
@@ -113,8 +119,10 @@ impl Column {
 /// What an array (n, ...) holds, column by column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Look {
-    /// Rows.
+    /// Rows of the file, or of the tensor.
     pub rows: i64,
+    /// Of how many rows one was looked at: 1 where all were, more for a file that is larger than memory.
+    pub every: i64,
     /// The shape of one sample.
     pub event: Vec<i64>,
     /// The type of the numbers in their file.
@@ -123,6 +131,8 @@ pub struct Look {
     pub columns: Vec<Column>,
     /// Rows that repeat an earlier one, of those looked at.
     pub repeated_rows: i64,
+    /// Why it would be refused, where it would.
+    pub refused: Option<String>,
 }
 
 impl Look {
@@ -165,7 +175,16 @@ impl Look {
         }
         mark_copies(&flat, &mut columns, every)?;
         let repeated_rows = repeated(&flat, every)?;
-        Ok(Self { rows, event: shape[1..].to_vec(), element, columns, repeated_rows })
+        let event = shape[1..].to_vec();
+        let mut look = Self { rows, every: 1, event, element, columns, repeated_rows, refused: None };
+        look.refused = look.check("data", look.scaling()).err().map(|error| error.to_string());
+        Ok(look)
+    }
+
+    /// Of one row in `every` of a file of so many.
+    pub(crate) fn of_some(self, every: i64, rows: i64) -> Self {
+        let in_file = |column: Column| Column { farthest: column.farthest * every, ..column };
+        Self { rows, every, columns: self.columns.into_iter().map(in_file).collect(), ..self }
     }
 
     /// The largest standard deviation of a column over the smallest that is not 0; 1 where no column varies.
@@ -201,7 +220,10 @@ impl Look {
     pub fn check(&self, array: &str, scaling: Scaling) -> Result<(), DataError> {
         let array = || array.to_owned();
         for column in &self.columns {
-            if let Some(Finding::OneRow { row, spreads }) = column.one_row(self.rows) {
+            if column.merged {
+                return Err(DataError::Merged { array: array(), column: column.index });
+            }
+            if let Some(Finding::OneRow { row, spreads }) = column.one_row(self.rows / self.every) {
                 return Err(DataError::OneRow { array: array(), column: column.index, row, spreads });
             }
         }
@@ -231,7 +253,10 @@ impl Look {
                     continue;
                 },
             );
-            return Err(DataError::Precision { array: array(), column, problem });
+            // No unit mends what even a double holds in part.
+            let rescale = matches!(scaling, Scaling::PerCoordinate) || self.columns[column].sd < f64::MIN_POSITIVE;
+            let remedy = if rescale { "rescale it" } else { "set units = \"column\", or rescale it" };
+            return Err(DataError::Precision { array: array(), column, problem, remedy });
         }
         Ok(())
     }
@@ -247,6 +272,8 @@ const SMALLEST: f64 = 1e-30;
 const LARGEST: f64 = 1e18;
 /// The ratio of offset to spread that leaves three digits of the spread in single precision.
 const DIGITS: f64 = 1e4;
+/// The same of integers in double precision.
+const DOUBLE_DIGITS: f64 = 1e12;
 
 /// Above this every number of a floating type is whole, and being so says nothing.
 fn halves_below(element: Element) -> f64 {
@@ -260,7 +287,13 @@ fn halves_below(element: Element) -> f64 {
 
 /// Columns of (n, width).
 fn look_at(x: &Tensor, first: usize, every: i64) -> Result<Vec<Column>, Error> {
+    let counted = x;
     let x = move_to(x, Kind::Double, Device::Cpu)?;
+    // Of each column: whether double precision holds every integer as it is.
+    let exact = match counted.kind() {
+        Kind::Int64 => Some(counted.f_eq_tensor(&x.f_to_kind(Kind::Int64)?)?.f_all_dim(0, false)?),
+        _ => None,
+    };
     let rows = x.size()[0];
     let finite = x.f_isfinite()?;
     let count = |mask: &Tensor| -> Result<Vec<i64>, Error> {
@@ -289,6 +322,7 @@ fn look_at(x: &Tensor, first: usize, every: i64) -> Result<Vec<Column>, Error> {
             distinct: 0,
             copy_of: None,
             farthest: 0,
+            merged: false,
         };
         if n > 0 {
             let mut some: Vec<f64> = Vec::try_from(held.f_slice(0, None, None, every)?.f_contiguous()?)?;
@@ -307,6 +341,8 @@ fn look_at(x: &Tensor, first: usize, every: i64) -> Result<Vec<Column>, Error> {
             (found.distinct, found.commonest) = shares(&some);
             let distance = column.f_sub_scalar(found.median)?.f_abs()?.f_nan_to_num(0.0, 0.0, 0.0)?;
             found.farthest = distance.f_argmax(0, false)?.int64_value(&[]);
+            found.merged = exact.as_ref().is_some_and(|exact| exact.int64_value(&[at]) == 0)
+                && found.sd * DOUBLE_DIGITS < found.least.abs().max(found.greatest.abs());
         }
         columns.push(found);
     }

@@ -177,10 +177,14 @@ pub(crate) fn folder(folder: &Path, image: Image, seed: Seed) -> Result<Images, 
     let entry = |(path, class): (PathBuf, String)| Entry { path, class: names.get(&class).copied().unwrap_or(0) };
     let listed: Vec<Entry> = found.into_iter().map(entry).collect();
     let split_of: BTreeMap<PathBuf, Split> = listed.iter().map(|entry| entry.path.clone()).zip(given).collect();
+    let given = !split_of.is_empty();
     let (entries, skipped) = usable(listed);
     if entries.is_empty() {
         let path = folder.to_owned();
         return Err(DataError::NoPictures { path, found: all, skipped: skipped.to_string() });
+    }
+    if !given && entries.len() < 3 {
+        return Err(DataError::FewPictures { path: folder.to_owned(), found: entries.len() });
     }
     let mut split: Vec<Split> =
         entries.iter().map(|entry| split_of.get(&entry.path).copied().unwrap_or(Split::Train)).collect();
@@ -202,12 +206,12 @@ pub(crate) fn folder(folder: &Path, image: Image, seed: Seed) -> Result<Images, 
 
 /// The pictures below a folder with the name of their class: the sub-folder of it that they are below, in order of names.
 fn tree(folder: &Path) -> Result<Vec<(PathBuf, String)>, DataError> {
-    let mut found = vec![];
+    let (mut found, above) = (vec![], place(folder)?);
     for path in sorted(folder)? {
         if path.is_dir() {
             let class = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let mut below = vec![];
-            walk(&path, 0, &mut below)?;
+            walk(&path, &mut vec![above.clone()], &mut below)?;
             found.extend(below.into_iter().map(|path| (path, class.clone())));
         } else if is_picture(&path) {
             found.push((path, String::new()));
@@ -216,20 +220,31 @@ fn tree(folder: &Path) -> Result<Vec<(PathBuf, String)>, DataError> {
     Ok(found)
 }
 
-/// Folders within folders that are gone into; links may lead in a circle.
+/// Folders within folders that are gone into.
 const DEEPEST: usize = 16;
 
-fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), DataError> {
+/// The pictures below a folder. A link that leads back to a folder that it is in is passed over: its pictures would be found
+/// again and again.
+fn walk(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    let own = place(folder)?;
+    if above.contains(&own) || above.len() > DEEPEST + 1 {
+        return Ok(());
+    }
+    above.push(own);
     for path in sorted(folder)? {
         if path.is_dir() {
-            if depth < DEEPEST {
-                walk(&path, depth + 1, found)?;
-            }
+            walk(&path, above, found)?;
         } else if is_picture(&path) {
             found.push(path);
         }
     }
+    above.pop();
     Ok(())
+}
+
+/// Where a folder lies, whatever links lead to it.
+fn place(folder: &Path) -> Result<PathBuf, DataError> {
+    folder.canonicalize().map_err(|source| DataError::Io { path: folder.to_owned(), source })
 }
 
 fn is_picture(path: &Path) -> bool {
@@ -237,10 +252,13 @@ fn is_picture(path: &Path) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
+/// What is in a folder, in the order of names. What begins with a dot is hidden: copies that editors and viewers make.
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let io = |source| DataError::Io { path: folder.to_owned(), source };
     let entries = fs::read_dir(folder).map_err(io)?;
     let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(io)?;
+    let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    paths.retain(|path| !hidden(path));
     paths.sort_unstable();
     Ok(paths)
 }

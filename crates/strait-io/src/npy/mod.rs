@@ -11,6 +11,7 @@ pub use row_reader::RowReader;
 use crate::whole_file::put;
 use crate::{Element, IoError, open};
 use header::Header;
+pub(crate) use header::MAGIC;
 pub(crate) use problem::Problem;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};

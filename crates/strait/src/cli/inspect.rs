@@ -48,7 +48,7 @@ fn brief(look: &Look) -> Vec<String> {
     let mut lines =
         vec![format!("{} rows of shape {:?}, numbers of type {}", look.rows, look.event, look.element.descr())];
     for column in &look.columns {
-        let findings: Vec<String> = column.findings(look.rows).iter().map(ToString::to_string).collect();
+        let findings: Vec<String> = column.findings(look.rows / look.every).iter().map(ToString::to_string).collect();
         if !findings.is_empty() {
             lines.push(format!("column {}: {}", column.index, findings.join(", ")));
         }

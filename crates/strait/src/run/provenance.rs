@@ -148,7 +148,9 @@ fn names(folder: &Path, below: &Path, list: &mut String) -> io::Result<()> {
         if kind.is_dir() {
             names(folder, &name, list)?;
         } else {
-            let _ = writeln!(list, "{} {}", name.display(), fs::metadata(entry.path())?.len());
+            // A link may lead nowhere: it is no picture then, but a file of the folder.
+            let length = fs::metadata(entry.path()).or_else(|_| fs::symlink_metadata(entry.path()))?.len();
+            let _ = writeln!(list, "{} {length}", name.display());
         }
     }
     Ok(())
