@@ -52,7 +52,19 @@ pub(super) fn short(value: f64) -> String {
 /// A tick of an axis whose ticks lie `step` apart.
 pub(super) fn tick(value: f64, step: f64) -> String {
     let decimals = if step > 0.0 { (-magnitude_floor(step)).max(0) } else { 0 };
-    if decimals > 4 || value.abs() >= 1e7 { power(value) } else { fixed(value, decimals as usize) }
+    if value == 0.0 || (decimals <= 4 && value.abs() < 1e7) {
+        return fixed(value, if value == 0.0 && decimals > 4 { 0 } else { decimals as usize });
+    }
+    // Digits after the first that tell the value from its neighbours.
+    match magnitude_floor(value) - magnitude_floor(step) {
+        ..2 => power(value),
+        _ if decimals == 0 && value.abs() < 1e15 => fixed(value, 0),
+        digits => {
+            let exponent = magnitude_floor(value);
+            let mantissa = value / 10f64.powi(exponent);
+            format!("{}×10{}", fixed(mantissa, digits.min(16) as usize), superscript(exponent))
+        }
+    }
 }
 
 /// All digits of a value that has few, such as a tick of a logarithmic axis.
@@ -169,6 +181,19 @@ mod tests {
         let table = [(1e-4, "10⁻⁴"), (2e-4, "2×10⁻⁴"), (1e6, "10⁶"), (1.5e6, "1.5×10⁶"), (0.0, "0")];
         for (value, expected) in table {
             assert_eq!(power(value), expected);
+        }
+        // As many digits as tell a tick from the next.
+        for (value, step, expected) in [
+            (1e9, 2.0, "1,000,000,000"),
+            (1e9 + 2.0, 2.0, "1,000,000,002"),
+            (-2e9, 1e9, "−2×10⁹"),
+            (1.5e8, 5e7, "1.5×10⁸"),
+            (0.500_02, 1e-5, "5.0002×10⁻¹"),
+            (2e-30, 2e-30, "2×10⁻³⁰"),
+            (1e16 + 2.0, 2.0, "1.0000000000000002×10¹⁶"),
+            (0.0, 1e-30, "0"),
+        ] {
+            assert_eq!(tick(value, step), expected);
         }
     }
 

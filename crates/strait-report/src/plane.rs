@@ -39,7 +39,9 @@ impl Plane {
         };
         let (x, half_x) = centre_and_half(&mut xs);
         let (y, half_y) = centre_and_half(&mut ys);
-        let half = half_x.max(half_y).max(1e-9 * (1.0 + x.abs() + y.abs())) * 1.25;
+        // As wide as the points, whatever their size, but not below what the digits of a double tell apart.
+        let extent = half_x.max(half_y).max(1e-14 * (x.abs() + y.abs()));
+        let half = if extent > 0.0 { 1.25 * extent } else { 1.0 };
         Self { x: (x - half, x + half), y: (y - half, y + half) }
     }
 
@@ -86,10 +88,16 @@ impl View {
 
     pub(super) fn x_ticks(&self, scene: &mut Scene) {
         let bottom = self.frame.y + self.frame.h;
+        let set = Type::new(11.0, MUTED);
+        let mut free = f64::NEG_INFINITY;
         for tick in &self.x.ticks {
-            if let Some(at) = self.x.at(tick.value) {
-                scene.line(vec![(at, bottom), (at, bottom + 4.0)], Stroke::new(AXIS, 1.0));
-                scene.text((at, bottom + 15.0), &tick.label, Type::new(11.0, MUTED).middle());
+            let Some(at) = self.x.at(tick.value) else { continue };
+            scene.line(vec![(at, bottom), (at, bottom + 4.0)], Stroke::new(AXIS, 1.0));
+            // A label as long as its neighbour is near is left out.
+            let half = set.width(&tick.label) / 2.0;
+            if at - half > free {
+                scene.text((at, bottom + 15.0), &tick.label, set.middle());
+                free = at + half + 4.0;
             }
         }
     }
@@ -108,5 +116,32 @@ impl View {
     pub(super) fn gutter(&self) -> f64 {
         let set = Type::new(11.0, MUTED);
         self.y.ticks.iter().map(|tick| set.width(&tick.label)).fold(0.0, f64::max) + 9.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Frame = Frame { x: 10.0, y: 20.0, w: 200.0, h: 200.0 };
+
+    /// Whatever their size and wherever they lie, points fill the square; ticks differ.
+    #[test]
+    fn a_window_is_as_wide_as_its_points() {
+        for (offset, size) in [(0.0, 1e-30), (0.0, 1e-200), (0.0, 1e100), (1e9, 1.0), (-1e12, 1.0), (3e-5, 1e-9)] {
+            let points: Vec<[f64; 2]> = [-1.0, -0.5, 0.5, 1.0].map(|x| [offset + size * x, offset - size * x]).to_vec();
+            let view = Plane::around(points.iter()).view(FRAME);
+            let across: Vec<f64> = points.iter().map(|&point| view.at(point).unwrap().0 - FRAME.x).collect();
+            for (found, share) in across.iter().zip([0.1, 0.3, 0.7, 0.9]) {
+                assert!((found / FRAME.w - share).abs() < 1e-3, "{offset} +- {size}: {across:?}");
+            }
+            let labels: Vec<&str> = view.x.ticks.iter().map(|tick| &*tick.label).collect();
+            assert!(labels.len() > 1 && labels.windows(2).all(|pair| pair[0] != pair[1]), "{labels:?}");
+        }
+        for constant in [0.0, 7.0, -1e100] {
+            let view = Plane::around([[constant, constant]].iter()).view(FRAME);
+            let (x, y) = view.at([constant; 2]).unwrap();
+            assert!((x - 110.0).abs() < 1.0 && (y - 120.0).abs() < 1.0, "{constant}: ({x}, {y})");
+        }
     }
 }

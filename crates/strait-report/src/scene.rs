@@ -112,6 +112,9 @@ impl Scene {
     }
 
     pub(super) fn line(&mut self, points: Vec<Point>, stroke: Stroke) {
+        // Dashes divide a length, and points in one place have none.
+        let moves = points.windows(2).any(|ends| ends[0] != ends[1]);
+        let stroke = Stroke { dash: stroke.dash.filter(|_| moves), ..stroke };
         if points.len() > 1 {
             self.marks.push(Mark::Line { points, stroke });
         }
@@ -167,5 +170,20 @@ impl Marker {
                 vec![(0.0, -r), (0.95 * r, 0.7 * r), (-0.95 * r, 0.7 * r)]
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_a_length_has_no_dashes() {
+        let mut scene = Scene::new(10.0, 10.0);
+        let stroke = Stroke::new([0, 0, 0], 1.0).dashed(4.0, 4.0);
+        scene.line(vec![(2.0, 3.0), (2.0, 3.0)], stroke);
+        scene.line(vec![(2.0, 3.0), (2.0, 4.0)], stroke);
+        let dashed = |mark: &Mark| matches!(mark, Mark::Line { stroke, .. } if stroke.dash.is_some());
+        assert_eq!(scene.marks.iter().map(dashed).collect::<Vec<_>>(), [false, true]);
     }
 }
