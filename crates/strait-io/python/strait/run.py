@@ -11,7 +11,7 @@ import numpy as np
 
 from . import velocities
 from .errors import StraitError
-from .sampling import integrate
+from .sampling import integrate, put_back
 from .table import table
 from .tensors import read_tensors
 
@@ -125,15 +125,18 @@ class Run:
     @property
     def units(self):
         """(mean, scale) from the data's own units, x = mean + scale z; None in a run that has not kept them."""
+        units = self._put_back()
+        return None if units is None else (units["mean"], units["scale"])
+
+    def _put_back(self):
         # A baseline's are those of the run that it stands beside.
         for folder in (self.path, self.path.parent):
             if (folder / "units.safetensors").is_file():
-                units = read_tensors(folder / "units.safetensors")
-                return units["mean"], units["scale"]
+                return read_tensors(folder / "units.safetensors")
         return None
 
     def sample(self, count, evaluations=4, seed=0, x0=None, condition=None, average="chosen"):
-        """New samples, (count, ...), in the data's own units, by Euler steps; of a flow map by as many maps.
+        """New samples, (count, ...), in the data's own units and float64, by Euler steps; of a flow map by as many maps.
 
         `x0` are the source's points, in the units that the run is trained in; without them they are standard normal, drawn
         by numpy from `seed`, and so are others than the program's. `condition` is one label for all, labels (count,), or
@@ -143,7 +146,8 @@ class Run:
             raise StraitError(f"{count} samples by {evaluations} evaluations: both are at least 1")
         if self.units is None:
             raise StraitError(f"{self.path}: it has not kept its units; `strait evaluate {self.path.name}` writes them")
-        mean, scale = self.units
+        units = self._put_back()
+        mean = units["mean"]
         if x0 is None:
             source = self.config.get("source", {"name": "normal"})
             if source.get("name") != "normal":
@@ -153,7 +157,9 @@ class Run:
         if condition is not None and condition.ndim == 0:
             condition = np.full(count, condition)
         x = integrate(self.velocity(average), np.asarray(x0, np.float32), evaluations, condition)
-        return mean + scale * x
+        if not np.isfinite(x).all():
+            raise StraitError(f"{self.path}: a sample is not finite; take finite x0, or more evaluations")
+        return put_back(x, units)
 
     # Files.
 

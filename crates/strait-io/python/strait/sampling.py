@@ -14,3 +14,18 @@ def integrate(velocity, x, evaluations, condition=None):
             u = velocity(x, start, condition)
         x = x + (t - s) * u
     return x
+
+
+def put_back(z, units):
+    """Samples in the data's own units, as the program puts them back: constants are constant, whole numbers whole."""
+    units = {name: tensor.astype(np.float64) for name, tensor in units.items()}
+    x = units["mean"] + units["scale"] * z.astype(np.float64)
+    if "constant" in units:
+        x = np.where(units["constant"] > 0, units["mean"], x)
+    if "step" in units:
+        step = np.where(units["step"] > 0, units["step"], 1)
+        whole = step * (np.floor if "down" in units else np.round)(x / step)
+        if "least" in units:
+            whole = np.clip(whole, units["least"], units["greatest"])
+        x = np.where(units["step"] > 0, whole, x)
+    return x

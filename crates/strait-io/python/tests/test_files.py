@@ -97,6 +97,19 @@ class Files(unittest.TestCase):
             self.assertIn(said, self.refusal(call))
         self.assertEqual(list(self.path.iterdir()), [])
 
+    def test_numbers_are_put_back_with_their_digits(self):
+        z = np.array([[1.0, -1.0, 0.3, 1.26], [0.0, 2.0, -0.2, -9.0]], "f4")
+        units = {"mean": np.array([1e9, 7, 2, 2]), "scale": np.array([1.0, 1, 2, 2])}
+        self.assertTrue((strait.sampling.put_back(z, units)[:, 0] == [1e9 + 1, 1e9]).all())
+        units["constant"] = np.array([0.0, 1, 0, 0])
+        units["step"] = np.array([0.0, 0, 1, 1])
+        units |= {"least": np.zeros(4), "greatest": np.array([0.0, 0, 9, 4])}
+        expected = np.array([[1e9 + 1, 7, 3, 4], [1e9, 7, 2, 0]])
+        self.assertTrue((strait.sampling.put_back(z, units) == expected).all())
+        self.assertTrue((strait.sampling.put_back(z, units | {"down": np.array(1.0)})[:, 2] == [2, 1]).all())
+        single = {name: tensor.astype("f4") for name, tensor in units.items()}  # of an older run
+        self.assertEqual(strait.sampling.put_back(z, single).dtype, np.float64)
+
     def test_a_folder_that_is_no_run_is_refused(self):
         self.assertIn("config.toml", self.refusal(strait.Run, self.path))
 
