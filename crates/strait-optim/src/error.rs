@@ -78,6 +78,8 @@ pub enum OptimError {
 
 /// What can be done that was not done already.
 fn remedy(rate: f64, clip: f64) -> String {
+    // Three digits: a rate on its way down has sixteen.
+    let rate: f64 = format!("{rate:.2e}").parse().unwrap_or(rate);
     if clip.is_finite() {
         return format!(
             "go on from a checkpoint before it with a learning rate below {rate:e}, or a clip below {clip}"

@@ -18,7 +18,7 @@ pub struct LevelLog {
     pub level: LevelName,
     /// Its objective's name.
     pub objective: &'static str,
-    /// The mean of each term of its loss, over the steps that were not skipped.
+    /// The mean of each term of its loss, over the steps that were not skipped; NaN where all were.
     pub terms: Vec<(&'static str, f64)>,
     /// The mean gradient norm, before clipping, over the same.
     pub gradient_norm: f64,
@@ -355,6 +355,11 @@ impl<'a> Trainer<'a> {
                 mean(into, *value);
             }
             mean(&mut log.gradient_norm, parts.last().map_or(0.0, |(_, norm)| *norm));
+        }
+        // The mean of no step is no number, and no perfect one.
+        for (log, _) in logs.iter_mut().filter(|(_, count)| *count == 0.0) {
+            log.gradient_norm = f64::NAN;
+            log.terms.iter_mut().for_each(|(_, mean)| *mean = f64::NAN);
         }
         Ok(logs.into_iter().map(|(log, _)| log).collect())
     }

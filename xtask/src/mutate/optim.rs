@@ -24,7 +24,7 @@ const TRAINER: &str = "crates/strait-optim/src/trainer.rs";
 
 const AHEAD: Tests = Tests { package: "strait-optim", target: "ahead", filter: "" };
 
-pub(super) static FAULTS: [Fault; 16] = [
+pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "threads that pair ahead outlive their trainer",
         file: "crates/strait-optim/src/ahead.rs",
@@ -136,5 +136,12 @@ pub(super) static FAULTS: [Fault; 16] = [
         find: "                continue;\n            }\n            self.skipped",
         put: "            }\n            self.skipped",
         tests: ITERATIONS,
+    },
+    Fault {
+        name: "the mean of no step is 0",
+        file: "crates/strait-optim/src/trainer.rs",
+        find: "for (log, _) in logs.iter_mut().filter(|(_, count)| *count == 0.0) {",
+        put: "for (log, _) in logs.iter_mut().filter(|(_, count)| *count < 0.0) {",
+        tests: Tests { filter: "skipped_and_counted", ..ITERATIONS },
     },
 ];

@@ -131,9 +131,12 @@ fn levels(lines: &[MetricsLine]) -> Vec<LevelSummary> {
     let mut found: Vec<LevelSummary> = vec![];
     for LevelLine { level, gradient_norm, seconds, .. } in lines.iter().flat_map(|line| &line.levels) {
         match found.iter_mut().find(|other| other.level == *level) {
-            Some(other) => (other.gradient_norm, other.seconds) = (*gradient_norm, other.seconds + seconds),
+            Some(other) => {
+                other.gradient_norm = gradient_norm.unwrap_or(other.gradient_norm);
+                other.seconds += seconds;
+            }
             None => {
-                let (level, gradient_norm, seconds) = (*level, *gradient_norm, *seconds);
+                let (level, gradient_norm, seconds) = (*level, gradient_norm.unwrap_or(0.0), *seconds);
                 found.push(LevelSummary { level, gradient_norm, seconds, share: 0.0 });
             }
         }

@@ -38,10 +38,14 @@ pub struct LevelLine {
     pub level: LevelName,
     /// Its objective.
     pub objective: String,
-    /// The mean of each term of its loss.
+    /// The mean of each term of its loss over the steps that were not skipped; none where all were.
     pub terms: BTreeMap<String, f64>,
-    /// The mean gradient norm before clipping.
-    pub gradient_norm: f64,
+    /// The mean gradient norm before clipping, over the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_norm: Option<f64>,
+    /// Steps that were skipped, as their loss or gradient was not finite.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub skipped: u64,
     /// The learning rate.
     pub rate: f64,
     /// Seconds spent on it.
@@ -52,13 +56,19 @@ fn is_nothing(share: &f64) -> bool {
     *share == 0.0
 }
 
+fn is_none(skipped: &u64) -> bool {
+    *skipped == 0
+}
+
 impl From<LevelLog> for LevelLine {
     fn from(log: LevelLog) -> Self {
+        let named = |(name, mean): (&str, f64)| (name.to_owned(), mean);
         Self {
             level: log.level,
             objective: log.objective.into(),
-            terms: log.terms.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            gradient_norm: log.gradient_norm,
+            terms: log.terms.into_iter().filter(|(_, mean)| mean.is_finite()).map(named).collect(),
+            gradient_norm: Some(log.gradient_norm).filter(|norm| norm.is_finite()),
+            skipped: log.skipped,
             rate: log.rate,
             seconds: log.elapsed.as_secs_f64(),
         }

@@ -145,6 +145,13 @@ impl<'a> TrainingRun<'a> {
                     levels: trainer.log()?.into_iter().map(LevelLine::from).collect(),
                 };
                 bar.set_message(line.message());
+                for level in line.levels.iter().filter(|level| level.skipped > 0) {
+                    let (skipped, name) = (level.skipped, level.level.name());
+                    warn!(
+                        "step {step}: {skipped} of the last steps of level {name} were skipped: their loss or gradient was \
+                         not finite"
+                    );
+                }
                 if ranks.is_first() {
                     metrics::append(&self.folder, &line)?;
                 }
