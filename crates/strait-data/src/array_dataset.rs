@@ -316,6 +316,40 @@ impl ArrayDataset {
         &self.units
     }
 
+    /// What leads from its units back to the data's own, by name and in double precision, for programs that sample without the
+    /// data: `mean` and `scale`; where a coordinate never changes, `constant`, which is 1 there, and it is its mean whatever a
+    /// model makes of it; where coordinates are whole numbers, `step`, which is their width and 0 of others, `least` and
+    /// `greatest`, and, where they were dequantised, `down`: they are rounded down, and else to the nearest.
+    ///
+    /// ```
+    /// # use strait_data::{ArrayDataset, Scaling, Splits};
+    /// # use tch::{Device, Kind, Tensor};
+    /// let x = || Tensor::from_slice2(&[[1e9, 7.0], [1e9 + 1.0, 7.0]]);
+    /// let arrays = Splits { train: x(), validation: x(), test: x() };
+    /// let data = ArrayDataset::new("mine", &arrays, Scaling::Overall, Kind::Float, Device::Cpu)?;
+    /// let names: Vec<String> = data.put_back()?.into_iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["mean", "scale", "constant"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// libtorch's, when memory runs out.
+    pub fn put_back(&self) -> Result<Vec<(String, Tensor)>, Error> {
+        let mut named = vec![("mean", self.units.mean()), ("scale", self.units.scale())];
+        named.extend(self.constant.iter().map(|(constant, _)| ("constant", constant)));
+        let down = Tensor::from(1.0);
+        if let Some(grid) = &self.form.grid {
+            named.push(("step", &grid.bin));
+            let ends = grid.range.iter().flatten();
+            named.extend(["least", "greatest"].into_iter().zip(ends));
+            named.extend(grid.dequantised.then_some(("down", &down)));
+        }
+        named
+            .into_iter()
+            .map(|(name, tensor)| Ok((name.to_owned(), move_to(tensor, Kind::Double, Device::Cpu)?)))
+            .collect()
+    }
+
     /// Which training rows the minibatch of `n` at `step` holds, (n,) of 64-bit integers: for their labels.
     ///
     /// # Errors

@@ -238,6 +238,36 @@ fn rows_that_stay_in_the_file_are_checked_as_they_are_read() {
     assert!(drawn > 0, "a row of those is held out");
 }
 
+/// For programs that sample without the data: what leads back, of constant columns and of whole numbers too.
+#[test]
+fn what_leads_back_to_the_datas_own_units_is_named() {
+    let folder = Folder::new();
+    let x = normal(300, 3);
+    let _ = x.select(1, 1).fill_(7.0);
+    x.select(1, 2).copy_(&(normal(300, 1).select(1, 0) * 3.0).round());
+    x.select(1, 0).copy_(&(x.select(1, 0) + 1e9));
+    let path = folder.array(&x, Element::F64);
+    for dequantise in [false, true] {
+        let data = load(&path, &FileOptions { dequantise, ..FileOptions::default() }).unwrap();
+        let named: std::collections::BTreeMap<_, _> = data.put_back().unwrap().into_iter().collect();
+        assert!(named.values().all(|tensor| tensor.kind() == Kind::Double && tensor.device() == Device::Cpu));
+        let z = all(&data, Split::Train).to_kind(Kind::Double);
+        let own = data.form().store(&data.denormalise(&z).unwrap()).unwrap();
+        let back = &named["mean"] + &named["scale"] * &z;
+        assert!(number(&(back.select(1, 0) - own.select(1, 0)).abs().max()) < 1e-6);
+        let flags = |name: &str| Vec::<f64>::try_from(&named[name]).unwrap();
+        assert_eq!(flags("step")[2], 1.0);
+        assert_eq!(
+            (flags("least")[2], flags("greatest")[2]),
+            (number(&own.select(1, 2).min()), number(&own.select(1, 2).max()))
+        );
+        assert_eq!(named.contains_key("down"), dequantise);
+        if !dequantise {
+            assert_eq!((flags("constant"), flags("mean")[1]), (vec![0.0, 1.0, 0.0], 7.0));
+        }
+    }
+}
+
 /// A look is at all rows of a file that is read whole, in either format.
 #[test]
 fn a_look_at_a_long_file_counts_its_rows() {

@@ -1,6 +1,6 @@
 //! Faults of the program: the settings, the training data and the measurements of a run.
 
-use super::fault::{Fault, Tests};
+use super::fault::{Fault, LIBRARY, Tests};
 
 const fn of(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait", target, filter }
@@ -8,7 +8,7 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
 
 const SIDE_BY_SIDE: &str = "crates/strait/src/page/side_by_side.rs";
 
-pub(super) static FAULTS: [Fault; 23] = [
+pub(super) static FAULTS: [Fault; 26] = [
     Fault {
         name: "a map on trajectories that forgets its teacher",
         file: "crates/strait/src/training/training_run.rs",
@@ -169,5 +169,26 @@ pub(super) static FAULTS: [Fault; 23] = [
         find: "row.cells.get(column).cloned()",
         put: "row.cells.first().cloned()",
         tests: Tests { package: "strait-report", target: "report", filter: "slider_has_a_figure" },
+    },
+    Fault {
+        name: "a window no narrower than a billionth",
+        file: "crates/strait-report/src/plane.rs",
+        find: "let half = if extent > 0.0 { 1.25 * extent } else { 1.0 };",
+        put: "let half = 1.25 * extent.max(1e-9);",
+        tests: Tests { package: "strait-report", target: LIBRARY, filter: "as_wide_as_its_points" },
+    },
+    Fault {
+        name: "points of a page in single precision",
+        file: "crates/strait/src/page/samples.rs",
+        find: "return Ok(Tensor::f_from_slice(&flat)?.f_view([-1, 2])?);",
+        put: "return Ok(Tensor::f_from_slice(&flat)?.f_view([-1, 2])?.f_to_kind(Kind::Float)?);",
+        tests: of("records", "own_data_come_back"),
+    },
+    Fault {
+        name: "a weight that overflows single precision is let pass",
+        file: "crates/strait/src/config/range.rs",
+        find: "of(\"evaluate.guidance\", -1e3, 1e3),",
+        put: "of(\"evaluate.guidance\", -1e300, 1e300),",
+        tests: of("hostile", "settings_that_make_no_run"),
     },
 ];

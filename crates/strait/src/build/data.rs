@@ -33,6 +33,8 @@ pub struct Data {
     pub picture: Option<ImageDisplay>,
     /// From the data's own units to those of `points`.
     pub units: Normalise,
+    /// What leads back, for programs that sample without the data ([`ArrayDataset::put_back`]).
+    pub put_back: Vec<(String, Tensor)>,
     /// How samples are written, where a file says so.
     pub form: Option<FileForm>,
     /// The data set whose classifier's features samples are compared in.
@@ -42,7 +44,8 @@ pub struct Data {
 impl Data {
     fn of(points: ArrayDataset, picture: Option<ImageDisplay>, device: Device) -> Result<Self, ProgramError> {
         let units = points.units().to(KIND, device)?;
-        Ok(Self { points: Box::new(points), picture, units, form: None, classifier: None })
+        let put_back = points.put_back()?;
+        Ok(Self { points: Box::new(points), picture, units, put_back, form: None, classifier: None })
     }
 
     /// Of images, whose numbers are from 0 to 1.
@@ -104,8 +107,8 @@ impl ImageDisplay {
     /// The first samples (n, ...) of the data's own units, one after the other, on the scale from 0 to 1.
     pub fn values(&self, x: &Tensor, most: i64) -> Vec<f32> {
         let (low, high) = self.range;
-        let x = x.narrow(0, 0, most.min(x.size()[0])).to_kind(Kind::Float).to_device(Device::Cpu);
-        let x = (x - low) / if high > low { high - low } else { 1.0 };
+        let x = x.narrow(0, 0, most.min(x.size()[0])).to_device(Device::Cpu).to_kind(Kind::Double);
+        let x = ((x - low) / if high > low { high - low } else { 1.0 }).to_kind(Kind::Float);
         Vec::<f32>::try_from(x.contiguous().view([-1])).unwrap_or_default()
     }
 }
@@ -181,8 +184,10 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
     }
     let points = ToyDataset::of(NormalisedToy::scaled(toy, scaling)?, KIND, device)?;
     let units = points.law().units().to(KIND, device)?;
+    let put_back = [("mean", units.mean()), ("scale", units.scale())];
+    let put_back = put_back.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).into();
     let points = if config.condition.is_some() { points.by_class()? } else { points };
-    Ok(Data { points: Box::new(points), picture: None, units, form: None, classifier: None })
+    Ok(Data { points: Box::new(points), picture: None, units, put_back, form: None, classifier: None })
 }
 
 /// Points with their classes, where the config asks for them.

@@ -36,7 +36,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_enum)]
     grid: Option<GridConfig>,
     /// How far samples are guided to their condition, as `sample` guides them [default: the config's]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     guidance: Option<f64>,
     /// How many samples [default: the config's]
     #[arg(long)]
@@ -80,7 +80,7 @@ fn together(
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     let reference = Reference::new(&context, &settings)?.among(ranks);
     if ranks.is_first() {
-        folder.keep_units(&context.data.units)?;
+        folder.keep_units(&context.data.put_back)?;
     }
     let command = CommandContext { stop, ranks, bars, resume_command: CommandContext::this_command(ranks) };
     let measured = |run: &TrainingRun<'_>| {

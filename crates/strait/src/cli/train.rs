@@ -158,7 +158,7 @@ fn run(
 ) -> Result<Option<PathBuf>, ProgramError> {
     let path = folder.path();
     if command.ranks.is_first() {
-        folder.keep_units(&context.data.units)?;
+        folder.keep_units(&context.data.put_back)?;
     }
     let own = TrainingRun::new(config, path);
     let baseline = if config.evaluate.baseline { config.baseline() } else { None };

@@ -5,7 +5,7 @@ use crate::config::{self, Config};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use strait_data::Normalise;
+use tch::Tensor;
 use tracing::{debug, warn};
 
 /// Where runs lie, below the current folder.
@@ -13,6 +13,9 @@ pub const RUNS: &str = "runs";
 
 /// The tables of a comparison, in its folder, for scripts: a folder with it is no run.
 pub const COMPARISON: &str = "comparison.json";
+
+/// The longest name of a run, in bytes: names of its files are made of it.
+const LONGEST_NAME: usize = 200;
 
 /// The most runs that a message names.
 const SHOWN: usize = 8;
@@ -61,9 +64,14 @@ impl RunFolder {
     /// `Run` where it is no plain name.
     pub(crate) fn below_runs(name: &str) -> Result<PathBuf, ProgramError> {
         let path = Path::new(RUNS).join(name);
-        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-            let problem = "a run's name is a plain name without slashes, and begins with no dot".into();
-            return Err(ProgramError::Argument { argument: format!("--name {name:.80}"), problem });
+        let plain = !name.contains(|c: char| c == '/' || c == '\\' || c.is_control());
+        if name.is_empty() || !plain || name.starts_with(['.', '-']) || name.len() > LONGEST_NAME {
+            let problem = format!(
+                "a run's name is a plain name of one line without slashes, of at most {LONGEST_NAME} bytes, and begins with no \
+                 dot and no dash"
+            );
+            let shown: String = name.escape_debug().take(80).collect();
+            return Err(ProgramError::Argument { argument: format!("--name {shown}"), problem });
         }
         Ok(path)
     }
@@ -231,10 +239,8 @@ impl RunFolder {
     ///
     /// # Errors
     /// `File` where it cannot be written.
-    pub fn keep_units(&self, units: &Normalise) -> Result<(), ProgramError> {
-        let named = [("mean", units.mean()), ("scale", units.scale())];
-        let named = named.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
-        Ok(strait_io::tensors::write(&self.path.join("units.safetensors"), &named)?)
+    pub fn keep_units(&self, put_back: &[(String, Tensor)]) -> Result<(), ProgramError> {
+        Ok(strait_io::tensors::write(&self.path.join("units.safetensors"), put_back)?)
     }
 
     /// As `write`, a record as JSON.
