@@ -126,7 +126,8 @@ fn refuse(error: &clap::Error) -> u8 {
     let text = error.render().to_string();
     let said =
         text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    let words: Vec<&str> = said.filter(|line| !line.is_empty()).collect();
+    // Its advice to write `-- -x` is for what is no value of an option.
+    let words: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("tip: to pass")).collect();
     let line = words.join(" ");
     let line: String = line.strip_prefix("error: ").unwrap_or(&line).chars().take(LONGEST_REFUSAL).collect();
     let _ = writeln!(io::stderr(), "strait: {line}; --help lists what is taken");

@@ -197,7 +197,7 @@ fn what_a_run_is_not_conditioned_on_is_refused_in_one_line() {
         (&["plain", "--conditions", "own.npz"], "the run is conditioned on nothing"),
         (&["map", "--class", "1", "--guidance", "2"], "is the diagonal of no flow map"),
         (&["map", "--class", "1", "--guidance", "0", "--nfe", "4"], "is the diagonal of no flow map"),
-        (&["classes", "--class", "1", "--guidance", "inf"], "it is a number"),
+        (&["classes", "--class", "1", "--guidance", "inf"], "must be from -1000 to 1000"),
     ] {
         let (line, code) = place.refusal(&[&["sample"], arguments].concat());
         assert!(line.contains(said) && code != 0, "{arguments:?}: {line}");
@@ -213,7 +213,7 @@ fn what_a_run_is_not_conditioned_on_is_refused_in_one_line() {
         ("vectors", "3", "-1", "take an even count"),
         ("plain", "2", "2", "evaluate.guidance = 2.0 must be 1 (the run is conditioned on nothing"),
         ("map", "2", "2", "evaluate.guidance = 2.0 must be 1 (a guided velocity is the diagonal of no flow map"),
-        ("vectors", "2", "nan", "evaluate.guidance = nan must be a finite number"),
+        ("vectors", "2", "nan", "evaluate.guidance = nan must be from -1000 to 1000"),
     ] {
         let (line, code) = place.refusal(&["evaluate", run, "--nfe", nfe, &format!("--guidance={guidance}")]);
         assert!(line.contains(said) && code != 0, "{run} {nfe} {guidance}: {line}");

@@ -6,7 +6,7 @@ use std::fs;
 use strait::config::load;
 
 /// Settings over the preset `8gaussians`.
-const SETS: [&str; 92] = [
+const SETS: [&str; 98] = [
     "",
     "=",
     "=3",
@@ -92,6 +92,12 @@ const SETS: [&str; 92] = [
     "phase.0.level.0.noise=-1",
     "phase.0.level.0.objective=3",
     "phase.0.level.0.objective.name=likelihood",
+    "phase.0.level.0.plus=[{ objective = { name = \"field_straightness\" }, weight = 1e39, ramp = 0 }]",
+    "phase.1.level.1.objective.acceleration=1e39",
+    "evaluate.guidance=1e300",
+    "evaluate.guidance=nan",
+    "evaluate.baseline=yes",
+    "velocity.hidden=8,8",
     "evaluate.nfe=[]",
     "evaluate.nfe=[0]",
     "evaluate.nfe=[1000000000000]",
@@ -119,8 +125,15 @@ const TEXTS: [&str; 14] = [
     "# only a remark",
 ];
 
+/// A name that no file system takes.
+const LONG: &str = concat!(
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+);
+
 /// Arguments of the program.
-const ARGUMENTS: [&[&str]; 31] = [
+const ARGUMENTS: [&[&str]; 36] = [
     &[],
     &["nothing"],
     &["train", "--nothing"],
@@ -132,6 +145,9 @@ const ARGUMENTS: [&[&str]; 31] = [
     &["train", "tiny.toml", "--name", "a/b"],
     &["train", "tiny.toml", "--name", ".."],
     &["train", "tiny.toml", "--name", ""],
+    &["train", "tiny.toml", "--name=-x"],
+    &["train", "tiny.toml", "--name", "two\nlines"],
+    &["train", "tiny.toml", "--name", LONG],
     &["train", "tiny.toml", "--device", "tpu"],
     &["train", "tiny.toml", "--set"],
     &["train", "tiny.toml", "--set", "data.points=40"],
@@ -145,6 +161,8 @@ const ARGUMENTS: [&[&str]; 31] = [
     &["sample", "x", "--count", "0"],
     &["sample", "x", "--count", "9000000000000000000"],
     &["sample", "x", "--seed", "-1"],
+    &["sample", "x", "--guidance", "1e308"],
+    &["sample", "x", "--guidance", "nan"],
     &["sample", "x", "--solver", "magic"],
     &["sample", "x", "--out", "x.txt"],
     &["sample", "x", "--out", "nowhere/x.npz"],
@@ -158,7 +176,7 @@ const ARGUMENTS: [&[&str]; 31] = [
 fn check(what: &str, line: &str) {
     assert!(!line.trim().is_empty() && line.lines().count() == 1, "{what}: {line}");
     assert!(line.chars().count() < 500, "{what}: {} characters", line.chars().count());
-    for word in ["Some(", "None", "internally tagged", "struct ", "panicked", "unwrap"] {
+    for word in ["Some(", "None", "internally tagged", "struct ", "panicked", "unwrap", "a sequence", "a boolean"] {
         assert!(!line.contains(word), "{what}: {line}");
     }
 }
@@ -224,9 +242,22 @@ fn arguments_that_cannot_be_used_end_with_2_and_leave_nothing() {
         if said.starts_with("strait: ") {
             check(&format!("{arguments:?}"), &said);
         }
+        assert!(!said.contains("use '--"), "that is how no value of an option is given: {said}");
         assert!(!said.contains("panicked"), "{said}");
         assert_eq!(fs::read_dir(place.path("")).unwrap().count(), before, "{arguments:?} left something behind");
     }
+}
+
+/// A number below 0 is a number, not an option.
+#[test]
+fn options_take_numbers_below_zero() {
+    let place = Place::new();
+    for [option, value] in [["--guidance", "-1"], ["--class", "-1"], ["--classes", "-1"]] {
+        let (line, code) = place.refusal(&["sample", "x", option, value]);
+        assert!(code == 1 && line.contains("there is no such run"), "{line}");
+    }
+    let (line, code) = place.refusal(&["evaluate", "x", "--guidance", "-1"]);
+    assert!(code == 1 && line.contains("there is no such run"), "{line}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What `sample` is asked for: of which classes, or under which conditions, and how far they are guided.
 
 use crate::ProgramError;
-use crate::config::{Config, Guidance};
+use crate::config::{Config, Guidance, check_range};
 use crate::training::context::RunContext;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use tch::{Device, Kind, Tensor};
 #[derive(Debug, Args)]
 pub(super) struct ConditionArgs {
     /// The class of all samples, for a run on data with a condition
-    #[arg(long, conflicts_with_all = ["classes", "conditions"])]
+    #[arg(long, allow_negative_numbers = true, conflicts_with_all = ["classes", "conditions"])]
     class: Option<i64>,
     /// Classes, as in 0,1,2: --count samples of each
-    #[arg(long, value_delimiter = ',', conflicts_with = "conditions")]
+    #[arg(long, allow_negative_numbers = true, value_delimiter = ',', conflicts_with = "conditions")]
     classes: Vec<i64>,
     /// An .npz with what each sample is under, one row each: the array of the run's condition (`labels` of classes), or the
     /// only one
@@ -24,7 +24,7 @@ pub(super) struct ConditionArgs {
     conditions: Option<PathBuf>,
     /// How far samples are guided to their condition, by a velocity that also learned that of no condition: 1 is not at all;
     /// other values take two evaluations where one is taken, and both are counted
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, allow_negative_numbers = true, default_value_t = 1.0)]
     guidance: f64,
 }
 
@@ -32,15 +32,10 @@ impl ConditionArgs {
     /// How far samples are guided.
     ///
     /// # Errors
-    /// `Argument` for no number.
+    /// `Config` out of the range of `evaluate.guidance`.
     pub(super) fn guidance(&self) -> Result<Guidance, ProgramError> {
-        if self.guidance.is_finite() {
-            return Ok(Guidance(self.guidance));
-        }
-        Err(ProgramError::Argument {
-            argument: format!("--guidance {}", self.guidance),
-            problem: "it is a number".into(),
-        })
+        check_range(&format!("--guidance {:e}", self.guidance), "evaluate.guidance", self.guidance)?;
+        Ok(Guidance(self.guidance))
     }
 
     /// The conditions of all samples, of which there are `count`, or as many of each class or in all as the arguments say.

@@ -88,7 +88,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         return Err(ProgramError::Argument { argument: format!("--count {}", args.count), problem });
     }
     let nfe = args.nfe.unwrap_or(NFE);
-    check_range("--nfe", "evaluate.nfe", i64::try_from(nfe).unwrap_or(i64::MAX))?;
+    check_range(&format!("--nfe {nfe}"), "evaluate.nfe", nfe as f64)?;
     let refused = |solver: &str, problem: String| {
         let argument = format!("--solver {solver} --nfe {nfe}");
         ProgramError::Argument { argument, problem }

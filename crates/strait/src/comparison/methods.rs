@@ -76,7 +76,7 @@ pub enum Method {
     Preset,
     /// A Glow path and its velocity together, by flow matching with the learned field's straightness
     Paper,
-    /// The same as the teacher of a rectified flow: with its pairs half as many steps again as the others
+    /// The preset's own learned path as the teacher of a rectified flow: with its pairs half as many steps again as the others
     #[value(name = "learned_reflow")]
     LearnedReflow,
 }

@@ -190,13 +190,15 @@ fn explain(message: &str) -> String {
 /// What serde expects, without Rust's type names.
 fn in_words(message: &str) -> String {
     let Some((found, expected)) = message.split_once(", expected ") else { return message.to_owned() };
-    let first = expected.split(' ').next().unwrap_or_default();
-    let expected = match first {
+    let kind = expected.strip_prefix("a ").unwrap_or(expected);
+    let expected = match kind.split(' ').next().unwrap_or_default() {
         "struct" | "internally" | "adjacently" | "map" => "a table",
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
-        "sequence" => "a list",
+        "sequence" => "a list, as in [1, 2]",
+        "boolean" => "true or false",
+        "string" | "borrowed" => "a text in quotes",
         "enum" | "variant" => "one name",
         _ => expected,
     };
