@@ -115,7 +115,7 @@ pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
     let (name, look) = match format(path)? {
         Format::Npy if is_large(path, &options) => {
             let rows = npy::RowReader::open(path).map_err(refused)?;
-            ("data".to_owned(), look_at_some(&rows, spread_rows(&rows)?)?)
+            ("data".to_owned(), look_at_some(&rows, &spread_rows(&rows)?)?)
         }
         Format::Npy => {
             let array = npy::read(path).map_err(refused)?;
@@ -144,8 +144,8 @@ fn is_large(path: &Path, options: &FileOptions) -> bool {
 }
 
 /// Of evenly spaced rows of a file.
-fn look_at_some(file: &npy::RowReader, some: Tensor) -> Result<Look, DataError> {
-    Ok(Look::of(&some, file.element())?.of_some(every(file), file.count()))
+fn look_at_some(file: &npy::RowReader, some: &Tensor) -> Result<Look, DataError> {
+    Ok(Look::of(some, file.element())?.of_some(every(file), file.count()))
 }
 
 fn every(file: &npy::RowReader) -> i64 {
@@ -300,7 +300,7 @@ fn on_disk(
     let spread = Tensor::f_arange(some.size()[0], (Kind::Int64, Device::Cpu))? * every(&file);
     let origin = Origin { array: "data".into(), rows: Some(spread) };
     check_samples("data", &some, 1).map_err(|error| origin.name(error))?;
-    let look = look_at_some(&file, some)?;
+    let look = look_at_some(&file, &some)?;
     let scaling = options.scaling.unwrap_or_else(|| look.scaling());
     look.check("data", scaling)?;
     let order = Vec::<i64>::try_from(draws.permutation(n, Device::Cpu)?)?;
