@@ -15,7 +15,7 @@ const WORDS: [&str; 8] = [
     "--seeds",
     "2",
     "--set",
-    "phase.1.level.1.plus=[{ objective = { name = \"energy\", acceleration = 0.0 }, weight = 1e39 }]",
+    "phase.0.level.0.rate=1000",
 ];
 
 /// A table without the seconds, and without the commands that made it.

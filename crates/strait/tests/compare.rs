@@ -338,8 +338,8 @@ fn a_method_that_fails_leaves_the_others_theirs() {
     // The effective sample size is known when its phase begins, and too few carry weight for this floor.
     let floor =
         "phase.1.level.1.objective={ name = \"straightness\", candidates = 32, times = 4, until = 0.9, floor = 31.0 }";
-    // A weight that single precision cannot hold: no step can be taken, and a hundred in a row end the training.
-    let overflow = "phase.1.level.1.plus=[{ objective = { name = \"energy\", acceleration = 0.0 }, weight = 1e39 }]";
+    // A network that overflows after its first step: no other can be taken, and a hundred in a row end the training.
+    let overflow = "phase.0.level.0.rate=1000";
     for (setting, said) in [(overflow, "is not finite"), (floor, "below the floor of 31")] {
         let place = Place::new();
         place.write("tiny.toml", TINY.replace("iterations = 60", "iterations = 120"));
