@@ -344,10 +344,8 @@ impl ArrayDataset {
             named.extend(["least", "greatest"].into_iter().zip(ends));
             named.extend(grid.dequantised.then_some(("down", &down)));
         }
-        named
-            .into_iter()
-            .map(|(name, tensor)| Ok((name.to_owned(), move_to(tensor, Kind::Double, Device::Cpu)?)))
-            .collect()
+        let whole = |tensor| move_to(tensor, Kind::Double, Device::Cpu);
+        named.into_iter().map(|(name, tensor)| Ok((name.to_owned(), whole(tensor)?))).collect()
     }
 
     /// Which training rows the minibatch of `n` at `step` holds, (n,) of 64-bit integers: for their labels.

@@ -8,6 +8,7 @@ mod files;
 mod fuzz;
 mod images;
 mod own;
+mod own_limits;
 mod pictures;
 mod toy_dataset;
 mod toys;
