@@ -168,8 +168,8 @@ pub enum TransportError {
     Bandwidth(f64),
     /// The draws of a semidiscrete coupling did not suffice.
     #[error(
-        "after {draws} draws chi^2 of the data's marginal is {found:.3}, and {tolerance} was asked for: allow more draws, \
-         or raise the tolerance"
+        "after {draws} draws chi^2 of the data's marginal is {found:.3} at the scale where it is greatest, and {tolerance} was \
+         asked for: allow more draws, or raise the tolerance"
     )]
     Marginal {
         /// What it is.

@@ -14,7 +14,13 @@ const POOL: Tests = Tests { package: "strait-transport", target: "pool", filter:
 
 const SEMIDISCRETE: Tests = Tests { package: "strait-transport", target: "semidiscrete", filter: "" };
 
-const GLOBAL: &str = "crates/strait-transport/src/semidiscrete.rs";
+const GLOBAL: &str = "crates/strait-transport/src/semidiscrete/mod.rs";
+
+const CELLS: &str = "crates/strait-transport/src/semidiscrete/cells.rs";
+
+const ASCENT: &str = "crates/strait-transport/src/semidiscrete/ascent.rs";
+
+const CELL_TESTS: Tests = Tests { package: "strait-transport", target: LIBRARY, filter: "cells" };
 
 const FEATURES: Tests = Tests { package: "strait-metrics", target: "features", filter: "" };
 
@@ -24,7 +30,7 @@ const PROOF: Tests = Tests { package: "strait-transport", target: LIBRARY, filte
 
 const PROOFS: &str = "crates/strait-transport/src/assignment/proof.rs";
 
-pub(super) static FAULTS: [Fault; 21] = [
+pub(super) static FAULTS: [Fault; 23] = [
     Fault {
         name: "nearly tight pairs may go round in a circle",
         file: PROOFS,
@@ -125,9 +131,24 @@ pub(super) static FAULTS: [Fault; 21] = [
     },
     Fault {
         name: "a semidiscrete coupling takes the nearest point: no potentials",
-        file: GLOBAL,
-        find: "let last = potentials.f_sub(&half_squares)?.f_unsqueeze(1)?;",
-        put: "let last = potentials.f_zeros_like()?.f_sub(&half_squares)?.f_unsqueeze(1)?;",
+        file: CELLS,
+        find: "*sum = fixed + g",
+        put: "*sum = fixed + 0.0 * g",
+        tests: SEMIDISCRETE,
+    },
+    Fault {
+        name: "a block is as far away as its centre",
+        file: CELLS,
+        find: ".sqrt() - block.radius).max(0.0);",
+        put: ".sqrt() - 0.0 * block.radius).max(0.0);",
+        tests: CELL_TESTS,
+    },
+    Fault {
+        name: "a semidiscrete ascent moves single points alone",
+        file: ASCENT,
+        find: "moves[first] = moved - by * other;\n            moves[second] = moved + by * one;",
+        put: "let by = if node.range.len() > 2 { 0.0 } else { by };\n            \
+              moves[first] = moved - by * other;\n            moves[second] = moved + by * one;",
         tests: SEMIDISCRETE,
     },
     Fault {
@@ -140,15 +161,15 @@ pub(super) static FAULTS: [Fault; 21] = [
     Fault {
         name: "points of a larger share are drawn as the others",
         file: GLOBAL,
-        find: "let shares = places.count.f_to_kind(Kind::Double)? / m as f64;",
-        put: "let shares = places.count.f_ones_like()?.f_to_kind(Kind::Double)? / m as f64;",
+        find: "map(|&place| by_place[place] / m as f64)",
+        put: "map(|&place| by_place[place].min(1.0) / m as f64)",
         tests: SEMIDISCRETE,
     },
     Fault {
         name: "potentials go down where a point is drawn too seldom",
-        file: GLOBAL,
-        find: "g = g.f_add(&((&expected - counts) * rate))?;",
-        put: "g = g.f_sub(&((&expected - counts) * rate))?;",
+        file: ASCENT,
+        find: "let excess = counts[first] * other - counts[second] * one;",
+        put: "let excess = counts[second] * one - counts[first] * other;",
         tests: SEMIDISCRETE,
     },
     Fault {

@@ -319,6 +319,9 @@ impl Method {
                 preset.coupling.clone()
             }
             Self::ConditionalOt => CouplingConfig::conditional_ot(),
+            Self::OtPool | Self::MeanFlowPool if matches!(preset.coupling, CouplingConfig::Pool { .. }) => {
+                preset.coupling.clone()
+            }
             Self::OtPool | Self::MeanFlowPool => CouplingConfig::Pool { pairs, batch: pool_batch },
             Self::SemidiscreteOt | Self::MeanFlowSemidiscrete => {
                 CouplingConfig::Semidiscrete { points, tolerance: 0.05 }

@@ -9,7 +9,7 @@ use strait_io::IoError;
 use toml::{Table, Value};
 
 /// The presets that come with the program, by name; the first is the default.
-pub const PRESETS: [(&str, &str); 23] = [
+pub const PRESETS: [(&str, &str); 26] = [
     ("digits", include_str!("../../presets/digits.toml")),
     ("digits-ot", include_str!("../../presets/digits-ot.toml")),
     ("8gaussians", include_str!("../../presets/8gaussians.toml")),
@@ -23,6 +23,9 @@ pub const PRESETS: [(&str, &str); 23] = [
     ("8gaussians-joint", include_str!("../../presets/8gaussians-joint.toml")),
     ("moons-map", include_str!("../../presets/moons-map.toml")),
     ("checkerboard-map", include_str!("../../presets/checkerboard-map.toml")),
+    ("s-curve-map", include_str!("../../presets/s-curve-map.toml")),
+    ("gaussian-map", include_str!("../../presets/gaussian-map.toml")),
+    ("mixture16-map", include_str!("../../presets/mixture16-map.toml")),
     ("digits-map", include_str!("../../presets/digits-map.toml")),
     ("8gaussians-classes", include_str!("../../presets/8gaussians-classes.toml")),
     ("moons-classes", include_str!("../../presets/moons-classes.toml")),

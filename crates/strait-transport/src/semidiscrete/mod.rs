@@ -1,28 +1,40 @@
 //! Semidiscrete optimal transport: from a law that can be sampled to all points of a training set.
 
+mod ascent;
+mod cells;
+mod tree;
+
 use crate::assignment::{Dense, assign};
 use crate::error::{PairsError, TransportError};
 use crate::reflow::file_error;
-use crate::tensors::{flatten, squared_distances};
+use crate::tensors::{flatten, rows, squared_distances, to_array};
+use ascent::{BATCH, Balance, Deviation};
+use cells::Cells;
 use ndarray::ArrayView1;
 use std::path::Path;
 use strait_core::{Draws, Error, PairedDataset, Pairs, Source, Stream};
 use strait_io::tensors;
 use tch::{Device, Kind, Tensor};
+use tree::Tree;
 
 /// Data points of the exact assignment that the ascent starts from, at most.
 const WARM: i64 = 1024;
 
-/// Source points of one step of the ascent.
-const BATCH: i64 = 256;
-
-/// Source points, for each data point, between two estimates of the marginal, and in each estimate at least.
+/// Source points, for each data point, between two estimates of the marginal.
 const ROUND: i64 = 32;
+
+/// Source points of an estimate that are drawn at once.
+const LOOK: i64 = 4096;
+
+/// Source points that slopes are read from.
+const SLOPES: i64 = 1024;
 
 /// When the ascent of [`Semidiscrete::solve`] ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ascent {
-    /// The greatest $\chi^2$ of the data's marginal.
+    /// The greatest $\chi^2$ of the data's marginal, at every scale: m points that are drawn from a law have $(m - 1)/m$ against it, and
+    /// clusters of them in the same measure, so that a tolerance of .05 leaves each cluster a share that is off by less than a quarter of
+    /// what its number of points is off by chance.
     pub tolerance: f64,
     /// The most source points that are drawn.
     pub most: i64,
@@ -59,7 +71,12 @@ pub struct Semidiscrete {
     event: Vec<i64>,
     /// (m, ...).
     data: Tensor,
+    places: Places,
+    /// The places in the order of the tree that the cells are made by.
+    order: Tensor,
     cells: Cells,
+    /// $g$ of each place, (k,), in double precision.
+    potentials: Tensor,
     chi_square: f64,
     draws: i64,
 }
@@ -94,84 +111,10 @@ impl Places {
     }
 }
 
-/// The numbers that decide between the points, with the origin in their mean, which keeps digits and changes no
-/// difference.
-#[derive(Debug)]
-struct Cells {
-    places: Places,
-    /// $w$, (k,).
-    shares: Tensor,
-    centre: Tensor,
-    /// $y$ above $g - |y|^2 / 2$, (d + 1, k), of the data's kind.
-    weights: Tensor,
-    /// $g$, (k,), in double precision.
-    potentials: Tensor,
-}
-
-impl Cells {
-    fn new(places: Places, potentials: Tensor) -> Result<Self, Error> {
-        let (points, m) = (&places.points, places.rows.size()[0]);
-        let shares = places.count.f_to_kind(Kind::Double)? / m as f64;
-        let centre = points.f_to_kind(Kind::Double)?.f_mean_dim([0i64].as_slice(), true, Kind::Double)?;
-        let weights = points.f_zeros_like()?;
-        let mut cells = Self { shares, centre, weights, potentials, places };
-        cells.weights = cells.weights_of(&cells.potentials)?;
-        Ok(cells)
-    }
-
-    fn weights_of(&self, potentials: &Tensor) -> Result<Tensor, Error> {
-        let y = self.places.points.f_to_kind(Kind::Double)?.f_sub(&self.centre)?;
-        let half_squares = y.f_square()?.f_sum_dim_intlist([1i64].as_slice(), false, Kind::Double)? * 0.5;
-        let last = potentials.f_sub(&half_squares)?.f_unsqueeze(1)?;
-        Ok(Tensor::f_cat(&[y, last], 1)?.f_to_kind(self.places.points.kind())?.f_transpose(0, 1)?.f_contiguous()?)
-    }
-
-    /// $x \cdot y_j - |y_j|^2 / 2 + g_j$, (n, k): greatest where the reduced cost is least.
-    fn scores(&self, x0: &Tensor, weights: &Tensor) -> Result<Tensor, Error> {
-        let x = flatten("x0", x0)?.f_to_kind(Kind::Double)?.f_sub(&self.centre)?;
-        let one = Tensor::f_ones([x.size()[0], 1], (Kind::Double, x.device()))?;
-        Ok(Tensor::f_cat(&[x, one], 1)?.f_to_kind(weights.kind())?.f_matmul(weights)?)
-    }
-
-    fn choose(&self, x0: &Tensor, weights: &Tensor) -> Result<Tensor, Error> {
-        Ok(self.scores(x0, weights)?.f_argmax(1, false)?)
-    }
-
-    /// How often each place is chosen, (k,).
-    fn counts(&self, x0: &Tensor, weights: &Tensor) -> Result<Tensor, Error> {
-        let chosen = self.choose(x0, weights)?;
-        Ok(chosen.f_bincount(None::<Tensor>, self.shares.size()[0])?.f_to_kind(Kind::Double)?)
-    }
-
-    /// $\sum_j n_j (n_j - 1) / (w_j N (N - 1)) - 1$ of counts over N fresh draws: unbiased, as
-    /// $E[n_j (n_j - 1)] = N (N - 1) p_j^2$.
-    fn chi_square(
-        &self,
-        total: i64,
-        draws: &mut Draws,
-        source: impl Fn(i64, &mut Draws) -> Result<Tensor, Error>,
-    ) -> Result<f64, Error> {
-        let mut counts = self.shares.f_zeros_like()?;
-        let mut left = total;
-        while left > 0 {
-            let n = left.min(BATCH);
-            counts = counts.f_add(&self.counts(&source(n, draws)?, &self.weights)?)?;
-            left -= n;
-        }
-        let pairs = (&counts * (&counts - 1.0)).f_div(&self.shares)?.f_sum(Kind::Double)?.f_double_value(&[])?;
-        let n = total as f64;
-        Ok(pairs / (n * (n - 1.0)) - 1.0)
-    }
-}
-
 impl Semidiscrete {
-    fn new(data: Tensor, cells: Cells, chi_square: f64, draws: i64) -> Self {
-        Self { event: data.size()[1..].to_vec(), data, cells, chi_square, draws }
-    }
-
     /// Solves for `data`, (m, ...), on points that `source` draws, as many as it is asked for: averaged stochastic
-    /// ascent from the dual prices of an exact assignment of a subsample on. It stops where an estimate of $\chi^2$ on
-    /// fresh draws is at most the tolerance.
+    /// ascent from the dual prices of an exact assignment of a subsample on, which moves single points and whole clusters, in halves
+    /// of halves. It stops where estimates of $\chi^2$ at all scales, on fresh draws, are at most the tolerance.
     ///
     /// # Errors
     /// Those of `source`; `Shape` for data that do not fit it; [`TransportError::Marginal`] where the most draws do not
@@ -183,40 +126,68 @@ impl Semidiscrete {
         source: impl Fn(i64, &mut Draws) -> Result<Tensor, Error>,
     ) -> Result<Self, Error> {
         let places = Places::of(data)?;
-        let mut g = warm(data, &places, draws, &source)?;
-        let mut cells = Cells::new(places, g.shallow_clone())?;
-        let (m, k) = (data.size()[0], g.size()[0]);
-        // What one point too many moves a potential by: some times what turns a choice, at the median.
-        let two = cells.scores(&source(BATCH, draws)?, &cells.weights)?.f_topk(2.min(k), 1, true, true)?.0;
-        let gap = two.f_select(1, 0)?.f_sub(&two.f_select(1, -1)?)?.f_median()?.f_double_value(&[])?;
-        let expected = &cells.shares * BATCH as f64;
-        // The standard error of a look is at most half the tolerance, as far as the draws go.
-        let wanted = (2.0 * (2.0 * k as f64).sqrt() / ascent.tolerance) as i64;
+        let points = to_array(&places.points)?;
+        let (m, k) = (data.size()[0], points.nrows());
+        let tree = Tree::of(points.view());
+        let mut cells = Cells::of(points.view(), &tree);
+        let by_place: Vec<f64> = Vec::try_from(&places.count.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?)?;
+        let shares: Vec<f64> = tree.order.iter().map(|&place| by_place[place] / m as f64).collect();
+        let start = warm(data, &places, draws, &source)?;
+        let start: Vec<f64> = tree.order.iter().map(|&place| start[place]).collect();
+        cells.set(&start);
+        let x = |n: i64, draws: &mut Draws| to_array(&flatten("x0", &source(n, draws)?)?);
+        let mut balance = Balance::new(&tree, &shares, start);
+        // The standard error of a single node is at most half of its tolerance, as far as the draws go.
+        let wanted = (2.0 * 2f64.sqrt() * k as f64 / ascent.tolerance) as i64;
         let look = wanted.min(ascent.most).max(ROUND * m);
-        let (mut drawn, mut step) = (0, 0.0);
-        loop {
-            for _ in 0..1 + ROUND * m / BATCH {
-                let counts = cells.counts(&source(BATCH, draws)?, &cells.weights_of(&g)?)?;
-                let rate = 4.0 * gap / (1.0 + step * BATCH as f64 / m as f64).sqrt();
-                g = g.f_add(&((&expected - counts) * rate))?;
-                step += 1.0;
-                // Weights that rise with the step: the start is forgotten.
-                cells.potentials = cells.potentials.f_lerp(&g, 2.0 / (step + 1.0))?;
-                drawn += BATCH;
+        let deviation = |cells: &Cells, balance: &Balance<'_>, draws: &mut Draws| {
+            let (mut found, mut left) = (vec![0.0; k], look);
+            while left > 0 {
+                let n = left.min(LOOK);
+                for chosen in cells.choose(x(n, draws)?.view()) {
+                    found[chosen.place] += 1.0;
+                }
+                left -= n;
             }
-            cells.weights = cells.weights_of(&cells.potentials)?;
-            let found = cells.chi_square(look, draws, &source)?;
+            Ok::<Deviation, Error>(balance.deviation(&found, look as f64))
+        };
+        let mut drawn = 0;
+        loop {
+            balance.look(&cells, x(SLOPES, draws)?.view());
+            for _ in 0..1 + ROUND * m / BATCH as i64 {
+                cells.set(balance.potentials());
+                balance.step(&cells.choose(x(BATCH as i64, draws)?.view()));
+                drawn += BATCH as i64;
+            }
+            cells.set(balance.mean());
+            let found = deviation(&cells, &balance, draws)?.greatest;
             drawn += look;
             if found <= ascent.tolerance {
                 // The one that was stopped at is small by choice; another is not.
-                let chi_square = cells.chi_square(look, draws, &source)?;
-                return Ok(Self::new(data.shallow_clone(), cells, chi_square, drawn + look));
+                let chi_square = deviation(&cells, &balance, draws)?.whole;
+                let mut potentials = vec![0.0; k];
+                for (&place, g) in tree.order.iter().zip(balance.mean()) {
+                    potentials[place] = *g;
+                }
+                let potentials = Tensor::f_from_slice(&potentials)?.f_to_device(data.device())?;
+                return Self::new(data.shallow_clone(), places, (&tree, cells), potentials, (chi_square, drawn + look));
             }
             if drawn >= ascent.most {
                 let tolerance = ascent.tolerance;
                 return Err(Error::other(TransportError::Marginal { found, tolerance, draws: drawn }));
             }
         }
+    }
+
+    fn new(
+        data: Tensor,
+        places: Places,
+        (tree, cells): (&Tree, Cells),
+        potentials: Tensor,
+        (chi_square, draws): (f64, i64),
+    ) -> Result<Self, Error> {
+        let order = rows(tree.order.iter().copied(), &data)?;
+        Ok(Self { event: data.size()[1..].to_vec(), data, places, order, cells, potentials, chi_square, draws })
     }
 
     /// Pairs each source point, (n, ...), with its data point; the source stays in place. `target_rows` are rows of the
@@ -229,7 +200,9 @@ impl Semidiscrete {
             let expected = format!("(n, ...) of points {:?}", self.event);
             return Err(Error::Shape { what: "x0", expected, found: x0.size() });
         }
-        let rows = self.cells.places.row(&self.cells.choose(&x0, &self.cells.weights)?, draws)?;
+        let chosen = self.cells.choose(to_array(&x0)?.view());
+        let chosen = rows(chosen.iter().map(|chosen| chosen.place), &self.data)?;
+        let rows = self.places.row(&self.order.f_index_select(0, &chosen)?, draws)?;
         Ok(Pairs { x1: self.data.f_index_select(0, &rows)?, x0, target_rows: Some(rows) })
     }
 
@@ -257,7 +230,7 @@ impl Semidiscrete {
     pub fn save(&self, path: &Path) -> Result<(), PairsError> {
         let account = Tensor::f_from_slice(&[self.chi_square, self.draws as f64]).map_err(Error::from)?;
         let named = |name: &str, tensor: &Tensor| (name.to_owned(), tensor.shallow_clone());
-        let all = [named("account", &account), named("data", &self.data), named("potentials", &self.cells.potentials)];
+        let all = [named("account", &account), named("data", &self.data), named("potentials", &self.potentials)];
         tensors::write(path, &all).map_err(file_error)
     }
 
@@ -285,7 +258,12 @@ impl Semidiscrete {
             return Err(damaged("its parts do not fit each other"));
         }
         let (chi_square, draws) = (account.double_value(&[0]), account.double_value(&[1]) as i64);
-        Ok(Some(Self::new(data, Cells::new(places, potentials)?, chi_square, draws)))
+        let points = to_array(&places.points)?;
+        let tree = Tree::of(points.view());
+        let mut cells = Cells::of(points.view(), &tree);
+        let by_place = Vec::<f64>::try_from(&potentials.to_device(Device::Cpu)).map_err(Error::from)?;
+        cells.set(&tree.order.iter().map(|&place| by_place[place]).collect::<Vec<_>>());
+        Ok(Some(Self::new(data, places, (&tree, cells), potentials, (chi_square, draws))?))
     }
 }
 
@@ -295,7 +273,7 @@ fn warm(
     places: &Places,
     draws: &mut Draws,
     source: impl Fn(i64, &mut Draws) -> Result<Tensor, Error>,
-) -> Result<Tensor, Error> {
+) -> Result<Vec<f64>, Error> {
     let m = data.size()[0];
     let some = m.min(WARM);
     let x0 = flatten("x0", &source(some, draws)?)?;
@@ -306,8 +284,7 @@ fn warm(
     let least = |column: ArrayView1<'_, f64>| {
         column.iter().zip(&prices).map(|(cost, price)| cost - price).fold(f64::INFINITY, f64::min)
     };
-    let potentials: Vec<f64> = costs.columns().into_iter().map(least).collect();
-    Ok(Tensor::f_from_slice(&potentials)?.f_to_device(data.device())?)
+    Ok(costs.columns().into_iter().map(least).collect())
 }
 
 /// Fresh source points, each with its data point: pairs of a global coupling, as training draws them.
