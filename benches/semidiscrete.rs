@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 use strait_benches::peer::{Failure, Spread, run};
 use strait_core::{Coupling, Dataset, Draws, Error, Seed, Split};
-use strait_data::{Mixture, ToyDataset};
+use strait_data::{ToyDataset, toys::Mixture};
 use strait_transport::{Ascent, ExactOt, Semidiscrete, wasserstein2};
 use tch::{Device, Kind, Tensor};
 

@@ -139,8 +139,8 @@ pub(super) static FAULTS: [Fault; 23] = [
     Fault {
         name: "a block is as far away as its centre",
         file: CELLS,
-        find: ".sqrt() - block.radius).max(0.0);",
-        put: ".sqrt() - 0.0 * block.radius).max(0.0);",
+        find: ".sqrt() - radius).max(0.0);",
+        put: ".sqrt() - 0.0 * radius).max(0.0);",
         tests: CELL_TESTS,
     },
     Fault {

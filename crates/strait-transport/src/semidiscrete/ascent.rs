@@ -97,7 +97,9 @@ impl<'a> Balance<'a> {
             let noise = counts[first] * other * other + counts[second] * one * one;
             let square =
                 (difference * difference - noise) / (total * (total - 1.0) * one * other * self.shares[number]);
-            let scale = size(node.range.len());
+            // Points far out that are parted from many others are few all the same.
+            let [one_of, other_of] = [first, second].map(|half| self.tree.nodes[half].range.len());
+            let scale = size(one_of.min(other_of));
             if scales.len() <= scale {
                 scales.resize(scale + 1, (0.0, 0.0));
             }

@@ -20,7 +20,7 @@ use tree::Tree;
 /// Data points of the exact assignment that the ascent starts from, at most.
 const WARM: i64 = 1024;
 
-/// Source points, for each data point, between two estimates of the marginal.
+/// Source points, for each data point, before the first estimate of the marginal, and twice as many before each other.
 const ROUND: i64 = 32;
 
 /// Source points of an estimate that are drawn at once.
@@ -151,10 +151,10 @@ impl Semidiscrete {
             }
             Ok::<Deviation, Error>(balance.deviation(&found, look as f64))
         };
-        let mut drawn = 0;
+        let (mut drawn, mut steps) = (0, 1 + ROUND * m / BATCH as i64);
         loop {
             balance.look(&cells, x(SLOPES, draws)?.view());
-            for _ in 0..1 + ROUND * m / BATCH as i64 {
+            for _ in 0..steps {
                 cells.set(balance.potentials());
                 balance.step(&cells.choose(x(BATCH as i64, draws)?.view()));
                 drawn += BATCH as i64;
@@ -172,6 +172,7 @@ impl Semidiscrete {
                 let potentials = Tensor::f_from_slice(&potentials)?.f_to_device(data.device())?;
                 return Self::new(data.shallow_clone(), places, (&tree, cells), potentials, (chi_square, drawn + look));
             }
+            steps *= 2;
             if drawn >= ascent.most {
                 let tolerance = ascent.tolerance;
                 return Err(Error::other(TransportError::Marginal { found, tolerance, draws: drawn }));

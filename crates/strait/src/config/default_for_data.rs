@@ -6,13 +6,15 @@ use super::{
 };
 use strait_optim::{Decay, LevelName, Spans, Times};
 
-/// Up to this dimension minibatches are paired by optimal transport; above it, optimal pairs are hardly nearer than
+/// Up to this dimension pairs are those of optimal transport; above it, optimal pairs are hardly nearer than
 /// random ones.
 const PAIRED: i64 = 32;
+/// Pairs of the pool, and how many are assigned at once: nearer to optimal transport than pairs of a batch, and cheaper in all.
+const POOL: (i64, i64) = (1 << 18, 1024);
 /// A file is split at most to this share of its rows for training.
 const TRAINED: f64 = 0.7;
 
-/// A flow map by MeanFlow on the linear path, for `rows` samples of `d` numbers each: between pairs of minibatch OT in few
+/// A flow map by MeanFlow on the linear path, for `rows` samples of `d` numbers each: between the pairs of a pool in few
 /// dimensions, a quarter of a batch off the diagonal; in many between independent ones, three quarters off it.
 pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
     let few = d <= PAIRED;
@@ -21,7 +23,9 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
         17..=256 => (256, 1e-3),
         _ => (512, 5e-4),
     };
-    let batch = ((rows as f64 * TRAINED) as i64).clamp(2, 256);
+    let trained = (rows as f64 * TRAINED) as i64;
+    let batch = trained.clamp(2, 256);
+    let pool = CouplingConfig::Pool { pairs: POOL.0, batch: trained.clamp(2, POOL.1) };
     let level = LevelConfig {
         level: LevelName::Velocity,
         objective: ObjectiveConfig::MeanFlow { power: 0.0, epsilon: 1e-3 },
@@ -45,7 +49,7 @@ pub fn default_for_data(data: DataConfig, d: i64, rows: i64) -> Config {
         seed: 0,
         data,
         source: SourceConfig::Normal,
-        coupling: if few { CouplingConfig::Ot } else { CouplingConfig::Independent },
+        coupling: if few { pool } else { CouplingConfig::Independent },
         interpolant: InterpolantConfig::Linear,
         velocity: VelocityConfig::Mlp(MlpConfig {
             hidden: vec![width; 3],
@@ -78,7 +82,7 @@ mod tests {
     }
     #[test]
     fn sizes_follow_the_dimension_and_the_number_of_rows() {
-        for (d, rows, width, rate, batch, ot, off_diagonal) in [
+        for (d, rows, width, rate, batch, pool, off_diagonal) in [
             (1, 10, 128, 2e-3, 7, true, 0.25),
             (16, 300, 128, 2e-3, 210, true, 0.25),
             (17, 366, 256, 1e-3, 256, true, 0.25),
@@ -90,7 +94,9 @@ mod tests {
             let config = default_for_data(DataConfig::default(), d, rows);
             let level = &config.phase[0].level[0];
             assert_eq!((level.rate, level.batch, level.spans.off_diagonal), (rate, batch, off_diagonal), "{d} {rows}");
-            assert_eq!(matches!(config.coupling, CouplingConfig::Ot), ot, "{d} {rows}");
+            let at_once = if rows == 5000 { 1024 } else { batch.max(rows * 7 / 10) };
+            let pairs = CouplingConfig::Pool { pairs: 1 << 18, batch: at_once };
+            assert_eq!(config.coupling, if pool { pairs } else { CouplingConfig::Independent }, "{d} {rows}");
             let VelocityConfig::Mlp(mlp) = &config.velocity else { panic!("{:?}", config.velocity) };
             assert!(mlp.map && mlp.hidden == [width; 3], "{d} {rows}: {mlp:?}");
         }

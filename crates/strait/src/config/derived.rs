@@ -50,6 +50,18 @@ impl Config {
         self.phase.iter().map(steps).sum()
     }
 
+    /// How many pairs a pool holds, and how many are assigned at once: no more in all than the training draws, in whole
+    /// assignments. A training that is made longer makes the rest. None of another coupling.
+    pub fn pool(&self) -> Option<(i64, i64)> {
+        let CouplingConfig::Pool { pairs, batch } = self.coupling else { return None };
+        let of_level = |level: &LevelConfig| i128::from(level.steps) * i128::from(level.batch);
+        let of_phase =
+            |phase: &PhaseConfig| i128::from(phase.iterations) * phase.level.iter().map(of_level).sum::<i128>();
+        let drawn = self.phase.iter().map(of_phase).sum::<i128>().max(1);
+        let whole = (drawn + i128::from(batch) - 1) / i128::from(batch) * i128::from(batch);
+        Some((i64::try_from(whole).map_or(pairs, |whole| pairs.min(whole)), batch))
+    }
+
     /// The velocity's level in the last phase.
     pub fn last_velocity_level(&self) -> Option<&LevelConfig> {
         self.phase.last()?.level.iter().find(|level| level.level == LevelName::Velocity)

@@ -110,8 +110,7 @@ pub fn kept(config: &Config, folder: &RunFolder, context: &RunContext) -> Result
 fn store(config: &Config, folder: &RunFolder) -> Option<PairStore> {
     let (pairs, shard) = match config.coupling {
         CouplingConfig::Reflow { pairs, .. } => (pairs, SHARD),
-        CouplingConfig::Pool { pairs, batch } => (pairs, batch),
-        _ => return None,
+        _ => config.pool()?,
     };
     Some(PairStore::new(folder.path().join("pairs"), pairs, shard))
 }
