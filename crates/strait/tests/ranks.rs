@@ -298,12 +298,13 @@ mod among {
         let place = place();
         let phase = |iterations, steps| {
             format!(
-                "{{ name = 'p', iterations = {iterations}, level = [{{ level = 'velocity', batch = 4096, steps = {steps}, rate = 1e-3, \
+                "{{ name = 'p', iterations = {iterations}, level = [{{ level = 'velocity', batch = 2048, steps = {steps}, rate = 1e-3, \
                  objective = {{ name = 'flow_matching' }} }}] }}"
             )
         };
         let phases = format!("phase=[{}, {}]", phase(3, 1), phase(1, 10_000));
-        let sets = ["--set", "interpolant={ family = 'linear' }", "--set", &phases, "--set", "log.every=1"];
+        let sets = ["interpolant={ family = 'linear' }", "coupling={ name = 'independent' }", &phases, "log.every=1"];
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
         let ranks = start(&place, 2, &[&["train", "run.toml", "--name", "x"][..], &sets].concat());
         let log = place.path("runs/x/metrics.jsonl");
         until("third step", || fs::read_to_string(&log).is_ok_and(|text| text.lines().count() == 3));
