@@ -14,6 +14,7 @@ mod distributed;
 mod flow_map;
 mod flows;
 mod guard;
+mod hostile;
 mod images;
 mod kernels;
 mod nets;
@@ -93,6 +94,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&images::FAULTS)
         .chain(&program::FAULTS)
         .chain(&proposals::FAULTS)
+        .chain(&hostile::FAULTS)
         .chain(&guard::FAULTS)
         .chain(&distributed::FAULTS)
         .chain(&conditions::FAULTS)

@@ -6,8 +6,8 @@ use crate::file_form::{FileForm, Grid};
 use crate::images::Layout;
 use crate::moments::{Moments, moments, moments_of};
 use crate::normalise::move_to;
-use crate::pictures::Skipped;
 use crate::points::{Points, Stored, normalised};
+use crate::remarks::Remarks;
 use crate::{DataError, Image, LABELS, Normalise, Scaling, Splits};
 use std::time::Duration;
 use strait_core::{BatchShare, ConditionKind, Conditions, Dataset, Draws, Error, Split, Stream};
@@ -63,7 +63,7 @@ pub struct ArrayDataset {
     form: FileForm,
     /// Whether each training image is mirrored left to right with probability 1/2.
     flips: bool,
-    skipped: Skipped,
+    remarks: Remarks,
     kind: Kind,
     device: Device,
     ahead: Ahead,
@@ -183,7 +183,7 @@ impl ArrayDataset {
             constant,
             form,
             flips,
-            skipped: Skipped::default(),
+            remarks: Remarks::default(),
             kind,
             device,
             ahead: Ahead::default(),
@@ -273,25 +273,18 @@ impl ArrayDataset {
         &self.form
     }
 
-    /// The pictures of its folder that are passed over.
-    pub fn skipped(&self) -> &Skipped {
-        &self.skipped
+    /// What was found in its files beside its points.
+    pub fn remarks(&self) -> &Remarks {
+        &self.remarks
     }
 
-    pub(crate) fn with_skipped(mut self, skipped: Skipped) -> Self {
-        self.skipped = skipped;
-        self
+    pub(crate) fn with_remarks(self, remarks: Remarks) -> Self {
+        Self { remarks, ..self }
     }
 
     pub(crate) fn with_form(mut self, form: FileForm) -> Self {
         self.form = form;
         self
-    }
-
-    /// Whether every coordinate is whole numbers and none was dequantised: a law on points alone, which has no density, so
-    /// that a likelihood of it has no lower bound and means nothing.
-    pub fn is_discrete(&self) -> bool {
-        self.form.element.is_integer() && self.bin.is_none()
     }
 
     /// Distinct rows of a split.

@@ -173,6 +173,28 @@ pub enum DataError {
         /// Its distance from the median, in spreads of the column.
         spreads: f64,
     },
+    /// A column with so heavy a tail that a single row of it makes the scale.
+    #[error(
+        "array `{array}`: column {column} has so heavy a tail that row {row} makes its scale, {spreads:.3e} spreads from its median \
+         (both counted from 0), and {far_rows} rows lie above 100: save numpy.arcsinh((x - {median:.4e}) / {spread:.4e}) in its \
+         place, or its logarithm where it is positive, or repair those rows"
+    )]
+    HeavyTail {
+        /// The array.
+        array: String,
+        /// The column.
+        column: usize,
+        /// The farthest row.
+        row: i64,
+        /// Its distance from the median, in spreads of the column.
+        spreads: f64,
+        /// How many rows lie more than 100 spreads from the median.
+        far_rows: i64,
+        /// The column's median.
+        median: f64,
+        /// Its spread.
+        spread: f64,
+    },
     /// A column that single precision cannot hold in the units that were chosen.
     #[error(
         "array `{array}`: column {column} (counted from 0) is {problem} for single precision in these units: {remedy}"

@@ -7,13 +7,14 @@ use crate::condition::not_one_each;
 use crate::file_form::Grid;
 use crate::images::Layout;
 use crate::points::{RowStore, Stored};
+use crate::remarks::Remarks;
 use crate::{ArrayDataset, Arrays, DataError, FileForm, Image, Scaling};
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use strait_core::{Draws, Error, Seed};
 use strait_io::npy::{self, Array};
-use strait_io::{Element, IoError, npz};
+use strait_io::{ArrayFormat, Element, IoError, npz};
 use tch::{Device, Kind, Tensor};
 
 const REMEDY: &str = "copy it again from its source, or save it anew with numpy";
@@ -69,7 +70,7 @@ impl Default for FileOptions {
 ///
 /// # Errors
 /// `Missing`, `Io`, `NotNumpy`, `Damaged`, `MissingArray`, `MixedArrays` or `File` for the file; `NotFinite` (it names array
-/// and row), `OneRow`, `Precision`, `TooFewRows`, `NotABatch`, `NotAnImage` or `ShapesDiffer` for what is in it.
+/// and row), `OneRow`, `HeavyTail`, `Precision`, `TooFewRows`, `NotABatch`, `NotAnImage` or `ShapesDiffer` for what is in it.
 ///
 /// ```no_run
 /// use strait_core::Seed;
@@ -88,19 +89,19 @@ pub fn from_file(
 ) -> Result<ArrayDataset, DataError> {
     let mut draws = seed.stream("split of a file").at(0);
     let format = format(path)?;
-    if let (Format::Npy, Some(wanted)) = (&format, options.condition.clone()) {
+    if let (ArrayFormat::Npy, Some(wanted)) = (&format, options.condition.clone()) {
         return Err(DataError::OneArray { path: path.to_owned(), wanted });
     }
     let held = match format {
-        Format::Npy if is_large(path, options) => {
+        ArrayFormat::Npy if is_large(path, options) => {
             return on_disk(path, options, &mut draws, (kind, device));
         }
-        Format::Npy => {
+        ArrayFormat::Npy => {
             let Array { values, element } = npy::read(path).map_err(refused)?;
             let (splits, origins) = split_data("data", &values, &mut draws)?;
             Held { splits, origins, element, labels: None, origin: WHOLE }
         }
-        Format::Npz => from_archive(&mut npz::Archive::open(path).map_err(refused)?, options, &mut draws)?,
+        ArrayFormat::Npz => from_archive(&mut npz::Archive::open(path).map_err(refused)?, options, &mut draws)?,
     };
     held.build(path, options, (kind, device))
 }
@@ -113,15 +114,15 @@ pub fn from_file(
 pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
     let options = FileOptions { arrays: arrays.clone(), ..FileOptions::default() };
     let (name, look) = match format(path)? {
-        Format::Npy if is_large(path, &options) => {
+        ArrayFormat::Npy if is_large(path, &options) => {
             let rows = npy::RowReader::open(path).map_err(refused)?;
             ("data".to_owned(), look_at_some(&rows, &spread_rows(&rows)?)?)
         }
-        Format::Npy => {
+        ArrayFormat::Npy => {
             let array = npy::read(path).map_err(refused)?;
             ("data".to_owned(), Look::of(&array.values, array.element)?)
         }
-        Format::Npz => {
+        ArrayFormat::Npz => {
             let mut archive = npz::Archive::open(path).map_err(refused)?;
             let name = match arrays.find(&archive, None)? {
                 Found::Whole { data, .. } => data,
@@ -154,21 +155,8 @@ fn every(file: &npy::RowReader) -> i64 {
 
 const WHOLE: &str = "split 80/10/10";
 
-enum Format {
-    Npy,
-    Npz,
-}
-
-/// By its first bytes, whatever its name.
-fn format(path: &Path) -> Result<Format, DataError> {
-    let mut start = vec![];
-    let file = strait_io::open(path).map_err(refused)?;
-    file.take(6).read_to_end(&mut start).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-    match &start[..] {
-        b"\x93NUMPY" => Ok(Format::Npy),
-        [b'P', b'K', ..] => Ok(Format::Npz),
-        _ => Err(DataError::NotNumpy { path: path.to_owned() }),
-    }
+fn format(path: &Path) -> Result<ArrayFormat, DataError> {
+    ArrayFormat::of(path).map_err(refused)?.ok_or_else(|| DataError::NotNumpy { path: path.to_owned() })
 }
 
 /// Where the rows of a split are in the file.
@@ -190,6 +178,9 @@ impl Origin {
         match error {
             DataError::OneRow { column, row, spreads, .. } => {
                 DataError::OneRow { array, column, row: place(row), spreads }
+            }
+            DataError::HeavyTail { column, row, spreads, far_rows, median, spread, .. } => {
+                DataError::HeavyTail { array, column, row: place(row), spreads, far_rows, median, spread }
             }
             DataError::TooFar { row, .. } => DataError::TooFar { array, row: place(row) },
             DataError::NotFinite { row, value, .. } => DataError::NotFinite { array, row: place(row), value },
@@ -225,6 +216,8 @@ impl Held {
         let sizes = [&splits.train, &splits.validation, &splits.test].map(|x| x.size()[0]);
         let (form, bin) = form(options, element, layout, &look)?;
         let data = ArrayDataset::of_bins(&named(path, origin, sizes), &splits, bin, scaling, place)?.with_form(form);
+        let remarks = Remarks::of_file(options.dequantise, &look);
+        let data = data.with_remarks(if origin == WHOLE { remarks } else { remarks.with_parts(&splits)? });
         splits.try_map(|split, x| check_near(x, data.units()).map_err(|error| origins.get(split).name(error)))?;
         let data = match options.image {
             Some(image) => data.with_image(image)?,
@@ -317,6 +310,7 @@ fn on_disk(
     let name = named(path, "read as it is drawn, split 80/10/10", sizes);
     let stored = StoredForm { element: file.element(), bin, flips: false };
     let data = ArrayDataset::stored(&name, &rows, stored, scaling, place)?.with_form(form);
+    let data = data.with_remarks(Remarks::of_file(options.dequantise, &look));
     match options.image {
         Some(image) => data.with_image(image),
         None => Ok(data),

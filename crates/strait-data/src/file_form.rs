@@ -94,6 +94,11 @@ impl FileForm {
         self.element
     }
 
+    /// Whether columns hold whole numbers that were not dequantised.
+    pub fn has_whole(&self) -> bool {
+        self.grid.as_ref().is_some_and(|grid| !grid.dequantised)
+    }
+
     /// The kind in which put-back samples are held: double for doubles and wide integers, single for the rest.
     pub fn kind(&self) -> Kind {
         match self.element {

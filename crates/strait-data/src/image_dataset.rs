@@ -3,7 +3,7 @@ use crate::array_dataset::StoredForm;
 use crate::bytes::LEVELS;
 use crate::pictures::Skipped;
 use crate::points::{RowStore, Stored};
-use crate::{ArrayDataset, DataError, Image, Scaling};
+use crate::{ArrayDataset, DataError, Image, Remarks, Scaling};
 use std::sync::Arc;
 use strait_core::{Seed, Split};
 use strait_io::Element;
@@ -28,7 +28,7 @@ impl Images {
         let element = if kind == Kind::Double { Element::F64 } else { Element::F32 };
         let form = StoredForm { element, bin: Some(bin), flips };
         let data = ArrayDataset::stored(&name, &rows, form, Scaling::Overall, (kind, device))?;
-        Ok(data.with_labels(&labels)?.with_image(image)?.with_skipped(skipped))
+        Ok(data.with_labels(&labels)?.with_image(image)?.with_remarks(Remarks { skipped, ..Remarks::default() }))
     }
 }
 

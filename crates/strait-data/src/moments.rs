@@ -166,5 +166,5 @@ fn quartiles(x: &Tensor) -> Result<(Tensor, Tensor), Error> {
         // Halves, for the difference of the two may be more than a double holds.
         Ok(&low * (1.0 - rest) + &high * rest)
     };
-    Ok((at(0.5)?, (at(0.75)? - at(0.25)?) / 1.349))
+    Ok((at(0.5)?, at(0.75)? / 1.349 - at(0.25)? / 1.349))
 }

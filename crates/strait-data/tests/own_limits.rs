@@ -1,8 +1,8 @@
 //! What a file of one's own may hold, and where a refusal says that the fault is.
 
-use crate::own::{Folder, all, load, normal, number};
+use crate::own::{Folder, all, in_units, load, normal, number};
 use strait_core::{Dataset, Seed, Split};
-use strait_data::{ArrayDataset, Arrays, DataError, FileOptions, inspect};
+use strait_data::{ArrayDataset, Arrays, DataError, FileOptions, Scaling, inspect};
 use strait_io::{Element, npy};
 use tch::{Device, Kind, Tensor};
 /// What validation and test hold is looked at before a training, as what is trained on is.
@@ -188,4 +188,128 @@ fn integers_beyond_what_a_double_counts_are_refused_or_come_back() {
     // A power of two is held as it is.
     let one = Tensor::full([50, 2], 1i64 << 62, (Kind::Int64, Device::Cpu));
     assert!(load(&folder.array(&one, Element::I64), &FileOptions::default()).is_ok());
+}
+
+/// A heavy tail is no fault of one row: without it another would be refused, and so on.
+#[test]
+fn a_column_of_heavy_tails_is_refused_with_what_mends_it() {
+    let folder = Folder::new();
+    let (mut refused, n) = (0, 20_000);
+    for seed in 0..8 {
+        let mut draws = Seed(seed).stream("cauchy").at(0);
+        let z = draws.normal(&[n, 2], Kind::Double, Device::Cpu).unwrap();
+        let cauchy = z.select(1, 0) / draws.normal(&[n], Kind::Double, Device::Cpu).unwrap() * 3.0 + 10.0;
+        let x = Tensor::stack(&[&z.select(1, 1), &cauchy], 1);
+        match load(&folder.archive(&[("train", &x), ("validation", &z), ("test", &z)]), &FileOptions::default()) {
+            Err(DataError::HeavyTail { array, column: 1, row, far_rows, median, spread, .. }) => {
+                refused += 1;
+                let farthest = (&cauchy - median).abs().argmax(0, false).int64_value(&[]);
+                assert_eq!((&*array, row), ("train", farthest));
+                // P(|x| > 148) of a Cauchy law, whose quartiles are 2 apart, is .0043.
+                assert!((50..130).contains(&far_rows), "{far_rows}");
+                // What is said mends it.
+                let mended = Tensor::stack(&[&z.select(1, 1), &((&cauchy - median) / spread).arcsinh()], 1);
+                let path = folder.archive(&[("train", &mended), ("validation", &z), ("test", &z)]);
+                assert!(load(&path, &FileOptions::default()).is_ok());
+            }
+            Err(error) => panic!("{error}"),
+            Ok(_) => {} // no row of it holds a half of the variance
+        }
+    }
+    assert!(refused > 2, "{refused} of 8");
+}
+
+/// The largest doubles there are: differences of two of them are none.
+#[test]
+fn columns_as_wide_as_doubles_are_looked_at_and_scaled() {
+    let folder = Folder::new();
+    let z = normal(300, 2).clamp(-3.0, 3.0) / 3.0;
+    let x = &z * 1.7e308;
+    let look = inspect(&folder.array(&x, Element::F64), &Arrays::default()).unwrap();
+    let column = &look.columns[0];
+    assert!(column.spread.is_finite() && column.sd.is_finite(), "{column:?}");
+    let from_median = (x.select(1, 0) / 2.0 - column.median / 2.0).abs();
+    assert_eq!(column.farthest, from_median.argmax(0, false).int64_value(&[]));
+    for scaling in [Scaling::Robust, Scaling::PerCoordinate, Scaling::Overall] {
+        let data = load(&folder.array(&x, Element::F64), &in_units(scaling)).unwrap();
+        let back = data.denormalise(&all(&data, Split::Train)).unwrap() / 1.7e308;
+        assert!(back.isfinite().all().int64_value(&[]) == 1, "{scaling:?}");
+    }
+    let apart = Tensor::stack(&[&(z.select(1, 0) * 1e300), &(z.select(1, 1) * 1e-200)], 1);
+    let said = inspect(&folder.array(&apart, Element::F64), &Arrays::default()).unwrap().to_string();
+    assert!(said.contains("differ by a factor above 1e308") && !said.contains("inf"), "{said}");
+}
+
+/// Whatever the type of the file: a law on single values has no density, and one with a density is not taken for such.
+#[test]
+fn columns_without_a_density_are_named() {
+    let folder = Folder::new();
+    let n = 4000;
+    let (z, other) = (normal(n, 1).select(1, 0), normal(n, 2).select(1, 1));
+    let coin = other.gt(0.0).to_kind(Kind::Double);
+    let dequantise = FileOptions { dequantise: true, ..FileOptions::default() };
+    let twice = Tensor::cat(&[z.narrow(0, 0, n / 2), z.narrow(0, 0, n / 2)], 0);
+    let single = z.to_kind(Kind::Float).to_kind(Kind::Double);
+    for (what, column, found, dequantised) in [
+        ("coins in a file of doubles", coin.shallow_clone(), true, false),
+        ("counts", (&z * 30.0).round(), true, false),
+        ("tenths", (&z * 10.0).round() / 10.0, true, true),
+        ("levels of a picture over 255", ((&z * 40.0).round() + 128.0) / 255.0, true, true),
+        ("zeros in a third of the rows", &z * other.abs().gt(0.43).to_kind(Kind::Double), true, true),
+        ("zeros in one row of 100", &z * other.abs().gt(0.0126).to_kind(Kind::Double), true, true),
+        ("a constant", z.zeros_like() + 7.5, true, true),
+        ("measurements", z.shallow_clone(), false, false),
+        ("measurements in single precision", single, false, false),
+        ("measurements that stand there twice", twice, false, false),
+    ] {
+        let path = folder.array(&Tensor::stack(&[&normal(n, 3).select(1, 2), &column], 1), Element::F64);
+        for (options, found) in [(FileOptions::default(), found), (dequantise.clone(), dequantised)] {
+            for resident in [u64::MAX, 0] {
+                let data = load(&path, &FileOptions { resident, ..options.clone() }).unwrap();
+                let atoms: &[usize] = if found { &[1] } else { &[] };
+                assert_eq!(data.remarks().atoms, atoms, "{what}, dequantised: {}", options.dequantise);
+            }
+        }
+    }
+}
+
+/// A part that the file gives and that is of another law is named by its column; one of the same law never is.
+#[test]
+fn a_part_of_another_law_is_named_by_its_column() {
+    let folder = Folder::new();
+    let (x, other) = (normal(4000, 3), normal(1000, 7).narrow(1, 4, 3));
+    let with = |column: i64, change: &dyn Fn(&Tensor) -> Tensor| {
+        let moved = other.copy();
+        moved.select(1, column).copy_(&change(&other.select(1, column)));
+        moved
+    };
+    for (what, test, column) in [
+        ("the same law", other.copy(), None),
+        ("a moved column", with(2, &|z| z + 0.5), Some(2)),
+        ("a wider column", with(1, &|z| z * 2.0), Some(1)),
+        ("a constant column", with(0, &|z| z * 0.0), Some(0)),
+        ("another sign of what is symmetric", with(0, &|z| -z), None),
+        ("a column moved a little", with(1, &|z| z + 0.05), None),
+        ("ten rows of the same law", other.narrow(0, 0, 10), None),
+        ("ten rows of another", other.narrow(0, 0, 10) + 9.0, Some(0)),
+    ] {
+        for name in ["test", "validation"] {
+            let rest = if name == "test" { "validation" } else { "test" };
+            let path = folder.archive(&[("train", &x), (name, &test), (rest, &normal(300, 3))]);
+            let data = load(&path, &FileOptions::default()).unwrap();
+            let found: Vec<(Split, usize)> =
+                data.remarks().shifts.iter().map(|shift| (shift.split, shift.column)).collect();
+            let split = if name == "test" { Split::Test } else { Split::Validation };
+            match column {
+                Some(column) if !what.starts_with("ten") => assert_eq!(found, [(split, column)], "{what}"),
+                _ => assert_eq!(found.len(), usize::from(column.is_some()), "{what}: {found:?}"),
+            }
+            let said = data.remarks().shifts.iter().map(ToString::to_string).collect::<Vec<_>>().join("");
+            let start = format!(" of the {name} points is plainly of another law than of the training points");
+            assert_eq!(said.contains(&start), column.is_some(), "{said}");
+        }
+    }
+    // What is split at random is of one law.
+    let sorted = x.sort(0, false).0;
+    assert!(load(&folder.array(&sorted, Element::F64), &FileOptions::default()).unwrap().remarks().shifts.is_empty());
 }

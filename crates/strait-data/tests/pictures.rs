@@ -46,7 +46,7 @@ fn a_sub_folder_is_a_class_and_sizes_may_differ() {
     }
     fs::write(folder.path().join("readme.txt"), "no picture").unwrap();
     let data = load(folder.path()).unwrap();
-    assert!(data.skipped().files.is_empty());
+    assert!(data.remarks().skipped.files.is_empty());
     assert!(data.name().contains("3 classes (3x8x8, 24 train, 3 validation, 3 test)"), "{}", data.name());
     let mut all = vec![];
     for split in [Split::Train, Split::Validation, Split::Test] {
@@ -154,7 +154,7 @@ fn what_cannot_be_used_is_passed_over_and_counted() {
     bad.iter().for_each(|(name, bytes, _)| put(name, bytes));
     let data = load(folder.path()).unwrap();
     let expected: Vec<_> = bad.iter().map(|(name, _, reason)| (folder.path().join(name), *reason)).collect();
-    assert_eq!(data.skipped().files, expected);
+    assert_eq!(data.remarks().skipped.files, expected);
     let said = "9 skipped: 1 without a byte, 1 neither PNG, JPEG nor WebP, 3 cut short, 1 damaged, 1 of four colours (CMYK), \
                 2 animated";
     assert!(data.name().ends_with(&format!("{said})")), "{}", data.name());

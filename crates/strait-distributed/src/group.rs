@@ -267,6 +267,12 @@ impl Group {
         Ok(count.unsigned_abs() - 1)
     }
 
+    /// A question to ask from any thread, without waiting for an operation: whether rank 0 has ended, or is leaving.
+    pub fn first_has_left(&self) -> impl Fn() -> bool + Send + use<> {
+        let ((address, token), own) = (self.ranks[0].clone(), self.rank());
+        move || !matches!(ask(address, &token, own), Ok(Answer::At(_)) | Err(RankState::Silent))
+    }
+
     /// How long this rank has been in operations, waiting for others included.
     pub fn spent(&self) -> Duration {
         self.spent.get()

@@ -25,7 +25,7 @@ pub enum FlowError {
          memory, double precision, or fewer or tamer layers"
     )]
     NotReversible {
-        /// The largest deviation, relative to the largest number of the input.
+        /// The largest deviation of a sample, relative to its largest number.
         off: f64,
         /// The most that is accepted.
         most: f64,

@@ -180,3 +180,70 @@ fn a_walk_back_that_does_not_arrive_is_refused() {
     }
     assert!(refused > 0, "the hardest of these cases lose all digits");
 }
+
+/// The gradients of a batch by both ways, or what was refused.
+fn both(flow: &dyn Layer, point: &Point, kind: Kind) -> (Gradients, Result<Gradients, Error>) {
+    let start = Start { direction: Direction::Inverse, point, condition: Condition::NONE, dt: None };
+    let run = |memory| {
+        pull_back(flow, &start, &[], memory, |z, log_det| {
+            let tangent = z.tangent.as_ref().map_or_else(|| Tensor::from(0.0), |dz| dz.square().mean(kind));
+            Ok(z.value.tanh().mean(kind) - log_det.mean(kind) * 0.01 + tangent)
+        })
+    };
+    (run(Memory::Ordinary).unwrap(), run(Memory::Reversible))
+}
+
+/// Whether a batch has one sample that is large or samples that are 0: what is right is not refused, and what was lost in
+/// the small samples is not hidden by the large one.
+#[test]
+fn samples_are_held_to_their_own_size() {
+    let kind = Kind::Float;
+    let build = |size: f64, steps| {
+        let mut parameters = Parameters::new(Seed(1), kind, Device::Cpu);
+        let plan = Plan { steps, ..Plan::default() };
+        let flow = Glow::vector(&mut parameters.root(), 8, &plan).unwrap();
+        for (name, tensor) in parameters.named() {
+            let noise = Seed(5).stream(&name).at(0).normal(&tensor.size(), kind, Device::Cpu).unwrap() * size;
+            tch::no_grad(|| tensor.shallow_clone().f_copy_(&noise).map(drop)).unwrap();
+        }
+        flow
+    };
+    let draw = |name: &str| Seed(6).stream(name).at(0).normal(&[64, 8], kind, Device::Cpu).unwrap();
+    let off = |ordinary: &Gradients, found: &Gradients| {
+        let flat = |g: &[Tensor]| Tensor::cat(&g.iter().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0);
+        let (a, b) = (flat(&ordinary.parameters), flat(&found.parameters));
+        ((b - &a).norm() / a.norm()).double_value(&[])
+    };
+    // A tame flow: zeros, or a sample of another size, are no reason to refuse.
+    let tame = build(0.02, 4);
+    let with = |row: f64, factor: f64| {
+        let x = draw("x") * row;
+        let _ = x.narrow(0, 5, 1).f_mul_scalar_(factor).unwrap();
+        x
+    };
+    for (what, x) in [
+        ("all are 0", with(0.0, 1.0)),
+        ("one is 0", with(1.0, 0.0)),
+        ("one is large", with(1.0, 1e4)),
+        ("one is small", with(1.0, 1e-6)),
+        ("all are small", with(1e-3, 1.0)),
+    ] {
+        for dx in [None, Some(x.zeros_like()), Some(draw("dx")), Some(with(1.0, 0.0))] {
+            let moves = dx.as_ref().map(|dx| dx.abs().max().double_value(&[]));
+            let (ordinary, found) = both(&tame, &Point { value: x.shallow_clone(), tangent: dx }, kind);
+            let found = found.unwrap_or_else(|error| panic!("{what}, {moves:?}: {error}"));
+            assert!(off(&ordinary, &found) < 1e-3, "{what}, {moves:?}: {:e}", off(&ordinary, &found));
+        }
+    }
+    // A layer that moves points so far that they lose digits is refused, and stays so beside a sample that is larger than
+    // what is lost.
+    let mut parameters = Parameters::new(Seed(1), kind, Device::Cpu);
+    let wild = ActNorm::new(&mut parameters.root(), 8, Gate::Timeless).unwrap();
+    let shift = parameters.named().into_iter().find(|(name, _)| name.ends_with("shift")).unwrap().1;
+    tch::no_grad(|| shift.shallow_clone().f_fill_(1e5).map(drop)).unwrap();
+    for factor in [1.0, 1e3, 1e4] {
+        let (_, found) = both(&wild, &Point { value: with(1.0, factor), tangent: None }, kind);
+        let Err(Error::Other(error)) = found else { panic!("{factor}: it is not refused") };
+        assert!(matches!(error.downcast_ref(), Some(FlowError::NotReversible { .. })), "{factor}: {error}");
+    }
+}

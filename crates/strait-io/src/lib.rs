@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod array_format;
 mod digest;
 mod element;
 mod error;
@@ -11,6 +12,7 @@ pub mod tensors;
 pub mod torch;
 mod whole_file;
 
+pub use array_format::ArrayFormat;
 pub use digest::{digest_of, sha256, sha256_of};
 pub use element::Element;
 pub use error::IoError;

@@ -2,7 +2,7 @@
 
 use crate::npy::{self, Array, Problem};
 use crate::whole_file::put;
-use crate::{Element, IoError, open};
+use crate::{ArrayFormat, Element, IoError, open};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -27,6 +27,12 @@ impl Archive {
     /// # Errors
     /// `System`, `Damaged`.
     pub fn open(path: &Path) -> Result<Self, IoError> {
+        if ArrayFormat::of(path)? == Some(ArrayFormat::Npy) {
+            return Err(IoError::damaged(
+                path,
+                "it is a single array (.npy), and an archive of arrays (.npz) is needed",
+            ));
+        }
         let mut zip = ZipArchive::new(BufReader::new(open(path)?)).map_err(|error| problem(error).of(path, ""))?;
         let entries: Vec<(usize, String)> =
             zip.file_names().filter_map(|name| Some((zip.index_for_name(name)?, name.to_owned()))).collect();

@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Puts what `write` writes in the place of the file at `path`: it is given a file of its own beside it, which takes the
-/// name only when all is on disk. Several that do so at once, processes or threads, leave what one of them wrote.
+/// name only when all is on disk. Several that do so at once, processes or threads, leave what one of them wrote. Where `path`
+/// is a symbolic link it stays one, and the file that it leads to is written, whether that is there yet or not.
 ///
 /// # Errors
 /// Those of `write` and the system's; the file is then as it was.
@@ -63,13 +64,34 @@ pub(crate) fn put<E>(
     write: impl FnOnce(&Path) -> Result<(), E>,
     error: impl FnOnce(io::Error) -> E,
 ) -> Result<(), E> {
-    let temporary = temporary(path);
-    let written = write(&temporary).and_then(|()| settle(&temporary, path).map_err(error));
+    let path = match followed(path) {
+        Ok(path) => path,
+        Err(refused) => return Err(error(refused)),
+    };
+    let temporary = temporary(&path);
+    let written = write(&temporary).and_then(|()| settle(&temporary, &path).map_err(error));
     if written.is_err() {
         // What was half written only takes room; that it cannot be removed adds nothing to say.
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Links that lead on are followed so far, as systems do.
+const MOST_LINKS: usize = 40;
+
+/// Where links at `path` lead. A rename would put the file in the place of the link.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+            return Ok(path);
+        }
+        let to = fs::read_link(&path)?;
+        // Relative to the folder of the link; an absolute one takes the place of all.
+        path = path.parent().unwrap_or(Path::new("")).join(to);
+    }
+    Err(io::Error::other("links lead in a circle"))
 }
 
 /// A name beside `path` that no other process or thread has. Processes of several machines in one folder may have one number, so
@@ -132,6 +154,31 @@ mod tests {
         assert_eq!(folder.names(), ["a.txt"]);
         let nowhere = folder.0.join("none").join("a.txt");
         assert_eq!(write_whole(&nowhere, |to| fs::write(to, "")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_and_what_it_leads_to_is_written() {
+        use std::os::unix::fs::symlink;
+        let folder = Folder::new("links");
+        fs::create_dir(folder.0.join("below")).unwrap();
+        let (file, next, link) = (folder.0.join("below/a.txt"), folder.0.join("next.txt"), folder.0.join("link.txt"));
+        symlink("below/a.txt", &next).unwrap();
+        symlink(&next, &link).unwrap();
+        // The file is not there at first.
+        for text in ["first", "second"] {
+            write_whole(&link, |to| fs::write(to, text)).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+            assert!(
+                fs::symlink_metadata(&link).unwrap().is_symlink() && fs::symlink_metadata(&next).unwrap().is_symlink()
+            );
+        }
+        assert_eq!(fs::read_dir(folder.0.join("below")).unwrap().count(), 1);
+        let (one, other) = (folder.0.join("one"), folder.0.join("other"));
+        symlink(&other, &one).unwrap();
+        symlink(&one, &other).unwrap();
+        let error = write_whole(&one, |to| fs::write(to, "")).unwrap_err();
+        assert_eq!(error.to_string(), "links lead in a circle");
     }
 
     #[test]

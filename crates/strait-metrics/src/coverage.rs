@@ -38,6 +38,8 @@ pub struct Coverage {
 /// `Setting` where k is not between 1 and N - 1; `Shape` where the two do not fit, or there is no sample; `NonFinite`.
 pub fn coverage(real: &Tensor, samples: &Tensor, k: i64) -> Result<Coverage, MetricError> {
     let (real, samples) = (flat(real)?, flat(samples)?);
+    let unit = unit(&[&real, &samples])?;
+    let (real, samples) = (real / unit, samples / unit);
     let (n, m) = (real.size()[0], samples.size()[0]);
     if k < 1 || k >= n {
         let must = "at least 1 and below the number of real points";
@@ -71,11 +73,14 @@ pub fn nearest(points: &Tensor, others: &Tensor) -> Result<Tensor, MetricError> 
     Ok(nearest_rows(points, others)?.0)
 }
 
-/// Others whose products with all points are held at a time.
+/// Others whose products with points are held at a time.
 const CHUNK: i64 = 4096;
+/// Points whose products are.
+const ROWS: i64 = 1024;
 
-/// The distances of [`nearest`], and which of the others each is to, (n,) of 64-bit integers. Which is nearest is told by
-/// $|y|^2 - 2 x \cdot y$, a product of matrices; how far it is, by differences.
+/// The distances of [`nearest`], and which of the others each is to, (n,) of 64-bit integers; of several as near, the first.
+/// Which is nearest is told by $|y|^2 - 2 x \cdot y$, a product of matrices, where its rounding leaves no doubt, and else by
+/// differences, as how far it is.
 ///
 /// ```
 /// use tch::Tensor;
@@ -92,21 +97,60 @@ pub fn nearest_rows(points: &Tensor, others: &Tensor) -> Result<(Tensor, Tensor)
     let x = flat(points)?;
     let (n, m) = (x.size()[0], others.size().first().copied().unwrap_or(0));
     check_fit(&x, others)?;
-    let mut best = Tensor::f_full([n], f64::INFINITY, (Kind::Double, Device::Cpu)).map_err(Error::from)?;
+    let unit = unit(&[&x, others])?;
+    let x = x / unit;
+    let centre = if n > 0 { x.f_median_dim(0, true).map_err(Error::from)?.0 } else { Tensor::from(0.0) };
     let mut rows = Tensor::f_zeros([n], (Kind::Int64, Device::Cpu)).map_err(Error::from)?;
-    let mut distances = best.shallow_clone();
+    let mut distances = Tensor::f_full([n], f64::INFINITY, (Kind::Double, Device::Cpu)).map_err(Error::from)?;
     for start in (0..m).step_by(CHUNK as usize) {
-        let y = flat(&others.narrow(0, start, CHUNK.min(m - start)))?;
-        let squares = y.square().sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
-        let (least, at) = (squares - x.matmul(&y.tr()) * 2.0).min_dim(1, false);
-        let apart =
-            (&x - y.index_select(0, &at)).square().sum_dim_intlist([1i64].as_slice(), false, Kind::Double).sqrt();
-        let nearer = least.lt_tensor(&best);
-        distances = apart.where_self(&nearer, &distances);
+        let y = flat(&others.narrow(0, start, CHUNK.min(m - start)))? / unit;
+        let some = |first: i64| nearest_of(&x.narrow(0, first, ROWS.min(n - first)), &y, &centre);
+        let parts = (0..n).step_by(ROWS as usize).map(some).collect::<Result<Vec<_>, _>>()?;
+        let (found, at): (Vec<Tensor>, Vec<Tensor>) = parts.into_iter().unzip();
+        if found.is_empty() {
+            break;
+        }
+        let (found, at) = (Tensor::cat(&found, 0), Tensor::cat(&at, 0));
+        let nearer = found.lt_tensor(&distances);
+        distances = found.where_self(&nearer, &distances);
         rows = (at + start).where_self(&nearer, &rows);
-        best = least.minimum(&best);
     }
-    Ok((distances, rows))
+    Ok((distances * unit, rows))
+}
+
+/// Of each of x (n, d) the distance to the nearest of y (m, d), and its row. The middle of most points as the origin of the
+/// products, wherever a few of them are, keeps their rounding small.
+fn nearest_of(x: &Tensor, y: &Tensor, centre: &Tensor) -> Result<(Tensor, Tensor), Error> {
+    let squares = |x: &Tensor| x.square().sum_dim_intlist([1i64].as_slice(), true, Kind::Double);
+    let (centred_x, centred_y) = (x - centre, y - centre);
+    let (of_x, of_y) = (squares(&centred_x), squares(&centred_y).tr());
+    let scores = &of_y - centred_x.f_matmul(&centred_y.tr())? * 2.0;
+    // What rounding may have added to or taken from a score, with some to spare.
+    let lost = (of_x + &of_y) * (f64::EPSILON * (x.size()[1] + 8) as f64);
+    let (least, at) = (&scores + &lost).min_dim(1, true);
+    let doubtful = (scores - lost).f_le_tensor(&least)?.f_sum_dim_intlist([1i64].as_slice(), false, Kind::Int64)?.gt(1);
+    let at = at.squeeze_dim(1);
+    let places = doubtful.nonzero().view([-1]);
+    if places.numel() > 0 {
+        let exact = distances_between(&x.index_select(0, &places), y)?.min_dim(1, false).1;
+        let _ = at.shallow_clone().f_index_copy_(0, &places, &exact)?;
+    }
+    let apart = (x - y.index_select(0, &at)).square().sum_dim_intlist([1i64].as_slice(), false, Kind::Double).sqrt();
+    Ok((apart, at))
+}
+
+/// Sizes of coordinates between which squares of differences, and sums of those, stay within the range of a double.
+const ORDINARY: std::ops::RangeInclusive<f64> = 1e-130..=1e130;
+
+/// A power of two about as large as the largest coordinate, where that is of no ordinary size; else 1.
+fn unit(sets: &[&Tensor]) -> Result<f64, Error> {
+    let mut largest = 0.0f64;
+    for set in sets.iter().filter(|set| set.numel() > 0) {
+        let largest_of = |x: Tensor| x.f_to_kind(Kind::Double)?.f_double_value(&[]);
+        largest = largest.max(largest_of(set.f_max()?)?.abs()).max(largest_of(set.f_min()?)?.abs());
+    }
+    let ordinary = largest == 0.0 || !largest.is_finite() || ORDINARY.contains(&largest);
+    Ok(if ordinary { 1.0 } else { largest.log2().floor().max(-1074.0).exp2() })
 }
 
 /// (n, d) in double precision.

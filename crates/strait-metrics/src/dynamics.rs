@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use strait_core::{Error, VelocityField, check_finite, sum_per_sample};
 use strait_ode::{Options, RungeKutta, TimeGrid, solve};
 use strait_paths::{Along, material_derivative};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// How far the trajectories of a field are from straight lines at constant speed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,20 +17,45 @@ pub struct Straightness {
     pub s: f64,
 }
 
-/// Adds up $E|v|^2$ over the evaluations of a field.
+/// The energy of a field's evaluations, and how far they are from their mean, point by point.
 struct Meter<'a> {
     field: &'a dyn VelocityField,
-    total: RefCell<Option<Tensor>>,
+    found: RefCell<Option<Sums>>,
+}
+
+/// In double precision, after k evaluations $v_1, \dots, v_k$ (Welford, 1962).
+struct Sums {
+    /// $\sum_i E|v_i|^2$.
+    energy: Tensor,
+    /// $\frac1k \sum_i v_i$.
+    mean: Tensor,
+    /// $\sum_i E|v_i - \bar v|^2$.
+    spread: Tensor,
+    count: f64,
+}
+
+impl Sums {
+    fn with(self, v: &Tensor) -> Self {
+        let (count, off) = (self.count + 1.0, v - &self.mean);
+        let mean = &self.mean + &off / count;
+        // (v - old mean) (v - new mean), which is never below 0.
+        let spread = self.spread + mean_square(&off) * ((count - 1.0) / count);
+        Self { energy: self.energy + mean_square(v), mean, spread, count }
+    }
+}
+
+fn mean_square(v: &Tensor) -> Tensor {
+    sum_per_sample(&v.square()).mean(Kind::Double)
 }
 
 impl VelocityField for Meter<'_> {
     fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         let v = self.field.velocity(x, t)?;
-        let energy = sum_per_sample(&v.square()).mean(Kind::Double);
-        let mut total = self.total.borrow_mut();
-        *total = Some(match total.take() {
-            Some(sum) => sum + energy,
-            None => energy,
+        let own = v.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
+        let mut found = self.found.borrow_mut();
+        *found = Some(match found.take() {
+            Some(sums) => sums.with(&own),
+            None => Sums { energy: mean_square(&own), spread: Tensor::from(0.0), mean: own, count: 1.0 },
         });
         Ok(v)
     }
@@ -39,7 +64,9 @@ impl VelocityField for Meter<'_> {
 /// Path energy and straightness over `steps` Euler steps from `x0` (B, ...).
 ///
 /// With Euler steps of length h, $x_1 - x_0 = \sum_i h v_i$, so that
-/// $S = \sum_i h E|v_i|^2 - E|x_1 - x_0|^2$ exactly: S is the energy beyond that of the straight lines.
+/// $S = \sum_i h E|v_i|^2 - E|x_1 - x_0|^2 = \sum_i h E|v_i - (x_1 - x_0)|^2$ exactly: S is the energy beyond that of the straight
+/// lines. It is computed as the second sum, in double precision from the velocities alone: never below 0, and right also where
+/// points are too far from 0 for their steps to show.
 ///
 /// # Errors
 /// Those of the field and of the solver; `NonFinite` where it overflows.
@@ -59,14 +86,14 @@ impl VelocityField for Meter<'_> {
 /// # Ok::<(), strait_metrics::MetricError>(())
 /// ```
 pub fn straightness(field: &dyn VelocityField, x0: &Tensor, steps: usize) -> Result<Straightness, MetricError> {
-    let meter = Meter { field, total: RefCell::new(None) };
-    let solution = solve(&meter, x0, &TimeGrid::uniform(steps)?, &mut RungeKutta::euler(), Options::default())?;
-    let total = meter.total.into_inner().unwrap_or_else(|| Tensor::from(0.0));
-    check_finite("the path energy", &total, String::new)?;
-    let total = total.double_value(&[]);
-    let displacement = sum_per_sample(&(solution.x - x0).square()).mean(Kind::Double).double_value(&[]);
-    let path_energy = total / steps as f64;
-    Ok(Straightness { path_energy, s: path_energy - displacement })
+    let meter = Meter { field, found: RefCell::new(None) };
+    solve(&meter, x0, &TimeGrid::uniform(steps)?, &mut RungeKutta::euler(), Options::default())?;
+    let Some(Sums { energy, spread, .. }) = meter.found.into_inner() else {
+        return Ok(Straightness { path_energy: 0.0, s: 0.0 });
+    };
+    check_finite("the path energy", &energy, String::new)?;
+    let per_step = |sum: Tensor| sum.double_value(&[]) / steps as f64;
+    Ok(Straightness { path_energy: per_step(energy), s: per_step(spread) })
 }
 
 /// The residual $E|Dv/Dt|^2$ of a field on its own trajectories, at each of some times.
@@ -109,7 +136,7 @@ pub fn residual(
         let velocity = |x: &Tensor, t: &Tensor| field.velocity(x, t);
         let bend = tch::no_grad(|| material_derivative(&velocity, &x, &t, along))?.derivative;
         let bent = sum_per_sample(&bend.square()).mean(Kind::Double);
-        check_finite("the residual", &bent, || format!(" at t = {to}"))?;
+        check_finite("the residual", &bent, || format!(" at t = {to:.3}"))?;
         profile.push(bent.double_value(&[]));
     }
     Ok(Residual { times, profile })

@@ -47,7 +47,7 @@ fn factors(x: &Tensor) -> Result<(Tensor, Tensor), MetricError> {
 /// ```
 ///
 /// # Errors
-/// `Shape` under two points, or where features do not fit; `NonFinite`.
+/// `Shape` under two points, or where features do not fit; `NonFinite`, also where it overflows.
 pub fn frechet(x: &Tensor, y: &Tensor) -> Result<f64, MetricError> {
     let ((mean_x, a), (mean_y, b)) = (factors(x)?, factors(y)?);
     if mean_x.size() != mean_y.size() {
@@ -62,7 +62,9 @@ pub fn frechet(x: &Tensor, y: &Tensor) -> Result<f64, MetricError> {
     let (u, _, v) = a.f_matmul(&b.tr()).and_then(|product| product.f_svd(true, true)).map_err(Error::from)?;
     let rest = &a - u.matmul(&v.tr()).matmul(&b);
     let sum = |x: &Tensor| x.square().sum(Kind::Double).double_value(&[]);
-    Ok(sum(&(mean_x - mean_y)) + sum(&rest))
+    let found = sum(&(mean_x - mean_y)) + sum(&rest);
+    check_finite("the Frechet distance", &Tensor::from(found), String::new)?;
+    Ok(found)
 }
 
 /// A factor of the same covariance with no more rows than columns.

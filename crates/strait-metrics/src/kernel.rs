@@ -20,7 +20,7 @@ use tch::{Device, Kind, Tensor};
 /// ```
 ///
 /// # Errors
-/// `Shape` under two points, or where features do not fit; `NonFinite`.
+/// `Shape` under two points, or where features do not fit; `NonFinite`, also where it overflows.
 pub fn kernel_distance(x: &Tensor, y: &Tensor) -> Result<f64, MetricError> {
     let (x, y) = (features(x)?, features(y)?);
     let (n, m, f) = (x.size()[0] as f64, y.size()[0] as f64, x.size()[1]);
@@ -35,7 +35,10 @@ pub fn kernel_distance(x: &Tensor, y: &Tensor) -> Result<f64, MetricError> {
         let k = kernel(x, x)?;
         Ok((sum(&k) - sum(&k.diagonal(0, 0, 1))) / (n * (n - 1.0)))
     };
-    Ok(within(&x, n)? + within(&y, m)? - 2.0 * sum(&kernel(&x, &y)?) / (n * m))
+    let found = within(&x, n)? + within(&y, m)? - 2.0 * sum(&kernel(&x, &y)?) / (n * m);
+    // Cubes of large features may be more than a double holds, and their difference is then no number.
+    check_finite("the kernel distance", &Tensor::from(found), String::new)?;
+    Ok(found)
 }
 
 fn features(x: &Tensor) -> Result<Tensor, Error> {

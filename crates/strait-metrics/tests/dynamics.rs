@@ -57,6 +57,58 @@ fn the_linear_path_is_not_straight_and_its_derivative_follows_its_trajectories()
     assert!(residual(&field, &x0, 8, 8, Along::Forward).unwrap().mean() > 1.0);
 }
 
+/// The sum of squares is the energy beyond that of the straight lines between the ends of trajectories.
+#[test]
+fn straightness_is_the_energy_beyond_that_of_straight_lines() {
+    let (mean, covariance) = endpoints();
+    let field = LinearPathField::new(&mean, &covariance).unwrap();
+    let x0 = source(300);
+    for steps in [1, 2, 5, 40] {
+        let (mut x, mut energy) = (x0.copy(), 0.0);
+        for step in 0..steps {
+            let t = Tensor::full([300], step as f64 / steps as f64, (Kind::Double, Device::Cpu));
+            let v = field.velocity(&x, &t).unwrap();
+            energy += v.square().sum(Kind::Double).double_value(&[]) / 300.0 / steps as f64;
+            x += v / steps as f64;
+        }
+        let straight = (x - &x0).square().sum(Kind::Double).double_value(&[]) / 300.0;
+        let found = straightness(&field, &x0, steps).unwrap();
+        assert!((found.path_energy - energy).abs() < 1e-10 * energy, "{found:?} for {energy}");
+        assert!((found.s - (energy - straight)).abs() < 1e-10 * energy, "{found:?} for {}", energy - straight);
+    }
+}
+
+/// Every point moves at a velocity of its own.
+struct Each(Tensor);
+
+impl VelocityField for Each {
+    fn velocity(&self, _x: &Tensor, _t: &Tensor) -> Result<Tensor, Error> {
+        Ok(self.0.shallow_clone())
+    }
+}
+
+/// Straight lines are straight wherever they start, in single precision too, and a straightness is never below 0.
+#[test]
+fn straight_lines_are_straight_far_from_zero_and_in_single_precision() {
+    for (kind, offset, speed) in [
+        (Kind::Float, 0.0, 1.0),
+        (Kind::Float, 1e4, 1e-3),
+        (Kind::Float, -1e6, 1.0),
+        (Kind::Double, 1e9, 1e-6),
+        (Kind::Float, 0.0, 1e-12),
+        (Kind::Float, 0.0, 1e12),
+    ] {
+        let x0 = source(500).to_kind(kind) + offset;
+        let v = Seed(2).stream("v").at(0).normal(&[500, 2], kind, Device::Cpu).unwrap() * speed;
+        let energy = v.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]) / 500.0;
+        for steps in [1, 7, 100] {
+            let found = straightness(&Each(v.shallow_clone()), &x0, steps).unwrap();
+            assert!((found.path_energy - energy).abs() < 1e-12 * energy, "{found:?} for {energy}");
+            assert!((0.0..1e-20 * energy).contains(&found.s), "{kind:?} {offset} {speed} {steps}: {found:?}");
+        }
+    }
+}
+
 struct Broken;
 
 impl VelocityField for Broken {
@@ -77,12 +129,16 @@ fn what_overflows_is_said() {
     struct Fast;
     impl VelocityField for Fast {
         fn velocity(&self, x: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
-            Ok(x.ones_like() * 1e25 * (t.unsqueeze(1) + 1.0))
+            Ok(x.ones_like() * if x.kind() == Kind::Float { 1e25 } else { 1e200 } * (t.unsqueeze(1) + 1.0))
         }
     }
     let x0 = Tensor::zeros([4, 2], (Kind::Float, Device::Cpu));
-    let said = straightness(&Fast, &x0, 4).unwrap_err().to_string();
+    let said = straightness(&Fast, &x0.to_kind(Kind::Double), 4).unwrap_err().to_string();
     assert!(said.contains("path energy"), "{said}");
+    // Squares beyond single precision are numbers: of 1, 1.25, 1.5 and 1.75, and their spread, in each coordinate.
+    let found = straightness(&Fast, &x0, 4).unwrap();
+    assert!((found.path_energy / 1e50 - 2.0 * 1.96875).abs() < 1e-5, "{found:?}");
+    assert!((found.s / 1e50 - 2.0 * 0.078125).abs() < 1e-5, "{found:?}");
     let said = residual(&Fast, &x0, 2, 2, Along::Forward).unwrap_err().to_string();
     assert!(said.contains("residual") && said.contains("t = "), "{said}");
 }

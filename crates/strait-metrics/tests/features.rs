@@ -3,7 +3,7 @@
 use strait_core::{Dataset, Error, Seed, Split};
 use strait_data::{ArrayDataset, Scaling, Splits};
 use strait_metrics::features::{Classifier, ClassifierShape, FeatureMap, Fit, feature_distances};
-use strait_metrics::{MetricError, coverage, distances, frechet, kernel_distance, moments, nearest};
+use strait_metrics::{MetricError, coverage, distances, frechet, kernel_distance, moments, nearest, nearest_rows};
 use tch::{Device, Kind, Tensor};
 
 fn normal(name: &str, shape: &[i64]) -> Tensor {
@@ -142,6 +142,60 @@ fn coverage_and_the_nearest_point_by_brute_force() {
 }
 
 /// Without bias: over many pairs of samples of one law its mean is nothing; and it is what its sums say.
+/// Wherever the points lie, whatever their size, and however many are equally near.
+#[test]
+fn the_nearest_point_is_the_nearest_far_from_zero_and_in_any_unit() {
+    let (n, m) = (40, 300);
+    for d in [1, 2, 12] {
+        let (x, y) = (normal("near", &[n, d]).to_kind(Kind::Double), normal("others", &[m, d]).to_kind(Kind::Double));
+        let far = Tensor::full([1, d], 1e12, (Kind::Double, Device::Cpu));
+        let cases = [
+            ("at 0", x.shallow_clone(), y.shallow_clone()),
+            ("far from 0", &x + 1e9, &y + 1e9),
+            ("beside one far point", Tensor::cat(&[&far, &x], 0), Tensor::cat(&[&y, &(&far + 1.0)], 0)),
+            ("in two clouds far apart", Tensor::cat(&[&x, &(&x + 1e9)], 0), Tensor::cat(&[&y, &(&y + 1e9)], 0)),
+            ("many times", x.shallow_clone(), Tensor::cat(&[&y, &y, &x, &x], 0)),
+            ("tiny", &x * 1e-200, &y * 1e-200),
+            ("huge", &x * 1e200, &y * 1e200),
+        ];
+        for (what, x, y) in cases {
+            let scale = x.abs().max().double_value(&[]).max(y.abs().max().double_value(&[]));
+            let scale = if (1e-100..1e100).contains(&scale) { 1.0 } else { scale };
+            let apart = (x.unsqueeze(1) - y.unsqueeze(0)) / scale;
+            let all = apart.square().sum_dim_intlist([2i64].as_slice(), false, Kind::Double).sqrt() * scale;
+            let (least, _) = all.min_dim(1, false);
+            let (found, rows) = nearest_rows(&x, &y).unwrap();
+            // Coordinates that stand next to each other 1e9 from 0 differ by the rounding of their middle.
+            assert!(((&found - &least).abs() / scale).max().double_value(&[]) < 1e-6, "{what}, {d}: {found} {least}");
+            let own = all.gather(1, &rows.unsqueeze(1), false).squeeze_dim(1);
+            assert_eq!(own, least, "{what}, {d}");
+        }
+    }
+}
+
+/// Coverage knows neighbours, and no unit.
+#[test]
+fn coverage_is_the_same_in_any_unit() {
+    let (real, samples) = (normal("real", &[60, 3]).to_kind(Kind::Double), normal("s", &[50, 3]).to_kind(Kind::Double));
+    let found = coverage(&real, &samples, 5).unwrap();
+    for power in [-900, -600, 600, 900] {
+        let unit = f64::from(power).exp2();
+        assert_eq!(coverage(&(&real * unit), &(&samples * unit), 5).unwrap(), found, "2^{power}");
+    }
+}
+
+/// An overflow is an error, and no number.
+#[test]
+fn distances_of_features_that_overflow_are_refused() {
+    let (x, y) = (normal("x", &[20, 3]).to_kind(Kind::Double), normal("y", &[20, 3]).to_kind(Kind::Double));
+    for scale in [1e60, 1e160, 1e300] {
+        let (x, y) = (&x * scale, &y * scale);
+        assert!(matches!(kernel_distance(&x, &y), Err(MetricError::Core(Error::NonFinite { .. }))), "{scale}");
+        let frechet = frechet(&x, &y);
+        assert_eq!(frechet.is_ok(), scale < 1e100, "{scale}: {frechet:?}");
+    }
+}
+
 #[test]
 fn the_kernel_distance_has_no_bias_and_is_its_sums() {
     let (x, y) = (normal("kx", &[7, 3]), normal("ky", &[5, 3]) + 0.5);

@@ -65,7 +65,8 @@ impl Directions {
         kind: Kind,
         device: Device,
     ) -> Result<Tensor, Error> {
-        let first = draws.uniform(&[pairs, n, d], Kind::Float, device)?;
+        // A row of the draw for each sample, so that its probes are the same among however many.
+        let first = draws.uniform(&[n, pairs, d], Kind::Float, device)?.f_transpose(0, 1)?;
         let first = first.f_lt(0.5)?.f_to_kind(kind)?.f_mul_scalar(2.0)?.f_add_scalar(-1.0)?;
         let turns = (0..pairs)
             .map(|_| {

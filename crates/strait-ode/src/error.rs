@@ -5,6 +5,11 @@ fn who(sample: Option<i64>) -> String {
     sample.map_or_else(|| "the batch".into(), |index| format!("sample {index}"))
 }
 
+/// A time to six places: floats of single precision have no more.
+pub(crate) fn time(t: f64) -> f64 {
+    (t * 1e6).round() / 1e6
+}
+
 /// What can go wrong while a trajectory is integrated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -72,7 +77,11 @@ pub enum OdeError {
         kind: tch::Kind,
     },
     /// A velocity, or the state itself, is NaN or infinite.
-    #[error("{what} of sample {sample} is not finite at t = {t}, step {step} ({count} of {of} samples)")]
+    #[error(
+        "{what} of sample {sample} is not finite at t = {}, step {step} ({count} of {of} samples): take more evaluations or another \
+         solver; where that does not help, the field itself has diverged",
+        time(*.t)
+    )]
     NonFinite {
         /// "velocity" or "state".
         what: &'static str,
@@ -88,7 +97,7 @@ pub enum OdeError {
         of: i64,
     },
     /// The tolerance asks for steps that the arithmetic cannot resolve.
-    #[error("step size underflow at t = {t} in {}, step {step}: h = {h:.3e}; the field is too stiff there, or the tolerance too tight", who(*.sample))]
+    #[error("step size underflow at t = {} in {}, step {step}: h = {h:.3e}; the field is too stiff there, or the tolerance too tight", time(*.t), who(*.sample))]
     Underflow {
         /// The step, from 0, rejected ones counted.
         step: usize,
@@ -100,7 +109,7 @@ pub enum OdeError {
         sample: Option<i64>,
     },
     /// The limit on steps was reached before the end.
-    #[error("{steps} steps did not suffice: {} is at t = {t} still; raise the limit or the tolerance", who(*.sample))]
+    #[error("{steps} steps did not suffice: {} is at t = {} still; raise the limit or the tolerance", who(*.sample), time(*.t))]
     TooManySteps {
         /// The limit, rejected steps counted.
         steps: usize,
@@ -110,7 +119,7 @@ pub enum OdeError {
         sample: Option<i64>,
     },
     /// The field failed.
-    #[error("the field failed at step {step}, between t = {from} and {to}: {source}")]
+    #[error("the field failed at step {step}, between t = {} and {}: {source}", time(*.from), time(*.to))]
     Field {
         /// The step, from 0.
         step: usize,

@@ -1,6 +1,7 @@
 //! A field bound to the arguments of its samples. It counts its evaluations and, if asked, looks for non-finite values.
 
 use crate::arguments::{Arguments, FieldWithArguments};
+use crate::error::time;
 use std::cell::Cell;
 use strait_core::{Error, FlowMap, VelocityField};
 use tch::{Kind, Tensor};
@@ -52,7 +53,7 @@ impl Watch<'_> {
         {
             let (t, of) = (t.f_double_value(&[sample])?, velocity.size()[0]);
             self.found.set(Some((t, (sample, count))));
-            return Err(Error::NonFinite { what: "velocity", count, of, at: format!(" at t = {t}") });
+            return Err(Error::NonFinite { what: "velocity", count, of, at: format!(" at t = {}", time(t)) });
         }
         Ok(velocity)
     }

@@ -202,6 +202,26 @@ fn parts_share_no_probes_and_change_nothing() {
     }
 }
 
+/// A sample's probes are its own, however many others there are.
+#[test]
+fn a_likelihood_is_the_same_among_more_samples() {
+    let field = matrix(4);
+    let source = StandardNormal::new(&[4]);
+    let x = Seed(3).stream("x").at(0).normal(&[40, 4], Kind::Double, Device::Cpu).unwrap();
+    for pairs in [1, 3] {
+        let density = |n: i64| {
+            let (grid, mode) = (TimeGrid::uniform(2).unwrap(), AutodiffMode::Reverse);
+            let divergence = Divergence::Hutchinson { mode, pairs, draws: Seed(2).stream("probes").at(0) };
+            let flow = FlowDensity { field: &field, source: &source, method: Method::Heun, grid, divergence };
+            flow.at_samples(&x.narrow(0, 0, n), Options::default()).unwrap().log_density
+        };
+        let all = density(40);
+        for n in [1, 7, 39] {
+            assert!(distance(&density(n), &all.narrow(0, 0, n)) < 1e-12, "{pairs} pairs, {n} samples");
+        }
+    }
+}
+
 #[test]
 fn an_antithetic_pair_is_exact_in_the_plane() {
     let field = Mixture::new();

@@ -1,6 +1,6 @@
 //! Conversions between tensors and arrays.
 
-use crate::distances::Distances;
+use crate::distances::{Distances, in_units};
 use ndarray::Array2;
 use strait_core::Error;
 use tch::{Device, Kind, Tensor};
@@ -48,12 +48,23 @@ pub(crate) fn rows(rows: impl Iterator<Item = usize>, like: &Tensor) -> Result<T
 /// Squared Euclidean distances (n, m) between two clouds (n, ...) and (m, ...), in double precision on the host:
 /// precise also for points far from the origin, and for any number type.
 pub(crate) fn squared_distances(x0: &Tensor, x1: &Tensor) -> Result<Array2<f64>, Error> {
+    let (x, y) = clouds(x0, x1)?;
+    Distances::new(x.view(), y.view(), 1).and_then(|distances| distances.matrix()).map_err(Error::other)
+}
+
+/// The same up to a factor, for what only compares them: of points whose squares leave the range of a double too.
+pub(crate) fn relative_costs(x0: &Tensor, x1: &Tensor) -> Result<Array2<f64>, Error> {
+    let (x, y) = clouds(x0, x1)?;
+    let (x, y) = in_units(x.view(), y.view()).map_or((x, y), |(x, y, _)| (x, y));
+    Distances::new(x.view(), y.view(), 1).and_then(|distances| distances.matrix()).map_err(Error::other)
+}
+
+fn clouds(x0: &Tensor, x1: &Tensor) -> Result<(Array2<f64>, Array2<f64>), Error> {
     let (x, y) = (flatten("x0", x0)?, flatten("x1", x1)?);
     if x0.size()[1..] != x1.size()[1..] {
         return Err(Error::Shape { what: "x1", expected: format!("(n, {:?})", &x0.size()[1..]), found: x1.size() });
     }
-    let (x, y) = (to_array(&x.f_detach()?)?, to_array(&y.f_detach()?)?);
-    Distances::new(x.view(), y.view(), 1).and_then(|distances| distances.matrix()).map_err(Error::other)
+    Ok((to_array(&x.f_detach()?)?, to_array(&y.f_detach()?)?))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Properties of couplings: unchanged marginals, correct rows of the data, and a cost at most that of the identity
 //! pairing.
 
-use strait_core::{Coupling, Draws, Error, Pairs, Seed};
-use strait_transport::{Cloud, ExactOt, Independent, PointsError, Sinkhorn};
+use strait_core::{Conditions, Coupling, Draws, Error, Pairs, Seed};
+use strait_transport::{Cloud, ConditionalOt, ExactOt, Independent, PointsError, Sinkhorn};
 use tch::{Device, Kind, Tensor};
 
 fn draws(step: u64) -> Draws {
@@ -147,4 +147,33 @@ fn bad_batches_are_refused() {
         let flat = normal("flat", &[4]);
         assert!(matches!(coupling.couple(flat, x1.copy(), &mut draws(0)), Err(Error::Shape { what: "x0", .. })));
     }
+}
+
+/// Pairs know no unit: neither of the points, whose squares may leave the range of a double, nor of the conditions.
+#[test]
+fn optimal_pairs_are_the_same_in_any_unit() {
+    let double = |name: &str, shape: &[i64]| normal(name, shape).to_kind(Kind::Double);
+    let (x0, x1, c) = (double("x0", &[60, 3]), double("x1", &[60, 3]), double("c", &[60, 2]));
+    let classes = Conditions::of("labels", Tensor::arange(60, (Kind::Int64, Device::Cpu)).remainder(3)).unwrap();
+    let vectors = |unit: f64| Conditions::of("c", &c * unit).unwrap();
+    let given = |x0: &Tensor, x1: &Tensor, under: &Conditions| {
+        rows(&ConditionalOt::default().couple_given(x0.copy(), x1.copy(), under, &mut draws(0)).unwrap())
+    };
+    let plain = |x0: &Tensor, x1: &Tensor| rows(&ExactOt.couple(x0.copy(), x1.copy(), &mut draws(0)).unwrap());
+    let (own, by_class, by_vector) = (plain(&x0, &x1), given(&x0, &x1, &classes), given(&x0, &x1, &vectors(1.0)));
+    assert!(own != by_class && own != by_vector);
+    for power in [-1000, -600, -540, -40, 40, 500, 520, 900] {
+        let unit = f64::from(power).exp2();
+        let (y0, y1) = (&x0 * unit, &x1 * unit);
+        assert_eq!(plain(&y0, &y1), own, "points times 2^{power}");
+        assert_eq!(given(&y0, &y1, &classes), by_class, "points times 2^{power}");
+        assert_eq!(given(&y0, &y1, &vectors(1.0)), by_vector, "points times 2^{power}");
+        assert_eq!(given(&x0, &x1, &vectors(unit)), by_vector, "conditions times 2^{power}");
+    }
+    // One condition far away is no unit for the others.
+    let far = c.copy();
+    let _ = far.narrow(0, 7, 1).fill_(1e14);
+    let under = given(&x0, &x1, &Conditions::of("c", far).unwrap());
+    let moved = under.iter().zip(&by_vector).filter(|(a, b)| a != b).count();
+    assert!(moved < 12, "{moved} of 60 pairs moved");
 }

@@ -98,8 +98,12 @@ fn command() -> u8 {
         .with_ansi(coloured)
         .with_writer(move || writer.clone())
         .init();
+    if let (true, Ok(stop)) = (silent, &stop) {
+        stop.hush();
+    }
     let done = stop.and_then(|stop| match in_memory(|| run(&arguments.command, &stop, &bars)) {
-        Err(ProgramError::Interrupted { .. }) if silent => stop.leave_silently(),
+        // What a rank that was asked to stop misses are the others, which stopped.
+        Err(error) if silent && stop.is_asked() => stop.leave(&error.to_string()),
         Err(error @ ProgramError::Interrupted { .. }) => stop.leave(&error.to_string()),
         Ok(Some(path)) => print_line(&path.display().to_string()),
         done => done.map(|_| ()),

@@ -20,9 +20,9 @@ fn map_fit() -> String {
     FIT.replace("'flow_matching' }", "'mean_flow' }, spans = { off_diagonal = 0.5 }")
 }
 
-/// Points (i, 1) at the place (i, -i), of class i mod 3.
+/// Points (i, sin i) at the place (i, -i), of class i mod 3.
 fn save(place: &Place) {
-    let x = Array2::<f64>::from_shape_fn((90, 2), |(i, j)| if j == 0 { i as f64 } else { ((i * 7) % 5) as f64 });
+    let x = Array2::<f64>::from_shape_fn((90, 2), |(i, j)| if j == 0 { i as f64 } else { (i as f64).sin() });
     let at = Array2::<f32>::from_shape_fn((90, 2), |(i, j)| if j == 0 { i as f32 / 90.0 } else { -(i as f32) / 90.0 });
     let classes = Array1::<i64>::from_shape_fn(90, |i| (i % 3) as i64);
     let mut npz = ndarray_npy::NpzWriter::new(File::create(place.path("own.npz")).unwrap());
@@ -102,12 +102,23 @@ fn samples_are_drawn_by_class_and_guided_and_their_labels_are_kept() {
     let (both, labels) = drawn(&["--classes", "1,0", "--count", "3", "--nfe", "2"]);
     assert_eq!(labels.unwrap().to_vec(), [1, 1, 1, 0, 0, 0]);
     assert_eq!(both.row(0), one.row(0), "the same source point under the same class");
+    let (more, _) = drawn(&["--classes", "1,0", "--count", "5", "--nfe", "2"]);
+    for class in 0..2 {
+        let first = |x: &Array2<f64>, each: usize| x.slice(ndarray::s![each * class..each * class + 3, ..]).to_owned();
+        assert_eq!(first(&more, 5), first(&both, 3), "the first of class {class}, however many there are");
+    }
     let mut npz = ndarray_npy::NpzWriter::new(File::create(place.path("c.npz")).unwrap());
     npz.add_array("labels", &ndarray::arr1(&[1i64, 0, 1, 1])).unwrap();
     npz.finish().unwrap();
     let (asked, labels) = drawn(&["--conditions", "c.npz", "--nfe", "2"]);
     assert_eq!(labels.unwrap().to_vec(), [1, 0, 1, 1]);
     assert!(asked.row(0) == one.row(0) && asked.row(1) != one.row(1) && asked.row(2) == one.row(2));
+    ndarray_npy::write_npy(place.path("c.npy"), &ndarray::arr1(&[1i64, 0, 1, 1])).unwrap();
+    assert_eq!(
+        drawn(&["--conditions", "c.npy", "--nfe", "2"]),
+        (asked, Some(ndarray::arr1(&[1, 0, 1, 1]))),
+        "a single array"
+    );
     let (none, labels) = drawn(&["--count", "5", "--nfe", "2"]);
     assert!(labels.is_none() && none != one);
     // At guidance 0 the class does not matter, at 1 it is the velocity of the class; else two evaluations a step.
@@ -181,6 +192,8 @@ fn what_a_run_is_not_conditioned_on_is_refused_in_one_line() {
     trained(&place, "classes", &format!("{HEAD}{CLASSES}{KEEP}{NET}{all}"));
     trained(&place, "vectors", &format!("{HEAD}{FILE}{NET}{FIT}"));
     trained(&place, "plain", &format!("{HEAD}[data]\nname = 'moons'\n{NET}{all}"));
+    place.write("words.npz", "a,b\n1,2\n");
+    fs::create_dir(place.path("folder.npz")).unwrap();
     let map = NET.replace("[8]", "[8]\nmap = true");
     trained(&place, "map", &format!("{HEAD}{CLASSES}{map}{}", map_fit()));
     for (arguments, said) in [
@@ -190,6 +203,8 @@ fn what_a_run_is_not_conditioned_on_is_refused_in_one_line() {
         (&["classes", "--class", "1", "--guidance", "2"], "the run dropped no conditions"),
         (&["classes", "--conditions", "own.npz"], "label 2 is not one"),
         (&["classes", "--conditions", "none.npz"], "none.npz"),
+        (&["classes", "--conditions", "words.npz"], "it is neither an .npy nor an .npz file"),
+        (&["classes", "--class", "1", "--out", "folder.npz"], "--out folder.npz: it is a folder"),
         (&["vectors", "--class", "1"], "conditioned on 2 numbers, `place`, and no classes"),
         (&["vectors", "--guidance", "2"], "there is nothing to guide to"),
         (&["vectors", "--conditions", "own.npz", "--guidance", "2", "--nfe", "3"], "take an even count"),

@@ -6,7 +6,7 @@ use std::fs;
 use strait::config::load;
 
 /// Settings over the preset `8gaussians`.
-const SETS: [&str; 98] = [
+const SETS: [&str; 100] = [
     "",
     "=",
     "=3",
@@ -100,6 +100,8 @@ const SETS: [&str; 98] = [
     "velocity.hidden=8,8",
     "evaluate.nfe=[]",
     "evaluate.nfe=[0]",
+    "evaluate.nfe=[1,1]",
+    "evaluate.nfe=[1,2,4,2]",
     "evaluate.nfe=[1000000000000]",
     "evaluate.samples=1",
     "evaluate.solver=magic",
@@ -133,7 +135,7 @@ const LONG: &str = concat!(
 );
 
 /// Arguments of the program.
-const ARGUMENTS: [&[&str]; 36] = [
+const ARGUMENTS: [&[&str]; 37] = [
     &[],
     &["nothing"],
     &["train", "--nothing"],
@@ -168,6 +170,7 @@ const ARGUMENTS: [&[&str]; 36] = [
     &["sample", "x", "--out", "nowhere/x.npz"],
     &["report"],
     &["compare", "tiny.toml", "--seeds", "0"],
+    &["compare", "tiny.toml", "--methods", "ot,linear,ot"],
     &["compare", "tiny.toml", "--set", "seed=9223372036854775807", "--seeds", "2"],
     &["inspect", "nothing.npz"],
 ];

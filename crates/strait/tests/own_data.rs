@@ -56,6 +56,28 @@ fn a_file_alone_is_trained_by_the_default_for_it() {
     }
 }
 
+/// Coins have no density, whatever the type of their numbers, and a flow that learns them has a likelihood without end;
+/// dequantised, they have at least the bit that they are.
+#[test]
+fn no_likelihood_is_given_of_data_without_a_density() {
+    let place = Place::new();
+    let coins = Array2::<f64>::from_shape_fn((120, 2), |(i, j)| f64::from(u8::from((i * 7 + j * 5) % 19 < 9)));
+    ndarray_npy::write_npy(place.path("coins.npy"), &coins).unwrap();
+    let small = ["--set", "evaluate.baseline=false"];
+    for (name, dequantise) in [("a", "false"), ("b", "true")] {
+        let set = format!("data.dequantise={dequantise}");
+        let words = [&["train", "coins.npy", "--name", name, "--set", &set][..], &SHORT, &small].concat();
+        let output = place.run(&words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let likelihood = json(&place.path(&format!("runs/{name}/summary.json")))["likelihood"].clone();
+        assert_eq!(likelihood.is_null(), dequantise == "false", "{likelihood}");
+        if dequantise == "true" {
+            assert!(likelihood["bits_per_dimension"].as_f64().unwrap() >= 1.0, "{likelihood}");
+        }
+    }
+}
+
 #[test]
 fn data_beside_a_name_stand_in_the_place_of_its_data() {
     let place = Place::new();

@@ -33,6 +33,7 @@ fn a_program_built_to_train_alone_refuses_to_be_one_of_two() {
 mod among {
     use super::*;
     use crate::common::port;
+    use crate::common::process::{listens, until};
     use std::fs;
     use std::path::Path;
     use std::thread;
@@ -280,5 +281,55 @@ mod among {
         assert!(first.contains("go on with `cargo xtask launch -n 2 train --resume runs/x`"), "{first}");
         let step = first.strip_prefix("strait: stopped at step ").and_then(|rest| rest.split(';').next()).unwrap();
         assert!(place.path(&format!("runs/x/checkpoints/step-{step}/state.json")).is_file(), "{first}");
+    }
+
+    /// What all ranks do after they have heard a signal, and when the last of them has ended.
+    fn interrupt(ranks: Vec<Child>) -> (Vec<(String, Option<i32>)>, Duration) {
+        for rank in &ranks {
+            assert!(Command::new("kill").args(["-s", "INT", &rank.id().to_string()]).status().unwrap().success());
+        }
+        let sent = Instant::now();
+        (ranks.into_iter().map(end).collect(), sent.elapsed())
+    }
+
+    /// An iteration of minutes is left by all, and what was before it is kept.
+    #[test]
+    fn a_signal_to_all_ranks_stops_a_long_iteration_with_the_step_before_it() {
+        let place = place();
+        let phase = |iterations, steps| {
+            format!(
+                "{{ name = 'p', iterations = {iterations}, level = [{{ level = 'velocity', batch = 2048, steps = {steps}, rate = 1e-3, \
+                 objective = {{ name = 'flow_matching' }} }}] }}"
+            )
+        };
+        let phases = format!("phase=[{}, {}]", phase(3, 1), phase(1, 10_000));
+        let sets = ["interpolant={ family = 'linear' }", "coupling={ name = 'independent' }", &phases, "log.every=1"];
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+        let ranks = start(&place, 2, &[&["train", "run.toml", "--name", "x"][..], &sets].concat());
+        let log = place.path("runs/x/metrics.jsonl");
+        until("third step", || fs::read_to_string(&log).is_ok_and(|text| text.lines().count() == 3));
+        thread::sleep(Duration::from_secs(1));
+        let (ends, took) = interrupt(ranks);
+        let (first, code) = &ends[0];
+        assert!(first.starts_with("strait: stopped at step 3; go on with") && *code == Some(130), "{first}");
+        assert_eq!(ends[1], (String::new(), Some(130)));
+        assert!(took < Duration::from_secs(20), "{took:?}");
+        assert!(place.path("runs/x/checkpoints/step-3/state.json").is_file());
+    }
+
+    /// Nothing is saved of a measurement, and no rank waits for the others.
+    #[test]
+    fn a_signal_to_all_ranks_stops_a_long_measurement() {
+        let place = place();
+        for child in start(&place, 1, &["train", "run.toml", "--name", "x"]) {
+            assert_eq!(end(child).1, Some(0));
+        }
+        let ranks = start(&place, 2, &["evaluate", "x", "--nfe", "100000"]);
+        until("handler", || ranks.iter().all(listens));
+        thread::sleep(Duration::from_secs(1));
+        let (ends, took) = interrupt(ranks);
+        assert_eq!(ends[1], (String::new(), Some(130)));
+        assert_eq!(ends[0], ("strait: stopped; nothing that was written is lost".into(), Some(130)));
+        assert!(took < Duration::from_secs(20), "{took:?}");
     }
 }

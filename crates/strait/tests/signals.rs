@@ -3,11 +3,11 @@
 #![cfg(unix)]
 
 use crate::common::Place;
-use crate::common::process::{ended, send, start, until, until_it_trains};
+use crate::common::process::{ended, listens, send, start, until, until_it_trains};
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 use strait_optim::checkpoint;
@@ -37,13 +37,6 @@ fn hang_ups_are_ignored() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
     ignored.is_some_and(|ignored| ignored & 1 != 0)
-}
-
-/// Whether it catches SIGINT by now: loading libtorch takes a while. Where the system does not say, it does.
-fn listens(child: &Child) -> bool {
-    let Ok(status) = fs::read_to_string(format!("/proc/{}/status", child.id())) else { return true };
-    let caught = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
-    caught.is_none_or(|caught| caught & 2 != 0)
 }
 
 /// Samples enough to be measured for minutes.

@@ -48,7 +48,7 @@ pub(super) static FAULTS: [Fault; 21] = [
     },
     Fault {
         name: "a row that makes the scale is let pass",
-        file: "crates/strait-data/src/columns/mod.rs",
+        file: "crates/strait-data/src/columns/column.rs",
         find: "(spreads > FAR && share > 0.5)",
         put: "(spreads > 1e30 && share > 0.5)",
         tests: data("one_row"),

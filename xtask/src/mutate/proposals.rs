@@ -76,9 +76,9 @@ pub(super) static FAULTS: [Fault; 15] = [
     },
     Fault {
         name: "counts trained on without the proposal to dequantise them",
-        file: INSPECT,
-        find: "if look.is_whole() {",
-        put: "if look.is_whole() && look.rows < 0 {",
+        file: "crates/strait-data/src/columns/show.rs",
+        find: "if self.is_whole() {",
+        put: "if self.is_whole() && self.rows < 0 {",
         tests: BRIEF,
     },
     Fault {

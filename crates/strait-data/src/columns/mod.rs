@@ -1,8 +1,12 @@
 //! A look at the columns of an array before anything is trained on it: what each holds, what would be refused, and the
 //! settings that fit it.
 
+mod column;
 mod show;
 
+pub use column::{Column, Finding};
+
+use self::column::{FAR, has_atoms};
 use crate::moments::CHUNK;
 use crate::normalise::move_to;
 use crate::{DataError, Scaling};
@@ -14,107 +18,6 @@ use tch::{Device, Kind, Tensor};
 
 /// Rows that quartiles, shares and copies are counted over; more are looked at evenly spaced.
 const LOOKED_AT: i64 = 16_384;
-
-/// A row farther from the median than this, in spreads, that holds more than half of its column's variance makes the
-/// scale of the column.
-const FAR: f64 = 100.0;
-
-/// What one column holds. Numbers of rows are of all rows; quartiles, shares and distinct values of at most 16,384.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Column {
-    /// Its place in a sample, counted row by row from 0.
-    pub index: usize,
-    /// Entries that are NaN.
-    pub missing: i64,
-    /// Entries that are infinite.
-    pub infinite: i64,
-    /// The least finite number.
-    pub least: f64,
-    /// The greatest finite number.
-    pub greatest: f64,
-    /// The mean of the finite numbers.
-    pub mean: f64,
-    /// Their standard deviation.
-    pub sd: f64,
-    /// Their median.
-    pub median: f64,
-    /// The distance of their quartiles over 1.349: the standard deviation of a normal law with these quartiles.
-    pub spread: f64,
-    /// The share of the most frequent value.
-    pub commonest: f64,
-    /// Whether all finite numbers are whole, and of a type and size that could hold others.
-    pub whole: bool,
-    /// How many distinct values there are.
-    pub distinct: usize,
-    /// An earlier column with the same numbers.
-    pub copy_of: Option<usize>,
-    /// The row farthest from the median.
-    pub farthest: i64,
-    /// Whether it holds integers that double precision moves by a good part of the column's spread, or makes equal.
-    pub merged: bool,
-}
-
-/// Something to know about a column before training on it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Finding {
-    /// So many entries are NaN or infinite; it is refused.
-    NotFinite(i64),
-    /// Integers above $2^{53}$ that double precision cannot tell apart; it is refused.
-    Merged,
-    /// One value throughout. It is trained as 0 and comes back as that value.
-    Constant,
-    /// The same numbers as an earlier column.
-    CopyOf(usize),
-    /// Two values, 0 and 1.
-    Boolean,
-    /// Whole numbers alone: they have no density, so that a likelihood of them means nothing without dequantisation.
-    Whole,
-    /// One value in more than this share of the rows (above .99); a batch may hold no other.
-    Rare(f64),
-    /// This row alone makes the column's scale: it lies so many spreads from the median.
-    OneRow {
-        /// The row, counted from 0.
-        row: i64,
-        /// Its distance from the median in spreads.
-        spreads: f64,
-    },
-}
-
-impl Column {
-    /// All that is worth knowing of it.
-    pub fn findings(&self, rows: i64) -> Vec<Finding> {
-        let mut found = vec![];
-        if self.missing + self.infinite > 0 {
-            found.push(Finding::NotFinite(self.missing + self.infinite));
-        }
-        if self.merged {
-            found.push(Finding::Merged);
-        } else if self.least == self.greatest {
-            found.push(Finding::Constant);
-        } else if self.whole && self.least == 0.0 && self.greatest == 1.0 {
-            found.push(Finding::Boolean);
-        } else if self.whole {
-            found.push(Finding::Whole);
-        }
-        if self.least < self.greatest && self.commonest > 0.99 {
-            found.push(Finding::Rare(self.commonest));
-        }
-        if let Some(of) = self.copy_of {
-            found.push(Finding::CopyOf(of));
-        }
-        found.extend(self.one_row(rows));
-        found
-    }
-
-    fn one_row(&self, rows: i64) -> Option<Finding> {
-        if self.spread == 0.0 || rows == 0 {
-            return None;
-        }
-        let far = (self.greatest - self.median).max(self.median - self.least);
-        let (spreads, share) = (far / self.spread, (far / self.sd).powi(2) / rows as f64);
-        (spreads > FAR && share > 0.5).then_some(Finding::OneRow { row: self.farthest, spreads })
-    }
-}
 
 /// What an array (n, ...) holds, column by column.
 #[derive(Debug, Clone, PartialEq)]
@@ -216,15 +119,23 @@ impl Look {
     /// Refuses what cannot be trained on in these units, by its column and row.
     ///
     /// # Errors
-    /// `OneRow` where a single row makes the scale of a column; `Precision` where single precision cannot hold one.
+    /// `OneRow` where a single row makes the scale of a column, `HeavyTail` where its tail does; `Precision` where single precision cannot hold one.
     pub fn check(&self, array: &str, scaling: Scaling) -> Result<(), DataError> {
         let array = || array.to_owned();
         for column in &self.columns {
             if column.merged {
                 return Err(DataError::Merged { array: array(), column: column.index });
             }
-            if let Some(Finding::OneRow { row, spreads }) = column.one_row(self.rows / self.every) {
-                return Err(DataError::OneRow { array: array(), column: column.index, row, spreads });
+            let (array, index) = (array(), column.index);
+            match column.one_row(self.rows / self.every) {
+                Some(Finding::OneRow { row, spreads }) => {
+                    return Err(DataError::OneRow { array, column: index, row, spreads });
+                }
+                Some(Finding::HeavyTail { row, spreads, far_rows }) => {
+                    let (median, spread) = (column.median, column.spread);
+                    return Err(DataError::HeavyTail { array, column: index, row, spreads, far_rows, median, spread });
+                }
+                _ => {}
             }
         }
         let overall = (self.columns.iter().map(|c| (c.sd / self.largest_sd()).powi(2)).sum::<f64>()
@@ -255,7 +166,7 @@ impl Look {
             );
             // No unit mends what even a double holds in part.
             let rescale = matches!(scaling, Scaling::PerCoordinate) || self.columns[column].sd < f64::MIN_POSITIVE;
-            let remedy = if rescale { "rescale it" } else { "set units = \"column\", or rescale it" };
+            let remedy = if rescale { "rescale it" } else { "set data.units = \"column\", or rescale it" };
             return Err(DataError::Precision { array: array(), column, problem, remedy });
         }
         Ok(())
@@ -322,6 +233,8 @@ fn look_at(x: &Tensor, first: usize, every: i64) -> Result<Vec<Column>, Error> {
             distinct: 0,
             copy_of: None,
             farthest: 0,
+            atoms: true,
+            far_rows: 0,
             merged: false,
         };
         if n > 0 {
@@ -337,10 +250,14 @@ fn look_at(x: &Tensor, first: usize, every: i64) -> Result<Vec<Column>, Error> {
             found.mean = centre + unit * mean;
             found.sd = unit * z.f_sub_scalar(mean)?.f_square()?.f_mean(Kind::Double)?.double_value(&[]).sqrt();
             found.median = quantile(&some, 0.5);
-            found.spread = (quantile(&some, 0.75) - quantile(&some, 0.25)) / 1.349;
+            found.spread = quantile(&some, 0.75) / 1.349 - quantile(&some, 0.25) / 1.349;
             (found.distinct, found.commonest) = shares(&some);
-            let distance = column.f_sub_scalar(found.median)?.f_abs()?.f_nan_to_num(0.0, 0.0, 0.0)?;
+            found.atoms = has_atoms(&found, some.len());
+            let middle = (found.median - centre) / unit;
+            let distance = column.f_sub_scalar(centre)?.f_div_scalar(unit)?.f_sub_scalar(middle)?.f_abs()?;
+            let distance = distance.f_nan_to_num(0.0, 0.0, 0.0)?;
             found.farthest = distance.f_argmax(0, false)?.int64_value(&[]);
+            found.far_rows = distance.f_gt(FAR * (found.spread / unit))?.f_sum(Kind::Int64)?.int64_value(&[]);
             found.merged = exact.as_ref().is_some_and(|exact| exact.int64_value(&[at]) == 0)
                 && found.sd * DOUBLE_DIGITS < found.least.abs().max(found.greatest.abs());
         }

@@ -18,6 +18,9 @@ impl fmt::Display for Finding {
             Self::OneRow { row, spreads } => {
                 write!(f, "row {row} makes its scale, {spreads:.3e} spreads away (refused)")
             }
+            Self::HeavyTail { far_rows, spreads, .. } => {
+                write!(f, "a heavy tail: {far_rows} rows are above 100 spreads away, one {spreads:.3e} (refused)")
+            }
         }
     }
 }
@@ -34,7 +37,7 @@ impl Scaling {
     /// Its name in a config, `units = "..."`.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Overall => "overall",
+            Self::Overall => "unit",
             Self::PerCoordinate => "column",
             Self::Robust => "robust",
             Self::Own => "own",
@@ -71,11 +74,22 @@ impl fmt::Display for Look {
         if *repeated_rows > 0 {
             writeln!(f, "{repeated_rows} rows repeat an earlier one")?;
         }
-        writeln!(f, "scales of columns differ by a factor of {}", number(self.scale_ratio()))?;
+        match self.scale_ratio() {
+            // Of two doubles, the ratio may be more than a double.
+            f64::INFINITY => f.write_str("scales of columns differ by a factor above 1e308\n")?,
+            ratio => writeln!(f, "scales of columns differ by a factor of {}", number(ratio))?,
+        }
         if let Some(error) = refused {
             writeln!(f, "refused: {error}")?;
         }
+        write!(f, "proposed: {}", self.proposal())
+    }
+}
+
+impl Look {
+    /// The settings that it proposes, as they are written below `[data]` of a config.
+    pub fn proposal(&self) -> String {
         let dequantise = if self.is_whole() { ", dequantise = true" } else { "" };
-        write!(f, "proposed: units = \"{}\"{dequantise}", self.scaling().name())
+        format!("units = \"{}\"{dequantise}", self.scaling().name())
     }
 }

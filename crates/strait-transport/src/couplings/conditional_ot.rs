@@ -1,7 +1,7 @@
 use super::ExactOt;
 use super::independent::same_count;
 use crate::assignment::{Dense, assign};
-use crate::tensors::{rows, squared_distances};
+use crate::tensors::{relative_costs, rows};
 use ndarray::Array2;
 use strait_core::{Conditions, Coupling, Draws, Error, Pairs};
 use tch::{Kind, Tensor};
@@ -91,7 +91,7 @@ fn within_classes(x0: &Tensor, x1: &Tensor, labels: &Tensor) -> Result<Vec<usize
     for class in order.chunk_by(|&a, &b| labels[a] == labels[b]) {
         let places = rows(class.iter().copied(), x0)?;
         let of = |x: &Tensor| x.f_index_select(0, &places);
-        let costs = squared_distances(&of(x0)?, &of(x1)?)?;
+        let costs = relative_costs(&of(x0)?, &of(x1)?)?;
         let columns = assign(&Dense(costs.view())).map_err(Error::other)?.columns;
         class.iter().zip(columns).for_each(|(&row, column)| target[row] = class[column]);
     }
@@ -106,13 +106,13 @@ impl ConditionalOt {
             return Err(Error::Setting { what, value, must: "above 0 and at most 1" });
         }
         let c = if c.dim() == 1 { c.f_unsqueeze(1)? } else { c.shallow_clone() };
-        let (costs, apart) = (squared_distances(x0, x1)?, squared_distances(&c, &c)?);
+        let (costs, apart) = (relative_costs(x0, x1)?, relative_costs(&c, &c)?);
         let weight = self.weight(&costs, &apart);
         let costs = costs + apart * weight;
         Ok(assign(&Dense(costs.view())).map_err(Error::other)?.columns)
     }
 
-    /// w, by doubling and then halving.
+    /// w, by doubling and then halving from what makes the two terms of a usual pair alike: conditions may be of any unit.
     fn weight(&self, costs: &Array2<f64>, apart: &Array2<f64>) -> f64 {
         let most = self.share * costs.len() as f64;
         let is_enough = |w: f64| {
@@ -125,7 +125,8 @@ impl ConditionalOt {
         if is_enough(0.0) {
             return 0.0;
         }
-        let (mut low, mut high) = (0.0, 1.0);
+        let ratio = median(costs) / median(apart);
+        let (mut low, mut high) = (0.0, if ratio.is_normal() { ratio } else { 1.0 });
         // Rows of one condition stay cheap at every weight.
         for _ in 0..STEPS {
             if is_enough(high) {
@@ -139,4 +140,11 @@ impl ConditionalOt {
         }
         high
     }
+}
+
+/// The median of the entries above 0; 0 where there is none.
+fn median(entries: &Array2<f64>) -> f64 {
+    let mut positive: Vec<f64> = entries.iter().copied().filter(|&entry| entry > 0.0).collect();
+    let middle = positive.len() / 2;
+    if positive.is_empty() { 0.0 } else { *positive.select_nth_unstable_by(middle, f64::total_cmp).1 }
 }

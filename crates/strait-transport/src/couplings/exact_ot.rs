@@ -1,6 +1,6 @@
 use super::independent::same_count;
 use crate::assignment::{Dense, assign};
-use crate::tensors::{rows, squared_distances};
+use crate::tensors::{relative_costs, rows};
 use strait_core::{Coupling, Draws, Error, Pairs};
 use tch::Tensor;
 
@@ -26,7 +26,7 @@ pub struct ExactOt;
 impl Coupling for ExactOt {
     fn couple(&self, x0: Tensor, x1: Tensor, _draws: &mut Draws) -> Result<Pairs, Error> {
         same_count(&x0, &x1)?;
-        let costs = squared_distances(&x0, &x1)?;
+        let costs = relative_costs(&x0, &x1)?;
         let assignment = assign(&Dense(costs.view()));
         let target_rows = rows(assignment.map_err(Error::other)?.columns.into_iter(), &x1)?;
         let x1 = x1.f_index_select(0, &target_rows)?;

@@ -37,6 +37,8 @@ pub struct Data {
     pub put_back: Vec<(String, Tensor)>,
     /// How samples are written, where a file says so.
     pub form: Option<FileForm>,
+    /// Columns of a file whose law has no density ([`strait_data::Remarks`]).
+    pub atoms: Vec<usize>,
     /// The data set whose classifier's features samples are compared in.
     pub classifier: Option<DataName>,
 }
@@ -45,13 +47,14 @@ impl Data {
     fn of(points: ArrayDataset, picture: Option<ImageDisplay>, device: Device) -> Result<Self, ProgramError> {
         let units = points.units().to(KIND, device)?;
         let put_back = points.put_back()?;
-        Ok(Self { points: Box::new(points), picture, units, put_back, form: None, classifier: None })
+        let atoms = points.remarks().atoms.clone();
+        Ok(Self { points: Box::new(points), picture, units, put_back, form: None, atoms, classifier: None })
     }
 
     /// Of images, whose numbers are from 0 to 1.
     fn images(points: ArrayDataset, classifier: Option<DataName>, device: Device) -> Result<Self, ProgramError> {
         const SHOWN: usize = 5;
-        let skipped = points.skipped();
+        let skipped = &points.remarks().skipped;
         for (path, reason) in skipped.files.iter().take(SHOWN) {
             warn!("{} is passed over: it is {reason}", path.display());
         }
@@ -118,12 +121,7 @@ impl ImageDisplay {
 /// # Errors
 /// Those of the data set; `MissingData` where it can be fetched.
 pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, ProgramError> {
-    let scaling = config.units.map(|units| match units {
-        UnitsConfig::Unit => Scaling::Overall,
-        UnitsConfig::Column => Scaling::PerCoordinate,
-        UnitsConfig::Robust => Scaling::Robust,
-        UnitsConfig::Own => Scaling::Own,
-    });
+    let scaling = config.units.map(scaling);
     if let Some(path) = &config.file {
         let options = FileOptions {
             scaling,
@@ -134,6 +132,7 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
             ..FileOptions::default()
         };
         let points = from_file(path, &options, seed, KIND, device).map_err(|error| of_file(error, path))?;
+        points.remarks().shifts.iter().for_each(|shift| warn!("{shift}"));
         let picture = config.image.map(|image| ImageDisplay::of(image, &points)).transpose()?;
         let form = Some(points.form().shallow_clone());
         return Ok(Data { form, ..Data::of(points, picture, device)? });
@@ -187,12 +186,22 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
     let put_back = [("mean", units.mean()), ("scale", units.scale())];
     let put_back = put_back.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).into();
     let points = if config.condition.is_some() { points.by_class()? } else { points };
-    Ok(Data { points: Box::new(points), picture: None, units, put_back, form: None, classifier: None })
+    Ok(Data { points: Box::new(points), picture: None, units, put_back, form: None, atoms: vec![], classifier: None })
 }
 
 /// Points with their classes, where the config asks for them.
 fn by_class(points: ArrayDataset, config: &DataConfig) -> Result<ArrayDataset, DataError> {
     if config.condition.is_some() { points.by_class() } else { Ok(points) }
+}
+
+/// `data.units`.
+pub fn scaling(units: UnitsConfig) -> Scaling {
+    match units {
+        UnitsConfig::Unit => Scaling::Overall,
+        UnitsConfig::Column => Scaling::PerCoordinate,
+        UnitsConfig::Robust => Scaling::Robust,
+        UnitsConfig::Own => Scaling::Own,
+    }
 }
 
 /// The names of a file's arrays.

@@ -10,7 +10,7 @@ mod plan;
 mod velocity;
 
 pub use coupling::coupling;
-pub use data::{Data, ImageDisplay, arrays, data, of_file, source};
+pub use data::{Data, ImageDisplay, arrays, data, of_file, scaling, source};
 pub use default_for_data::own_data;
 pub use interpolant::{Path, interpolant};
 pub use plan::Plans;

@@ -90,6 +90,10 @@ pub fn compare(args: &CompareArgs, stop: &Stop, bars: &MultiProgress) -> Result<
         let problem = format!("from seed {} on, the last one is larger than {}", config.seed, i64::MAX);
         return Err(ProgramError::Argument { argument: format!("--seeds {}", args.seeds), problem });
     }
+    if let Some(twice) = args.methods.iter().enumerate().find_map(|(i, m)| args.methods[..i].contains(m).then_some(m)) {
+        let problem = format!("{} is named twice", twice.name());
+        return Err(ProgramError::Argument { argument: "--methods".into(), problem });
+    }
     let stem = stem(args.config.as_deref(), args.data.as_deref(), DEFAULT);
     let path = RunFolder::below_runs(&args.name.clone().unwrap_or_else(|| format!("compare-{stem}")))?;
     let digest = provenance::digest(&config.data)?;

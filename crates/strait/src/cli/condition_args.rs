@@ -6,7 +6,7 @@ use crate::training::context::RunContext;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use strait_core::{ConditionKind, Conditions};
-use strait_io::npz;
+use strait_io::{ArrayFormat, npy, npz};
 use tch::{Device, Kind, Tensor};
 
 /// Under what samples are made.
@@ -18,8 +18,8 @@ pub(super) struct ConditionArgs {
     /// Classes, as in 0,1,2: --count samples of each
     #[arg(long, allow_negative_numbers = true, value_delimiter = ',', conflicts_with = "conditions")]
     classes: Vec<i64>,
-    /// An .npz with what each sample is under, one row each: the array of the run's condition (`labels` of classes), or the
-    /// only one
+    /// An .npy or .npz with what each sample is under, one row each: the array of the run's condition (`labels` of classes),
+    /// or the only one
     #[arg(long)]
     conditions: Option<PathBuf>,
     /// How far samples are guided to their condition, by a velocity that also learned that of no condition: 1 is not at all;
@@ -76,7 +76,7 @@ impl ConditionArgs {
             }
             (None, Some((name, ConditionKind::Vector(n)))) => {
                 let problem =
-                    format!("the run is conditioned on `{name}` alone; give an .npz with {n} numbers a sample");
+                    format!("the run is conditioned on `{name}` alone; give an .npy or .npz with {n} numbers a sample");
                 refused("no --conditions", problem)
             }
             (Some(argument), None) => {
@@ -107,6 +107,11 @@ impl ConditionArgs {
         }
     }
 
+    /// How many classes are asked for one after the other, 1 where none is.
+    pub(super) fn classes(&self) -> i64 {
+        self.classes.len().max(1) as i64
+    }
+
     /// `count` of each class.
     fn labels(&self, count: i64, device: Device) -> Result<Tensor, ProgramError> {
         let classes: Vec<i64> = self.class.iter().chain(&self.classes).copied().collect();
@@ -118,14 +123,24 @@ impl ConditionArgs {
         let refused =
             |problem: String| ProgramError::Argument { argument: format!("--conditions {}", path.display()), problem };
         let of_file = |error: strait_io::IoError| refused(error.to_string());
-        let mut archive = npz::Archive::open(path).map_err(of_file)?;
-        let names = archive.names();
-        let array = match &names[..] {
-            [only] => only.clone(),
-            _ if names.iter().any(|other| other == name) => name.to_owned(),
-            _ => return Err(refused(format!("it holds no array `{name}` (it holds {names:?})"))),
+        let (array, rows) = match ArrayFormat::of(path).map_err(of_file)? {
+            Some(ArrayFormat::Npy) => (name.to_owned(), npy::read(path).map_err(of_file)?.values),
+            Some(ArrayFormat::Npz) => {
+                let mut archive = npz::Archive::open(path).map_err(of_file)?;
+                let names = archive.names();
+                let array = match &names[..] {
+                    [only] => only.clone(),
+                    _ if names.iter().any(|other| other == name) => name.to_owned(),
+                    _ => return Err(refused(format!("it holds no array `{name}` (it holds {names:?})"))),
+                };
+                let rows = archive.read(&array).map_err(of_file)?.values;
+                (array, rows)
+            }
+            None => {
+                let problem = "it is neither an .npy nor an .npz file: save it with numpy.save or numpy.savez";
+                return Err(refused(problem.into()));
+            }
         };
-        let rows = archive.read(&array).map_err(of_file)?.values;
         let found = rows.size();
         let fits = match kind {
             ConditionKind::Classes(_) => found.len() == 1 && !rows.is_floating_point(),

@@ -58,8 +58,7 @@ fn brief(look: &Look) -> Vec<String> {
     if more > 0 {
         lines.push(format!("and {more} columns more; `cargo xtask inspect` shows them"));
     }
-    let whole = if look.is_whole() { ", dequantise = true" } else { "" };
-    lines.push(format!("its columns propose units = \"{}\"{whole}", look.scaling().name()));
+    lines.push(format!("its columns propose {}", look.proposal()));
     lines
 }
 
@@ -67,6 +66,39 @@ fn brief(look: &Look) -> Vec<String> {
 mod tests {
     use super::*;
     use tch::{Device, Kind, Tensor};
+
+    /// What is proposed is taken, and is what would be chosen.
+    #[test]
+    fn each_proposal_is_a_setting_of_the_config() {
+        let normal = Tensor::from_slice(&[0.3, -1.2, 0.7, 2.1, -0.4, 0.1, -0.9, 1.4]).view([8, 1]);
+        let heavy = Tensor::from_slice(&[0.3, -1.2, 0.7, 40.0, -0.4, 0.1, -0.9, 1.4]).view([8, 1]);
+        let whole = Tensor::from_slice(&[3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0]).view([8, 1]);
+        let mut seen = vec![];
+        for columns in [vec![&normal], vec![&normal, &whole], vec![&heavy], vec![&whole]] {
+            for factor in [1.0, 1000.0] {
+                let first = columns[0] * factor;
+                let all: Vec<&Tensor> = std::iter::once(&first).chain(columns.iter().copied()).collect();
+                let look = Look::of(&Tensor::cat(&all, 1), strait_io::Element::F64).unwrap();
+                let shown = look.to_string();
+                let proposed = shown.lines().last().unwrap().strip_prefix("proposed: ").unwrap();
+                let text = format!("file = 'x.npy'\n{}", proposed.replace(", ", "\n"));
+                let config: DataConfig = toml::from_str(&text).unwrap_or_else(|error| panic!("{proposed}: {error}"));
+                assert_eq!(config.units.map(build::scaling), Some(look.scaling()), "{proposed}");
+                assert_eq!(config.dequantise, look.is_whole(), "{proposed}");
+                assert!(brief(&look).last().unwrap().ends_with(proposed));
+                // One word for each: what is written is what was read.
+                let written = toml::to_string(&config).unwrap();
+                assert!(
+                    written.contains(&proposed.replace(", ", "\n").lines().next().unwrap().to_owned()),
+                    "{written}"
+                );
+                seen.push(proposed.to_owned());
+            }
+        }
+        seen.sort();
+        seen.dedup();
+        assert!(seen.len() > 3, "{seen:?}");
+    }
 
     /// Lines of 30 columns: so many whole ones first, the rest measured.
     fn lines(whole: i64) -> Vec<String> {
@@ -79,10 +111,7 @@ mod tests {
 
     #[test]
     fn a_look_before_a_training_is_short_and_says_what_it_leaves_out() {
-        assert_eq!(
-            lines(0),
-            ["100 rows of shape [30], numbers of type <f8", "its columns propose units = \"overall\""]
-        );
+        assert_eq!(lines(0), ["100 rows of shape [30], numbers of type <f8", "its columns propose units = \"unit\""]);
         let some = lines(3);
         assert_eq!(some.len(), 5, "{some:?}");
         assert_eq!((some[1].as_str(), some[3].as_str()), ("column 0: whole numbers", "column 2: whole numbers"));
@@ -90,7 +119,7 @@ mod tests {
         assert_eq!(many.len(), LINES + 2, "{many:?}");
         assert_eq!(many[LINES - 1], "column 10: whole numbers");
         assert_eq!(many[LINES], "and 18 columns more; `cargo xtask inspect` shows them");
-        assert_eq!(many[LINES + 1], "its columns propose units = \"overall\"", "one column is measured");
-        assert_eq!(lines(30).last().unwrap(), "its columns propose units = \"overall\", dequantise = true");
+        assert_eq!(many[LINES + 1], "its columns propose units = \"unit\"", "one column is measured");
+        assert_eq!(lines(30).last().unwrap(), "its columns propose units = \"unit\", dequantise = true");
     }
 }

@@ -14,7 +14,7 @@ use clap::{Args, value_parser};
 use indicatif::{MultiProgress, ProgressBar};
 use std::fs;
 use std::path::{Path, PathBuf};
-use strait_core::{Conditions, Seed};
+use strait_core::Conditions;
 use strait_io::{Element, npz};
 use strait_ode::{Method, OdeError, Options};
 use strait_report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
@@ -83,6 +83,10 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         let problem = format!("{} is no folder", below.display());
         return Err(ProgramError::Argument { argument: format!("--out {}", args.out.display()), problem });
     }
+    if args.out.is_dir() {
+        let problem = "it is a folder".into();
+        return Err(ProgramError::Argument { argument: format!("--out {}", args.out.display()), problem });
+    }
     if !(1..=MOST).contains(&args.count) {
         let problem = format!("it is from 1 to {MOST}");
         return Err(ProgramError::Argument { argument: format!("--count {}", args.count), problem });
@@ -140,8 +144,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
             (method, grids::grid(args.grid, search, (method, nfe), &models, &context, &folder)?)
         }
     };
-    let mut draws = Seed(config.seed).stream("sample").at(args.seed);
-    let x0 = context.source.sample(count, &mut draws, Kind::Float, context.device)?;
+    let x0 = source_points(args, count, &context)?;
     let bar = bars.add(ProgressBar::new(1000));
     let tell = |done: f64| bar.set_position((done * 1000.0) as u64);
     let options = Options { chunk: Some(4096), trajectory: false, progress: Some(&tell) };
@@ -167,6 +170,22 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     tracing::info!("{count} samples, {method}, {} evaluations each", solution.nfe);
     Ok(args.out.clone())
 }
+
+/// Where `count` samples start: the first so many of each class, however many are asked for.
+fn source_points(args: &SampleArgs, count: i64, context: &RunContext) -> Result<Tensor, ProgramError> {
+    let draws = context.seed.stream("sample").at(args.seed);
+    let classes = args.under.classes();
+    let each = count / classes;
+    let of = |class: i64| {
+        let mut own = draws.clone().from_row(class as u64 * CLASS_ROWS);
+        context.source.sample(each, &mut own, Kind::Float, context.device)
+    };
+    let parts = (0..classes).map(of).collect::<Result<Vec<_>, _>>()?;
+    Ok(Tensor::f_cat(&parts, 0).map_err(strait_core::Error::from)?)
+}
+
+/// Rows between the draws of two classes; above the most samples.
+const CLASS_ROWS: u64 = 1 << 32;
 
 /// No sample that is not a number is written: whoever reads the file would not look for one.
 fn refuse_non_finite(x: &Tensor, folder: &RunFolder) -> Result<(), ProgramError> {

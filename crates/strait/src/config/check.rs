@@ -162,6 +162,7 @@ impl Config {
     fn check_evaluate(&self) -> Result<(), ConfigError> {
         let evaluate = &self.evaluate;
         need(!evaluate.nfe.is_empty(), "evaluate.nfe", &evaluate.nfe, "at least one count")?;
+        need(are_distinct(&evaluate.nfe), "evaluate.nfe", &evaluate.nfe, "a list of distinct counts")?;
         // Coverage looks at the five nearest neighbours.
         let enough = !self.data.has_classifier() || evaluate.samples >= 7;
         need(enough, "evaluate.samples", evaluate.samples, "at least 7 where samples are compared in features")?;
@@ -174,9 +175,12 @@ impl VelocityConfig {
     fn check(&self) -> Result<(), ConfigError> {
         widths("velocity.hidden", self.hidden())?;
         let half_lives = self.half_lives();
-        let distinct = half_lives.iter().enumerate().all(|(i, h)| !half_lives[..i].contains(h));
-        need(distinct, "velocity.ema_half_lives", half_lives, "a list of distinct numbers")
+        need(are_distinct(half_lives), "velocity.ema_half_lives", half_lives, "a list of distinct numbers")
     }
+}
+
+fn are_distinct<T: PartialEq>(list: &[T]) -> bool {
+    list.iter().enumerate().all(|(i, one)| !list[..i].contains(one))
 }
 
 fn check_solver(

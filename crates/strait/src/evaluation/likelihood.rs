@@ -8,8 +8,10 @@ use crate::training::context::RunContext;
 use crate::training::models::TrainedModels;
 use std::f64::consts::LN_2;
 use strait_core::{Conditions, Error, Source, VelocityField, event_size};
+use strait_data::FileForm;
 use strait_ode::{AutodiffMode, Divergence, FlowDensity, Method, Options, TimeGrid};
 use tch::{Kind, Tensor};
+use tracing::info;
 
 /// The log-density of data under a field's flow from a source.
 struct Found {
@@ -22,7 +24,8 @@ struct Found {
 }
 
 /// The likelihood of the first of a reference's points under trained models, each given its own condition; stated in the
-/// data's own units. None where the source has no density.
+/// data's own units. None where the source has no density, or the data: a flow that learned such a law ever better would
+/// have a likelihood without end.
 ///
 /// # Errors
 /// Those of the models and of the solver.
@@ -34,6 +37,15 @@ pub(super) fn likelihood(
 ) -> Result<Option<LikelihoodSummary>, ProgramError> {
     let (source, points) = (&*context.source, &reference.points);
     if !has_density(source, points) {
+        return Ok(None);
+    }
+    if let Some(column) = context.data.atoms.first() {
+        let remedy = if context.data.form.as_ref().is_some_and(FileForm::has_whole) {
+            "`data.dequantise = true` gives whole numbers one"
+        } else {
+            "leave the column out, or spread its values before you save it"
+        };
+        info!("no likelihood: column {column} takes single values again and again, and has no density; {remedy}");
         return Ok(None);
     }
     let few = |n: i64| points.narrow(0, 0, n.min(points.size()[0]));

@@ -34,9 +34,18 @@ impl CommandContext<'_> {
         ProgramError::Interrupted { step, resume_command: self.resume_command.clone() }
     }
 
-    /// As [`Stop::left_by`], in a process that is alone: ranks stop together, after an iteration.
+    /// As [`Stop::answered_by`]. Ranks stop together after an iteration; where it is a long one the first leaves it, and the
+    /// others follow.
+    pub fn answered_by<T>(&self, work: impl FnOnce() -> T) -> T {
+        if let Some(first_has_left) = self.ranks.first_has_left() {
+            self.stop.follow(first_has_left);
+        }
+        self.stop.answered_by(work)
+    }
+
+    /// As [`Stop::left_by`], on the rank that writes.
     pub fn left_by<T>(&self, rescue: impl FnOnce() -> ProgramError + Send + 'static, work: impl FnOnce() -> T) -> T {
-        if self.ranks.world() > 1 { work() } else { self.stop.left_by(rescue, work) }
+        if self.ranks.is_first() { self.stop.left_by(rescue, work) } else { work() }
     }
 
     /// A progress bar.

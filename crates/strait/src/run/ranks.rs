@@ -227,6 +227,15 @@ impl Ranks {
         Duration::ZERO
     }
 
+    /// Of a rank that is not the first: whether that has ended, to be asked from any thread.
+    pub fn first_has_left(&self) -> Option<Box<dyn Fn() -> bool + Send>> {
+        #[cfg(feature = "distributed")]
+        if let Some(group) = self.group.as_ref().filter(|_| !self.is_first()) {
+            return Some(Box::new(group.first_has_left()));
+        }
+        None
+    }
+
     /// Tells the others why this rank ends, if they do not know.
     pub fn leave(&self, error: &ProgramError) {
         #[cfg(feature = "distributed")]

@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What leaves a work that goes on: it saves what it can, and says how the program ends.
 type Rescue = Box<dyn FnOnce() -> ProgramError + Send>;
+/// Whether another process, which saves for this one, has ended.
+type HasLeft = Box<dyn Fn() -> bool + Send>;
 
 /// Whether the program was asked to stop, and whether work is running that answers by itself.
 ///
@@ -33,6 +35,8 @@ pub struct Stop {
     said: AtomicBool,
     /// Held while it is used, so that the work does not go on meanwhile.
     rescue: Mutex<Option<Rescue>>,
+    /// Of a process that saves nothing itself.
+    followed: Mutex<Option<HasLeft>>,
 }
 
 impl Stop {
@@ -85,6 +89,16 @@ impl Stop {
         done
     }
 
+    /// From now on, work that answers is left once another process has ended, if it lasts a second after the program was asked to
+    /// stop: it would wait for that process.
+    pub fn follow(&self, has_left: impl Fn() -> bool + Send + 'static) {
+        *self.followed() = Some(Box::new(has_left));
+    }
+
+    fn followed(&self) -> MutexGuard<'_, Option<HasLeft>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn rescue(&self) -> MutexGuard<'_, Option<Rescue>> {
         self.rescue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,6 +113,10 @@ impl Stop {
                     if let Some(rescue) = held.take() {
                         self.leave(&rescue().to_string());
                     }
+                    drop(held);
+                    if self.followed().as_ref().is_some_and(|has_left| has_left()) {
+                        self.leave("the first rank has ended");
+                    }
                 }
             }
             thread::sleep(GRACE);
@@ -109,10 +127,9 @@ impl Stop {
         self.leave("stopped; nothing that was written is lost");
     }
 
-    /// Ends the process where another says why, without destructors.
-    pub fn leave_silently(&self) -> ! {
+    /// From now on the process ends without a word: another says why.
+    pub fn hush(&self) {
         self.said.store(true, SeqCst);
-        low_level::exit(CODE);
     }
 
     /// Says why and ends the process, without destructors. Whoever comes second adds nothing.

@@ -4,7 +4,7 @@ use super::context::RunContext;
 use super::models::{Spent, TrainedModels};
 use crate::ProgramError;
 use std::time::Instant;
-use strait_core::Split;
+use strait_core::{Dataset, Error, Split, Stream};
 use strait_metrics::moments;
 use strait_optim::Position;
 use strait_optim::checkpoint::State;
@@ -12,8 +12,10 @@ use strait_paths::Linear;
 use strait_paths::gaussian::StraightField;
 use tch::{Device, Kind, Tensor};
 
-/// Training points that it is fitted to (fewer where there are fewer).
+/// Training points that it is fitted to of a law that draws as many as one likes.
 const POINTS: i64 = 1 << 14;
+/// Training points of a finite set that are added up at a time: all of them are.
+const PART: i64 = 4096;
 /// Added to every variance, in units in which they are 1 on average: coordinates that never change have none.
 const RIDGE: f64 = 1e-6;
 
@@ -23,8 +25,7 @@ const RIDGE: f64 = 1e-6;
 /// Those of the data.
 pub(crate) fn fit(context: &RunContext) -> Result<TrainedModels, ProgramError> {
     let start = Instant::now();
-    let draws = &mut context.seed.stream("gaussian fit").at(0);
-    let (mean, covariance) = moments(&context.data.points.points(Split::Train, POINTS, draws)?)?;
+    let (mean, covariance) = moments_of_all(&*context.data.points, context.seed.stream("gaussian fit"))?;
     let covariance = &covariance + Tensor::eye(mean.size()[0], (Kind::Double, Device::Cpu)) * RIDGE;
     let field = StraightField::new(&mean.to_device(context.device), &covariance.to_device(context.device))?;
     let (d, wall_seconds) = (mean.numel(), start.elapsed().as_secs_f64());
@@ -46,4 +47,55 @@ pub(crate) fn fit(context: &RunContext) -> Result<TrainedModels, ProgramError> {
         solvers: None,
         spent: Spent { gradient_steps: 0, wall_seconds },
     })
+}
+
+/// The mean (d,) and the covariance (d, d) of all training points, by the sums of parts of them (Chan, Golub and LeVeque, 1979).
+fn moments_of_all(points: &dyn Dataset, stream: Stream) -> Result<(Tensor, Tensor), ProgramError> {
+    let Some(n) = points.len(Split::Train) else {
+        return Ok(moments(&points.points(Split::Train, POINTS, &mut stream.at(0))?)?);
+    };
+    let part = PART.min(n);
+    let mut sums: Option<(f64, Tensor, Tensor)> = None;
+    // An epoch has each of them once.
+    for step in 0..(n + part - 1) / part {
+        let rows = part.min(n - step * part);
+        let x = points.minibatch(part, step as u64, stream)?.f_narrow(0, 0, rows).map_err(Error::from)?;
+        let x = x.flatten(1, -1).to_device(Device::Cpu).to_kind(Kind::Double);
+        let (count, mean) = (rows as f64, x.mean_dim([0i64].as_slice(), false, Kind::Double));
+        let centred = &x - &mean;
+        let products = centred.tr().f_matmul(&centred).map_err(Error::from)?;
+        sums = Some(match sums {
+            None => (count, mean, products),
+            Some((before, old, sum)) => {
+                let (all, off) = (before + count, mean - &old);
+                let between = off.unsqueeze(1) * off.unsqueeze(0) * (before * count / all);
+                (all, old + off * (count / all), sum + products + between)
+            }
+        });
+    }
+    let (count, mean, products) =
+        sums.ok_or(Error::Shape { what: "training points", expected: "at least one".into(), found: vec![n] })?;
+    Ok((mean, products / (count - 1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strait_core::Seed;
+    use strait_data::{ArrayDataset, Scaling, Splits};
+
+    #[test]
+    fn it_is_fitted_to_all_training_points() {
+        for n in [2, 4095, 4097, 20_001] {
+            let x = Seed(1).stream("x").at(0).normal(&[n, 3], Kind::Double, Device::Cpu).unwrap() + 1e3;
+            // One that a fit of some of them would most often miss.
+            let _ = x.narrow(0, n / 2, 1).fill_(2e3);
+            let arrays = Splits { train: x.copy(), validation: x.copy(), test: x.copy() };
+            let data = ArrayDataset::new("x", &arrays, Scaling::Own, Kind::Double, Device::Cpu).unwrap();
+            let (mean, covariance) = moments_of_all(&data, Seed(0).stream("gaussian fit")).unwrap();
+            let (right_mean, right) = moments(&x).unwrap();
+            let off = |a: &Tensor, b: &Tensor| ((a - b).abs().max() / b.abs().max()).double_value(&[]);
+            assert!(off(&mean, &right_mean) < 1e-12 && off(&covariance, &right) < 1e-9, "{n}: {covariance} {right}");
+        }
+    }
 }

@@ -286,7 +286,7 @@ fn make_shards<T>(
         spend(start)?;
         if ranks.any(stopped)? { Err(interrupted()) } else { Ok(()) }
     };
-    stop.answered_by(together)?;
+    command.answered_by(together)?;
     bar.finish_and_clear();
     Ok(())
 }

@@ -84,7 +84,7 @@ impl<'a> TrainingRun<'a> {
         if ranks.is_first() {
             metrics::trim(&self.folder, trainer.position().step)?;
         }
-        let (step, stopped) = command.stop.answered_by(|| self.iterations(&mut trainer, wall, context, command))?;
+        let (step, stopped) = command.answered_by(|| self.iterations(&mut trainer, wall, context, command))?;
         if stopped || command.stop.is_asked() {
             return Err(command.interrupted(step));
         }

@@ -36,3 +36,10 @@ pub(crate) fn ended(child: Child) -> Output {
     assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
     output
 }
+
+/// Whether it catches SIGINT by now: loading libtorch takes a while. Where the system does not say, it does.
+pub(crate) fn listens(child: &Child) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{}/status", child.id())) else { return true };
+    let caught = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
+    caught.is_none_or(|caught| caught & 2 != 0)
+}
