@@ -1,8 +1,8 @@
 //! The benches, and the peers in Python that they are compared with.
 
-use crate::beside::{Beside, Needs};
 use crate::cache::Cache;
 use crate::failure::Result;
+use crate::python_environment::{Needs, PythonEnvironment};
 use crate::tasks::{digits, ready};
 
 /// What the scripts in `benches/peers` import.
@@ -37,7 +37,7 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
     benches.args(arguments).env("STRAIT_DATA", digits()?);
     if compares(arguments) {
         // Without them each comparison says that it is left out.
-        let peers = Beside::with(&Cache::of_user()?, PEERS).inspect_err(|failure| tell!("{failure}"));
+        let peers = PythonEnvironment::with(&Cache::of_user()?, PEERS).inspect_err(|failure| tell!("{failure}"));
         if let Ok(peers) = peers {
             peers.tell(&mut benches);
         }

@@ -22,7 +22,6 @@ macro_rules! tell {
 
 mod archive;
 mod bench;
-mod beside;
 mod cache;
 mod command;
 mod data;
@@ -39,6 +38,7 @@ mod mutate;
 mod pip;
 mod progress;
 mod python;
+mod python_environment;
 mod run;
 mod tasks;
 mod wheel;

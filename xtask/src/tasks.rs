@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::beside::Beside;
 use crate::cache::Cache;
 use crate::data::{self, DataSet};
 use crate::failure::{Failure, Result};
 use crate::gloo;
 use crate::libtorch;
 use crate::mathematics;
+use crate::python_environment::PythonEnvironment;
 use crate::workspace::{Workspace, exit_code};
 
 /// `cargo xtask test [ARGUMENTS...]`
@@ -21,13 +21,13 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let whole = scope(arguments);
     let features = if whole.is_some() { gloo::features(&workspace, &Cache::of_user()?) } else { vec![] };
     // Without it all but the Python package is tested.
-    let beside = Beside::for_tests(&Cache::of_user()?);
+    let python = PythonEnvironment::for_tests(&Cache::of_user()?);
     let tests = |more: &[&str]| {
         let mut tests = workspace.cargo(&["test"]);
         tests.args(whole).args(&features).args(more).args(arguments);
         // Tests run side by side already: more threads within each would fight over the cores.
         tests.env("OMP_NUM_THREADS", "1").env("STRAIT_DATA", &folder);
-        beside.iter().for_each(|beside| beside.tell(&mut tests));
+        python.iter().for_each(|python| python.tell(&mut tests));
         tests
     };
     if whole.is_some() && !chooses_targets(arguments) {

@@ -2,7 +2,7 @@
 
 use crate::assignment::{Dense, assign};
 use crate::error::{PairsError, TransportError};
-use crate::reflow::file_error;
+use crate::pair_store::file_error;
 use crate::tensors::{flatten, squared_distances};
 use ndarray::ArrayView1;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! A field bound to the arguments of its samples. It counts its evaluations and, if asked, looks for non-finite values.
 
-use crate::arguments::{Arguments, FieldWithArguments};
+use crate::field_arguments::{Arguments, FieldWithArguments};
 use std::cell::Cell;
 use strait_core::{Error, FlowMap, VelocityField};
 use tch::{Kind, Tensor};
