@@ -34,6 +34,7 @@ mod launch;
 mod leaderboard;
 mod libtorch;
 mod mathematics;
+mod memory;
 mod mutate;
 mod pip;
 mod progress;

@@ -36,6 +36,7 @@ use self::fault::{Fault, Tests};
 use crate::cache::{Cache, Lock, sha256};
 use crate::failure::{Failure, Result};
 use crate::libtorch;
+use crate::memory;
 use crate::python_environment::{Needs, PythonEnvironment};
 use crate::workspace::Workspace;
 
@@ -226,7 +227,7 @@ impl<'a> Copy<'a> {
         command.args(more).arg(tests.of_libtest()).current_dir(&self.folder);
         // What the workspace itself is built with, so that nothing below it is built again.
         command.env("CARGO_TARGET_DIR", self.workspace.target()).env("LIBTORCH", self.workspace.used_libtorch());
-        command.env("OMP_NUM_THREADS", "1").env("GLOO_INCLUDE", self.workspace.used_gloo());
+        command.env("OMP_NUM_THREADS", "1").env("GLOO_INCLUDE", self.workspace.used_gloo()).envs(memory::for_tests());
         if let Some(python) = &self.python {
             python.tell(&mut command);
         }
