@@ -43,7 +43,7 @@ fn layers(c: &mut Criterion) {
 }
 
 fn each_layer(c: &mut Criterion, what: &str, shape: &[i64]) {
-    let mut group = c.benchmark_group(what);
+    let mut group = c.benchmark_group(format!("flows/{what}"));
     let mut set = parameters();
     let d = shape[1];
     let setting = Setting { event: &shape[1..], context: &[], gate: Gate::Timeless, hidden: &[64, 64] };
@@ -73,7 +73,7 @@ fn each_layer(c: &mut Criterion, what: &str, shape: &[i64]) {
 
 /// The log-determinant of one linear map of d dimensions: from its factors, by slogdet, by the autograd Jacobian.
 fn jacobian(c: &mut Criterion) {
-    let mut group = c.benchmark_group("log_det");
+    let mut group = c.benchmark_group("flows/log_det");
     for d in [8i64, 32, 128] {
         let mut set = parameters();
         let layer = Plu::new(&mut set.root(), d, Gate::Timeless).unwrap();
@@ -98,7 +98,7 @@ fn jacobian(c: &mut Criterion) {
 
 /// A likelihood with its gradients by depth, ordinary and reversible. (Memory: the example `memory` of strait-flows.)
 fn depth(c: &mut Criterion) {
-    let mut group = c.benchmark_group("depth");
+    let mut group = c.benchmark_group("flows/depth");
     for steps in [4usize, 16, 64] {
         let mut set = parameters();
         let plan = Plan { steps, hidden: &[32, 32], ..Plan::default() };
@@ -117,7 +117,7 @@ fn depth(c: &mut Criterion) {
 /// Value, and derivative in t by forward mode, of a small Glow that is conditioned on the data point and gated by t; with
 /// the gradients of its parameters.
 fn in_time(c: &mut Criterion) {
-    let mut group = c.benchmark_group("in_time");
+    let mut group = c.benchmark_group("flows/in_time");
     for batch in [512i64, 4096] {
         let mut set = parameters();
         let plan = Plan { steps: 4, hidden: &[32, 32], context: &[2], gate: Gate::Start, ..Plan::default() };
@@ -147,7 +147,7 @@ fn in_time(c: &mut Criterion) {
 
 /// A likelihood with its gradients, ordinary and reversible.
 fn training(c: &mut Criterion) {
-    let mut group = c.benchmark_group("glow");
+    let mut group = c.benchmark_group("flows/glow");
     for (name, depth, batch, d) in [("small", 8, 256, 2i64), ("large", 8, 4096, 64)] {
         let mut set = parameters();
         let plan = Plan { steps: depth, hidden: &[64, 64], ..Plan::default() };

@@ -128,7 +128,8 @@ fn exact_field(c: &mut Criterion) -> Outcome<()> {
         for family in [Family::Linear, Family::Affine, Family::Warped, Family::Glow] {
             let mut parameters = Parameters::new(Seed(0), Kind::Float, Device::Cpu);
             let path = family.build(d, &mut parameters)?;
-            let mut group = c.benchmark_group(format!("exact field at 256 points, {d} dimensions, {}", family.name()));
+            let mut group =
+                c.benchmark_group(format!("straightness/exact field at 256 points, {d} dimensions, {}", family.name()));
             group.sample_size(20);
             for k in [64, 512] {
                 let candidates = strait_core::Dataset::minibatch(&data, k, 0, Seed(2).stream("data"))?;

@@ -1,9 +1,13 @@
-//! The benches, and the peers in Python that they are compared with.
+//! The benches: beside peers in Python, or beside those of another commit.
 
-use crate::beside::{Beside, Needs};
-use crate::cache::Cache;
-use crate::failure::Result;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cache::{Cache, create_folder};
+use crate::failure::{Failure, Result};
+use crate::python_environment::{Needs, PythonEnvironment};
 use crate::tasks::{digits, ready};
+use crate::workspace::Workspace;
 
 /// What the scripts in `benches/peers` import.
 const PEERS: Needs = Needs {
@@ -30,19 +34,77 @@ const COMPARED: [(&str, &[&str]); 7] = [
     ("peer_unet_step", &["peer_unet_step"]),
 ];
 
-/// `cargo xtask bench [FILTER]`
+/// The benches without a peer, whose times criterion keeps and compares.
+const TIMED: [&str; 5] = ["assignment", "draws", "flows", "sampling", "straightness"];
+
+/// `cargo xtask bench [FILTER]` or `cargo xtask bench --against COMMIT [FILTER]`
 pub(crate) fn command(arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
+    match arguments {
+        [flag, commit] if flag == "--against" => return against(&workspace, commit, None),
+        [flag, commit, filter] if flag == "--against" => return against(&workspace, commit, Some(filter)),
+        [flag, ..] if flag == "--against" => return Err(Failure::Usage { usage: "bench --against COMMIT [FILTER]" }),
+        _ => (),
+    }
     let mut benches = workspace.cargo(&["bench", "--package", "strait-benches", "--"]);
     benches.args(arguments).env("STRAIT_DATA", digits()?);
     if compares(arguments) {
         // Without them each comparison says that it is left out.
-        let peers = Beside::with(&Cache::of_user()?, PEERS).inspect_err(|failure| tell!("{failure}"));
+        let peers = PythonEnvironment::with(&Cache::of_user()?, PEERS).inspect_err(|failure| tell!("{failure}"));
         if let Ok(peers) = peers {
             peers.tell(&mut benches);
         }
     }
     workspace.step("cargo bench", benches)
+}
+
+/// The benches of a commit and then those of the sources as they are: criterion prints each change with its 95% interval, and
+/// keeps both in JSON. What was built of the commit is kept for the next time.
+fn against(workspace: &Workspace, commit: &str, filter: Option<&str>) -> Result<()> {
+    let (name, sources) = sources(workspace, commit)?;
+    workspace.step(
+        "the benches of the commit",
+        timed(workspace, Some(&sources), filter, &format!("--save-baseline={name}")),
+    )?;
+    workspace.step("cargo bench", timed(workspace, None, filter, &format!("--baseline-lenient={name}")))?;
+    say!("{}", times(workspace).display());
+    Ok(())
+}
+
+/// The short name of a commit, and the folder that its sources are put into.
+fn sources(workspace: &Workspace, commit: &str) -> Result<(String, PathBuf)> {
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "--short=12", "--verify", "--quiet", "--end-of-options"])
+        .arg(format!("{commit}^{{commit}}"));
+    let output = git.current_dir(workspace.root()).output();
+    let output = output.map_err(|error| Failure::Start { program: "git".into(), error })?;
+    let name = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if !output.status.success() {
+        return Err(Failure::Commit { commit: commit.into() });
+    }
+    let folder = workspace.target().join("against").join(&name).join("sources");
+    create_folder(&folder)?;
+    let mut unpack = Command::new("sh");
+    unpack.args(["-c", "git archive \"$0\" | tar -x -C \"$1\"", &name]).arg(&folder).current_dir(workspace.root());
+    workspace.step("git archive", unpack)?;
+    Ok((name, folder))
+}
+
+/// The benches, of other sources where they are given.
+fn timed(workspace: &Workspace, sources: Option<&Path>, filter: Option<&str>, baseline: &str) -> Command {
+    let mut benches = workspace.cargo(&["bench", "--package", "strait-benches"]);
+    benches.args(TIMED.iter().flat_map(|name| ["--bench", name])).arg("--").args(filter).arg(baseline);
+    benches.env("CRITERION_HOME", times(workspace));
+    if let Some(sources) = sources {
+        // Another copy with the same target folder would be given what this one's build scripts have printed.
+        let target = sources.with_file_name("target");
+        benches.current_dir(sources).env("CARGO_TARGET_DIR", target).env("LIBTORCH", workspace.used_libtorch());
+    }
+    benches
+}
+
+fn times(workspace: &Workspace) -> PathBuf {
+    workspace.target().join("criterion")
 }
 
 /// Whether a bench that starts a peer is among those that the words choose.
@@ -54,8 +116,8 @@ fn compares(words: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::tests::Sandbox;
     use std::fs;
-    use std::path::Path;
 
     fn benches() -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches")
@@ -81,6 +143,46 @@ mod tests {
             .map(|(name, _)| name)
             .collect();
         assert_eq!(found, COMPARED.map(|(name, _)| name));
+    }
+
+    #[test]
+    fn every_bench_of_criterion_is_compared_with_a_commit() {
+        let found = texts(&benches(), "rs").into_iter().filter(|(_, text)| text.contains("use criterion::"));
+        let found: Vec<_> = found.collect();
+        assert!(found.iter().map(|(name, _)| name.as_str()).eq(TIMED));
+        // A filter is the name of a file.
+        for (name, text) in &found {
+            for group in text.split("benchmark_group(").skip(1) {
+                let group = group.trim_start_matches("format!(").trim_start_matches('"');
+                assert!(group.starts_with(name.as_str()), "{name}: {}", group.lines().next().unwrap_or_default());
+            }
+        }
+    }
+
+    #[test]
+    fn a_commits_benches_come_first_and_in_a_folder_of_their_own() {
+        let sandbox = Sandbox::new();
+        let workspace = &sandbox.workspace;
+        let git = "git init -q . && git config user.email a@b && git config user.name a && echo 1 > file && git add file && \
+                   git commit -q -m first && echo 2 > file";
+        assert!(Command::new("sh").args(["-c", git]).current_dir(workspace.root()).status().unwrap().success());
+        against(workspace, "HEAD", Some("draws")).unwrap();
+        let (name, folder) = sources(workspace, "HEAD").unwrap();
+        assert_eq!(fs::read_to_string(folder.join("file")).unwrap(), "1\n", "what is not committed is no part of it");
+        let words = TIMED.map(|name| format!("--bench {name}")).join(" ");
+        let call = |baseline| format!("bench --package strait-benches {words} -- draws {baseline}={name}");
+        assert_eq!(sandbox.cargo_calls(), [call("--save-baseline"), call("--baseline-lenient")]);
+
+        let (first, second) = (timed(workspace, Some(&folder), None, ""), timed(workspace, None, None, ""));
+        let value = |command: &Command, name: &str| {
+            let mut all = command.get_envs().filter(|(key, _)| *key == name);
+            all.next().and_then(|(_, value)| value.map(|value| value.to_owned()))
+        };
+        assert_eq!(value(&first, "CRITERION_HOME"), value(&second, "CRITERION_HOME"));
+        assert_eq!((first.get_current_dir(), second.get_current_dir()), (Some(&*folder), Some(workspace.root())));
+        assert!(value(&first, "CARGO_TARGET_DIR").is_some() && value(&second, "CARGO_TARGET_DIR").is_none());
+        let said = sources(workspace, "--all").unwrap_err().to_string();
+        assert_eq!(said, "there is no commit `--all`: git log names those that are here");
     }
 
     #[test]

@@ -30,7 +30,11 @@ static COMMANDS: [Command; 23] = [
     command("export", "export RUN --onnx [FILE]", "a run's velocity or flow map in another format"),
     command("launch", "launch -n N train|evaluate|compare ...", "by N processes of this machine"),
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
-    command("bench", "bench [FILTER]", "run the benches, beside peers in Python that it brings once"),
+    command(
+        "bench",
+        "bench [--against COMMIT] [FILTER]",
+        "run the benches, beside peers in Python that it brings once, or beside those of a commit",
+    ),
     command(
         "leaderboard",
         "leaderboard [PRESET] [OPTIONS]",

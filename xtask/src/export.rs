@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::beside::{Beside, Needs};
 use crate::cache::Cache;
 use crate::failure::{Failure, Result};
+use crate::python_environment::{Needs, PythonEnvironment};
 use crate::workspace::{Workspace, exit_code};
 
 /// `cargo xtask export RUN --onnx [FILE]`
 pub(crate) fn command(words: &[String]) -> Result<i32> {
     let (run, file) = asked(words)?;
     let workspace = Workspace::of_cargo();
-    let beside = Beside::with(&Cache::of_user()?, Needs { what: "a run as ONNX", ..Needs::ONNX })?;
-    let mut python = beside.python(&[workspace.root().join("crates/strait-io/python")]);
+    let environment = PythonEnvironment::with(&Cache::of_user()?, Needs { what: "a run as ONNX", ..Needs::ONNX })?;
+    let mut python = environment.python(&[workspace.root().join("crates/strait-io/python")]);
     python.args(["-m", "strait.export"]).args([&run, &file]);
     let status = python.status().map_err(|error| Failure::Start { program: "python3".into(), error })?;
     Ok(exit_code(status))

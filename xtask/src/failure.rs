@@ -45,6 +45,8 @@ pub(crate) enum Failure {
     Mutants { missed: usize, stale: usize, undecided: usize },
     /// No interpreter for what is done in Python.
     Python { what: &'static str, reason: String, needs: String },
+    /// A commit to compare with that git does not know.
+    Commit { commit: String },
     /// A comparison whose table lacks a method.
     Table { path: PathBuf, method: String },
     /// `doctor` found something needed missing.
@@ -132,6 +134,7 @@ impl fmt::Display for Failure {
                 let faults = if *missed == 1 { "fault" } else { "faults" };
                 write!(f, "{missed} {faults} missed, {stale} that no longer apply, {undecided} undecided")
             }
+            Failure::Commit { commit } => write!(f, "there is no commit `{commit}`: git log names those that are here"),
             Failure::Table { path, method } => {
                 write!(
                     f,

@@ -22,7 +22,6 @@ macro_rules! tell {
 
 mod archive;
 mod bench;
-mod beside;
 mod cache;
 mod command;
 mod data;
@@ -35,10 +34,12 @@ mod launch;
 mod leaderboard;
 mod libtorch;
 mod mathematics;
+mod memory;
 mod mutate;
 mod pip;
 mod progress;
 mod python;
+mod python_environment;
 mod run;
 mod tasks;
 mod wheel;

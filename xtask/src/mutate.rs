@@ -6,24 +6,24 @@
 //! all pass, *stale* when it no longer applies: its text is not found exactly once, or it does not build. It is *undecided*
 //! when something else failed.
 
-mod beside;
-mod board;
 mod conditions;
 mod data;
 mod distributed;
 mod flow_map;
 mod flows;
-mod guard;
 mod hostile;
 mod images;
 mod kernels;
+mod leaderboard;
 mod nets;
 mod ode;
 mod optim;
+mod own_data;
 mod paths;
 mod program;
-mod proposals;
 mod python;
+mod pytorch;
+mod safeguards;
 mod transport;
 
 mod fault;
@@ -34,10 +34,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use self::fault::{Fault, Tests};
-use crate::beside::{Beside, Needs};
 use crate::cache::{Cache, Lock, sha256};
 use crate::failure::{Failure, Result};
 use crate::libtorch;
+use crate::memory;
+use crate::python_environment::{Needs, PythonEnvironment};
 use crate::workspace::Workspace;
 
 /// How many cases a law suite draws here, unless PROPTEST_CASES says otherwise: these faults are not subtle.
@@ -86,20 +87,20 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&paths::FAULTS)
         .chain(&transport::FAULTS)
         .chain(&nets::FAULTS)
-        .chain(&beside::FAULTS)
+        .chain(&pytorch::FAULTS)
         .chain(&ode::FAULTS)
         .chain(&optim::FAULTS)
         .chain(&flow_map::FAULTS)
         .chain(&data::FAULTS)
         .chain(&images::FAULTS)
         .chain(&program::FAULTS)
-        .chain(&proposals::FAULTS)
+        .chain(&own_data::FAULTS)
         .chain(&hostile::FAULTS)
-        .chain(&guard::FAULTS)
+        .chain(&safeguards::FAULTS)
         .chain(&distributed::FAULTS)
         .chain(&conditions::FAULTS)
         .chain(&python::FAULTS)
-        .chain(&board::FAULTS)
+        .chain(&leaderboard::FAULTS)
 }
 
 /// `cargo xtask mutate [FILTER]`: the faults whose file or name contains the filter.
@@ -120,7 +121,7 @@ pub(crate) fn command(arguments: &[String]) -> Result<()> {
 fn check(workspace: &Workspace, cache: &Cache, faults: &[&Fault]) -> Result<()> {
     let mut copy = Copy::of(workspace, cache)?;
     if faults.iter().any(|fault| fault.file.ends_with(".py")) {
-        copy.beside = Some(Beside::with(cache, Needs::ONNX)?);
+        copy.python = Some(PythonEnvironment::with(cache, Needs::ONNX)?);
     }
     let suites: BTreeSet<Tests> = faults.iter().map(|fault| fault.tests).collect();
     tell!("== without a fault, {} suites", suites.len());
@@ -176,7 +177,7 @@ struct Copy<'a> {
     workspace: &'a Workspace,
     folder: PathBuf,
     /// What the tests of the Python package are run by.
-    beside: Option<Beside>,
+    python: Option<PythonEnvironment>,
     /// Released after the folder is deleted: a second check of this workspace would work in the same one.
     _lock: Lock,
 }
@@ -186,7 +187,7 @@ impl<'a> Copy<'a> {
     fn of(workspace: &'a Workspace, cache: &Cache) -> Result<Self> {
         let name = format!("mutants-{}", &sha256(workspace.root().as_os_str().as_encoded_bytes())[..12]);
         let folder = std::env::temp_dir().join(format!("strait-{name}"));
-        let copy = Self { workspace, folder, beside: None, _lock: cache.lock(&name)? };
+        let copy = Self { workspace, folder, python: None, _lock: cache.lock(&name)? };
         copy.delete();
         copy_sources(workspace.root(), &copy.folder)?;
         #[cfg(unix)]
@@ -228,9 +229,9 @@ impl<'a> Copy<'a> {
         command.args(more).arg(tests.of_libtest()).current_dir(&self.folder);
         // What the workspace itself is built with, so that nothing below it is built again.
         command.env("CARGO_TARGET_DIR", self.workspace.target()).env("LIBTORCH", self.workspace.used_libtorch());
-        command.env("OMP_NUM_THREADS", "1").env("GLOO_INCLUDE", self.workspace.used_gloo());
-        if let Some(beside) = &self.beside {
-            beside.tell(&mut command);
+        command.env("OMP_NUM_THREADS", "1").env("GLOO_INCLUDE", self.workspace.used_gloo()).envs(memory::for_tests());
+        if let Some(python) = &self.python {
+            python.tell(&mut command);
         }
         if std::env::var_os("PROPTEST_CASES").is_none() {
             command.env("PROPTEST_CASES", CASES);

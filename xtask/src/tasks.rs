@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::beside::Beside;
 use crate::cache::Cache;
 use crate::data::{self, DataSet};
 use crate::failure::{Failure, Result};
 use crate::gloo;
 use crate::libtorch;
 use crate::mathematics;
+use crate::memory;
+use crate::python_environment::PythonEnvironment;
 use crate::workspace::{Workspace, exit_code};
 
 /// `cargo xtask test [ARGUMENTS...]`
@@ -21,37 +22,63 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let whole = scope(arguments);
     let features = if whole.is_some() { gloo::features(&workspace, &Cache::of_user()?) } else { vec![] };
     // Without it all but the Python package is tested.
-    let beside = Beside::for_tests(&Cache::of_user()?);
+    let python = PythonEnvironment::for_tests(&Cache::of_user()?);
     let tests = |more: &[&str]| {
         let mut tests = workspace.cargo(&["test"]);
         tests.args(whole).args(&features).args(more).args(arguments);
         // Tests run side by side already: more threads within each would fight over the cores.
         tests.env("OMP_NUM_THREADS", "1").env("STRAIT_DATA", &folder);
-        beside.iter().for_each(|beside| beside.tell(&mut tests));
+        python.iter().for_each(|python| python.tell(&mut tests));
         tests
     };
     if whole.is_some() && !chooses_targets(arguments) {
         return side_by_side(&workspace, tests);
     }
-    workspace.step("cargo test", tests(&[]))
+    let mut chosen = tests(&[]);
+    chosen.envs(memory::for_tests());
+    workspace.step("cargo test", chosen)
 }
 
-/// The tests of the documentation beside all others: a crate's are compiled on one core, while the others wait for each other and
-/// for processes. They are printed at the end.
+/// The tests of the program, those of all other crates, and those of the documentation, beside each other: tests wait for processes,
+/// for the disk and for their turn at a derivative, and cargo itself runs one program after another. Those of the program, which
+/// take longest, are seen as they run; the others are printed at the end.
 fn side_by_side(workspace: &Workspace, tests: impl Fn(&[&str]) -> Command) -> Result<()> {
     workspace.step("the build of the tests", tests(&["--no-run"]))?;
-    let mut documentation = tests(&["--doc"]);
-    documentation.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let failure = |program: &Command, error| Failure::Start { program: program.get_program().into(), error };
-    let child = documentation.spawn().map_err(|error| failure(&documentation, error))?;
-    let documented = thread::spawn(|| child.wait_with_output());
-    let suites = workspace.step("cargo test", tests(&["--lib", "--bins", "--tests"]));
-    let output = documented.join().expect("a thread that waits").map_err(|error| failure(&documentation, error))?;
-    announce("tests of the documentation");
-    let _ = io::stdout().write_all(&output.stdout).and_then(|()| io::stderr().write_all(&output.stderr));
-    suites?;
-    let code = exit_code(output.status);
-    if code == 0 { Ok(()) } else { Err(Failure::Step { name: "cargo test --doc", code }) }
+    let suites = |runner: &str| {
+        let mut suites = tests(&["--lib", "--bins", "--tests", "--config", runner]);
+        suites.envs(memory::for_tests());
+        suites
+    };
+    let begun = |name, mut command: Command| {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let program = command.get_program().into();
+        let child = command.spawn().map_err(|error| Failure::Start { program, error })?;
+        Ok::<_, Failure>((name, thread::spawn(|| child.wait_with_output())))
+    };
+    let others = [
+        begun("tests of the other crates", suites(&of_the_program(false)))?,
+        begun("tests of the documentation", tests(&["--doc"]))?,
+    ];
+    let mut done = workspace.step("cargo test", suites(&of_the_program(true)));
+    for (name, other) in others {
+        let output = other.join().expect("a thread that waits");
+        let output = output.map_err(|error| Failure::Start { program: "cargo".into(), error })?;
+        announce(name);
+        let _ = io::stdout().write_all(&output.stdout).and_then(|()| io::stderr().write_all(&output.stderr));
+        let code = exit_code(output.status);
+        done = done.and(if code == 0 { Ok(()) } else { Err(Failure::Step { name, code }) });
+    }
+    done
+}
+
+/// What makes cargo run the tests of the program alone, or all others: how it starts a program of tests. What is built is the same.
+fn of_the_program(own: bool) -> String {
+    format!("target.'cfg(unix)'.runner = [\"sh\", \"-c\", \"{}\"]", starts(own).replace('"', "\\\""))
+}
+
+fn starts(own: bool) -> String {
+    let but = if own { "!" } else { "" };
+    format!(r#"[ {but} "$CARGO_PKG_NAME" = strait ] || exec "$0" "$@""#)
 }
 
 /// Whether arguments of cargo say which targets are tested, or that none is run.
@@ -85,7 +112,7 @@ pub(crate) fn drill() -> Result<()> {
     let workspace = ready()?;
     let mut tests = workspace.cargo(&["test", "--package", "strait", "--test", "suite", "--", "--nocapture"]);
     tests.args(DRILL.map(of_file));
-    tests.env("OMP_NUM_THREADS", "1").env("STRAIT_DRILL", "long");
+    tests.env("OMP_NUM_THREADS", "1").env("STRAIT_DRILL", "long").envs(memory::for_tests());
     workspace.step("the drill", tests)
 }
 
@@ -102,7 +129,7 @@ pub(crate) fn hostile(arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
     let mut tests = workspace.cargo(&["test", "--package", "strait", "--test", "suite", "--", "--nocapture"]);
     tests.args(HOSTILE.map(of_file));
-    tests.env("OMP_NUM_THREADS", "1").env(variable, number);
+    tests.env("OMP_NUM_THREADS", "1").env(variable, number).envs(memory::for_tests());
     workspace.step("hostile inputs", tests)
 }
 
@@ -112,7 +139,7 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
     let mut tests =
         workspace.cargo(&["test", "--package", "strait", "--test", "suite", "fuzz::no_reader", "--", "--nocapture"]);
-    tests.env("OMP_NUM_THREADS", "1").env("STRAIT_FUZZ_SECONDS", seconds);
+    tests.env("OMP_NUM_THREADS", "1").env("STRAIT_FUZZ_SECONDS", seconds).envs(memory::for_tests());
     if let Some(target) = target {
         tests.env("STRAIT_FUZZ_TARGET", target);
     }
@@ -259,19 +286,41 @@ mod tests {
         let mut calls = sandbox.cargo_calls();
         assert_eq!(calls.remove(0), "test --workspace --no-run");
         calls.sort();
-        assert_eq!(calls, ["test --workspace --doc", "test --workspace --lib --bins --tests"]);
-        // Either fails both.
+        assert_eq!(calls.remove(0), "test --workspace --doc");
+        let suites =
+            [false, true].map(|own| format!("test --workspace --lib --bins --tests --config {}", of_the_program(own)));
+        assert!(calls.len() == 2 && suites.iter().all(|call| calls.contains(call)), "{calls:?}");
+        // Each fails all.
         for (fails, name) in
-            [("--doc", "cargo test --doc"), ("--lib", "cargo test"), ("--no-run", "the build of the tests")]
+            [("--doc", "tests of the documentation"), ("--lib", "cargo test"), ("--no-run", "the build of the tests")]
         {
             let failing = |more: &[&str]| {
                 let mut tests = Command::new("sh");
-                tests.args(["-c", "for word; do [ $word != $0 ] || exit 7; done", fails]).args(more);
+                tests.args(["-c", "for word; do [ \"$word\" != \"$0\" ] || exit 7; done", fails]).args(more);
                 tests
             };
             let failure = side_by_side(&sandbox.workspace, failing).unwrap_err();
             assert_eq!(failure.to_string(), format!("{name} failed (exit code 7)"));
         }
+    }
+
+    #[test]
+    fn the_program_and_all_else_are_tested_by_one_command_each() {
+        let ran = |own, package: &str| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &starts(own), "printf", "%s,", "ran", "a b"]).env("CARGO_PKG_NAME", package);
+            let output = shell.output().unwrap();
+            assert!(output.status.success(), "what is left to the other command is no failure");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        for (package, own) in [("strait", true), ("strait-ode", false), ("xtask", false)] {
+            assert_eq!((ran(own, package).as_str(), ran(!own, package).as_str()), ("ran,a b,", ""), "{package}");
+        }
+        let runner = of_the_program(true);
+        assert!(
+            runner.ends_with(r#"["sh", "-c", "[ ! \"$CARGO_PKG_NAME\" = strait ] || exec \"$0\" \"$@\""]"#),
+            "{runner}"
+        );
     }
 
     #[test]

@@ -1,13 +1,13 @@
-use crate::ahead::Ahead;
 use crate::check_samples::check;
 use crate::condition::Condition;
 use crate::epochs::Epochs;
 use crate::file_form::{FileForm, Grid};
-use crate::images::Layout;
+use crate::image_layout::Layout;
 use crate::moments::{Moments, moments, moments_of};
 use crate::normalise::move_to;
-use crate::points::{Points, Stored, normalised};
+use crate::read_ahead::Ahead;
 use crate::remarks::Remarks;
+use crate::row_store::{Points, Stored, normalised};
 use crate::{DataError, Image, LABELS, Normalise, Scaling, Splits};
 use std::time::Duration;
 use strait_core::{BatchShare, ConditionKind, Conditions, Dataset, Draws, Error, Split, Stream};

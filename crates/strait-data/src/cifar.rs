@@ -1,6 +1,6 @@
-use crate::bytes::{ByteImages, Part};
+use crate::byte_images::{ByteImages, Part};
 use crate::image_dataset::{Images, of_two};
-use crate::points::RowStore;
+use crate::row_store::RowStore;
 use crate::{ArrayDataset, DataError, Image};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

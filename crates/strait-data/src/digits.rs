@@ -1,5 +1,5 @@
 use crate::Splits;
-use crate::location::open;
+use crate::data_folder::open;
 use crate::{ArrayDataset, DataError, Image, Scaling};
 use flate2::read::GzDecoder;
 use std::io::{ErrorKind, Read};

@@ -1,4 +1,4 @@
-use crate::location::open;
+use crate::data_folder::open;
 use crate::pictures::{self, Entry};
 use crate::{ArrayDataset, DataError, Image};
 use serde::Deserialize;

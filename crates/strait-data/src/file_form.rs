@@ -1,7 +1,7 @@
 //! How samples are written back in the form of the file that their data came from: element type, layout and whole numbers.
 
 use crate::columns::Look;
-use crate::images::Layout;
+use crate::image_layout::Layout;
 use crate::normalise::move_to;
 use strait_core::Error;
 use strait_io::Element;

@@ -1,8 +1,8 @@
 //! Idx files of bytes, as MNIST and Fashion-MNIST come in.
 
-use crate::bytes::{ByteImages, Part};
+use crate::byte_images::{ByteImages, Part};
 use crate::image_dataset::{Images, of_two};
-use crate::points::RowStore;
+use crate::row_store::RowStore;
 use crate::{DataError, Image};
 use flate2::read::GzDecoder;
 use std::io::{ErrorKind, Read};

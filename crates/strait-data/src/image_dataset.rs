@@ -1,8 +1,8 @@
 use crate::Splits;
 use crate::array_dataset::StoredForm;
-use crate::bytes::LEVELS;
+use crate::byte_images::LEVELS;
 use crate::pictures::Skipped;
-use crate::points::{RowStore, Stored};
+use crate::row_store::{RowStore, Stored};
 use crate::{ArrayDataset, DataError, Image, Remarks, Scaling};
 use std::sync::Arc;
 use strait_core::{Seed, Split};

@@ -1,7 +1,7 @@
 use crate::attention::Attention;
 use crate::error::shape;
+use crate::gradient_checkpointing::Block;
 use crate::layers::{Convolution, Film, GroupNorm, Linear, Maker, Start};
-use crate::segment::Block;
 use strait_core::Error;
 use tch::Tensor;
 

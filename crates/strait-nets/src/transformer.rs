@@ -2,9 +2,9 @@
 
 use crate::attention::Attention;
 use crate::embedding::{Embedding, EmbeddingConfig};
+use crate::gradient_checkpointing::{self, Segment};
 use crate::layers::{Linear, Maker, Start};
 use crate::network::fields;
-use crate::segment::{self, Segment};
 use crate::{Network, NetworkSummary};
 use strait_core::{Conditions, Error, Init, Scope};
 use tch::Tensor;
@@ -138,7 +138,7 @@ impl Block {
     }
 }
 
-impl segment::Block for Block {
+impl gradient_checkpointing::Block for Block {
     fn apply(&self, x: &[Tensor], vector: &Tensor) -> Result<Tensor, Error> {
         let x = &x[0];
         let moves = self.moves.apply(vector)?.f_unsqueeze(1)?.f_chunk(6, -1)?;

@@ -1,10 +1,10 @@
 //! A U-Net for images.
 
 use crate::embedding::{Embedding, EmbeddingConfig};
+use crate::gradient_checkpointing::Segment;
 use crate::layers::{Convolution, GroupNorm, Maker, Start};
 use crate::network::fields;
 use crate::residual_block::{BlockConfig, ResidualBlock};
-use crate::segment::Segment;
 use crate::{Network, NetworkSummary};
 use strait_core::{Conditions, Error, Scope};
 use tch::Tensor;

@@ -5,7 +5,7 @@ use crate::control::{Control, Controller};
 use crate::dormand_prince::{Attempt, EVALUATIONS};
 use crate::scratch::{copy, evaluate};
 use crate::solve::{Journey, Solver};
-use crate::watch::first_bad_sample;
+use crate::watched_field::first_bad_sample;
 use strait_core::per_sample;
 use tch::{Kind, Tensor};
 

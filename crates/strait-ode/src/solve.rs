@@ -1,8 +1,8 @@
 //! Whole trajectories: the integration of a batch over a grid of times, in parts that fit into memory.
 
-use crate::arguments::{Arguments, FieldWithArguments};
+use crate::field_arguments::{Arguments, FieldWithArguments};
 use crate::scratch::copy;
-use crate::watch::{Watch, first_bad_sample};
+use crate::watched_field::{Watch, first_bad_sample};
 use crate::{OdeError, TimeGrid};
 use strait_core::{Stepper, VelocityField, check_same};
 use tch::Tensor;

@@ -1,19 +1,19 @@
 #![doc = include_str!("../README.md")]
 
-mod ahead;
 pub mod checkpoint;
 mod ema;
 mod error;
 mod kernels;
+mod learning_rate;
 mod level;
+mod level_gradient;
 pub mod objectives;
+mod pair_ahead;
 mod pairing;
 mod phase;
 mod position;
 mod ranks;
-mod schedule;
 mod share;
-mod slope;
 mod system;
 mod term;
 mod times;
@@ -21,11 +21,11 @@ mod trainer;
 
 pub use ema::Ema;
 pub use error::OptimError;
+pub use learning_rate::{Decay, LearningRate};
 pub use level::{Level, LevelName};
 pub use pairing::Pairing;
 pub use phase::{LevelPlan, Phase, check_plan};
 pub use position::Position;
-pub use schedule::{Decay, LearningRate};
 pub use share::PairedOver;
 pub use system::System;
 pub use term::Term;

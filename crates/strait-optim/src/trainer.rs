@@ -1,9 +1,9 @@
 //! The trainer: one iteration draws batches, sums the terms, takes gradients and steps the optimizer, phase by phase.
 
-use crate::ahead::{Ahead, Upcoming};
+use crate::level_gradient::{Slope, slope};
+use crate::pair_ahead::{Ahead, Upcoming};
 use crate::pairing::complete;
 use crate::share::Share;
-use crate::slope::{Slope, slope};
 use crate::system::System;
 use crate::{LevelName, OptimError, Pairing, Phase, Position, check_plan};
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! All tests of this crate in one executable, which links and starts once: `cargo test -p strait-optim --test suite FILE::`.
 
-mod ahead;
 mod averages;
+mod batch_parts;
 mod checkpoints;
 mod common;
 mod conditions;
@@ -12,5 +12,5 @@ mod objectives;
 mod optim;
 mod own_network;
 mod own_objective;
-mod parts;
+mod pair_ahead;
 mod spans;

@@ -3,7 +3,7 @@ mod moving;
 
 pub use map::{Affine, AffineConfig, Mixing};
 
-use crate::jet::by_jet;
+use crate::by_jet::by_jet;
 use crate::kernels::affine_curve;
 use crate::linear::{check, check_before_end};
 use strait_autodiff::{Jet, Order};

@@ -1,7 +1,7 @@
-use crate::jet::by_jet;
+use crate::by_jet::by_jet;
 use crate::kernels::{chain_field, is_standard_normal};
 use crate::linear::{check, check_before_end};
-use crate::velocity::push;
+use crate::time_derivative::push;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
     Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, PathCurve, PathSample,

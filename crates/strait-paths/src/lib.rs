@@ -16,20 +16,20 @@
 //! starts as the linear path ([`Transport`] as [`Schedule::Resting`]).
 
 mod affine;
+mod by_jet;
 mod exact_field;
 pub mod gaussian;
 mod glow_path;
-mod jet;
 mod kernels;
 mod linear;
 mod material_derivative;
 mod monotone;
 mod residual_path;
 mod schedule;
-mod scheduled;
+mod scheduled_marginal;
 mod straightness;
+mod time_derivative;
 mod transport;
-mod velocity;
 mod warped;
 
 pub use affine::{Affine, AffineConfig, Mixing};
@@ -41,6 +41,6 @@ pub use monotone::Monotone;
 pub use residual_path::ResidualPath;
 pub use schedule::Schedule;
 pub use straightness::{Curvature, curvature};
+pub use time_derivative::{Differentiated, along_time, differentiate, differentiate_twice, taylor};
 pub use transport::Transport;
-pub use velocity::{Differentiated, along_time, differentiate, differentiate_twice, taylor};
 pub use warped::Warped;

@@ -1,5 +1,5 @@
 use crate::kernels::linear_path;
-use crate::scheduled;
+use crate::scheduled_marginal;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
     ConditionalPaths, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, PathCurve, PathSample, Points,
@@ -70,7 +70,7 @@ impl InvertibleInterpolant for Linear {
 
     fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
         let t = Jet::variable(at.t, Order::First);
-        let Some(marginal) = scheduled::marginal(source, at, (&t.map(|t| 1f64 - t, Tensor::neg), &t))? else {
+        let Some(marginal) = scheduled_marginal::marginal(source, at, (&t.map(|t| 1f64 - t, Tensor::neg), &t))? else {
             return self.through(at)?.marginal(source);
         };
         check_before_end("the linear path's inverse", at.t)?;

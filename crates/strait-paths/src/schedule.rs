@@ -1,7 +1,7 @@
-use crate::jet::by_jet;
+use crate::by_jet::by_jet;
 use crate::linear::check;
 use crate::monotone::Monotone;
-use crate::scheduled;
+use crate::scheduled_marginal;
 use std::f64::consts::FRAC_PI_2;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
@@ -179,7 +179,7 @@ impl InvertibleInterpolant for Schedule {
 
     fn marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Marginal, Error> {
         let (a, b) = self.weights(at.t, Order::First)?;
-        let Some(marginal) = scheduled::marginal(source, at, (&a, &b))? else {
+        let Some(marginal) = scheduled_marginal::marginal(source, at, (&a, &b))? else {
             return self.through(at)?.marginal(source);
         };
         check_positive(a.value())?;

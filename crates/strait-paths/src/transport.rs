@@ -1,6 +1,6 @@
 use crate::Schedule;
 use crate::linear::check;
-use crate::velocity::push;
+use crate::time_derivative::push;
 use strait_autodiff::Jet;
 use strait_core::{Bijection, Condition, Error, Interpolant, PathCurve, PathSample, Source, own_endpoints, per_sample};
 use tch::Tensor;

@@ -1,4 +1,4 @@
-use crate::velocity::push;
+use crate::time_derivative::push;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
     Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, PathCurve,

@@ -59,7 +59,7 @@ fn transport_paths_keep_the_laws() {
     Suite::new("transport, images").events(&IMAGES).ends_by_round_trip().check(transport).unwrap();
 }
 
-/// The affine path, its position alone, differentiated by `velocity.rs`.
+/// The affine path, its position alone, differentiated by `time_derivative.rs`.
 struct Black(Affine<Net>);
 
 impl Interpolant for Black {

@@ -5,9 +5,9 @@ use super::{
     colour::{Colour, PAPER, Rgb},
     error::ReportError,
     figure::{Figure, Words, check_id},
-    grid::{Grid, RowHead, check_shape},
     raster::SCALE,
     scene::Scene,
+    small_multiples::{Grid, RowHead, check_shape},
 };
 
 /// Sampled images: a row for each method, a column for each setting, the data in a last column;

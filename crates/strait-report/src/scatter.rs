@@ -4,10 +4,10 @@ use super::{
     colour::Colour,
     error::ReportError,
     figure::{Figure, Words, check_id, left_out},
-    grid::{Grid, RowHead, check_shape},
     panel::Frame,
     plane::{Plane, is_finite},
     scene::Scene,
+    small_multiples::{Grid, RowHead, check_shape},
 };
 
 /// 2-D samples: a row for each method, a column for each setting, the data in a last column, and

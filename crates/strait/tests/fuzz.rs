@@ -9,7 +9,6 @@
 mod images;
 
 use crate::common::damage::{Numbers, mutate};
-use crate::common::folder;
 use image::ImageFormat;
 use images::{cifar, idx_classes, idx_images, in_cifar, in_idx, in_pictures, picture};
 use std::cell::Cell;
@@ -63,7 +62,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// The bytes of a file that `write` writes.
 fn written(name: &str, write: impl FnOnce(&Path)) -> Vec<u8> {
-    let folder = folder();
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     write(&path);
     fs::read(path).unwrap()
@@ -274,7 +273,7 @@ fn kept(target: &Target, bytes: &[u8]) -> PathBuf {
 /// Runs a target on `inputs` inputs, or for as long as was said. Returns how many there were.
 fn run(target: &Target, inputs: u64, seconds: Option<u64>, current: &AtomicU64) -> u64 {
     let (began, seeds) = (Instant::now(), (target.seeds)());
-    let folder = folder();
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(target.file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut count = 0;
@@ -360,7 +359,7 @@ fn no_reader_breaks_on_damaged_bytes() {
 /// What is fuzzed is read: each seed is accepted by its reader, so that damage is met behind the first check as well.
 #[test]
 fn the_seeds_are_read() {
-    let folder = folder();
+    let folder = tempfile::tempdir().unwrap();
     let at = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,8 +1,6 @@
 //! All tests of this crate in one executable, which links and starts once: `cargo test -p strait --test suite FILE::`.
 
 mod aot_inductor;
-mod array;
-mod begun;
 mod common;
 mod compare;
 mod conditions;
@@ -10,16 +8,18 @@ mod digits;
 mod documents;
 mod drill;
 mod drill_ranks;
-mod early;
+mod early_refusals;
 mod families;
 mod flow_maps;
 mod fuzz;
 mod hostile;
 mod images;
 mod inputs;
+mod job_arrays;
 mod measure;
 mod own_data;
 mod program;
+mod provenance;
 mod python;
 mod quantiles;
 mod ranks;

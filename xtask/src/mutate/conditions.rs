@@ -12,11 +12,11 @@ const COUPLINGS: Tests = Tests { package: "strait-transport", target: "laws", fi
 
 const DATA: Tests = Tests { package: "strait-data", target: "conditions", filter: "" };
 
-const PARTS: Tests = Tests { package: "strait-optim", target: "parts", filter: "" };
+const PARTS: Tests = Tests { package: "strait-optim", target: "batch_parts", filter: "" };
 
 const RUNS: Tests = Tests { package: "strait", target: "conditions", filter: "" };
 
-const ARGUMENTS: &str = "crates/strait-ode/src/arguments.rs";
+const ARGUMENTS: &str = "crates/strait-ode/src/field_arguments.rs";
 
 const KEPT: &str = "crates/strait-transport/src/couplings/conditional_ot.rs";
 
@@ -107,7 +107,7 @@ pub(super) static FAULTS: [Fault; 18] = [
     },
     Fault {
         name: "parts of a batch whose gradients are summed",
-        file: "crates/strait-optim/src/slope.rs",
+        file: "crates/strait-optim/src/level_gradient.rs",
         find: "x / f64::from(parts)",
         put: "x + 0.0 * f64::from(parts)",
         tests: PARTS,

@@ -3,7 +3,7 @@
 use super::fault::{Fault, Tests};
 
 const fn data(filter: &'static str) -> Tests {
-    Tests { package: "strait-data", target: "own", filter }
+    Tests { package: "strait-data", target: "own_data", filter }
 }
 
 const fn io(target: &'static str, filter: &'static str) -> Tests {
@@ -62,7 +62,7 @@ pub(super) static FAULTS: [Fault; 21] = [
     },
     Fault {
         name: "stripes for an image",
-        file: "crates/strait-data/src/images.rs",
+        file: "crates/strait-data/src/image_layout.rs",
         find: "event == [h, w, c]",
         put: "event.iter().product::<i64>() == c * h * w",
         tests: data("an_image"),
@@ -83,7 +83,7 @@ pub(super) static FAULTS: [Fault; 21] = [
     },
     Fault {
         name: "rows of a file in the order of the file",
-        file: "crates/strait-data/src/points.rs",
+        file: "crates/strait-data/src/row_store.rs",
         find: "self.list[place as usize]",
         put: "place",
         tests: data("rows_that_stay"),

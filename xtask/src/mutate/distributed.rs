@@ -18,7 +18,7 @@ const MEETING: Tests = Tests { package: "strait-distributed/gloo", target: "grou
 
 const SHARED: Tests = Tests { package: "strait/distributed", target: "ranks", filter: "share_out_the_parts" };
 
-const ARRAY: Tests = Tests { package: "strait", target: "array", filter: "parts_of_an_array" };
+const ARRAY: Tests = Tests { package: "strait", target: "job_arrays", filter: "parts_of_an_array" };
 
 const RESUMED: Tests = Tests { package: "strait-distributed/gloo", target: "training", filter: "goes_on_with_one" };
 

@@ -37,7 +37,7 @@ pub(super) static FAULTS: [Fault; 10] = [
     },
     Fault {
         name: "whatever was read ahead is taken for the batch",
-        file: "crates/strait-data/src/ahead.rs",
+        file: "crates/strait-data/src/read_ahead.rs",
         find: ".filter(|(of, _)| of == places)",
         put: ".filter(|(of, _)| of.len() == places.len())",
         tests: data("pictures", "whatever_was_read_ahead"),

@@ -6,7 +6,7 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait-nets", target, filter }
 }
 
-const SEGMENT: &str = "crates/strait-nets/src/segment.rs";
+const SEGMENT: &str = "crates/strait-nets/src/gradient_checkpointing.rs";
 
 const RECOMPUTED: &str = "crates/strait-autodiff/native/recomputed.cc";
 

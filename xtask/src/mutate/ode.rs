@@ -33,14 +33,14 @@ pub(super) static FAULTS: [Fault; 14] = [
         file: "crates/strait-ode/src/solve.rs",
         find: "arguments.part(start, length)?",
         put: "arguments.part(0, length)?",
-        tests: tests("arguments", "each_sample_keeps_its_arguments"),
+        tests: tests("field_arguments", "each_sample_keeps_its_arguments"),
     },
     Fault {
         name: "rows that stay when their samples have arrived",
         file: "crates/strait-ode/src/adaptive.rs",
         find: "self.journey.field.keep(&keep)?;",
         put: "",
-        tests: tests("arguments", "samples_that_have_arrived"),
+        tests: tests("field_arguments", "samples_that_have_arrived"),
     },
     Fault {
         name: "rejected steps that are not counted",
@@ -100,9 +100,9 @@ pub(super) static FAULTS: [Fault; 14] = [
     },
     Fault {
         name: "a search that keeps the last grid",
-        file: "crates/strait-ode/src/search.rs",
+        file: "crates/strait-ode/src/grid_search.rs",
         find: "let better = error < self.best.0;",
         put: "let better = true;",
-        tests: tests("search", "never_worse_than_uniform"),
+        tests: tests("grid_search", "never_worse_than_uniform"),
     },
 ];

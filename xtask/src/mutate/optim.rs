@@ -22,12 +22,12 @@ const EMA: &str = "crates/strait-optim/src/ema.rs";
 
 const TRAINER: &str = "crates/strait-optim/src/trainer.rs";
 
-const AHEAD: Tests = Tests { package: "strait-optim", target: "ahead", filter: "" };
+const AHEAD: Tests = Tests { package: "strait-optim", target: "pair_ahead", filter: "" };
 
 pub(super) static FAULTS: [Fault; 17] = [
     Fault {
         name: "threads that pair ahead outlive their trainer",
-        file: "crates/strait-optim/src/ahead.rs",
+        file: "crates/strait-optim/src/pair_ahead.rs",
         find: "self.making.drain(..).for_each(|(_, making)| drop(making.join()));",
         put: "self.making.clear();",
         tests: AHEAD,

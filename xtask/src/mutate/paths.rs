@@ -12,12 +12,12 @@ const fn fields(filter: &'static str) -> Tests {
 
 const LINEAR: &str = "crates/strait-paths/src/linear.rs";
 const SCHEDULE: &str = "crates/strait-paths/src/schedule.rs";
-const VELOCITY: &str = "crates/strait-paths/src/velocity.rs";
+const VELOCITY: &str = "crates/strait-paths/src/time_derivative.rs";
 const AFFINE: &str = "crates/strait-paths/src/affine/map.rs";
 const GLOW: &str = "crates/strait-paths/src/glow_path.rs";
 const WARPED: &str = "crates/strait-paths/src/warped.rs";
 const TRANSPORT: &str = "crates/strait-paths/src/transport.rs";
-const SCHEDULED: &str = "crates/strait-paths/src/scheduled.rs";
+const SCHEDULED: &str = "crates/strait-paths/src/scheduled_marginal.rs";
 const INTERPOLANT: &str = "crates/strait-core/src/interpolant.rs";
 const MARGINAL: &str = "crates/strait-core/src/marginal.rs";
 

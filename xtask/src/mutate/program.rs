@@ -63,7 +63,7 @@ pub(super) static FAULTS: [Fault; 26] = [
         file: "crates/strait/src/training/training_run.rs",
         find: "None => Ok(trainer.rehearse()?),",
         put: "None => Ok(drop(trainer)),",
-        tests: of("early", "refused_before_the_first"),
+        tests: of("early_refusals", "refused_before_the_first"),
     },
     Fault {
         name: "the seconds of a pool count for nothing",
@@ -88,7 +88,7 @@ pub(super) static FAULTS: [Fault; 26] = [
     },
     Fault {
         name: "trajectories of another teacher",
-        file: "crates/strait-transport/src/trajectories.rs",
+        file: "crates/strait-transport/src/trajectory_store.rs",
         find: "if !is(of, &core(Tensor::f_from_slice(&self.of))?) {",
         put: "if of.size().is_empty() {",
         tests: of("flow_maps", "trajectories"),

@@ -10,7 +10,7 @@ const ASSIGNMENT: Tests = Tests { package: "strait-transport", target: "exact", 
 
 const DISTANCES: Tests = Tests { package: "strait-transport", target: "distances", filter: "" };
 
-const POOL: Tests = Tests { package: "strait-transport", target: "pool", filter: "" };
+const POOL: Tests = Tests { package: "strait-transport", target: "pair_pool", filter: "" };
 
 const SEMIDISCRETE: Tests = Tests { package: "strait-transport", target: "semidiscrete", filter: "" };
 
@@ -174,14 +174,14 @@ pub(super) static FAULTS: [Fault; 23] = [
     },
     Fault {
         name: "labels of a pool stay as they were drawn",
-        file: "crates/strait-transport/src/pool.rs",
+        file: "crates/strait-transport/src/pair_pool.rs",
         find: "Some(rows) => Ok(labels.f_index_select(0, rows)?),",
         put: "Some(_) => Ok(labels.shallow_clone()),",
         tests: POOL,
     },
     Fault {
         name: "every batch of a pool is the first",
-        file: "crates/strait-transport/src/pool.rs",
+        file: "crates/strait-transport/src/pair_pool.rs",
         find: "let drawn = draw(batch)?;",
         put: "let drawn = draw(batch * 0)?;",
         tests: POOL,

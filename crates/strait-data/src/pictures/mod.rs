@@ -6,9 +6,9 @@ mod skipped;
 pub use skipped::{Reason, Skipped};
 
 use crate::Splits;
-use crate::bytes::LEVELS;
+use crate::byte_images::LEVELS;
 use crate::image_dataset::{Images, at};
-use crate::points::{RowStore, Stored};
+use crate::row_store::{RowStore, Stored};
 use crate::{DataError, Image};
 use std::collections::BTreeMap;
 use std::fs;

@@ -3,10 +3,10 @@
 mod conditional_ot;
 mod exact_ot;
 mod independent;
-mod led;
+mod mapped_ot;
 mod sinkhorn;
 
 pub use conditional_ot::ConditionalOt;
 pub use exact_ot::ExactOt;
 pub use independent::Independent;
-pub use led::Led;
+pub use mapped_ot::MappedOt;

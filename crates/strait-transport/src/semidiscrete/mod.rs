@@ -6,7 +6,7 @@ mod tree;
 
 use crate::assignment::{Dense, assign};
 use crate::error::{PairsError, TransportError};
-use crate::reflow::file_error;
+use crate::pair_store::file_error;
 use crate::tensors::{flatten, rows, squared_distances, to_array};
 use ascent::{BATCH, Balance, Deviation};
 use cells::Cells;

@@ -4,7 +4,7 @@ use super::condition_args::ConditionArgs;
 use crate::build::ImageDisplay;
 use crate::config::{GridConfig, check_range};
 use crate::evaluation::choose_solver;
-use crate::evaluation::grids;
+use crate::evaluation::time_grids;
 use crate::run::folder::RunFolder;
 use crate::training::context::RunContext;
 use crate::training::threads;
@@ -138,10 +138,10 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     let (method, nfe) = if models.flow.is_some() { (Method::Euler, 1) } else { (method, nfe / guidance.evaluations()) };
     let free = args.solver.is_none() && args.grid == GridConfig::Uniform;
     let (method, grid) = match models.solvers.as_ref().filter(|_| free) {
-        Some(chosen) => grids::chosen(chosen, nfe)?,
+        Some(chosen) => time_grids::chosen(chosen, nfe)?,
         None => {
             let search = &config.evaluate.grid_search;
-            (method, grids::grid(args.grid, search, (method, nfe), &models, &context, &folder)?)
+            (method, time_grids::grid(args.grid, search, (method, nfe), &models, &context, &folder)?)
         }
     };
     let x0 = source_points(args, count, &context)?;

@@ -4,7 +4,7 @@ use super::dynamics::{motion, straightness_of};
 use super::likelihood::likelihood;
 use super::reference::Reference;
 use super::samples::{Samples, evaluations, sample, samples};
-use super::{choose_solver, diagnostics, exact};
+use super::{choose_solver, diagnostics, exact_field};
 use crate::ProgramError;
 use crate::run::metrics::{self, LevelLine, MetricsLine};
 use crate::run::summary::{Evaluation, LevelSummary, MethodSummary, SUMMARY, Summary, versions};
@@ -48,7 +48,7 @@ pub fn measure(context: &RunContext, run: &TrainingRun<'_>, reference: &Referenc
         classes: samples.iter().flat_map(|sample| sample.classes.clone()).collect(),
         straightness: straightness_of(&models, reference)?,
         likelihood: likelihood(&models, context, reference, &settings.likelihood)?,
-        ess: exact::effective(context, run, &models, reference)?,
+        ess: exact_field::effective(context, run, &models, reference)?,
         path: motion(&models, &pairs, &settings.dynamics)?,
         map: alone(context, &models, reference)?,
         levels: levels(&metrics::read(&run.folder)?),

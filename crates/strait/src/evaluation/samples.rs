@@ -2,7 +2,7 @@
 
 use super::reference::Reference;
 use super::scores::{Metric, Scores, scores};
-use super::{classes, grids};
+use super::{classes, time_grids};
 use crate::ProgramError;
 use crate::config::{EvaluateConfig, GridConfig};
 use crate::run::summary::{ClassEvaluation, Evaluation};
@@ -49,11 +49,12 @@ pub fn samples(
     let at = |&nfe: &usize| {
         let field = (&*guided, &reference.conditions);
         if let Some(chosen) = chosen {
-            let (method, grid) = grids::chosen(chosen, nfe)?;
+            let (method, grid) = time_grids::chosen(chosen, nfe)?;
             return sample(context, field, method, &grid, reference);
         }
         let nfe = nfe / guidance.evaluations();
-        let grid = || grids::grid(settings.grid, &settings.grid_search, (method, nfe), models, context, &run.folder);
+        let grid =
+            || time_grids::grid(settings.grid, &settings.grid_search, (method, nfe), models, context, &run.folder);
         let grid = ranks.after_first(grid)?;
         sample(context, field, method, &grid, reference)
     };

@@ -4,7 +4,7 @@
 
 use super::choose_solver;
 use super::dynamics::straightness_of;
-use super::exact;
+use super::exact_field;
 use super::reference::Reference;
 use super::samples::{evaluations, samples};
 use crate::ProgramError;
@@ -46,7 +46,7 @@ pub fn stress(
         gradient_steps: models.spent.gradient_steps,
         wall_seconds: models.spent.wall_seconds,
         parameters: models.parameters,
-        exact_field: exact::evaluate(context, run, own, reference)?,
+        exact_field: exact_field::evaluate(context, run, own, reference)?,
         hidden: config.velocity.hidden().to_vec(),
     }))
 }

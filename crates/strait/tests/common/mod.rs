@@ -102,24 +102,6 @@ keep = 3
 /// The program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_strait");
 
-/// Where files lie in memory, if the system has such a place with a gigabyte to spare: on a disk, a training waits a hundred times
-/// for a file to be kept.
-fn memory() -> Option<&'static Path> {
-    static FOUND: OnceLock<Option<&Path>> = OnceLock::new();
-    *FOUND.get_or_init(|| {
-        let folder = Path::new("/dev/shm");
-        let output = Command::new("df").args(["-P", "-k"]).arg(folder).output().ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        let free: u64 = text.lines().last()?.split_whitespace().nth(3)?.parse().ok()?;
-        (free > 1 << 20 && tempfile::tempfile_in(folder).is_ok()).then_some(folder)
-    })
-}
-
-/// A folder of a test's own, in memory where it can be.
-pub(crate) fn folder() -> TempDir {
-    memory().map_or_else(TempDir::new, TempDir::new_in).unwrap()
-}
-
 /// Files of a folder, by their paths in it.
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -137,7 +119,7 @@ pub(crate) struct Place(pub(crate) TempDir);
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let place = Self(folder());
+        let place = Self(TempDir::new().unwrap());
         place.write("tiny.toml", TINY);
         place
     }

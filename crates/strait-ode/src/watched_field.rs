@@ -1,7 +1,7 @@
 //! A field bound to the arguments of its samples. It counts its evaluations and, if asked, looks for non-finite values.
 
-use crate::arguments::{Arguments, FieldWithArguments};
 use crate::error::time;
+use crate::field_arguments::{Arguments, FieldWithArguments};
 use std::cell::Cell;
 use strait_core::{Error, FlowMap, VelocityField};
 use tch::{Kind, Tensor};

@@ -39,32 +39,32 @@ impl Needs {
 
 /// An interpreter, and where it finds packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Beside {
+pub(crate) struct PythonEnvironment {
     program: PathBuf,
     /// None where the user's own interpreter has them.
     packages: Option<PathBuf>,
 }
 
-impl Beside {
+impl PythonEnvironment {
     /// The user's STRAIT_PYTHON, else `python3` with packages that pip puts into the cache once.
-    pub(crate) fn with(cache: &Cache, needs: Needs) -> Result<Beside> {
+    pub(crate) fn with(cache: &Cache, needs: Needs) -> Result<PythonEnvironment> {
         match env::var_os("STRAIT_PYTHON").filter(|program| !program.is_empty()) {
-            Some(program) => Ok(Beside { program: program.into(), packages: None }),
+            Some(program) => Ok(PythonEnvironment { program: program.into(), packages: None }),
             None => Self::brought(cache, needs, Python::of_user()),
         }
     }
 
     /// For the tests of the package: without its ONNX files where pip cannot bring what they are checked by, and None where
     /// there is nothing; standard error says which.
-    pub(crate) fn for_tests(cache: &Cache) -> Option<Beside> {
+    pub(crate) fn for_tests(cache: &Cache) -> Option<PythonEnvironment> {
         Self::first([Needs::ONNX, Needs::TESTS], |needs| Self::with(cache, needs))
     }
 
-    fn first(all: [Needs; 2], with: impl Fn(Needs) -> Result<Beside>) -> Option<Beside> {
+    fn first(all: [Needs; 2], with: impl Fn(Needs) -> Result<PythonEnvironment>) -> Option<PythonEnvironment> {
         all.into_iter().find_map(|needs| with(needs).inspect_err(|failure| tell!("{failure}")).ok())
     }
 
-    fn brought(cache: &Cache, needs: Needs, python: Option<Python>) -> Result<Beside> {
+    fn brought(cache: &Cache, needs: Needs, python: Option<Python>) -> Result<PythonEnvironment> {
         let Needs { what, more, size } = needs;
         let pinned = [&PINNED, more].concat();
         let failure = |reason: &str| Failure::Python { what, reason: reason.into(), needs: pinned.join(" and ") };
@@ -96,7 +96,7 @@ impl Beside {
                 }
             })?;
         }
-        Ok(Beside { program: python.program().to_owned(), packages: Some(folder) })
+        Ok(PythonEnvironment { program: python.program().to_owned(), packages: Some(folder) })
     }
 
     /// The interpreter, which finds modules in these folders too.
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(before("/a".into(), Some("/b:/c".into())), "/a:/b:/c");
         assert_eq!(before("/a".into(), Some("".into())), "/a");
         let mut command = Command::new("true");
-        Beside { program: "/python".into(), packages: Some("/a".into()) }.tell(&mut command);
+        PythonEnvironment { program: "/python".into(), packages: Some("/a".into()) }.tell(&mut command);
         let told: Vec<_> =
             command.get_envs().filter_map(|(key, value)| Some((key.to_str()?, value?.to_str()?))).collect();
         assert!(
@@ -168,11 +168,11 @@ mod tests {
     fn packages_are_brought_once_and_whole() {
         let scratch = tempfile::tempdir().unwrap();
         let cache = Cache::at(scratch.path().join("cache"));
-        let brought = || Beside::brought(&cache, NEEDS, python(scratch.path(), "nothing")).unwrap();
-        let beside = brought();
-        assert_eq!(brought(), beside);
+        let brought = || PythonEnvironment::brought(&cache, NEEDS, python(scratch.path(), "nothing")).unwrap();
+        let environment = brought();
+        assert_eq!(brought(), environment);
         let folder = cache.root().join("python/3.11-numpy-2.4.6-safetensors-0.8.0-torch-2.13.0");
-        assert_eq!(beside.packages.as_deref(), Some(&*folder));
+        assert_eq!(environment.packages.as_deref(), Some(&*folder));
         let held: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(held, ["package"], "what pip had in between stays");
         let asked = fs::read_to_string(scratch.path().join("asked")).unwrap();
@@ -186,14 +186,14 @@ mod tests {
     fn without_a_network_the_line_says_what_to_set_and_nothing_is_left() {
         let scratch = tempfile::tempdir().unwrap();
         let cache = Cache::at(scratch.path().join("cache"));
-        let said = Beside::brought(&cache, NEEDS, python(scratch.path(), "torch")).unwrap_err().to_string();
+        let said = PythonEnvironment::brought(&cache, NEEDS, python(scratch.path(), "torch")).unwrap_err().to_string();
         assert_eq!(
             said,
             "peers cannot be had: pip install failed, which needs a network once: set STRAIT_PYTHON to a Python from 3.11 on \
              with numpy==2.4.6 and safetensors==0.8.0 and torch==2.13.0"
         );
         assert_eq!(fs::read_dir(cache.root().join("python")).unwrap().count(), 0);
-        let said = Beside::brought(&cache, NEEDS, None).unwrap_err().to_string();
+        let said = PythonEnvironment::brought(&cache, NEEDS, None).unwrap_err().to_string();
         assert!(said.starts_with("peers cannot be had: python3 is not on PATH: set STRAIT_PYTHON"), "{said}");
     }
 
@@ -202,9 +202,13 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let cache = Cache::at(scratch.path().join("cache"));
         let tests = |fails| {
-            let with = |needs| Beside::brought(&cache, needs, python(scratch.path(), fails));
+            let with = |needs| PythonEnvironment::brought(&cache, needs, python(scratch.path(), fails));
             Some(
-                Beside::first([Needs::ONNX, Needs::TESTS], with)?.packages?.file_name()?.to_string_lossy().into_owned(),
+                PythonEnvironment::first([Needs::ONNX, Needs::TESTS], with)?
+                    .packages?
+                    .file_name()?
+                    .to_string_lossy()
+                    .into_owned(),
             )
         };
         assert_eq!(tests("numpy"), None);

@@ -1,6 +1,6 @@
 //! What a file of one's own may hold, and where a refusal says that the fault is.
 
-use crate::own::{Folder, all, in_units, load, normal, number};
+use crate::own_data::{Folder, all, in_units, load, normal, number};
 use strait_core::{Dataset, Seed, Split};
 use strait_data::{ArrayDataset, Arrays, DataError, FileOptions, Scaling, inspect};
 use strait_io::{Element, npy};

@@ -1,4 +1,4 @@
-use crate::points::Stored;
+use crate::row_store::Stored;
 use std::cell::{Cell, RefCell};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};

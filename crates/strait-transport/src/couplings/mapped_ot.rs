@@ -9,20 +9,20 @@ use tch::Tensor;
 ///
 /// ```
 /// use strait_core::{Coupling, Error, Seed};
-/// use strait_transport::Led;
+/// use strait_transport::MappedOt;
 /// use tch::Tensor;
 ///
 /// let x0 = Tensor::from_slice(&[0.0f32, 1.0, 2.0]).view([3, 1]);
 /// let x1 = Tensor::from_slice(&[2.5f32, 0.5, 1.5]).view([3, 1]);
-/// let turned = Led(|x0: &Tensor| Ok::<_, Error>(2.0 - x0));
+/// let turned = MappedOt(|x0: &Tensor| Ok::<_, Error>(2.0 - x0));
 /// let pairs = turned.couple(x0, x1, &mut Seed(0).stream("coupling").at(0))?;
 /// assert_eq!(pairs.target_rows, Some(Tensor::from_slice(&[0i64, 2, 1]))); // the first source point goes to the last
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Led<F>(pub F);
+pub struct MappedOt<F>(pub F);
 
-impl<F: Fn(&Tensor) -> Result<Tensor, Error>> Coupling for Led<F> {
+impl<F: Fn(&Tensor) -> Result<Tensor, Error>> Coupling for MappedOt<F> {
     fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error> {
         let image = tch::no_grad(|| (self.0)(&x0))?;
         check_same(&x0, "where a map leads", &image)?;

@@ -1,7 +1,7 @@
 //! A pool of exactly assigned pairs: made once before the training, which then draws minibatches from it.
 
 use crate::couplings::ExactOt;
-use crate::reflow::{Generated, StoredPairs};
+use crate::pair_store::{Generated, StoredPairs};
 use std::time::{Duration, Instant};
 use strait_core::{Conditions, Coupling, Error, PairedDataset, Pairs, Seed, Stream};
 use tch::Tensor;

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, LIBRARY, Tests};
 
-const LOOK: Tests = Tests { package: "strait-data", target: "own", filter: "what_a_look_proposes" };
+const LOOK: Tests = Tests { package: "strait-data", target: "own_data", filter: "what_a_look_proposes" };
 
 const fn program(filter: &'static str) -> Tests {
     Tests { package: "strait", target: LIBRARY, filter }

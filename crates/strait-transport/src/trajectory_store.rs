@@ -1,7 +1,7 @@
 //! Stored trajectories of a flow, on which a flow map is trained by regression.
 
 use crate::error::PairsError;
-use crate::reflow::{StoredPairs, file_error};
+use crate::pair_store::{StoredPairs, file_error};
 use crate::shards::Shards;
 use std::path::{Path, PathBuf};
 use strait_core::{Error, Segments, Stream, TrajectoryDataset};

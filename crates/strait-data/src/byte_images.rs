@@ -1,4 +1,4 @@
-use crate::points::RowStore;
+use crate::row_store::RowStore;
 use crate::{DataError, Image};
 use strait_core::Error;
 use strait_io::Records;
