@@ -9,7 +9,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 use strait_benches::peer::{Failure, Spread, run};
-use strait_core::{Coupling, Dataset, Draws, Error, Seed, Split};
+use strait_core::{Coupling, Dataset, Draws, Seed, Split};
 use strait_data::{ToyDataset, toys::Mixture};
 use strait_transport::{Ascent, ExactOt, Semidiscrete, wasserstein2};
 use tch::{Device, Kind, Tensor};
@@ -43,9 +43,7 @@ fn all() -> Result<(), Failure> {
 fn one(name: &str, data: &dyn Dataset) -> Result<(), Failure> {
     let stream = Seed(1).stream(name);
     let event = data.event_shape().to_vec();
-    let normal = |n: i64, draws: &mut Draws| {
-        draws.normal(&[&[n], event.as_slice()].concat(), Kind::Float, Device::Cpu).map_err(Error::from)
-    };
+    let normal = |n: i64, draws: &mut Draws| draws.normal(&[&[n], event.as_slice()].concat(), Kind::Float, Device::Cpu);
     let data = data.points(Split::Train, POINTS, &mut stream.stream("data").at(0))?;
     let begun = Instant::now();
     let transport = Semidiscrete::solve(&data, ASCENT, &mut stream.stream("ascent").at(0), normal)?;

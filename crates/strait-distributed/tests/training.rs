@@ -109,7 +109,7 @@ struct Laws {
 /// What is made before a training, in a folder that all ranks see.
 enum Made {
     Stored(StoredPairs),
-    Semidiscrete(Semidiscrete),
+    Semidiscrete(Box<Semidiscrete>),
 }
 
 impl Laws {
@@ -143,7 +143,7 @@ impl Laws {
                     Semidiscrete::solve(&points, ascent, &mut stream.at(1), draw)?.save(&path)?;
                 }
                 group.meet()?;
-                self.made = Semidiscrete::load(&path, PLACE.1)?.map(Made::Semidiscrete);
+                self.made = Semidiscrete::load(&path, PLACE.1)?.map(Box::new).map(Made::Semidiscrete);
             }
             _ => {}
         }

@@ -34,7 +34,7 @@ fn a_file_alone_is_trained_by_the_default_for_it() {
         let output = place.run(&[arguments, &SHORT].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let config = fs::read_to_string(place.path("runs").join(run).join("config.toml")).unwrap();
-        for said in ["map = true", "units = \"column\"", "name = \"ot\"", "batch = 84", "name = \"mean_flow\""] {
+        for said in ["map = true", "units = \"column\"", "name = \"pool\"", "batch = 84", "name = \"mean_flow\""] {
             assert!(config.contains(said), "no {said}: {config}");
         }
         let summary = json(&place.path("runs").join(run).join("summary.json"));

@@ -7,7 +7,7 @@ const fn of(package: &'static str, target: &'static str, filter: &'static str) -
 }
 
 const fn limits(filter: &'static str) -> Tests {
-    of("strait-data", "own_limits", filter)
+    of("strait-data", "own_data_limits", filter)
 }
 
 const COUPLINGS: Tests = of("strait-transport", "couplings", "the_same_in_any_unit");

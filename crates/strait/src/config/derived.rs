@@ -51,7 +51,7 @@ impl Config {
     }
 
     /// How many pairs a pool holds, and how many are assigned at once: no more in all than the training draws, in whole
-    /// assignments. A training that is made longer makes the rest. None of another coupling.
+    /// assignments. The pool of a training that is made longer begins with the same pairs. None of another coupling.
     pub fn pool(&self) -> Option<(i64, i64)> {
         let CouplingConfig::Pool { pairs, batch } = self.coupling else { return None };
         let of_level = |level: &LevelConfig| i128::from(level.steps) * i128::from(level.batch);
@@ -188,4 +188,24 @@ pub(crate) fn velocity_level(config: &Config) -> Option<LevelConfig> {
         spans: Spans::default(),
         ..last
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{CouplingConfig, load};
+
+    #[test]
+    fn a_pool_holds_whole_assignments_and_no_more_than_is_drawn() {
+        let of = |iterations: u64, pairs: i64| {
+            let coupling = format!("coupling={{ name = 'pool', pairs = {pairs}, batch = 1000 }}");
+            let iterations = format!("phase.0.iterations={iterations}");
+            load("moons-map", &[coupling, iterations]).unwrap().pool().unwrap()
+        };
+        assert_eq!(of(10, 100_000), (3000, 1000)); // 10 batches of 256
+        assert_eq!(of(10, 2500), (2500, 1000));
+        assert_eq!(of(1_000_000_000_000, 100_000), (100_000, 1000));
+        let mut other = load("moons-map", &[]).unwrap();
+        other.coupling = CouplingConfig::Ot;
+        assert_eq!(other.pool(), None);
+    }
 }

@@ -45,7 +45,7 @@ pub enum MadePairs {
     /// Trajectories.
     Trajectories(StoredTrajectories),
     /// A coupling of the source with all training points.
-    Semidiscrete(Semidiscrete),
+    Semidiscrete(Box<Semidiscrete>),
 }
 
 impl MadePairs {
@@ -104,7 +104,7 @@ pub fn kept(config: &Config, folder: &RunFolder, context: &RunContext) -> Result
     let path = folder.path().join(POTENTIALS);
     let found = Semidiscrete::load(&path, context.device)?;
     let missing = || ProgramError::Run { path, problem: "it is not there; train the run again, which makes it".into() };
-    Ok(Some(MadePairs::Semidiscrete(found.ok_or_else(missing)?)))
+    Ok(Some(MadePairs::Semidiscrete(Box::new(found.ok_or_else(missing)?))))
 }
 
 fn store(config: &Config, folder: &RunFolder) -> Option<PairStore> {
