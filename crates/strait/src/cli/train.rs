@@ -122,7 +122,9 @@ fn together(
     let (data, device) = (context.data.points.name(), &context.device_name);
     let threads = if threads == 1 { "one thread".into() } else { format!("{threads} threads") };
     let threads = match context.pairing_threads {
-        more @ 1.. if context.coupling.for_thread().is_some() => format!("{threads}, {more} more to pair ahead"),
+        more @ 1.. if config.coupling.kind().is_drawn && context.coupling.for_thread().is_some() => {
+            format!("{threads}, {more} more to pair ahead")
+        }
         _ => threads,
     };
     info!("{}: {data} on {device}, {threads}, seed {}", folder.path().display(), config.seed);
