@@ -28,8 +28,8 @@ pub struct FolderOptions {
 /// Pictures are decoded as they are drawn, on threads, ahead of the batch that needs them, and kept where all of them take
 /// 512 MiB at most. Each is brought to `image`, which must be given: 16 bits become 8 by rounding v / 257, what is transparent
 /// is laid over white, then it is scaled to just cover the image and cut in the middle. Passed over, and listed in
-/// [`ArrayDataset::skipped`], are files without a byte, cut short, damaged, animated, of four colours (CMYK), or of another
-/// format than their name says. A picture that cannot be decoded though none of this can be seen stops what asks for it.
+/// [`Remarks::skipped`](crate::Remarks::skipped), are files without a byte, cut short, damaged, animated, of four colours
+/// (CMYK), or of another format than their name says. A picture that cannot be decoded though none of this can be seen stops what asks for it.
 /// Names that begin with a dot, and links back to a folder that they are in, are passed over without a word.
 /// The units of pictures are taken of at most 8,192 evenly spaced ones.
 ///
