@@ -1,7 +1,7 @@
 use crate::row_store::RowStore;
 use crate::{DataError, Image};
 use strait_core::Error;
-use strait_io::Records;
+use strait_io::RowFile;
 use tch::{Kind, Tensor};
 
 /// Images of one byte a pixel and channel, one after the other, in memory or in files.
@@ -15,9 +15,9 @@ pub(crate) struct ByteImages {
 
 #[derive(Debug)]
 pub(crate) enum Part {
-    /// Whole records.
+    /// Whole rows.
     Held(Vec<u8>),
-    File(Records),
+    File(RowFile),
 }
 
 /// How many levels a byte has: level k of an image is grey k / 256.
@@ -39,7 +39,7 @@ impl ByteImages {
     fn count_of(&self, part: &Part) -> i64 {
         match part {
             Part::Held(bytes) => (bytes.len() / self.record()) as i64,
-            Part::File(records) => records.count(),
+            Part::File(rows) => rows.count(),
         }
     }
 
@@ -66,7 +66,7 @@ impl ByteImages {
         let (part, row) = self.place(row).ok_or(outside)?;
         match &self.parts[part] {
             Part::Held(bytes) => to.copy_from_slice(&bytes[row as usize * to.len()..][..to.len()]),
-            Part::File(records) => records.read(&[row], to).map_err(Error::other)?,
+            Part::File(rows) => rows.read(&[row], to).map_err(Error::other)?,
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::{ArrayDataset, DataError, Image};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strait_core::Seed;
-use strait_io::{IoError, Records};
+use strait_io::{IoError, RowFile};
 use tch::{Device, Kind};
 
 const IMAGE: Image = Image { channels: 3, height: 32, width: 32 };
@@ -96,16 +96,16 @@ impl Form {
 
     fn part(&self, path: &Path) -> Result<Part, DataError> {
         let record = self.before + IMAGE.numbers() as usize;
-        let records = Records::open(path, 0, record).map_err(|error| match error {
+        let rows = RowFile::open(path, 0, record).map_err(|error| match error {
             IoError::Damaged { path, problem } => DataError::Damaged { path, problem, remedy: REMEDY },
             IoError::System { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
                 DataError::NotFetched { name: self.name.into(), path }
             }
             error => DataError::File(error),
         })?;
-        if records.count() == 0 {
+        if rows.count() == 0 {
             return Err(DataError::Damaged { path: path.to_owned(), problem: "it is empty".into(), remedy: REMEDY });
         }
-        Ok(Part::File(records))
+        Ok(Part::File(rows))
     }
 }

@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strait_core::Seed;
-use strait_io::Records;
+use strait_io::RowFile;
 
 /// Of an unpacked file; a damaged one may unpack to any number.
 const LONGEST: u64 = 1 << 30;
@@ -133,6 +133,6 @@ fn idx(path: &Path, axes: usize, event: Option<&[i64]>, whole: bool) -> Result<(
     }
     fits(length as i64 - head.len() as i64)?;
     let record = lengths[1..].iter().product::<i64>() as usize;
-    let records = Records::open(path, head.len() as u64, record).map_err(DataError::File)?;
-    Ok((lengths, Part::File(records)))
+    let rows = RowFile::open(path, head.len() as u64, record).map_err(DataError::File)?;
+    Ok((lengths, Part::File(rows)))
 }

@@ -132,13 +132,13 @@ fn what_is_wrong_with_a_record_is_named() {
         let error = cifar10(root.path(), false, CPU.0, CPU.1).unwrap_err().to_string();
         assert!(error.contains(file) && error.contains(problem), "{error}");
     };
-    refused("data_batch_3.bin", &records(20, 10, 1, 10)[..30_000], "no whole number of records");
+    refused("data_batch_3.bin", &records(20, 10, 1, 10)[..30_000], "no whole number of rows");
     refused("test_batch.bin", &[], "it is empty");
     let mut bytes = records(10, 10, 1, 10);
     bytes[3073 * 4] = 10;
     refused("data_batch_2.bin", &bytes, "image 5: class 10 is not within 0 to 9");
     // A hundred-class file in the place of one of ten.
-    refused("data_batch_1.bin", &records(0, 10, 2, 10), "no whole number of records");
+    refused("data_batch_1.bin", &records(0, 10, 2, 10), "no whole number of rows");
 }
 
 #[test]

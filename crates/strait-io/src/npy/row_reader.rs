@@ -1,14 +1,14 @@
 use super::header::Header;
 use super::problem::Problem;
 use super::{Array, decode};
-use crate::{Element, IoError, Records, open};
+use crate::{Element, IoError, RowFile, open};
 use std::io::BufReader;
 use std::path::Path;
 use tch::Tensor;
 
 /// A file of one array (n, ...) of which rows are read by their numbers: for more rows than memory holds.
 ///
-/// Rows are read as [`Records`] are.
+/// Rows are read as [`RowFile`] are.
 ///
 /// ```
 /// use strait_io::{Element, npy};
@@ -23,7 +23,7 @@ use tch::Tensor;
 /// ```
 #[derive(Debug)]
 pub struct RowReader {
-    records: Records,
+    file: RowFile,
     header: Header,
     /// Bytes of a row.
     row: usize,
@@ -52,12 +52,12 @@ impl RowReader {
             Ok((header, start, row as usize))
         };
         let (header, start, row) = checked().map_err(|problem| problem.of(path, ""))?;
-        Ok(Self { records: Records::of(path, file, start, row, header.shape[0]), header, row })
+        Ok(Self { file: RowFile::of(path, file, start, row, header.shape[0]), header, row })
     }
 
     /// How many rows there are.
     pub fn count(&self) -> i64 {
-        self.records.count()
+        self.file.count()
     }
 
     /// The shape of one row.
@@ -72,7 +72,7 @@ impl RowReader {
 
     /// The file.
     pub fn path(&self) -> &Path {
-        self.records.path()
+        self.file.path()
     }
 
     /// Rows by their numbers, (rows, ...), of the kind of [`Element::kind`].
@@ -81,7 +81,7 @@ impl RowReader {
     /// `Range` for a row that is not there, `System` where the file can no longer be read.
     pub fn read(&self, rows: &[i64]) -> Result<Tensor, IoError> {
         let mut bytes = vec![0; rows.len() * self.row];
-        self.records.read(rows, &mut bytes)?;
+        self.file.read(rows, &mut bytes)?;
         self.decoded(bytes, rows.len() as i64)
     }
 
@@ -95,7 +95,7 @@ impl RowReader {
             return Err(IoError::Range { path: self.path().to_owned(), problem });
         }
         let mut bytes = vec![0; n as usize * self.row];
-        self.records.read_range(start, &mut bytes)?;
+        self.file.read_range(start, &mut bytes)?;
         self.decoded(bytes, n)
     }
 

@@ -2,23 +2,23 @@ use crate::{IoError, open};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// A file of records of one length, from some byte on, that are read by their numbers: for more of them than memory holds.
+/// A file of rows of one length in bytes, from some byte on, that are read by their numbers: for more of them than memory holds.
 ///
 /// Each is read at its place in the file, so that what is read often stays in the system's page cache; a file that is cut
 /// short meanwhile is an error, where a mapping of it would end the process.
 ///
 /// ```
-/// let path = std::env::temp_dir().join(format!("strait-records-{}", std::process::id()));
+/// let path = std::env::temp_dir().join(format!("strait-rows-{}", std::process::id()));
 /// std::fs::write(&path, b"HEAD0011223344")?;
-/// let records = strait_io::Records::open(&path, 4, 2)?;
+/// let rows = strait_io::RowFile::open(&path, 4, 2)?;
 /// let mut bytes = [0; 4];
-/// records.read(&[3, 0], &mut bytes)?;
-/// assert_eq!((records.count(), &bytes), (5, b"3300"));
+/// rows.read(&[3, 0], &mut bytes)?;
+/// assert_eq!((rows.count(), &bytes), (5, b"3300"));
 /// # std::fs::remove_file(&path)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Records {
+pub struct RowFile {
     path: PathBuf,
     file: File,
     start: u64,
@@ -26,11 +26,11 @@ pub struct Records {
     count: i64,
 }
 
-impl Records {
-    /// Opens a file whose first record begins at byte `start`.
+impl RowFile {
+    /// Opens a file whose first row begins at byte `start`.
     ///
     /// # Errors
-    /// `System` where it cannot be opened; `Damaged` where what follows `start` is no whole number of records.
+    /// `System` where it cannot be opened; `Damaged` where what follows `start` is no whole number of rows.
     pub fn open(path: &Path, start: u64, length: usize) -> Result<Self, IoError> {
         let file = open(path)?;
         let found = file.metadata().map_err(IoError::system(path))?.len();
@@ -38,7 +38,7 @@ impl Records {
         match found.checked_sub(start).filter(|&bytes| whole(bytes)) {
             Some(bytes) => Ok(Self::of(path, file, start, length, (bytes / length as u64) as i64)),
             None => {
-                let problem = format!("its {found} bytes are no whole number of records of {length} after {start}");
+                let problem = format!("its {found} bytes are no whole number of rows of {length} bytes after {start}");
                 Err(IoError::damaged(path, problem))
             }
         }
@@ -49,7 +49,7 @@ impl Records {
         Self { path: path.to_owned(), file, start, length, count }
     }
 
-    /// How many there are.
+    /// How many rows there are.
     pub fn count(&self) -> i64 {
         self.count
     }
@@ -59,10 +59,10 @@ impl Records {
         &self.path
     }
 
-    /// Records by their numbers, one after the other, into as many bytes.
+    /// Rows by their numbers, one after the other, into as many bytes.
     ///
     /// # Errors
-    /// `Range` for a record that is not there, `System` where the file can no longer be read.
+    /// `Range` for a row that is not there, `System` where the file can no longer be read.
     pub fn read(&self, numbers: &[i64], to: &mut [u8]) -> Result<(), IoError> {
         for (&number, to) in numbers.iter().zip(to.chunks_exact_mut(self.length.max(1))) {
             if !(0..self.count).contains(&number) {
@@ -74,7 +74,7 @@ impl Records {
         Ok(())
     }
 
-    /// The records from `first` on that fill `to`.
+    /// The rows from `first` on that fill `to`.
     ///
     /// # Errors
     /// As `read`.
