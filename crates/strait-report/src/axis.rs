@@ -131,10 +131,11 @@ impl Ruler {
         Self { scale, low: low - below, high: high + above, start, end, ticks }
     }
 
-    /// A linear axis over exactly this range.
+    /// A linear axis over exactly this range, with two ticks at least: one alone tells no scale.
     pub(super) fn exact((low, high): (f64, f64), (start, end): (f64, f64), about: usize) -> Self {
         let scale = Scale::Linear;
-        let ticks = Spacing::new(scale, low, high, about).ticks(low, high);
+        let ticks = |about| Spacing::new(scale, low, high, about).ticks(low, high);
+        let ticks = (about..=2 * about).map(ticks).find(|ticks| ticks.len() > 1).unwrap_or_else(|| ticks(about));
         Self { scale, low, high, start, end, ticks }
     }
 

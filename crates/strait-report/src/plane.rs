@@ -9,7 +9,10 @@ use super::{
     scene::{Point, Scene, Stroke, Type},
 };
 
-/// A square window onto the plane.
+/// Directions whose widths differ by more than this have a scale each.
+const UNEQUAL: f64 = 5.0;
+
+/// A window onto the plane, drawn as a square.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plane {
     x: (f64, f64),
@@ -25,8 +28,9 @@ pub(super) struct View {
 }
 
 impl Plane {
-    /// The square around the central 99% of the points in each direction, and an eighth more on
-    /// every side. Outliers therefore cannot shrink everything else to a dot.
+    /// Around the central 99% of the points in each direction, and an eighth more on every side. Outliers therefore cannot
+    /// shrink everything else to a dot. Both directions have one scale, as distances in the plane need, unless one of them
+    /// would be a line: columns of a table may have other units each.
     pub(super) fn around<'a>(points: impl Iterator<Item = &'a [f64; 2]>) -> Self {
         let (mut xs, mut ys): (Vec<f64>, Vec<f64>) =
             points.filter(|point| is_finite(point)).map(|&[x, y]| (x, y)).unzip();
@@ -39,10 +43,16 @@ impl Plane {
         };
         let (x, half_x) = centre_and_half(&mut xs);
         let (y, half_y) = centre_and_half(&mut ys);
+        let widest = half_x.max(half_y);
+        let alike = widest <= UNEQUAL * half_x.min(half_y) || half_x.min(half_y) == 0.0;
+        let (half_x, half_y) = if alike { (widest, widest) } else { (half_x, half_y) };
         // As wide as the points, whatever their size, but not below what the digits of a double tell apart.
-        let extent = half_x.max(half_y).max(1e-14 * (x.abs() + y.abs()));
-        let half = if extent > 0.0 { 1.25 * extent } else { 1.0 };
-        Self { x: (x - half, x + half), y: (y - half, y + half) }
+        let range = |centre: f64, half: f64| {
+            let extent = half.max(1e-14 * (x.abs() + y.abs()));
+            let half = if extent > 0.0 { 1.25 * extent } else { 1.0 };
+            (centre - half, centre + half)
+        };
+        Self { x: range(x, half_x), y: range(y, half_y) }
     }
 
     pub(super) fn view(self, frame: Frame) -> View {
@@ -137,6 +147,18 @@ mod tests {
             }
             let labels: Vec<&str> = view.x.ticks.iter().map(|tick| &*tick.label).collect();
             assert!(labels.len() > 1 && labels.windows(2).all(|pair| pair[0] != pair[1]), "{labels:?}");
+        }
+        for tenths in 10..100 {
+            let end = f64::from(tenths) / 10.0;
+            let view = Plane::around([[-end, end], [end, -end]].iter()).view(FRAME);
+            assert!(view.x.ticks.len() > 1 && view.y.ticks.len() > 1, "+- {end}");
+        }
+        for (wide, across) in [(4.0, 0.2), (50.0, 0.8), (1e-3, 0.8)] {
+            let points: Vec<[f64; 2]> = [-1.0, -0.5, 0.5, 1.0].map(|x| [x, wide * x]).to_vec();
+            let view = Plane::around(points.iter()).view(FRAME);
+            let ends = [points[0], points[3]].map(|point| view.at(point).unwrap());
+            assert!(((ends[1].0 - ends[0].0) / FRAME.w - across).abs() < 1e-3, "{wide}: {ends:?}");
+            assert!(((ends[0].1 - ends[1].1) / FRAME.h - 0.8).abs() < 1e-3, "{wide}: {ends:?}");
         }
         for constant in [0.0, 7.0, -1e100] {
             let view = Plane::around([[constant, constant]].iter()).view(FRAME);

@@ -85,7 +85,8 @@ fn a_map_is_followed_by_what_is_nearest_to_validation_points() {
         assert_eq!(measured.unwrap()["solver"], first);
     }
     let report = fs::read_to_string(place.path("runs/a/report/index.html")).unwrap();
-    assert!(report.contains("By which steps a flow map is followed"));
+    assert!(report.contains("By which steps a flow map is followed") && !report.contains(">w2</th>"));
+    assert!(report.contains(">floor ") && report.contains("W2 at 1 evaluation is"), "a run that stands alone");
 
     // Measured at other counts, by another solver, nothing is chosen again.
     let before = fs::read(&solvers).unwrap();

@@ -8,7 +8,7 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
 
 const SIDE_BY_SIDE: &str = "crates/strait/src/page/side_by_side.rs";
 
-pub(super) static FAULTS: [Fault; 26] = [
+pub(super) static FAULTS: [Fault; 28] = [
     Fault {
         name: "a map on trajectories that forgets its teacher",
         file: "crates/strait/src/training/training_run.rs",
@@ -175,6 +175,20 @@ pub(super) static FAULTS: [Fault; 26] = [
         file: "crates/strait-report/src/plane.rs",
         find: "let half = if extent > 0.0 { 1.25 * extent } else { 1.0 };",
         put: "let half = 1.25 * extent.max(1e-9);",
+        tests: Tests { package: "strait-report", target: LIBRARY, filter: "as_wide_as_its_points" },
+    },
+    Fault {
+        name: "one scale for columns whose units differ",
+        file: "crates/strait-report/src/plane.rs",
+        find: "widest <= UNEQUAL * half_x.min(half_y)",
+        put: "widest <= UNEQUAL * widest",
+        tests: Tests { package: "strait-report", target: LIBRARY, filter: "as_wide_as_its_points" },
+    },
+    Fault {
+        name: "an axis of one tick",
+        file: "crates/strait-report/src/axis.rs",
+        find: "(about..=2 * about)",
+        put: "(about..=about)",
         tests: Tests { package: "strait-report", target: LIBRARY, filter: "as_wide_as_its_points" },
     },
     Fault {

@@ -186,8 +186,8 @@ impl Comparison {
             let linear =
                 |(other, linear): &&(String, Summary)| other == name && method != name && linear.seed == summary.seed;
             let linear = summaries.iter().find(linear).map(|(_, linear)| &linear.method);
-            let metric = Metric::ALL.into_iter().find(|metric| metric.name() == summary.judged_by);
-            let lines = warnings(&summary.method, linear, metric.unwrap_or(Metric::W2));
+            let metric = Metric::named(&summary.judged_by).unwrap_or(Metric::W2);
+            let lines = warnings(&summary.method, linear, metric);
             let said = |line| format!("{method}, seed {}: {line}", summary.seed);
             comparison.warnings.extend(lines.into_iter().map(said));
         }

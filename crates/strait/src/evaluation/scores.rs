@@ -75,6 +75,11 @@ impl Metric {
         }
     }
 
+    /// The metric of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+
     /// Its heading, of [`Self::shown`].
     pub fn heading(self) -> &'static str {
         match self {

@@ -156,14 +156,16 @@ fn verdict(methods: &[Method<'_>], reference: &Reference) -> Vec<String> {
             at(own, many),
             at(other, many)
         ),
-        None => format!("At {few_words} {name} is {}; at {many_words} it is {}.", at(own, few), at(own, many)),
+        None => format!("{name} at {few_words} is {}; at {many_words} it is {}.", at(own, few), at(own, many)),
     }];
     let floor = headline.of(&reference.floor);
     let real = match reference.floor.features {
         Some(found) => format!("{} training images are {floor:.3} away", found.samples),
         None => format!("Two sets of as many real points are {floor:.3} apart"),
     };
-    lines.push(format!("{real}: no sampler can be expected below that. One seed; no spread."));
+    lines.push(format!(
+        "{real}: by this number, samples that are as near cannot be told from real ones. One seed; no spread."
+    ));
     let guidance = reference.settings.guidance;
     if !guidance.is_none() {
         lines.push(format!(
@@ -196,10 +198,11 @@ fn key_numbers(methods: &[Method<'_>], reference: &Reference) -> Vec<KeyNumber> 
         .filter(|nfe| [1, 4].contains(nfe))
         .map(|nfe| {
             let value = |method: &Method<'_>| significant(method.score(headline, nfe));
+            let floor = format!("floor {}", significant(headline.of(&reference.floor)));
             KeyNumber {
                 label: format!("{} at {}", headline.name(), evaluations(nfe)),
                 value: value(own),
-                note: format!("{} · floor {}", beside(&value), significant(headline.of(&reference.floor))),
+                note: if rest.is_empty() { floor } else { format!("{} · {floor}", beside(&value)) },
             }
         })
         .collect();
@@ -211,13 +214,17 @@ fn key_numbers(methods: &[Method<'_>], reference: &Reference) -> Vec<KeyNumber> 
 }
 
 fn facts(summary: &Summary, reference: &Reference) -> Vec<(String, String)> {
+    let threads = match summary.threads {
+        1 => "one thread".to_owned(),
+        n => format!("{n} threads"),
+    };
     let versions = summary.versions.iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>();
     [
         ("Data", summary.dataset.clone()),
         ("Compared with", reference.name.clone()),
         ("Guidance", reference.settings.guidance.0.to_string()),
         ("Seed", summary.seed.to_string()),
-        ("Device", format!("{}, {} threads", summary.device, summary.threads)),
+        ("Device", format!("{}, {}", summary.device, threads)),
         ("Gradient steps", summary.method.gradient_steps.to_string()),
         ("Parameters", summary.method.parameters.to_string()),
         ("Versions", versions.join(", ")),

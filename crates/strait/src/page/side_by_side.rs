@@ -62,7 +62,7 @@ impl Run {
     }
 
     fn headline(&self) -> Headline {
-        Headline(Metric::ALL.into_iter().find(|metric| metric.name() == self.summary.judged_by).unwrap_or(Metric::W2))
+        Headline(Metric::named(&self.summary.judged_by).unwrap_or(Metric::W2))
     }
 
     /// What it reached, and for how much.

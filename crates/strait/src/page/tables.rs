@@ -173,10 +173,16 @@ pub(super) fn levels(methods: &[Method<'_>]) -> Table {
     }
 }
 
+/// The heading of the metric that a choice was made by.
+fn judge(name: &str) -> String {
+    Metric::named(name).map_or(name, |metric| metric.heading()).into()
+}
+
 /// The moving averages that a velocity was chosen from; None where there was no choice.
 pub(super) fn averages(methods: &[Method<'_>]) -> Option<Table> {
     let found = || methods.iter().filter_map(|method| Some((method, method.measured.summary.average.as_ref()?)));
     let (_, first) = found().next()?;
+    let judge = judge(&first.judged_by);
     let row = |method: &Method<'_>, chosen: bool, &(half_life, value): &(f64, f64)| {
         let chosen = if chosen { ", chosen" } else { "" };
         let name = format!("{}: half-life {half_life}{chosen}", method.name());
@@ -186,9 +192,9 @@ pub(super) fn averages(methods: &[Method<'_>]) -> Option<Table> {
         title: "Moving averages of the velocity".into(),
         note: format!(
             "The geometric mean of {} over the counts of evaluations, against {}; all other numbers are of the chosen one.",
-            first.judged_by, first.reference
+            judge, first.reference
         ),
-        columns: vec![Column { label: first.judged_by.clone(), better: Better::Neither }],
+        columns: vec![Column { label: judge, better: Better::Neither }],
         rows: found()
             .flat_map(|(method, found)| {
                 found.averages.iter().map(move |average| row(method, average.0 == found.half_life, average))
@@ -201,6 +207,7 @@ pub(super) fn averages(methods: &[Method<'_>]) -> Option<Table> {
 pub(super) fn solvers(methods: &[Method<'_>]) -> Option<Table> {
     let found = || methods.iter().filter_map(|method| Some((method, method.measured.summary.solvers.as_ref()?)));
     let (_, first) = found().next()?;
+    let judge = judge(&first.judged_by);
     let row = |method: &Method<'_>, count: &CountSummary| {
         let steps = |StepsSummary { solver, power, .. }: &StepsSummary| {
             if *power == 1.0 { solver.clone() } else { format!("{solver}, times (i/n)^{power}") }
@@ -218,9 +225,9 @@ pub(super) fn solvers(methods: &[Method<'_>]) -> Option<Table> {
         title: "By which steps a flow map is followed".into(),
         note: format!(
             "{} against {}, the nearest of each count first: all other numbers of samples are of that.",
-            first.judged_by, first.reference
+            judge, first.reference
         ),
-        columns: vec![Column { label: first.judged_by.clone(), better: Better::Neither }],
+        columns: vec![Column { label: judge, better: Better::Neither }],
         rows: found()
             .flat_map(|(method, found)| found.counts.iter().flat_map(move |count| row(method, count)))
             .collect(),
