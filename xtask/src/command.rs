@@ -20,11 +20,15 @@ const fn command(name: &'static str, usage: &'static str, about: &'static str) -
 }
 
 static COMMANDS: [Command; 23] = [
-    command("train", "train [PRESET or FILE.toml] [OPTIONS]", "train; `train --help` lists the options"),
+    command(
+        "train",
+        "train [PRESET or FILE] [OPTIONS]",
+        "train a preset, a config (.toml) or your data (.npz); see `train --help`",
+    ),
     command("sample", "sample RUN [OPTIONS]", "draw samples from a run"),
     command("evaluate", "evaluate RUN [OPTIONS]", "measure a run"),
     command("report", "report RUN RUN... [--name NAME]", "finished runs side by side on one page"),
-    command("compare", "compare [PRESET or FILE.toml] [OPTIONS]", "methods side by side, in one table and plot"),
+    command("compare", "compare [PRESET or FILE] [OPTIONS]", "methods side by side, in one table and plot"),
     command("inspect", "inspect FILE [--array NAME]", "look at the columns of a file before training on it"),
     command("features", "features digits", "fit the classifier in whose features digits are compared"),
     command("export", "export RUN --onnx [FILE]", "a run's velocity or flow map in another format"),

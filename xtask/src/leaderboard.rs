@@ -23,36 +23,22 @@ struct Entry {
     methods: &'static [&'static str],
 }
 
-const BOARD: [Entry; 4] = [
-    Entry {
-        preset: "8gaussians-map",
-        metric: "w2",
-        in_words: "W2",
-        above: 0.25,
-        methods: &["linear", "ot", "mean_flow_ot"],
-    },
-    Entry {
-        preset: "moons",
-        metric: "w2",
-        in_words: "W2",
-        above: 0.1,
-        methods: &["linear", "ot", "reflow", "likelihood", "learned"],
-    },
-    Entry {
-        preset: "checkerboard",
-        metric: "w2",
-        in_words: "W2",
-        above: 0.15,
-        methods: &["linear", "ot", "reflow", "likelihood", "learned"],
-    },
+const BOARD: [Entry; 5] = [
+    Entry { preset: "8gaussians-map", metric: "w2", in_words: "W2", above: 0.25, methods: POINTS },
+    Entry { preset: "moons-map", metric: "w2", in_words: "W2", above: 0.1, methods: POINTS },
+    Entry { preset: "checkerboard-map", metric: "w2", in_words: "W2", above: 0.15, methods: POINTS },
+    Entry { preset: "mixture16-map", metric: "w2", in_words: "W2", above: 2.0, methods: POINTS },
     Entry {
         preset: "digits-map",
         metric: "frechet_classifier",
         in_words: "Frechet distance in classifier features",
         above: 10.0,
-        methods: &["linear", "ot", "mean_flow_ot"],
+        methods: &["linear", "ot", "preset"],
     },
 ];
+
+/// The methods for data of points.
+const POINTS: &[&str] = &["linear", "ot", "ot_pool", "reflow", "likelihood", "preset"];
 
 /// The shares of a preset's iterations, 1/N each.
 const SHARES: [u64; 6] = [32, 16, 8, 4, 2, 1];
@@ -146,6 +132,7 @@ fn measure(workspace: &Workspace, here: &Path, data: &Path, entry: &Entry, asked
         let mut compare = workspace.cargo(&["run", "--release", "--package", "strait", "--", "compare", entry.preset]);
         compare.args(["--methods", &left.join(","), "--seeds", &asked.seeds.to_string(), "--name", &name]);
         compare.args(["--set", "seed=1", "--set", "evaluate.nfe=[1]"]);
+        compare.args(["--set", "evaluate.samples=2000"]);
         for (phase, whole) in iterations.iter().enumerate() {
             compare.args(["--set", &format!("phase.{phase}.iterations={}", (whole / share).max(1))]);
         }
@@ -213,7 +200,7 @@ fn block(entry: &Entry, asked: &Asked, lines: &[Line], circumstances: &str) -> S
     let seeds = if asked.seeds == 1 { "Seed 1, no spread".into() } else { format!("Seeds 1 to {}", asked.seeds) };
     let shares = asked.shares().map(|share| format!("1/{share}")).collect::<Vec<_>>().join(", ");
     let mut text = format!(
-        "## {}\n\n    {}\n\n{} of samples of one evaluation, at most {} above the sampling floor. {seeds}; shares tried: \
+        "## {}\n\n    {}\n\n{} of 2,000 samples of one evaluation, at most {} above the sampling floor. {seeds}; shares tried: \
          {shares}. {circumstances}\n\n| method | seconds | share | gradient steps | {} | floor |\n| --- | --- | --- | --- | --- | \
          --- |\n",
         entry.preset,
@@ -291,7 +278,7 @@ mod tests {
              echo method,seed,solver,nfe,metric,value,floor,steps,wall_seconds,field\n\
              for method in $(echo $methods | tr , ' '); do case $method in\n\
              linear) value=9.30 worse=9 took=0;; ot) value=0.30 worse=$((n < 80)) took=$((n / 10));;\n\
-             mean_flow_ot) value=0.30 worse=$((n < 40)) took=$((n / 10));; esac\n\
+             preset) value=0.30 worse=$((n < 40)) took=$((n / 10));; esac\n\
              for seed in 1 2; do\n\
              echo $method,$seed,euler,1,w2,$value,0.1,$n,$((took + seed)),own; value=$worse.36\n\
              echo $method,$seed,euler,4,w2,0.1,0.1,$n,1,own; echo $method,$seed,euler,1,w2,0.1,0.1,$n,1,exact\n\
@@ -299,23 +286,25 @@ mod tests {
         script(&sandbox.path("cargo"), &format!("echo \"$*\" >> {}\n{program}", sandbox.path("calls").display()));
         fs::create_dir(&here).unwrap();
         let asked = asked("8gaussians-map --seeds 2 --up-to 1/4").unwrap();
-        let lines = measure(&sandbox.workspace, &here, &here, &BOARD[0], &asked).unwrap();
+        let entry = Entry { methods: &["linear", "ot", "preset"], ..BOARD[0] };
+        let lines = measure(&sandbox.workspace, &here, &here, &entry, &asked).unwrap();
         let found: Vec<_> =
             lines.iter().map(|line| (line.method.as_str(), line.share, line.reached, line.steps)).collect();
-        assert_eq!(found, [("mean_flow_ot", 16, true, 40), ("ot", 8, true, 80), ("linear", 4, false, 160)]);
+        assert_eq!(found, [("preset", 16, true, 40), ("ot", 8, true, 80), ("linear", 4, false, 160)]);
         let calls = sandbox.cargo_calls();
         assert_eq!(calls.len(), 4);
         assert!(
-            calls[0].contains("--methods linear,ot,mean_flow_ot --seeds 2")
+            calls[0].contains("--methods linear,ot,preset --seeds 2")
                 && calls[0].contains("phase.1.iterations=2")
-                && calls[0].contains(&format!("{} --set seed=1 --set evaluate.nfe=[1]", today()))
+                && calls[0]
+                    .contains(&format!("{} --set seed=1 --set evaluate.nfe=[1] --set evaluate.samples=2000", today()))
         );
         assert!(calls[3].contains("--methods linear --seeds 2") && calls[3].contains("phase.0.iterations=160"));
-        let block = block(&BOARD[0], &asked, &lines, "Today.");
+        let block = block(&entry, &asked, &lines, "Today.");
         for words in [
             "    cargo xtask leaderboard 8gaussians-map --seeds 2 --up-to 1/4\n",
             "at most 0.25 above the sampling floor. Seeds 1 to 2; shares tried: 1/32, 1/16, 1/8, 1/4. Today.",
-            "| mean_flow_ot | 5.5 (0.7) | 1/16 | 40 | 0.330 (0.042) | 0.100 (0.000) |\n| ot | 9.5",
+            "| preset | 5.5 (0.7) | 1/16 | 40 | 0.330 (0.042) | 0.100 (0.000) |\n| ot | 9.5",
             "| linear | not in 1.5 (0.7) | 1/4 | 160 | 9.330 (0.042) |",
         ] {
             assert!(block.contains(words), "no {words} in\n{block}");
@@ -334,12 +323,16 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_on_the_board() {
         assert_eq!(asked("").unwrap().shares().count(), SHARES.len());
-        assert_eq!(asked("moons --up-to 1/8").unwrap().shares().collect::<Vec<_>>(), [32, 16, 8]);
-        for words in ["moon", "moons digits-map", "--seeds 0", "--seeds", "--up-to 8", "--up-to 1/3"] {
+        assert_eq!(asked("moons-map --up-to 1/8").unwrap().shares().collect::<Vec<_>>(), [32, 16, 8]);
+        for words in ["moons", "moons-map digits-map", "--seeds 0", "--seeds", "--up-to 8", "--up-to 1/3"] {
             assert!(asked(words).is_err(), "{words}");
         }
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for Entry { preset, .. } in &BOARD {
+        let program = fs::read_to_string(root.join("crates/strait/src/comparison/methods.rs")).unwrap();
+        for Entry { preset, methods, .. } in &BOARD {
+            for method in *methods {
+                assert!(program.contains(&format!("=> \"{method}\",")), "{method}");
+            }
             let text = fs::read_to_string(root.join(format!("crates/strait/presets/{preset}.toml"))).unwrap();
             assert!(iterations(&text).iter().all(|whole| whole / SHARES[0] > 0), "{preset}");
             assert!(!iterations(&text).is_empty(), "{preset}");
