@@ -40,12 +40,11 @@ fn target(file: &str, named: &str) -> String {
     parts.join("/")
 }
 
-/// What a file of the package takes in: Rust sources but for the tests in them, the build script's sources and headers of C++.
+/// What a file of the package takes in: Rust sources with the tests in them, the build script's sources and headers of C++.
 fn named(file: &str, text: &str) -> Vec<String> {
     let after = |text: &str, word: &str| -> Vec<String> {
         text.split(word).skip(1).filter_map(|rest| rest.split_once('"')).map(|(path, _)| path.to_owned()).collect()
     };
-    let code = text.split("#[cfg(test)]").next().unwrap_or(text);
     let words: &[&str] = match file.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "rs" if file == "build.rs" => &[".file(\""],
         "rs" if ["src/", "tests/", "examples/"].iter().any(|folder| file.starts_with(folder)) => {
@@ -54,7 +53,7 @@ fn named(file: &str, text: &str) -> Vec<String> {
         "cc" | "h" => &["#include \""],
         _ => &[],
     };
-    words.iter().flat_map(|word| after(code, word)).collect()
+    words.iter().flat_map(|word| after(text, word)).collect()
 }
 
 /// What a package lacks: files that those in it name, and what each must have. Headers may be another package's, whose build
@@ -141,7 +140,7 @@ fn each_fault_is_noticed() {
         ("build.rs", "native.file(\"native/a.cc\")"),
         ("native/a.cc", "#include <vector>\n#include \"common.h\"\n#include \"a.h\""),
         ("native/a.h", ""),
-        ("src/lib.rs", "#![doc = include_str!(\"../README.md\")] #[cfg(test)] include_str!(\"../../docs/a.md\")"),
+        ("src/lib.rs", "#![doc = include_str!(\"../README.md\")]"),
         ("src/deep/b.rs", "include_bytes!(\"../c.bin\")"),
         ("src/c.bin", ""),
     ];
@@ -159,6 +158,11 @@ fn each_fault_is_noticed() {
         ("native/a.h", "", "native/a.cc takes in a.h, which is not packaged"),
         ("src/c.bin", "", "src/deep/b.rs takes in ../c.bin, which is not packaged"),
         ("src/d.rs", "include!(\"../../docs/a.md\")", "src/d.rs takes in ../../docs/a.md, which is not packaged"),
+        (
+            "src/d.rs",
+            "#[cfg(test)] include_str!(\"../../a.md\")",
+            "src/d.rs takes in ../../a.md, which is not packaged",
+        ),
         ("tests/d.rs", "#[path = \"../../a/b.rs\"]", "tests/d.rs takes in ../../a/b.rs, which is not packaged"),
     ] {
         assert_eq!(with(path, text), [said]);

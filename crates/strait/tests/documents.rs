@@ -141,3 +141,15 @@ fn each_kind_of_fault_is_noticed() {
         assert_eq!(found.is_some(), said.is_some(), "{command}: {found:?}");
     }
 }
+
+/// The table of the ranges of numbers is the program's.
+#[test]
+fn the_document_has_every_range() {
+    let document = include_str!("../../../docs/guide/run.md");
+    let mut table = String::new();
+    for range in &config::RANGES {
+        let entries = if range.entries > 0 { format!(", at most {} in a list", range.entries) } else { String::new() };
+        table.push_str(&format!("| `{}` | {}{entries} |\n", range.key, range.words()));
+    }
+    assert!(document.contains(&table), "docs/guide/run.md is to hold these lines:\n{table}");
+}

@@ -314,17 +314,4 @@ mod tests {
             assert_eq!(line, format!("config: {says}"));
         }
     }
-
-    /// The document's table is this one.
-    #[test]
-    fn the_document_has_every_range() {
-        let document = include_str!("../../../../docs/guide/run.md");
-        let mut table = String::new();
-        for range in &RANGES {
-            let entries =
-                if range.entries > 0 { format!(", at most {} in a list", range.entries) } else { String::new() };
-            table.push_str(&format!("| `{}` | {}{entries} |\n", range.key, range.words()));
-        }
-        assert!(document.contains(&table), "docs/guide/run.md is to hold these lines:\n{table}");
-    }
 }
