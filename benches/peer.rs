@@ -25,6 +25,7 @@ pub fn run(name: &str, compare: impl FnOnce() -> Result<(), Failure>) -> ExitCod
     if filter.is_some_and(|filter| !name.contains(&filter)) {
         return ExitCode::SUCCESS;
     }
+    strait_optim::keep_freed_memory(); // as the program does
     match compare() {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::NoPeer(problem)) => {

@@ -3,8 +3,12 @@
 use std::env;
 use std::path::PathBuf;
 
+/// GNU's OpenMP, with which libtorch for Linux comes.
+const OPENMP: &str = "libgomp.so.1";
+
 fn main() {
     println!("cargo:rerun-if-changed=native");
+    println!("cargo::rustc-check-cfg=cfg(threads)");
     // Set by strait-autodiff; not where nothing is linked (clippy, docs without a libtorch).
     let given = |name: &str| env::var_os(format!("DEP_STRAIT_NATIVE_{name}")).map(PathBuf::from);
     let (Some(common), Some(libtorch)) = (given("INCLUDE"), given("LIBTORCH_INCLUDE")) else { return };
@@ -23,8 +27,19 @@ fn main() {
         .include(common)
         .include(&libtorch)
         .include(libtorch.join("torch/csrc/api/include"));
+    // The threads that libtorch computes with are those of the OpenMP that lies beside it: of another there would be twice as many.
+    let threads = libtorch.parent().map(|root| root.join("lib").join(OPENMP)).is_some_and(|lib| lib.exists());
+    let threads = threads && native.get_compiler().is_like_gnu();
+    if threads {
+        native.flag("-fopenmp");
+        println!("cargo:rustc-cfg=threads");
+    }
     // Products and sums stay apart, so that a network that is zero makes the linear path to the bit.
     native.clone().flag_if_supported("-ffp-contract=off").file("native/affine_curve.cc").compile("strait_exact");
     // The longest first.
-    native.file("native/spline.cc").file("native/fields.cc").file("native/maps.cc").compile("strait_kernels");
+    let units = ["spline", "fields", "maps", "images"].map(|unit| format!("native/{unit}.cc"));
+    native.files(units).compile("strait_kernels");
+    if threads {
+        println!("cargo:rustc-link-lib=dylib:+verbatim={OPENMP}");
+    }
 }

@@ -10,11 +10,16 @@
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/csrc/autograd/graph_task.h>
 
+#include <climits>
 #include <string>
 #include <typeindex>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #ifdef STRAIT_KEEP_CUDA
 // libtorch finds a GPU only if libtorch_cuda is loaded, and the linker drops a library that nothing refers to.
@@ -119,6 +124,16 @@ const char* fragile(const torch::autograd::Node& node) {
 extern "C" {
 
 void strait_free(char* text) { free(text); }
+
+// A step frees what the next one asks for. Without this, glibc returns it to the system in between, which clears it each time.
+void strait_keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int mapped = 256 << 20, limit_of_old = 32 << 20, trimmed = INT_MAX;
+  // Both or neither: one alone ends the rule by which glibc moves the other.
+  if (mallopt(M_MMAP_THRESHOLD, mapped) == 0) mallopt(M_MMAP_THRESHOLD, limit_of_old);
+  mallopt(M_TRIM_THRESHOLD, trimmed);
+#endif
+}
 
 char* strait_dual_enter(uint64_t* level) {
   return guarded([&] { *level = torch::autograd::ForwardADLevel::get_next_idx(); });

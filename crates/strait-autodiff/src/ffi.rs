@@ -14,6 +14,7 @@ pub(crate) type Call =
 
 unsafe extern "C" {
     fn strait_free(text: *mut c_char);
+    pub(crate) fn strait_keep_freed_memory();
     pub(crate) fn strait_dual_enter(level: *mut u64) -> Outcome;
     pub(crate) fn strait_dual_exit(level: u64) -> Outcome;
     pub(crate) fn strait_vjp(

@@ -12,6 +12,16 @@ unsafe extern "C" {
         second: bool,
         results: *mut *mut C_tensor,
     ) -> Outcome;
+    pub(crate) fn strait_group_norm_silu(
+        x: *mut C_tensor,
+        weight: *mut C_tensor,
+        bias: *mut C_tensor,
+        film: *mut C_tensor,
+        groups: i64,
+        epsilon: f64,
+        result: *mut *mut C_tensor,
+    ) -> Outcome;
+    pub(crate) fn strait_attention(qkv: *mut C_tensor, heads: i64, result: *mut *mut C_tensor) -> Outcome;
     pub(crate) fn strait_affine(
         x: *mut C_tensor,
         raw: *mut C_tensor,

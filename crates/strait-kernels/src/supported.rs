@@ -34,3 +34,9 @@ pub(crate) fn supported(tensors: &[&Tensor]) -> bool {
 pub(crate) fn preferred(tensors: &[&Tensor]) -> bool {
     supported(tensors) && (tensors[0].numel() < MANY || tch::get_num_threads() == 1)
 }
+
+/// Whether a kernel that shares its samples out over libtorch's threads can take these tensors. Without such threads, as
+/// [`preferred`].
+pub(crate) fn shared_out(tensors: &[&Tensor]) -> bool {
+    if cfg!(threads) { supported(tensors) } else { preferred(tensors) }
+}

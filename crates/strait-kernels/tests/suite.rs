@@ -3,6 +3,7 @@
 mod affine_jet;
 mod common;
 mod cotangents;
+mod images;
 mod kernels;
 mod perceptron;
 mod pointwise;

@@ -1,6 +1,7 @@
 //! Self-attention over all positions.
 
 use crate::error::shape;
+use crate::kernels;
 use crate::layers::{Linear, Maker, Start};
 use strait_core::Error;
 use tch::Tensor;
@@ -52,8 +53,12 @@ impl Attention {
         let &[batch, positions, channels] = &x.size()[..] else {
             return Err(shape(&self.name, format!("(B, N, {})", self.channels), x));
         };
+        let qkv = self.into.apply(x)?;
+        if let Some(seen) = kernels::attention(&qkv, self.heads)? {
+            return self.out.apply(&seen);
+        }
         let each = channels / self.heads;
-        let qkv = self.into.apply(x)?.f_view([batch, positions, 3, self.heads, each])?.f_permute([2, 0, 3, 1, 4])?;
+        let qkv = qkv.f_view([batch, positions, 3, self.heads, each])?.f_permute([2, 0, 3, 1, 4])?;
         let part = |i: i64| qkv.f_select(0, i);
         let seen = attend(&part(0)?, &part(1)?, &part(2)?)?;
         self.out.apply(&seen.f_transpose(1, 2)?.f_reshape([batch, positions, channels])?)

@@ -6,7 +6,7 @@ pub(crate) use none::*;
 #[cfg(feature = "kernels")]
 pub(crate) use some::*;
 #[cfg(feature = "kernels")]
-pub(crate) use strait_kernels::{selu, silu_jet};
+pub(crate) use strait_kernels::{attention, channels_last, group_norm_silu, selu, silu_jet};
 
 #[cfg(feature = "kernels")]
 mod some {
@@ -98,6 +98,25 @@ mod none {
     }
 
     pub(crate) fn silu_jet(_: &Jet) -> Result<Option<Jet>, AutodiffError> {
+        Ok(None)
+    }
+
+    pub(crate) fn group_norm_silu(
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        _: Option<&Tensor>,
+        _: i64,
+        _: f64,
+    ) -> Result<Option<Tensor>, AutodiffError> {
+        Ok(None)
+    }
+
+    pub(crate) fn channels_last(_: &Tensor) -> Result<Option<Tensor>, AutodiffError> {
+        Ok(None)
+    }
+
+    pub(crate) fn attention(_: &Tensor, _: i64) -> Result<Option<Tensor>, AutodiffError> {
         Ok(None)
     }
 }

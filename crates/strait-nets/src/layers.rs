@@ -1,7 +1,9 @@
 //! The layers of networks for images. Each knows its name, and names itself when it refuses an input.
 
 use crate::error::shape;
+use crate::kernels::group_norm_silu;
 use crate::summary::LayerSummary;
+use strait_autodiff::inside_jvp;
 use strait_core::{Error, Init, Scope};
 use tch::Tensor;
 
@@ -132,20 +134,6 @@ pub(crate) struct GroupNorm {
     groups: i64,
 }
 
-/// A weight less 1 and a shift for each channel of each sample, (B, C) both (FiLM; Perez et al., arXiv 1709.07871).
-pub(crate) struct Film {
-    pub(crate) scale: Tensor,
-    pub(crate) shift: Tensor,
-}
-
-impl Film {
-    /// The two halves of (B, 2 C).
-    pub(crate) fn halves(of: &Tensor) -> Result<Self, Error> {
-        let half = of.size()[1] / 2;
-        Ok(Self { scale: of.f_narrow(1, 0, half)?, shift: of.f_narrow(1, half, half)? })
-    }
-}
-
 const EPSILON: f64 = 1e-5;
 
 impl GroupNorm {
@@ -160,20 +148,32 @@ impl GroupNorm {
     }
 
     pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let channels = self.weight.size()[0];
-        if x.dim() != 4 || x.size()[1] != channels {
-            return Err(shape(&self.name, format!("(B, {channels}, H, W)"), x));
-        }
+        self.check(x)?;
         // A JVP of a group norm raises where its input is in channels-last order.
-        let x = x.f_contiguous()?;
+        let x = if inside_jvp() { &x.f_contiguous()? } else { x };
         Ok(x.f_group_norm(self.groups, Some(&self.weight), Some(&self.bias), EPSILON, false)?)
     }
 
-    /// Normalised, weighted and shifted as `film` says, and SiLU of it.
-    pub(crate) fn then_silu(&self, x: &Tensor, film: Option<&Film>) -> Result<Tensor, Error> {
+    /// Normalised, and SiLU of it. `film` (B, 2 C) holds a weight less 1 for each channel of each sample and, after these, a
+    /// shift (FiLM; Perez et al., arXiv 1709.07871).
+    pub(crate) fn then_silu(&self, x: &Tensor, film: Option<&Tensor>) -> Result<Tensor, Error> {
+        let channels = self.check(x)?;
+        if let Some(y) = group_norm_silu(x, &self.weight, &self.bias, film, self.groups, EPSILON)? {
+            return Ok(y);
+        }
         let y = self.apply(x)?;
-        let Some(Film { scale, shift }) = film else { return Ok(y.f_silu()?) };
-        let wide = |film: &Tensor| film.f_unsqueeze(-1)?.f_unsqueeze(-1);
-        Ok(wide(shift)?.f_addcmul(&y, &wide(&scale.f_add_scalar(1.0)?)?)?.f_silu()?)
+        let Some(film) = film else { return Ok(y.f_silu()?) };
+        let half = |i: i64| film.f_narrow(1, i * channels, channels)?.f_unsqueeze(-1)?.f_unsqueeze(-1);
+        Ok(half(1)?.f_addcmul(&y, &half(0)?.f_add_scalar(1.0)?)?.f_silu()?)
+    }
+
+    /// The count of channels, of images that have them.
+    fn check(&self, x: &Tensor) -> Result<i64, Error> {
+        let channels = self.weight.size()[0];
+        if x.dim() == 4 && x.size()[1] == channels {
+            Ok(channels)
+        } else {
+            Err(shape(&self.name, format!("(B, {channels}, H, W)"), x))
+        }
     }
 }

@@ -1,7 +1,7 @@
 use crate::attention::Attention;
 use crate::error::shape;
 use crate::gradient_checkpointing::Block;
-use crate::layers::{Convolution, Film, GroupNorm, Linear, Maker, Start};
+use crate::layers::{Convolution, GroupNorm, Linear, Maker, Start};
 use strait_core::Error;
 use tch::Tensor;
 
@@ -56,7 +56,7 @@ impl Block for ResidualBlock {
             parts => Tensor::f_cat(parts, 1)?,
         };
         let h = self.convolutions[0].apply(&self.norms[0].then_silu(x, None)?)?;
-        let film = Film::halves(&self.film.apply(vector)?)?;
+        let film = self.film.apply(vector)?;
         let h = self.convolutions[1].apply(&self.norms[1].then_silu(&h, Some(&film))?)?;
         let h = match &self.skip {
             Some(skip) => h.f_add(&skip.apply(x)?)?,

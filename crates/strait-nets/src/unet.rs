@@ -2,6 +2,7 @@
 
 use crate::embedding::{Embedding, EmbeddingConfig};
 use crate::gradient_checkpointing::Segment;
+use crate::kernels::channels_last;
 use crate::layers::{Convolution, GroupNorm, Maker, Start};
 use crate::network::fields;
 use crate::residual_block::{BlockConfig, ResidualBlock};
@@ -220,8 +221,8 @@ impl Network for Unet {
             });
         }
         let vector = self.embedding.apply(times, conditions, x.size()[0])?;
-        let mut h =
-            if self.stem == 1 { self.into.apply(x)? } else { self.into.apply(&x.f_pixel_unshuffle(self.stem)?)? };
+        let squares = if self.stem == 1 { x.shallow_clone() } else { x.f_pixel_unshuffle(self.stem)? };
+        let mut h = self.into.apply(&channels_last(&squares)?.unwrap_or(squares))?;
         let mut left = vec![h.shallow_clone()];
         for level in &self.down {
             for block in &level.blocks {
@@ -247,7 +248,8 @@ impl Network for Unet {
             }
         }
         let out = self.out.apply(&self.norm.then_silu(&h, None)?)?;
-        Ok(if self.stem == 1 { out } else { out.f_pixel_shuffle(self.stem)? })
+        let out = if self.stem == 1 { out } else { out.f_pixel_shuffle(self.stem)? };
+        Ok(out.f_contiguous()?)
     }
 
     fn summary(&self) -> &NetworkSummary {

@@ -27,6 +27,7 @@ pub use pairing::Pairing;
 pub use phase::{LevelPlan, Phase, check_plan};
 pub use position::Position;
 pub use share::PairedOver;
+pub use strait_autodiff::keep_freed_memory;
 pub use system::System;
 pub use term::Term;
 pub use times::{Spans, Times};

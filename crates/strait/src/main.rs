@@ -19,6 +19,7 @@ use strait::cli::train::{TrainArgs, train};
 use strait::run::ranks::Ranks;
 use strait::run::stdout::print_line;
 use strait::run::stop::Stop;
+use strait_optim::keep_freed_memory;
 use tracing_subscriber::EnvFilter;
 
 /// Characters of an argument that is refused, with what is said of it.
@@ -75,6 +76,7 @@ fn main() -> ! {
 
 /// Runs the command; returns its exit code.
 fn command() -> u8 {
+    keep_freed_memory();
     let stop = Stop::on_signals();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

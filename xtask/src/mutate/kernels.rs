@@ -12,7 +12,7 @@ const CHAIN: Tests = Tests { package: "strait-paths/kernels", target: "chain_fie
 
 const CURVE: Tests = Tests { package: "strait-paths/kernels", target: "affine_curve", filter: "kernel" };
 
-pub(super) static FAULTS: [Fault; 38] = [
+pub(super) static FAULTS: [Fault; 46] = [
     Fault {
         name: "the coupling's kernel: a bound that its derivative forgets",
         file: "crates/strait-kernels/native/affine.cc",
@@ -278,5 +278,61 @@ pub(super) static FAULTS: [Fault; 38] = [
         find: "sum = sum.defined() ? sum.add(found[j]) : found[j];",
         put: "sum = found[j];",
         tests: Tests { package: "strait-autodiff", target: "derivatives", filter: "one_node" },
+    },
+    Fault {
+        name: "a norm in one pass: a cotangent that stretches its group",
+        file: "crates/strait-kernels/native/group_norm.h",
+        find: "for (int64_t p = 0; p < places; ++p) to[p] = slope * to[p] - moves - (x[p] - mean) * stretches;",
+        put: "for (int64_t p = 0; p < places; ++p) to[p] = slope * to[p] - moves;",
+        tests: tests("images", "the_norm_is_its_formula"),
+    },
+    Fault {
+        name: "a norm in one pass: the part beyond the last whole pack",
+        file: "crates/strait-kernels/native/group_norm.h",
+        find: "if (p < end) take(p, static_cast<size_t>(end - p) * sizeof(T));",
+        put: "",
+        tests: tests("images", "the_norm_is_its_formula"),
+    },
+    Fault {
+        name: "a norm in one pass, channels last: a spread that forgets the mean",
+        file: "crates/strait-kernels/native/group_norm.h",
+        find: "const Pack<T> d = load(x + p * channels + c) - m;\n        return d * d;",
+        put: "const Pack<T> d = load(x + p * channels + c) - m * T(0.999);\n        return d * d;",
+        tests: tests("images", "in_any_order_of_memory"),
+    },
+    Fault {
+        name: "a norm in one pass, channels last: sums with numbers that are not normalised",
+        file: "crates/strait-kernels/native/group_norm.h",
+        find: "own[1] = moved[l] * inverses[b * groups + (c + l) / each];",
+        put: "own[1] = moved[l];",
+        tests: tests("images", "in_any_order_of_memory"),
+    },
+    Fault {
+        name: "a norm in one pass: a weight of a sample that its gradient forgets",
+        file: "crates/strait-kernels/native/group_norm.cc",
+        find: "weights.weight[c] * own[1] + weights.bias[c] * own[0]",
+        put: "weights.weight[c] * own[1]",
+        tests: tests("images", "the_norm_is_its_formula"),
+    },
+    Fault {
+        name: "attention in one pass: weights that do not sum to one in its gradient",
+        file: "crates/strait-kernels/native/attention.cc",
+        find: "return {sum, greatest + std::log(sum)};",
+        put: "return {sum, greatest};",
+        tests: tests("images", "attention_is_its_formula"),
+    },
+    Fault {
+        name: "attention in one pass: a score's gradient without the mean of its row",
+        file: "crates/strait-kernels/native/attention.cc",
+        find: "load(s + j) * (load(d + j) - mean)",
+        put: "load(s + j) * load(d + j)",
+        tests: tests("images", "attention_is_its_formula"),
+    },
+    Fault {
+        name: "attention in one pass: positions that only fill a pack",
+        file: "crates/strait-kernels/native/attention.cc",
+        find: "std::fill(s + n, s + wide, T(0));\n  Pack<T> sums{};\n  for (int64_t j = 0; j < wide; j += LANES<T>) sums += load(s + j);",
+        put: "Pack<T> sums{};\n  for (int64_t j = 0; j < wide; j += LANES<T>) sums += load(s + j);",
+        tests: tests("images", "attention_is_its_formula"),
     },
 ];
