@@ -26,11 +26,11 @@ impl Unused {
 /// All of a config.
 pub(super) fn unused(config: &Table) -> Vec<Unused> {
     let mut found = vec![];
-    config.iter().for_each(|(key, value)| visit(key.clone(), key, value, &mut found));
+    config.iter().for_each(|(key, value)| visit(key, key, value, &mut found));
     found
 }
 
-fn visit(at: String, key: &str, value: &Value, found: &mut Vec<Unused>) {
+fn visit(at: &str, key: &str, value: &Value, found: &mut Vec<Unused>) {
     match value {
         Value::Table(table) => {
             if let Some((tag, name)) = takes_none(key, table) {
@@ -41,10 +41,10 @@ fn visit(at: String, key: &str, value: &Value, found: &mut Vec<Unused>) {
                     name: name.clone(),
                 }));
             }
-            table.iter().for_each(|(key, value)| visit(format!("{at}.{key}"), key, value, found));
+            table.iter().for_each(|(key, value)| visit(&format!("{at}.{key}"), key, value, found));
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, item)| visit(format!("{at}.{i}"), key, item, found));
+            items.iter().enumerate().for_each(|(i, item)| visit(&format!("{at}.{i}"), key, item, found));
         }
         _ => {}
     }
