@@ -82,10 +82,16 @@ STRAIT_VECTOR void uniforms(uint64_t key, uint64_t first, int64_t n, double* out
   fill<double, false>(key, first, n, out);
 }
 
-// Each uniform number in its own part of the unit interval, of as many parts as there are numbers.
+// The largest number of a kind below 1: times of 1 - t are divided by.
+constexpr double below_one(at::ScalarType kind) {
+  return 1.0 - (kind == at::kDouble ? 0x1p-53 : kind == at::kFloat ? 0x1p-24 : kind == at::kHalf ? 0x1p-11 : 0x1p-8);
+}
+
+// Each uniform number in its own part of the unit interval, of as many parts as there are numbers. The last one may round to 1.
 template <typename T>
 INLINE void into_strata(int64_t n, T* x) {
-  for (int64_t i = 0; i < n; ++i) x[i] = (static_cast<T>(i) + x[i]) / static_cast<T>(n);
+  const T last = static_cast<T>(below_one(sizeof(T) == sizeof(double) ? at::kDouble : at::kFloat));
+  for (int64_t i = 0; i < n; ++i) x[i] = std::min((static_cast<T>(i) + x[i]) / static_cast<T>(n), last);
 }
 STRAIT_VECTOR void strata(int64_t n, float* x) { into_strata(n, x); }
 STRAIT_VECTOR void strata(int64_t n, double* x) { into_strata(n, x); }
@@ -215,7 +221,7 @@ Tensor draw(Law law, uint64_t key, uint64_t first_row, at::IntArrayRef shape, in
   }
   made = made.to(kind);
   const bool parted = !half && where.is_cpu() && !by_operations;
-  if (law == Law::strata && !parted) made = at::arange(n, made.options()).add(made).div(n);
+  if (law == Law::strata && !parted) made = at::arange(n, made.options()).add(made).div(n).clamp_max(below_one(kind));
   return made;
 }
 

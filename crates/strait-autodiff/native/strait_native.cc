@@ -1,9 +1,14 @@
 // What tch does not expose of libtorch. Every function returns null, or an error message that the caller
 // frees with strait_free: no C++ exception crosses into Rust.
+// libtorch is built without the assertions of its debug builds, with which its records of functions have another layout.
+#ifndef NDEBUG
+#define NDEBUG
+#endif
 #include "common.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones_like.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/forward_grad.h>
@@ -11,7 +16,9 @@
 #include <torch/csrc/autograd/graph_task.h>
 
 #include <climits>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <typeindex>
 #include <unordered_map>
 #include <unordered_set>
@@ -119,6 +126,26 @@ const char* fragile(const torch::autograd::Node& node) {
   return at->second;
 }
 
+// The operation of this thread's dual level whose tangent libtorch 2.13 gets wrong, or drops, without a word.
+thread_local const char* wrong = nullptr;
+
+bool carries(const c10::IValue& input) {
+  return input.isTensor() && input.toTensor().defined() && input.toTensor()._fw_grad(/*level=*/0).defined();
+}
+
+// Looks at each operation before it is computed.
+std::unique_ptr<at::ObserverContext> look(const at::RecordFunction& call) {
+  const auto inputs = call.inputs();
+  const std::string_view name = call.name();
+  if (name == "aten::cholesky_inverse" && carries(inputs[0])) {
+    wrong = "cholesky_inverse";
+  } else if ((name == "aten::scatter_reduce" || name == "aten::scatter_reduce_") && inputs[4].toStringView() == "prod" &&
+             (carries(inputs[0]) || carries(inputs[3]))) {
+    wrong = "scatter_reduce";
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 extern "C" {
@@ -135,12 +162,25 @@ void strait_keep_freed_memory() {
 #endif
 }
 
-char* strait_dual_enter(uint64_t* level) {
-  return guarded([&] { *level = torch::autograd::ForwardADLevel::get_next_idx(); });
+char* strait_dual_enter(uint64_t* level, uint64_t* watch) {
+  return guarded([&] {
+    *level = torch::autograd::ForwardADLevel::get_next_idx();
+    wrong = nullptr;
+    *watch = at::addThreadLocalCallback(
+        at::RecordFunctionCallback(look).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+  });
 }
 
-char* strait_dual_exit(uint64_t level) {
-  return guarded([&] { torch::autograd::ForwardADLevel::release_idx(level); });
+char* strait_dual_exit(uint64_t level, uint64_t watch) {
+  return guarded([&] {
+    at::removeCallback(watch);
+    torch::autograd::ForwardADLevel::release_idx(level);
+  });
+}
+
+// `name` is null where no operation since this thread entered its dual level has a wrong tangent; else it is static.
+char* strait_wrong_tangent(const char** name) {
+  return guarded([&] { *name = wrong; });
 }
 
 // `name` is null where no fragile operation is in the graphs of the tensors; else it is static.

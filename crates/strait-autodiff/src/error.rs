@@ -29,6 +29,15 @@ pub enum AutodiffError {
         /// Which operation.
         operation: String,
     },
+    /// libtorch's tangent of an operation is wrong, or left out, without a word.
+    #[error(
+        "libtorch has a wrong tangent for `{operation}`: write it from others (`cholesky_solve` of the identity for \
+         cholesky_inverse, the exponential of sums of logarithms for products by scatter_reduce)"
+    )]
+    WrongTangent {
+        /// Which operation.
+        operation: String,
+    },
     /// A JVP was asked for inside the function of another JVP: libtorch has one dual level only.
     #[error("a JVP inside a JVP: libtorch has one forward-mode level; take the outer derivative by `time_derivative`")]
     Nested,

@@ -15,8 +15,9 @@ pub(crate) type Call =
 unsafe extern "C" {
     fn strait_free(text: *mut c_char);
     pub(crate) fn strait_keep_freed_memory();
-    pub(crate) fn strait_dual_enter(level: *mut u64) -> Outcome;
-    pub(crate) fn strait_dual_exit(level: u64) -> Outcome;
+    pub(crate) fn strait_dual_enter(level: *mut u64, watch: *mut u64) -> Outcome;
+    pub(crate) fn strait_dual_exit(level: u64, watch: u64) -> Outcome;
+    pub(crate) fn strait_wrong_tangent(name: *mut *const c_char) -> Outcome;
     pub(crate) fn strait_vjp(
         outputs: *const *mut C_tensor,
         cotangents: *const *mut C_tensor,

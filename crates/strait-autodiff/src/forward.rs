@@ -3,7 +3,9 @@
 use crate::{AutodiffError, Graph, check_tangents_differentiable, ffi, vjp};
 use std::any::Any;
 use std::cell::Cell;
+use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::Tensor;
 
@@ -33,6 +35,8 @@ pub fn inside_jvp() -> bool {
 /// The dual level, released when dropped, also while a panic unwinds.
 struct Level {
     index: u64,
+    /// What looks at the operations inside.
+    watch: u64,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -42,19 +46,32 @@ impl Level {
             return Err(AutodiffError::Nested);
         }
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut index = 0;
-        // SAFETY: writes one u64 through a valid pointer.
-        ffi::check(unsafe { ffi::strait_dual_enter(&raw mut index) })?;
+        let (mut index, mut watch) = (0, 0);
+        // SAFETY: writes two u64 through valid pointers.
+        ffi::check(unsafe { ffi::strait_dual_enter(&raw mut index, &raw mut watch) })?;
         INSIDE.set(true);
-        Ok(Self { index, _turn: turn })
+        Ok(Self { index, watch, _turn: turn })
+    }
+
+    /// Refuses what was computed inside by an operation with a wrong tangent.
+    fn check_tangents(&self) -> Result<(), AutodiffError> {
+        let mut name = ptr::null();
+        // SAFETY: writes one pointer through a valid one.
+        ffi::check(unsafe { ffi::strait_wrong_tangent(&raw mut name) })?;
+        if name.is_null() {
+            return Ok(());
+        }
+        // SAFETY: what is not null is a static NUL-terminated string.
+        let operation = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
+        Err(AutodiffError::WrongTangent { operation })
     }
 }
 
 impl Drop for Level {
     fn drop(&mut self) {
         INSIDE.set(false);
-        // SAFETY: the index came from strait_dual_enter and is released once.
-        let _ = ffi::check(unsafe { ffi::strait_dual_exit(self.index) });
+        // SAFETY: the numbers came from strait_dual_enter and are released once.
+        let _ = ffi::check(unsafe { ffi::strait_dual_exit(self.index, self.watch) });
     }
 }
 
@@ -70,8 +87,8 @@ impl Drop for Level {
 /// `AutodiffError::NoForwardDerivative` names an operation that libtorch cannot differentiate forward (also when
 /// `f` panicked because of it, as un-prefixed tch operations do); `Nested` when called inside another JVP's
 /// function; `Fragile` where the result is recorded and libtorch would differentiate its tangent wrongly
-/// ([`check_tangents_differentiable`](crate::check_tangents_differentiable)); `Count` and `Shape` where tangents do not fit;
-/// and whatever `f` returns. Any other panic of `f`
+/// ([`check_tangents_differentiable`](crate::check_tangents_differentiable)); `WrongTangent` where the tangent itself would be
+/// wrong, recorded or not; `Count` and `Shape` where tangents do not fit; and whatever `f` returns. Any other panic of `f`
 /// goes on after the dual level has been released.
 ///
 /// ```
@@ -113,6 +130,7 @@ where
         Ok(outputs) => outputs?,
         Err(panic) => return Err(refused(panic)?.into()),
     };
+    level.check_tangents()?;
     outputs.iter().map(|y| unpack(y, level.index).map_err(E::from)).collect()
 }
 
@@ -120,7 +138,7 @@ where
 /// parameters $\theta$ that `f` uses and that require gradients: forward over reverse, the tangent along $\dot x$ of the
 /// pull-back of the cotangents. It is right for determinants and solutions of linear systems, which [`jvp`] refuses as
 /// `Fragile`; the pull-backs of layer and batch normalisation have no forward derivative, and `cholesky_inverse` and products
-/// by `scatter_reduce` have wrong tangents.
+/// by `scatter_reduce`, which have wrong tangents, are refused here too.
 ///
 /// # Errors
 /// As [`jvp`] and [`vjp`](crate::vjp).

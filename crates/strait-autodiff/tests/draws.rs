@@ -2,7 +2,7 @@
 //! vectors, in each law and kind, row by row, and over seeds.
 
 use std::collections::HashSet;
-use strait_autodiff::{integers, normal, permutation, uniform};
+use strait_autodiff::{integers, normal, permutation, strata, uniform};
 use tch::{Device, Kind, Tensor};
 
 const CPU: Device = Device::Cpu;
@@ -178,4 +178,16 @@ fn moments_tails_and_ranges_are_those_of_the_laws() {
     }
     assert!(normal(0, 0, &[3], Kind::Int64, CPU).is_err());
     assert!(normal(0, 0, &[-3], Kind::Float, CPU).is_err());
+}
+
+/// What divides by 1 - t takes them. The last of many parts is no wider than the distance of two floats.
+#[test]
+fn stratified_numbers_are_below_one() {
+    for seed in 0..100 {
+        let found = strata(seed, 1 << 20, Kind::Float, CPU).unwrap();
+        assert!(found.max().double_value(&[]) < 1.0, "seed {seed}");
+    }
+    for kind in [Kind::Half, Kind::BFloat16] {
+        assert!(strata(0, 5000, kind, CPU).unwrap().max().double_value(&[]) < 1.0, "{kind:?}");
+    }
 }

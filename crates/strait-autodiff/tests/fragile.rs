@@ -97,3 +97,56 @@ fn a_time_derivative_that_would_be_differentiated_wrongly_is_refused() {
     let y = (&x * t.unsqueeze(1)).group_norm(1, None::<&Tensor>, None::<&Tensor>, 1e-5, false);
     assert_eq!(time_derivative(&y, &t).unwrap().size(), [3, 4]);
 }
+
+/// Whose tangents themselves are wrong, by tens of percent or altogether.
+const WRONG: [(&str, Function); 2] = [
+    ("cholesky_inverse", |x, w| matrices(x, w).tril(0).cholesky_inverse(false)),
+    ("scatter_reduce", |x, w| {
+        let rows = Tensor::from_slice(&[0i64, 1, 0]).unsqueeze(1).expand([3, 4], false);
+        Tensor::ones([2, 4], (Kind::Double, Device::Cpu)).internal_scatter_reduce(0, &rows, &x.matmul(w), "prod", true)
+    }),
+];
+
+/// The same by operations that have right tangents.
+const RIGHT: [Function; 2] = [
+    |x, w| Tensor::eye(4, (Kind::Double, Device::Cpu)).cholesky_solve(&matrices(x, w).tril(0), false),
+    |x, w| {
+        let rows = Tensor::from_slice(&[0i64, 1, 0]).unsqueeze(1).expand([3, 4], false);
+        Tensor::ones([2, 4], (Kind::Double, Device::Cpu)).internal_scatter_reduce(0, &rows, &x.matmul(w), "sum", true)
+    },
+];
+
+#[test]
+fn a_tangent_that_is_wrong_is_refused_with_and_without_a_graph() {
+    let (x, v, w) = (draw(0, &[3, 4]), draw(1, &[3, 4]), draw(2, &[4, 4]));
+    let (at, to) = ([x.shallow_clone()], [v.shallow_clone()]);
+    let recorded = w.copy().set_requires_grad(true);
+    for (name, f) in WRONG {
+        let refused = |found: Result<Vec<_>, AutodiffError>| match found.err() {
+            Some(AutodiffError::WrongTangent { operation } | AutodiffError::Fragile { operation }) => operation == name,
+            _ => false,
+        };
+        let along = |w: &Tensor| {
+            let w = w.shallow_clone();
+            move |x: &[Tensor]| Ok::<_, AutodiffError>(vec![f(&x[0], &w)])
+        };
+        assert!(refused(jvp(along(&w), &at, &to)), "{name}");
+        assert!(refused(tch::no_grad(|| jvp(along(&recorded), &at, &to))), "{name} under no_grad");
+        assert!(refused(jvp(along(&recorded), &at, &to)), "{name}, recorded");
+        let (c, parameters) = (f(&x, &w).ones_like(), [recorded.shallow_clone()]);
+        let over = tangent_gradient(along(&recorded), &at, &to, &parameters, &[c]);
+        assert!(
+            matches!(&over, Err(AutodiffError::WrongTangent { operation }) if operation == name),
+            "{name}: {over:?}"
+        );
+        // Of what does not move it is right.
+        let still = jvp(|x| Ok::<_, AutodiffError>(vec![&x[0] * f(&v, &w).sum(Kind::Double)]), &at, &to);
+        assert!(still.is_ok(), "{name} of what does not move: {still:?}");
+    }
+    for f in RIGHT {
+        let dual = jvp(|x| Ok::<_, AutodiffError>(vec![f(&x[0], &w)]), &at, &to).unwrap().remove(0);
+        let h = 1e-6;
+        let slope = (f(&(&x + &v * h), &w) - f(&(&x - &v * h), &w)) / (2.0 * h);
+        assert!(dual.tangent.allclose(&slope, 1e-6, 1e-8, false), "{} for {slope}", dual.tangent);
+    }
+}

@@ -241,8 +241,9 @@ impl ArrayDataset {
     /// `Condition` where there is not one for each point, for labels below 0, and for labels that no training point has.
     pub fn conditioned(mut self, name: &str, rows: &Splits<Tensor>) -> Result<Self, DataError> {
         let counts = self.points.try_map(|_, points| Ok::<_, DataError>(points.len()))?;
-        self.condition = Some(Condition::new(name, rows, &counts, (self.kind, self.device))?);
-        Ok(self)
+        let condition = Condition::new(name, rows, &counts, (self.kind, self.device))?;
+        self.remarks = self.remarks.with_condition(&condition);
+        Ok(Self { condition: Some(condition), ..self })
     }
 
     /// With the image that each sample is.

@@ -1,6 +1,9 @@
 //! Which arrays of a file are what: by names that are given, else by those that are usual.
 
+use crate::error::refused;
 use crate::{DataError, LABELS};
+use std::path::Path;
+use strait_io::ArrayFormat;
 use strait_io::npz::Archive;
 
 /// The names of a file's arrays; those that are not given are looked for under the usual names.
@@ -54,7 +57,35 @@ pub(crate) enum Found {
 }
 
 impl Arrays {
-    /// Finds them in an archive.
+    /// A name that is given.
+    pub(crate) fn given(&self) -> Option<String> {
+        let points = [&self.data, &self.train, &self.validation, &self.test];
+        points
+            .into_iter()
+            .chain([&self.train_labels, &self.validation_labels, &self.test_labels])
+            .flatten()
+            .next()
+            .cloned()
+    }
+
+    /// The arrays of a file that are not used: neither points nor what those are conditioned on, nor their classes.
+    ///
+    /// # Errors
+    /// `MissingArray` or `MixedArrays`; those of the file.
+    pub fn passed_over(&self, path: &Path, condition: Option<&str>) -> Result<Vec<String>, DataError> {
+        if ArrayFormat::of(path).map_err(refused)? != Some(ArrayFormat::Npz) {
+            return Ok(vec![]);
+        }
+        let archive = Archive::open(path).map_err(refused)?;
+        let used = match self.find(&archive, condition)? {
+            Found::Whole { data, labels } => vec![Some(data), labels],
+            Found::Parts { train, validation, test, labels: [a, b, c] } => {
+                vec![Some(train), validation, Some(test), a, b, c]
+            }
+        };
+        Ok(archive.names().into_iter().filter(|name| !used.iter().flatten().any(|used| used == name)).collect())
+    }
+
     /// Finds them in an archive. Points that are conditioned on an array have its parts in the place of their classes, which
     /// must then be there.
     pub(crate) fn find(&self, archive: &Archive, condition: Option<&str>) -> Result<Found, DataError> {

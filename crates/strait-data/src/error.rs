@@ -1,4 +1,6 @@
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use strait_io::IoError;
 
 /// What can be wrong with data. Every message names the file, the array or the parameter, and what would mend it.
 #[derive(Debug, thiserror::Error)]
@@ -298,4 +300,25 @@ impl From<DataError> for strait_core::Error {
             error => Self::other(error),
         }
     }
+}
+
+/// What to do about a file of one's own that is damaged.
+const REMEDY: &str = "copy it again from its source, or save it anew with numpy";
+
+/// An error of a file of one's own.
+pub(crate) fn refused(error: IoError) -> DataError {
+    match error {
+        IoError::System { path, source } if source.kind() == ErrorKind::NotFound => {
+            DataError::Missing { name: file_name(&path), path }
+        }
+        IoError::System { path, source } => DataError::Io { path, source },
+        IoError::Damaged { path, problem } => DataError::Damaged { path, problem, remedy: REMEDY },
+        IoError::MissingArray { path, wanted, present } => DataError::MissingArray { path, wanted, present },
+        error => DataError::File(error),
+    }
+}
+
+/// A file's name without its folder.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -4,20 +4,18 @@ use crate::array_names::Found;
 use crate::check_samples::{check_near, check_same_samples, check_samples};
 use crate::columns::Look;
 use crate::condition::not_one_each;
+use crate::error::{file_name, refused};
 use crate::file_form::Grid;
 use crate::image_layout::Layout;
 use crate::remarks::Remarks;
 use crate::row_store::{RowStore, Stored};
 use crate::{ArrayDataset, Arrays, DataError, FileForm, Image, Scaling};
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use strait_core::{Draws, Error, Seed};
 use strait_io::npy::{self, Array};
-use strait_io::{ArrayFormat, Element, IoError, npz};
+use strait_io::{ArrayFormat, Element, npz};
 use tch::{Device, Kind, Tensor};
-
-const REMEDY: &str = "copy it again from its source, or save it anew with numpy";
 
 /// Rows of a larger file that are looked at before training.
 const LOOKED_AT: i64 = 16_384;
@@ -89,9 +87,7 @@ pub fn from_file(
 ) -> Result<ArrayDataset, DataError> {
     let mut draws = seed.stream("split of a file").at(0);
     let format = format(path)?;
-    if let (ArrayFormat::Npy, Some(wanted)) = (&format, options.condition.clone()) {
-        return Err(DataError::OneArray { path: path.to_owned(), wanted });
-    }
+    check_single(path, &format, options.condition.clone().or_else(|| options.arrays.given()))?;
     let held = match format {
         ArrayFormat::Npy if is_large(path, options) => {
             return on_disk(path, options, &mut draws, (kind, device));
@@ -113,7 +109,9 @@ pub fn from_file(
 /// Those of [`from_file`] for the file.
 pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
     let options = FileOptions { arrays: arrays.clone(), ..FileOptions::default() };
-    let (name, look) = match format(path)? {
+    let format = format(path)?;
+    check_single(path, &format, arrays.given())?;
+    let (name, look) = match format {
         ArrayFormat::Npy if is_large(path, &options) => {
             let rows = npy::RowReader::open(path).map_err(refused)?;
             ("data".to_owned(), look_at_some(&rows, &spread_rows(&rows)?)?)
@@ -137,6 +135,14 @@ pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
     let all = || from_file(path, &options, Seed(0), Kind::Float, Device::Cpu).err();
     let refused = own.or_else(all).map(|error| error.to_string());
     Ok(Look { refused, ..look })
+}
+
+/// Refuses an array by its name of a file whose only array has none.
+fn check_single(path: &Path, format: &ArrayFormat, wanted: Option<String>) -> Result<(), DataError> {
+    match (format, wanted) {
+        (ArrayFormat::Npy, Some(wanted)) => Err(DataError::OneArray { path: path.to_owned(), wanted }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the rows of an `.npy` file stay there.
@@ -423,20 +429,4 @@ fn numbers(x: &Tensor) -> Result<Tensor, Error> {
 
 fn tenth(x: &Tensor) -> i64 {
     (x.size()[0] / 10).max(1)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
-}
-
-fn refused(error: IoError) -> DataError {
-    match error {
-        IoError::System { path, source } if source.kind() == ErrorKind::NotFound => {
-            DataError::Missing { name: file_name(&path), path }
-        }
-        IoError::System { path, source } => DataError::Io { path, source },
-        IoError::Damaged { path, problem } => DataError::Damaged { path, problem, remedy: REMEDY },
-        IoError::MissingArray { path, wanted, present } => DataError::MissingArray { path, wanted, present },
-        error => DataError::File(error),
-    }
 }

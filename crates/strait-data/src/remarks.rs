@@ -1,4 +1,5 @@
 use crate::columns::{Column, Look};
+use crate::condition::Condition;
 use crate::pictures::Skipped;
 use crate::{DataError, Shift, Splits};
 use strait_core::Split;
@@ -14,6 +15,10 @@ pub struct Remarks {
     pub atoms: Vec<usize>,
     /// The parts that a file gives, and does not leave to chance, whose law is plainly not that of its training points.
     pub shifts: Vec<Shift>,
+    /// Classes of its condition that no training point has.
+    pub classes_without_points: Vec<i64>,
+    /// What is worth knowing of its condition, in words.
+    pub condition: Vec<String>,
 }
 
 impl Remarks {
@@ -21,6 +26,11 @@ impl Remarks {
         let without_density = |column: &&Column| column.atoms && !(dequantise && column.whole);
         let atoms = look.columns.iter().filter(without_density).map(|column| column.index).collect();
         Self { atoms, ..Self::default() }
+    }
+
+    pub(crate) fn with_condition(self, condition: &Condition) -> Self {
+        let (classes, remarks) = (condition.without_points.clone(), condition.remarks.clone());
+        Self { classes_without_points: classes, condition: remarks, ..self }
     }
 
     /// With a look at the parts that are given.

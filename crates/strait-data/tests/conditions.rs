@@ -2,7 +2,7 @@
 //! and what is refused of an array of conditions, in one line that names it.
 
 use strait_core::{ConditionKind, Dataset, Seed, Split};
-use strait_data::{ArrayDataset, DataError, FileOptions, Scaling, Splits, Toy, ToyDataset, from_file, toys::*};
+use strait_data::{ArrayDataset, Arrays, DataError, FileOptions, Scaling, Splits, Toy, ToyDataset, from_file, toys::*};
 use strait_io::{Element, npz};
 use tch::{Device, Kind, Tensor};
 
@@ -172,4 +172,83 @@ fn arrays_that_are_no_conditions_are_refused_by_name() {
     let labels = Splits { train: rows(9).remainder(3), validation: rows(3), test: rows(3) + 1 };
     let line = data.conditioned("group", &labels).unwrap_err().to_string();
     assert_eq!(line, "condition `group`: a test point has label 3, and those of the training points are 0 to 2");
+}
+
+/// A vector goes to the network as it is, in single precision.
+#[test]
+fn a_condition_that_single_precision_cannot_hold_is_refused_with_what_mends_it() {
+    let place = tempfile::tempdir().unwrap();
+    let spread = Seed(1).stream("spread").at(0).normal(&[60, 1], Kind::Double, Device::Cpu).unwrap();
+    let load_of = |size: &Tensor| {
+        let path = archive(&place, &[("data", points(0, 60)), ("size", size.shallow_clone())]);
+        load(&path, "size")
+    };
+    for (size, problem) in [
+        (&spread + 1e9, "too far from 0"),
+        (&spread * 1e-300, "too small"),
+        (&spread * 1e30, "too large"),
+        (Tensor::cat(&[&spread, &(&spread * 1e-6 + 1.7e9)], 1), "column 1 (counted from 0) is too far from 0"),
+    ] {
+        let line = load_of(&size).err().unwrap().to_string();
+        assert!(line.starts_with("condition `size`: column") && line.contains(problem), "{line}");
+        assert!(line.contains("save (x ") && line.contains("`sample`"), "{line}");
+    }
+    // What it can hold and a network does not like is said.
+    for (size, said) in [
+        (&spread * 10.0 + 2007.0, Some("lies around 2.00")),
+        (&spread * 1e6, Some("with a spread of")),
+        (&spread * 1e-4, Some("with a spread of")),
+        (&spread * 2.0 - 3.0, None),
+        (Tensor::full([60, 1], 1e9, (Kind::Double, Device::Cpu)), None),
+    ] {
+        let data = load_of(&size).unwrap();
+        let remarks = &data.remarks().condition;
+        assert_eq!(remarks.len(), usize::from(said.is_some()), "{remarks:?}");
+        assert!(said.is_none_or(|said| remarks[0].contains(said)), "{remarks:?}");
+    }
+}
+
+#[test]
+fn classes_without_points_and_classes_in_floats_are_said() {
+    let place = tempfile::tempdir().unwrap();
+    let load_of =
+        |labels: Tensor| load(&archive(&place, &[("data", points(0, 60)), ("labels", labels)]), "labels").unwrap();
+    let labels = rows(60).remainder(3);
+    let data = load_of(labels.shallow_clone());
+    assert!(data.remarks().condition.is_empty() && data.remarks().classes_without_points.is_empty());
+    let data = load_of(&labels + 1);
+    assert_eq!(data.remarks().classes_without_points, [0]);
+    assert!(data.remarks().condition[0].contains("such as 0"), "{:?}", data.remarks().condition);
+    let data = load_of(&labels * 5);
+    assert_eq!(data.remarks().classes_without_points, [1, 2, 3, 4, 6, 7, 8, 9]);
+    let data = load_of(labels.to_kind(Kind::Double));
+    assert_eq!(data.condition(), Some(("labels", ConditionKind::Vector(1))));
+    assert!(data.remarks().condition[0].contains("astype(\"int64\")"), "{:?}", data.remarks().condition);
+}
+
+#[test]
+fn arrays_that_are_not_used_are_found() {
+    let place = tempfile::tempdir().unwrap();
+    let unused = |names: &[&str], condition: Option<&str>| {
+        let arrays: Vec<_> = names.iter().map(|&name| (name, points(0, 20))).collect();
+        Arrays::default().passed_over(&archive(&place, &arrays), condition).unwrap()
+    };
+    assert_eq!(unused(&["data", "weights", "labels"], None), ["weights"]);
+    assert_eq!(unused(&["data", "weights", "labels"], Some("weights")), ["labels"]);
+    assert_eq!(unused(&["train", "test", "data", "train_labels"], None), ["data"]);
+    assert!(unused(&["anything"], None).is_empty());
+    // A single array has no name to be called by.
+    let path = place.path().join("own.npy");
+    strait_io::npy::write(&path, &points(0, 20), Element::F64).unwrap();
+    for arrays in [
+        Arrays { train: Some("x".into()), ..Arrays::default() },
+        Arrays { test_labels: Some("x".into()), ..Arrays::default() },
+    ] {
+        let options = FileOptions { arrays: arrays.clone(), ..FileOptions::default() };
+        let loaded = from_file(&path, &options, Seed(0), Kind::Float, Device::Cpu).err().unwrap();
+        let looked = strait_data::inspect(&path, &arrays).unwrap_err();
+        for error in [loaded, looked] {
+            assert!(error.to_string().contains("holds no `x`"), "{error}");
+        }
+    }
 }

@@ -142,7 +142,11 @@ fn nearest_of(x: &Tensor, y: &Tensor, centre: &Tensor) -> Result<(Tensor, Tensor
 /// Sizes of coordinates between which squares of differences, and sums of those, stay within the range of a double.
 const ORDINARY: std::ops::RangeInclusive<f64> = 1e-130..=1e130;
 
-/// A power of two about as large as the largest coordinate, where that is of no ordinary size; else 1.
+/// What large coordinates are divided to: near the upper end of `ORDINARY`, so that the squares of coordinates many orders
+/// below the largest are not lost.
+const LARGEST: f64 = 430.0;
+
+/// A power of two that makes the largest coordinate of ordinary size, where it is not; else 1.
 fn unit(sets: &[&Tensor]) -> Result<f64, Error> {
     let mut largest = 0.0f64;
     for set in sets.iter().filter(|set| set.numel() > 0) {
@@ -150,7 +154,7 @@ fn unit(sets: &[&Tensor]) -> Result<f64, Error> {
         largest = largest.max(largest_of(set.f_max()?)?.abs()).max(largest_of(set.f_min()?)?.abs());
     }
     let ordinary = largest == 0.0 || !largest.is_finite() || ORDINARY.contains(&largest);
-    Ok(if ordinary { 1.0 } else { largest.log2().floor().max(-1074.0).exp2() })
+    Ok(if ordinary { 1.0 } else { (largest.log2().floor() - LARGEST).max(-1022.0).exp2() })
 }
 
 /// (n, d) in double precision.

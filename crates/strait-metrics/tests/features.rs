@@ -175,6 +175,24 @@ fn the_nearest_point_is_the_nearest_far_from_zero_and_in_any_unit() {
 
 /// Coverage knows neighbours, and no unit.
 #[test]
+fn one_point_far_away_hides_no_distance() {
+    let (x, y) = (normal("hidden", &[30, 2]).to_kind(Kind::Double), normal("others", &[50, 2]).to_kind(Kind::Double));
+    let (right, rows) = nearest_rows(&x, &y).unwrap();
+    let without = coverage(&y, &x, 3).unwrap();
+    for far in [1e120, 1e140, 1e200] {
+        let with = Tensor::cat(&[&y, &Tensor::full([1, 2], far, (Kind::Double, Device::Cpu))], 0);
+        let (found, at) = nearest_rows(&x, &with).unwrap();
+        assert_eq!(at, rows, "beside {far:e}");
+        assert!(found.allclose(&right, 1e-12, 0.0, false), "beside {far:e}");
+        let found = coverage(&with, &x, 3).unwrap();
+        // Every sample is as near to the far point as its neighbours are, and none reaches to it.
+        assert_eq!(found.precision, 1.0, "beside {far:e}: {found:?}");
+        assert!((found.recall * 51.0 - without.recall * 50.0).abs() < 1e-9, "beside {far:e}: {found:?}");
+        assert!((found.coverage * 51.0 - without.coverage * 50.0 - 1.0).abs() < 1e-9, "beside {far:e}: {found:?}");
+    }
+}
+
+#[test]
 fn coverage_is_the_same_in_any_unit() {
     let (real, samples) = (normal("real", &[60, 3]).to_kind(Kind::Double), normal("s", &[50, 3]).to_kind(Kind::Double));
     let found = coverage(&real, &samples, 5).unwrap();

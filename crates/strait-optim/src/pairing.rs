@@ -170,7 +170,14 @@ fn points(
     let (x1, conditions) = data.minibatch_rows(&drawn, number, seed.stream("data"))?;
     let x0 = source.sample_rows(&drawn, &mut at("source"), x1.kind(), x1.device())?;
     let rows = if apart { BatchShare::all(rows.count()) } else { rows };
-    Ok(Points { x0, x1, conditions, draws: at("coupling"), rows })
+    // Ranks that pair for themselves draw for themselves.
+    let draws = match share.rank {
+        rank if rank > 0 && share.over == PairedOver::Rank => {
+            seed.stream("coupling").stream(&rank.to_string()).at(number)
+        }
+        _ => at("coupling"),
+    };
+    Ok(Points { x0, x1, conditions, draws, rows })
 }
 
 /// The batch of these pairs: its noise, its times, and the conditions that are dropped.
@@ -205,4 +212,76 @@ pub(crate) fn complete((plan, seed, number, share): Of<'_>, (pairs, conditions):
 fn of_rows(rows: &BatchShare, pairs: &Pairs, conditions: Conditions) -> Result<Coupled, Error> {
     let (x0, x1) = (rows.select(&pairs.x0)?, rows.select(&pairs.x1)?);
     Ok((Pairs { x0, x1, target_rows: None }, rows.select_conditions(conditions)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LevelName;
+    use crate::objectives::FlowMatching;
+    use strait_core::{Split, StandardNormal, Stream};
+    use tch::{Device, Kind};
+
+    /// Pairs whose data points are what is drawn for the coupling.
+    struct Drawing;
+
+    impl Coupling for Drawing {
+        fn couple(&self, x0: Tensor, x1: Tensor, draws: &mut Draws) -> Result<Pairs, Error> {
+            let x1 = draws.normal(&x1.size(), Kind::Double, Device::Cpu)?;
+            Ok(Pairs { x0, x1, target_rows: None })
+        }
+
+        fn is_independent(&self) -> bool {
+            false
+        }
+
+        fn name(&self) -> &str {
+            "drawing"
+        }
+    }
+
+    struct Zeros;
+
+    impl Dataset for Zeros {
+        fn event_shape(&self) -> &[i64] {
+            &[2]
+        }
+
+        fn name(&self) -> &str {
+            "zeros"
+        }
+
+        fn len(&self, _split: Split) -> Option<i64> {
+            None
+        }
+
+        fn minibatch(&self, n: i64, _step: u64, _stream: Stream) -> Result<Tensor, Error> {
+            Ok(Tensor::f_zeros([n, 2], (Kind::Double, Device::Cpu))?)
+        }
+
+        fn points(&self, _split: Split, n: i64, _draws: &mut Draws) -> Result<Tensor, Error> {
+            Ok(Tensor::f_zeros([n, 2], (Kind::Double, Device::Cpu))?)
+        }
+
+        fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
+            Ok(x.shallow_clone())
+        }
+    }
+
+    /// What a coupling draws is of the batch where all ranks pair it, and of the rank where each pairs its own points.
+    #[test]
+    fn ranks_that_pair_for_themselves_draw_for_themselves() {
+        let plan = LevelPlan::of(LevelName::Velocity, FlowMatching, 6, 0.1);
+        let (source, data) = (StandardNormal::new(&[2]), Zeros);
+        let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Drawing };
+        let drawn = |rank, over| {
+            let share = Share { rank, world: 3, over };
+            pairing.draw(&plan, Seed(1), 5, share).unwrap().x1
+        };
+        let own: Vec<Tensor> = (0..3).map(|rank| drawn(rank, PairedOver::Rank)).collect();
+        assert!(own[0] != own[1] && own[0] != own[2] && own[1] != own[2], "{own:?}");
+        let whole: Vec<Tensor> = (0..3).map(|rank| drawn(rank, PairedOver::Batch)).collect();
+        let alone = pairing.draw(&plan, Seed(1), 5, Share::WHOLE).unwrap().x1;
+        assert_eq!(Tensor::cat(&whole, 0), alone);
+    }
 }

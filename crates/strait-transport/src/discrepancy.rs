@@ -1,7 +1,8 @@
 //! Distances between two clouds of any sizes that need no pairing: energy distance and maximum mean discrepancy.
 
-use crate::distances::{Distances, in_units};
+use crate::distances::{Distances, are_same, in_units};
 use crate::error::{PointsError, TransportError};
+use crate::exact_sum::Sum;
 use ndarray::{ArrayView2, Axis};
 
 /// The energy distance (Szekely and Rizzo, 2004) of two clouds, (n, d) and (m, d), over all pairs (the V-statistic:
@@ -24,9 +25,13 @@ pub fn energy_distance<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<
     }
     let across = Distances::new(x, y, 1)?;
     let (n, m) = (x.nrows() as f64, y.nrows() as f64);
-    let cross = across.sum_rows(|_, row| row.iter().map(|square| square.sqrt()).sum());
-    let distance =
-        2.0 * cross / (n * m) - off_diagonal(x, f64::sqrt)? / (n * n) - off_diagonal(y, f64::sqrt)? / (m * m);
+    if are_same(x, y) {
+        return Ok(0.0);
+    }
+    // A far point adds more to each sum than the clouds may differ by.
+    let cross = across.sum_rows(|_, row| Sum::of(row, f64::sqrt)).times(2.0 * n * m);
+    let within = [off_diagonal(x, f64::sqrt)?.times(-m * m), off_diagonal(y, f64::sqrt)?.times(-n * n)];
+    let distance = within.into_iter().chain([cross]).sum::<Sum>().value() / (n * m) / (n * m);
     Ok(if distance < 0.0 { 0.0 } else { distance }) // below it by rounding alone
 }
 
@@ -96,14 +101,15 @@ pub fn mmd<T: Copy + Into<f64>>(
     // One division after the other: the square of the bandwidth may be no number, or zero.
     let kernel = |square: f64| (-0.5 * (square / bandwidth) / bandwidth).exp();
     let (n, m) = (x.nrows() as f64, y.nrows() as f64);
-    let within = off_diagonal(x, kernel)? / (n * (n - 1.0)) + off_diagonal(y, kernel)? / (m * (m - 1.0));
-    let cross = across.sum_rows(|_, row| row.iter().map(|&square| kernel(square)).sum());
+    let within =
+        off_diagonal(x, kernel)?.value() / (n * (n - 1.0)) + off_diagonal(y, kernel)?.value() / (m * (m - 1.0));
+    let cross = across.sum_rows(|_, row| Sum::of(row, kernel)).value();
     Ok(Mmd { squared: within - 2.0 * cross / (n * m), bandwidth })
 }
 
 /// $\sum_{i \ne j} f(|x_i - x_j|^2)$ within one cloud.
-fn off_diagonal<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, f: impl Fn(f64) -> f64 + Sync) -> Result<f64, PointsError> {
-    let sum = |i: usize, row: &[f64]| row[..i].iter().chain(&row[i + 1..]).map(|&square| f(square)).sum();
+fn off_diagonal<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, f: impl Fn(f64) -> f64 + Sync) -> Result<Sum, PointsError> {
+    let sum = |i: usize, row: &[f64]| [&row[..i], &row[i + 1..]].map(|part| Sum::of(part, &f)).into_iter().sum();
     Ok(Distances::new(x, x, 1)?.sum_rows(sum))
 }
 

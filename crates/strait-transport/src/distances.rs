@@ -1,6 +1,7 @@
 //! Squared Euclidean distances between two clouds, in blocks of rows.
 
 use crate::error::{Cloud, PointsError};
+use crate::exact_sum::Sum;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use std::ops::Range;
@@ -148,17 +149,18 @@ impl Distances {
     }
 
     /// $\sum_i f(i, \text{squared distances of source } i)$; on two or more threads where that pays.
-    pub(crate) fn sum_rows(&self, f: impl Fn(usize, &[f64]) -> f64 + Sync) -> f64 {
+    pub(crate) fn sum_rows(&self, f: impl Fn(usize, &[f64]) -> Sum + Sync) -> Sum {
         let (n, m) = self.shape();
         let rows = n.div_ceil(self.threads());
         let part = |range: Range<usize>| {
             let mut buffer = Array2::zeros((BLOCK.min(range.len()), m));
-            let mut sum = 0.0;
+            let mut sum = Sum::default();
             for first in range.clone().step_by(BLOCK) {
                 let block = first..(first + BLOCK).min(range.end);
                 let mut out = buffer.slice_mut(s![..block.len(), ..]);
                 self.block(block.clone(), out.view_mut());
-                sum += block.zip(out.rows()).map(|(i, row)| row.as_slice().map_or(0.0, |row| f(i, row))).sum::<f64>();
+                let rows = block.zip(out.rows()).filter_map(|(i, row)| Some(f(i, row.as_slice()?)));
+                sum = std::iter::once(sum).chain(rows).sum();
             }
             sum
         };
@@ -169,7 +171,7 @@ impl Distances {
                 return part(0..n);
             }
             let parts: Vec<_> = ranges.map(|range| scope.spawn(move || part(range))).collect();
-            parts.into_iter().map(|part| part.join().unwrap_or(f64::NAN)).sum()
+            parts.into_iter().map(|part| part.join().unwrap_or(Sum::of(&[f64::NAN], |x| x))).sum()
         })
     }
 
@@ -202,7 +204,7 @@ fn add_squares<const D: usize>(x: [f64; D], y: &[f64], out: &mut [f64], before: 
 }
 
 /// The median of some points of both clouds, coordinate by coordinate.
-fn centre(x: &Array2<f64>, y: &Array2<f64>) -> Array1<f64> {
+pub(crate) fn centre(x: &Array2<f64>, y: &Array2<f64>) -> Array1<f64> {
     let rows = |points: &Array2<f64>| points.nrows().div_ceil(CENTRE / 2).max(1);
     let some = ndarray::concatenate![Axis(0), x.slice(s![..;rows(x), ..]), y.slice(s![..;rows(y), ..])];
     some.map_axis(Axis(0), |values| {
@@ -212,11 +214,27 @@ fn centre(x: &Array2<f64>, y: &Array2<f64>) -> Array1<f64> {
     })
 }
 
+/// Whether two clouds hold the same points, in any order.
+pub(crate) fn are_same<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_, T>) -> bool {
+    let sorted = |points: ArrayView2<'_, T>| {
+        // -0 and 0 are one number.
+        let rows = points.rows().into_iter().map(|row| row.iter().map(|&x| x.into() + 0.0).collect::<Vec<f64>>());
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        rows
+    };
+    x.dim() == y.dim() && sorted(x) == sorted(y)
+}
+
 /// Sizes of coordinates between which squares of differences, and sums of those, stay within the range of a double.
 const ORDINARY: std::ops::RangeInclusive<f64> = 1e-130..=1e130;
 
-/// Two clouds and the power of two that they were divided by, which makes the largest coordinate about 1; None where it is of
-/// ordinary size. A distance in these units times the power is that of the points, to the bit where neither is subnormal.
+/// What large coordinates become in units of their own: near the upper end of `ORDINARY`, so that the squares of coordinates
+/// many orders below the largest are not lost.
+const LARGEST: f64 = 430.0;
+
+/// Two clouds and the power of two that they were divided by, which makes the largest coordinate of ordinary size; None where
+/// it is so already. A distance in these units times the power is that of the points, to the bit where neither is subnormal.
 pub(crate) fn in_units<T: Copy + Into<f64>>(
     x: ArrayView2<'_, T>,
     y: ArrayView2<'_, T>,
@@ -226,7 +244,8 @@ pub(crate) fn in_units<T: Copy + Into<f64>>(
     if largest == 0.0 || !largest.is_finite() || ORDINARY.contains(&largest) {
         return None;
     }
-    let unit = largest.log2().floor().max(-1074.0).exp2();
+    // Its inverse is a finite number.
+    let unit = (largest.log2().floor() - LARGEST).max(-1022.0).exp2();
     let divided = |points: ArrayView2<'_, T>| points.mapv(|x| x.into() / unit);
     Some((divided(x), divided(y), unit))
 }

@@ -115,7 +115,7 @@ pub enum AssignmentError {
 #[non_exhaustive]
 pub enum SinkhornError {
     /// The regularisation is not a positive number.
-    #[error("the regularisation is {0}, and must be positive")]
+    #[error("the regularisation is {0:e}, and must be positive")]
     Epsilon(f64),
     /// There are no costs.
     #[error("entropic transport needs at least one row and one column")]
@@ -133,7 +133,7 @@ pub enum SinkhornError {
     /// The marginals were still off after the last iteration.
     #[error(
         "Sinkhorn did not converge: marginal error {marginal_error:.2e} after {iterations} iterations at epsilon \
-         {epsilon}, tolerance {tolerance:e}; raise epsilon, the tolerance or the iterations"
+         {epsilon:e}, tolerance {tolerance:e}; raise epsilon, the tolerance or the iterations"
     )]
     NotConverged {
         /// How many iterations were made.
@@ -164,11 +164,11 @@ pub enum TransportError {
     #[error("all points coincide, and have no median distance: give a bandwidth")]
     ZeroBandwidth,
     /// A kernel bandwidth is not a positive number.
-    #[error("the bandwidth is {0}, and must be positive")]
+    #[error("the bandwidth is {0:e}, and must be positive")]
     Bandwidth(f64),
     /// The draws of a semidiscrete coupling did not suffice.
     #[error(
-        "after {draws} draws chi^2 of the data's marginal is {found:.3} at the scale where it is greatest, and {tolerance} was \
+        "after {draws} draws chi^2 of the data's marginal is {found:.3} at the scale where it is greatest, and {tolerance:e} was \
          asked for: allow more draws, or raise the tolerance"
     )]
     Marginal {

@@ -5,6 +5,7 @@ mod couplings;
 mod discrepancy;
 mod distances;
 mod error;
+mod exact_sum;
 mod pair_pool;
 mod pair_store;
 mod semidiscrete;

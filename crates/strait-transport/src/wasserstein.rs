@@ -1,7 +1,7 @@
 //! Wasserstein-2 distances between two clouds of points with uniform weights: exact, and sliced.
 
 use crate::assignment::{SquaredEuclidean, assign};
-use crate::distances::{Distances, convert, in_units};
+use crate::distances::{Distances, centre, convert, in_units};
 use crate::error::{Cloud, PointsError, TransportError};
 use ndarray::{Array1, ArrayView2};
 use strait_core::Draws;
@@ -76,7 +76,11 @@ pub fn sliced_wasserstein2<T: Copy + Into<f64>>(
     if let Some((x, y, unit)) = in_units(x, y) {
         return Ok(unit * sliced_wasserstein2(x.view(), y.view(), projections, draws)?);
     }
-    let (x, y) = (convert(x, Cloud::Source, 1)?, convert(y, Cloud::Target, 1)?);
+    let (mut x, mut y) = (convert(x, Cloud::Source, 1)?, convert(y, Cloud::Target, 1)?);
+    // Projections of points far from 0 would lose their digits.
+    let centre = centre(&x, &y);
+    x -= &centre;
+    y -= &centre;
     let mut sum = 0.0;
     for _ in 0..projections {
         let direction = direction(x.ncols(), draws);

@@ -277,6 +277,73 @@ fn distances_that_theory_keeps_above_zero_are() {
     assert_eq!(energy_distance(x.view(), x.view()).unwrap(), 0.0);
 }
 
+#[test]
+fn a_small_sinkhorn_divergence_has_its_digits() {
+    // A translation moves the divergence by its squared length, however short it is, at every regularisation.
+    for (n, epsilon) in [(10, 0.01), (10, 0.1), (60, 0.1), (60, 1.0)] {
+        let x = normal("translated", n, 2);
+        let divergence = |y: &Array2<f64>| Sinkhorn::new(epsilon).divergence(x.view(), y.view()).unwrap();
+        for shift in [1e-5, 1e-3, 1e-2, 0.1, 1.0] {
+            let found = divergence(&(&x + &array![[shift, 0.0]]));
+            assert!((found / (shift * shift) - 1.0).abs() < 0.01, "{n} points by {shift} at {epsilon}: {found:e}");
+        }
+        // Each point twice is the same law.
+        let twice = ndarray::concatenate![Axis(0), x, x];
+        assert!(divergence(&twice) < 1e-12 * epsilon.max(1.0), "{:e}", divergence(&twice));
+    }
+}
+
+#[test]
+fn small_differences_beside_one_far_point_keep_their_digits() {
+    for d in [2, 8] {
+        let x = normal("beside far", 60, d);
+        let mut moved = x.clone();
+        moved[[3, 1]] += 1e-3;
+        moved.invert_axis(Axis(0));
+        let all = |far: f64| {
+            let with = |points: &Array2<f64>| {
+                let mut points = points.clone();
+                points.push_row(Array2::from_elem((1, d), far).row(0)).unwrap();
+                points
+            };
+            let (x, y) = (with(&x), with(&moved));
+            [wasserstein2(x.view(), y.view()).unwrap(), energy_distance(x.view(), y.view()).unwrap()]
+        };
+        let near = all(100.0);
+        assert!((near[0] * 61f64.sqrt() / 1e-3 - 1.0).abs() < 1e-9, "{near:?}");
+        for far in [1e6, 1e9, 1e130, 1e200] {
+            let found = all(far);
+            assert!((found[0] / near[0] - 1.0).abs() < 1e-9, "W2 beside {far:e}: {found:?} for {near:?}");
+        }
+        // The distances to a point at 1e9 are known to 1e-7 themselves.
+        for (far, digits) in [(1e6, 1e-4), (1e9, 1e-2)] {
+            let found = all(far);
+            assert!((found[1] / near[1] - 1.0).abs() < digits, "energy beside {far:e}: {found:?} for {near:?}");
+        }
+    }
+    // The same points in another order, one at 1e200.
+    let mut x = normal("permuted", 40, 3);
+    x[[5, 2]] = 1e200;
+    let mut y = x.clone();
+    y.invert_axis(Axis(0));
+    assert_eq!(energy_distance(x.view(), y.view()).unwrap(), 0.0);
+    assert_eq!(wasserstein2(x.view(), y.view()).unwrap(), 0.0);
+}
+
+#[test]
+fn a_sliced_distance_is_the_same_far_from_zero() {
+    let (x, y) = (normal("sliced x", 50, 3), normal("sliced y", 50, 3) * 1.5);
+    let far = 2f64.powi(40);
+    // The points as they are at 2^40, and moved back.
+    let (there_x, there_y) = (&x + far, &y + far);
+    let (x, y) = (&there_x - far, &there_y - far);
+    let sliced = |x: &Array2<f64>, y: &Array2<f64>| {
+        sliced_wasserstein2(x.view(), y.view(), 16, &mut draws("far from zero")).unwrap()
+    };
+    let (near, there) = (sliced(&x, &y), sliced(&there_x, &there_y));
+    assert!((there / near - 1.0).abs() < 1e-12, "{there} for {near}");
+}
+
 /// A narrow kernel sees equal points alone, a wide one no difference, at any scale that doubles have.
 /// Squares of 1e-170 are 0 and those of 1e160 are infinite; the distances are neither.
 #[test]

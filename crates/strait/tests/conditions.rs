@@ -240,6 +240,16 @@ fn what_a_run_is_not_conditioned_on_is_refused_in_one_line() {
     npz.finish().unwrap();
     let (line, _) = place.refusal(&["sample", "vectors", "--conditions", "few.npz"]);
     assert!(line.contains("`place` is [4, 3], and the run's condition is (n, 2)"), "{line}");
+    for wrong in [f64::NAN, f64::NEG_INFINITY, 1e300] {
+        let mut rows = Array2::<f64>::zeros((5, 2));
+        rows[[3, 1]] = wrong;
+        ndarray_npy::write_npy(place.path("wrong.npy"), &rows).unwrap();
+        let (line, code) = place.refusal(&["sample", "vectors", "--conditions", "wrong.npy"]);
+        assert!(line.contains("not finite in single precision in row 3") && code == 2, "{wrong}: {line}");
+    }
+    ndarray_npy::write_npy(place.path("none.npy"), &Array2::<f64>::zeros((0, 2))).unwrap();
+    let (line, code) = place.refusal(&["sample", "vectors", "--conditions", "none.npy"]);
+    assert!(line.contains("has no rows") && code == 2, "{line}");
 }
 
 #[test]
@@ -275,4 +285,31 @@ fn a_condition_that_nothing_takes_or_has_is_refused_by_its_key() {
         config.replace("name = 'moons'\ncondition = 'labels'", "file = 'own.npz'\ncondition = 'shape'"),
     );
     assert!(place.refusal(&["train", "b.toml"]).0.contains("holds no array `shape`"));
+}
+
+/// A class between others that no training point has.
+#[test]
+fn a_class_without_points_is_said_and_not_sampled() {
+    let place = Place::new();
+    let mut npz = ndarray_npy::NpzWriter::new(File::create(place.path("own.npz")).unwrap());
+    npz.add_array("data", &Array2::<f64>::from_shape_fn((80, 2), |(i, j)| ((i * 7 + j * 5) % 19) as f64 / 7.0))
+        .unwrap();
+    npz.add_array("labels", &ndarray::Array1::from_shape_fn(80, |i| 2 * (i as i64 % 2))).unwrap();
+    npz.add_array("weights", &ndarray::Array1::<f64>::ones(80)).unwrap();
+    npz.finish().unwrap();
+    let sets = [
+        "data.condition='labels'",
+        "phase.0.iterations=2",
+        "velocity.hidden=[4]",
+        "evaluate.nfe=[1]",
+        "evaluate.baseline=false",
+    ];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    let output = place.run(&[&["train", "own.npz", "--name", "a"][..], &sets].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 of the classes 0 to 2 have no training points, such as 1"), "{said}");
+    let (line, code) = place.refusal(&["sample", "a", "--classes", "0,1", "--out", "x.npz"]);
+    assert!(line.contains("no training point has label 1") && code == 2, "{line}");
+    succeed(&place, &["sample", "a", "--classes", "0,2", "--count", "2", "--out", "x.npz"]);
 }

@@ -66,6 +66,15 @@ fn what_would_stop_a_later_phase_is_refused_before_the_first() {
         ("tiny.toml", &["phase.0.level.0.times={ law = \"power\", power = -1.0 }"], 2, &["phase.0.level.0.times"]),
         ("tiny.toml", &["phase.1.level.1.objective.acceleration=-1"], 2, &["phase.1.level.1.objective.acceleration"]),
         ("tiny.toml", &["evaluate.nfe=[]"], 2, &["evaluate.nfe"]),
+        (
+            "tiny.toml",
+            &["coupling={ name = \"ot\", batch = 8 }"],
+            2,
+            &["--set coupling", "unknown key `batch`; `ot` takes"],
+        ),
+        ("tiny.toml", &["source={ name = \"normal\", nois = 1 }"], 2, &["unknown key `nois`"]),
+        ("tiny.toml", &["seed=9223372036854775808"], 2, &["seed", "a whole number", "9223372036854775807"]),
+        ("tiny.toml", &["phase.0.level.0.rate=1e300"], 2, &["rate = 1e300 must be"]),
         ("own.toml", &[], 2, &["own.npz", "at least 2 test points"]),
     ];
     for (config, sets, code, words) in cases {

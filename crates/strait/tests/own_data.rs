@@ -97,3 +97,21 @@ fn data_beside_a_name_stand_in_the_place_of_its_data() {
         assert!(line.contains(said) && code != 0, "{line}");
     }
 }
+
+/// The map to the Gaussian of the training data is that of all of them, and data in units of their own have mean 0.
+#[test]
+fn a_gaussian_map_is_fitted_to_all_training_points() {
+    let place = Place::new();
+    let array = Array2::<f64>::from_shape_fn((6000, 2), |(i, j)| {
+        ((i * 7919 + j * 104_729) % 1013) as f64 + if i % 97 < 5 { 3e3 } else { 0.0 }
+    });
+    ndarray_npy::write_npy(place.path("own.npy"), &array).unwrap();
+    let map =
+        ["--set", "interpolant={ family = 'transport', map = { kind = 'gaussian' } }", "--set", "data.units='unit'"];
+    let pairs = ["--set", "coupling.name=ot", "--set", "evaluate.baseline=false", "--set", "evaluate.samples=50"];
+    let output = place.run(&[&["train", "own.npy", "--name", "a"][..], &SHORT, &map, &pairs].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let parameters = strait_io::tensors::read(&place.path("runs/a/checkpoints/step-8/transport.safetensors")).unwrap();
+    let (_, shift) = parameters.iter().find(|(name, _)| name == "shift").unwrap();
+    assert!(shift.abs().max().double_value(&[]) < 1e-5, "{shift}");
+}

@@ -35,8 +35,8 @@ pub(super) static FAULTS: [Fault; 21] = [
     Fault {
         name: "columns that single precision cannot hold are let pass",
         file: "crates/strait-data/src/columns/mod.rs",
-        find: "return Err(DataError::Precision { array: array(), column, problem, remedy });",
-        put: "drop((array(), column, problem, remedy));",
+        find: "return Err(DataError::Precision { array: array.to_owned(), column, problem, remedy });",
+        put: "drop((column, problem, remedy));",
         tests: data("cannot_hold"),
     },
     Fault {

@@ -14,7 +14,7 @@ const COUPLINGS: Tests = of("strait-transport", "couplings", "the_same_in_any_un
 const COLUMN: &str = "crates/strait-data/src/columns/column.rs";
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 19] = [
+pub(super) static FAULTS: [Fault; 29] = [
     Fault {
         name: "a link is replaced by what is written",
         file: "crates/strait-io/src/whole_file.rs",
@@ -147,5 +147,75 @@ pub(super) static FAULTS: [Fault; 19] = [
         find: "(t * 1e6).round() / 1e6",
         put: "(t * 1e16).round() / 1e16",
         tests: of("strait-ode", "fixed_step", "not_finite_is_located"),
+    },
+    Fault {
+        name: "a small divergence left to the tolerance of its iteration",
+        file: "crates/strait-transport/src/sinkhorn.rs",
+        find: "rest <= SHARE * found.max(digits)",
+        put: "rest <= 1e9 * SHARE.max(found.max(digits))",
+        tests: of("strait-transport", "distances", "a_small_sinkhorn_divergence"),
+    },
+    Fault {
+        name: "points that vanish beside a far one",
+        file: "crates/strait-transport/src/distances.rs",
+        find: "const LARGEST: f64 = 430.0;",
+        put: "const LARGEST: f64 = 0.0;",
+        tests: of("strait-transport", "distances", "beside_one_far_point"),
+    },
+    Fault {
+        name: "neighbours that vanish beside a far point",
+        file: COVERAGE,
+        find: "const LARGEST: f64 = 430.0;",
+        put: "const LARGEST: f64 = 0.0;",
+        tests: of("strait-metrics", "features", "one_point_far_away"),
+    },
+    Fault {
+        name: "projections of points far from zero",
+        file: "crates/strait-transport/src/wasserstein.rs",
+        find: "let centre = centre(&x, &y);",
+        put: "let centre = 0.0 * centre(&x, &y);",
+        tests: of("strait-transport", "distances", "a_sliced_distance_is_the_same"),
+    },
+    Fault {
+        name: "a wrong tangent without a graph",
+        file: "crates/strait-autodiff/src/forward.rs",
+        find: "    level.check_tangents()?;\n",
+        put: "",
+        tests: of("strait-autodiff", "fragile", "a_tangent_that_is_wrong"),
+    },
+    Fault {
+        name: "a stratified time of 1",
+        file: "crates/strait-autodiff/native/draws.cc",
+        find: "std::min((static_cast<T>(i) + x[i]) / static_cast<T>(n), last)",
+        put: "std::min((static_cast<T>(i) + x[i]) / static_cast<T>(n), last + last)",
+        tests: of("strait-autodiff", "draws", "below_one"),
+    },
+    Fault {
+        name: "one draw of pairs for all ranks",
+        file: "crates/strait-optim/src/pairing.rs",
+        find: "rank if rank > 0 && share.over == PairedOver::Rank => {",
+        put: "rank if rank > 99 && share.over == PairedOver::Rank => {",
+        tests: of("strait-optim", LIBRARY, "draw_for_themselves"),
+    },
+    Fault {
+        name: "a condition that single precision makes one number",
+        file: "crates/strait-data/src/condition.rs",
+        find: "check_numbers(&look).map_err(refused)?;",
+        put: "let _ = check_numbers(&look);",
+        tests: of("strait-data", "conditions", "single_precision_cannot_hold"),
+    },
+    Fault {
+        name: "a map to the Gaussian of some training points",
+        file: "crates/strait/src/build/interpolant.rs",
+        find: "&[d], device).started_by_moments(),",
+        put: "&[d], device),",
+        tests: of("strait", "own_data", "a_gaussian_map_is_fitted"),
+    },
+    Fault {
+        name: "a key that a name does not take goes by unseen",
+        file: "crates/strait/src/config/read.rs",
+        find: "refused.or_else(|| unused_of(table, sets))",
+        put: "refused.or_else(|| unused_of(table, &sets[..0]))",
+        tests: of("strait", LIBRARY, "a_key_beside_a_name"),
     },
 ];

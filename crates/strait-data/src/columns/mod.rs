@@ -121,12 +121,11 @@ impl Look {
     /// # Errors
     /// `OneRow` where a single row makes the scale of a column, `HeavyTail` where its tail does; `Precision` where single precision cannot hold one.
     pub fn check(&self, array: &str, scaling: Scaling) -> Result<(), DataError> {
-        let array = || array.to_owned();
         for column in &self.columns {
+            let (array, index) = (array.to_owned(), column.index);
             if column.merged {
-                return Err(DataError::Merged { array: array(), column: column.index });
+                return Err(DataError::Merged { array, column: index });
             }
-            let (array, index) = (array(), column.index);
             match column.one_row(self.rows / self.every) {
                 Some(Finding::OneRow { row, spreads }) => {
                     return Err(DataError::OneRow { array, column: index, row, spreads });
@@ -138,6 +137,11 @@ impl Look {
                 _ => {}
             }
         }
+        self.check_precision(array, scaling)
+    }
+
+    /// Refuses columns that single precision cannot hold in these units.
+    pub(crate) fn check_precision(&self, array: &str, scaling: Scaling) -> Result<(), DataError> {
         let overall = (self.columns.iter().map(|c| (c.sd / self.largest_sd()).powi(2)).sum::<f64>()
             / self.columns.len() as f64)
             .sqrt()
@@ -167,7 +171,7 @@ impl Look {
             // No unit mends what even a double holds in part.
             let rescale = matches!(scaling, Scaling::PerCoordinate) || self.columns[column].sd < f64::MIN_POSITIVE;
             let remedy = if rescale { "rescale it" } else { "set data.units = \"column\", or rescale it" };
-            return Err(DataError::Precision { array: array(), column, problem, remedy });
+            return Err(DataError::Precision { array: array.to_owned(), column, problem, remedy });
         }
         Ok(())
     }

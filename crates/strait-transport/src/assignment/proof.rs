@@ -3,7 +3,7 @@
 use super::Costs;
 use super::costs::LANES;
 use super::matching::Matching;
-use super::sums::two_sum;
+use crate::exact_sum::two_sum;
 
 /// What the potentials may fail by, in units of the rounding of the largest cost or potential.
 const SLACK: f64 = 100.0;

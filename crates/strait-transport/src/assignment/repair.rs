@@ -4,7 +4,8 @@ use super::Costs;
 use super::candidates::Candidates;
 use super::exact::sum;
 use super::matching::{Matching, NONE};
-use super::sums::{at_most, rounding, two_sum};
+use super::sums::{at_most, rounding};
+use crate::exact_sum::two_sum;
 use std::collections::VecDeque;
 
 /// How an attempt ended.

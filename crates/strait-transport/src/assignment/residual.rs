@@ -4,8 +4,8 @@ use super::costs::{Costs, STORED};
 use super::matching::{Matching, NONE};
 use super::paths::Paths;
 use super::proof;
-use super::sums::two_sum;
 use super::wide::bits;
+use crate::exact_sum::two_sum;
 use std::cell::RefCell;
 
 /// Reduced costs from here on are taken to be this: a lower bound, which an optimal assignment must not use. Sums of such

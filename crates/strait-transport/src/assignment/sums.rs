@@ -1,12 +1,6 @@
 //! Sums of a few doubles without rounding (Knuth; Shewchuk, 1997).
 
-/// The rounded sum and what rounding took from it: `a + b` exactly, while nothing overflows.
-#[inline]
-pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let part = sum - a;
-    (sum, (a - (sum - part)) + (b - part))
-}
+use crate::exact_sum::two_sum;
 
 /// An upper bound of the error of `(a - b) - (c - d)` in double precision.
 #[inline]

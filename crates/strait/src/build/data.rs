@@ -39,6 +39,10 @@ pub struct Data {
     pub form: Option<FileForm>,
     /// Columns of a file whose law has no density ([`strait_data::Remarks`]).
     pub atoms: Vec<usize>,
+    /// Classes that no training point has.
+    pub classes_without_points: Vec<i64>,
+    /// What is worth knowing of the condition before a training, in words.
+    pub condition_remarks: Vec<String>,
     /// The data set whose classifier's features samples are compared in.
     pub classifier: Option<DataName>,
 }
@@ -47,8 +51,20 @@ impl Data {
     fn of(points: ArrayDataset, picture: Option<ImageDisplay>, device: Device) -> Result<Self, ProgramError> {
         let units = points.units().to(KIND, device)?;
         let put_back = points.put_back()?;
-        let atoms = points.remarks().atoms.clone();
-        Ok(Self { points: Box::new(points), picture, units, put_back, form: None, atoms, classifier: None })
+        let remarks = points.remarks();
+        let (atoms, classes_without_points) = (remarks.atoms.clone(), remarks.classes_without_points.clone());
+        let condition_remarks = remarks.condition.clone();
+        Ok(Self {
+            points: Box::new(points),
+            picture,
+            units,
+            put_back,
+            form: None,
+            atoms,
+            classes_without_points,
+            condition_remarks,
+            classifier: None,
+        })
     }
 
     /// Of images, whose numbers are from 0 to 1.
@@ -186,7 +202,17 @@ pub fn data(config: &DataConfig, seed: Seed, device: Device) -> Result<Data, Pro
     let put_back = [("mean", units.mean()), ("scale", units.scale())];
     let put_back = put_back.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone())).into();
     let points = if config.condition.is_some() { points.by_class()? } else { points };
-    Ok(Data { points: Box::new(points), picture: None, units, put_back, form: None, atoms: vec![], classifier: None })
+    Ok(Data {
+        points: Box::new(points),
+        picture: None,
+        units,
+        put_back,
+        form: None,
+        atoms: vec![],
+        classes_without_points: vec![],
+        condition_remarks: vec![],
+        classifier: None,
+    })
 }
 
 /// Points with their classes, where the config asks for them.

@@ -81,7 +81,7 @@ fn transport_map(
     let d: i64 = event.iter().product();
     let map = match config {
         MapConfig::Glow(config) => OneStep::new(glow(config, event, &[], Gate::Timeless, scope)?, event, device),
-        MapConfig::Gaussian => OneStep::new(GaussianMap::new(scope, d)?, &[d], device),
+        MapConfig::Gaussian => OneStep::new(GaussianMap::new(scope, d)?, &[d], device).started_by_moments(),
     };
     Ok((map, parameters))
 }

@@ -12,6 +12,7 @@ use tch::{Device, Kind, Tensor};
 #[derive(Clone)]
 pub struct OneStep {
     event: Vec<i64>,
+    by_moments: bool,
     // Tensors may be sent to another thread and not be shared with one.
     map: Arc<Mutex<Density<Box<dyn Layer + Send>>>>,
 }
@@ -20,7 +21,17 @@ impl OneStep {
     /// T of samples of shape `event`; batches of any other shape of as many numbers are laid out in it.
     pub fn new(map: impl Layer + Send + 'static, event: &[i64], device: Device) -> Self {
         let density = Density::new(Box::new(map) as Box<dyn Layer + Send>, Base::standard(event, Kind::Float, device));
-        Self { event: event.to_vec(), map: Arc::new(Mutex::new(density)) }
+        Self { event: event.to_vec(), by_moments: false, map: Arc::new(Mutex::new(density)) }
+    }
+
+    /// One whose start depends on the mean and the covariance of the data alone, and is that of all of them.
+    pub(super) fn started_by_moments(self) -> Self {
+        Self { by_moments: true, ..self }
+    }
+
+    /// Whether its start depends on the mean and the covariance of the data alone.
+    pub(crate) fn is_started_by_moments(&self) -> bool {
+        self.by_moments
     }
 
     /// Sets the data-dependent parameters from some data, (B, ...).

@@ -101,6 +101,14 @@ impl ConditionArgs {
                             format!("label {label} is not one of the run's {classes} classes, 0 to {}", classes - 1);
                         return refused(&argument, problem);
                     }
+                    let empty = &context.data.classes_without_points;
+                    let asked = |class: &&i64| rows.eq(**class).any().int64_value(&[]) == 1;
+                    if let Some(class) = empty.iter().find(asked) {
+                        return refused(
+                            &argument,
+                            format!("no training point has label {class}: the run knows nothing of it"),
+                        );
+                    }
                 }
                 Ok(Conditions::of(name, rows)?)
             }
@@ -147,7 +155,10 @@ impl ConditionArgs {
             ConditionKind::Vector(1) => found.len() == 1 || (found.len() == 2 && found[1] == 1),
             ConditionKind::Vector(n) => found.len() == 2 && found[1] == n,
         };
-        if !fits || found[0] < 1 {
+        if found.first() == Some(&0) {
+            return Err(refused(format!("`{array}` has no rows, and one is sampled under each")));
+        }
+        if !fits {
             let wanted = match kind {
                 ConditionKind::Classes(_) => "(n,) of whole numbers".to_owned(),
                 ConditionKind::Vector(n) => format!("(n, {n})"),
@@ -156,7 +167,17 @@ impl ConditionArgs {
         }
         Ok(match kind {
             ConditionKind::Classes(_) => rows.to_kind(Kind::Int64),
-            ConditionKind::Vector(n) => rows.to_kind(Kind::Float).view([-1, n]),
+            ConditionKind::Vector(n) => {
+                let numbers = rows.to_kind(Kind::Float).view([-1, n]);
+                let bad = numbers.isfinite().all_dim(1, false).logical_not().nonzero();
+                if bad.numel() > 0 {
+                    let row = bad.int64_value(&[0, 0]);
+                    let problem =
+                        format!("`{array}` holds a number that is not finite in single precision in row {row}");
+                    return Err(refused(problem + " (counted from 0): repair it"));
+                }
+                numbers
+            }
         }
         .to_device(context.device))
     }

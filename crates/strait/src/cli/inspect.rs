@@ -39,7 +39,12 @@ const LINES: usize = 12;
 /// Those of the file.
 pub(super) fn say_look(data: &DataConfig) -> Result<(), ProgramError> {
     let Some(file) = &data.file else { return Ok(()) };
-    let look = look_at(file, &build::arrays(&data.arrays)).map_err(|error| build::of_file(error, file))?;
+    let arrays = build::arrays(&data.arrays);
+    let look = look_at(file, &arrays).map_err(|error| build::of_file(error, file))?;
+    let unused = arrays.passed_over(file, data.condition.as_deref()).map_err(|error| build::of_file(error, file))?;
+    if !unused.is_empty() {
+        info!("arrays of it that are not used: {}", unused.join(", "));
+    }
     brief(&look).iter().for_each(|line| info!("{line}"));
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::training::training_run::TrainingRun;
 use clap::{Args, value_parser};
 use indicatif::MultiProgress;
 use std::path::{Path, PathBuf};
-use tracing::info;
+use tracing::{info, warn};
 
 /// What is trained where nothing is named.
 const DEFAULT: &str = "digits";
@@ -95,6 +95,7 @@ fn together(
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     if ranks.is_first() {
         say_look(&config.data)?;
+        context.data.condition_remarks.iter().for_each(|remark| warn!("{remark}"));
     }
     TrainingRun::new(config, Path::new("")).check(&context).map_err(|error| ProgramError::Refused(error.into()))?;
     let folder = match folder {

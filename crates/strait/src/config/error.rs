@@ -67,7 +67,11 @@ pub(super) fn need(holds: bool, key: &str, value: impl Serialize, must: &str) ->
 
 /// A value as a config would say it, its beginning where it is long.
 pub(super) fn shown(value: &impl Serialize) -> String {
-    brief(&toml::Value::try_from(value).map_or_else(|_| "nothing".into(), |value| value.to_string()))
+    brief(&match toml::Value::try_from(value) {
+        Ok(toml::Value::Float(x)) if x.is_finite() && x != 0.0 && !(1e-6..1e15).contains(&x.abs()) => format!("{x:e}"),
+        Ok(value) => value.to_string(),
+        Err(_) => "nothing".into(),
+    })
 }
 
 /// The beginning of a text, for a message.

@@ -20,6 +20,7 @@ mod range;
 mod ranks;
 mod read;
 mod settings;
+mod unused_keys;
 mod velocity;
 mod velocity_keys;
 

@@ -45,7 +45,7 @@ pub const RANGES: [Range; 90] = [
     above("data.sd", 0.0, 1e6),
     above("data.radius", 0.0, 1e6),
     of("data.points", 2.0, MANY),
-    of("data.dimension", 1.0, 1024.0),
+    of("data.dimension", 2.0, 1024.0),
     of("source.noise", 0.0, 1e6),
     above("source.scale", 0.0, 1e6),
     list(of("source.shift", -1e6, 1e6), 2),

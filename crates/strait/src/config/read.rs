@@ -1,6 +1,7 @@
 //! From TOML to a config and back, with errors that give the line and the correct key.
 
 use super::error::brief;
+use super::unused_keys::unused;
 use super::{Config, ConfigError, VERSION};
 use serde::Deserialize as _;
 use std::io::{ErrorKind, Read as _};
@@ -105,6 +106,10 @@ fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigErro
         }
     }
     let config = toml::from_str(text).map_err(|error| at(origin, text, &error))?;
+    if let Some(unused) = unused(&table).first() {
+        let line = find_key(text, &unused.key).map(|offset| text[..offset].matches('\n').count() + 1);
+        return Err(ConfigError::Text { origin: origin.into(), line, problem: unused.problem() });
+    }
     rename(&mut table);
     let config = laid_over(config, &mut table, sets)?;
     config.check()?;
@@ -127,10 +132,23 @@ fn laid_over(mut config: Config, table: &mut Table, sets: &[String]) -> Result<C
             }
         }
     }
-    match refused {
+    match refused.or_else(|| unused_of(table, sets)) {
         None => Ok(config),
         Some((origin, problem)) => Err(ConfigError::Text { origin, line: None, problem }),
     }
+}
+
+/// The setting that gives a key to a name that takes none, and what is wrong with it. Keys that were there for another name before
+/// are none of the setting's.
+fn unused_of(table: &Table, sets: &[String]) -> Option<(String, String)> {
+    unused(table).into_iter().find_map(|unused| {
+        let gives = |set: &&String| {
+            let path = set.split('=').next().unwrap_or_default().trim();
+            let path = path.split('.').map(current).collect::<Vec<_>>().join(".");
+            unused.path == path || unused.path.strip_prefix(&path).is_some_and(|rest| rest.starts_with('.'))
+        };
+        sets.iter().find(gives).map(|set| (format!("--set {}", brief(set)), unused.problem()))
+    })
 }
 
 /// The resolved config as TOML.
@@ -260,6 +278,10 @@ fn lay(table: &mut Table, set: &str) -> Result<(), String> {
         return Err("it is longer or deeper than any setting".into());
     }
     let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut t| t.remove("value"));
+    if parsed.is_none() && !value.is_empty() && value.trim_start_matches(['-', '+']).bytes().all(|b| b.is_ascii_digit())
+    {
+        return Err(format!("a whole number of a config is from {} to {}", i64::MIN, i64::MAX));
+    }
     let mut value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
     rename_within(&mut value);
     let keys: Vec<&str> = path.trim().split('.').map(current).collect();
@@ -307,6 +329,7 @@ fn index(length: usize, key: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::CouplingConfig;
 
     #[test]
     fn keys_of_an_older_name_are_read_as_those_of_today() {
@@ -325,5 +348,26 @@ mod tests {
         }
         let written = write(&parse("a text", &older, &[]).unwrap()).unwrap();
         assert!(written.contains("iterations = ") && !written.contains("turns"));
+    }
+
+    /// What another name took before is not what a setting gives.
+    #[test]
+    fn a_key_beside_a_name_that_takes_none_is_refused_where_it_is_given() {
+        let load = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+            load("8gaussians-map", &sets).map(|config| config.coupling).map_err(|error| error.to_string())
+        };
+        let CouplingConfig::Pool { .. } = load(&[]).unwrap() else { panic!("the preset has no pool") };
+        assert_eq!(load(&["coupling.name=ot"]), Ok(CouplingConfig::Ot));
+        for sets in [&["coupling.name=ot", "coupling.batch=7"][..], &["coupling={ name='ot', batch=7 }"]] {
+            let line = load(sets).unwrap_err();
+            assert!(
+                line.starts_with("--set coupling") && line.ends_with("unknown key `batch`; `ot` takes none"),
+                "{line}"
+            );
+        }
+        let text = preset("8gaussians-map").unwrap().replacen("[source]\n", "[source]\nscale = 2.0\n", 1);
+        let line = parse("a text", &text, &[]).unwrap_err().to_string();
+        assert!(line.contains("line") && line.contains("unknown key `scale`; `normal` takes none"), "{line}");
     }
 }

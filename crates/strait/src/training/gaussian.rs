@@ -49,6 +49,20 @@ pub(crate) fn fit(context: &RunContext) -> Result<TrainedModels, ProgramError> {
     })
 }
 
+/// Points (2d, ...) with the mean of all training points and their covariance, to which noise of this standard deviation adds: on
+/// both sides of the mean along each axis of the covariance.
+///
+/// # Errors
+/// Those of the data.
+pub(super) fn with_moments_of_all(points: &dyn Dataset, stream: Stream, noise: f64) -> Result<Tensor, ProgramError> {
+    let (mean, covariance) = moments_of_all(points, stream)?;
+    let (variances, axes) = covariance.f_linalg_eigh("L").map_err(Error::from)?;
+    let d = mean.size()[0];
+    let off = (&axes * ((variances.clamp_min(0.0) + noise * noise) * d as f64).sqrt()).tr();
+    let both = Tensor::f_cat(&[&mean + &off, &mean - &off], 0).map_err(Error::from)?;
+    Ok(both.to_kind(Kind::Float).reshape([&[2 * d], points.event_shape()].concat()))
+}
+
 /// The mean (d,) and the covariance (d, d) of all training points, by the sums of parts of them (Chan, Golub and LeVeque, 1979).
 fn moments_of_all(points: &dyn Dataset, stream: Stream) -> Result<(Tensor, Tensor), ProgramError> {
     let Some(n) = points.len(Split::Train) else {
@@ -96,6 +110,25 @@ mod tests {
             let (right_mean, right) = moments(&x).unwrap();
             let off = |a: &Tensor, b: &Tensor| ((a - b).abs().max() / b.abs().max()).double_value(&[]);
             assert!(off(&mean, &right_mean) < 1e-12 && off(&covariance, &right) < 1e-9, "{n}: {covariance} {right}");
+        }
+    }
+
+    #[test]
+    fn a_few_points_stand_for_the_moments_of_all() {
+        let x = Seed(2).stream("x").at(0).normal(&[5000, 2, 2], Kind::Double, Device::Cpu).unwrap() * 3.0 + 1.0;
+        // Half of the points, which the first two thousand may hold few of, lie elsewhere; one coordinate never changes.
+        let _ = x.narrow(0, 2500, 2500).narrow(1, 0, 1).fill_(9.0);
+        let _ = x.narrow(1, 1, 1).narrow(2, 1, 1).fill_(4.0);
+        let arrays = Splits { train: x.copy(), validation: x.copy(), test: x.copy() };
+        let data = ArrayDataset::new("x", &arrays, Scaling::Own, Kind::Double, Device::Cpu).unwrap();
+        for noise in [0.0, 0.5] {
+            let few = with_moments_of_all(&data, Seed(0).stream("gaussian fit"), noise).unwrap();
+            assert_eq!(few.size(), [8, 2, 2]);
+            let ((mean, covariance), (right_mean, right)) = (moments(&few).unwrap(), moments(&x).unwrap());
+            let covariance = covariance * (7.0 / 8.0); // of these points and no others
+            let right = right + Tensor::eye(4, (Kind::Double, Device::Cpu)) * noise * noise;
+            assert!(mean.allclose(&right_mean, 1e-5, 1e-5, false), "{mean} for {right_mean}");
+            assert!(covariance.allclose(&right, 1e-4, 1e-4, false), "{covariance} for {right}");
         }
     }
 }

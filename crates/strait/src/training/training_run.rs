@@ -7,6 +7,7 @@ use super::iterate::Iterate;
 use super::made_pairs::{self, MadePairs};
 use super::models::{Averages, Loaded, Spent, TrainedModels};
 use super::preview::Preview;
+use crate::build::one_step::OneStep;
 use crate::build::{Path as BuiltPath, Plans, Velocity};
 use crate::config::{Config, CouplingConfig};
 use crate::run::command::CommandContext;
@@ -233,7 +234,7 @@ impl<'a> TrainingRun<'a> {
             build::velocity(&self.config.velocity, event, context.condition(), start("velocity"), device)?;
         let (map, map_parameters) = map.unzip();
         for flow in flow.iter().chain(&map) {
-            flow.initialise(&self.initialising(data, seed)?)?;
+            flow.initialise(&self.initialising(flow, data, seed)?.to_device(device))?;
         }
         if let Some(of) = self.on {
             let levels =
@@ -258,11 +259,15 @@ impl<'a> TrainingRun<'a> {
         }
     }
 
-    /// Points for the initialisation of data-dependent parameters, with the most noise of any level.
-    fn initialising(&self, data: &dyn Dataset, seed: Seed) -> Result<Tensor, ProgramError> {
-        let points = data.points(Split::Train, 2048, &mut seed.stream("initialisation").at(0))?;
+    /// Points for the initialisation of data-dependent parameters, with the most noise of any level: 2,048 of the training points,
+    /// or some with the mean and covariance of all.
+    fn initialising(&self, flow: &OneStep, data: &dyn Dataset, seed: Seed) -> Result<Tensor, ProgramError> {
         let noise =
             self.config.phase.iter().flat_map(|phase| &phase.level).map(|level| level.noise).fold(0.0, f64::max);
+        if flow.is_started_by_moments() {
+            return gaussian::with_moments_of_all(data, seed.stream("gaussian fit"), noise);
+        }
+        let points = data.points(Split::Train, 2048, &mut seed.stream("initialisation").at(0))?;
         if noise == 0.0 {
             return Ok(points);
         }
