@@ -13,7 +13,7 @@ const MOST_POSITIONS: i64 = 256;
 /// mean 0 and variance 1 over each of `groups` groups of channels of a sample (group norm; Wu and He, arXiv 1803.08494), with
 /// weights w and b (C), and `film` (B, 2 C) holds s and, after it, h (FiLM; Perez et al., arXiv 1709.07871): zero without it.
 /// It can be differentiated in reverse any number of times. None where the kernel cannot be used: inside the function of a
-/// JVP, off the CPU, for other kinds than float and double.
+/// JVP, off the CPU, for other kinds than float and double, where x is empty.
 ///
 /// # Errors
 /// `Shape` where the channels are not a multiple of the groups, or w, b or film are not those of x; libtorch's, when memory
@@ -54,7 +54,7 @@ pub fn group_norm_silu(
     expect("weights of channels", 1, vec![channels], bias.size())?;
     film.map_or(Ok(()), |film| expect("weights and shifts of samples", 0, vec![batch, 2 * channels], film.size()))?;
     let tensors: Vec<&Tensor> = [x, weight, bias].into_iter().chain(film).collect();
-    if !shared_out(&tensors) {
+    if x.numel() == 0 || !shared_out(&tensors) {
         return Ok(None);
     }
     let mut result = ptr::null_mut();

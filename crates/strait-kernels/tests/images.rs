@@ -155,6 +155,8 @@ fn threads_change_nothing() {
 fn shapes_that_do_not_match_are_named() {
     let of = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
     let (x, w) = (of(&[2, 6, 3, 3]), of(&[6]));
+    assert!(group_norm_silu(&of(&[2, 6, 0, 3]), &w, &w, None, 3, 1e-5).unwrap().is_none());
+    assert_eq!(attention(&of(&[0, 5, 12]), 2).unwrap().map(|seen| seen.size()), Some(vec![0, 5, 4]));
     let named = |made: Result<Option<Tensor>, AutodiffError>| match made {
         Err(AutodiffError::Shape { what, .. }) => what,
         other => panic!("{other:?}"),

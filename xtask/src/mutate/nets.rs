@@ -54,8 +54,8 @@ pub(super) static FAULTS: [Fault; 19] = [
     Fault {
         name: "channels weighted by the scale alone",
         file: "crates/strait-nets/src/layers.rs",
-        find: "&wide(&scale.f_add_scalar(1.0)?)?",
-        put: "&wide(scale)?",
+        find: "&half(0)?.f_add_scalar(1.0)?",
+        put: "&half(0)?",
         tests: tests("reference", "a_unet_is"),
     },
     Fault {
