@@ -298,7 +298,7 @@ pub(super) static FAULTS: [Fault; 46] = [
         file: "crates/strait-kernels/native/group_norm.h",
         find: "const Pack<T> d = load(x + p * channels + c) - m;\n        return d * d;",
         put: "const Pack<T> d = load(x + p * channels + c) - m * T(0.999);\n        return d * d;",
-        tests: tests("images", "in_any_order_of_memory"),
+        tests: tests("images", "the_norm"),
     },
     Fault {
         name: "a norm in one pass, channels last: sums with numbers that are not normalised",
