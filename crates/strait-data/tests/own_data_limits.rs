@@ -225,11 +225,16 @@ fn columns_as_wide_as_doubles_are_looked_at_and_scaled() {
     let folder = Folder::new();
     let z = normal(300, 2).clamp(-3.0, 3.0) / 3.0;
     let x = &z * 1.7e308;
-    let look = inspect(&folder.array(&x, Element::F64), &Arrays::default()).unwrap();
-    let column = &look.columns[0];
-    assert!(column.spread.is_finite() && column.sd.is_finite(), "{column:?}");
-    let from_median = (x.select(1, 0) / 2.0 - column.median / 2.0).abs();
-    assert_eq!(column.farthest, from_median.argmax(0, false).int64_value(&[]));
+    // Quartiles that are further apart than a double can say.
+    let apart = (z.sign() + &z) * 0.85e308;
+    for x in [&x, &apart] {
+        let look = inspect(&folder.array(x, Element::F64), &Arrays::default()).unwrap();
+        let column = &look.columns[0];
+        assert!(column.spread.is_finite() && column.sd.is_finite(), "{column:?}");
+        let from_median = (x.select(1, 0) / 2.0 - column.median / 2.0).abs();
+        assert_eq!(column.farthest, from_median.argmax(0, false).int64_value(&[]));
+        assert!(column.findings(300).is_empty(), "{:?}", column.findings(300));
+    }
     for scaling in [Scaling::Robust, Scaling::PerCoordinate, Scaling::Overall] {
         let data = load(&folder.array(&x, Element::F64), &in_units(scaling)).unwrap();
         let back = data.denormalise(&all(&data, Split::Train)).unwrap() / 1.7e308;

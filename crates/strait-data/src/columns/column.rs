@@ -111,8 +111,9 @@ impl Column {
         if self.spread == 0.0 || rows == 0 {
             return None;
         }
-        let far = (self.greatest - self.median).max(self.median - self.least);
-        let (spreads, share) = (far / self.spread, (far / self.sd).powi(2) / rows as f64);
+        // Half of the distance of the farthest point: all of it may be more than a double holds.
+        let half = (self.greatest / 2.0 - self.median / 2.0).max(self.median / 2.0 - self.least / 2.0);
+        let (spreads, share) = (2.0 * (half / self.spread), (2.0 * (half / self.sd)).powi(2) / rows as f64);
         let (row, far_rows) = (self.farthest, self.far_rows);
         (spreads > FAR && share > 0.5).then_some(match far_rows {
             TAIL.. => Finding::HeavyTail { row, spreads, far_rows },
