@@ -243,6 +243,9 @@ fn a_velocity_that_is_not_finite_is_located() {
             other => panic!("{other}"),
         }
         assert_eq!(x, Tensor::arange(20, (Kind::Double, Device::Cpu)).view([20, 1]), "the input is left alone");
+        let sevenths = TimeGrid::uniform(7).unwrap();
+        let said = Method::Euler.solve(&field, &x, &sevenths, options).unwrap_err().to_string();
+        assert!(said.contains("t = 0.571429, step 4 "), "{said}");
         // Heun sees it half a step earlier: its second stage stands at the end of step 5.
         match Method::Heun.solve(&field, &x, &grid, options).unwrap_err() {
             OdeError::NonFinite { step: 5, sample: 13, .. } => {}
