@@ -1,4 +1,4 @@
-use crate::Error;
+use crate::{Conditions, Error};
 use auto_impl::auto_impl;
 use std::any::Any;
 use strait_autodiff::Jet;
@@ -97,6 +97,14 @@ pub trait Bijection {
     /// # Errors
     /// As `forward`.
     fn push(&self, _x: &Jet, _condition: ConditionJet<'_>) -> Result<Option<Jet>, Error> {
+        Ok(None)
+    }
+
+    /// The map of a batch whose i-th sample has the i-th condition, where it depends on the condition; None: it does not.
+    ///
+    /// # Errors
+    /// The implementor's own, for conditions that do not fit.
+    fn given(&self, _conditions: &Conditions) -> Result<Option<Box<dyn Bijection + '_>>, Error> {
         Ok(None)
     }
 

@@ -1,6 +1,8 @@
 //! Models with a condition (a class or a vector) as an input, and a model bound to the conditions of a batch.
 //!
-//! (A conditional *path* is an [`Interpolant`](crate::Interpolant), which has no such condition.)
+//! (The *conditional path* of flow matching is something else: that of one pair of points, an
+//! [`Interpolant`](crate::Interpolant). One that depends on a class or a vector too is bound to the conditions of a batch by
+//! [`Interpolant::given`](crate::Interpolant::given).)
 
 use crate::{Conditions, Error, FlowMap, VelocityField, average_velocity_jvp};
 use std::ops::Deref;

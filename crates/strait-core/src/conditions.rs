@@ -72,6 +72,12 @@ impl Conditions {
         Ok(Self { dropped: Some(dropped), ..self.shallow_clone() })
     }
 
+    /// The same, dropped for no sample.
+    #[must_use]
+    pub fn dropping_none(&self) -> Self {
+        Self { dropped: None, ..self.shallow_clone() }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -154,6 +160,15 @@ impl Conditions {
             let times = [vec![copies], vec![1; rows.dim() - 1]].concat();
             Ok(rows.f_repeat(&times)?)
         })
+    }
+
+    /// Those of this batch and then those of another, of the same names; what is dropped is not kept.
+    ///
+    /// # Errors
+    /// `NoSuchCondition` for a name that the other lacks; libtorch's, for rows that do not fit.
+    pub fn then(&self, other: &Self) -> Result<Self, Error> {
+        let both = |(name, rows): (&str, &Tensor)| Ok((name.to_owned(), Tensor::f_cat(&[rows, other.get(name)?], 0)?));
+        Self::new(self.named().map(both).collect::<Result<_, Error>>()?)
     }
 
     /// The same tensors.

@@ -1,4 +1,4 @@
-use crate::{ConditionalPaths, Error, Marginal, MovingMarginal, Points, Source, own_endpoints};
+use crate::{ConditionalPaths, Conditions, Error, Marginal, MovingMarginal, Points, Source, own_endpoints};
 use auto_impl::auto_impl;
 use strait_autodiff::Jet;
 use tch::Tensor;
@@ -63,6 +63,17 @@ pub trait Interpolant {
     /// As `at`.
     fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error>;
 
+    /// The path of a batch whose i-th pair has the i-th condition, $\varphi_t(x_0; x_1, c)$, where it depends on the condition;
+    /// None: it is one path under all conditions.
+    ///
+    /// A path that depends on the condition refuses every call until it is given some.
+    ///
+    /// # Errors
+    /// The implementor's own, for conditions that do not fit.
+    fn given(&self, _conditions: &Conditions) -> Result<Option<Box<dyn Interpolant + '_>>, Error> {
+        Ok(None)
+    }
+
     /// The same path, if it is invertible in $x_0$, which the exact marginal field requires.
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
         None
@@ -80,6 +91,18 @@ pub trait Interpolant {
         let marginal = path.marginal(source, Points { x_t: &x_t.unsqueeze(1), x1, t })?;
         Ok(PathSample { x_t, velocity: marginal.velocity.squeeze_dim(1) })
     }
+}
+
+/// A path under the conditions of a batch; the path itself where it depends on none.
+///
+/// # Errors
+/// As [`Interpolant::given`].
+pub fn path_given<'a>(
+    path: &'a (dyn Interpolant + 'a),
+    conditions: &Conditions,
+) -> Result<Box<dyn Interpolant + 'a>, Error> {
+    let own = if conditions.is_empty() { None } else { path.given(conditions)? };
+    Ok(own.unwrap_or_else(|| Box::new(path)))
 }
 
 /// The source point of a path through a given point, with its log-determinant.

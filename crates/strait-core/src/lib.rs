@@ -34,7 +34,7 @@ pub use field::{
     FlowMap, MapBatch, MapIdentity, Segments, SquareError, TrajectoryDataset, VelocityField, average_velocity_jvp,
     check_times,
 };
-pub use interpolant::{Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample};
+pub use interpolant::{Interpolant, Inverted, InvertibleInterpolant, PathCurve, PathSample, path_given};
 pub use marginal::{ConditionalPaths, Marginal, MovingMarginal, Points, weights};
 pub use objective::{Batch, Loss, Models, Objective, Sampling};
 pub use parameters::{Init, Parameters, Scope};

@@ -13,7 +13,8 @@ pub struct Batch {
     /// For flow maps, the later of two times, (n,), of the last n pairs: each is at least the pair's `t`. The pairs before
     /// them are on the diagonal, where both times are one. None where no pair has two times.
     pub later: Option<Tensor>,
-    /// The conditions of the data points. The models of an objective are bound to them. An objective that evaluates the
+    /// The conditions of the data points. The models of an objective are bound to them: the velocity as they are, the path
+    /// also where they are dropped, so that the velocity of no condition is the mean over all of them. An objective that evaluates the
     /// velocity at only some of the pairs takes the velocity of those samples
     /// ([`VelocityField::of_samples`](crate::VelocityField::of_samples)).
     pub conditions: Conditions,

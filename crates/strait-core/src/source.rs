@@ -1,4 +1,4 @@
-use crate::{BatchShare, Draws, Error, check_same};
+use crate::{BatchShare, Conditions, Draws, Error, check_same};
 use auto_impl::auto_impl;
 use std::any::Any;
 use strait_autodiff::jvp;
@@ -38,6 +38,14 @@ pub trait Source {
     fn log_density_slope(&self, x: &Tensor, dx: &Tensor) -> Result<Tensor, Error> {
         let density = |at: &[Tensor]| Ok::<_, Error>(vec![self.log_density(&at[0])?]);
         Ok(jvp(density, &[x.shallow_clone()], &[dx.shallow_clone()])?.remove(0).tangent)
+    }
+
+    /// The distributions of a batch whose i-th sample has the i-th condition, where they depend on it; None: they do not.
+    ///
+    /// # Errors
+    /// The implementor's own, for conditions that do not fit.
+    fn given(&self, _conditions: &Conditions) -> Result<Option<Box<dyn Source + '_>>, Error> {
+        Ok(None)
     }
 
     /// The source as `Any`, so that a caller can recognise its type and use a faster method; None if it does not offer

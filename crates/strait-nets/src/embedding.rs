@@ -91,6 +91,19 @@ impl ConditionEmbedding {
         self.embed(conditions.only()?, conditions.dropped(), batch)
     }
 
+    /// The vector as channels that are the same everywhere in a sample: (B, width, ...) for samples whose dimensions after the
+    /// first are `rest`.
+    ///
+    /// # Errors
+    /// As `of`; `MissingCondition` where there are none.
+    pub fn channels(&self, conditions: &Conditions, rest: &[i64]) -> Result<Tensor, Error> {
+        let missing = Error::MissingCondition { layer: "a flow under conditions", missing: "its condition" };
+        let vector = self.of(conditions, conditions.count().ok_or(missing)?)?;
+        let size = vector.size();
+        let thin = [size.as_slice(), &vec![1; rest.len()]].concat();
+        Ok(vector.f_view(thin.as_slice())?.f_expand([size.as_slice(), rest].concat(), false)?)
+    }
+
     /// (B, width) for the rows of a batch of `batch`; without rows, and where `dropped` (B,) holds, the vector of no
     /// condition.
     ///

@@ -4,6 +4,7 @@ mod activation;
 #[cfg(feature = "aot-inductor")]
 mod aot_inductor;
 mod attention;
+mod conditional_bijection;
 mod embedding;
 mod error;
 mod gradient_checkpointing;
@@ -23,6 +24,7 @@ mod unet;
 pub use activation::Activation;
 #[cfg(feature = "aot-inductor")]
 pub use aot_inductor::AotInductor;
+pub use conditional_bijection::ConditionalBijection;
 pub use embedding::{ConditionEmbedding, EmbeddingConfig};
 pub use error::NetError;
 pub use mlp::{Mlp, MlpFlowMap};

@@ -101,10 +101,33 @@ impl VelocityField for Mlp {
     }
 }
 
-/// Without a condition.
+/// One that takes a condition refuses to be without.
 impl TimeFunction for Mlp {
     fn jet(&self, context: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
+        if self.layers.check_conditional().is_ok() {
+            return Err(Error::MissingCondition { layer: "a network of time", missing: "its condition" });
+        }
         self.layers.jet(&self.parts(context, t, order, &Conditions::default())?, order)
+    }
+
+    fn given(&self, conditions: &Conditions) -> Result<Option<Box<dyn TimeFunction + '_>>, Error> {
+        Ok(match self.layers.check_conditional() {
+            Ok(()) => Some(Box::new(Given { network: self, conditions: conditions.shallow_clone() })),
+            Err(_) => None,
+        })
+    }
+}
+
+/// A network of time under the conditions of a batch.
+struct Given<'a> {
+    network: &'a Mlp,
+    conditions: Conditions,
+}
+
+impl TimeFunction for Given<'_> {
+    fn jet(&self, context: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
+        self.conditions.check(context.size().first().copied().unwrap_or(0))?;
+        self.network.layers.jet(&self.network.parts(context, t, order, &self.conditions)?, order)
     }
 }
 

@@ -29,8 +29,8 @@ pub(crate) fn slope(
     let mut sum: Option<Slope> = None;
     for rows in parts {
         let part = rows.select(batch)?;
-        let velocity = system.velocity_given(&part.conditions)?;
-        let models = Models { interpolant: &*system.interpolant, velocity: &*velocity };
+        let (path, velocity) = (system.path_given(&part.conditions)?, system.velocity_given(&part.conditions)?);
+        let models = Models { interpolant: &*path, velocity: &*velocity };
         let loss = term::sum(&plan.terms, models, &part, iteration)?;
         let Loss { total, terms } = if plan.parts == 1 { loss } else { over(loss, plan.parts) };
         let of_part = Slope { gradients: gradient(&total, level.parameters.tensors(), Graph::Free)?, terms };

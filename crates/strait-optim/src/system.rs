@@ -1,7 +1,7 @@
 //! What is trained: the models, and the levels that their parameters belong to.
 
 use crate::{Level, LevelName, OptimError};
-use strait_core::{Conditions, Error, Interpolant, VelocityField};
+use strait_core::{Conditions, Error, Interpolant, VelocityField, path_given};
 
 /// The models with their levels. The models and the levels' parameters share their tensors.
 pub struct System {
@@ -22,6 +22,12 @@ impl System {
     /// The velocity of a batch under its conditions.
     pub(crate) fn velocity_given(&self, conditions: &Conditions) -> Result<Box<dyn VelocityField + '_>, Error> {
         if conditions.is_empty() { Ok(Box::new(&*self.velocity)) } else { self.velocity.given(conditions) }
+    }
+
+    /// The path of a batch under its conditions. It sees those that are dropped for the velocity too: then the velocity of no
+    /// condition is the mean of the velocities of all conditions, which guidance rests on.
+    pub(crate) fn path_given(&self, conditions: &Conditions) -> Result<Box<dyn Interpolant + '_>, Error> {
+        path_given(&*self.interpolant, &conditions.dropping_none())
     }
 
     pub(crate) fn level_mut(&mut self, name: LevelName) -> Result<&mut Level, OptimError> {

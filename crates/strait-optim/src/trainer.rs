@@ -122,6 +122,7 @@ impl<'a> Trainer<'a> {
     pub fn rehearse(&self) -> Result<(), OptimError> {
         for plan in self.phases.iter().flat_map(|phase| &phase.levels) {
             let batch = self.pairing.draw(plan, self.seed, 0, self.share)?;
+            self.system.path_given(&batch.conditions)?;
             self.system.velocity_given(&batch.conditions)?;
         }
         Ok(())
@@ -221,8 +222,9 @@ impl<'a> Trainer<'a> {
             self.system.level_mut(plan.level)?.forget()?;
             // All of it on every rank: what one refuses all do.
             let batch = self.pairing.draw(plan, self.seed, self.position.batches, Share::WHOLE)?;
+            let path = self.system.path_given(&batch.conditions)?;
             let velocity = self.system.velocity_given(&batch.conditions)?;
-            let models = Models { interpolant: &*self.system.interpolant, velocity: &*velocity };
+            let models = Models { interpolant: &*path, velocity: &*velocity };
             for term in &plan.terms {
                 term.objective.ready(models, &batch)?;
             }

@@ -7,8 +7,9 @@ mod own_conditions;
 
 use std::sync::{Arc, Mutex};
 use strait_core::{
-    Batch, Bound, Conditional, Conditions, Coupling, Dataset, Draws, Error, FlowMap, Init, Loss, Models, Objective,
-    PairedDataset, Pairs, Parameters, Scope, Seed, Split, StandardNormal, Stream, VelocityField,
+    Batch, Bound, Conditional, Conditions, Coupling, Dataset, Draws, Error, FlowMap, Init, Interpolant, Loss, Models,
+    Objective, PairedDataset, Pairs, Parameters, PathCurve, PathSample, Scope, Seed, Split, StandardNormal, Stream,
+    VelocityField,
 };
 use strait_data::{ToyDataset, toys::Mixture};
 use strait_ode::{Method, Options, TimeGrid};
@@ -221,6 +222,35 @@ fn every_objective_evaluates_each_sample_under_its_own_condition() {
         let mut trainer = on(Pairing::Stored(&Still), plan, |net| Box::new(Watching(net))).unwrap();
         (0..3).for_each(|_| trainer.iterate().unwrap_or_else(|error| panic!("{name}: {error}")));
         assert_eq!(trainer.log().unwrap()[0].skipped, 0, "{name}");
+    }
+}
+
+/// The linear path, which looks whether each pair comes with the class of its end, on data of [`Marked`].
+struct Looking(Option<Tensor>);
+
+impl Interpolant for Looking {
+    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        assert_eq!(self.0.as_ref().expect("a path without its conditions").to_kind(x1.kind()), x1.select(1, 0));
+        Linear.at(x0, x1, t)
+    }
+    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
+        self.at(x0, x1, t)?;
+        Linear.curve(x0, x1, t)
+    }
+    fn given(&self, conditions: &Conditions) -> Result<Option<Box<dyn Interpolant + '_>>, Error> {
+        assert!(conditions.dropped().is_none(), "what is dropped for the velocity is not dropped for the path");
+        Ok(Some(Box::new(Looking(Some(conditions.get("labels")?.shallow_clone())))))
+    }
+}
+
+#[test]
+fn a_path_sees_the_condition_of_each_pair_also_where_it_is_dropped() {
+    for plan in [LevelPlan { condition_drop: 0.5, parts: 2, ..plan(FlowMatching) }, plan(Energy { acceleration: 0.1 })]
+    {
+        let mut trainer = of(plan, |net| Box::new(Bound::new(net))).unwrap();
+        trainer.system.interpolant = Box::new(Looking(None));
+        trainer.rehearse().unwrap();
+        (0..3).for_each(|_| trainer.iterate().unwrap());
     }
 }
 

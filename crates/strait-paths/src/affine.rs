@@ -8,8 +8,8 @@ use crate::kernels::affine_curve;
 use crate::linear::{check, check_before_end};
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    ConditionalPaths, Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, PathCurve, PathSample,
-    Points, Source, TimeFunction,
+    ConditionalPaths, Conditions, Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, PathCurve,
+    PathSample, Points, Source, TimeFunction,
 };
 use tch::Tensor;
 
@@ -28,6 +28,11 @@ impl<F: TimeFunction> Affine<F> {
 
 impl<F: TimeFunction> Interpolant for Affine<F> {
     by_jet!();
+
+    fn given(&self, conditions: &Conditions) -> Result<Option<Box<dyn Interpolant + '_>>, Error> {
+        let network = self.network().given(conditions)?;
+        Ok(network.map(|network| Box::new(self.with(network)) as Box<dyn Interpolant>))
+    }
 
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
         Some(self)

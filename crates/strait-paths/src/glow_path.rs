@@ -4,8 +4,8 @@ use crate::linear::{check, check_before_end};
 use crate::time_derivative::push;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, PathCurve, PathSample,
-    Points, Source, event_size, per_sample,
+    Bijection, Condition, Conditions, Error, Interpolant, Inverted, InvertibleInterpolant, MovingMarginal, PathCurve,
+    PathSample, Points, Source, event_size, per_sample,
 };
 use tch::Tensor;
 
@@ -46,6 +46,10 @@ impl<F: Bijection> GlowPath<F> {
 
 impl<F: Bijection> Interpolant for GlowPath<F> {
     by_jet!();
+
+    fn given(&self, conditions: &Conditions) -> Result<Option<Box<dyn Interpolant + '_>>, Error> {
+        Ok(self.flow.given(conditions)?.map(|flow| Box::new(GlowPath { flow }) as Box<dyn Interpolant>))
+    }
 
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
         Some(self)

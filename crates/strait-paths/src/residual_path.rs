@@ -1,6 +1,6 @@
 use crate::Linear;
 use strait_autodiff::{Jet, Order};
-use strait_core::{Error, Interpolant, PathCurve, PathSample, TimeFunction, event_size, per_sample};
+use strait_core::{Conditions, Error, Interpolant, PathCurve, PathSample, TimeFunction, event_size, per_sample};
 use tch::Tensor;
 
 /// A path bent by any network:
@@ -62,5 +62,15 @@ impl<R: TimeFunction, P: Interpolant> Interpolant for ResidualPath<R, P> {
             velocity: velocity + bend.first(),
             acceleration: acceleration + bend.second(),
         })
+    }
+
+    fn given(&self, conditions: &Conditions) -> Result<Option<Box<dyn Interpolant + '_>>, Error> {
+        let (network, base) = (self.network.given(conditions)?, self.base.given(conditions)?);
+        if network.is_none() && base.is_none() {
+            return Ok(None);
+        }
+        let network = network.unwrap_or_else(|| Box::new(&self.network));
+        let base = base.unwrap_or_else(|| Box::new(&self.base));
+        Ok(Some(Box::new(ResidualPath { network, base })))
     }
 }

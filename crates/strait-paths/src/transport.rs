@@ -2,7 +2,9 @@ use crate::Schedule;
 use crate::linear::check;
 use crate::time_derivative::push;
 use strait_autodiff::Jet;
-use strait_core::{Bijection, Condition, Error, Interpolant, PathCurve, PathSample, Source, own_endpoints, per_sample};
+use strait_core::{
+    Bijection, Condition, Conditions, Error, Interpolant, PathCurve, PathSample, Source, own_endpoints, per_sample,
+};
 use tch::Tensor;
 
 /// A path through the latent space of a map T that carries the source to the data:
@@ -79,6 +81,10 @@ impl<T: Bijection> Interpolant for Transport<T> {
         check(x0, x1, t)?;
         let PathCurve { x_t, velocity, acceleration } = LATENT.curve(x0, &self.latent(x1)?, t)?;
         Ok(self.push(&Jet::with_derivatives(x_t, velocity, Some(acceleration)), t)?.into())
+    }
+
+    fn given(&self, conditions: &Conditions) -> Result<Option<Box<dyn Interpolant + '_>>, Error> {
+        Ok(self.map.given(conditions)?.map(|map| Box::new(Transport { map }) as Box<dyn Interpolant>))
     }
 
     /// Of the latent points, $E[u \mid z]$: where two of them have one image, still a velocity whose mean there is that of

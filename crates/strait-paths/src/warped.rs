@@ -1,8 +1,8 @@
 use crate::time_derivative::push;
 use strait_autodiff::{Jet, Order};
 use strait_core::{
-    Bijection, Condition, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, PathCurve,
-    PathSample, Points, Source, Transformed,
+    Bijection, Condition, Conditions, Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal,
+    PathCurve, PathSample, Points, Source, Transformed,
 };
 use tch::Tensor;
 
@@ -54,8 +54,46 @@ impl<P: InvertibleInterpolant, F: Bijection> Interpolant for Warped<P, F> {
         Ok(push(&self.warp, &z, None, &Jet::variable(t, Order::Second))?.into())
     }
 
+    fn given(&self, conditions: &Conditions) -> Result<Option<Box<dyn Interpolant + '_>>, Error> {
+        let (base, warp) = (self.base.given(conditions)?, self.warp.given(conditions)?);
+        if base.is_none() && warp.is_none() {
+            return Ok(None);
+        }
+        let base = base.unwrap_or_else(|| Box::new(&self.base));
+        let warp = warp.unwrap_or_else(|| Box::new(&self.warp));
+        Ok(Some(Box::new(Warped { base: GivenBase(base), warp })))
+    }
+
     fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
         Some(self)
+    }
+}
+
+/// A base under the conditions of a batch: invertible, as the base is.
+struct GivenBase<'a>(Box<dyn Interpolant + 'a>);
+
+impl Interpolant for GivenBase<'_> {
+    fn at(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathSample, Error> {
+        self.0.at(x0, x1, t)
+    }
+
+    fn position(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
+        self.0.position(x0, x1, t)
+    }
+
+    fn curve(&self, x0: &Tensor, x1: &Tensor, t: &Tensor) -> Result<PathCurve, Error> {
+        self.0.curve(x0, x1, t)
+    }
+
+    fn as_invertible(&self) -> Option<&dyn InvertibleInterpolant> {
+        self.0.as_invertible()
+    }
+}
+
+impl InvertibleInterpolant for GivenBase<'_> {
+    fn invert(&self, x_t: &Tensor, x1: &Tensor, t: &Tensor) -> Result<Inverted, Error> {
+        let base = self.0.as_invertible().ok_or(Error::NotInvertible { what: "the base of a warped path" })?;
+        base.invert(x_t, x1, t)
     }
 }
 

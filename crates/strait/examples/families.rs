@@ -52,7 +52,8 @@ fn plan(level: LevelName, energy: bool, steps: u32, rate: f64) -> LevelPlan {
 
 /// The path after its training, and a velocity trained afresh on it.
 fn trained(config: &InterpolantConfig, pairing: Pairing<'_>) -> Outcome<System> {
-    let build::Path { path: interpolant, parameters, map } = build::interpolant(config, &[2], SEED, FLOAT.1)?;
+    let build::Path { path: interpolant, parameters, map } =
+        build::interpolant(config, build::Samples::of(&[2]), SEED, FLOAT.1)?;
     let (level, path) = match map {
         Some((_, map)) => (LevelName::Transport, map),
         None => (LevelName::Interpolant, parameters),

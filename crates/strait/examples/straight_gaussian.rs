@@ -11,7 +11,7 @@ mod common;
 
 use std::error::Error;
 use std::time::Instant;
-use strait::build;
+use strait::build::{self, Samples};
 use strait::config::{AffineConfig, InterpolantConfig, MixingConfig};
 use strait_core::{Dataset, Interpolant, InvertibleInterpolant, Parameters, Seed, Source, Split, StandardNormal};
 use strait_data::ToyDataset;
@@ -46,8 +46,13 @@ const RATE: f64 = 4e-3;
 /// An affine path after its training.
 fn trained(data: &ToyDataset, seed: Seed) -> Outcome<System> {
     let source = StandardNormal::new(&[2]);
-    let affine = AffineConfig { hidden: vec![64, 64], mixing: MixingConfig::Triangular, log_scale_bound: 2.0 };
-    let path = build::interpolant(&InterpolantConfig::Affine(affine), &[2], seed, FLOAT.1)?;
+    let affine = AffineConfig {
+        hidden: vec![64, 64],
+        mixing: MixingConfig::Triangular,
+        log_scale_bound: 2.0,
+        conditioned: false,
+    };
+    let path = build::interpolant(&InterpolantConfig::Affine(affine), Samples::of(&[2]), seed, FLOAT.1)?;
     // A plan ends on a velocity. This one is not looked at.
     let mut field = Parameters::new(seed.below("velocity"), FLOAT.0, FLOAT.1);
     let (activation, time) = (Activation::Silu, TimeFeatures::Raw);

@@ -14,6 +14,24 @@ const FILE: &str = "[data]\nfile = 'own.npz'\ncondition = 'place'\nunits = 'colu
 const NET: &str = "[velocity]\nhidden = [8]\nema_half_lives = [2.0]\n";
 const FIT: &str = "[[phase]]\nname = 'fit'\nturns = 8\nlevel = [ { level = 'velocity', batch = 32, rate = 1e-3, \
     objective = { name = 'flow_matching' }, condition_drop = 0.25 } ]\n";
+/// A path that sees the class, and learns with a velocity whose class is dropped at times.
+const AFFINE: &str =
+    "family = 'affine'\nhidden = [8]\nmixing = 'triangular'\nlog_scale_bound = 2.0\nconditioned = true";
+const JOINT: &str = "[[phase]]\nname = 'joint'\nturns = 4\nlevel = [ \
+    { level = 'velocity', steps = 2, batch = 32, rate = 1e-3, objective = { name = 'flow_matching' }, condition_drop = 0.25 }, \
+    { level = 'interpolant', batch = 32, rate = 1e-3, objective = { name = 'energy', acceleration = 0.01 } } ]\n\
+    [[phase]]\nname = 'fit'\nturns = 4\nlevel = [ { level = 'velocity', batch = 32, rate = 1e-3, \
+    objective = { name = 'flow_matching' } } ]\n";
+/// A path through a map for each class.
+const TRANSPORT: &str =
+    "family = 'transport'\nmap = { kind = 'glow', steps = 2, hidden = [8], transform = 'affine', conditioned = true }";
+const CARRIED: &str = "[[phase]]\nname = 'map'\nturns = 4\nlevel = [ { level = 'transport', batch = 32, rate = 1e-3, \
+    objective = { name = 'likelihood' }, plus = [ { objective = { name = 'transport_cost' }, weight = 0.1 } ] } ]\n\
+    [[phase]]\nname = 'fit'\nturns = 4\nlevel = [ { level = 'velocity', batch = 32, rate = 1e-3, \
+    objective = { name = 'flow_matching' } } ]\n";
+const FLOW: &str = "[velocity]\nfamily = 'flow'\nsteps = 2\nhidden = [8]\ntransform = 'affine'\nema_half_lives = [2.0]\n\
+    [[phase]]\nname = 'fit'\nturns = 8\nlevel = [ { level = 'velocity', batch = 64, rate = 1e-2, \
+    objective = { name = 'likelihood' } } ]\n";
 const KEEP: &str = "[coupling]\nname = 'conditional_ot'\n";
 
 fn map_fit() -> String {
@@ -59,6 +77,9 @@ fn a_conditional_training_goes_on_to_the_bit() {
         ("map", format!("{HEAD}{CLASSES}{KEEP}{}{}", NET.replace("[8]", "[8]\nmap = true"), map_fit())),
         ("vectors", format!("{HEAD}{FILE}{KEEP}{NET}{FIT}")),
         ("rectified", format!("{HEAD}{CLASSES}{reflow}{NET}{FIT}")),
+        ("path", format!("{}{CLASSES}{NET}{}", HEAD.replace("family = 'linear'", AFFINE), JOINT)),
+        ("transport", format!("{}{CLASSES}{NET}{}", HEAD.replace("family = 'linear'", TRANSPORT), CARRIED)),
+        ("flow", format!("{HEAD}{CLASSES}{FLOW}")),
     ] {
         let place = Place::new();
         save(&place);
@@ -76,7 +97,12 @@ fn a_conditional_training_goes_on_to_the_bit() {
         let summary = json(&run.join("summary.json"));
         assert!(summary["likelihood"]["nats"].as_f64().unwrap().is_finite(), "{name}: {summary}");
         let classes = summary["classes"].as_array().map_or(0, Vec::len);
-        assert_eq!(classes, if name == "vectors" { 0 } else { 4 }, "{name}: two classes at two counts");
+        let expected = match name {
+            "vectors" => 0,
+            "flow" => 2,
+            _ => 4,
+        };
+        assert_eq!(classes, expected, "{name}: two classes at two counts, or at one");
     }
 }
 
@@ -87,6 +113,38 @@ fn arrays(place: &Place, name: &str) -> (Array2<f64>, Option<Array1<i64>>) {
         Err(_) => npz.by_name("samples").unwrap(),
     };
     (samples, npz.by_name("labels").ok())
+}
+
+/// A flow for each class, fitted by its likelihood given the class, draws the class that is asked for; none is refused.
+#[test]
+fn a_conditional_flow_draws_the_class_that_is_asked_for() {
+    let place = Place::new();
+    let x = Array2::<f64>::from_shape_fn((256, 2), |(i, j)| {
+        let centre = if i % 2 == 0 { 6.0 } else { -6.0 };
+        centre + ((i * (3 + j)) as f64).sin()
+    });
+    let mut npz = ndarray_npy::NpzWriter::new(File::create(place.path("own.npz")).unwrap());
+    npz.add_array("data", &x).unwrap();
+    npz.add_array("labels", &Array1::<i64>::from_shape_fn(256, |i| (i % 2) as i64)).unwrap();
+    npz.finish().unwrap();
+    let data = "[data]\nfile = 'own.npz'\ncondition = 'labels'\n";
+    trained(&place, "flow", &format!("{HEAD}{data}{}", FLOW.replace("turns = 8", "turns = 150")));
+    for (class, centre) in [("0", 6.0), ("1", -6.0)] {
+        succeed(&place, &["sample", "flow", "--class", class, "--count", "200", "--out", "x.npz"]);
+        let (x, _) = arrays(&place, "x.npz");
+        let mean = x.mean().unwrap();
+        assert!((mean - centre).abs() < 1.5, "class {class}: mean {mean}");
+    }
+    let (line, code) = place.refusal(&["sample", "flow", "--count", "5"]);
+    assert!(line.contains("--class") && code == 2, "{line}");
+    let (line, code) = place.refusal(&["sample", "flow", "--class", "1", "--guidance", "2"]);
+    assert!(line.contains("--guidance 2") && code == 2, "{line}");
+    place.write(
+        "drop.toml",
+        format!("{HEAD}{data}{}", FLOW.replace("batch = 64,", "batch = 64, condition_drop = 0.1,")),
+    );
+    let (line, code) = place.refusal(&["train", "drop.toml"]);
+    assert!(line.contains("phase.0.level.0.condition_drop") && code == 2, "{line}");
 }
 
 #[test]
@@ -263,7 +321,11 @@ fn a_condition_that_nothing_takes_or_has_is_refused_by_its_key() {
         ("'labels'", "'place'", "data.condition"),
         ("'moons'", "'s-curve'", "data.condition"),
         ("condition_drop = 0.25", "condition_drop = 1.5", "condition_drop = 1.5"),
-        ("hidden = [8]\nema_half_lives = [2.0]", "family = 'flow'\nhidden = [8]\nsteps = 2", "data.condition"),
+        (
+            "hidden = [8]\nema_half_lives = [2.0]",
+            "family = 'flow'\nhidden = [8]\nsteps = 2",
+            "phase.0.level.0.condition_drop",
+        ),
         ("name = 'conditional_ot'", "name = 'conditional_ot'\nshare = 0.0", "coupling.share"),
         ("[data]\nname = 'moons'", "[data]\nfile = 'own.npz'\nunits = 'column'\narrays = { data = 'place' }", ""),
     ] {

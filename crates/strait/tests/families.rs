@@ -1,7 +1,7 @@
 //! Every family of paths, from its config.
 
 use std::thread;
-use strait::build;
+use strait::build::{self, Samples};
 use strait::config::{COUPLINGS, Config, DATASETS, FAMILIES, InterpolantConfig, OBJECTIVES, VELOCITIES, load, preset};
 use strait_core::Seed;
 use tch::{Device, Kind, Tensor};
@@ -34,7 +34,7 @@ fn each_is_built_for_vectors_and_for_images_and_keeps_its_ends() {
         let family = config.interpolant.family();
         for event in [&[2i64] as &[i64], &[64], &[1, 8, 8]] {
             let build::Path { path, parameters, map } =
-                build::interpolant(&config.interpolant, event, Seed(0), Device::Cpu).unwrap();
+                build::interpolant(&config.interpolant, Samples::of(event), Seed(0), Device::Cpu).unwrap();
             assert_eq!(map.is_some(), config.interpolant.map().is_some(), "{text}");
             let parameters = map.map_or(0, |(_, parameters)| parameters.count()) + parameters.count();
             assert_eq!(parameters > 0, family.learns, "{text}");

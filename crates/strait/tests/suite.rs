@@ -3,6 +3,7 @@
 mod aot_inductor;
 mod common;
 mod compare;
+mod conditional_paths;
 mod conditions;
 mod digits;
 mod documents;

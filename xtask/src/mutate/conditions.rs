@@ -20,7 +20,60 @@ const ARGUMENTS: &str = "crates/strait-ode/src/field_arguments.rs";
 
 const KEPT: &str = "crates/strait-transport/src/couplings/conditional_ot.rs";
 
-pub(super) static FAULTS: [Fault; 18] = [
+const PATHS: Tests = Tests { package: "strait-optim", target: "conditions", filter: "a_path_sees" };
+
+const FAMILIES: Tests = Tests { package: "strait", target: "conditional_paths", filter: "keep_the_laws" };
+
+pub(super) static FAULTS: [Fault; 25] = [
+    Fault {
+        name: "a path that does not see the conditions that are dropped for the velocity",
+        file: "crates/strait-optim/src/system.rs",
+        find: "&conditions.dropping_none()",
+        put: "conditions",
+        tests: PATHS,
+    },
+    Fault {
+        name: "a path under no conditions in the step",
+        file: "crates/strait-optim/src/level_gradient.rs",
+        find: "system.path_given(&part.conditions)?",
+        put: "system.path_given(&Default::default())?",
+        tests: PATHS,
+    },
+    Fault {
+        name: "the paths of all parts of a batch under the conditions of the whole",
+        file: "crates/strait-optim/src/level_gradient.rs",
+        find: "system.path_given(&part.conditions)?",
+        put: "system.path_given(&batch.conditions)?",
+        tests: PATHS,
+    },
+    Fault {
+        name: "a bent path whose base sees no condition",
+        file: "crates/strait-paths/src/residual_path.rs",
+        find: "(self.network.given(conditions)?, self.base.given(conditions)?)",
+        put: "(self.network.given(conditions)?, None)",
+        tests: FAMILIES,
+    },
+    Fault {
+        name: "a warp that sees no condition",
+        file: "crates/strait-paths/src/warped.rs",
+        find: "(self.base.given(conditions)?, self.warp.given(conditions)?)",
+        put: "(self.base.given(conditions)?, None)",
+        tests: FAMILIES,
+    },
+    Fault {
+        name: "conditions of one number of samples for a flow of another",
+        file: "crates/strait-nets/src/conditional_bijection.rs",
+        find: "self.embedding.channels(&self.conditions, &[])",
+        put: "Ok(self.embedding.channels(&self.conditions, &[])?.narrow(0, 0, 1).expand([x.size()[0], -1], false))",
+        tests: FAMILIES,
+    },
+    Fault {
+        name: "the class of a flow's likelihood passed over",
+        file: "crates/strait-optim/src/objectives/likelihood.rs",
+        find: "self.law.given(&batch.conditions)?",
+        put: "None::<Box<dyn Source>>",
+        tests: RUNS,
+    },
     Fault {
         name: "conditions that stay as they were drawn while their rows are paired",
         file: "crates/strait-optim/src/pairing.rs",

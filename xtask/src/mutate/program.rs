@@ -47,7 +47,7 @@ pub(super) static FAULTS: [Fault; 28] = [
     Fault {
         name: "drawn pairs measured in place of rectified ones",
         file: "crates/strait/src/evaluation/measure.rs",
-        find: "return Ok(made.dataset(&*context.source)?.minibatch(n, 0, stream.stream(\"pairs\"))?);",
+        find: "return Ok(made.dataset(&*context.source)?.conditional_minibatch(n, 0, stream.stream(\"pairs\"))?);",
         put: "drop(made);",
         tests: of("compare", "pairs_that_are_measured"),
     },

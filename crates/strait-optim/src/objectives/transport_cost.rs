@@ -14,7 +14,10 @@ pub struct TransportCost {
 
 impl Objective for TransportCost {
     fn loss(&self, _: Models<'_>, batch: &Batch) -> Result<Loss, Error> {
-        let image = self.map.forward(&batch.x0, Condition::NONE)?.value;
+        let image = match self.map.given(&batch.conditions)? {
+            Some(map) => map.forward(&batch.x0, Condition::NONE)?.value,
+            None => self.map.forward(&batch.x0, Condition::NONE)?.value,
+        };
         let total = mean_square_norm(&(image - &batch.x0));
         Ok(Loss { terms: vec![("transport_cost", total.detach())], total })
     }

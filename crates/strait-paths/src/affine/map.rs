@@ -91,6 +91,11 @@ impl<F: TimeFunction> Affine<F> {
         &self.network
     }
 
+    /// The same path with another network of as many numbers.
+    pub(super) fn with<G>(&self, network: G) -> Affine<G> {
+        Affine { network, config: self.config, below: self.below.as_ref().map(Tensor::shallow_clone) }
+    }
+
     /// The network's numbers, (N, outputs), with derivatives.
     pub(super) fn numbers(&self, x1: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
         let d = self.config.dimensions;

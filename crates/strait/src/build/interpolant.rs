@@ -1,12 +1,12 @@
 //! Interpolants, from `[interpolant]`.
 
 use super::one_step::OneStep;
-use super::velocity::transform;
+use super::velocity::{flow_embedding, transform};
 use crate::ProgramError;
 use crate::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig};
-use strait_core::{Interpolant, Parameters, Scope, Seed};
+use strait_core::{Bijection, ConditionKind, Interpolant, Parameters, Scope, Seed};
 use strait_flows::{Gate, GaussianMap, Glow, Plan};
-use strait_nets::{Activation, Mlp, MlpConfig, TimeFeatures};
+use strait_nets::{Activation, ConditionalBijection, Mlp, MlpConfig, TimeFeatures};
 use strait_paths::{
     self as paths, Affine, GlowPath, Linear, Mixing, Monotone, ResidualPath, Schedule, Transport, Warped,
 };
@@ -22,29 +22,50 @@ pub struct Path {
     pub map: Option<(OneStep, Parameters)>,
 }
 
-/// `[interpolant]` for samples of a shape.
+/// `[interpolant]` for samples of a shape, under a condition where there is one.
 ///
 /// # Errors
 /// libtorch's, when memory runs out; `FlowError::Setting` for a flow that samples of the shape do not fit.
 pub fn interpolant(
     config: &InterpolantConfig,
-    event: &[i64],
+    samples: Samples<'_>,
     seed: Seed,
     device: Device,
 ) -> Result<Path, ProgramError> {
     let mut parameters = Parameters::new(seed, Kind::Float, device);
     let mut map = None;
-    let path = path(config, event, &mut parameters.root(), &mut |config| {
-        let (found, parameters) = transport_map(config, event, seed, device)?;
+    let path = path(config, samples, &mut parameters.root(), &mut |config| {
+        let (found, parameters) = transport_map(config, samples, seed, device)?;
         map = Some((found.clone(), parameters));
         Ok(found)
     })?;
     Ok(Path { path, parameters, map })
 }
 
+/// What a model is built for.
+#[derive(Debug, Clone, Copy)]
+pub struct Samples<'a> {
+    /// Their shape, without the batch.
+    pub event: &'a [i64],
+    /// The kind of their condition, where they have one.
+    pub condition: Option<ConditionKind>,
+}
+
+impl<'a> Samples<'a> {
+    /// Of a shape, under no condition.
+    pub fn of(event: &'a [i64]) -> Self {
+        Self { event, condition: None }
+    }
+
+    /// The kind of the condition, for a network that is to see it or not.
+    fn seen(&self, conditioned: bool) -> Option<ConditionKind> {
+        self.condition.filter(|_| conditioned)
+    }
+}
+
 fn path(
     config: &InterpolantConfig,
-    event: &[i64],
+    samples: Samples<'_>,
     scope: &mut Scope<'_>,
     map: &mut dyn FnMut(&MapConfig) -> Result<OneStep, ProgramError>,
 ) -> Result<Box<dyn Interpolant + Send>, ProgramError> {
@@ -54,17 +75,19 @@ fn path(
         InterpolantConfig::VariancePreserving { beta } => Box::new(Schedule::VariancePreserving { beta: *beta }),
         InterpolantConfig::Power { power } => Box::new(Schedule::Power(*power)),
         InterpolantConfig::Monotone { degree } => Box::new(Schedule::Monotone(Monotone::new(scope, *degree)?)),
-        InterpolantConfig::Affine(config) => Box::new(affine(config, event, scope)?),
-        InterpolantConfig::Glow(config) => Box::new(GlowPath::new(glow(config, event, event, Gate::Start, scope)?)),
+        InterpolantConfig::Affine(config) => Box::new(affine(config, samples, scope)?),
+        InterpolantConfig::Glow(config) => {
+            Box::new(GlowPath::new(under_condition(config, samples, samples.event, Gate::Start, scope)?))
+        }
         InterpolantConfig::Warped { base, warp } => {
-            let base = affine(base, event, &mut scope.sub("base"))?;
-            Box::new(Warped::new(base, glow(warp, event, &[], Gate::Endpoints, &mut scope.sub("warp"))?))
+            let base = affine(base, samples, &mut scope.sub("base"))?;
+            Box::new(Warped::new(base, under_condition(warp, samples, &[], Gate::Endpoints, &mut scope.sub("warp"))?))
         }
         InterpolantConfig::Transport { map: config } => Box::new(Transport::new(map(config)?)),
-        InterpolantConfig::Residual { hidden, base } => {
-            let d = event.iter().product();
-            let base = path(base, event, &mut scope.sub("base"), map)?;
-            Box::new(ResidualPath::on(base, Mlp::new(&network(2 * d, hidden, d), scope)?))
+        InterpolantConfig::Residual { hidden, conditioned, base } => {
+            let d = samples.event.iter().product();
+            let base = path(base, samples, &mut scope.sub("base"), map)?;
+            Box::new(ResidualPath::on(base, perceptron((2 * d, hidden, d), samples.seen(*conditioned), scope)?))
         }
     })
 }
@@ -72,34 +95,73 @@ fn path(
 /// The map of a transport path.
 fn transport_map(
     config: &MapConfig,
-    event: &[i64],
+    samples: Samples<'_>,
     seed: Seed,
     device: Device,
 ) -> Result<(OneStep, Parameters), ProgramError> {
     let mut parameters = Parameters::new(seed.below("map"), Kind::Float, device);
     let scope = &mut parameters.root();
-    let d: i64 = event.iter().product();
+    let d: i64 = samples.event.iter().product();
     let map = match config {
-        MapConfig::Glow(config) => OneStep::new(glow(config, event, &[], Gate::Timeless, scope)?, event, device),
+        MapConfig::Glow(config) => {
+            let embedding = flow_embedding(&config.hidden, samples.seen(config.conditioned), scope)?;
+            let context: Vec<i64> = embedding.iter().map(|(_, width)| *width).collect();
+            let map =
+                OneStep::new(glow(config, samples.event, &context, Gate::Timeless, scope)?, samples.event, device);
+            match embedding {
+                Some((embedding, _)) => map.under(embedding),
+                None => map,
+            }
+        }
         MapConfig::Gaussian => OneStep::new(GaussianMap::new(scope, d)?, &[d], device).started_by_moments(),
     };
     Ok((map, parameters))
 }
 
-/// The network of a path: zero when fresh.
-fn network(input: i64, hidden: &[i64], output: i64) -> MlpConfig {
+/// The network of a path, of so many inputs, hidden widths and outputs: zero when fresh.
+fn perceptron(
+    (input, hidden, output): (i64, &[i64], i64),
+    condition: Option<ConditionKind>,
+    scope: &mut Scope<'_>,
+) -> Result<Mlp, ProgramError> {
     let (activation, time) = (Activation::Silu, TimeFeatures::Raw);
-    MlpConfig { input, hidden: hidden.to_vec(), output, activation, time, zero_last: true }
+    let config = MlpConfig { input, hidden: hidden.to_vec(), output, activation, time, zero_last: true };
+    Ok(match condition {
+        Some(condition) => Mlp::conditional(&config, condition, scope)?,
+        None => Mlp::new(&config, scope)?,
+    })
 }
 
-fn affine(config: &AffineConfig, event: &[i64], scope: &mut Scope<'_>) -> Result<Affine<Mlp>, ProgramError> {
+fn affine(config: &AffineConfig, samples: Samples<'_>, scope: &mut Scope<'_>) -> Result<Affine<Mlp>, ProgramError> {
     let mixing = match config.mixing {
         MixingConfig::Diagonal => Mixing::Diagonal,
         MixingConfig::Triangular => Mixing::Triangular,
     };
-    let dimensions = event.iter().product();
+    let dimensions = samples.event.iter().product();
     let shape = paths::AffineConfig { dimensions, mixing, log_scale_bound: config.log_scale_bound };
-    Ok(Affine::new(Mlp::new(&network(dimensions, &config.hidden, shape.outputs()), scope)?, shape)?)
+    let sizes = (dimensions, config.hidden.as_slice(), shape.outputs());
+    Ok(Affine::new(perceptron(sizes, samples.seen(config.conditioned), scope)?, shape)?)
+}
+
+/// A Glow that a path holds, with the condition in its context where it is to see it.
+fn under_condition(
+    config: &GlowConfig,
+    samples: Samples<'_>,
+    context: &[i64],
+    gate: Gate,
+    scope: &mut Scope<'_>,
+) -> Result<Box<dyn Bijection + Send>, ProgramError> {
+    let seen = samples.seen(config.conditioned);
+    let Some((embedding, width)) = flow_embedding(&config.hidden, seen, scope)? else {
+        return Ok(Box::new(glow(config, samples.event, context, gate, scope)?));
+    };
+    let mut context = context.to_vec();
+    match context.first_mut() {
+        Some(channels) => *channels += width,
+        None => context.push(width),
+    }
+    let glow = glow(config, samples.event, &context, gate, scope)?;
+    Ok(Box::new(ConditionalBijection::new(glow, embedding)))
 }
 
 /// Of vectors, or of images with as many levels as their sides halve, two at most.

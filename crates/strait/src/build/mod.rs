@@ -12,7 +12,7 @@ mod velocity;
 pub use coupling::coupling;
 pub use data::{Data, ImageDisplay, arrays, data, of_file, scaling, source};
 pub use default_for_data::own_data;
-pub use interpolant::{Path, interpolant};
+pub use interpolant::{Path, Samples, interpolant};
 pub use plan::Plans;
 pub use velocity::{Velocity, velocity};
 

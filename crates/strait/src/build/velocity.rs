@@ -3,11 +3,11 @@
 use super::one_step::OneStep;
 use crate::ProgramError;
 use crate::config::{ActivationConfig, ConfigError, ImageNetworkConfig, TransformConfig, VelocityConfig};
-use strait_core::{ConditionKind, Parameters, Seed, VelocityField};
+use strait_core::{ConditionKind, Parameters, Scope, Seed, VelocityField};
 use strait_flows::{Glow, Plan, Transform};
 use strait_nets::{
-    Activation, EmbeddingConfig, Mlp, MlpConfig, MlpFlowMap, TimeFeatures, Transformer, TransformerConfig, Unet,
-    UnetConfig,
+    Activation, ConditionEmbedding, EmbeddingConfig, Mlp, MlpConfig, MlpFlowMap, TimeFeatures, Transformer,
+    TransformerConfig, Unet, UnetConfig,
 };
 use strait_optim::OptimError;
 use tch::{Device, Kind};
@@ -67,14 +67,21 @@ pub fn velocity(
         }
         VelocityConfig::Mlp(config) => config,
         VelocityConfig::Flow(flow) => {
+            let scope = &mut parameters.root();
+            let embedding = flow_embedding(&flow.hidden, condition, scope)?;
+            let context: Vec<i64> = embedding.iter().map(|(_, width)| *width).collect();
             let plan = Plan {
                 steps: flow.steps,
                 hidden: &flow.hidden,
                 transform: transform(flow.transform),
+                context: &context,
                 ..Plan::default()
             };
-            let glow = Glow::vector(&mut parameters.root(), d, &plan)?;
-            let flow = OneStep::new(glow, &[d], device);
+            let map = OneStep::new(Glow::vector(scope, d, &plan)?, &[d], device);
+            let flow = match embedding {
+                Some((embedding, _)) => map.under(embedding),
+                None => map,
+            };
             return Ok(Velocity { field: Box::new(flow.clone()), parameters, flow: Some(flow) });
         }
         VelocityConfig::Gaussian => {
@@ -114,6 +121,19 @@ fn embedding(shared: &ImageNetworkConfig, condition: Option<ConditionKind>) -> E
         octaves => TimeFeatures::Fourier(octaves),
     };
     EmbeddingConfig { times: 1 + usize::from(shared.map), features, condition, width: shared.embedding }
+}
+
+/// The embedding of a condition for the networks of a flow, with its width: that of their first layer, or of the condition itself
+/// where this has fewer numbers.
+pub(super) fn flow_embedding(
+    hidden: &[i64],
+    condition: Option<ConditionKind>,
+    scope: &mut Scope<'_>,
+) -> Result<Option<(ConditionEmbedding, i64)>, ProgramError> {
+    let Some(kind) = condition else { return Ok(None) };
+    let (ConditionKind::Classes(n) | ConditionKind::Vector(n)) = kind;
+    let width = hidden.first().map_or(n, |&hidden| hidden.min(n));
+    Ok(Some((ConditionEmbedding::new(kind, width, scope)?, width)))
 }
 
 pub(super) fn transform(config: TransformConfig) -> Transform {

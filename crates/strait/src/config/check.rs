@@ -138,6 +138,7 @@ impl Config {
         let (given, velocity) = (self.data.condition.as_ref(), self.velocity.kind());
         let must = "left out where velocity.family takes none";
         need(given.is_none() || velocity.takes_conditions, "data.condition", given, must)?;
+        self.interpolant.check_condition(given.is_some())?;
         let global = matches!(self.coupling, CouplingConfig::Semidiscrete { .. });
         let must = "another, where data.condition is given: it is solved for all points, whatever their condition";
         need(given.is_none() || !global, "coupling.name", self.coupling.kind().name, must)?;
@@ -154,6 +155,9 @@ impl Config {
                 let key = format!("phase.{i}.level.{j}.condition_drop");
                 let must = "0 where data.condition is left out";
                 need(given.is_some() || level.condition_drop == 0.0, &key, level.condition_drop, must)?;
+                let network = level.level != LevelName::Transport && !velocity.is_one_step;
+                let must = "0 where a flow is fitted: it is one of each condition";
+                need(network || level.condition_drop == 0.0, &key, level.condition_drop, must)?;
             }
         }
         Ok(())

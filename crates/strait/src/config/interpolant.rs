@@ -1,6 +1,6 @@
 //! `[interpolant]`: the families of paths.
 
-use super::error::{ConfigError, widths};
+use super::error::{ConfigError, need, widths};
 use serde::{Deserialize, Serialize};
 
 /// `[interpolant]`.
@@ -47,6 +47,9 @@ pub enum InterpolantConfig {
     Residual {
         /// Widths of the network's hidden layers.
         hidden: Vec<i64>,
+        /// Whether the network sees the condition of the data, beside the points.
+        #[serde(default, skip_serializing_if = "is_false")]
+        conditioned: bool,
         /// The other path.
         #[serde(default)]
         base: Box<InterpolantConfig>,
@@ -71,6 +74,39 @@ impl InterpolantConfig {
             Self::Residual { base, .. } => base.map(),
             _ => None,
         }
+    }
+
+    /// The networks of the path with their keys, and whether each is to see the condition of the data.
+    fn networks(&self, at: &str) -> Vec<(String, bool)> {
+        let of = |part: &str, conditioned: bool| vec![(format!("{at}{part}.conditioned"), conditioned)];
+        match self {
+            Self::Linear
+            | Self::Trigonometric
+            | Self::VariancePreserving { .. }
+            | Self::Power { .. }
+            | Self::Monotone { .. }
+            | Self::Transport { map: MapConfig::Gaussian } => vec![],
+            Self::Affine(affine) => of("", affine.conditioned),
+            Self::Glow(glow) => of("", glow.conditioned),
+            Self::Transport { map: MapConfig::Glow(glow) } => of(".map", glow.conditioned),
+            Self::Warped { base, warp } => [of(".base", base.conditioned), of(".warp", warp.conditioned)].concat(),
+            Self::Residual { conditioned, base, .. } => {
+                [of("", *conditioned), base.networks(&format!("{at}.base"))].concat()
+            }
+        }
+    }
+
+    /// Whether the path depends on the condition of the data.
+    pub fn is_conditioned(&self) -> bool {
+        self.networks("").iter().any(|(_, conditioned)| *conditioned)
+    }
+
+    /// Refuses a path that is to see a condition where there is none.
+    pub(super) fn check_condition(&self, given: bool) -> Result<(), ConfigError> {
+        let must = "false, or left out, where data.condition is";
+        self.networks("interpolant")
+            .iter()
+            .try_for_each(|(key, conditioned)| need(given || !conditioned, key, conditioned, must))
     }
 
     /// The row of its family.
@@ -107,7 +143,7 @@ impl InterpolantConfig {
                 base.check("interpolant.base")?;
                 warp.check("interpolant.warp")
             }
-            Self::Residual { hidden, base } => {
+            Self::Residual { hidden, base, .. } => {
                 widths("interpolant.hidden", hidden)?;
                 base.check()
             }
@@ -126,6 +162,8 @@ pub struct Family {
     pub is_invertible: bool,
     /// Whether its marginal field over given endpoints is known (Proposition 1, or a form of its own).
     pub has_marginal: bool,
+    /// Whether it has a network that can see the condition of the data (`conditioned`).
+    pub takes_conditions: bool,
     /// Whether the derivative of its exact field along the flow needs no JVP inside a JVP.
     pub has_closed_derivative: bool,
     /// An example, as the keys of `[interpolant]` beside `family`: tests build it and pictures show it.
@@ -138,7 +176,7 @@ pub const FAMILIES: [Family; 10] = [
     Family { example: "", ..fixed("trigonometric") },
     Family { example: "beta = 20.0", ..fixed("variance_preserving") },
     Family { example: "power = 2.0", ..fixed("power") },
-    Family { example: "degree = 8", ..learned("monotone") },
+    Family { takes_conditions: false, example: "degree = 8", ..learned("monotone") },
     Family { example: "hidden = [64, 64]\nmixing = 'triangular'\nlog_scale_bound = 50.0", ..learned("affine") },
     Family { has_closed_derivative: false, example: "steps = 4\nhidden = [32, 32]", ..learned("glow") },
     Family {
@@ -155,11 +193,19 @@ pub const FAMILIES: [Family; 10] = [
 ];
 
 const fn fixed(name: &'static str) -> Family {
-    Family { name, learns: false, is_invertible: true, has_marginal: true, has_closed_derivative: true, example: "" }
+    Family {
+        name,
+        learns: false,
+        is_invertible: true,
+        has_marginal: true,
+        takes_conditions: false,
+        has_closed_derivative: true,
+        example: "",
+    }
 }
 
 const fn learned(name: &'static str) -> Family {
-    Family { learns: true, ..fixed(name) }
+    Family { learns: true, takes_conditions: true, ..fixed(name) }
 }
 
 /// A path that is affine in $x_0$.
@@ -172,6 +218,9 @@ pub struct AffineConfig {
     pub mixing: MixingConfig,
     /// Bound of the log-scales.
     pub log_scale_bound: f64,
+    /// Whether its network sees the condition of the data, beside the data point.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub conditioned: bool,
 }
 
 /// Whether an affine path mixes coordinates.
@@ -195,6 +244,14 @@ pub struct GlowConfig {
     /// The transform of its coupling layers.
     #[serde(default)]
     pub transform: TransformConfig,
+    /// Whether the networks of its coupling layers see the condition of the data.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub conditioned: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The transform that the coupling layers of a flow apply.

@@ -79,7 +79,6 @@ pub const VELOCITIES: [VelocityKind; 5] = [
     },
     VelocityKind {
         is_one_step: true,
-        takes_conditions: false,
         example: "steps = 2\ntransform = 'spline'\nhidden = [8]",
         ..network(VelocityFamily::Flow)
     },

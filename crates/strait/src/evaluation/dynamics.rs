@@ -5,7 +5,7 @@ use crate::ProgramError;
 use crate::config::DynamicsConfig;
 use crate::run::summary::{PathSummary, StraightnessSummary};
 use crate::training::models::TrainedModels;
-use strait_core::{Interpolant, Pairs};
+use strait_core::{Conditions, Interpolant, Pairs, path_given};
 use strait_metrics::{Residual, Straightness, conditional_motion, residual, straightness};
 use strait_paths::{Along, Linear};
 
@@ -53,17 +53,18 @@ fn dynamics(
     ))
 }
 
-/// How the path moves between pairs, beside the linear path.
+/// How the path moves between pairs under their conditions, beside the linear path.
 ///
 /// # Errors
 /// Those of the paths.
 pub(super) fn motion(
     models: &TrainedModels,
-    pairs: &Pairs,
+    (pairs, conditions): (&Pairs, &Conditions),
     settings: &DynamicsConfig,
 ) -> Result<Option<PathSummary>, ProgramError> {
     let of = |path: &dyn Interpolant| conditional_motion(path, &pairs.x0, &pairs.x1, settings.times);
-    let (Some(own), Some(linear)) = (of(&*models.path)?, of(&Linear)?) else { return Ok(None) };
+    let path = path_given(&*models.path, conditions)?;
+    let (Some(own), Some(linear)) = (of(&*path)?, of(&Linear)?) else { return Ok(None) };
     Ok(Some(PathSummary {
         squared_speed: own.squared_speed,
         squared_speed_tail: own.squared_speed_tail,

@@ -52,7 +52,11 @@ pub(super) fn likelihood(
     let d = event_size(points);
     let found = match &models.flow {
         Some(flow) => Found {
-            log_density: tch::no_grad(|| flow.log_density(&few(settings.points)))?,
+            log_density: {
+                let points = few(settings.points);
+                let own = reference.conditions.part(0, points.size()[0])?;
+                tch::no_grad(|| flow.bound(&own).log_density(&points))?
+            },
             standard_error: None,
             estimator: "exact, of the flow".into(),
             nfe: 1,

@@ -26,6 +26,8 @@ pub struct Measured {
     pub models: TrainedModels,
     /// Pairs as its path is trained on: n of them.
     pub pairs: Pairs,
+    /// The conditions of these.
+    pub conditions: Conditions,
 }
 
 /// Loads a method's models, chooses its moving average and solvers, and measures it at every count of evaluations: on every rank
@@ -37,7 +39,7 @@ pub fn measure(context: &RunContext, run: &TrainingRun<'_>, reference: &Referenc
     let models = reference.ranks.after_first(|| choose_solver::choose(run, context, run.load(context)?))?;
     let settings = &reference.settings;
     let samples = samples(context, run, &models, reference)?;
-    let pairs = pairs(context, run, reference)?;
+    let (pairs, conditions) = pairs(context, run, reference)?;
     let summary = MethodSummary {
         method: run.name.clone(),
         steps: models.state.position.step,
@@ -49,14 +51,14 @@ pub fn measure(context: &RunContext, run: &TrainingRun<'_>, reference: &Referenc
         straightness: straightness_of(&models, reference)?,
         likelihood: likelihood(&models, context, reference, &settings.likelihood)?,
         ess: exact_field::effective(context, run, &models, reference)?,
-        path: motion(&models, &pairs, &settings.dynamics)?,
+        path: motion(&models, (&pairs, &conditions), &settings.dynamics)?,
         map: alone(context, &models, reference)?,
         levels: levels(&metrics::read(&run.folder)?),
         average: models.average.clone(),
         solvers: models.solvers.clone(),
         stress: None,
     };
-    Ok(Measured { summary, samples, models, pairs })
+    Ok(Measured { summary, samples, models, pairs, conditions })
 }
 
 /// Writes the `summary.json` of a run, with what its numbers say against it, and returns what it says.
@@ -100,30 +102,40 @@ pub fn write_summary(
 /// What the map that a path goes through reaches by itself: a path through it must be worth more.
 fn alone(context: &RunContext, models: &TrainedModels, reference: &Reference) -> Result<Vec<Evaluation>, ProgramError> {
     let Some(map) = &models.map else { return Ok(vec![]) };
-    Ok(evaluations(
-        &[sample(context, (map, &Conditions::default()), Method::Euler, &TimeGrid::uniform(1)?, reference)?],
-        reference,
-    ))
+    let none = Conditions::default();
+    let conditions = if map.is_conditional() { &reference.conditions } else { &none };
+    Ok(evaluations(&[sample(context, (map, conditions), Method::Euler, &TimeGrid::uniform(1)?, reference)?], reference))
 }
 
 /// Pairs as a training is given them, before any noise: those that its teacher made, or the reference's points, paired at
-/// most as many at a time as in its last phase.
-fn pairs(context: &RunContext, run: &TrainingRun<'_>, reference: &Reference) -> Result<Pairs, ProgramError> {
+/// most as many at a time as in its last phase; with their conditions.
+fn pairs(
+    context: &RunContext,
+    run: &TrainingRun<'_>,
+    reference: &Reference,
+) -> Result<(Pairs, Conditions), ProgramError> {
     let stream = context.seed.stream("evaluation");
     let (x0, x1) = (reference.sources(), &reference.points);
     let n = x1.size()[0];
     if let Some(made) = made_pairs::kept(run.config, &run.folder, context)? {
-        return Ok(made.dataset(&*context.source)?.minibatch(n, 0, stream.stream("pairs"))?);
+        return Ok(made.dataset(&*context.source)?.conditional_minibatch(n, 0, stream.stream("pairs"))?);
     }
     let batch = run.config.last_velocity_level().map_or(n, |level| level.batch);
     let (mut sources, mut points, mut draws) = (vec![], vec![], stream.stream("coupling").at(0));
+    let mut conditions: Option<Conditions> = None;
     for (i, (x0, x1)) in x0.f_split(batch, 0)?.into_iter().zip(x1.f_split(batch, 0)?).enumerate() {
         let own = reference.conditions.part(i as i64 * batch, x1.size()[0])?;
-        let Pairs { x0, x1, .. } = context.coupling.couple_given(x0, x1, &own, &mut draws)?;
-        sources.push(x0);
-        points.push(x1);
+        let pairs = context.coupling.couple_given(x0, x1, &own, &mut draws)?;
+        let own = pairs.carried(own)?;
+        conditions = Some(match conditions {
+            Some(before) => before.then(&own)?,
+            None => own,
+        });
+        sources.push(pairs.x0);
+        points.push(pairs.x1);
     }
-    Ok(Pairs { x0: Tensor::f_cat(&sources, 0)?, x1: Tensor::f_cat(&points, 0)?, target_rows: None })
+    let pairs = Pairs { x0: Tensor::f_cat(&sources, 0)?, x1: Tensor::f_cat(&points, 0)?, target_rows: None };
+    Ok((pairs, conditions.unwrap_or_default()))
 }
 
 /// What the log says of each level.

@@ -5,7 +5,7 @@ use super::reference::Reference;
 use super::trajectories::trajectories;
 use crate::ProgramError;
 use crate::training::context::RunContext;
-use strait_core::Pairs;
+use strait_core::{Pairs, path_given};
 use tch::{Kind, Tensor};
 
 /// Trajectories, and pairs whose paths are drawn.
@@ -43,7 +43,9 @@ fn paths(context: &RunContext, measured: &Measured) -> Result<Vec<Tensor>, Progr
     (0..PATHS.min(x1.size()[0]))
         .map(|i| {
             let (x0, x1) = (x0.narrow(0, i, 1), x1.narrow(0, i, 1));
-            let path = tch::no_grad(|| strait_paths::along_time(&*measured.models.path, &x0, &x1, &t))?;
+            let own = measured.conditions.part(i, 1)?.repeat(t.size()[0])?;
+            let path = path_given(&*measured.models.path, &own)?;
+            let path = tch::no_grad(|| strait_paths::along_time(&*path, &x0, &x1, &t))?;
             Ok(context.data.points.denormalise(&path)?)
         })
         .collect()

@@ -1,7 +1,7 @@
 //! The data, source, coupling and device that all trainings and measurements of one run share.
 
 use crate::ProgramError;
-use crate::build;
+use crate::build::{self, Samples};
 use crate::config::{Config, ConfigError};
 use crate::run::provenance;
 use strait_core::{ConditionKind, Conditions, Coupling, Draws, Seed, Source, Split};
@@ -61,6 +61,11 @@ impl RunContext {
     /// What the velocity is conditioned on; None where it is on nothing.
     pub fn condition(&self) -> Option<ConditionKind> {
         self.data.points.condition().map(|(_, kind)| kind)
+    }
+
+    /// What models are built for.
+    pub fn samples(&self) -> Samples<'_> {
+        Samples { event: self.data.points.event_shape(), condition: self.condition() }
     }
 
     /// Conditions of `n` samples, as training points have them; none where these have none.

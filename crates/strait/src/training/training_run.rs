@@ -19,7 +19,7 @@ use crate::{ProgramError, build};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use strait_core::{Dataset, Parameters, Seed, Split};
+use strait_core::{Conditions, Dataset, Parameters, Seed, Split};
 use strait_optim::checkpoint::{self, Checkpoint};
 use strait_optim::{LevelName, Pairing, System, Trainer};
 use strait_transport::StoredTrajectories;
@@ -229,12 +229,13 @@ impl<'a> TrainingRun<'a> {
         let seed = Seed(self.config.seed);
         let start = |name: &str| seed.stream("start").stream(name).at(0).seed();
         let BuiltPath { path, parameters: path_parameters, map } =
-            build::interpolant(&self.config.interpolant, event, start("interpolant"), device)?;
+            build::interpolant(&self.config.interpolant, context.samples(), start("interpolant"), device)?;
         let Velocity { field: velocity, parameters, flow } =
             build::velocity(&self.config.velocity, event, context.condition(), start("velocity"), device)?;
         let (map, map_parameters) = map.unzip();
         for flow in flow.iter().chain(&map) {
-            flow.initialise(&self.initialising(flow, data, seed)?.to_device(device))?;
+            let (points, conditions) = self.initialising(flow, data, seed)?;
+            flow.initialise(&points.to_device(device), &conditions)?;
         }
         if let Some(of) = self.on {
             let levels =
@@ -260,19 +261,26 @@ impl<'a> TrainingRun<'a> {
     }
 
     /// Points for the initialisation of data-dependent parameters, with the most noise of any level: 2,048 of the training points,
-    /// or some with the mean and covariance of all.
-    fn initialising(&self, flow: &OneStep, data: &dyn Dataset, seed: Seed) -> Result<Tensor, ProgramError> {
+    /// or some with the mean and covariance of all; with their conditions.
+    fn initialising(
+        &self,
+        flow: &OneStep,
+        data: &dyn Dataset,
+        seed: Seed,
+    ) -> Result<(Tensor, Conditions), ProgramError> {
         let noise =
             self.config.phase.iter().flat_map(|phase| &phase.level).map(|level| level.noise).fold(0.0, f64::max);
         if flow.is_started_by_moments() {
-            return gaussian::with_moments_of_all(data, seed.stream("gaussian fit"), noise);
+            let points = gaussian::with_moments_of_all(data, seed.stream("gaussian fit"), noise)?;
+            return Ok((points, Conditions::default()));
         }
-        let points = data.points(Split::Train, 2048, &mut seed.stream("initialisation").at(0))?;
+        let draws = &mut seed.stream("initialisation").at(0);
+        let (points, conditions) = data.conditional_points(Split::Train, 2048, draws)?;
         if noise == 0.0 {
-            return Ok(points);
+            return Ok((points, conditions));
         }
         let draws = &mut seed.stream("initialisation noise").at(0);
-        Ok(&points + draws.normal(&points.size(), points.kind(), points.device())? * noise)
+        Ok((&points + draws.normal(&points.size(), points.kind(), points.device())? * noise, conditions))
     }
 
     /// The newest whole checkpoint.
@@ -377,7 +385,7 @@ impl<'a> TrainingRun<'a> {
         let (event, device) = (context.data.points.event_shape(), context.device);
         let checkpoint = self.trained()?;
         let BuiltPath { path, parameters: path_parameters, map } =
-            build::interpolant(&self.config.interpolant, event, Seed(0), device)?;
+            build::interpolant(&self.config.interpolant, context.samples(), Seed(0), device)?;
         let Velocity { field: velocity, parameters, flow } =
             build::velocity(&self.config.velocity, event, context.condition(), Seed(0), device)?;
         let (map, map_parameters) = map.unzip();
