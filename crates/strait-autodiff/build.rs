@@ -57,7 +57,11 @@ fn main() {
     if packages {
         native.file("native/aot_inductor.cc");
     }
-    native.file("native/strait_native.cc").file("native/recomputed.cc").compile("strait_native");
+    native
+        .file("native/strait_native.cc")
+        .file("native/recomputed.cc")
+        .file("native/reversible.cc")
+        .compile("strait_native");
     // For crates with native code of their own (`DEP_STRAIT_NATIVE_...` in their build scripts). Cargo takes this output for that of
     // a copy of the sources elsewhere, as planted faults are compiled in: so the header lies where the output does.
     let headers = out.join("include");

@@ -24,8 +24,9 @@ const SIZE: &str = if cfg!(target_os = "linux") {
 };
 
 /// The benches that start a peer, each by what a filter chooses it by.
-const COMPARED: [(&str, &[&str]); 7] = [
+const COMPARED: [(&str, &[&str]); 8] = [
     ("flow_map_step", &["flow_map_step"]),
+    ("glow_path", &["glow_path"]),
     ("likelihood", &["8gaussians", "moons", "checkerboard", "digits", "fashion-mnist"]),
     ("peer_flows", &["peer_flows"]),
     ("peer_iterations", &["peer_iterations"]),

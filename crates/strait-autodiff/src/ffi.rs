@@ -12,6 +12,15 @@ pub use torch_sys::C_tensor;
 pub(crate) type Call =
     unsafe extern "C" fn(*mut c_void, *const *mut C_tensor, usize, result: *mut *mut C_tensor) -> *mut c_char;
 
+/// A native function that calls a closure of ours with outputs and their cotangents, for a gradient of each input.
+pub(crate) type Pull = unsafe extern "C" fn(
+    *mut c_void,
+    *const *mut C_tensor,
+    n_outputs: usize,
+    results: *mut *mut C_tensor,
+    n_inputs: usize,
+) -> *mut c_char;
+
 unsafe extern "C" {
     fn strait_free(text: *mut c_char);
     pub(crate) fn strait_keep_freed_memory();
@@ -37,6 +46,16 @@ unsafe extern "C" {
         n_inputs: usize,
         n_arguments: usize,
         result: *mut *mut C_tensor,
+    ) -> Outcome;
+    pub(crate) fn strait_reversible(
+        call: Pull,
+        discard: unsafe extern "C" fn(*mut c_void),
+        closure: *mut c_void,
+        inputs: *const *mut C_tensor,
+        n_inputs: usize,
+        outputs: *const *mut C_tensor,
+        n_outputs: usize,
+        results: *mut *mut C_tensor,
     ) -> Outcome;
     pub(crate) fn strait_fragile(outputs: *const *mut C_tensor, n: usize, name: *mut *const c_char) -> Outcome;
     pub(crate) fn strait_fits(

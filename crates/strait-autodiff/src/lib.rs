@@ -13,6 +13,7 @@ mod memory;
 mod optimizer;
 mod recomputed;
 mod reverse;
+mod reversible;
 mod scalars;
 
 #[cfg(feature = "aot-inductor")]
@@ -25,4 +26,5 @@ pub use memory::keep_freed_memory;
 pub use optimizer::{AdamW, AdamWState, Clip, clip, lerp};
 pub use recomputed::recomputed;
 pub use reverse::{Graph, check_tangents_differentiable, gradient, time_derivative, vjp};
+pub use reversible::reversible;
 pub use scalars::scalars;

@@ -1,3 +1,4 @@
+use crate::backward::{BackwardRequest, BackwardStep, reversible_backward_linear};
 use crate::kernels::diagonal;
 use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{FlowError, Gate, Layer};
@@ -97,6 +98,17 @@ impl Bijection for ActNorm {
 impl Layer for ActNorm {
     fn parameters(&self) -> Vec<Tensor> {
         vec![self.log_scale.shallow_clone(), self.shift.shallow_clone()]
+    }
+
+    fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
+        // The inverse itself would take the offset away once more.
+        let solve = |x: &Tensor, rest: &Tensor| {
+            let g = self.gate.factor("ActNorm", x, at.condition)?;
+            let (s, _) = self.wide(x);
+            let s = g.map_or_else(|| s.shallow_clone(), |g| &s * per_sample(&g, x));
+            Ok(rest * s.neg().exp())
+        };
+        reversible_backward_linear(self, &self.parameters(), at, solve)
     }
 
     fn initialise(&self, y: &Tensor, condition: Condition<'_>) -> Result<Tensor, Error> {

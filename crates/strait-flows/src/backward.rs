@@ -2,8 +2,8 @@
 //! back.
 
 use std::ops::Add;
-use strait_autodiff::{Graph, jvp, vjp};
-use strait_core::{Bijection, Condition, Direction, Error};
+use strait_autodiff::{Graph, Jet, jvp, vjp};
+use strait_core::{Bijection, Condition, ConditionJet, Direction, Error};
 use tch::Tensor;
 
 /// A point between two layers, with its derivative along a direction where one is followed.
@@ -22,8 +22,15 @@ pub struct Cotangent {
     pub value: Tensor,
     /// For the tangent.
     pub tangent: Option<Tensor>,
-    /// For the log-determinant, (B,).
-    pub log_det: Tensor,
+    /// For the log-determinant, (B,); None where the loss does not see it.
+    pub log_det: Option<Tensor>,
+}
+
+impl Cotangent {
+    /// That of the log-determinant.
+    pub(crate) fn of_log_det(&self) -> Option<Tensor> {
+        self.log_det.as_ref().map(Tensor::shallow_clone)
+    }
 }
 
 /// What a layer is given for its reversible backward step. The condition's tensors are leaves; those that require gradients are
@@ -146,6 +153,24 @@ pub(crate) fn push<L: Bijection + ?Sized>(
     Ok((Point { value: pair.value, tangent: Some(pair.tangent) }, log_det))
 }
 
+/// The image of a point with a tangent, forward and along a time, by the layer's closed form where it has one; without the
+/// log-determinant.
+pub(crate) fn push_in_time<L: Bijection + ?Sized>(
+    layer: &L,
+    direction: Direction,
+    point: &Point,
+    condition: Condition<'_>,
+    dt: Option<&Tensor>,
+) -> Result<Option<Point>, Error> {
+    let (Direction::Forward, Some(dx), Some(t), Some(dt)) = (direction, &point.tangent, condition.t, dt) else {
+        return Ok(None);
+    };
+    let x = Jet::with_derivatives(point.value.shallow_clone(), dx.shallow_clone(), None);
+    let time = Jet::with_derivatives(t.shallow_clone(), dt.shallow_clone(), None);
+    let image = layer.push(&x, ConditionJet { context: condition.context, t: &time })?;
+    Ok(image.map(|image| Point { value: image.value().shallow_clone(), tangent: Some(image.first()) }))
+}
+
 /// The reversible backward step of a layer with these parameters as one piece: invert it without a graph, run it again with
 /// one, pull back.
 ///
@@ -158,10 +183,55 @@ pub fn reversible_backward_whole<L: Bijection + ?Sized>(
 ) -> Result<BackwardStep, Error> {
     let BackwardRequest { direction, condition, dt, .. } = at;
     let (input, _) = tch::no_grad(|| push(layer, direction.opposite(), at.output, condition, dt))?;
+    reversible_backward_from(layer, parameters, at, &input)
+}
+
+/// As [`reversible_backward_whole`], for a layer $y = A(t) x + b(t)$ with a closed form along a time: without a JVP,
+/// $\dot x = A^{-1}(\dot y - \dot A x - \dot b)$, of which `solve` is the last step, given x.
+pub(crate) fn reversible_backward_linear<L: Bijection + ?Sized>(
+    layer: &L,
+    parameters: &[Tensor],
+    at: BackwardRequest<'_>,
+    solve: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor, Error>,
+) -> Result<BackwardStep, Error> {
+    let (Direction::Forward, Some(dy)) = (at.direction, &at.output.tangent) else {
+        return reversible_backward_whole(layer, parameters, at);
+    };
+    let input = tch::no_grad(|| {
+        let x = layer.inverse(&at.output.value, at.condition)?.value;
+        let still = Point { tangent: Some(x.zeros_like()), value: x };
+        let moved = push_in_time(layer, Direction::Forward, &still, at.condition, at.dt)?;
+        let Some(tangent) = moved.and_then(|moved| moved.tangent) else { return Ok::<_, Error>(None) };
+        let dx = solve(&still.value, &(dy - tangent))?;
+        Ok(Some(Point { tangent: Some(dx), ..still }))
+    })?;
+    match input {
+        Some(input) => reversible_backward_from(layer, parameters, at, &input),
+        None => reversible_backward_whole(layer, parameters, at),
+    }
+}
+
+/// From the input: run it again with a graph, pull back.
+fn reversible_backward_from<L: Bijection + ?Sized>(
+    layer: &L,
+    parameters: &[Tensor],
+    at: BackwardRequest<'_>,
+    input: &Point,
+) -> Result<BackwardStep, Error> {
+    let BackwardRequest { direction, condition, dt, .. } = at;
     let input = Point { value: leaf(&input.value), tangent: input.tangent.as_ref().map(leaf) };
-    let (output, log_det) = push(layer, direction, &input, condition, dt)?;
-    let mut outputs =
-        vec![(output.value, at.cotangent.value.shallow_clone()), (log_det, at.cotangent.log_det.shallow_clone())];
+    let (output, log_det) = match push_in_time(layer, direction, &input, condition, dt)? {
+        Some(output) => {
+            let log_det = at.cotangent.log_det.as_ref().map(|_| layer.forward(&input.value, condition)).transpose()?;
+            (output, log_det.map(|image| image.log_det))
+        }
+        None => {
+            let (output, log_det) = push(layer, direction, &input, condition, dt)?;
+            (output, Some(log_det))
+        }
+    };
+    let mut outputs = vec![(output.value, at.cotangent.value.shallow_clone())];
+    outputs.extend(log_det.zip(at.cotangent.of_log_det()));
     outputs.extend(output.tangent.zip(at.cotangent.tangent.as_ref().map(Tensor::shallow_clone)));
     let inputs: Vec<Tensor> = [&input.value].into_iter().chain(&input.tangent).map(Tensor::shallow_clone).collect();
     let mut pulled = pull(&outputs, &inputs, parameters, condition)?;

@@ -116,8 +116,7 @@ impl Layer for Chain {
             Direction::Inverse => (0..self.layers.len()).collect(),
         };
         for i in backwards {
-            let cotangent =
-                Cotangent { value: done.value, tangent: done.tangent, log_det: at.cotangent.log_det.shallow_clone() };
+            let cotangent = Cotangent { value: done.value, tangent: done.tangent, log_det: at.cotangent.of_log_det() };
             let step = self.layers[i].reversible_backward(BackwardRequest {
                 output: &done.input,
                 cotangent: &cotangent,

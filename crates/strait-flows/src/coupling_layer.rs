@@ -101,6 +101,32 @@ impl Transform {
     }
 }
 
+impl Transform {
+    /// The jet of its image, forward.
+    fn push(self, x: &Jet, raw: &Jet, gate: Option<&Jet>) -> Result<Jet, Error> {
+        let gated = || {
+            let wide = gate.map(|gate| gate.view(|g| per_sample(g, x.value())));
+            wide.map_or_else(|| raw.view(Tensor::shallow_clone), |g| raw.times(&g))
+        };
+        match self {
+            Self::Additive => Ok(x.plus(&gated())),
+            Self::Affine { bound } => affine::push(x, raw, gate, bound),
+            Self::Spline { bins, bound } => spline::push(x, &gated(), bins, bound),
+        }
+    }
+
+    /// The jet, of the first order, whose image is y. Each number is moved alone, so that its tangent is
+    /// $\dot x = (\dot y - \dot \tau) / \tau'$, with $\dot \tau$ the image's where x stands still.
+    fn pull(self, (y, dy): (&Tensor, &Tensor), raw: &Jet, gate: Option<&Jet>) -> Result<(Tensor, Tensor), Error> {
+        let (x, _) = self.apply(Direction::Inverse, y, raw.value(), gate.map(Jet::value))?;
+        let at = |dx: Tensor| Jet::with_derivatives(x.shallow_clone(), dx, None);
+        let still = self.push(&at(x.zeros_like()), raw, gate)?.first();
+        let fixed = gate.map(|gate| Jet::constant(gate.value()));
+        let slope = self.push(&at(x.ones_like()), &Jet::constant(raw.value()), fixed.as_ref())?.first();
+        Ok((x, (dy - still) / slope))
+    }
+}
+
 impl fmt::Display for Transform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -178,6 +204,54 @@ impl CouplingLayer {
         }
     }
 
+    /// The reversible backward step along a time, where the network has a closed form for that: one pass of it. None for the
+    /// inverse, and where time stands still.
+    fn backward_along(&self, at: BackwardRequest<'_>, dy: &Tensor) -> Result<Option<BackwardStep>, Error> {
+        let (Direction::Forward, Some(t), Some(dt)) = (at.direction, at.condition.t, at.dt) else { return Ok(None) };
+        let output = &at.output.value;
+        self.check(output)?;
+        let ((passive, y), (dpassive, dy)) = (self.halves(output), self.halves(dy));
+        let (passive, dpassive) = (leaf(&passive), leaf(&dpassive));
+        let time = Jet::with_derivatives(t.shallow_clone(), dt.shallow_clone(), None);
+        let condition = ConditionJet { context: at.condition.context, t: &time };
+        let seen = Jet::with_derivatives(passive.shallow_clone(), dpassive.shallow_clone(), None);
+        let Some(raw) = self.conditioner.push(&seen, condition)? else { return Ok(None) };
+        let gate = self.gate.moving(output, condition)?;
+        let (active, dactive) = tch::no_grad(|| self.transform.pull((&y, &dy), &raw, gate.as_ref()))?;
+        let (active, dactive) = (leaf(&active), leaf(&dactive));
+        let from = Jet::with_derivatives(active.shallow_clone(), dactive.shallow_clone(), None);
+        let moved = self.transform.push(&from, &raw, gate.as_ref())?;
+        let (bar_passive, bar_moved) = self.halves(&at.cotangent.value);
+        let mut outputs = vec![(moved.value().shallow_clone(), bar_moved)];
+        if let Some(bar) = at.cotangent.of_log_det() {
+            let gate = gate.as_ref().map(Jet::value);
+            outputs.push((self.transform.apply(Direction::Forward, &active, raw.value(), gate)?.1, bar));
+        }
+        let mut bar_dpassive = None;
+        if let Some(bar) = &at.cotangent.tangent {
+            let (passive, moved_bar) = self.halves(bar);
+            outputs.push((moved.first(), moved_bar));
+            bar_dpassive = Some(passive);
+        }
+        let inputs = [&passive, &active, &dpassive, &dactive].map(Tensor::shallow_clone);
+        let pulled = pull(&outputs, &inputs, &self.parameters(), at.condition)?;
+        let dpassive_bar = match bar_dpassive {
+            Some(bar) => &pulled.inputs[2] + bar,
+            None => pulled.inputs[2].shallow_clone(),
+        };
+        Ok(Some(BackwardStep {
+            input: Point {
+                value: self.whole(&passive, &active).detach(),
+                tangent: Some(self.whole(&dpassive, &dactive).detach()),
+            },
+            value: self.whole(&(bar_passive + &pulled.inputs[0]), &pulled.inputs[1]),
+            tangent: Some(self.whole(&dpassive_bar, &pulled.inputs[3])),
+            parameters: pulled.parameters,
+            context: pulled.context,
+            t: pulled.t,
+        }))
+    }
+
     fn apply(&self, direction: Direction, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
         self.check(x)?;
         let gate = self.gate.factor("a coupling", x, condition)?;
@@ -201,16 +275,7 @@ impl Bijection for CouplingLayer {
         self.check(x.value())?;
         let (passive, active) = x.unzip(|x| self.halves(x));
         let Some(raw) = self.conditioner.push(&passive, condition)? else { return Ok(None) };
-        let gate = self.gate.moving(x.value(), condition)?;
-        let gated = |raw: &Jet| {
-            let wide = gate.as_ref().map(|gate| gate.view(|g| per_sample(g, active.value())));
-            wide.map_or_else(|| raw.view(Tensor::shallow_clone), |g| raw.times(&g))
-        };
-        let moved = match self.transform {
-            Transform::Additive => active.plus(&gated(&raw)),
-            Transform::Affine { bound } => affine::push(&active, &raw, gate.as_ref(), bound)?,
-            Transform::Spline { bins, bound } => spline::push(&active, &gated(&raw), bins, bound)?,
-        };
+        let moved = self.transform.push(&active, &raw, self.gate.moving(x.value(), condition)?.as_ref())?;
         Ok(Some(passive.zip(&moved, |passive, moved| self.whole(passive, moved))))
     }
 
@@ -228,8 +293,11 @@ impl Layer for CouplingLayer {
     /// The network's outputs are the same in both directions, so one pass of it is enough for the inverse and the
     /// gradient.
     fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
-        if at.output.tangent.is_some() {
-            return reversible_backward_whole(self, &self.parameters(), at);
+        if let Some(tangent) = &at.output.tangent {
+            return match self.backward_along(at, tangent)? {
+                Some(step) => Ok(step),
+                None => reversible_backward_whole(self, &self.parameters(), at),
+            };
         }
         let output = &at.output.value;
         self.check(output)?;
@@ -242,7 +310,8 @@ impl Layer for CouplingLayer {
         let active = leaf(&active);
         let (moved, log_det) = self.transform.apply(at.direction, &active, &raw, gate.as_ref())?;
         let (bar_passive, bar_moved) = self.halves(&at.cotangent.value);
-        let outputs = [(moved, bar_moved), (log_det, at.cotangent.log_det.shallow_clone())];
+        let outputs: Vec<_> =
+            [(moved, bar_moved)].into_iter().chain(at.cotangent.of_log_det().map(|bar| (log_det, bar))).collect();
         let pulled =
             pull(&outputs, &[passive.shallow_clone(), active.shallow_clone()], &self.parameters(), at.condition)?;
         Ok(BackwardStep {

@@ -78,8 +78,7 @@ impl<L: Layer> Layer for FactorOut<L> {
         let (tangent, tangent_out) = maybe(&at.output.tangent)?;
         let (value_bar, out_bar) = self.parts(&at.cotangent.value)?;
         let (tangent_bar, tangent_out_bar) = maybe(&at.cotangent.tangent)?;
-        let cotangent =
-            Cotangent { value: value_bar, tangent: tangent_bar, log_det: at.cotangent.log_det.shallow_clone() };
+        let cotangent = Cotangent { value: value_bar, tangent: tangent_bar, log_det: at.cotangent.of_log_det() };
         let on = self.inner.reversible_backward(BackwardRequest {
             output: &Point { value, tangent },
             cotangent: &cotangent,

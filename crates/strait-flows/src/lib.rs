@@ -18,6 +18,7 @@ mod linear;
 mod lowering;
 mod permutation;
 pub mod reversible;
+mod reversible_flow;
 mod saved;
 mod squeeze;
 
@@ -35,6 +36,7 @@ pub use layer::Layer;
 pub use linear::{Exponential, GaussianMap, Plu};
 pub use permutation::Permutation;
 pub use reversible::Memory;
+pub use reversible_flow::Reversible;
 pub use saved::{load, save};
 pub use squeeze::{Squeeze, Squeezed, squeeze, unsqueeze};
 

@@ -62,7 +62,7 @@ pub struct Gradients {
 /// gradients, are those of other points. A flow that is badly conditioned (large parameters, many steps) loses more digits
 /// than its kind of numbers has. Each sample is held to its own size, so that a large one hides no other, and a small one to
 /// that of the usual sample: what starts at 0 comes back to the rounding of the others.
-fn check_reconstruction(start: &Point, found: &Point) -> Result<(), Error> {
+pub(crate) fn check_reconstruction(start: &Point, found: &Point) -> Result<(), Error> {
     let kind = start.value.kind();
     let most = if kind == Kind::Double { 1e-8 } else { 1e-4 };
     let pairs = [(Some(&start.value), Some(&found.value)), (start.tangent.as_ref(), found.tangent.as_ref())];
@@ -130,7 +130,7 @@ pub fn pull_back<L: Layer + ?Sized>(
             let (value, log_det) = (pulled.inputs.remove(0), pulled.inputs.remove(0));
             let tangent = output.tangent.is_some().then(|| pulled.inputs.remove(0));
             let output = Point { value: output.value.detach(), tangent: output.tangent.map(|x| x.detach()) };
-            let cotangent = Cotangent { value, tangent, log_det };
+            let cotangent = Cotangent { value, tangent, log_det: Some(log_det) };
             let Start { direction, dt, .. } = *start;
             let back = flow.reversible_backward(BackwardRequest {
                 direction,

@@ -130,7 +130,7 @@ impl<L: Layer> Layer for Squeezed<L> {
         let cotangent = Cotangent {
             value: squeeze(&at.cotangent.value)?,
             tangent: at.cotangent.tangent.as_ref().map(squeeze).transpose()?,
-            log_det: at.cotangent.log_det.shallow_clone(),
+            log_det: at.cotangent.of_log_det(),
         };
         let inner = |condition: Condition<'_>| {
             self.inner.reversible_backward(BackwardRequest { output: &output, cotangent: &cotangent, condition, ..at })

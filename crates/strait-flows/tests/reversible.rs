@@ -1,11 +1,12 @@
 //! Gradients by layer-wise inversion equal those of ordinary autograd, for every layer, in both directions, with and
 //! without a tangent.
 
-use strait_core::{Condition, Error, Init, Parameters, Scope, Seed};
+use strait_autodiff::{Graph, Jet, Order, gradient};
+use strait_core::{Bijection, Condition, ConditionJet, Error, Init, Parameters, Scope, Seed};
 use strait_flows::reversible::{Direction, Gradients, Memory, Point, Start, pull_back};
 use strait_flows::{
     ActNorm, Active, Chain, CouplingLayer, Exponential, FactorOut, FlowError, Gate, Glow, Layer, Permutation, Plan,
-    Plu, Setting, Squeezed, Transform,
+    Plu, Reversible, Setting, Squeezed, Transform,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -108,6 +109,68 @@ fn compositions() {
     agrees("glow of images", &[1, 4, 4], &[2], |s| boxed(Glow::image(s, [1, 4, 4], 2, &plan)?));
     let plan = Plan { context: &[1, 4, 4], ..plan };
     agrees("glow of images beside an image", &[1, 4, 4], &[1, 4, 4], |s| boxed(Glow::image(s, [1, 4, 4], 2, &plan)?));
+}
+
+/// As a bijection, in a graph of others: forward, inverse and along a time, of which two calls share parameters.
+#[test]
+fn a_reversible_flow_is_one_node_of_the_same_gradients() {
+    let plan = Plan { steps: 3, hidden: &[5], context: &[2], gate: Gate::Start, ..Plan::default() };
+    let build = |s: &mut Scope<'_>, event: &[i64]| match *event {
+        [c, h, w] => Glow::image(s, [c, h, w], 2, &plan).unwrap(),
+        _ => Glow::vector(s, event[0], &plan).unwrap(),
+    };
+    for event in [&[3i64] as &[i64], &[1, 4, 4]] {
+        let shape = [&[3], event].concat();
+        let x = normal("x", &shape).set_requires_grad(true);
+        let dx = normal("dx", &shape).set_requires_grad(true);
+        let c = normal("c", &[3, 2]).set_requires_grad(true);
+        let t = Tensor::from_slice(&[0.0f64, 0.3, 0.9]).set_requires_grad(true);
+        let gradients = |is_reversible: bool| -> (Tensor, Vec<Tensor>) {
+            let mut parameters = Parameters::new(Seed(1), DOUBLE.0, DOUBLE.1);
+            let flow = build(&mut parameters.root(), event);
+            perturb(&parameters);
+            let flow: Box<dyn Layer> = if is_reversible { Box::new(Reversible::new(flow)) } else { Box::new(flow) };
+            let condition = Condition { context: Some(&c), t: Some(&t) };
+            let image = flow.forward(&(&x * 2.0), condition).unwrap();
+            let back = flow.inverse(&image.value.sin(), condition).unwrap();
+            let point = Jet::with_derivatives(back.value.shallow_clone(), dx.shallow_clone(), None);
+            let time = Jet::variable(&t, Order::First);
+            let moved = flow.push(&point, ConditionJet { context: Some(&c), t: &time }).unwrap().unwrap();
+            let loss = (moved.first().sin() * normal("w", &shape)).sum(DOUBLE.0)
+                + moved.value().square().sum(DOUBLE.0)
+                + image.log_det.square().sum(DOUBLE.0)
+                + (back.log_det * &t).sum(DOUBLE.0);
+            let leaves = [&x, &dx, &c, &t].map(Tensor::shallow_clone);
+            let all: Vec<Tensor> =
+                leaves.into_iter().chain(parameters.tensors().iter().map(Tensor::shallow_clone)).collect();
+            (loss.detach(), gradient(&loss, &all, Graph::Free).unwrap())
+        };
+        let ((loss, ordinary), (same, reversible)) = (gradients(false), gradients(true));
+        assert!((loss - same).abs().double_value(&[]) < 1e-10);
+        for (i, (a, b)) in ordinary.iter().zip(&reversible).enumerate() {
+            let (off, size) = ((a - b).abs().max().double_value(&[]), a.abs().max().double_value(&[]));
+            assert!(size > 0.0 && off <= 1e-9 * (1.0 + size), "{event:?}: {i} is off by {off:e} of {size:e}");
+        }
+    }
+}
+
+/// What a walk back cannot give is an error, and not a wrong number.
+#[test]
+fn a_reversible_flow_refuses_what_it_cannot_give() {
+    let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
+    let plan = Plan { steps: 8, hidden: &[8], ..Plan::default() };
+    let flow = Reversible::new(Glow::vector(&mut parameters.root(), 3, &plan).unwrap());
+    let x = (normal("x", &[3, 3]) * 3.0).to_kind(Kind::Float).set_requires_grad(true);
+    let loss = |flow: &Reversible<Glow>| flow.forward(&x, Condition::NONE).unwrap().value.square().sum(Kind::Float);
+    let leaf = [x.shallow_clone()];
+    let twice = gradient(&loss(&flow), &leaf, Graph::Record).unwrap_err().to_string();
+    assert!(twice.contains("no gradient of its gradient"), "{twice}");
+    // Layers that blow up lose the digits of where they began.
+    for tensor in parameters.tensors() {
+        tch::no_grad(|| tensor.shallow_clone().f_add_(&(tensor.ones_like() * 2.5)).map(drop)).unwrap();
+    }
+    let lost = gradient(&loss(&flow), &leaf, Graph::Free).unwrap_err().to_string();
+    assert!(lost.contains("the input came back off by"), "{lost}");
 }
 
 /// A layer of one's own needs `parameters` only.

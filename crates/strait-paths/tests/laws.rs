@@ -1,7 +1,7 @@
 //! Every family under the law suites, and the path that each starts as.
 
 use crate::common::{
-    IMAGES, Net, VECTORS, affine, coupled_glow_path, glow_path, residual, transport, warped, warped_by_couplings,
+    IMAGES, Net, VECTORS, affine, coupled_glow_path, glow, glow_path, residual, transport, warped, warped_by_couplings,
 };
 use strait_autodiff::{Graph, gradient};
 use strait_core::{
@@ -10,7 +10,9 @@ use strait_core::{
 use strait_flows::{self as flows, Plan, Transform};
 use strait_laws::interpolant::{Case, Suite, check, check_invertible};
 use strait_paths::gaussian::{LinearPathField, StraightField};
-use strait_paths::{Affine, AffineConfig, Linear, Mixing, Monotone, Schedule, differentiate, differentiate_twice};
+use strait_paths::{
+    Affine, AffineConfig, GlowPath, Linear, Mixing, Monotone, Schedule, differentiate, differentiate_twice,
+};
 use tch::{Device, Kind, Tensor};
 
 #[test]
@@ -43,6 +45,18 @@ fn glow_paths_keep_the_laws() {
     for (name, plan) in [("glow", Plan::default()), ("glow, exponential", exponential)] {
         Suite::new(name).events(&VECTORS).cases(32).check_invertible(glow_path(plan)).unwrap();
         Suite::new(&format!("{name}, images")).events(&IMAGES).cases(32).check_invertible(glow_path(plan)).unwrap();
+    }
+}
+
+/// With the gradient of the path, and of its velocity, back through the inverses of the layers.
+#[test]
+fn reversible_glow_paths_keep_the_laws() {
+    for events in [&VECTORS[..], &IMAGES[..]] {
+        let build = |case: &Case, scope: &mut Scope<'_>| {
+            let plan = Plan { context: &case.event, gate: flows::Gate::Start, ..Plan::default() };
+            Ok(GlowPath::new(flows::Reversible::new(glow(case, scope, &plan)?)))
+        };
+        Suite::new("glow, reversible").events(events).cases(32).check_invertible(build).unwrap();
     }
 }
 

@@ -23,8 +23,9 @@ const JOINT: &str = "[[phase]]\nname = 'joint'\nturns = 4\nlevel = [ \
     [[phase]]\nname = 'fit'\nturns = 4\nlevel = [ { level = 'velocity', batch = 32, rate = 1e-3, \
     objective = { name = 'flow_matching' } } ]\n";
 /// A path through a map for each class.
-const TRANSPORT: &str =
-    "family = 'transport'\nmap = { kind = 'glow', steps = 2, hidden = [8], transform = 'affine', conditioned = true }";
+const TRANSPORT: &str = "family = 'transport'\nmap = { kind = 'glow', steps = 2, hidden = [8], transform = 'affine', conditioned = true, reversible = true }";
+/// One back through its inverses, along t.
+const GLOW: &str = "family = 'glow'\nsteps = 2\nhidden = [8]\nconditioned = true\nreversible = true";
 const CARRIED: &str = "[[phase]]\nname = 'map'\nturns = 4\nlevel = [ { level = 'transport', batch = 32, rate = 1e-3, \
     objective = { name = 'likelihood' }, plus = [ { objective = { name = 'transport_cost' }, weight = 0.1 } ] } ]\n\
     [[phase]]\nname = 'fit'\nturns = 4\nlevel = [ { level = 'velocity', batch = 32, rate = 1e-3, \
@@ -78,6 +79,10 @@ fn a_conditional_training_goes_on_to_the_bit() {
         ("vectors", format!("{HEAD}{FILE}{KEEP}{NET}{FIT}")),
         ("rectified", format!("{HEAD}{CLASSES}{reflow}{NET}{FIT}")),
         ("path", format!("{}{CLASSES}{NET}{}", HEAD.replace("family = 'linear'", AFFINE), JOINT)),
+        (
+            "glow",
+            format!("{}{CLASSES}{NET}{}", HEAD.replace("family = 'linear'", GLOW), JOINT.replace("0.01 }", "0.0 }")),
+        ),
         ("transport", format!("{}{CLASSES}{NET}{}", HEAD.replace("family = 'linear'", TRANSPORT), CARRIED)),
         ("flow", format!("{HEAD}{CLASSES}{FLOW}")),
     ] {

@@ -18,7 +18,7 @@ const fn tests(target: &'static str, filter: &'static str) -> Tests {
 const PLU: &str = "crates/strait-flows/src/linear/plu.rs";
 const COUPLING: &str = "crates/strait-flows/src/coupling_layer.rs";
 
-pub(super) static FAULTS: [Fault; 24] = [
+pub(super) static FAULTS: [Fault; 29] = [
     Fault {
         name: "log-determinant without its factor height x width",
         file: PLU,
@@ -144,6 +144,41 @@ pub(super) static FAULTS: [Fault; 24] = [
         find: "check_reconstruction(start.point, &back.input)?;",
         put: "let _ = check_reconstruction;",
         tests: tests("reversible", "a_walk_back"),
+    },
+    Fault {
+        name: "reversible gradients along a time lose the tangent of the passive half",
+        file: "crates/strait-flows/src/coupling_layer.rs",
+        find: "Some(bar) => &pulled.inputs[2] + bar,",
+        put: "Some(_) => pulled.inputs[2].shallow_clone(),",
+        tests: tests("reversible", "one_node"),
+    },
+    Fault {
+        name: "a walk back along a time whose matrix stands still",
+        file: "crates/strait-flows/src/backward.rs",
+        find: "&(dy - tangent)",
+        put: "&(dy - tangent * 0.0)",
+        tests: tests("reversible", "one_node"),
+    },
+    Fault {
+        name: "a reversible flow goes back at a time that stands still",
+        file: "crates/strait-flows/src/reversible_flow.rs",
+        find: "dt: self.dt.as_ref(),",
+        put: "dt: None,",
+        tests: tests("reversible", "one_node"),
+    },
+    Fault {
+        name: "a reversible flow without the gradient of its context",
+        file: "crates/strait-flows/src/reversible_flow.rs",
+        find: "or_zero(of_context, &self.context)",
+        put: "or_zero(None, &self.context)",
+        tests: tests("reversible", "one_node"),
+    },
+    Fault {
+        name: "a reversible flow that does not look where the walk back ends",
+        file: "crates/strait-flows/src/reversible_flow.rs",
+        find: "check_reconstruction(&self.point, &input)?;",
+        put: "",
+        tests: tests("reversible", "refuses_what_it_cannot_give"),
     },
     Fault {
         name: "reversible gradients lose the passive half's cotangent",

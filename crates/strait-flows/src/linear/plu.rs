@@ -1,4 +1,5 @@
 use super::mix;
+use crate::backward::{BackwardRequest, BackwardStep, reversible_backward_linear};
 use crate::kernels::triangular;
 use crate::layer::{at_all_places, check_input, for_each_sample, places};
 use crate::{Gate, Layer};
@@ -153,6 +154,11 @@ impl Bijection for Plu {
 impl Layer for Plu {
     fn parameters(&self) -> Vec<Tensor> {
         vec![self.weight.shallow_clone()]
+    }
+
+    fn reversible_backward(&self, at: BackwardRequest<'_>) -> Result<BackwardStep, Error> {
+        let solve = |_: &Tensor, rest: &Tensor| Ok(self.inverse(rest, at.condition)?.value);
+        reversible_backward_linear(self, &self.parameters(), at, solve)
     }
 }
 

@@ -5,7 +5,7 @@ use super::velocity::{flow_embedding, transform};
 use crate::ProgramError;
 use crate::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig};
 use strait_core::{Bijection, ConditionKind, Interpolant, Parameters, Scope, Seed};
-use strait_flows::{Gate, GaussianMap, Glow, Plan};
+use strait_flows::{Gate, GaussianMap, Glow, Plan, Reversible};
 use strait_nets::{Activation, ConditionalBijection, Mlp, MlpConfig, TimeFeatures};
 use strait_paths::{
     self as paths, Affine, GlowPath, Linear, Mixing, Monotone, ResidualPath, Schedule, Transport, Warped,
@@ -152,16 +152,21 @@ fn under_condition(
     scope: &mut Scope<'_>,
 ) -> Result<Box<dyn Bijection + Send>, ProgramError> {
     let seen = samples.seen(config.conditioned);
-    let Some((embedding, width)) = flow_embedding(&config.hidden, seen, scope)? else {
-        return Ok(Box::new(glow(config, samples.event, context, gate, scope)?));
-    };
+    let embedding = flow_embedding(&config.hidden, seen, scope)?;
     let mut context = context.to_vec();
-    match context.first_mut() {
-        Some(channels) => *channels += width,
-        None => context.push(width),
+    if let Some((_, width)) = &embedding {
+        match context.first_mut() {
+            Some(channels) => *channels += width,
+            None => context.push(*width),
+        }
     }
     let glow = glow(config, samples.event, &context, gate, scope)?;
-    Ok(Box::new(ConditionalBijection::new(glow, embedding)))
+    let flow: Box<dyn Bijection + Send> =
+        if config.reversible { Box::new(Reversible::new(glow)) } else { Box::new(glow) };
+    Ok(match embedding {
+        Some((embedding, _)) => Box::new(ConditionalBijection::new(flow, embedding)),
+        None => flow,
+    })
 }
 
 /// Of vectors, or of images with as many levels as their sides halve, two at most.

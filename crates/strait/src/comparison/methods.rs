@@ -121,7 +121,13 @@ fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseCon
     velocity.steps = joint.velocity_steps;
     together.level.push(path);
     let hidden = vec![(preset.velocity.hidden().first()? / 2).max(1)];
-    let glow = GlowConfig { steps: joint.glow_steps, hidden, transform: TransformConfig::Affine, conditioned: false };
+    let glow = GlowConfig {
+        steps: joint.glow_steps,
+        hidden,
+        transform: TransformConfig::Affine,
+        conditioned: false,
+        reversible: false,
+    };
     Some((InterpolantConfig::Glow(glow), vec![first, together, last]))
 }
 

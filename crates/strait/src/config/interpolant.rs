@@ -247,6 +247,9 @@ pub struct GlowConfig {
     /// Whether the networks of its coupling layers see the condition of the data.
     #[serde(default, skip_serializing_if = "is_false")]
     pub conditioned: bool,
+    /// Whether its gradient is computed back through the inverses of its layers, so that memory does not grow with `steps`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reversible: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
