@@ -278,7 +278,7 @@ mod among {
         assert_eq!((second.as_str(), code), ("", Some(130)));
         let (first, code) = end(ranks.remove(0));
         assert_eq!(code, Some(130));
-        assert!(first.contains("go on with `cargo xtask launch -n 2 train --resume runs/x`"), "{first}");
+        assert!(first.contains("go on with `strait train --resume runs/x`"), "{first}");
         let step = first.strip_prefix("strait: stopped at step ").and_then(|rest| rest.split(';').next()).unwrap();
         assert!(place.path(&format!("runs/x/checkpoints/step-{step}/state.json")).is_file(), "{first}");
     }
