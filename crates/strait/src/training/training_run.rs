@@ -183,6 +183,7 @@ impl<'a> TrainingRun<'a> {
         command: &CommandContext<'_>,
         choose: ChooseAverage,
     ) -> Result<Option<MadePairs>, ProgramError> {
+        made_pairs::check_shared(self.config, &self.folder, command.ranks)?;
         if let Some(config) = self.config.teacher() {
             let teacher = self.teacher(&config);
             teacher.train(context, command, choose)?;
