@@ -1,5 +1,6 @@
 //! All tests of this crate in one executable, which links and starts once: `cargo test -p xtask --test suite FILE::`.
 
+mod api;
 mod documents;
 mod errors;
 mod floors;
