@@ -4,6 +4,7 @@ mod api;
 mod documents;
 mod errors;
 mod floors;
+mod laws;
 mod packages;
 mod program;
 mod sources;
