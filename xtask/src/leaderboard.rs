@@ -281,8 +281,8 @@ mod tests {
              linear) value=9.30 worse=9 took=0;; ot) value=0.30 worse=$((n < 80)) took=$((n / 10));;\n\
              preset) value=0.30 worse=$((n < 40)) took=$((n / 10));; esac\n\
              [ $seed = 1 ] || value=$worse.36\n\
-             echo $method,$seed,euler,1,w2,$value,0.1,$n,$((took + seed)),own\n\
              echo $method,$seed,euler,4,w2,0.1,0.1,$n,1,own; echo $method,$seed,euler,1,w2,0.1,0.1,$n,1,exact\n\
+             echo $method,$seed,euler,1,w2,$value,0.1,$n,$((took + seed)),own\n\
              done";
         script(&sandbox.path("cargo"), &format!("echo \"$*\" >> {}\n{program}", sandbox.path("calls").display()));
         fs::create_dir(&here).unwrap();
