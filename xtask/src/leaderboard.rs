@@ -329,7 +329,7 @@ mod tests {
             "    cargo xtask leaderboard 8gaussians-map --seeds 2 --up-to 1/4\n",
             "at most 0.25 above the sampling floor. Seeds 1 to 2; shares tried: 1/32, 1/16, 1/8, 1/4. 20",
             "| preset | 5.5 (0.7) | 1/16 | 40 | 0.330 (0.042) | 0.100 (0.000) |\n| ot | 9.5",
-            "| linear | not in 1.5 (0.7) | 1/4 | 160 | 9.330 (0.042) |",
+            "(0.000) |\n| linear | not in 1.5 (0.7) | 1/4 | 160 | 9.330 (0.042) | 0.100 (0.000) |\n",
         ] {
             assert!(block.contains(words), "no {words} in\n{block}");
         }
