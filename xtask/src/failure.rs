@@ -47,6 +47,8 @@ pub(crate) enum Failure {
     Python { what: &'static str, reason: String, needs: String },
     /// A commit to compare with that git does not know.
     Commit { commit: String },
+    /// A row of the leaderboard that cannot be read.
+    Row { path: PathBuf, line: usize, head: &'static str },
     /// A comparison whose table lacks a method.
     Table { path: PathBuf, method: String },
     /// `doctor` found something needed missing.
@@ -135,6 +137,9 @@ impl fmt::Display for Failure {
                 write!(f, "{missed} {faults} missed, {stale} that no longer apply, {undecided} undecided")
             }
             Failure::Commit { commit } => write!(f, "there is no commit `{commit}`: git log names those that are here"),
+            Failure::Row { path, line, head } => {
+                write!(f, "{}: line {line} is no row of {head}: mend or delete it", path.display())
+            }
             Failure::Table { path, method } => {
                 write!(
                     f,

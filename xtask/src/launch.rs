@@ -65,13 +65,15 @@ fn parse(words: &[OsString]) -> Option<(usize, &[OsString])> {
     (flag == "-n" && count > 0 && VERBS.iter().any(|known| verb == known)).then_some((count, rest))
 }
 
-fn environment(rank: usize, world: usize, port: u16) -> [(&'static str, String); 5] {
+fn environment(rank: usize, world: usize, port: u16) -> [(&'static str, String); 6] {
     [
         ("MASTER_ADDR", Ipv4Addr::LOCALHOST.to_string()),
         ("MASTER_PORT", port.to_string()),
         ("RANK", rank.to_string()),
         ("LOCAL_RANK", rank.to_string()),
         ("WORLD_SIZE", world.to_string()),
+        // So that the program names this command, and not itself, as that which goes on.
+        ("STRAIT_LAUNCH", "1".to_owned()),
     ]
 }
 
@@ -177,8 +179,8 @@ mod tests {
     fn each_rank_is_told_its_place() {
         let told = environment(1, 3, 1234);
         let of = |name: &str| told.iter().find(|(key, _)| *key == name).unwrap().1.as_str();
-        let names = ["MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "WORLD_SIZE"];
-        assert_eq!(names.map(of), ["127.0.0.1", "1234", "1", "1", "3"]);
+        let names = ["MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "WORLD_SIZE", "STRAIT_LAUNCH"];
+        assert_eq!(names.map(of), ["127.0.0.1", "1234", "1", "1", "3", "1"]);
         assert!(threads(1) >= threads(2) && threads(100_000) == 1);
     }
 }

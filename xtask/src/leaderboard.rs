@@ -2,11 +2,16 @@
 //!
 //! A method is trained with growing shares of a preset's iterations, each time from the start, for the learning rate of a
 //! longer training falls later. The first share that reaches the quality counts, with all that it trained or made.
+//!
+//! Each training is a row of a file beside the page, written as soon as it is measured. So a board is made in as many sessions,
+//! and on as many machines, as it takes: what has a row is not trained again.
+
+mod row;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
+use self::row::{Circumstances, Row, Rows};
 use crate::cache::Cache;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
@@ -43,21 +48,26 @@ const POINTS: &[&str] = &["linear", "ot", "ot_pool", "reflow", "likelihood", "pr
 /// The shares of a preset's iterations, 1/N each.
 const SHARES: [u64; 6] = [32, 16, 8, 4, 2, 1];
 
-/// The page, in the clone.
+/// The page, in the clone, and the rows that it is made of.
 const PAGE: &str = "docs/results/leaderboard.md";
-const USAGE: &str = "leaderboard [PRESET] [--seeds N] [--up-to 1/N]";
+const ROWS: &str = "docs/results/leaderboard.csv";
+const USAGE: &str = "leaderboard [PRESET] [--seeds N] [--up-to 1/N] [--anew]";
 
-/// `cargo xtask leaderboard [PRESET] [--seeds N] [--up-to 1/N]`
+/// `cargo xtask leaderboard [PRESET] [--seeds N] [--up-to 1/N] [--anew]`
 pub(crate) fn command(words: &[String]) -> Result<()> {
     let asked = Asked::of(words)?;
     let workspace = Workspace::of_cargo();
     libtorch::ensure(&workspace, &Cache::of_user()?, false)?;
     let data = digits()?;
-    let page = workspace.root().join(PAGE);
+    let (page, rows) = (workspace.root().join(PAGE), workspace.root().join(ROWS));
     for entry in BOARD.iter().filter(|entry| asked.preset.is_none_or(|preset| preset == entry.preset)) {
-        let lines = measure(&workspace, Path::new("."), &data, entry, &asked)?;
+        let mut rows = Rows::read(&rows)?;
+        if asked.anew {
+            rows.forget(entry.preset)?;
+        }
+        let lines = measure(&workspace, Path::new("."), &data, entry, &asked, &mut rows)?;
         let text = fs::read_to_string(&page).map_err(Failure::file("read", &page))?;
-        let block = block(entry, &asked, &lines, &circumstances());
+        let block = block(entry, &asked, &lines);
         fs::write(&page, replaced(&text, entry.preset, &block)).map_err(Failure::file("write", &page))?;
         say!("{}: {}", page.display(), entry.preset);
     }
@@ -69,12 +79,14 @@ struct Asked {
     seeds: u64,
     /// The largest share is 1 over this.
     up_to: u64,
+    /// Whether the rows of earlier are left out of account.
+    anew: bool,
 }
 
 impl Asked {
     fn of(words: &[String]) -> Result<Asked> {
         let usage = || Failure::Usage { usage: USAGE };
-        let mut asked = Asked { preset: None, seeds: 5, up_to: 1 };
+        let mut asked = Asked { preset: None, seeds: 5, up_to: 1, anew: false };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(usage);
@@ -84,6 +96,7 @@ impl Asked {
                     let share = value()?.strip_prefix("1/").and_then(|n| n.parse().ok());
                     asked.up_to = share.filter(|n| SHARES.contains(n)).ok_or_else(usage)?;
                 }
+                "--anew" => asked.anew = true,
                 name if asked.preset.is_none() => {
                     let known = BOARD.iter().find(|entry| entry.preset == name);
                     asked.preset = Some(known.ok_or_else(usage)?.preset);
@@ -104,81 +117,86 @@ impl Asked {
     }
 }
 
-/// What a method reached with one share, a value for each seed.
-#[derive(Debug, Default, Clone)]
+/// What a method reached with one share: a row for each seed.
+#[derive(Debug, Clone)]
 struct Line {
-    method: String,
+    method: &'static str,
     share: u64,
     reached: bool,
-    values: Vec<f64>,
-    floors: Vec<f64>,
-    steps: u64,
-    seconds: Vec<f64>,
+    rows: Vec<Row>,
+}
+
+impl Line {
+    fn each(&self, value: impl Fn(&Row) -> f64) -> Vec<f64> {
+        self.rows.iter().map(value).collect()
+    }
+
+    fn seconds(&self) -> Vec<f64> {
+        self.each(|row| row.seconds)
+    }
 }
 
 /// Of each method the first share with which it reaches the quality, or the largest.
-fn measure(workspace: &Workspace, here: &Path, data: &Path, entry: &Entry, asked: &Asked) -> Result<Vec<Line>> {
+fn measure(
+    workspace: &Workspace,
+    here: &Path,
+    data: &Path,
+    entry: &Entry,
+    asked: &Asked,
+    rows: &mut Rows,
+) -> Result<Vec<Line>> {
     let preset = workspace.root().join("crates/strait/presets").join(format!("{}.toml", entry.preset));
     let iterations = iterations(&fs::read_to_string(&preset).map_err(Failure::file("read", &preset))?);
     let mut lines: Vec<Line> = vec![];
     for share in asked.shares() {
         let reached = |method: &&&str| lines.iter().any(|line| line.method == **method && line.reached);
         let left: Vec<&str> = entry.methods.iter().filter(|method| !reached(method)).copied().collect();
-        if left.is_empty() {
-            break;
+        for seed in 1..=asked.seeds {
+            let missing = |method: &&&str| rows.of(entry.preset, method, share, seed).is_none();
+            let missing: Vec<&str> = left.iter().filter(missing).copied().collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let name = format!("leaderboard-{}-{share}-{seed}", entry.preset);
+            let mut compare =
+                workspace.cargo(&["run", "--release", "--package", "strait", "--", "compare", entry.preset]);
+            compare.args(["--methods", &missing.join(","), "--seeds", "1", "--name", &name]);
+            compare.args(["--set", &format!("seed={seed}"), "--set", "evaluate.nfe=[1]"]);
+            compare.args(["--set", "evaluate.samples=2000"]);
+            for (phase, whole) in iterations.iter().enumerate() {
+                compare.args(["--set", &format!("phase.{phase}.iterations={}", (whole / share).max(1))]);
+            }
+            workspace.step("compare", {
+                compare.current_dir(here).env("STRAIT_DATA", data);
+                compare
+            })?;
+            let folder = here.join("runs").join(name);
+            let table = folder.join("comparison.csv");
+            let text = fs::read_to_string(&table).map_err(Failure::file("read", &table))?;
+            let circumstances = Circumstances::now(workspace.root());
+            for method in missing {
+                let row = Row::of_table(&text, entry.preset, method, entry.metric, share, &circumstances)
+                    .ok_or_else(|| Failure::Table { path: table.clone(), method: method.into() })?;
+                rows.add(row)?;
+            }
+            // What has a row is measured; what another build left here would be taken for this one's.
+            fs::remove_dir_all(&folder).map_err(Failure::file("remove", &folder))?;
         }
-        // The day is in the name, so that what another day measured is not taken for today's.
-        let name = format!("leaderboard-{}-{share}-{}", entry.preset, today());
-        let mut compare = workspace.cargo(&["run", "--release", "--package", "strait", "--", "compare", entry.preset]);
-        compare.args(["--methods", &left.join(","), "--seeds", &asked.seeds.to_string(), "--name", &name]);
-        compare.args(["--set", "seed=1", "--set", "evaluate.nfe=[1]"]);
-        compare.args(["--set", "evaluate.samples=2000"]);
-        for (phase, whole) in iterations.iter().enumerate() {
-            compare.args(["--set", &format!("phase.{phase}.iterations={}", (whole / share).max(1))]);
-        }
-        workspace.step("compare", {
-            compare.current_dir(here).env("STRAIT_DATA", data);
-            compare
-        })?;
-        let table = here.join("runs").join(name).join("comparison.csv");
-        let text = fs::read_to_string(&table).map_err(Failure::file("read", &table))?;
         for method in left {
-            let line = line(&text, entry, method, share)
-                .ok_or_else(|| Failure::Table { path: table.clone(), method: method.into() })?;
+            let rows: Vec<Row> =
+                (1..=asked.seeds).filter_map(|seed| rows.of(entry.preset, method, share, seed)).cloned().collect();
+            let above: Vec<f64> = rows.iter().map(|row| row.value - row.floor).collect();
             lines.retain(|before| before.method != method);
-            lines.push(line);
+            lines.push(Line { method, share, reached: mean(&above) <= entry.above, rows });
         }
     }
-    lines.sort_by(|a, b| (!a.reached, mean(&a.seconds)).partial_cmp(&(!b.reached, mean(&b.seconds))).unwrap());
+    lines.sort_by(|a, b| (!a.reached, mean(&a.seconds())).partial_cmp(&(!b.reached, mean(&b.seconds()))).unwrap());
     Ok(lines)
 }
 
 /// The iterations of a preset's phases.
 fn iterations(preset: &str) -> Vec<u64> {
     preset.lines().filter_map(|line| line.strip_prefix("iterations = ")?.trim().parse().ok()).collect()
-}
-
-/// The rows of a method's own field at one evaluation, of a comparison's CSV; None where there are none.
-fn line(text: &str, entry: &Entry, method: &str, share: u64) -> Option<Line> {
-    let mut rows = text.lines().map(|row| row.split(',').collect::<Vec<_>>());
-    let head = rows.next()?;
-    let at = |row: &[&str], name: &str| Some((*row.get(head.iter().position(|column| *column == name)?)?).to_owned());
-    let mut line = Line { method: method.to_owned(), share, ..Line::default() };
-    let is = |row: &[&str], name: &str, value: &str| at(row, name).is_some_and(|found| found == value);
-    for row in rows {
-        if [("method", method), ("metric", entry.metric), ("nfe", "1"), ("field", "own")]
-            .iter()
-            .all(|(name, value)| is(&row, name, value))
-        {
-            line.values.push(at(&row, "value")?.parse().ok()?);
-            line.floors.push(at(&row, "floor")?.parse().ok()?);
-            line.seconds.push(at(&row, "wall_seconds")?.parse().ok()?);
-            line.steps = at(&row, "steps")?.parse().ok()?;
-        }
-    }
-    let above: Vec<f64> = line.values.iter().zip(&line.floors).map(|(value, floor)| value - floor).collect();
-    line.reached = mean(&above) <= entry.above;
-    (!line.values.is_empty()).then_some(line)
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -196,9 +214,10 @@ fn spread(values: &[f64], digits: usize) -> String {
 }
 
 /// The section of a preset.
-fn block(entry: &Entry, asked: &Asked, lines: &[Line], circumstances: &str) -> String {
+fn block(entry: &Entry, asked: &Asked, lines: &[Line]) -> String {
     let seeds = if asked.seeds == 1 { "Seed 1, no spread".into() } else { format!("Seeds 1 to {}", asked.seeds) };
     let shares = asked.shares().map(|share| format!("1/{share}")).collect::<Vec<_>>().join(", ");
+    let circumstances = row::circumstances(lines.iter().flat_map(|line| &line.rows));
     let mut text = format!(
         "## {}\n\n    {}\n\n{} of 2,000 samples of one evaluation, at most {} above the sampling floor. {seeds}; shares tried: \
          {shares}. {circumstances}\n\n| method | seconds | share | gradient steps | {} | floor |\n| --- | --- | --- | --- | --- | \
@@ -209,13 +228,16 @@ fn block(entry: &Entry, asked: &Asked, lines: &[Line], circumstances: &str) -> S
         entry.above,
         entry.in_words
     );
-    for Line { method, share, reached, values, floors, steps, seconds } in lines {
-        let not = if *reached { "" } else { "not in " };
-        let seconds = spread(seconds, 1);
+    for line in lines {
+        let not = if line.reached { "" } else { "not in " };
+        let steps = line.rows.first().map_or(0, |row| row.steps);
         text.push_str(&format!(
-            "| {method} | {not}{seconds} | 1/{share} | {steps} | {} | {} |\n",
-            spread(values, 3),
-            spread(floors, 3)
+            "| {} | {not}{} | 1/{} | {steps} | {} | {} |\n",
+            line.method,
+            spread(&line.seconds(), 1),
+            line.share,
+            spread(&line.each(|row| row.value), 3),
+            spread(&line.each(|row| row.floor), 3)
         ));
     }
     text
@@ -230,27 +252,6 @@ fn replaced(page: &str, preset: &str, block: &str) -> String {
         Some((before, after)) => format!("{before}{whole}{after}"),
         None => format!("{}\n\n{whole}", page.trim_end()),
     }
-}
-
-fn said(program: &str, words: &[&str]) -> String {
-    let output = Command::new(program).args(words).output().map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&output).trim().to_owned()
-}
-
-fn today() -> String {
-    said("date", &["-u", "+%F"])
-}
-
-/// The day, the processor, and what else it had to do.
-fn circumstances() -> String {
-    let read = |path: &str| fs::read_to_string(PathBuf::from(path)).unwrap_or_default();
-    let (cpu, load) = (read("/proc/cpuinfo"), read("/proc/loadavg"));
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or_else(|| said("uname", &["-m"]), |(_, model)| model.to_owned());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let load =
-        load.split_whitespace().nth(1).map_or(String::new(), |load| format!(", load {load} in the last five minutes"));
-    format!("{}, CPU, {model}, {cores} cores{load}.", today())
 }
 
 #[cfg(test)]
@@ -273,39 +274,62 @@ mod tests {
             .unwrap();
         let here = sandbox.path("here");
         let program = "while [ $# -gt 0 ]; do case $1 in\n\
-             --methods) methods=$2;; --name) name=$2;; phase.0.iterations=*) n=${1#*=};; esac; shift; done\n\
+             --methods) methods=$2;; --name) name=$2;; seed=*) seed=${1#*=};; phase.0.iterations=*) n=${1#*=};; esac; shift; done\n\
              mkdir -p runs/$name; exec > runs/$name/comparison.csv\n\
              echo method,seed,solver,nfe,metric,value,floor,steps,wall_seconds,field\n\
              for method in $(echo $methods | tr , ' '); do case $method in\n\
              linear) value=9.30 worse=9 took=0;; ot) value=0.30 worse=$((n < 80)) took=$((n / 10));;\n\
              preset) value=0.30 worse=$((n < 40)) took=$((n / 10));; esac\n\
-             for seed in 1 2; do\n\
-             echo $method,$seed,euler,1,w2,$value,0.1,$n,$((took + seed)),own; value=$worse.36\n\
+             [ $seed = 1 ] || value=$worse.36\n\
              echo $method,$seed,euler,4,w2,0.1,0.1,$n,1,own; echo $method,$seed,euler,1,w2,0.1,0.1,$n,1,exact\n\
-             done; done";
+             echo $method,$seed,euler,1,w2,$value,0.1,$n,$((took + seed)),own\n\
+             done";
         script(&sandbox.path("cargo"), &format!("echo \"$*\" >> {}\n{program}", sandbox.path("calls").display()));
         fs::create_dir(&here).unwrap();
-        let asked = asked("8gaussians-map --seeds 2 --up-to 1/4").unwrap();
         let entry = Entry { methods: &["linear", "ot", "preset"], ..BOARD[0] };
-        let lines = measure(&sandbox.workspace, &here, &here, &entry, &asked).unwrap();
-        let found: Vec<_> =
-            lines.iter().map(|line| (line.method.as_str(), line.share, line.reached, line.steps)).collect();
-        assert_eq!(found, [("preset", 16, true, 40), ("ot", 8, true, 80), ("linear", 4, false, 160)]);
+        let kept = sandbox.path("rows.csv");
+        let made = |words: &str| {
+            let mut rows = Rows::read(&kept).unwrap();
+            let asked = asked(words).unwrap();
+            let lines = measure(&sandbox.workspace, &here, &here, &entry, &asked, &mut rows).unwrap();
+            block(&entry, &asked, &lines)
+        };
+        // A first session with one seed, which reaches the quality sooner than the other.
+        let first = made("8gaussians-map --seeds 1 --up-to 1/16");
+        assert!(first.contains("| ot | 3.0 | 1/32 | 20 | 0.300 | 0.100 |"), "{first}");
         let calls = sandbox.cargo_calls();
-        assert_eq!(calls.len(), 4);
-        assert!(
-            calls[0].contains("--methods linear,ot,preset --seeds 2")
-                && calls[0].contains("phase.1.iterations=2")
-                && calls[0]
-                    .contains(&format!("{} --set seed=1 --set evaluate.nfe=[1] --set evaluate.samples=2000", today()))
+        assert_eq!(calls.len(), 2);
+        let sets = "--name leaderboard-8gaussians-map-32-1 --set seed=1 --set evaluate.nfe=[1] --set evaluate.samples=2000 \
+                    --set phase.0.iterations=20 --set phase.1.iterations=2";
+        assert!(calls[0].contains("--methods linear,ot,preset --seeds 1") && calls[0].ends_with(sets), "{}", calls[0]);
+        assert_eq!(fs::read_dir(here.join("runs")).unwrap().count(), 0, "of what has a row nothing is left");
+        // The next session trains what has no row.
+        let block = made("8gaussians-map --seeds 2 --up-to 1/4");
+        let calls = sandbox.cargo_calls();
+        let of_call = |call: &String| {
+            let words: Vec<&str> = call.split_whitespace().collect();
+            let after = |name: &str| words[words.iter().position(|word| *word == name).unwrap() + 1].to_owned();
+            format!("{} {}", after("--methods"), after("--name").trim_start_matches("leaderboard-8gaussians-map-"))
+        };
+        assert_eq!(
+            calls[2..].iter().map(of_call).collect::<Vec<_>>(),
+            [
+                "linear,ot,preset 32-2",
+                "ot,preset 16-1",
+                "linear,ot,preset 16-2",
+                "linear,ot 8-1",
+                "linear,ot 8-2",
+                "linear 4-1",
+                "linear 4-2"
+            ]
         );
-        assert!(calls[3].contains("--methods linear --seeds 2") && calls[3].contains("phase.0.iterations=160"));
-        let block = block(&entry, &asked, &lines, "Today.");
+        assert_eq!(made("8gaussians-map --seeds 2 --up-to 1/4"), block, "from rows alone");
+        assert_eq!(sandbox.cargo_calls().len(), calls.len());
         for words in [
             "    cargo xtask leaderboard 8gaussians-map --seeds 2 --up-to 1/4\n",
-            "at most 0.25 above the sampling floor. Seeds 1 to 2; shares tried: 1/32, 1/16, 1/8, 1/4. Today.",
+            "at most 0.25 above the sampling floor. Seeds 1 to 2; shares tried: 1/32, 1/16, 1/8, 1/4. 20",
             "| preset | 5.5 (0.7) | 1/16 | 40 | 0.330 (0.042) | 0.100 (0.000) |\n| ot | 9.5",
-            "| linear | not in 1.5 (0.7) | 1/4 | 160 | 9.330 (0.042) |",
+            "(0.000) |\n| linear | not in 1.5 (0.7) | 1/4 | 160 | 9.330 (0.042) | 0.100 (0.000) |\n",
         ] {
             assert!(block.contains(words), "no {words} in\n{block}");
         }

@@ -33,6 +33,7 @@ enum Fault {
     ValueDetached,
     NotFinite,
     DoubleInside,
+    Fails,
 }
 
 struct Faulty<B> {
@@ -93,6 +94,9 @@ impl<B: Bijection> Faulty<B> {
 
 impl<B: Bijection> Bijection for Faulty<B> {
     fn forward(&self, x: &Tensor, condition: Condition<'_>) -> Result<Transformed, Error> {
+        if self.fault == Fault::Fails {
+            return Err(Error::NotInvertible { what: "a faulty layer" });
+        }
         let detached =
             condition.t.map(|t| if self.fault == Fault::TimeDetached { t.detach() } else { t.shallow_clone() });
         let y = self.inner.forward(x, Condition { t: detached.as_ref(), ..condition })?;
@@ -143,7 +147,7 @@ const LAYERS: [(&str, Build); 6] = [
 ];
 
 /// Each fault, with the laws that may be the first to break.
-const FAULTS: [(Fault, &[Law]); 22] = [
+const FAULTS: [(Fault, &[Law]); 23] = [
     (Fault::LogDetDoubled, &[Law::LogDet]),
     (Fault::LogDetWithoutPlaces, &[Law::LogDet]),
     (Fault::LogDetWrongSign, &[Law::LogDet]),
@@ -166,6 +170,7 @@ const FAULTS: [(Fault, &[Law]); 22] = [
     (Fault::ValueDetached, &[Law::LogDet]),
     (Fault::NotFinite, &[Law::Finite]),
     (Fault::DoubleInside, &[Law::SinglePrecision]),
+    (Fault::Fails, &[Law::Runs]),
 ];
 
 /// A coupling that moves points as if time stood still.

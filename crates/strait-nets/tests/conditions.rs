@@ -88,6 +88,8 @@ impl Conditional for Faulty {
         let label = |rows: Tensor| Conditions::of("labels", rows);
         let Some(rows) = conditions.only()? else { return self.net.velocity(x, t) };
         let faulty = match self.fault {
+            Law::Runs => return Err(Error::NotInvertible { what: "a faulty network" }),
+            Law::Shape => return Ok(self.net.velocity_given(x, t, conditions)?.unsqueeze(0)),
             Law::Sees => return self.net.velocity(x, t),
             Law::OwnCondition => label(rows.max().expand([n], false))?,
             Law::Order => label(&rows.flip([0]) * i64::from(n > 1) + rows * i64::from(n == 1))?,
@@ -145,7 +147,9 @@ fn planted_faults_are_found_by_the_law_that_names_them() {
         }
     };
     for (fault, found_by) in [
-        (Law::Sees, &[Law::Sees][..]),
+        (Law::Runs, &[Law::Runs][..]),
+        (Law::Shape, &[Law::Shape]),
+        (Law::Sees, &[Law::Sees]),
         (Law::OwnCondition, &[Law::OwnCondition, Law::BatchSplit]),
         (Law::Order, &[Law::OwnCondition, Law::BatchSplit, Law::Order]),
         (Law::BatchSplit, &[Law::BatchSplit]),

@@ -2,8 +2,8 @@
 
 use crate::common::{Net, affine};
 use strait_core::{
-    Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, PathCurve, PathSample, Points, Scope, Source,
-    StandardNormal, event_size, own_endpoints, per_sample,
+    Error, Interpolant, Inverted, InvertibleInterpolant, Marginal, MovingMarginal, PathCurve, PathSample, Points,
+    Scope, Source, StandardNormal, event_size, own_endpoints, per_sample,
 };
 use strait_laws::interpolant::{Case, Law, check, check_invertible};
 use strait_paths::{Affine, Mixing};
@@ -29,6 +29,10 @@ enum Fault {
     LogDetWithoutTime,
     LogDetDoubled,
     InverseIgnoresShift,
+    Fails,
+    AccelerationNotFinite,
+    CoarseInSinglePrecision,
+    MovingTooFast,
 }
 
 /// A right path with one fault put into it.
@@ -45,6 +49,7 @@ impl Interpolant for Faulty {
         let PathSample { x_t, velocity } = match self.0 {
             Fault::SwappedEndpoints => self.1.at(x1, x0, t)?,
             Fault::PathWithoutGradients => tch::no_grad(|| self.1.at(x0, x1, t))?,
+            Fault::Fails => return Err(Error::NotInvertible { what: "a faulty path" }),
             _ => self.1.at(x0, x1, t)?,
         };
         let sum = |axis: i64| velocity.sum_dim_intlist([axis].as_slice(), true, velocity.kind()).expand_as(&x_t);
@@ -54,6 +59,9 @@ impl Interpolant for Faulty {
             Fault::VelocityByFloatDifference => {
                 let f = |t: Tensor| Ok::<_, Error>(self.1.at(x0, x1, &t)?.x_t.to_kind(Kind::Float));
                 ((f(t + 1e-3)? - f(t - 1e-3)?) / 2e-3).to_kind(x0.kind())
+            }
+            Fault::CoarseInSinglePrecision if x0.kind() == Kind::Float => {
+                velocity.to_kind(Kind::BFloat16).to_kind(Kind::Float)
             }
             _ => velocity,
         };
@@ -81,6 +89,7 @@ impl Interpolant for Faulty {
         }
         let acceleration = match self.0 {
             Fault::AccelerationIsZero => x_t.zeros_like(),
+            Fault::AccelerationNotFinite => acceleration + f64::NAN,
             Fault::BatchLeaks => acceleration - others(x0) * 2.0,
             _ => acceleration,
         };
@@ -120,6 +129,12 @@ impl InvertibleInterpolant for Faulty {
             _ => self.through(at)?.marginal(source),
         }
     }
+    fn moving_marginal(&self, source: &dyn Source, at: Points<'_>) -> Result<Option<MovingMarginal>, Error> {
+        let Fault::MovingTooFast = self.0 else { return Ok(None) };
+        let moving = self.1.moving_marginal(source, at)?;
+        Ok(moving
+            .map(|MovingMarginal { marginal, derivative }| MovingMarginal { marginal, derivative: derivative * 1.01 }))
+    }
 }
 
 /// $x_t = \sqrt{1 - t^2}\,x_0 + t\,x_1$: at $t = 1$ a root of nothing.
@@ -147,10 +162,11 @@ fn the_suite_catches_a_velocity_that_is_not_finite_at_an_end() {
 #[test]
 fn the_suites_catch_planted_faults() {
     use Fault::{
-        AccelerationIsZero, BatchLeaks, CurveWithoutGradients, InverseIgnoresShift, LogDetDetached, LogDetDoubled,
-        LogDetWithoutTime, MarginalIgnoresTheSource, MarginalOfNothing, MarginalWeighsEndsAlike,
-        MarginalWithoutGradients, PathWithoutGradients, PositionElsewhere, PositionMissesTheEnd, SwappedEndpoints,
-        VelocityByFloatDifference, VelocitySummedOverBatch, VelocitySummedOverDimensions,
+        AccelerationIsZero, AccelerationNotFinite, BatchLeaks, CoarseInSinglePrecision, CurveWithoutGradients, Fails,
+        InverseIgnoresShift, LogDetDetached, LogDetDoubled, LogDetWithoutTime, MarginalIgnoresTheSource,
+        MarginalOfNothing, MarginalWeighsEndsAlike, MarginalWithoutGradients, MovingTooFast, PathWithoutGradients,
+        PositionElsewhere, PositionMissesTheEnd, SwappedEndpoints, VelocityByFloatDifference, VelocitySummedOverBatch,
+        VelocitySummedOverDimensions,
     };
     let expected = [
         (VelocitySummedOverBatch, Law::Velocity),
@@ -171,6 +187,10 @@ fn the_suites_catch_planted_faults() {
         (LogDetWithoutTime, Law::LogDet),
         (LogDetDoubled, Law::LogDet),
         (InverseIgnoresShift, Law::RoundTrip),
+        (Fails, Law::Runs),
+        (AccelerationNotFinite, Law::Shape),
+        (CoarseInSinglePrecision, Law::SinglePrecision),
+        (MovingTooFast, Law::Moving),
     ];
     let mut escaped = vec![];
     for (fault, law) in expected {

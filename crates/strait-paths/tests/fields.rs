@@ -97,6 +97,8 @@ enum Fault {
     DropsTime,
     StopsGradients,
     WrongShape,
+    Fails,
+    OwnErrorDoubled,
 }
 
 /// A right field with one fault put into it.
@@ -119,7 +121,15 @@ impl VelocityField for Faulty {
                 }
             }
             Fault::WrongShape => v.unsqueeze(0),
+            Fault::Fails => return Err(Error::NotInvertible { what: "a faulty field" }),
+            Fault::OwnErrorDoubled => v,
         })
+    }
+
+    fn square_error(&self, x: &Tensor, t: &Tensor, target: &Tensor) -> Result<Option<Tensor>, Error> {
+        let Fault::OwnErrorDoubled = self.0 else { return Ok(None) };
+        let off = strait_core::sum_per_sample(&(self.1.velocity(x, t)? - target).square());
+        Ok(Some(off.mean(x.kind()) * 2.0))
     }
 }
 
@@ -132,6 +142,8 @@ fn the_suite_catches_planted_faults() {
         (Fault::DropsTime, Law::MaterialDerivative),
         (Fault::StopsGradients, Law::Transpose),
         (Fault::WrongShape, Law::Shape),
+        (Fault::Fails, Law::Runs),
+        (Fault::OwnErrorDoubled, Law::SquareError),
     ];
     for (fault, law) in expected {
         let build = |case: &Case, scope: &mut Scope<'_>| Ok(Faulty(fault, Owned::new(case, scope, Linear)?));

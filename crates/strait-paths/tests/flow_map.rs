@@ -1,6 +1,6 @@
 //! The Gaussian flow maps under the laws, and planted faults that the laws must find.
 
-use strait_core::{Error, FlowMap, VelocityField, per_sample};
+use strait_core::{Error, FlowMap, MapBatch, MapIdentity, SquareError, VelocityField, per_sample, sum_per_sample};
 use strait_laws::flow_map::{Case, Law, check, check_exact};
 use strait_paths::gaussian::{LinearPathField, StraightField};
 use tch::{Device, Kind, Tensor};
@@ -59,6 +59,13 @@ enum Fault {
     JetWithoutGradients,
     OtherField,
     OtherMap,
+    Fails,
+    WrongShape,
+    Restless,
+    DoubleInside,
+    OwnErrorDoubled,
+    IdentityErrorOfNothing,
+    CarriesByADetour,
 }
 
 /// A right map, times a trainable number near 1, with one fault put into it.
@@ -94,9 +101,38 @@ impl FlowMap for Faulty {
             // The average of the two endpoints in place of that of all between.
             Fault::OtherMap => (self.1.velocity(x, s)? + self.1.velocity(&self.1.carry(x, s, t)?, t)?) * 0.5,
             Fault::OtherField => self.1.average_velocity(x, s, t)? * per_sample(&(1f64 + (t - s) * 0.1), x),
+            Fault::Fails => return Err(Error::NotInvertible { what: "a faulty map" }),
+            Fault::WrongShape => self.1.average_velocity(x, s, t)?.unsqueeze(0),
+            Fault::Restless => {
+                let u = self.1.average_velocity(x, s, t)?;
+                &u + u.rand_like() * 1e-9
+            }
+            Fault::DoubleInside => self.1.average_velocity(x, s, t)?.to_kind(Kind::Double),
             _ => self.1.average_velocity(x, s, t)?,
         };
         Ok(u * &self.2)
+    }
+
+    fn average_square_error(
+        &self,
+        x: &Tensor,
+        s: &Tensor,
+        t: &Tensor,
+        target: &Tensor,
+    ) -> Result<Option<SquareError>, Error> {
+        if !self.is(Fault::OwnErrorDoubled) {
+            return Ok(None);
+        }
+        let off = sum_per_sample(&(self.average_velocity(x, s, t)? - target).square());
+        Ok(Some(SquareError { of_each: off.detach(), mean: off.mean(x.kind()) * 2.0 }))
+    }
+
+    fn identity_error(&self, _: MapIdentity, batch: &MapBatch<'_>) -> Result<Option<SquareError>, Error> {
+        if !self.is(Fault::IdentityErrorOfNothing) {
+            return Ok(None);
+        }
+        let none = sum_per_sample(&(self.average_velocity(batch.x, batch.s, batch.t)? * 0.0));
+        Ok(Some(SquareError { of_each: none.detach(), mean: none.mean(batch.x.kind()) }))
     }
 
     fn average_velocity_jet(
@@ -118,7 +154,9 @@ impl FlowMap for Faulty {
 
     fn carry(&self, x: &Tensor, s: &Tensor, t: &Tensor) -> Result<Tensor, Error> {
         let span = if self.is(Fault::CarriesBackward) { s - t } else { t - s };
-        Ok(x + per_sample(&span, x) * self.average_velocity(x, s, t)?)
+        // From another place and back: off by a rounding, also where nothing moves.
+        let from = if self.is(Fault::CarriesByADetour) { (x + 1.0) - 1.0 } else { x.shallow_clone() };
+        Ok(from + per_sample(&span, x) * self.average_velocity(x, s, t)?)
     }
 }
 
@@ -140,6 +178,13 @@ fn each_fault_is_named_by_its_law() {
         (Fault::JetHoldsTheTime, Law::StartDerivative),
         (Fault::JetHoldsThePoint, Law::StartDerivative),
         (Fault::JetWithoutGradients, Law::Gradient),
+        (Fault::Fails, Law::Runs),
+        (Fault::WrongShape, Law::Shape),
+        (Fault::Restless, Law::Repeats),
+        (Fault::DoubleInside, Law::SinglePrecision),
+        (Fault::OwnErrorDoubled, Law::SquareError),
+        (Fault::IdentityErrorOfNothing, Law::IdentityError),
+        (Fault::CarriesByADetour, Law::Identity),
     ];
     for (fault, law) in any {
         let broken = check("faulty", build(fault)).unwrap_err();

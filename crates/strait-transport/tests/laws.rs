@@ -161,6 +161,8 @@ enum Faulty {
     OtherElsewhere,
     NotOptimal,
     ForgetsOnAverage,
+    Fails,
+    LosesARow,
 }
 
 static CALLS: AtomicI64 = AtomicI64::new(0);
@@ -198,6 +200,8 @@ impl Coupling for Faulty {
             Self::OtherElsewhere => ExactOt.couple(x0, x1, draws)?,
             Self::NotOptimal => pick(x1.flatten(1, -1).select(1, 0).argsort(0, false), x0),
             Self::ForgetsOnAverage => pick(reversed.zeros_like(), x0),
+            Self::Fails => return Err(Error::NotInvertible { what: "a faulty coupling" }),
+            Self::LosesARow => Pairs { x0, x1: x1.narrow(0, 0, n - 1), target_rows: None },
         })
     }
 
@@ -232,6 +236,8 @@ fn every_fault_is_found_by_its_law() {
         (Faulty::OtherElsewhere, OPTIMAL, &[Law::ForThread]),
         (Faulty::NotOptimal, OPTIMAL, &[Law::NeverWorse, Law::BruteForce]),
         (Faulty::ForgetsOnAverage, AVERAGE, &[Law::Target]),
+        (Faulty::Fails, ONCE, &[Law::Runs]),
+        (Faulty::LosesARow, ONCE, &[Law::Shape]),
     ] {
         match check(&format!("{fault:?}"), promise, |_| Ok(fault)) {
             Err(broken) if laws.contains(&broken.law) => {}

@@ -4,7 +4,8 @@ use crate::common::Place;
 use strait::build::{self, Samples};
 use strait::config::{FAMILIES, InterpolantConfig};
 use strait_core::{
-    Bijection, ConditionKind, Conditions, Draws, Error, Interpolant, PathCurve, PathSample, Scope, Seed, TimeFunction,
+    Bijection, Condition, ConditionKind, Conditions, Draws, Error, Interpolant, PathCurve, PathSample, Scope, Seed,
+    TimeFunction, Transformed,
 };
 use strait_flows::{Gate, Glow, Plan};
 use strait_laws::conditions::{Case, Law, check_bijection, check_path};
@@ -166,6 +167,54 @@ fn each_planted_fault_of_a_path_breaks_its_law() {
     }
 }
 
+/// A shift by the condition, of which a fault does something else on the way back.
+struct Shifted {
+    fault: Option<Law>,
+    bound: Option<Tensor>,
+}
+
+impl Shifted {
+    fn by(&self, x: &Tensor, sign: f64) -> Result<Transformed, Error> {
+        let Some(c) = &self.bound else {
+            return Err(Error::MissingCondition { layer: "a shift", missing: "its condition" });
+        };
+        if c.size()[0] != x.size()[0] {
+            return Err(Error::Shape { what: "conditions", expected: "one a sample".into(), found: c.size() });
+        }
+        let log_det = x.new_zeros([x.size()[0]], (x.kind(), x.device()));
+        let log_det = if self.fault == Some(Law::RoundTrip) { log_det + c.select(1, 0) } else { log_det };
+        Ok(Transformed { value: x + c * sign, log_det })
+    }
+}
+
+impl Bijection for Shifted {
+    fn forward(&self, x: &Tensor, _: Condition<'_>) -> Result<Transformed, Error> {
+        self.by(x, 1.0)
+    }
+
+    fn inverse(&self, y: &Tensor, _: Condition<'_>) -> Result<Transformed, Error> {
+        self.by(y, -1.0)
+    }
+
+    fn given(&self, conditions: &Conditions) -> Result<Option<Box<dyn Bijection + '_>>, Error> {
+        if self.fault == Some(Law::Sees) {
+            return Ok(None);
+        }
+        let bound = conditions.get("c")?.narrow(1, 0, 1);
+        Ok(Some(Box::new(Shifted { fault: self.fault, bound: Some(bound) })))
+    }
+}
+
+#[test]
+fn each_planted_fault_of_a_bijection_breaks_its_law() {
+    let broken =
+        |fault| check_bijection("shift", &VECTORS, draw(KINDS[1]), move |_, _| Ok(Shifted { fault, bound: None }));
+    broken(None).unwrap();
+    for law in [Law::Sees, Law::RoundTrip] {
+        assert_eq!(broken(Some(law)).unwrap_err().law, law);
+    }
+}
+
 /// A conditional affine path whose network sees no condition of its own is one path under all of them.
 #[test]
 fn what_sees_no_condition_is_one_under_all() {
@@ -246,6 +295,6 @@ fn a_conditional_map_of_nothing_is_no_map() {
     let map = glow(KINDS[0], &case, (&[], Gate::Timeless), &mut parameters.root()).unwrap();
     let none = Bijection::given(&map, &Conditions::default()).unwrap().expect("it is conditional");
     let x = Tensor::ones([2, 2], (Kind::Double, Device::Cpu));
-    let error = none.forward(&x, strait_core::Condition::NONE).unwrap_err().to_string();
+    let error = none.forward(&x, Condition::NONE).unwrap_err().to_string();
     assert!(error.contains("its condition"), "{error}");
 }

@@ -1,5 +1,6 @@
 //! Each command in the documents is one that the program takes: its words, its presets and its settings.
 
+use crate::common::Place;
 use clap::{Args, Command};
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +13,9 @@ use strait::cli::report::ReportArgs;
 use strait::cli::sample::SampleArgs;
 use strait::cli::train::TrainArgs;
 use strait::config;
+use strait_core::Seed;
+use strait_io::{Element, npz};
+use tch::{Device, Kind, Tensor};
 
 /// How our commands begin in the documents.
 const BEGIN: &str = "cargo xtask ";
@@ -140,6 +144,73 @@ fn each_kind_of_fault_is_noticed() {
         assert!(found.as_deref().unwrap_or_default().contains(said.unwrap_or_default()), "{command}: {found:?}");
         assert_eq!(found.is_some(), said.is_some(), "{command}: {found:?}");
     }
+}
+
+/// The pages whose commands a reader types one after the other.
+const GUIDES: [&str; 4] =
+    ["README.md", "docs/guide/run.md", "docs/guide/python.md", "crates/strait-io/python/README.md"];
+
+/// A command of a guide as it can be run here, with few iterations and samples; None of one that is a usage, that stands for many, or
+/// whose data are fetched.
+fn in_short(command: &str) -> Option<Vec<String>> {
+    let plain = !command.contains("...") && (!command.contains(['[', '|']) || command.contains('\''));
+    let mut words = words(command.strip_prefix(BEGIN)?);
+    let fetched = ["digits", "fashion-mnist"].iter().any(|name| words.get(1).is_some_and(|word| word == name));
+    let places = ["--nfe N", "FILE.(", "--cuda", "PICTURES", "cargo xtask train --set"];
+    if !plain || fetched || words.len() < 2 || places.iter().any(|place| command.contains(place)) {
+        return None;
+    }
+    for word in &mut words {
+        if word == "RUN" {
+            *word = if command.contains("--c") { "8gaussians-classes-1" } else { "a" }.to_owned();
+        }
+    }
+    match &*words[0] {
+        "train" if words[1].starts_with("--") => {}
+        "train" => {
+            let named = |word: &&String| !word.contains('.') && !word.starts_with("--");
+            let preset = words.get(1).filter(named).map(|name| config::load(name, &[]).unwrap());
+            let phases = preset.as_ref().map_or(1, |preset| preset.phase.len());
+            let mut sets: Vec<String> = (0..phases).map(|phase| format!("phase.{phase}.iterations=2")).collect();
+            sets.extend(["evaluate.samples=32", "evaluate.nfe=[1]", "evaluate.baseline=false"].map(str::to_owned));
+            if preset.is_none() {
+                sets.extend(["coupling.pairs=64", "coupling.batch=32"].map(str::to_owned));
+            }
+            words.extend(sets.into_iter().flat_map(|set| ["--set".to_owned(), set]));
+        }
+        "sample" if !command.contains("--count") => words.extend(["--count", "9"].map(str::to_owned)),
+        "evaluate" => words.extend(["--samples", "32"].map(str::to_owned)),
+        "sample" | "inspect" | "report" => {}
+        _ => return None,
+    }
+    Some(words)
+}
+
+/// In the order of the page, in one folder, with the files that it speaks of.
+#[test]
+fn the_commands_of_the_guides_run() {
+    let place = Place::new();
+    let normal = |shape: &[i64]| Seed(0).stream("x").at(0).normal(shape, Kind::Double, Device::Cpu).unwrap();
+    let (points, labels) = (normal(&[400, 2]), Tensor::from_slice(&[0i64, 1, 2, 3, 4, 5, 6, 7, 0]));
+    for name in ["X.npz", "own.npz", "rings.npz"] {
+        npz::write(&place.path(name), &[("data", &points, Element::F64)]).unwrap();
+    }
+    npz::write(&place.path("c.npz"), &[("c", &labels, Element::I64)]).unwrap();
+    place.train_alone("a");
+    let (mut done, mut faults) = (vec![], vec![]);
+    for page in GUIDES {
+        let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(page)).unwrap();
+        for command in commands(&page) {
+            let Some(words) = in_short(&command).filter(|words| !done.contains(words)) else { continue };
+            let output = place.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+            if !output.status.success() {
+                faults.push(format!("{command}\n  {words:?}\n  {}", String::from_utf8_lossy(&output.stderr).trim()));
+            }
+            done.push(words);
+        }
+    }
+    assert!(done.len() >= 8, "{done:?}");
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
 /// The table of the ranges of numbers is the program's.

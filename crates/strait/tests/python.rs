@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use strait_core::{Conditions, Parameters, Seed, StandardNormal, VelocityField};
-use strait_io::{npz, tensors};
+use strait_io::{Element, npy, npz, tensors};
 use strait_nets::{
     Activation, ConditionKind, EmbeddingConfig, Mlp, MlpConfig, MlpFlowMap, Network, TimeFeatures, TorchScript,
     Transformer, TransformerConfig, Unet, UnetConfig,
@@ -281,6 +281,33 @@ fn python_and_we_read_compute_and_write_the_same() {
 /// Modules that torch has saved, and what they compute (`crates/strait-nets/tests/fixtures/make.py`).
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../strait-nets/tests/fixtures").join(name)
+}
+
+#[allow(dead_code, reason = "its main is not ours")]
+#[path = "../../strait-metrics/examples/sample_torch_script.rs"]
+mod sample_torch_script;
+
+#[test]
+fn a_field_made_in_python_is_sampled_by_a_command() {
+    let place = Place::new();
+    let known = tensors::read(&fixture("velocity.safetensors")).unwrap();
+    let points = &known.iter().find(|(name, _)| name == "x").unwrap().1;
+    npy::write(&place.path("points.npy"), points, Element::F64).unwrap();
+    let sample = |module: &str, more: &[&str]| {
+        let files = [fixture(module), place.path("points.npy"), place.path("samples.npy")];
+        let words =
+            files.iter().map(|path| path.display().to_string()).chain(more.iter().map(|word| (*word).to_owned()));
+        sample_torch_script::sample(&words.collect::<Vec<_>>()).map_err(|error| error.to_string())
+    };
+    let samples = || npy::read(&place.path("samples.npy")).unwrap().values;
+    sample("velocity.pt", &[]).unwrap();
+    let of_eight = samples();
+    assert_eq!(of_eight.size(), points.size());
+    sample("velocity.pt", &["64"]).unwrap();
+    let off = (samples() - &of_eight).abs().max().double_value(&[]);
+    assert!(off > 0.0 && off < 0.1, "midpoint steps of one flow from the same points: {off}");
+    assert!(sample("velocity.pt", &["few"]).unwrap_err().starts_with("it takes MODULE.pt"));
+    assert!(sample("velocity.safetensors", &[]).unwrap_err().contains("save it with torch.jit.save"));
 }
 
 #[test]

@@ -267,6 +267,27 @@ mod among {
         assert!(checkpoint::newest(&place.path("kept")).unwrap().0.is_some());
     }
 
+    /// Pairs that one rank makes for all, in folders that are not one: refused before anything is made. Without such pairs rank 0
+    /// alone needs a folder.
+    #[test]
+    fn ranks_without_a_common_folder() {
+        let places = [place(), place()];
+        let both = |words: &[&str]| {
+            let port = port();
+            let start = |number: usize| rank(&places[number], (number, 2), port, words).spawn().unwrap();
+            [0, 1].map(start).map(end)
+        };
+        let [(_, first), (_, second)] = both(&["train", "run.toml", "--name", "drawn"]);
+        assert_eq!((first, second), (Some(0), Some(0)));
+        assert!(places[0].path("runs/drawn/summary.json").is_file() && !places[1].path("runs").exists());
+        let pool = "coupling={ name = 'pool', pairs = 96, batch = 32 }";
+        for (said, code) in both(&["train", "run.toml", "--name", "x", "--set", pool]) {
+            assert!(said.starts_with("strait: rank 1 has another run folder (what is made before"), "{said}");
+            assert_eq!(code, Some(1));
+        }
+        assert!(!places[0].path("runs/x/pairs").exists() && !places[1].path("runs/x/pairs").exists());
+    }
+
     #[test]
     fn a_signal_to_one_rank_stops_all_at_one_step() {
         let place = place();
@@ -278,7 +299,7 @@ mod among {
         assert_eq!((second.as_str(), code), ("", Some(130)));
         let (first, code) = end(ranks.remove(0));
         assert_eq!(code, Some(130));
-        assert!(first.contains("go on with `cargo xtask launch -n 2 train --resume runs/x`"), "{first}");
+        assert!(first.contains("go on with `strait train --resume runs/x`"), "{first}");
         let step = first.strip_prefix("strait: stopped at step ").and_then(|rest| rest.split(';').next()).unwrap();
         assert!(place.path(&format!("runs/x/checkpoints/step-{step}/state.json")).is_file(), "{first}");
     }

@@ -98,6 +98,22 @@ fn a_second_interrupt_leaves_without_a_crash() {
     }
 }
 
+/// A batch system asks twice, and means once.
+#[test]
+fn a_second_sigterm_is_the_same_request() {
+    let place = Place::new();
+    for signal in ["TERM", "INT"] {
+        let _ = fs::remove_dir_all(place.path("runs"));
+        let child = start(&place, &LONG);
+        until_it_trains(&place, "long");
+        send(&child, signal);
+        send(&child, "TERM");
+        let output = ended(child);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(130) && said.starts_with("strait: stopped at step "), "{signal}: {said}");
+    }
+}
+
 /// An iteration of a minute is left as well, and what was before it is kept.
 #[test]
 fn one_signal_stops_a_long_iteration_with_the_step_before_it() {

@@ -22,7 +22,16 @@ const ARRAY: Tests = Tests { package: "strait", target: "job_arrays", filter: "p
 
 const RESUMED: Tests = Tests { package: "strait-distributed/gloo", target: "training", filter: "goes_on_with_one" };
 
-pub(super) static FAULTS: [Fault; 16] = [
+const FOLDERS: Tests = Tests { package: "strait/distributed", target: "ranks", filter: "without_a_common_folder" };
+
+pub(super) static FAULTS: [Fault; 17] = [
+    Fault {
+        name: "ranks make pairs in folders that are not one",
+        file: "crates/strait/src/training/made_pairs.rs",
+        find: "ranks.check_same(what, &provenance::text(folder))",
+        put: "ranks.check_same(what, \"\")",
+        tests: FOLDERS,
+    },
     Fault {
         name: "the sum of all ranks for their mean",
         file: GROUP,

@@ -5,32 +5,33 @@ use super::fault::{Fault, LIBRARY, Tests};
 const TESTS: Tests = Tests { package: "xtask", target: LIBRARY, filter: "leaderboard" };
 
 const BOARD: &str = "xtask/src/leaderboard.rs";
+const ROW: &str = "xtask/src/leaderboard/row.rs";
 
-pub(super) static FAULTS: [Fault; 7] = [
+pub(super) static FAULTS: [Fault; 9] = [
     Fault {
         name: "a quality that the best seed alone reaches",
         file: BOARD,
-        find: "mean(&above) <= entry.above;",
-        put: "above.iter().any(|above| *above <= entry.above);",
+        find: "mean(&above) <= entry.above,",
+        put: "above.iter().any(|above| *above <= entry.above),",
         tests: TESTS,
     },
     Fault {
         name: "a quality that counts from 0 and not from the floor",
         file: BOARD,
-        find: "|(value, floor)| value - floor)",
-        put: "|(value, floor)| value - 0.0 * floor)",
+        find: "row.value - row.floor)",
+        put: "row.value - 0.0 * row.floor)",
         tests: TESTS,
     },
     Fault {
         name: "the quality of another count of evaluations",
-        file: BOARD,
+        file: ROW,
         find: "(\"nfe\", \"1\"), ",
         put: "",
         tests: TESTS,
     },
     Fault {
         name: "the quality of another field than the trained one",
-        file: BOARD,
+        file: ROW,
         find: ", (\"field\", \"own\")]",
         put: "]",
         tests: TESTS,
@@ -52,8 +53,22 @@ pub(super) static FAULTS: [Fault; 7] = [
     Fault {
         name: "the fastest first, whatever it has reached",
         file: BOARD,
-        find: "(!a.reached, mean(&a.seconds))",
-        put: "(false, mean(&a.seconds))",
+        find: "(!a.reached, mean(&a.seconds()))",
+        put: "(false, mean(&a.seconds()))",
+        tests: TESTS,
+    },
+    Fault {
+        name: "what another session has measured is measured again",
+        file: BOARD,
+        find: "share, seed).is_none();",
+        put: "share, seed).is_none() || seed == 1;",
+        tests: TESTS,
+    },
+    Fault {
+        name: "a row of another share",
+        file: ROW,
+        find: "(&*row.preset, &*row.method, row.share, row.seed)",
+        put: "(&*row.preset, &*row.method, share, row.seed)",
         tests: TESTS,
     },
 ];

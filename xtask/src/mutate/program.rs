@@ -8,13 +8,20 @@ const fn of(target: &'static str, filter: &'static str) -> Tests {
 
 const SIDE_BY_SIDE: &str = "crates/strait/src/page/side_by_side.rs";
 
-pub(super) static FAULTS: [Fault; 28] = [
+pub(super) static FAULTS: [Fault; 29] = [
     Fault {
         name: "a map on trajectories that forgets its teacher",
         file: "crates/strait/src/training/training_run.rs",
         find: "self.teacher(&teacher).newest(),",
         put: "self.teacher(&teacher).newest().map(|_| None),",
         tests: of("flow_maps", "starts_where_its_teacher_ended"),
+    },
+    Fault {
+        name: "a request that a batch system repeats ends a training without a checkpoint",
+        file: "crates/strait/src/run/stop.rs",
+        find: "if signal == SIGTERM {",
+        put: "if signal == 0 {",
+        tests: of("signals", "second_sigterm"),
     },
     Fault {
         name: "a signal that waits for a shard of pairs",

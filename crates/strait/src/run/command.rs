@@ -5,6 +5,9 @@ use super::stop::Stop;
 use crate::ProgramError;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+/// `cargo xtask launch` sets it for the ranks that it starts.
+const LAUNCH: &str = "STRAIT_LAUNCH";
+
 /// The context of a running command.
 pub struct CommandContext<'a> {
     /// Whether a signal asked it to stop.
@@ -18,10 +21,10 @@ pub struct CommandContext<'a> {
 }
 
 impl CommandContext<'_> {
-    /// The command line of these words, through the runner, for the same number of ranks.
+    /// The command line of these words, through the runner, for the same number of ranks; where another launcher started the
+    /// ranks, what each of them is to run.
     pub(crate) fn command(ranks: &Ranks, words: impl IntoIterator<Item = String>) -> String {
-        let launch = if ranks.world() > 1 { format!("launch -n {} ", ranks.world()) } else { String::new() };
-        format!("cargo xtask {launch}{}", shell_words(words))
+        line(ranks.world(), std::env::var_os(LAUNCH).is_some(), &shell_words(words))
     }
 
     /// The command that is running.
@@ -61,6 +64,14 @@ impl CommandContext<'_> {
     }
 }
 
+fn line(world: usize, launched: bool, words: &str) -> String {
+    match (world, launched) {
+        (0 | 1, _) => format!("cargo xtask {words}"),
+        (_, true) => format!("cargo xtask launch -n {world} {words}"),
+        (_, false) => format!("strait {words}"),
+    }
+}
+
 /// Words of a command as a shell reads them.
 fn shell_words(words: impl IntoIterator<Item = String>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:+".contains(c);
@@ -72,7 +83,14 @@ fn shell_words(words: impl IntoIterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_words;
+    use super::{line, shell_words};
+
+    #[test]
+    fn ranks_go_on_by_what_started_them() {
+        assert_eq!(line(1, false, "train x"), "cargo xtask train x");
+        assert_eq!(line(2, true, "train x"), "cargo xtask launch -n 2 train x");
+        assert_eq!(line(2, false, "train x"), "strait train x");
+    }
 
     #[test]
     fn words_are_quoted_as_a_shell_reads_them() {

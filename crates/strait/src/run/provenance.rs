@@ -66,6 +66,11 @@ fn read(folder: &RunFolder) -> Result<Option<Provenance>, ProgramError> {
     }
 }
 
+/// The record as it stands in the folder; nothing where there is none.
+pub(crate) fn text(folder: &RunFolder) -> String {
+    std::fs::read_to_string(folder.path().join(FILE)).unwrap_or_default()
+}
+
 /// Records that a training is resumed at a step with other settings, which were given as these arguments.
 ///
 /// # Errors

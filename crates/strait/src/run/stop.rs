@@ -1,4 +1,5 @@
-//! Signals: the first one stops the program, with a checkpoint if it is training; the second one ends it at once.
+//! Signals: the first one stops the program, with a checkpoint if it is training; a second one ends it at once, unless it is SIGTERM,
+//! which a batch system sends twice within moments (Slurm at a time limit: to the step, and by `srun`).
 
 use crate::ProgramError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -54,8 +55,11 @@ impl Stop {
         let mut signals = Signals::new(watched).map_err(refused)?;
         let answer = Arc::clone(&stop);
         let listen = move || {
-            for _ in signals.forever() {
+            for signal in signals.forever() {
                 if answer.asked.swap(true, SeqCst) {
+                    if signal == SIGTERM {
+                        continue;
+                    }
                     low_level::exit(CODE);
                 }
                 let answer = Arc::clone(&answer);

@@ -7,6 +7,8 @@ use crate::ProgramError;
 use crate::config::{Config, CouplingConfig};
 use crate::run::command::CommandContext;
 use crate::run::folder::RunFolder;
+use crate::run::provenance;
+use crate::run::ranks::Ranks;
 use crate::run::stop::Stop;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -130,6 +132,23 @@ fn trajectories(
     };
     let store = TrajectoryStore::new(folder.path().join("trajectories"), *trajectories, SHARD, grid.times(), &of);
     Ok(Some((store, method, grid)))
+}
+
+/// Refuses ranks that do not see the run folder of rank 0, where they are to read what is made before a training: before it is made,
+/// which may take hours.
+///
+/// # Errors
+/// The group's, which names the ranks.
+pub(super) fn check_shared(config: &Config, folder: &RunFolder, ranks: &Ranks) -> Result<(), ProgramError> {
+    let made = config.teacher().is_some()
+        || config.pool().is_some()
+        || matches!(config.coupling, CouplingConfig::Semidiscrete { .. });
+    if !made {
+        return Ok(());
+    }
+    ranks.meet()?; // rank 0 has begun it
+    let what = "run folder (what is made before a training must lie on a file system that all ranks share)";
+    ranks.check_same(what, &provenance::text(folder))
 }
 
 /// Makes what is not there yet: a rectified flow's pairs by its teacher's models. Nothing where pairs are drawn.

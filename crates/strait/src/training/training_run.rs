@@ -183,6 +183,7 @@ impl<'a> TrainingRun<'a> {
         command: &CommandContext<'_>,
         choose: ChooseAverage,
     ) -> Result<Option<MadePairs>, ProgramError> {
+        made_pairs::check_shared(self.config, &self.folder, command.ranks)?;
         if let Some(config) = self.config.teacher() {
             let teacher = self.teacher(&config);
             teacher.train(context, command, choose)?;
@@ -274,8 +275,8 @@ impl<'a> TrainingRun<'a> {
             let points = gaussian::with_moments_of_all(data, seed.stream("gaussian fit"), noise)?;
             return Ok((points, Conditions::default()));
         }
-        let draws = &mut seed.stream("initialisation").at(0);
-        let (points, conditions) = data.conditional_points(Split::Train, 2048, draws)?;
+        let (points, conditions) =
+            data.conditional_points(Split::Train, 2048, &mut seed.stream("initialisation").at(0))?;
         if noise == 0.0 {
             return Ok((points, conditions));
         }
