@@ -14,7 +14,7 @@ const COUPLINGS: Tests = of("strait-transport", "couplings", "the_same_in_any_un
 const COLUMN: &str = "crates/strait-data/src/columns/column.rs";
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 35] = [
+pub(super) static FAULTS: [Fault; 37] = [
     Fault {
         name: "a link is replaced by what is written",
         file: "crates/strait-io/src/whole_file.rs",
@@ -259,5 +259,19 @@ pub(super) static FAULTS: [Fault; 35] = [
         find: "let arm = draws.uniform(&[n, 2], kind, device)? * 0.5 + arm;",
         put: "let arm = draws.uniform(&[2, n], kind, device)?.tr() * 0.5 + arm;",
         tests: of("strait-data", "toys", "knows_of_no_count"),
+    },
+    Fault {
+        name: "conditions that depend on how many are asked for",
+        file: "crates/strait/src/training/context.rs",
+        find: "let rows = [draws.permutation(held, Device::Cpu)?,",
+        put: "let rows = [Tensor::arange(held, (tch::Kind::Int64, Device::Cpu)),",
+        tests: of("strait", LIBRARY, "of_any_longer_list"),
+    },
+    Fault {
+        name: "a share that classes have no use for",
+        file: "crates/strait/src/cli/train.rs",
+        find: "config.coupling.check_share(context.condition())?;",
+        put: "config.coupling.check_share(None)?;",
+        tests: of("strait", "conditions", "nothing_takes_or_has"),
     },
 ];
