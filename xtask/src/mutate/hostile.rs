@@ -14,7 +14,7 @@ const COUPLINGS: Tests = of("strait-transport", "couplings", "the_same_in_any_un
 const COLUMN: &str = "crates/strait-data/src/columns/column.rs";
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 37] = [
+pub(super) static FAULTS: [Fault; 38] = [
     Fault {
         name: "a link is replaced by what is written",
         file: "crates/strait-io/src/whole_file.rs",
@@ -273,5 +273,12 @@ pub(super) static FAULTS: [Fault; 37] = [
         find: "config.coupling.check_share(context.condition())?;",
         put: "config.coupling.check_share(None)?;",
         tests: of("strait", "conditions", "nothing_takes_or_has"),
+    },
+    Fault {
+        name: "an end of a range that is out of it",
+        file: "crates/strait/src/config/range.rs",
+        find: "value <= self.most &&",
+        put: "value <= self.most + 1.0 &&",
+        tests: of("strait", LIBRARY, "both_ends_of_every_range"),
     },
 ];
