@@ -112,6 +112,7 @@ const char* fragile(const std::string& node) {
       {"LinalgSolveExBackward0", "linalg_solve"},
       {"LinalgHouseholderProductBackward0", "householder_product"},
       {"CholeskyInverseBackward0", "cholesky_inverse"},
+      {"TriangularSolveBackward0", "triangular_solve"},
       {"ScatterReduceBackward0", "scatter_reduce"},
   };
   const auto found = all.find(node);
@@ -133,12 +134,38 @@ bool carries(const c10::IValue& input) {
   return input.isTensor() && input.toTensor().defined() && input.toTensor()._fw_grad(/*level=*/0).defined();
 }
 
+enum class Form { symmetric, lower, upper };
+
+// Whether matrices and their tangent have the form that an operation takes for granted, but for rounding. It reads a part of them
+// alone, and its tangent takes the other part for what it should be.
+bool has_form(const Tensor& x, Form form) {
+  const at::AutoDispatchBelowADInplaceOrView below;
+  const auto of = [form](const Tensor& m) {
+    if (m.numel() == 0) return true;
+    const Tensor rest = form == Form::symmetric ? m.sub(m.mH()) : form == Form::lower ? m.triu(1) : m.tril(-1);
+    const double eps = m.scalar_type() == at::kDouble || m.scalar_type() == at::kComplexDouble ? 2.2e-16 : 1.2e-7;
+    return !(rest.abs().max().item<double>() > 1e3 * eps * m.abs().max().item<double>());
+  };
+  const Tensor tangent = x._fw_grad(/*level=*/0);
+  return of(x) && of(tangent);
+}
+
 // Looks at each operation before it is computed.
 std::unique_ptr<at::ObserverContext> look(const at::RecordFunction& call) {
   const auto inputs = call.inputs();
   const std::string_view name = call.name();
   if (name == "aten::cholesky_inverse" && carries(inputs[0])) {
     wrong = "cholesky_inverse";
+  } else if (name == "aten::triangular_solve" && (carries(inputs[0]) || carries(inputs[1]))) {
+    wrong = "triangular_solve";
+  } else if ((name == "aten::linalg_cholesky_ex" || name == "aten::cholesky") && carries(inputs[0]) &&
+             !has_form(inputs[0].toTensor(), Form::symmetric)) {
+    wrong = "cholesky of a matrix that is not symmetric";
+  } else if (name == "aten::_linalg_eigh" && carries(inputs[0]) && !has_form(inputs[0].toTensor(), Form::symmetric)) {
+    wrong = "eigh of a matrix that is not symmetric";
+  } else if (name == "aten::cholesky_solve" && carries(inputs[1]) &&
+             !has_form(inputs[1].toTensor(), inputs[2].toBool() ? Form::upper : Form::lower)) {
+    wrong = "cholesky_solve of a matrix that is not triangular";
   } else if ((name == "aten::scatter_reduce" || name == "aten::scatter_reduce_") && inputs[4].toStringView() == "prod" &&
              (carries(inputs[0]) || carries(inputs[3]))) {
     wrong = "scatter_reduce";

@@ -10,7 +10,8 @@ pub enum AutodiffError {
         /// libtorch's name of the operation.
         operation: String,
     },
-    /// A gradient of something computed by a kernel was itself to be differentiated, and the kernel has no second derivative.
+    /// A gradient of something computed by a kernel, ours or libtorch's, was itself to be differentiated, and the kernel has no second
+    /// derivative.
     #[error("{operation} has no second derivative")]
     NoSecondDerivative {
         /// Which kernel.
@@ -32,12 +33,19 @@ pub enum AutodiffError {
     /// libtorch's tangent of an operation is wrong, or left out, without a word.
     #[error(
         "libtorch has a wrong tangent for `{operation}`: write it from others (`cholesky_solve` of the identity for \
-         cholesky_inverse, the exponential of sums of logarithms for products by scatter_reduce)"
+         cholesky_inverse, the exponential of sums of logarithms for products by scatter_reduce, `linalg_solve_triangular` for \
+         triangular_solve), or give it a matrix of the form that it takes for granted ((m + m^T) / 2, tril)"
     )]
     WrongTangent {
         /// Which operation.
         operation: String,
     },
+    /// What the gradient of a tangent needs is no more: libtorch wrote over it.
+    #[error(
+        "libtorch wrote over what a gradient needs, as it does in the tangents of softmax, logsumexp, attention and 1-norms: \
+         write them from amax (detached), exp, abs and sum, or change nothing in place"
+    )]
+    Overwritten,
     /// A JVP was asked for inside the function of another JVP: libtorch has one dual level only.
     #[error("a JVP inside a JVP: libtorch has one forward-mode level; take the outer derivative by `time_derivative`")]
     Nested,
@@ -108,6 +116,15 @@ impl AutodiffError {
             && let Some((operation, _)) = rest.split_once(" that does not support it")
         {
             return Self::NoForwardDerivative { operation: operation.trim().to_owned() };
+        }
+        // "derivative for aten::OP_jvp is not implemented"
+        if let Some((_, rest)) = text.split_once("derivative for aten::")
+            && let Some((operation, _)) = rest.split_once(" is not implemented")
+        {
+            return Self::NoSecondDerivative { operation: format!("libtorch's `{operation}`") };
+        }
+        if text.contains("needed for gradient computation has been modified by an inplace operation") {
+            return Self::Overwritten;
         }
         if let Some((operation, _)) = text.split_once(" has no second derivative") {
             return Self::NoSecondDerivative { operation: operation.trim().to_owned() };

@@ -3,5 +3,6 @@
 mod derivatives;
 mod draws;
 mod fragile;
+mod operations;
 mod optimizer;
 mod recomputed;

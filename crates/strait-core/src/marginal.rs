@@ -96,14 +96,14 @@ pub struct Marginal {
     pub velocity: Tensor,
     /// $\log \sum_j w_j$, (T, Q): the log-density of $p_t$ plus $\log K$.
     pub log_weight: Tensor,
-    /// $\log \sum_j w_j^2$, (T, Q).
-    pub log_square: Tensor,
+    /// $\log \bigl((\sum_j w_j)^2 / \sum_j w_j^2\bigr)$, (T, Q): it has its digits also where those of `log_weight` end before 1.
+    pub log_effective: Tensor,
 }
 
 /// A marginal with the derivative of its velocity along its own flow.
 #[derive(Debug)]
 pub struct MovingMarginal {
-    /// The marginal; the gradient of its `log_square` may be that of twice its `log_weight`.
+    /// The marginal; its `log_effective` may have no gradient.
     pub marginal: Marginal,
     /// $Dv/Dt = \partial_t v + (\nabla_x v) v$, (T, Q, ...).
     pub derivative: Tensor,
@@ -119,26 +119,29 @@ impl Marginal {
         let share = weight / total.unsqueeze(1);
         Self {
             velocity: sum(&(over_event(&share, velocity) * velocity)),
-            log_weight: total.log() + &top,
-            log_square: squares.log() + top * 2.0,
+            log_weight: total.log() + top,
+            log_effective: total.log() * 2.0 - squares.log(),
         }
     }
 
     /// With the marginal over other endpoints.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        let log_weight = self.log_weight.logaddexp(&other.log_weight);
-        let part = |one: &Self| over_event(&(&one.log_weight - &log_weight).exp(), &one.velocity) * &one.velocity;
+        // Shares of the difference: those of a rounded sum do not add up to 1, where logarithms are large.
+        let own = (&self.log_weight - &other.log_weight).sigmoid();
+        let rest = (&other.log_weight - &self.log_weight).sigmoid();
+        let part = |one: &Self, share: &Tensor| over_event(share, &one.velocity) * &one.velocity;
+        let square = |one: &Self, share: Tensor| share.square() * one.log_effective.neg().exp();
         Self {
-            velocity: part(self) + part(other),
-            log_square: self.log_square.logaddexp(&other.log_square),
-            log_weight,
+            velocity: part(self, &own) + part(other, &rest),
+            log_weight: self.log_weight.logaddexp(&other.log_weight),
+            log_effective: -(square(self, own) + square(other, rest)).log(),
         }
     }
 
     /// The effective sample size $(\sum_j w_j)^2 / \sum_j w_j^2$, (T, Q), between 1 and K.
     pub fn effective(&self) -> Tensor {
-        (&self.log_weight * 2.0 - &self.log_square).exp()
+        self.log_effective.exp()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::file_form::Grid;
 use crate::image_layout::Layout;
 use crate::remarks::Remarks;
 use crate::row_store::{RowStore, Stored};
-use crate::{ArrayDataset, Arrays, DataError, FileForm, Image, Scaling};
+use crate::{ArrayDataset, Arrays, DataError, FileForm, Image, Scaling, spaced};
 use std::path::Path;
 use std::sync::Arc;
 use strait_core::{Draws, Error, Seed};
@@ -296,7 +296,7 @@ fn on_disk(
     let some = spread_rows(&file)?;
     let layout = layout(options, &some)?;
     let some = layout.load(&some)?;
-    let spread = Tensor::f_arange(some.size()[0], (Kind::Int64, Device::Cpu))? * every(&file);
+    let spread = Tensor::f_from_slice(&spaced::rows(every(&file), n).collect::<Vec<_>>())?;
     let origin = Origin { array: "data".into(), rows: Some(spread) };
     check_samples("data", &some, 1).map_err(|error| origin.name(error))?;
     let look = look_at_some(&file, &some)?;
@@ -325,7 +325,7 @@ fn on_disk(
 
 /// Evenly spaced rows of a file, at most twice as many as are looked at.
 fn spread_rows(file: &npy::RowReader) -> Result<Tensor, DataError> {
-    let rows: Vec<i64> = (0..file.count()).step_by(every(file) as usize).collect();
+    let rows: Vec<i64> = spaced::rows(every(file), file.count()).collect();
     file.read(&rows).map_err(refused)
 }
 

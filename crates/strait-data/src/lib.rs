@@ -26,6 +26,7 @@ mod read_ahead;
 mod remarks;
 mod row_store;
 mod shift;
+mod spaced;
 mod splits;
 mod toy_dataset;
 pub mod toys;

@@ -1,3 +1,4 @@
+use crate::spaced;
 use strait_core::Error;
 use tch::{Device, Kind, Tensor};
 
@@ -113,15 +114,16 @@ pub(crate) fn moments_of(
     let first = part(0)?;
     let axis: &[i64] = &[0];
     let (mut least, mut greatest) = (first.f_amin(axis, false)?, first.f_amax(axis, false)?);
-    let every = (n - 1) / QUARTILES + 1;
+    let mut wanted = spaced::rows((n - 1) / QUARTILES + 1, n).peekable();
     let mut some = vec![];
     for start in parts() {
         let x = part(start)?;
         least = least.f_minimum(&x.f_amin(axis, false)?)?;
         greatest = greatest.f_maximum(&x.f_amax(axis, false)?)?;
-        let skipped = (every - start % every) % every;
-        if scaling == Scaling::Robust && skipped < x.size()[0] {
-            some.push(x.f_slice(0, skipped, None, every)?.f_contiguous()?);
+        let here: Vec<i64> =
+            std::iter::from_fn(|| wanted.next_if(|row| *row < start + CHUNK)).map(|row| row - start).collect();
+        if scaling == Scaling::Robust && !here.is_empty() {
+            some.push(x.f_index_select(0, &Tensor::f_from_slice(&here)?)?);
         }
     }
     let factor = factors(&least, &greatest)?;

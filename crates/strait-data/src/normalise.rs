@@ -48,7 +48,7 @@ impl Normalise {
 
     /// Each coordinate's own median, and its quartiles' distance over 1.349 for its scale: for a normal law, the standard
     /// deviation. Where a half of the points or more are equal it is the standard deviation itself. At most 16,384 points,
-    /// evenly spaced, are looked at.
+    /// one of each stretch of them, are looked at.
     ///
     /// # Errors
     /// As `overall`.

@@ -1,6 +1,7 @@
 //! Whether held-out points are of the law of the training points, as what is measured on them supposes.
 
 use crate::normalise::move_to;
+use crate::spaced;
 use std::fmt;
 use strait_core::{Error, Split};
 use tch::{Device, Kind, Tensor};
@@ -84,7 +85,7 @@ fn limit(columns: usize, false_alarm: f64) -> f64 {
 /// (rows, width), in double precision.
 fn some_rows(x: &Tensor) -> Result<Tensor, Error> {
     let every = (x.size()[0] - 1).max(0) / ROWS + 1;
-    move_to(&x.f_slice(0, None, None, every)?.f_flatten(1, -1)?, Kind::Double, Device::Cpu)
+    move_to(&spaced::of(x, every)?.f_flatten(1, -1)?, Kind::Double, Device::Cpu)
 }
 
 fn sorted(x: &Tensor, column: i64) -> Result<Vec<f64>, Error> {

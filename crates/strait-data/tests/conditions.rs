@@ -35,6 +35,26 @@ fn agree(plain: &dyn Dataset, data: &dyn Dataset, classes: i64) {
     }
 }
 
+/// Points of a file, dequantised, and their conditions: the first are those of any longer list but that of all.
+#[test]
+fn a_point_knows_of_no_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let x = (Seed(1).stream("x").at(0).normal(&[300, 2], Kind::Double, Device::Cpu).unwrap() * 9.0).round();
+    let labels = Tensor::arange(300, (Kind::Int64, Device::Cpu)).remainder(3);
+    npz::write(&path, &[("data", &x, Element::I64), ("labels", &labels, Element::I64)]).unwrap();
+    let condition = Some("labels".to_owned());
+    let options = FileOptions { condition, dequantise: true, ..FileOptions::default() };
+    let data = from_file(&path, &options, Seed(0), Kind::Float, Device::Cpu).unwrap();
+    let rows = |n| data.conditional_points(Split::Train, n, &mut Seed(2).stream("points").at(0)).unwrap();
+    let (most, classes) = rows(239);
+    for n in [1, 2, 50, 238] {
+        let (x, conditions) = rows(n);
+        assert_eq!(x, most.narrow(0, 0, n), "{n}");
+        assert_eq!(conditions.get("labels").unwrap(), &classes.get("labels").unwrap().narrow(0, 0, n), "{n}");
+    }
+}
+
 #[test]
 fn points_of_a_toy_come_with_their_class() {
     for (toy, same) in toys().into_iter().zip(toys()) {

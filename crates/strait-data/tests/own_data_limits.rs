@@ -74,12 +74,12 @@ fn a_row_that_is_refused_is_the_one_of_the_file() {
                 Ok(_) => trained += 1, // it was held out
             }
         }
-        // Of a file whose rows stay there, one in three is looked at.
+        // Of a file whose rows stay there, one of each three is looked at.
         let long = normal(3 * 16_384, 2);
-        let _ = long.narrow(0, 3 * row, 1).narrow(1, 1, 1).fill_(1e6);
+        let _ = long.narrow(0, 3 * row, 3).narrow(1, 1, 1).fill_(1e6);
         let options = FileOptions { resident: 0, ..FileOptions::default() };
         let error = load(&folder.array(&long, Element::F64), &options).unwrap_err();
-        assert!(matches!(error, DataError::OneRow { row: found, .. } if found == 3 * row), "{error}");
+        assert!(matches!(error, DataError::OneRow { row: found, .. } if found / 3 == row), "{error}");
     }
     assert!(trained < 8, "{trained} of 10 rows were held out");
 }
@@ -276,6 +276,36 @@ fn columns_without_a_density_are_named() {
             }
         }
     }
+}
+
+/// Rows of two laws, one after the other by turns: a table of pairs. More than are looked at, so that some are.
+fn by_turns(first: &Tensor, second: &Tensor) -> Tensor {
+    Tensor::stack(&[first, second], 1).flatten(0, 1)
+}
+
+#[test]
+fn rows_that_lie_by_turns_are_all_looked_at() {
+    let folder = Folder::new();
+    let (x, other) = (normal(20_000, 2), normal(20_000, 4).narrow(1, 2, 2));
+    let whole = by_turns(&x, &(&other + 100.0));
+    let path = folder.archive(&[("train", &whole), ("test", &whole)]);
+    let data = load(&path, &in_units(Scaling::Robust)).unwrap();
+    // Quartiles of both are 100 apart, those of one 1.35.
+    assert!(number(&all(&data, Split::Train).abs().max()) < 2.0);
+    // Zeros in every other row.
+    let zeros = Tensor::stack(&[by_turns(&x, &other).select(1, 0), by_turns(&x, &(&other * 0.0)).select(1, 1)], 1);
+    for shift in [0, 1] {
+        let path = folder.array(&zeros.roll([shift], [0]), Element::F64);
+        for resident in [u64::MAX, 0] {
+            let data = load(&path, &FileOptions { resident, ..FileOptions::default() }).unwrap();
+            assert_eq!(data.remarks().atoms, [1], "moved by {shift}, resident {resident}");
+        }
+    }
+    // A test part that is half of another law.
+    let (train, test) =
+        (x.narrow(0, 0, 4000), by_turns(&other.narrow(0, 0, 2048), &(other.narrow(0, 2048, 2048) + 9.0)));
+    let data = load(&folder.archive(&[("train", &train), ("test", &test)]), &FileOptions::default()).unwrap();
+    assert!(!data.remarks().shifts.is_empty());
 }
 
 /// A part that the file gives and that is of another law is named by its column; one of the same law never is.

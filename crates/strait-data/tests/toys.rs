@@ -65,6 +65,25 @@ fn a_sample_is_a_function_of_its_draws() {
     }
 }
 
+/// The first rows are those of any longer sample, with their classes.
+#[test]
+fn a_row_knows_of_no_count() {
+    for toy in all() {
+        for kind in [Kind::Float, Kind::Double] {
+            let rows = |n| toy.sample_classes(n, &mut Seed(1).stream("x").at(0), kind, Device::Cpu).unwrap();
+            let (x, class) = rows(1000);
+            for n in [1, 2, 7, 100, 999] {
+                let (some, of) = rows(n);
+                // But for the order in which a product of matrices adds up.
+                let close = |some: &Tensor| some.allclose(&x.narrow(0, 0, n), 1e-5, 1e-6, false);
+                assert!(close(&some) && of == class.narrow(0, 0, n), "{}, {n}", toy.name());
+                let some = toy.sample(n, &mut Seed(1).stream("x").at(0), kind, Device::Cpu).unwrap();
+                assert!(close(&some), "{}, {n}", toy.name());
+            }
+        }
+    }
+}
+
 /// Mean and variance of each coordinate, from integrals done by hand.
 #[test]
 fn moments_are_the_closed_form() {

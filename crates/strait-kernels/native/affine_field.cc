@@ -197,7 +197,7 @@ class AffineField : public torch::autograd::Function<AffineField> {
 
 extern "C" {
 
-// in: value, first, second, x, x1, t. out: velocity, derivative, log-weight, log-square.
+// in: value, first, second, x, x1, t. out: velocity, derivative, log-weight, log-effective.
 char* strait_affine_field(Tensor** in, double bound, Tensor** out) {
   return guarded([&] {
     const auto made = AffineField::apply(*in[0], *in[1], *in[2], *in[3], *in[4], *in[5], bound);

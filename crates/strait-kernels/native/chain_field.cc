@@ -361,7 +361,7 @@ class ChainField : public torch::autograd::Function<ChainField> {
 extern "C" {
 
 // `tensors`: points (T, Q, d), endpoints (K, d), times (T), then those of each stage, whose kinds and bounds are given. out:
-// velocity, derivative, log-weight, log-square.
+// velocity, derivative, log-weight, log-effective.
 char* strait_chain_field(Tensor** tensors, size_t count, const int64_t* kinds, const double* bounds, size_t stages,
                          Tensor** out) {
   return guarded([&] {

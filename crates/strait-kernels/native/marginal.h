@@ -41,7 +41,7 @@ struct Pair {
 // What comes of a point.
 template <typename T>
 struct Point {
-  T v[MOST], dv[MOST], log_weight, square, mean_slope;
+  T v[MOST], dv[MOST], log_weight, log_effective, mean_slope;
 };
 
 template <typename T, typename Family>
@@ -65,7 +65,7 @@ INLINE Point<T> through(int d, int64_t packs, Family& family, const T* x, Pair<P
     for (int i = 0; i < d; ++i) vs[i] += p.w * p.u[i];
   }
   at.log_weight = top + std::log(sum);
-  at.square = std::log(total<T>(squares));
+  at.log_effective = -std::log(total<T>(squares));
   for (int i = 0; i < d; ++i) at.v[i] = total<T>(vs[i]);
 
   V slopes = {}, dvs[MOST] = {};
@@ -127,7 +127,7 @@ INLINE void pull_through(int d, int64_t packs, Family& family, const Point<T>& a
     }
     weights += p.w * p.gw;
   }
-  const T of_total = g.log_weight + 2 * g.square - total<T>(weights);
+  const T of_total = g.log_weight - total<T>(weights);
   V xs[MOST] = {};
   for (int64_t c = 0; c < packs; ++c) {
     const Pair<V>& p = pairs[c];
@@ -136,13 +136,13 @@ INLINE void pull_through(int d, int64_t packs, Family& family, const Point<T>& a
   for (int i = 0; i < d; ++i) gx[i] = total<T>(xs[i]);
 }
 
-// Of velocity and derivative (T, Q, d), of log-weight and log-square (T, Q).
+// Of velocity and derivative (T, Q, d), of log-weight and log-effective (T, Q); the last has no gradient.
 template <typename T, typename P>
 struct Made {
-  P *v, *dv, *log_weight, *square;
+  P *v, *dv, *log_weight, *log_effective;
 
   explicit Made(const std::vector<at::Tensor>& of)
-      : v(numbers(of[0])), dv(numbers(of[1])), log_weight(numbers(of[2])), square(numbers(of[3])) {}
+      : v(numbers(of[0])), dv(numbers(of[1])), log_weight(numbers(of[2])), log_effective(numbers(of[3])) {}
 
  private:
   static P* numbers(const at::Tensor& x) {
@@ -156,7 +156,7 @@ inline Sizes sizes_of(const at::Tensor& x, const at::Tensor& x1) {
   return {x.size(0), x.size(1), x1.size(0), static_cast<int>(x1.size(1))};
 }
 
-// Room for what comes of points (T, Q, d): velocity, derivative, log-weight, log-square.
+// Room for what comes of points (T, Q, d): velocity, derivative, log-weight, log-effective.
 inline std::vector<at::Tensor> room_for_field(const at::Tensor& x) {
   const at::Tensor log_weight = at::empty(x.sizes().slice(0, 2), x.options());
   return {like(x), like(x), log_weight, like(log_weight)};
@@ -191,14 +191,13 @@ INLINE void at_times(Sizes z, int64_t from, int64_t to, Family& family, const T*
         std::copy_n(at.v, d, out->v + q * d);
         std::copy_n(at.dv, d, out->dv + q * d);
         out->log_weight[q] = at.log_weight + constant;
-        out->square[q] = at.square + 2 * (at.log_weight + constant);
+        out->log_effective[q] = at.log_effective;
         continue;
       }
       Point<T> g{};
       std::copy_n(cotangent->v + q * d, d, g.v);
       std::copy_n(cotangent->dv + q * d, d, g.dv);
       g.log_weight = cotangent->log_weight[q];
-      g.square = cotangent->square[q];
       pull_through(d, packs, family, at, g, pairs.get(), gx + q * d);
     }
     if (gx) family.finish(time);

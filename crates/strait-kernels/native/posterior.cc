@@ -22,7 +22,7 @@ struct Task {
   int64_t d, endpoints;
   const T *x, *a, *b;
   const V* e;  // (packs, d)
-  T *mean, *log_weight, *log_square;
+  T *mean, *log_weight, *log_effective;
 
   INLINE void over(int64_t from, int64_t to) const {
     const int64_t packs = packs_of<T>(endpoints);
@@ -59,7 +59,7 @@ struct Task {
       const T sum = total<T>(sums);
       for (int64_t i = 0; i < d; ++i) mean[row * d + i] = total<T>(of_mean[i]) / sum;
       log_weight[row] = top + std::log(sum);
-      log_square[row] = 2 * top + std::log(total<T>(squares));
+      log_effective[row] = 2 * std::log(sum) - std::log(total<T>(squares));
     }
   }
 };
@@ -84,7 +84,7 @@ void posterior(const Tensor& x, const Tensor& e, const Tensor& a, const Tensor& 
 
 extern "C" {
 
-// in: points (R, d), endpoints (K, d), a and b (R,). out: mean (R, d), log-weight and log-square (R,).
+// in: points (R, d), endpoints (K, d), a and b (R,). out: mean (R, d), log-weight and log-effective (R,).
 char* strait_posterior(Tensor** in, Tensor** out) {
   return guarded([&] {
     const Tensor x = in[0]->contiguous(), e = in[1]->contiguous(), a = in[2]->contiguous(), b = in[3]->contiguous();

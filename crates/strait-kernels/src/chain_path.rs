@@ -191,9 +191,7 @@ impl ChainPaths<'_> {
         // SAFETY: on success all are fresh tensors that nothing else owns.
         let mut field = unsafe { MarginalField::own(made) };
         for log_det in self.stages.iter().filter_map(Stage::log_det) {
-            let log_det = log_det.unsqueeze(1);
-            field.log_weight = field.log_weight.f_add(&log_det)?;
-            field.log_square = field.log_square.f_add(&(log_det * 2.0))?;
+            field.log_weight = field.log_weight.f_add(&log_det.unsqueeze(1))?;
         }
         Ok(Some(field))
     }

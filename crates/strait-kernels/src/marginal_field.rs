@@ -11,8 +11,8 @@ pub struct MarginalField {
     pub derivative: Tensor,
     /// The logarithm of the sum of the weights, (T, Q).
     pub log_weight: Tensor,
-    /// The logarithm of the sum of their squares, (T, Q); its gradient is that of twice the `log_weight`.
-    pub log_square: Tensor,
+    /// The logarithm of their effective number $(\sum_j w_j)^2 / \sum_j w_j^2$, (T, Q), without a gradient.
+    pub log_effective: Tensor,
 }
 
 impl MarginalField {
@@ -22,8 +22,8 @@ impl MarginalField {
     /// As `ffi::own`, for each.
     pub(crate) unsafe fn own(made: [*mut C_tensor; 4]) -> Self {
         // SAFETY: the caller hands over owned tensors.
-        let [velocity, derivative, log_weight, log_square] = made.map(|made| unsafe { ffi::own(made) });
-        Self { velocity, derivative, log_weight, log_square }
+        let [velocity, derivative, log_weight, log_effective] = made.map(|made| unsafe { ffi::own(made) });
+        Self { velocity, derivative, log_weight, log_effective }
     }
 }
 

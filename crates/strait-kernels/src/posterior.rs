@@ -13,8 +13,8 @@ pub struct Posterior {
     pub mean: Tensor,
     /// $\log \sum_j w_j$, (R,).
     pub log_weight: Tensor,
-    /// $\log \sum_j w_j^2$, (R,).
-    pub log_square: Tensor,
+    /// $\log \bigl((\sum_j w_j)^2 / \sum_j w_j^2\bigr)$, (R,).
+    pub log_effective: Tensor,
 }
 
 /// The posterior over endpoints (K, d) at points x (R, d) with scales $a > 0$ and b, (R,), in a single pass; weights below
@@ -58,6 +58,6 @@ pub fn posterior(x: &Tensor, endpoints: &Tensor, a: &Tensor, b: &Tensor) -> Resu
     // SAFETY: the handles are of borrowed tensors of checked shapes and kinds; three results are written on success.
     ffi::check(unsafe { ffi::strait_posterior(given.as_ptr(), made.as_mut_ptr()) })?;
     // SAFETY: on success all are fresh tensors that nothing else owns.
-    let [mean, log_weight, log_square] = made.map(|made| unsafe { ffi::own(made) });
-    Ok(Some(Posterior { mean, log_weight, log_square }))
+    let [mean, log_weight, log_effective] = made.map(|made| unsafe { ffi::own(made) });
+    Ok(Some(Posterior { mean, log_weight, log_effective }))
 }

@@ -325,14 +325,14 @@ fn the_posterior_is_a_softmax_of_squares() -> Result<(), AutodiffError> {
             let (x, endpoints) = (draw(0, &[9, d], kind), draw(1, &[k, d], kind));
             let a = Tensor::linspace(0.05, 1.0, 9, (kind, Device::Cpu));
             let b: Tensor = 1.0 - &a;
-            let Posterior { mean, log_weight, log_square } = posterior(&x, &endpoints, &a, &b)?.expect("a kernel");
+            let Posterior { mean, log_weight, log_effective } = posterior(&x, &endpoints, &a, &b)?.expect("a kernel");
             let rest = (x.unsqueeze(1) - b.view([-1, 1, 1]) * &endpoints) / a.view([-1, 1, 1]);
             let log = rest.square().sum_dim_intlist([2i64].as_slice(), false, kind) * -0.5;
             let over = |log: &Tensor| log.logsumexp([1i64].as_slice(), false);
             for (what, found, wanted) in [
                 ("mean", mean, log.softmax(1, kind).matmul(&endpoints)),
                 ("log-weight", log_weight, over(&log)),
-                ("log-square", log_square, over(&(log * 2.0))),
+                ("log-effective", log_effective, over(&log) * 2.0 - over(&(log * 2.0))),
             ] {
                 let off = ((found - &wanted).abs() / (wanted.abs() + 1.0)).max().double_value(&[]);
                 assert!(off < tolerance, "{kind:?}, {k} endpoints, {d} dimensions, {what}: {off:e}");

@@ -237,6 +237,51 @@ fn the_kernel_distance_has_no_bias_and_is_its_sums() {
     assert!(kernel_distance(&x, &normal("kz", &[5, 4])).is_err());
 }
 
+/// Whole numbers, so that the sums are exact in 128 bits: far from 0, where cubes of products are larger than what is left of them
+/// by all digits of a double, and beside one far point.
+#[test]
+fn the_kernel_distance_has_its_digits_far_from_zero_and_beside_a_far_point() {
+    let (n, f) = (8i64, 4i64);
+    let rows = |name: &str, offset: i64, far: i64| -> Vec<Vec<i64>> {
+        let mut x: Vec<Vec<i64>> = Vec::<Vec<f64>>::try_from(normal(name, &[n, f]) * 5.0)
+            .unwrap()
+            .into_iter()
+            .map(|row| row.into_iter().map(|x| x.round() as i64 + offset).collect())
+            .collect();
+        x[3][1] += far;
+        x
+    };
+    for (offset, far) in [(0, 0), (100, 0), (10_000, 0), (-200_000, 0), (0, 10_000), (1000, 100_000)] {
+        let (x, y) = (rows("far x", offset, far), rows("far y", offset, 0));
+        let sum = |a: &[Vec<i64>], b: &[Vec<i64>], same: bool| -> i128 {
+            let pairs = (0..a.len()).flat_map(|i| (0..b.len()).map(move |j| (i, j))).filter(|(i, j)| !same || i != j);
+            let product = |(i, j): (usize, usize)| a[i].iter().zip(&b[j]).map(|(p, q)| i128::from(p * q)).sum::<i128>();
+            pairs.map(|pair| (product(pair) + i128::from(f)).pow(3)).sum()
+        };
+        let whole =
+            i128::from(n) * (sum(&x, &x, true) + sum(&y, &y, true)) - 2 * i128::from(n - 1) * sum(&x, &y, false);
+        let right = whole as f64 / (n * n * (n - 1) * f.pow(3)) as f64;
+        let tensor = |x: &[Vec<i64>]| Tensor::from_slice2(x).to_kind(Kind::Double);
+        let found = kernel_distance(&tensor(&x), &tensor(&y)).unwrap();
+        assert!((found / right - 1.0).abs() < 1e-10, "{offset}, {far}: {found} for {right}");
+    }
+}
+
+/// What theory keeps at 0: a set against itself in another order.
+#[test]
+fn the_frechet_distance_of_a_set_in_another_order_is_zero() {
+    for (n, f) in [(9, 40), (64, 8), (300, 3)] {
+        let x = normal("order", &[n, f]);
+        for (scale, offset) in [(1.0, 0.0), (5e3, 0.0), (1e-3, 1e6), (1e30, 0.0), (1e-30, 0.0)] {
+            let x = &x * scale + offset;
+            let found = frechet(&x, &x.flip([0])).unwrap();
+            // But for the rounding of a mean.
+            let most = 1e-20 * scale * scale + 40.0 * f as f64 * (f64::EPSILON * offset).powi(2);
+            assert!((0.0..most).contains(&found), "{n} of {f}, {scale}, {offset}: {found:e}");
+        }
+    }
+}
+
 #[test]
 fn sets_without_points_and_points_without_coordinates_are_refused() {
     let (points, none, numbers) = (normal("points", &[6, 3]), normal("none", &[0, 3]), normal("numbers", &[6]));

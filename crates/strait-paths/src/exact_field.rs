@@ -219,7 +219,7 @@ fn in_parts(
     Ok(Marginal {
         velocity: join(|m| &m.velocity)?,
         log_weight: join(|m| &m.log_weight)?,
-        log_square: join(|m| &m.log_square)?,
+        log_effective: join(|m| &m.log_effective)?,
     })
 }
 

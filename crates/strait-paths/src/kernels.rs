@@ -37,9 +37,9 @@ mod some {
 
     /// From a kernel's, whose points are flat.
     fn moving(field: MarginalField, at: Points<'_>) -> MovingMarginal {
-        let MarginalField { velocity, derivative, log_weight, log_square } = field;
+        let MarginalField { velocity, derivative, log_weight, log_effective } = field;
         let event = |x: tch::Tensor| if at.x_t.dim() == 3 { x } else { x.view_as(at.x_t) };
-        let marginal = Marginal { velocity: event(velocity), log_weight, log_square };
+        let marginal = Marginal { velocity: event(velocity), log_weight, log_effective };
         MovingMarginal { marginal, derivative: event(derivative) }
     }
 }
@@ -53,7 +53,7 @@ mod none {
     pub(crate) struct Posterior {
         pub(crate) mean: Tensor,
         pub(crate) log_weight: Tensor,
-        pub(crate) log_square: Tensor,
+        pub(crate) log_effective: Tensor,
     }
 
     pub(crate) fn affine_curve(

@@ -26,7 +26,7 @@ pub(crate) fn marginal(source: &dyn Source, at: Points<'_>, (a, b): (&Jet, &Jet)
     let by_time = |x: Tensor| x.view([size[0], points]);
     Ok(Some(Marginal {
         velocity,
-        log_weight: by_time(found.log_weight) + &constant,
-        log_square: by_time(found.log_square) + constant * 2.0,
+        log_weight: by_time(found.log_weight) + constant,
+        log_effective: by_time(found.log_effective),
     }))
 }

@@ -134,10 +134,6 @@ impl<P: InvertibleInterpolant, F: Bijection> InvertibleInterpolant for Warped<P,
 /// The base's marginal with the velocity (T Q, ...) of the images, and the log-determinants (T Q,) of the way back in all
 /// its weights.
 fn carried(base: Marginal, velocity: &Tensor, log_det: &Tensor) -> Marginal {
-    let log_det = log_det.view_as(&base.log_weight);
-    Marginal {
-        velocity: velocity.view_as(&base.velocity),
-        log_weight: base.log_weight + &log_det,
-        log_square: base.log_square + log_det * 2.0,
-    }
+    let log_weight = &base.log_weight + log_det.view_as(&base.log_weight);
+    Marginal { velocity: velocity.view_as(&base.velocity), log_weight, log_effective: base.log_effective }
 }

@@ -66,14 +66,15 @@ impl Setup {
     fn everything(&self, source: &dyn Source) -> Vec<Tensor> {
         let x = self.x.detach().set_requires_grad(true);
         let MovingMarginal { marginal, derivative } = self.moving(source, &x);
-        let values = [marginal.velocity, derivative, marginal.log_weight, marginal.log_square];
+        let values = [marginal.velocity, derivative, marginal.log_weight];
         let cotangents: Vec<Tensor> = (values.iter().zip(7u64..))
             .map(|(v, seed)| Seed(seed).stream("w").at(0).normal(&v.size(), v.kind(), Device::Cpu).unwrap())
             .collect();
         let leaves: Vec<Tensor> =
             std::iter::once(&x).chain(self.parameters.tensors()).map(Tensor::shallow_clone).collect();
         let gradients = vjp(&values, &cotangents, &leaves, Graph::Free).unwrap();
-        values.iter().map(Tensor::detach).chain(gradients).collect()
+        let effective = marginal.log_effective.detach();
+        values.iter().map(Tensor::detach).chain([effective]).chain(gradients).collect()
     }
 }
 

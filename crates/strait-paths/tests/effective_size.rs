@@ -1,8 +1,9 @@
 //! Effective sample sizes of the exact field on the linear path to sixteen separated modes.
 
-use crate::common::Independent;
-use strait_core::{Seed, Source, StandardNormal};
-use strait_paths::{ExactField, Linear};
+use crate::common::{Independent, affine};
+use strait_core::{InvertibleInterpolant, Parameters, Points, Seed, Source, StandardNormal};
+use strait_laws::interpolant::Case;
+use strait_paths::{Along, Exact, ExactField, Linear, Mixing, Schedule};
 use tch::{Device, Kind, Tensor};
 
 const TIMES: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
@@ -41,4 +42,47 @@ fn they_are_those_of_their_definition() {
         }
     }
     assert!(least < 2.0 && greatest > 2000.0, "{least} to {greatest}");
+}
+
+/// Logarithms of weights of 1e5 to 3e8, which single precision rounds to whole numbers and more: all candidates are one point, so that
+/// each of K has a share of 1 / K, and the field is the path's own velocity, in however many parts it is summed. Summed in parts, a size is
+/// one of so many candidates still.
+#[test]
+fn large_logarithms_take_no_digits_of_sizes_and_fields() {
+    let (d, k) = (64, 12);
+    let case = Case { batch: 1, event: vec![d], seed: 1 };
+    let mut parameters = Parameters::new(Seed(1), Kind::Float, Device::Cpu);
+    let affine = affine(Mixing::Diagonal)(&case, &mut parameters.root()).unwrap();
+    let paths = [&Linear as &dyn InvertibleInterpolant, &Schedule::Trigonometric, &affine];
+    let source = StandardNormal::new(&[d]);
+    let one = Seed(2).stream("one").at(0).normal(&[1, d], Kind::Float, Device::Cpu).unwrap();
+    let candidates = one.expand([k, d], false).contiguous();
+    let x = Seed(3).stream("x").at(0).normal(&[1, 5, d], Kind::Float, Device::Cpu).unwrap() * 3.0;
+    for path in paths {
+        for t in [0.9f32, 0.99, 0.999] {
+            let t = Tensor::from_slice(&[t]);
+            let right = path.through(Points { x_t: &x, x1: &one, t: &t }).unwrap().velocity.squeeze_dim(1);
+            for pairs in [1 << 16, 25, 10, 5, 3, 1] {
+                let field =
+                    ExactField::new(path, &source, &Independent(true), candidates.shallow_clone(), pairs).unwrap();
+                let Exact { velocity, effective, log_density } = field.at_times(&x, &t).unwrap();
+                assert!(log_density.abs().min().double_value(&[]) > 1e4);
+                let off = (&effective / k as f64 - 1.0).abs().max().double_value(&[]);
+                let held = effective.ge(1.0 - 1e-5).f_logical_and(&effective.le(k as f64 * (1.0 + 1e-5))).unwrap();
+                assert!(
+                    held.all().int64_value(&[]) == 1 && (off < 1e-5 || pairs < k),
+                    "{pairs} pairs at once: {effective}"
+                );
+                let off = ((velocity - &right).abs().max() / right.abs().max()).double_value(&[]);
+                assert!(off < 1e-5, "{pairs} pairs at once: a field off by {off:e}");
+            }
+            let field =
+                ExactField::new(path, &source, &Independent(true), candidates.shallow_clone(), 1 << 16).unwrap();
+            let moving = field.moving(&x, &t, Along::Forward).unwrap();
+            let off = (moving.effective / k as f64 - 1.0).abs().max().double_value(&[]);
+            assert!(off < 1e-5, "along the flow: an effective size off by {off:e}");
+            let off = ((moving.velocity - &right).abs().max() / right.abs().max()).double_value(&[]);
+            assert!(off < 1e-5, "along the flow: a field off by {off:e}");
+        }
+    }
 }

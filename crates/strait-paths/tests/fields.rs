@@ -279,7 +279,7 @@ fn the_marginal_of_a_schedule_is_the_sum_over_its_paths() {
             for (found, wanted) in [
                 (found.velocity, wanted.velocity),
                 (found.log_weight, wanted.log_weight),
-                (found.log_square, wanted.log_square),
+                (found.log_effective, wanted.log_effective),
             ] {
                 assert!(found.allclose(&wanted, 1e-9, 1e-9, false), "{event:?}");
             }

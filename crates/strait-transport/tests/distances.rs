@@ -330,6 +330,29 @@ fn small_differences_beside_one_far_point_keep_their_digits() {
     assert_eq!(wasserstein2(x.view(), y.view()).unwrap(), 0.0);
 }
 
+/// What theory keeps at 0: a cloud against itself in another order, whatever its unit and wherever it lies.
+#[test]
+fn a_cloud_in_another_order_is_at_no_distance() {
+    for (n, d) in [(7, 1), (40, 3), (60, 20)] {
+        let x = normal("order", n, d);
+        for (scale, offset) in [(1.0, 0.0), (5e3, 0.0), (1e-3, 1e6), (1e-150, 0.0), (1e150, 0.0)] {
+            let x = &x * scale + offset;
+            let back: Vec<usize> = (0..n).rev().collect();
+            let y = x.select(ndarray::Axis(0), &back);
+            let (x, y) = (x.view(), y.view());
+            assert_eq!(wasserstein2(x, y).unwrap(), 0.0, "{scale}, {offset}");
+            let sliced = sliced_wasserstein2(x, y, 16, &mut draws("slices")).unwrap();
+            assert!(sliced <= 1e-14 * scale, "{scale}, {offset}: {sliced:e}");
+            let energy = energy_distance(x, y).unwrap();
+            assert!((0.0..=1e-12 * scale).contains(&energy), "{scale}, {offset}: {energy:e}");
+            if (1e-3..=5e3).contains(&scale) {
+                let divergence = Sinkhorn::new(0.1 * scale * scale).divergence(x, y).unwrap();
+                assert!((0.0..=1e-12 * scale * scale).contains(&divergence), "{scale}, {offset}: {divergence:e}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_sliced_distance_is_the_same_far_from_zero() {
     let (x, y) = (normal("sliced x", 50, 3), normal("sliced y", 50, 3) * 1.5);

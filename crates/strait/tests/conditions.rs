@@ -239,9 +239,13 @@ fn pairs_that_keep_their_class_are_a_method_of_a_comparison() {
     let config = |method: &str| fs::read_to_string(place.path(&format!("runs/c/{method}-3/config.toml"))).unwrap();
     assert!(config("conditional_ot").contains("name = \"conditional_ot\"\nshare = 0.05"));
     assert!(config("ot").contains("name = \"ot\"") && config("ot").contains("condition_drop = 0.25"));
+    save(&place);
+    place.write("vectors.toml", format!("{HEAD}{FILE}{NET}{FIT}"));
     let share =
         ["--set", "coupling={ name = 'conditional_ot', share = 0.5 }", "--methods", "conditional_ot", "--name", "d"];
-    succeed(&place, &[&["compare", "classes.toml"], &share[..]].concat());
+    succeed(&place, &[&["compare", "vectors.toml"], &share[..]].concat());
+    let (line, code) = place.refusal(&[&["compare", "classes.toml"], &share[..5], &["e"]].concat());
+    assert!(line.contains("coupling.share = 0.5 must be left out") && code == 2, "{line}");
     assert!(fs::read_to_string(place.path("runs/d/conditional_ot-3/config.toml")).unwrap().contains("share = 0.5"));
     let (line, code) = place.refusal(&["compare", "plain.toml", "--methods", "conditional_ot"]);
     assert!(line.contains("conditional_ot is left out: the preset's data have no condition") && code == 2, "{line}");
@@ -332,6 +336,7 @@ fn a_condition_that_nothing_takes_or_has_is_refused_by_its_key() {
             "phase.0.level.0.condition_drop",
         ),
         ("name = 'conditional_ot'", "name = 'conditional_ot'\nshare = 0.0", "coupling.share"),
+        ("name = 'conditional_ot'", "name = 'conditional_ot'\nshare = 0.5", "coupling.share = 0.5 must be left out"),
         ("[data]\nname = 'moons'", "[data]\nfile = 'own.npz'\nunits = 'column'\narrays = { data = 'place' }", ""),
     ] {
         let text = config.replace(from, to);

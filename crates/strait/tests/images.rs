@@ -127,7 +127,7 @@ fn the_usual_network_takes_steps_on_cifar10() {
     let config = load("cifar10", &[&[data][..], &few].concat()).unwrap();
     let context = RunContext::new(&config, "cpu").unwrap();
     assert_eq!(context.data.points.event_shape(), [3, 32, 32]);
-    let velocity = build::velocity(&config.velocity, &[3, 32, 32], None, Seed(0), Device::Cpu).unwrap();
+    let velocity = build::velocity(&config.velocity, build::Samples::of(&[3, 32, 32]), Seed(0), Device::Cpu).unwrap();
     let parameters = velocity.parameters.count();
     assert!((30_000_000..45_000_000).contains(&parameters), "{parameters}");
     let (stop, bars) = (Stop::on_signals().unwrap(), MultiProgress::with_draw_target(ProgressDrawTarget::hidden()));

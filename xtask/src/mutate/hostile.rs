@@ -14,7 +14,7 @@ const COUPLINGS: Tests = of("strait-transport", "couplings", "the_same_in_any_un
 const COLUMN: &str = "crates/strait-data/src/columns/column.rs";
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 29] = [
+pub(super) static FAULTS: [Fault; 38] = [
     Fault {
         name: "a link is replaced by what is written",
         file: "crates/strait-io/src/whole_file.rs",
@@ -217,5 +217,68 @@ pub(super) static FAULTS: [Fault; 29] = [
         find: "refused.or_else(|| unused_of(table, sets))",
         put: "refused.or_else(|| unused_of(table, &sets[..0]))",
         tests: of("strait", LIBRARY, "a_key_beside_a_name"),
+    },
+    Fault {
+        name: "a wrong tangent of a triangular solution",
+        file: "crates/strait-autodiff/native/strait_native.cc",
+        find: "name == \"aten::triangular_solve\" &&",
+        put: "name == \"aten::triangular_solve_\" &&",
+        tests: of("strait-autodiff", "operations", "of_every_operation"),
+    },
+    Fault {
+        name: "a matrix taken for a symmetric one by its tangent",
+        file: "crates/strait-autodiff/native/strait_native.cc",
+        find: "return of(x) && of(tangent);",
+        put: "return of(x) || of(tangent);",
+        tests: of("strait-autodiff", "operations", "of_every_operation"),
+    },
+    Fault {
+        name: "shares of a sum that was rounded",
+        file: "crates/strait-core/src/marginal.rs",
+        find: "let rest = (&other.log_weight - &self.log_weight).sigmoid();",
+        put: "let rest = (&other.log_weight - self.log_weight.logaddexp(&other.log_weight)).exp();",
+        tests: of("strait-paths", "effective_size", "large_logarithms"),
+    },
+    Fault {
+        name: "a kernel distance of terms that cancel",
+        file: "crates/strait-metrics/src/kernel.rs",
+        find: "let centre = Tensor::f_cat(&[x, y], 0)?.f_median_dim(0, false)?.0;",
+        put: "let centre = Tensor::f_cat(&[x, y], 0)?.f_median_dim(0, false)?.0 * 0.0;",
+        tests: of("strait-metrics", "features", "far_from_zero_and_beside"),
+    },
+    Fault {
+        name: "rows of one kind for statistics of those that lie by turns",
+        file: "crates/strait-data/src/spaced.rs",
+        find: "first + ((z ^ (z >> 31)) % every.min(n - first) as u64) as i64",
+        put: "first + (0 * (z ^ (z >> 31)) % every.min(n - first) as u64) as i64",
+        tests: of("strait-data", "own_data_limits", "by_turns"),
+    },
+    Fault {
+        name: "a toy whose rows depend on how many there are",
+        file: "crates/strait-data/src/toys/two_spirals.rs",
+        find: "let arm = draws.uniform(&[n, 2], kind, device)? * 0.5 + arm;",
+        put: "let arm = draws.uniform(&[2, n], kind, device)?.tr() * 0.5 + arm;",
+        tests: of("strait-data", "toys", "knows_of_no_count"),
+    },
+    Fault {
+        name: "conditions that depend on how many are asked for",
+        file: "crates/strait/src/training/context.rs",
+        find: "let rows = [draws.permutation(held, Device::Cpu)?,",
+        put: "let rows = [Tensor::arange(held, (tch::Kind::Int64, Device::Cpu)),",
+        tests: of("strait", LIBRARY, "of_any_longer_list"),
+    },
+    Fault {
+        name: "a share that classes have no use for",
+        file: "crates/strait/src/cli/train.rs",
+        find: "config.coupling.check_share(context.condition())?;",
+        put: "config.coupling.check_share(None)?;",
+        tests: of("strait", "conditions", "nothing_takes_or_has"),
+    },
+    Fault {
+        name: "an end of a range that is out of it",
+        file: "crates/strait/src/config/range.rs",
+        find: "value <= self.most &&",
+        put: "value <= self.most + 1.0 &&",
+        tests: of("strait", LIBRARY, "both_ends_of_every_range"),
     },
 ];

@@ -9,7 +9,7 @@ pub use column::{Column, Finding};
 use self::column::{FAR, has_atoms};
 use crate::moments::CHUNK;
 use crate::normalise::move_to;
-use crate::{DataError, Scaling};
+use crate::{DataError, Scaling, spaced};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use strait_core::Error;
@@ -242,7 +242,7 @@ fn look_at(x: &Tensor, first: usize, every: i64) -> Result<Vec<Column>, Error> {
             merged: false,
         };
         if n > 0 {
-            let mut some: Vec<f64> = Vec::try_from(held.f_slice(0, None, None, every)?.f_contiguous()?)?;
+            let mut some: Vec<f64> = Vec::try_from(spaced::of(&held, every)?.f_contiguous()?)?;
             some.sort_by(f64::total_cmp);
             (found.least, found.greatest) = (held.f_min()?.double_value(&[]), held.f_max()?.double_value(&[]));
             // In units of the column, so that neither squares nor their sum leave the range of a double.
@@ -301,7 +301,7 @@ fn mark_copies(flat: &Tensor, columns: &mut [Column], every: i64) -> Result<(), 
     for column in columns.iter_mut().filter(|column| column.least < column.greatest) {
         let at = column.index;
         let read = |at: usize| -> Result<Vec<f64>, Error> {
-            let some = flat.f_select(1, at as i64)?.f_slice(0, None, None, every)?;
+            let some = spaced::of(&flat.f_select(1, at as i64)?, every)?;
             Ok(Vec::try_from(move_to(&some, Kind::Double, Device::Cpu)?.f_contiguous()?)?)
         };
         let values = read(at)?;
@@ -316,7 +316,7 @@ fn mark_copies(flat: &Tensor, columns: &mut [Column], every: i64) -> Result<(), 
 
 fn repeated(flat: &Tensor, every: i64) -> Result<i64, Error> {
     let mut seen = std::collections::HashSet::new();
-    let rows = flat.f_slice(0, None, None, every)?;
+    let rows = spaced::of(flat, every)?;
     let n = rows.size()[0];
     let mut repeated = 0;
     for start in (0..n).step_by(CHUNK as usize) {

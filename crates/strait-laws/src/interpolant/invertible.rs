@@ -77,8 +77,8 @@ fn inverse_gradients<I: InvertibleInterpolant>(trial: &Trial<I>, source: &Standa
     let [x_t, two] = points(trial);
     let at = Points { x_t: &x_t, x1, t: &two };
     trial.gradient("`marginal`", || {
-        let Marginal { velocity, log_weight, log_square } = path.marginal(source, at)?;
-        Ok(vec![velocity, log_weight, log_square])
+        let Marginal { velocity, log_weight, log_effective } = path.marginal(source, at)?;
+        Ok(vec![velocity, log_weight, log_effective])
     })?;
     trial.gradient("`moving_marginal`", || match path.moving_marginal(source, at)? {
         Some(MovingMarginal { marginal: Marginal { velocity, log_weight, .. }, derivative }) => {

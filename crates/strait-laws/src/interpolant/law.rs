@@ -26,7 +26,7 @@ pub enum Law {
     SinglePrecision,
     /// Along one random direction in all parameters, the gradient of what `position`, `at` and `curve` give is its
     /// central difference; of an invertible path, also that of `invert`, `marginal` and `moving_marginal` (but for the
-    /// `log_square` of the last).
+    /// `log_effective` of the last).
     Gradient,
     /// $\varphi_t^{-1}(\varphi_t(x_0; x_1); x_1) = x_0$ within $10^{-9}$ for $t \le 0.95$.
     RoundTrip,

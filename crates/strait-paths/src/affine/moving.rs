@@ -101,8 +101,11 @@ pub(super) fn marginal<F: TimeFunction>(
     let y_sample = sample(&y);
     let log_det = -diagonal.value().log().sum_dim_intlist([0i64].as_slice(), false, diagonal.value().kind());
     let log_weight = source.log_density(&y_sample)?.view(shape) + log_det;
-    let total = log_weight.logsumexp([-1i64].as_slice(), true);
-    let w = weights(&(log_weight - &total));
+    // Relative to the largest: a large sum of logarithms is rounded, and weights relative to it do not add up to 1.
+    let top = log_weight.amax([-1i64].as_slice(), true).detach();
+    let w = weights(&(log_weight - &top));
+    let sum = w.sum_dim_intlist([-1i64].as_slice(), true, w.kind());
+    let (w, total) = (w / &sum, top + sum.log());
     let mean = |x: &Tensor| (&w * x).sum_dim_intlist([-1i64].as_slice(), true, x.kind());
     let v: Vec<Tensor> = u.iter().map(mean).collect();
 
@@ -114,8 +117,7 @@ pub(super) fn marginal<F: TimeFunction>(
     let dv: Vec<Tensor> = u.iter().zip(&du).map(|(u, du)| mean(&du.addcmul(&turn, u))).collect();
 
     let joined = |parts: &[Tensor]| Tensor::cat(parts, -1).view(at.x_t.size().as_slice());
-    let log_square = w.detach().square().sum_dim_intlist([-1i64].as_slice(), false, w.kind()).log();
-    let total = total.squeeze_dim(-1);
-    let marginal = Marginal { velocity: joined(&v), log_square: log_square + &total * 2.0, log_weight: total };
+    let log_effective = -w.detach().square().sum_dim_intlist([-1i64].as_slice(), false, w.kind()).log();
+    let marginal = Marginal { velocity: joined(&v), log_weight: total.squeeze_dim(-1), log_effective };
     Ok(MovingMarginal { marginal, derivative: joined(&dv) })
 }

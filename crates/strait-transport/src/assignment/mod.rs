@@ -1,7 +1,8 @@
 //! The linear assignment problem, exactly: $\min_\sigma \sum_i c_{i \sigma(i)}$ over permutations of $n$ columns.
 //!
-//! The solver combines eight methods, each in its own module:
+//! The solver combines nine methods, each in its own module:
 //!
+//! - Costs $u_i + v_j$ but for rounding leave the last digits alone to decide (`separable`, `residual`).
 //! - If an order of rows and columns makes the costs a Monge array (points on a line, products), sorting solves the
 //!   problem; a few rows show whether this is so (`sorted`).
 //! - Each row takes its cheapest column if it is free, and shortest augmenting paths give the other rows one, row by
@@ -34,6 +35,7 @@ mod paths;
 mod proof;
 mod repair;
 mod residual;
+mod separable;
 mod sorted;
 mod sums;
 mod wide;
@@ -185,6 +187,12 @@ fn solve(costs: &impl Costs) -> Result<Assignment, AssignmentError> {
 /// An assignment that is optimal, or nearly so; whether its potentials prove it, to the last bit.
 fn nearly_optimal(matching: &mut Matching, costs: &impl Costs, largest: f64) -> bool {
     let n = matching.v.len();
+    if let Some((mut guess, is_exact)) = separable::guess(costs, largest)
+        && (is_exact && proof::violated(&guess, costs).is_empty() || residual::solve(&mut guess, costs))
+    {
+        *matching = guess;
+        return true;
+    }
     if let Some(mut guess) = sorted::guess(costs, &matching.v)
         && certify(&mut guess, costs, n / 8)
     {

@@ -1,6 +1,7 @@
 //! Interpolants, from `[interpolant]`.
 
 use super::one_step::OneStep;
+use super::samples::Samples;
 use super::velocity::{flow_embedding, transform};
 use crate::ProgramError;
 use crate::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig};
@@ -40,27 +41,6 @@ pub fn interpolant(
         Ok(found)
     })?;
     Ok(Path { path, parameters, map })
-}
-
-/// What a model is built for.
-#[derive(Debug, Clone, Copy)]
-pub struct Samples<'a> {
-    /// Their shape, without the batch.
-    pub event: &'a [i64],
-    /// The kind of their condition, where they have one.
-    pub condition: Option<ConditionKind>,
-}
-
-impl<'a> Samples<'a> {
-    /// Of a shape, under no condition.
-    pub fn of(event: &'a [i64]) -> Self {
-        Self { event, condition: None }
-    }
-
-    /// The kind of the condition, for a network that is to see it or not.
-    fn seen(&self, conditioned: bool) -> Option<ConditionKind> {
-        self.condition.filter(|_| conditioned)
-    }
 }
 
 fn path(

@@ -7,13 +7,15 @@ mod default_for_data;
 mod interpolant;
 pub mod one_step;
 mod plan;
+mod samples;
 mod velocity;
 
 pub use coupling::coupling;
 pub use data::{Data, ImageDisplay, arrays, data, of_file, scaling, source};
 pub use default_for_data::own_data;
-pub use interpolant::{Path, Samples, interpolant};
+pub use interpolant::{Path, interpolant};
 pub use plan::Plans;
+pub use samples::Samples;
 pub use velocity::{Velocity, velocity};
 
 use crate::ProgramError;

@@ -1,6 +1,7 @@
 //! Velocity fields, from `[velocity]`.
 
 use super::one_step::OneStep;
+use super::samples::Samples;
 use crate::ProgramError;
 use crate::config::{ActivationConfig, ConfigError, ImageNetworkConfig, TransformConfig, VelocityConfig};
 use strait_core::{ConditionKind, Parameters, Scope, Seed, VelocityField};
@@ -22,15 +23,14 @@ pub struct Velocity {
     pub flow: Option<OneStep>,
 }
 
-/// `[velocity]` for samples of shape `event` under a condition, where there is one.
+/// `[velocity]` for samples of a shape, under a condition where there is one.
 ///
 /// # Errors
 /// `Config` for a network of images and samples that are none; `Setting` for a network that they do not fit, or a flow of
 /// samples of one number; libtorch's, when memory runs out.
 pub fn velocity(
     config: &VelocityConfig,
-    event: &[i64],
-    condition: Option<ConditionKind>,
+    Samples { event, condition }: Samples<'_>,
     seed: Seed,
     device: Device,
 ) -> Result<Velocity, ProgramError> {

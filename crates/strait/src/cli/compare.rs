@@ -301,6 +301,7 @@ impl Work<'_> {
             return Ok(Ok(()));
         }
         let mut context = RunContext::new(&config, self.device)?;
+        config.coupling.check_share(context.condition())?;
         threads::set(self.args.threads, &config, &mut context);
         let training = TrainingRun { name: name.clone(), ..TrainingRun::new(&config, &folder) };
         if let Err(error) = training.check(&context) {

@@ -91,6 +91,9 @@ fn together(
     ranks.check_program()?;
     ranks.check_same("config", &config::write(config)?)?;
     let mut context = RunContext::new(config, &ranks.device(&args.device))?;
+    if folder.is_none() {
+        config.coupling.check_share(context.condition())?;
+    }
     let threads = threads::set(args.threads, config, &mut context);
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     if ranks.is_first() {

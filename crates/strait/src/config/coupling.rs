@@ -1,8 +1,10 @@
 //! `[coupling]`: which source point goes with which data point, and the table of couplings.
 
+use super::error::{ConfigError, need};
 use super::interpolant::InterpolantConfig;
 use super::phase::PhaseConfig;
 use serde::{Deserialize, Serialize};
+use strait_core::ConditionKind;
 
 /// `[coupling]`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -149,6 +151,18 @@ impl CouplingConfig {
     /// The optimal assignment that knows of the condition, with the share that is taken where none is given.
     pub fn conditional_ot() -> Self {
         Self::ConditionalOt { share: share() }
+    }
+
+    /// Refuses a share that is given for conditions that are classes: points of one are paired among themselves.
+    ///
+    /// # Errors
+    /// `Value` with the key.
+    pub fn check_share(&self, condition: Option<ConditionKind>) -> Result<(), ConfigError> {
+        let own = self.teacher().map_or(self, |teacher| &teacher.coupling);
+        let Self::ConditionalOt { share: given } = own else { return Ok(()) };
+        let unused = matches!(condition, Some(ConditionKind::Classes(_))) && *given != share();
+        let must = "left out where data.condition is of classes, whose points are paired among themselves";
+        need(!unused, "coupling.share", given, must)
     }
 
     /// The teacher that is trained first, where its config is written out.

@@ -301,6 +301,51 @@ mod tests {
         }
     }
 
+    /// A table with one number, or a list of it, at a key of the table of ranges.
+    fn config_of(range: &Range, number: Value, count: usize) -> Value {
+        let leaf = if range.entries == 0 { number } else { Value::Array(vec![number; count]) };
+        range.key.rsplit('.').fold(leaf, |value, key| Value::Table([(key.to_owned(), value)].into_iter().collect()))
+    }
+
+    /// Each row of the table at both of its ends, which are taken, and just outside of them, which is refused in one line with the key and
+    /// the range; of a list, also one entry too many.
+    #[test]
+    fn both_ends_of_every_range_are_taken_and_what_is_beyond_is_refused() {
+        for range in &RANGES {
+            let check = |number: Value, count: usize| {
+                walk(&config_of(range, number, count), &mut vec![], &mut vec![]).map_err(|error| error.to_string())
+            };
+            let refused = |number: Value| {
+                let line = check(number, 1).expect_err(range.key);
+                let named = line.contains(range.key) && line.ends_with(&format!("must be {}", range.words()));
+                assert!(named && line.lines().count() == 1, "{line}");
+            };
+            let least = if range.above { range.least.next_up() } else { range.least };
+            for end in [least, range.most] {
+                assert_eq!(check(Value::Float(end), 1), Ok(()), "{} = {end}", range.key);
+            }
+            let below = if range.above { range.least } else { range.least.next_down() };
+            for beyond in [below, range.most.next_up(), f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+                refused(Value::Float(beyond));
+            }
+            let is_whole = |x: f64| x.fract() == 0.0 && x.abs() < 9e15;
+            if is_whole(range.least) {
+                refused(Value::Integer(range.least as i64 - i64::from(!range.above)));
+                let first = range.least as i64 + i64::from(range.above);
+                assert_eq!(check(Value::Integer(first), 1).is_ok(), first as f64 <= range.most, "{}", range.key);
+            }
+            if is_whole(range.most) {
+                refused(Value::Integer(range.most as i64 + 1));
+                assert_eq!(check(Value::Integer(range.most as i64), 1), Ok(()), "{}", range.key);
+            }
+            if range.entries > 0 {
+                assert_eq!(check(Value::Float(range.most), range.entries), Ok(()), "{}", range.key);
+                let line = check(Value::Float(range.most), range.entries + 1).unwrap_err();
+                assert!(line.contains(range.key) && line.contains("entries"), "{line}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_out_of_range_is_named_with_its_range() {
         for (set, says) in [

@@ -4,9 +4,9 @@ use crate::ProgramError;
 use crate::build::{self, Samples};
 use crate::config::{Config, ConfigError};
 use crate::run::provenance;
-use strait_core::{ConditionKind, Conditions, Coupling, Draws, Seed, Source, Split};
+use strait_core::{ConditionKind, Conditions, Coupling, Dataset, Draws, Seed, Source, Split};
 use strait_optim::Pairing;
-use tch::Device;
+use tch::{Device, Tensor};
 
 /// The objects that all trainings of a run share. How the run is measured is no part of them.
 pub struct RunContext {
@@ -73,17 +73,52 @@ impl RunContext {
     /// # Errors
     /// Those of the data.
     pub fn conditions(&self, n: i64, draws: &mut Draws) -> Result<Conditions, ProgramError> {
-        let points = &*self.data.points;
-        if points.condition().is_none() {
-            return Ok(Conditions::default());
-        }
-        let most = points.len(Split::Train).map_or(n, |held| held.min(n));
-        let (_, found) = points.conditional_points(Split::Train, most, draws)?;
-        if most == n { Ok(found) } else { Ok(found.gather(&draws.integers(most, &[n], self.device)?)?) }
+        conditions_of(&*self.data.points, n, draws)
     }
 
     /// Where training pairs come from that are drawn for their batch.
     pub fn pairing(&self) -> Pairing<'_> {
         Pairing::Drawn { source: &*self.source, data: &*self.data.points, coupling: &*self.coupling }
+    }
+}
+
+/// Of more samples than there are training points: each of these once, as of fewer, and then some again. The first are the same
+/// however many are asked for.
+fn conditions_of(points: &dyn Dataset, n: i64, draws: &mut Draws) -> Result<Conditions, ProgramError> {
+    if points.condition().is_none() {
+        return Ok(Conditions::default());
+    }
+    let Some(held) = points.len(Split::Train).filter(|held| *held <= n) else {
+        return Ok(points.conditional_points(Split::Train, n, draws)?.1);
+    };
+    let (_, all) = points.conditional_points(Split::Train, held, &mut draws.clone())?;
+    let rows = [draws.permutation(held, Device::Cpu)?, draws.integers(held, &[n - held], Device::Cpu)?];
+    Ok(all.gather(&Tensor::f_cat(&rows, 0).map_err(strait_core::Error::from)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strait_data::{ArrayDataset, Scaling, Splits};
+    use tch::Kind;
+
+    #[test]
+    fn conditions_are_those_of_any_longer_list() {
+        let x = Seed(1).stream("x").at(0).normal(&[40, 2], Kind::Float, Device::Cpu).unwrap();
+        let of = |x: &Tensor| Splits { train: x.copy(), validation: x.copy(), test: x.copy() };
+        let data = ArrayDataset::new("x", &of(&x), Scaling::Own, Kind::Float, Device::Cpu).unwrap();
+        let places = Tensor::arange(40, (Kind::Float, Device::Cpu));
+        let data = data.conditioned("place", &of(&places.unsqueeze(1))).unwrap();
+        let rows = |n: i64| {
+            let found = conditions_of(&data, n, &mut Seed(2).stream("conditions").at(0)).unwrap();
+            found.get("place").unwrap().view([-1])
+        };
+        let most = rows(1000);
+        for n in [1, 7, 39, 40, 41, 500] {
+            assert_eq!(rows(n), most.narrow(0, 0, n), "{n} of 1000");
+        }
+        // Each of them once, and all of them after that as often as each other.
+        assert_eq!(rows(40).sort(0, false).0, places);
+        assert!(most.unique_dim(0, true, false, true).2.max().int64_value(&[]) < 60);
     }
 }

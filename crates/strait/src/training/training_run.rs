@@ -226,13 +226,12 @@ impl<'a> TrainingRun<'a> {
 
     fn trainer<'p>(&self, pairing: Pairing<'p>, context: &RunContext) -> Result<Trainer<'p>, ProgramError> {
         let (data, device) = (&*context.data.points, context.device);
-        let event = data.event_shape();
         let seed = Seed(self.config.seed);
         let start = |name: &str| seed.stream("start").stream(name).at(0).seed();
         let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, context.samples(), start("interpolant"), device)?;
         let Velocity { field: velocity, parameters, flow } =
-            build::velocity(&self.config.velocity, event, context.condition(), start("velocity"), device)?;
+            build::velocity(&self.config.velocity, context.samples(), start("velocity"), device)?;
         let (map, map_parameters) = map.unzip();
         for flow in flow.iter().chain(&map) {
             let (points, conditions) = self.initialising(flow, data, seed)?;
@@ -269,18 +268,18 @@ impl<'a> TrainingRun<'a> {
         data: &dyn Dataset,
         seed: Seed,
     ) -> Result<(Tensor, Conditions), ProgramError> {
-        let noise =
-            self.config.phase.iter().flat_map(|phase| &phase.level).map(|level| level.noise).fold(0.0, f64::max);
+        let noises = self.config.phase.iter().flat_map(|phase| &phase.level).map(|level| level.noise);
+        let noise = noises.fold(0.0, f64::max);
         if flow.is_started_by_moments() {
-            let points = gaussian::with_moments_of_all(data, seed.stream("gaussian fit"), noise)?;
-            return Ok((points, Conditions::default()));
+            let points = gaussian::with_moments_of_all(data, seed.stream("gaussian fit"), noise);
+            return Ok((points?, Conditions::default()));
         }
-        let (points, conditions) =
-            data.conditional_points(Split::Train, 2048, &mut seed.stream("initialisation").at(0))?;
+        let mut draws = seed.stream("initialisation").at(0);
+        let (points, conditions) = data.conditional_points(Split::Train, 2048, &mut draws)?;
         if noise == 0.0 {
             return Ok((points, conditions));
         }
-        let draws = &mut seed.stream("initialisation noise").at(0);
+        let mut draws = seed.stream("initialisation noise").at(0);
         Ok((&points + draws.normal(&points.size(), points.kind(), points.device())? * noise, conditions))
     }
 
@@ -383,12 +382,12 @@ impl<'a> TrainingRun<'a> {
         if !self.is_trained() {
             return Ok(Loaded { models: gaussian::fit(context)?, averages: None });
         }
-        let (event, device) = (context.data.points.event_shape(), context.device);
+        let device = context.device;
         let checkpoint = self.trained()?;
         let BuiltPath { path, parameters: path_parameters, map } =
             build::interpolant(&self.config.interpolant, context.samples(), Seed(0), device)?;
         let Velocity { field: velocity, parameters, flow } =
-            build::velocity(&self.config.velocity, event, context.condition(), Seed(0), device)?;
+            build::velocity(&self.config.velocity, context.samples(), Seed(0), device)?;
         let (map, map_parameters) = map.unzip();
         let levels = [
             (LevelName::Transport, map_parameters.as_ref()),
