@@ -40,10 +40,12 @@ pub enum AutodiffError {
         /// Which operation.
         operation: String,
     },
-    /// What the gradient of a tangent needs is no more: libtorch wrote over it.
+    /// What a gradient needs was written over: in place, by an optimizer's step or an operation; or, where it is the gradient
+    /// of a tangent, by libtorch itself.
     #[error(
-        "libtorch wrote over what a gradient needs, as it does in the tangents of softmax, logsumexp, attention and 1-norms: \
-         write them from amax (detached), exp, abs and sum, or change nothing in place"
+        "what a gradient needs was written over: change nothing in place before it is taken, or take it of a new graph; in \
+         the tangents of softmax, logsumexp, attention and 1-norms libtorch does so itself: write them from amax (detached), exp, \
+         abs and sum"
     )]
     Overwritten,
     /// A JVP was asked for inside the function of another JVP: libtorch has one dual level only.
