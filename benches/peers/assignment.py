@@ -70,6 +70,7 @@ def structured(n):
     for most in (2, 3, 10, 100, 1000):
         yield f"whole numbers below {most:,}", r.integers(0, most, (n, n)).astype(float)
     yield "equal costs", np.full((n, n), 3.0)
+    yield "row plus column", normal(n, 1) + normal(n, 1).T
     yield "cells of a grid, squares", squares(*cells)
     yield "cells of a grid, steps", np.abs(cells[0][:, None] - cells[1][None]).sum(-1)
     yield "a grid to normal points", squares(np.argwhere(np.ones((side, side)))[:n], side / 2 + side / 4 * normal(n, 2))

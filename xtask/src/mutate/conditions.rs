@@ -50,14 +50,14 @@ pub(super) static FAULTS: [Fault; 25] = [
         name: "a bent path whose base sees no condition",
         file: "crates/strait-paths/src/residual_path.rs",
         find: "(self.network.given(conditions)?, self.base.given(conditions)?)",
-        put: "(self.network.given(conditions)?, None)",
+        put: "(self.network.given(conditions)?, None::<Box<dyn Interpolant>>)",
         tests: FAMILIES,
     },
     Fault {
         name: "a warp that sees no condition",
         file: "crates/strait-paths/src/warped.rs",
         find: "(self.base.given(conditions)?, self.warp.given(conditions)?)",
-        put: "(self.base.given(conditions)?, None)",
+        put: "(self.base.given(conditions)?, None::<Box<dyn Bijection>>)",
         tests: FAMILIES,
     },
     Fault {
