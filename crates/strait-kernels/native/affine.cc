@@ -1,6 +1,6 @@
 // The tail of an affine coupling in one pass each way: bounded log-scale, exponential, product, shift and the sum of the
 // log-slopes. libtorch takes nine operations and as many tensors, and more of both for their derivatives.
-#include "again.h"
+#include "double_backward.h"
 #include "elementwise.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -133,7 +133,7 @@ class Affine : public torch::autograd::Function<Affine> {
     const Tensor gy = grads[0].defined() ? grads[0] : at::zeros_like(x);
     const Tensor gl = grads[1].defined() ? grads[1] : at::zeros({x.size(0)}, x.options());
     if (strait::differentiated(grads)) {
-      auto out = strait::pull_again([&](const variable_list& own) { return plain(own, f, bound, inverse); }, {x, raw},
+      auto out = strait::double_backward([&](const variable_list& own) { return plain(own, f, bound, inverse); }, {x, raw},
                                     {gy, gl});
       out.resize(5);
       return out;

@@ -1,7 +1,7 @@
 // The conditional paths of an affine interpolant, x = A y + b, with their derivatives in t, each sample at its own time: all
 // in one pass each way, where libtorch takes some forty operations on tensors that are small.
 #include "affine_frame.h"
-#include "again.h"
+#include "double_backward.h"
 #include "linear_path.cc"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/stack.h>
@@ -111,7 +111,7 @@ class AffineCurve : public torch::autograd::Function<AffineCurve> {
     for (auto& g : grads) g = g.defined() ? g.contiguous() : at::zeros_like(in[3]);
     variable_list out(8);
     if (differentiated(grads)) {
-      auto found = pull_again([&](const variable_list& own) { return plain(own, bound, grads.size()); }, in, grads);
+      auto found = double_backward([&](const variable_list& own) { return plain(own, bound, grads.size()); }, in, grads);
       std::copy(found.begin(), found.end(), out.begin());
       return out;
     }

@@ -1,6 +1,6 @@
 // The affine map of a coupling for points that move under a network and a gate that move: all derivatives along one
 // scalar in one pass each way.
-#include "again.h"
+#include "double_backward.h"
 #include "jets.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -113,7 +113,7 @@ class AffineJet : public torch::autograd::Function<AffineJet> {
     for (auto& g : grads) g = g.defined() ? g.contiguous() : at::zeros_like(all[0]).contiguous();
     variable_list out;
     if (strait::differentiated(grads)) {
-      out = strait::pull_again([&](const variable_list& own) { return plain(moving, bound, own); }, all, grads);
+      out = strait::double_backward([&](const variable_list& own) { return plain(moving, bound, own); }, all, grads);
     } else {
       variable_list in;
       for (const auto& x : all) in.push_back(x.contiguous());

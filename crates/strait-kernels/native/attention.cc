@@ -1,6 +1,6 @@
 // Attention of every position to every other, softmax(q k^T / sqrt(c)) v, a head of a sample at a time: its scores lie in
 // the cache and are made again for the gradient, where libtorch's own operations keep all scores and their exponentials.
-#include "again.h"
+#include "double_backward.h"
 #include "product.h"
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -191,7 +191,7 @@ class Attention : public torch::autograd::Function<Attention> {
     }
     if (strait::differentiated(grads)) {
       const auto again = [&](const variable_list& own) { return variable_list{plain(own[0], heads)}; };
-      auto found = strait::pull_again(again, {qkv}, grads);
+      auto found = strait::double_backward(again, {qkv}, grads);
       found.resize(2);
       return found;
     }

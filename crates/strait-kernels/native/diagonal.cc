@@ -1,6 +1,6 @@
 // A scale and a shift of each channel in one pass each way, where libtorch takes four operations and nine for their
 // derivatives.
-#include "again.h"
+#include "double_backward.h"
 #include "elementwise.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -167,7 +167,7 @@ class Diagonal : public torch::autograd::Function<Diagonal> {
     const Tensor g = grads[0].defined() ? grads[0] : at::zeros_like(y);
     const Tensor gl = grads[1].defined() ? grads[1] : at::zeros({}, s.options());
     if (strait::differentiated(grads)) {
-      auto out = strait::pull_again([&](const variable_list& own) { return plain(z, own, inverse); }, {x, s, b}, {g, gl});
+      auto out = strait::double_backward([&](const variable_list& own) { return plain(z, own, inverse); }, {x, s, b}, {g, gl});
       out.emplace_back();
       return out;
     }

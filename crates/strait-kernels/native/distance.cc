@@ -1,6 +1,6 @@
 // Squared distances of samples, |a - b|^2 over all but the first axis, or their mean over it: one pass each way, where
 // libtorch takes an operation and a tensor for the difference, the square, each sum and each of their derivatives.
-#include "again.h"
+#include "double_backward.h"
 #include "elementwise.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -71,7 +71,7 @@ class Distance : public torch::autograd::Function<Distance> {
       g = averaged ? at::zeros({}, saved[0].options()) : at::zeros({batch}, saved[0].options());
     }
     if (strait::differentiated(grads)) {
-      auto found = strait::pull_again([&](const variable_list& own) { return plain(own, averaged); }, saved, grads);
+      auto found = strait::double_backward([&](const variable_list& own) { return plain(own, averaged); }, saved, grads);
       found.resize(3);
       return found;
     }

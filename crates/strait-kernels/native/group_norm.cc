@@ -1,6 +1,6 @@
 // SiLU of a group norm whose channels are weighted and moved (FiLM), a unit that lies in the cache at a time, where libtorch
 // takes an operation and a tensor for the norm, the weights and SiLU, and keeps all of them for the gradient.
-#include "again.h"
+#include "double_backward.h"
 #include "group_norm.h"
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -106,7 +106,7 @@ class GroupNormSilu : public torch::autograd::Function<GroupNormSilu> {
     if (!grads[0].defined()) grads[0] = at::zeros_like(x);
     if (strait::differentiated(grads)) {
       const auto again = [&](const variable_list& own) { return variable_list{plain(own, groups, epsilon)}; };
-      auto found = strait::pull_again(again, {x, weight, bias, film}, grads);
+      auto found = strait::double_backward(again, {x, weight, bias, film}, grads);
       found.resize(6);
       return found;
     }

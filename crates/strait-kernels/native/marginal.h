@@ -10,7 +10,7 @@
 //
 // where what is the same for all endpoints drops out of weights and slopes: powers of 1 - t.
 #pragma once
-#include "again.h"
+#include "double_backward.h"
 #include "pack.h"
 
 #include <ATen/Parallel.h>

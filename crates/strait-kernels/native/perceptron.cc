@@ -1,5 +1,5 @@
 // A perceptron, its value or its jet, one call each way (perceptron_pass.h).
-#include "again.h"
+#include "double_backward.h"
 #include "elementwise.h"
 #include "perceptron_pass.h"
 #include <ATen/TensorOperators.h>
@@ -176,7 +176,7 @@ class Perceptron : public torch::autograd::Function<Perceptron> {
  private:
   // The same of operations that have derivatives themselves, for derivatives of derivatives.
   static variable_list differentiable(const Layout& layout, const variable_list& all, const variable_list& grads) {
-    auto result = strait::pull_again([&](const variable_list& own) { return plain(layout, own); }, all, grads);
+    auto result = strait::double_backward([&](const variable_list& own) { return plain(layout, own); }, all, grads);
     result.resize(all.size() + 1);
     return result;
   }
@@ -250,7 +250,7 @@ class Regressed : public torch::autograd::Function<Regressed> {
         const auto weight = at::cat({h.new_zeros({y.size(0) - h.size(0)}), h}).unsqueeze(1);
         return {(u[0] + weight * u[1] - y).square().sum(1).mean()};
       };
-      const auto found = strait::pull_again(of, all, {g});
+      const auto found = strait::double_backward(of, all, {g});
       std::copy(found.begin(), found.end(), result.begin());
       return result;
     }

@@ -1,7 +1,7 @@
 // Nonlinearities in single passes over memory: the jet of SiLU, x s(x) with the logistic s, and its reverse derivative,
 // where libtorch takes an operation, a pass and a tensor for each product; and SELU in place, where libtorch spends
 // most of its time on an exponential that is good for all numbers.
-#include "again.h"
+#include "double_backward.h"
 #include "elementwise.h"
 #include "silu.h"
 #include <ATen/TensorOperators.h>
@@ -201,7 +201,7 @@ class SiluValue : public torch::autograd::Function<SiluValue> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const Tensor x = ctx->get_saved_variables()[0], given = grads[0].defined() ? grads[0] : at::zeros_like(x);
     if (strait::differentiated(grads)) {
-      return strait::pull_again([](const variable_list& own) { return variable_list{own[0] * own[0].sigmoid()}; }, {x},
+      return strait::double_backward([](const variable_list& own) { return variable_list{own[0] * own[0].sigmoid()}; }, {x},
                                 {given});
     }
     const Tensor a = filled(x), g = given.strides() == a.strides() ? given : at::empty_like(a).copy_(given);

@@ -7,7 +7,7 @@
 //
 //   y - x = (y_k - x_k) + w xi ((1 + sigma) (sigma xi + e0 (1 - xi)) - epsilon xi (1 - xi)) / (1 + sigma + epsilon xi (1 - xi))
 //   y' = (1 + sigma)^2 (1 + e1 xi^2 + 2 sigma xi (1 - xi) + e0 (1 - xi)^2) / (1 + sigma + epsilon xi (1 - xi))^2
-#include "again.h"
+#include "double_backward.h"
 #include "jets.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
@@ -522,7 +522,7 @@ class Map : public torch::autograd::Function<Map> {
     const Tensor gl = grads[1].defined() ? grads[1] : at::zeros({saved[0].size(0)}, saved[0].options());
     variable_list out;
     if (strait::differentiated(grads)) {
-      out = strait::pull_again(
+      out = strait::double_backward(
           [&](const variable_list& own) { return composed(own[0], own[1], inverse, bins, bound); }, saved, {gy, gl});
     } else {
       const Tensor a = saved[0].contiguous(), r = saved[1].contiguous(), g = gy.contiguous(), l = gl.contiguous();
@@ -568,7 +568,7 @@ class Jet : public torch::autograd::Function<Jet> {
     for (auto& g : grads) g = g.defined() ? g.contiguous() : at::zeros_like(all[0]).contiguous();
     variable_list out;
     if (strait::differentiated(grads)) {
-      out = strait::pull_again([&](const variable_list& own) { return composed_jet(moving, own, bins, bound); }, all,
+      out = strait::double_backward([&](const variable_list& own) { return composed_jet(moving, own, bins, bound); }, all,
                                grads);
     } else {
       variable_list in;

@@ -1,6 +1,6 @@
 // A small matrix made of triangular factors, or its inverse, in one call each way: libtorch takes eight operations and
 // more for their derivatives, each of which costs more than the arithmetic.
-#include "again.h"
+#include "double_backward.h"
 #include "elementwise.h"
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/diag_embed.h>
@@ -157,7 +157,7 @@ class Triangular : public torch::autograd::Function<Triangular> {
     const Tensor g = grads[0].defined() ? grads[0] : at::zeros_like(weight);
     const Tensor l = grads[1].defined() ? grads[1] : at::zeros({}, weight.options());
     if (strait::differentiated(grads)) {
-      return {strait::pull_again([&](const variable_list& own) { return plain(own[0], inverse); }, {weight}, {g, l})[0],
+      return {strait::double_backward([&](const variable_list& own) { return plain(own[0], inverse); }, {weight}, {g, l})[0],
               Tensor()};
     }
     const Tensor w = weight.contiguous(), h = g.contiguous();

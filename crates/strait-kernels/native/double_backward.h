@@ -18,7 +18,7 @@ inline bool differentiated(const std::vector<at::Tensor>& cotangents) {
 // The gradients in `inputs` of what `make` makes of them, under cotangents; null where an input wants none or is not there.
 // What comes of inputs that want none has nothing to give.
 template <typename F>
-std::vector<at::Tensor> pull_again(F&& make, at::TensorList inputs, const std::vector<at::Tensor>& cotangents) {
+std::vector<at::Tensor> double_backward(F&& make, at::TensorList inputs, const std::vector<at::Tensor>& cotangents) {
   const bool recorded = at::GradMode::is_enabled();
   const at::AutoGradMode anew(true);
   // Under other names: an input may have been made from another, and its gradient is not the other's.
