@@ -42,6 +42,9 @@ pub enum NetError {
     /// A condition for a network that was built without one.
     #[error("a condition was given to a network that was built without one; set its `condition`")]
     NoCondition,
+    /// Derivatives in t of a network whose activation has none.
+    #[error("derivatives in t are taken of a network whose activation is not smooth: silu and tanh are")]
+    NotSmooth,
 }
 
 impl From<NetError> for CoreError {

@@ -1,8 +1,9 @@
 use crate::perceptron::{Layers, MlpConfig};
+use crate::time_network::{TimeNetwork, time_function};
 use strait_autodiff::{Jet, Order};
 use strait_core::{
     Bound, ConditionKind, Conditional, Conditions, Error, FlowMap, MapBatch, MapIdentity, Scope, SquareError,
-    TimeFunction, VelocityField, average_velocity_jvp, check_batch, check_times,
+    VelocityField, average_velocity_jvp, check_batch, check_times,
 };
 use tch::Tensor;
 
@@ -101,35 +102,17 @@ impl VelocityField for Mlp {
     }
 }
 
-/// One that takes a condition refuses to be without.
-impl TimeFunction for Mlp {
-    fn jet(&self, context: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
-        if self.layers.check_conditional().is_ok() {
-            return Err(Error::MissingCondition { layer: "a network of time", missing: "its condition" });
-        }
-        self.layers.jet(&self.parts(context, t, order, &Conditions::default())?, order)
+impl TimeNetwork for Mlp {
+    fn check_conditional(&self) -> Result<(), Error> {
+        self.layers.check_conditional()
     }
 
-    fn given(&self, conditions: &Conditions) -> Result<Option<Box<dyn TimeFunction + '_>>, Error> {
-        Ok(match self.layers.check_conditional() {
-            Ok(()) => Some(Box::new(Given { network: self, conditions: conditions.shallow_clone() })),
-            Err(_) => None,
-        })
+    fn jet_given(&self, context: &Tensor, t: &Tensor, order: Order, conditions: &Conditions) -> Result<Jet, Error> {
+        self.layers.jet(&self.parts(context, t, order, conditions)?, order)
     }
 }
 
-/// A network of time under the conditions of a batch.
-struct Given<'a> {
-    network: &'a Mlp,
-    conditions: Conditions,
-}
-
-impl TimeFunction for Given<'_> {
-    fn jet(&self, context: &Tensor, t: &Tensor, order: Order) -> Result<Jet, Error> {
-        self.conditions.check(context.size().first().copied().unwrap_or(0))?;
-        self.network.layers.jet(&self.network.parts(context, t, order, &self.conditions)?, order)
-    }
-}
+time_function!(Mlp);
 
 /// A flow map whose average velocity $u(x, s, t)$ is a multilayer perceptron that sees s and t - s; its velocity is the
 /// diagonal, $u(x, t, t)$.

@@ -172,11 +172,7 @@ impl Layers {
         }
         let mut h = Jet::with_derivatives(value, first, (order == Order::Second).then_some(second));
         for (weight, bias) in rest {
-            h = self.activation.jet(&h).ok_or(Error::Shape {
-                what: "activation",
-                expected: "a smooth one (silu or tanh) where derivatives in t are taken".into(),
-                found: vec![],
-            })?;
+            h = self.activation.jet(&h).ok_or(NetError::NotSmooth)?;
             h = h.map(|x| x.linear(weight, Some(bias)), |d| d.linear(weight, None::<&Tensor>));
         }
         Ok(h)

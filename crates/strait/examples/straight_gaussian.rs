@@ -50,6 +50,7 @@ fn trained(data: &ToyDataset, seed: Seed) -> Outcome<System> {
         hidden: vec![64, 64],
         mixing: MixingConfig::Triangular,
         log_scale_bound: 2.0,
+        convolutional: false,
         conditioned: false,
     };
     let path = build::interpolant(&InterpolantConfig::Affine(affine), Samples::of(&[2]), seed, FLOAT.1)?;

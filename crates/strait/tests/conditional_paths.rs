@@ -9,7 +9,10 @@ use strait_core::{
 };
 use strait_flows::{Gate, Glow, Plan};
 use strait_laws::conditions::{Case, Law, check_bijection, check_path};
-use strait_nets::{Activation, ConditionEmbedding, ConditionalBijection, Mlp, MlpConfig, TimeFeatures};
+use strait_laws::interpolant::Suite;
+use strait_nets::{
+    Activation, ConditionEmbedding, ConditionalBijection, ConvNet, ConvNetConfig, Mlp, MlpConfig, TimeFeatures,
+};
 use strait_paths::{Affine, AffineConfig, GlowPath, Mixing, ResidualPath, Transport, Warped};
 use tch::{Device, Kind, Tensor};
 
@@ -75,6 +78,36 @@ fn paths_by_networks_keep_the_laws_of_conditions() {
         })
         .unwrap();
     }
+}
+
+/// The same over images, by convolutions, under the laws of paths too.
+#[test]
+fn paths_by_convolutions_keep_the_laws() {
+    let network = |kind: Option<ConditionKind>, samples: (i64, i64), event: &[i64], scope: &mut Scope<'_>| {
+        let &[channels, height, width] = event else { unreachable!("images") };
+        let (activation, time, zero_last) = (Activation::Silu, TimeFeatures::Raw, true);
+        let (input, output) = ([samples.0 * channels, height, width], samples.1 * channels);
+        let config = ConvNetConfig { input, stem: 2, hidden: vec![6], output, activation, time, zero_last };
+        match kind {
+            Some(kind) => ConvNet::conditional(&config, kind, scope),
+            None => ConvNet::new(&config, scope),
+        }
+    };
+    let affine = |kind, event: &[i64], scope: &mut Scope<'_>| {
+        let dimensions = event.iter().product();
+        let config = AffineConfig { dimensions, mixing: Mixing::Diagonal, log_scale_bound: 2.0 };
+        Affine::new(network(kind, (1, 2), event, scope)?, config)
+    };
+    for kind in KINDS {
+        check_path("affine", &IMAGES, draw(kind), |case, scope| affine(Some(kind), &case.event, scope)).unwrap();
+        let residual = |case: &Case, scope: &mut Scope<'_>| {
+            Ok(ResidualPath::new(network(Some(kind), (2, 1), &case.event, scope)?))
+        };
+        check_path("residual", &IMAGES, draw(kind), residual).unwrap();
+    }
+    let laws = |subject| Suite::new(subject).events(&IMAGES).cases(16);
+    laws("affine").check_invertible(|case, scope| affine(None, &case.event, scope)).unwrap();
+    laws("residual").check(|case, scope| Ok(ResidualPath::new(network(None, (2, 1), &case.event, scope)?))).unwrap();
 }
 
 fn of_no_condition() -> MlpConfig {

@@ -56,6 +56,44 @@ fn each_is_built_for_vectors_and_for_images_and_keeps_its_ends() {
     }
 }
 
+/// Of images alone.
+const CONVOLUTIONAL: [&str; 3] = [
+    "family = 'affine'\nhidden = [8]\nmixing = 'diagonal'\nlog_scale_bound = 2.0\nconvolutional = true",
+    "family = 'residual'\nhidden = [8]\nconvolutional = true",
+    "family = 'warped'\nwarp = { steps = 2, hidden = [8] }\n\
+     base = { hidden = [8], mixing = 'diagonal', log_scale_bound = 2.0, convolutional = true }",
+];
+
+/// A path of convolutions starts as the same path of a perceptron does, with fewer numbers; on what is no image it is refused.
+#[test]
+fn convolutional_paths_are_of_images() {
+    for text in CONVOLUTIONAL {
+        let convolutional = config(text).unwrap().interpolant;
+        let of = |interpolant: &InterpolantConfig, event: &[i64]| {
+            build::interpolant(interpolant, Samples::of(event), Seed(0), Device::Cpu).map_err(|error| error.to_string())
+        };
+        let perceptron = config(&text.replace("convolutional = true", "convolutional = false")).unwrap().interpolant;
+        let sizes = if text.contains("warp") { [[1i64, 8, 8], [3, 8, 8]] } else { [[1, 8, 8], [3, 7, 5]] };
+        for event in sizes.iter().map(|size| &size[..]) {
+            let x =
+                |seed| Seed(seed).stream("x").at(0).normal(&[&[3], event].concat(), Kind::Float, Device::Cpu).unwrap();
+            let t = Tensor::from_slice(&[0.2f32, 0.5, 0.9]);
+            let [a, b] = [&convolutional, &perceptron].map(|interpolant| of(interpolant, event).unwrap());
+            let [fresh, other] = [&a, &b].map(|path| path.path.at(&x(1), &x(2), &t).unwrap().velocity);
+            // A fresh Glow is another for each path.
+            assert!(text.contains("warp") || fresh.allclose(&other, 1e-5, 1e-5, false), "{text}");
+            let start = a.path.at(&x(1), &x(2), &t.zeros_like()).unwrap().x_t;
+            assert!(start.allclose(&x(1), 0.0, 1e-5, false), "{text}");
+            assert!(a.parameters.count() < b.parameters.count(), "{text}");
+        }
+        let key = if text.contains("base") { "interpolant.base.convolutional" } else { "interpolant.convolutional" };
+        let error = of(&convolutional, &[64]).err().unwrap();
+        assert!(error.contains(key) && error.contains("[64]"), "{error}");
+    }
+    let error = config(&CONVOLUTIONAL[0].replace("diagonal", "triangular")).unwrap_err();
+    assert!(error.contains("interpolant.convolutional"), "{error}");
+}
+
 #[test]
 fn values_that_make_no_path_are_refused_by_their_key() {
     for (text, key) in [

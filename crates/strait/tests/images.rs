@@ -144,7 +144,7 @@ fn the_usual_network_takes_steps_on_cifar10() {
     assert_eq!(lines.lines().count(), 2);
 }
 
-/// Paths that know nothing of images, on images.
+/// Paths by convolutions, and by a Glow of images.
 #[test]
 fn learned_paths_train_on_images() {
     let place = Place::new();
@@ -156,14 +156,35 @@ fn learned_paths_train_on_images() {
     let together = format!("{{ name = 'together', iterations = 2, level = [{plain}, {energy}] }}");
     let phase = format!("phase=[{together}, {{ name = 'final', iterations = 2, level = [{plain}] }}]");
     for (name, path) in [
-        ("affine", "{ family = 'affine', hidden = [8], mixing = 'diagonal', log_scale_bound = 2.0 }"),
-        ("residual", "{ family = 'residual', hidden = [8] }"),
+        (
+            "affine",
+            "{ family = 'affine', hidden = [8], mixing = 'diagonal', log_scale_bound = 2.0, convolutional = true }",
+        ),
+        ("residual", "{ family = 'residual', hidden = [8], convolutional = true }"),
         ("glow", "{ family = 'glow', steps = 1, hidden = [8] }"),
     ] {
         let interpolant = format!("interpolant={path}");
         done(&place, &arguments("fashion-mnist", name, &[DRAWN, &interpolant, velocity, &phase]));
         assert!(place.path(&format!("runs/{name}/report/index.html")).is_file());
     }
+}
+
+/// The joint form has a Glow of the images' own, as wide as half of the velocity.
+#[test]
+fn the_paper_is_a_row_of_images() {
+    let place = Place::new();
+    clothes(&place.path("data/fashion-mnist"));
+    let velocity = "velocity={ family = 'unet', channels = 4, embedding = 4 }";
+    let phase = "phase=[{ name = 'fit', iterations = 12, level = [{ level = 'velocity', \
+                 objective = { name = 'flow_matching' }, batch = 8, rate = 1e-3 }] }]";
+    let settings = [DRAWN, "compare.joint.glow_steps=1", velocity, phase];
+    let mut arguments = vec!["compare", "fashion-mnist", "--methods", "paper", "--name", "row"];
+    arguments.extend(SHORT.iter().take(8).chain(&settings).flat_map(|&setting| ["--set", setting]));
+    done(&place, &arguments);
+    let config = fs::read_to_string(place.path("runs/row/paper-0/config.toml")).unwrap();
+    assert!(config.contains("family = \"glow\"") && config.contains("hidden = [2]"), "{config}");
+    let summary = json(&place.path("runs/row/paper-0/summary.json"));
+    assert_eq!(summary["gradient_steps"], 12);
 }
 
 #[test]

@@ -14,7 +14,7 @@ const fn recomputed(filter: &'static str) -> Tests {
     Tests { package: "strait-autodiff", target: "recomputed", filter }
 }
 
-pub(super) static FAULTS: [Fault; 19] = [
+pub(super) static FAULTS: [Fault; 21] = [
     Fault {
         name: "frequencies of a time one octave too high",
         file: "crates/strait-nets/src/time_features.rs",
@@ -148,5 +148,19 @@ pub(super) static FAULTS: [Fault; 19] = [
         find: "if inside_jvp() {",
         put: "if false && inside_jvp() {",
         tests: recomputed("inside_a_jvp"),
+    },
+    Fault {
+        name: "a derivative in t that the bias of a convolution moves",
+        file: "crates/strait-nets/src/conv_net.rs",
+        find: "|d| of(d, None)",
+        put: "|d| of(d, Some(bias))",
+        tests: tests("conv_net", "jets_equal"),
+    },
+    Fault {
+        name: "images that are moved before a convolution sees them",
+        file: "crates/strait-nets/src/conv_net.rs",
+        find: "x.f_pixel_unshuffle(self.stem)?",
+        put: "x.f_pixel_unshuffle(self.stem)?.f_roll([1], [3])?",
+        tests: tests("conv_net", "neighbourhood"),
     },
 ];

@@ -5,9 +5,9 @@ use super::samples::Samples;
 use super::velocity::{flow_embedding, transform};
 use crate::ProgramError;
 use crate::config::{AffineConfig, GlowConfig, InterpolantConfig, MapConfig, MixingConfig};
-use strait_core::{Bijection, ConditionKind, Interpolant, Parameters, Scope, Seed};
+use strait_core::{Bijection, ConditionKind, Interpolant, Parameters, Scope, Seed, TimeFunction};
 use strait_flows::{Gate, GaussianMap, Glow, Plan, Reversible};
-use strait_nets::{Activation, ConditionalBijection, Mlp, MlpConfig, TimeFeatures};
+use strait_nets::{Activation, ConditionalBijection, ConvNet, ConvNetConfig, Mlp, MlpConfig, TimeFeatures};
 use strait_paths::{
     self as paths, Affine, GlowPath, Linear, Mixing, Monotone, ResidualPath, Schedule, Transport, Warped,
 };
@@ -55,19 +55,24 @@ fn path(
         InterpolantConfig::VariancePreserving { beta } => Box::new(Schedule::VariancePreserving { beta: *beta }),
         InterpolantConfig::Power { power } => Box::new(Schedule::Power(*power)),
         InterpolantConfig::Monotone { degree } => Box::new(Schedule::Monotone(Monotone::new(scope, *degree)?)),
-        InterpolantConfig::Affine(config) => Box::new(affine(config, samples, scope)?),
+        InterpolantConfig::Affine(config) => Box::new(affine(config, samples, "interpolant", scope)?),
         InterpolantConfig::Glow(config) => {
             Box::new(GlowPath::new(under_condition(config, samples, samples.event, Gate::Start, scope)?))
         }
         InterpolantConfig::Warped { base, warp } => {
-            let base = affine(base, samples, &mut scope.sub("base"))?;
+            let base = affine(base, samples, "interpolant.base", &mut scope.sub("base"))?;
             Box::new(Warped::new(base, under_condition(warp, samples, &[], Gate::Endpoints, &mut scope.sub("warp"))?))
         }
         InterpolantConfig::Transport { map: config } => Box::new(Transport::new(map(config)?)),
-        InterpolantConfig::Residual { hidden, conditioned, base } => {
-            let d = samples.event.iter().product();
+        InterpolantConfig::Residual { hidden, convolutional, conditioned, base } => {
             let base = path(base, samples, &mut scope.sub("base"), map)?;
-            Box::new(ResidualPath::on(base, perceptron((2 * d, hidden, d), samples.seen(*conditioned), scope)?))
+            let of = PathNetwork { hidden, sees: 2, gives: 1, condition: samples.seen(*conditioned) };
+            let d = samples.event.iter().product();
+            let network = match convolutional {
+                true => of.convolutions(samples.image("interpolant.convolutional")?, scope)?,
+                false => of.perceptron(d, d, scope)?,
+            };
+            Box::new(ResidualPath::on(base, network))
         }
     })
 }
@@ -98,29 +103,71 @@ fn transport_map(
     Ok((map, parameters))
 }
 
-/// The network of a path, of so many inputs, hidden widths and outputs: zero when fresh.
-fn perceptron(
-    (input, hidden, output): (i64, &[i64], i64),
+/// The network of a path: zero when fresh.
+struct PathNetwork<'a> {
+    hidden: &'a [i64],
+    /// How many samples it sees side by side.
+    sees: i64,
+    /// How many samples it gives.
+    gives: i64,
     condition: Option<ConditionKind>,
-    scope: &mut Scope<'_>,
-) -> Result<Mlp, ProgramError> {
-    let (activation, time) = (Activation::Silu, TimeFeatures::Raw);
-    let config = MlpConfig { input, hidden: hidden.to_vec(), output, activation, time, zero_last: true };
-    Ok(match condition {
-        Some(condition) => Mlp::conditional(&config, condition, scope)?,
-        None => Mlp::new(&config, scope)?,
-    })
 }
 
-fn affine(config: &AffineConfig, samples: Samples<'_>, scope: &mut Scope<'_>) -> Result<Affine<Mlp>, ProgramError> {
+type BoxedNetwork = Box<dyn TimeFunction + Send>;
+
+impl PathNetwork<'_> {
+    /// Over the numbers of each sample.
+    fn perceptron(&self, d: i64, output: i64, scope: &mut Scope<'_>) -> Result<BoxedNetwork, ProgramError> {
+        let (activation, time) = (Activation::Silu, TimeFeatures::Raw);
+        let (input, hidden) = (self.sees * d, self.hidden.to_vec());
+        let config = MlpConfig { input, hidden, output, activation, time, zero_last: true };
+        Ok(match self.condition {
+            Some(condition) => Box::new(Mlp::conditional(&config, condition, scope)?),
+            None => Box::new(Mlp::new(&config, scope)?),
+        })
+    }
+
+    /// Over images. Of even sides, squares of two become channels: a quarter of the positions, twice the view.
+    fn convolutions(
+        &self,
+        [channels, height, width]: [i64; 3],
+        scope: &mut Scope<'_>,
+    ) -> Result<BoxedNetwork, ProgramError> {
+        let config = ConvNetConfig {
+            input: [self.sees * channels, height, width],
+            stem: if (height | width) % 2 == 0 { 2 } else { 1 },
+            hidden: self.hidden.to_vec(),
+            output: self.gives * channels,
+            activation: Activation::Silu,
+            time: TimeFeatures::Raw,
+            zero_last: true,
+        };
+        Ok(match self.condition {
+            Some(condition) => Box::new(ConvNet::conditional(&config, condition, scope)?),
+            None => Box::new(ConvNet::new(&config, scope)?),
+        })
+    }
+}
+
+fn affine(
+    config: &AffineConfig,
+    samples: Samples<'_>,
+    key: &str,
+    scope: &mut Scope<'_>,
+) -> Result<Affine<BoxedNetwork>, ProgramError> {
     let mixing = match config.mixing {
         MixingConfig::Diagonal => Mixing::Diagonal,
         MixingConfig::Triangular => Mixing::Triangular,
     };
     let dimensions = samples.event.iter().product();
     let shape = paths::AffineConfig { dimensions, mixing, log_scale_bound: config.log_scale_bound };
-    let sizes = (dimensions, config.hidden.as_slice(), shape.outputs());
-    Ok(Affine::new(perceptron(sizes, samples.seen(config.conditioned), scope)?, shape)?)
+    // Of a diagonal matrix a log-scale and a shift of each number.
+    let of = PathNetwork { hidden: &config.hidden, sees: 1, gives: 2, condition: samples.seen(config.conditioned) };
+    let network = match config.convolutional {
+        true => of.convolutions(samples.image(&format!("{key}.convolutional"))?, scope)?,
+        false => of.perceptron(dimensions, shape.outputs(), scope)?,
+    };
+    Ok(Affine::new(network, shape)?)
 }
 
 /// A Glow that a path holds, with the condition in its context where it is to see it.

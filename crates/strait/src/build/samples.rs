@@ -1,3 +1,4 @@
+use crate::config::ConfigError;
 use strait_core::ConditionKind;
 
 /// What a model is built for.
@@ -13,6 +14,12 @@ impl<'a> Samples<'a> {
     /// Of a shape, under no condition.
     pub fn of(event: &'a [i64]) -> Self {
         Self { event, condition: None }
+    }
+
+    /// Channels, height and width of samples that are images, for what a key of the config makes.
+    pub(super) fn image(&self, key: &str) -> Result<[i64; 3], ConfigError> {
+        let must = format!("for images of channels, height and width; these samples have shape {:?}", self.event);
+        self.event.try_into().map_err(|_| ConfigError::Value { key: key.into(), must })
     }
 
     /// The kind of the condition, for a network that is to see it or not.

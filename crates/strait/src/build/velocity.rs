@@ -3,7 +3,7 @@
 use super::one_step::OneStep;
 use super::samples::Samples;
 use crate::ProgramError;
-use crate::config::{ActivationConfig, ConfigError, ImageNetworkConfig, TransformConfig, VelocityConfig};
+use crate::config::{ActivationConfig, ImageNetworkConfig, TransformConfig, VelocityConfig};
 use strait_core::{ConditionKind, Parameters, Scope, Seed, VelocityField};
 use strait_flows::{Glow, Plan, Transform};
 use strait_nets::{
@@ -30,10 +30,12 @@ pub struct Velocity {
 /// samples of one number; libtorch's, when memory runs out.
 pub fn velocity(
     config: &VelocityConfig,
-    Samples { event, condition }: Samples<'_>,
+    samples: Samples<'_>,
     seed: Seed,
     device: Device,
 ) -> Result<Velocity, ProgramError> {
+    let Samples { event, condition } = samples;
+    let image = || samples.image("velocity.family");
     let mut parameters = Parameters::new(seed, Kind::Float, device);
     let d = event.iter().product();
     let config = match config {
@@ -47,7 +49,7 @@ pub fn velocity(
                 heads: unet.heads,
                 embedding: embedding(&unet.shared, condition),
                 gradient_checkpointing: unet.shared.gradient_checkpointing,
-                ..UnetConfig::of(image(event)?)
+                ..UnetConfig::of(image()?)
             };
             let field = Box::new(Unet::new(&net, &mut parameters.root())?);
             return Ok(Velocity { field, parameters, flow: None });
@@ -60,7 +62,7 @@ pub fn velocity(
                 heads: transformer.heads,
                 embedding: embedding(&transformer.shared, condition),
                 gradient_checkpointing: transformer.shared.gradient_checkpointing,
-                ..TransformerConfig::of(image(event)?)
+                ..TransformerConfig::of(image()?)
             };
             let field = Box::new(Transformer::new(&net, &mut parameters.root())?);
             return Ok(Velocity { field, parameters, flow: None });
@@ -107,12 +109,6 @@ pub fn velocity(
         (false, Some(condition)) => Box::new(Mlp::conditional(&net, condition, scope)?),
     };
     Ok(Velocity { field, parameters, flow: None })
-}
-
-/// Channels, height and width of samples that are images.
-fn image(event: &[i64]) -> Result<[i64; 3], ConfigError> {
-    let must = format!("for images of channels, height and width; these samples have shape {event:?}");
-    event.try_into().map_err(|_| ConfigError::Value { key: "velocity.family".into(), must })
 }
 
 fn embedding(shared: &ImageNetworkConfig, condition: Option<ConditionKind>) -> EmbeddingConfig {

@@ -120,7 +120,7 @@ fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseCon
     velocity.plus.push(TermConfig { objective, weight: joint.weight, ramp: iterations });
     velocity.steps = joint.velocity_steps;
     together.level.push(path);
-    let hidden = vec![(preset.velocity.hidden().first()? / 2).max(1)];
+    let hidden = vec![(preset.velocity.width()? / 2).max(1)];
     let glow = GlowConfig {
         steps: joint.glow_steps,
         hidden,

@@ -47,6 +47,9 @@ pub enum InterpolantConfig {
     Residual {
         /// Widths of the network's hidden layers.
         hidden: Vec<i64>,
+        /// Whether the network is one of convolutions over images, with `hidden` channels.
+        #[serde(default, skip_serializing_if = "is_false")]
+        convolutional: bool,
         /// Whether the network sees the condition of the data, beside the points.
         #[serde(default, skip_serializing_if = "is_false")]
         conditioned: bool,
@@ -218,6 +221,9 @@ pub struct AffineConfig {
     pub mixing: MixingConfig,
     /// Bound of the log-scales.
     pub log_scale_bound: f64,
+    /// Whether its network is one of convolutions over images, with `hidden` channels: for a diagonal matrix.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub convolutional: bool,
     /// Whether its network sees the condition of the data, beside the data point.
     #[serde(default, skip_serializing_if = "is_false")]
     pub conditioned: bool,
@@ -270,6 +276,8 @@ pub enum TransformConfig {
 
 impl AffineConfig {
     fn check(&self, at: &str) -> Result<(), ConfigError> {
+        let fits = !self.convolutional || self.mixing == MixingConfig::Diagonal;
+        need(fits, &format!("{at}.convolutional"), true, "false, or left out, where `mixing` is not \"diagonal\"")?;
         widths(&format!("{at}.hidden"), &self.hidden)
     }
 }

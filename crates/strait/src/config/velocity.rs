@@ -158,6 +158,16 @@ impl VelocityConfig {
         }
     }
 
+    /// Of its layers: the first hidden one's of a perceptron or a flow, a U-Net's at full resolution, a transformer's; none without
+    /// layers.
+    pub fn width(&self) -> Option<i64> {
+        match self {
+            Self::Unet(unet) => Some(unet.channels),
+            Self::Transformer(transformer) => Some(transformer.width),
+            Self::Mlp(_) | Self::Flow(_) | Self::Gaussian => self.hidden().first().copied(),
+        }
+    }
+
     /// Half-lives, in steps, of the moving averages that are kept. With one, samples use it. With several, samples use
     /// the one whose samples are nearest to the validation split. With none, samples use the last parameters.
     pub fn half_lives(&self) -> &[f64] {
