@@ -45,7 +45,8 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
 fn side_by_side(workspace: &Workspace, tests: impl Fn(&[&str]) -> Command) -> Result<()> {
     workspace.step("the build of the tests", tests(&["--no-run"]))?;
     let suites = |runner: &str| {
-        let mut suites = tests(&["--lib", "--bins", "--tests", "--config", runner]);
+        // A crate that fails hides no other.
+        let mut suites = tests(&["--no-fail-fast", "--lib", "--bins", "--tests", "--config", runner]);
         suites.envs(memory::for_tests());
         suites
     };
@@ -57,7 +58,7 @@ fn side_by_side(workspace: &Workspace, tests: impl Fn(&[&str]) -> Command) -> Re
     };
     let others = [
         begun("tests of the other crates", suites(&of_the_program(false)))?,
-        begun("tests of the documentation", tests(&["--doc"]))?,
+        begun("tests of the documentation", tests(&["--no-fail-fast", "--doc"]))?,
     ];
     let mut done = workspace.step("cargo test", suites(&of_the_program(true)));
     for (name, other) in others {
