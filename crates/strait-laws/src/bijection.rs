@@ -56,5 +56,5 @@ pub fn check<B: Bijection>(
     domain: &Domain,
     build: impl Fn(&Case, &mut Scope<'_>) -> Result<B, Error>,
 ) -> Result<(), Broken> {
-    suite::run(subject, Law::Runs, suite::config(domain.cases), &domain.strategy(), |case| trial::examine(case, &build))
+    suite::run(subject, Law::Runs, domain.config.clone(), &domain.strategy(), |case| trial::examine(case, &build))
 }
