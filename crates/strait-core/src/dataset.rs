@@ -43,7 +43,8 @@ pub trait Dataset {
     /// libtorch's, when memory runs out.
     fn minibatch(&self, n: i64, step: u64, stream: Stream) -> Result<Tensor, Error>;
 
-    /// `n` distinct points of a split, (n, ...), normalised; all of them where it holds fewer.
+    /// `n` distinct points of a split in no order, (n, ...), normalised; all of them where it holds fewer. The first rows are those of a
+    /// smaller n.
     ///
     /// # Errors
     /// libtorch's, when memory runs out.

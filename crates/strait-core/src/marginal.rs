@@ -1,7 +1,7 @@
 //! The records of the marginal of a path over many endpoints: points, conditional paths, weights and sums.
 
 use crate::{Error, Source, check_batch};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// At each of T times, Q points, and K endpoints whose paths through them are wanted.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +94,8 @@ impl ConditionalPaths {
 pub struct Marginal {
     /// $\sum_j w_j u_j / \sum_j w_j$, (T, Q, ...).
     pub velocity: Tensor,
-    /// $\log \sum_j w_j$, (T, Q): the log-density of $p_t$ plus $\log K$.
+    /// $\log \sum_j w_j$, (T, Q): the log-density of $p_t$ plus $\log K$. In double precision, also of points in single: parts are joined
+    /// by its differences.
     pub log_weight: Tensor,
     /// $\log \bigl((\sum_j w_j)^2 / \sum_j w_j^2\bigr)$, (T, Q): it has its digits also where those of `log_weight` end before 1.
     pub log_effective: Tensor,
@@ -119,7 +120,7 @@ impl Marginal {
         let share = weight / total.unsqueeze(1);
         Self {
             velocity: sum(&(over_event(&share, velocity) * velocity)),
-            log_weight: total.log() + top,
+            log_weight: total.log().to_kind(Kind::Double) + top,
             log_effective: total.log() * 2.0 - squares.log(),
         }
     }
@@ -128,8 +129,9 @@ impl Marginal {
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         // Shares of the difference: those of a rounded sum do not add up to 1, where logarithms are large.
-        let own = (&self.log_weight - &other.log_weight).sigmoid();
-        let rest = (&other.log_weight - &self.log_weight).sigmoid();
+        let kind = self.velocity.kind();
+        let own = (&self.log_weight - &other.log_weight).sigmoid().to_kind(kind);
+        let rest = (&other.log_weight - &self.log_weight).sigmoid().to_kind(kind);
         let part = |one: &Self, share: &Tensor| over_event(share, &one.velocity) * &one.velocity;
         let square = |one: &Self, share: Tensor| share.square() * one.log_effective.neg().exp();
         Self {

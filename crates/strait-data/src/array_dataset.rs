@@ -259,7 +259,7 @@ impl ArrayDataset {
         Ok(self)
     }
 
-    /// The class of each point of a split, (n,) of 64-bit integers, in the order in which `points` gives all of them.
+    /// The class of each point of a split, (n,) of 64-bit integers, in the order of [`in_order`](Self::in_order).
     pub fn labels(&self, split: Split) -> Option<&Tensor> {
         self.labels.as_ref().map(|labels| labels.get(split))
     }
@@ -288,13 +288,18 @@ impl ArrayDataset {
         self
     }
 
-    /// Distinct rows of a split.
-    fn chosen(&self, split: Split, n: i64, draws: &mut Draws) -> Result<Tensor, Error> {
-        let of = self.points.get(split).len();
-        if n >= of {
-            return Ok(Tensor::f_arange(of, (Kind::Int64, Device::Cpu))?);
-        }
-        Ok(draws.permutation(of, Device::Cpu)?.f_narrow(0, 0, n)?)
+    /// All points of a split in the order in which they are stored, (n, ...), normalised. Those of `points` are in a random one.
+    ///
+    /// # Errors
+    /// As `points`.
+    pub fn in_order(&self, split: Split, draws: &mut Draws) -> Result<Tensor, Error> {
+        let rows = Tensor::f_arange(self.points.get(split).len(), (Kind::Int64, Device::Cpu))?;
+        Ok(self.at_rows(split, &rows, draws)?.0)
+    }
+
+    fn at_rows(&self, split: Split, rows: &Tensor, draws: &mut Draws) -> Result<(Tensor, Conditions), Error> {
+        let x = self.dequantised(self.select(split, rows)?, &BatchShare::all(rows.size1()?), draws)?;
+        Ok((x, self.conditions(split, rows)?))
     }
 
     fn conditions(&self, split: Split, rows: &Tensor) -> Result<Conditions, Error> {
@@ -421,9 +426,10 @@ impl Dataset for ArrayDataset {
     }
 
     fn conditional_points(&self, split: Split, n: i64, draws: &mut Draws) -> Result<(Tensor, Conditions), Error> {
-        let rows = self.chosen(split, n, draws)?;
-        let x = self.dequantised(self.select(split, &rows)?, &BatchShare::all(rows.size1()?), draws)?;
-        Ok((x, self.conditions(split, &rows)?))
+        let of = self.points.get(split).len();
+        // The first of any larger number of them, up to all.
+        let rows = draws.permutation(of, Device::Cpu)?.f_narrow(0, 0, n.min(of))?;
+        self.at_rows(split, &rows, draws)
     }
 
     fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {

@@ -126,7 +126,10 @@ pub(crate) fn moments_of(
             some.push(x.f_index_select(0, &Tensor::f_from_slice(&here)?)?);
         }
     }
-    let factor = factors(&least, &greatest)?;
+    let constant = least.f_eq_tensor(&greatest)?;
+    // A constant has no part in a common scale, however large it is.
+    let size = least.f_abs()?.f_maximum(&greatest.f_abs()?)?.f_masked_fill(&constant, 0.0)?;
+    let factor = factors(&size)?;
     let sum = |term: &dyn Fn(Tensor) -> Result<Tensor, Error>| -> Result<Tensor, Error> {
         let mut total = Tensor::f_zeros_like(&least)?;
         for start in parts() {
@@ -136,7 +139,6 @@ pub(crate) fn moments_of(
     };
     let mean = sum(&Ok)? / n as f64;
     let variance = sum(&|rows| Ok(rows.f_sub(&mean)?.f_square()?))? / n as f64;
-    let constant = least.f_eq_tensor(&greatest)?;
     let quartiles = if some.is_empty() { None } else { Some(quartiles(&Tensor::f_cat(&some, 0)?)?) };
     Ok(Moments {
         mean: least.f_where_self(&constant, &(mean / &factor))?,
@@ -148,8 +150,7 @@ pub(crate) fn moments_of(
 }
 
 /// 1 for coordinates of ordinary size, else the power of two that makes their greatest number about 1.
-fn factors(least: &Tensor, greatest: &Tensor) -> Result<Tensor, Error> {
-    let size = least.f_abs()?.f_maximum(&greatest.f_abs()?)?;
+fn factors(size: &Tensor) -> Result<Tensor, Error> {
     let factor =
         |size: f64| if size == 0.0 || ORDINARY.contains(&size) { 1.0 } else { size.log2().floor().exp2().recip() };
     let flat = Vec::<f64>::try_from(size.f_contiguous()?.f_view([-1])?)?;

@@ -99,7 +99,8 @@ impl Normalise {
     /// `Shape` where x does not fit.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor, Error> {
         let (mean, scale) = self.fitted("x", x)?;
-        Ok(x.f_sub(&mean)?.f_div(&scale)?)
+        // Halves: numbers at both ends of a kind differ by more than it holds.
+        Ok(x.f_mul_scalar(0.5)?.f_sub(&(mean * 0.5))?.f_div(&(scale * 0.5))?)
     }
 
     /// $x = \mu + \sigma z$ of a batch (B, ...), in its kind and on its device.

@@ -98,7 +98,7 @@ fn rows_and_labels_go_with_the_points() {
     let x = data.minibatch(16, 5, stream()).unwrap();
     let chosen = data.labels(Split::Train).unwrap().index_select(0, &data.rows(16, 5, stream()).unwrap());
     assert_eq!(names(&data, &x), Vec::<i64>::try_from(chosen).unwrap());
-    let all = data.points(Split::Test, 15, &mut stream().at(0)).unwrap();
+    let all = data.in_order(Split::Test, &mut stream().at(0)).unwrap();
     assert_eq!(names(&data, &all), Vec::<i64>::try_from(data.labels(Split::Test).unwrap()).unwrap());
 }
 
@@ -108,12 +108,15 @@ fn points_are_distinct_and_of_their_split() {
     for (split, from, of) in [(Split::Train, 0, 50), (Split::Validation, 1000, 10), (Split::Test, 2000, 15)] {
         assert_eq!(data.len(split), Some(of));
         let own: HashSet<i64> = (from..from + of).collect();
+        let all = names(&data, &data.points(split, of, &mut stream().at(1)).unwrap());
+        assert_ne!(all, (from..from + of).collect::<Vec<_>>(), "all are in the order of the array");
         for n in [1, 9, of, of + 1, 1000] {
             let drawn = names(&data, &data.points(split, n, &mut stream().at(1)).unwrap());
             assert_eq!(drawn.len() as i64, n.min(of));
             let distinct: HashSet<i64> = drawn.iter().copied().collect();
             assert_eq!(distinct.len(), drawn.len());
             assert!(distinct.is_subset(&own), "{split:?}: {drawn:?}");
+            assert_eq!(drawn, all[..drawn.len()], "{n} are not the first of all");
         }
         let some = |step| names(&data, &data.points(split, 9, &mut stream().at(step)).unwrap());
         assert_eq!(some(1), some(1));
@@ -143,7 +146,7 @@ fn units_are_those_of_the_training_split_alone() {
     // Mean 24.5, variance (50^2 - 1) / 12.
     let scale = data.units().scale().double_value(&[]);
     assert!((scale - (2499f64 / 12.0).sqrt()).abs() < 1e-12);
-    let test = data.points(Split::Test, 15, &mut stream().at(0)).unwrap();
+    let test = data.in_order(Split::Test, &mut stream().at(0)).unwrap();
     assert!((test.double_value(&[0, 0]) - (2000.0 - 24.5) / scale).abs() < 1e-9);
     assert!(data.denormalise(&test).unwrap().allclose(&named(50).test, 0.0, 1e-9, false));
 }
@@ -154,14 +157,14 @@ fn dequantisation_is_uniform_within_the_bin_and_in_the_statistics() {
     let part = |from, n| levels.narrow(0, from, n);
     let arrays = || Splits { train: part(0, 3000), validation: part(3000, 500), test: part(3500, 500) };
     let data = ArrayDataset::quantised("levels", &arrays(), 0.5, Scaling::Overall, CPU.0, CPU.1).unwrap();
-    let z = data.points(Split::Train, 3000, &mut stream().at(0)).unwrap();
+    let z = data.in_order(Split::Train, &mut stream().at(0)).unwrap();
     assert!(z.mean(Kind::Double).double_value(&[]).abs() < 0.02);
     assert!((z.square().mean(Kind::Double).double_value(&[]) - 1.0).abs() < 0.03);
     let noise = data.denormalise(&z).unwrap() - arrays().train;
     assert!(noise.min().double_value(&[]) > -1e-9 && noise.max().double_value(&[]) < 0.5 + 1e-9);
     assert!((noise.mean(Kind::Double).double_value(&[]) - 0.25).abs() < 0.01);
     assert!((noise.var(true).double_value(&[]) - 0.25 / 12.0).abs() < 0.001);
-    assert_ne!(z, data.points(Split::Train, 3000, &mut stream().at(1)).unwrap(), "fresh noise for other draws");
+    assert_ne!(z, data.in_order(Split::Train, &mut stream().at(1)).unwrap(), "fresh noise for other draws");
     let noise = |step| {
         let x = data.denormalise(&data.minibatch(9, step, stream()).unwrap()).unwrap();
         x - arrays().train.index_select(0, &data.rows(9, step, stream()).unwrap())
@@ -176,7 +179,7 @@ fn arrays_of_integers_images_and_single_precision() {
     let data = ArrayDataset::new("images", &splits, Scaling::PerCoordinate, Kind::Float, Device::Cpu).unwrap();
     let data = data.with_image(Image { channels: 3, height: 4, width: 4 }).unwrap();
     assert_eq!(data.event_shape(), [3, 4, 4]);
-    let test = data.points(Split::Test, 3, &mut stream().at(0)).unwrap();
+    let test = data.in_order(Split::Test, &mut stream().at(0)).unwrap();
     assert_eq!(test.kind(), Kind::Float);
     assert!(data.denormalise(&test).unwrap().allclose(&splits.test.to_kind(Kind::Float), 1e-5, 1e-3, false));
 }

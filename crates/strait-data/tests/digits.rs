@@ -51,7 +51,7 @@ fn every_row_once_with_its_class() {
     let mut seen = HashSet::new();
     for (split, n) in [(Split::Train, 1297), (Split::Validation, 250), (Split::Test, 250)] {
         assert_eq!(data.len(split), Some(n));
-        let x = data.points(split, n, &mut Seed(0).stream("x").at(0)).unwrap();
+        let x = data.in_order(split, &mut Seed(0).stream("x").at(0)).unwrap();
         let digits = levels(&data, &x).narrow(1, 61, 3).matmul(&Tensor::from_slice(&[289.0, 17.0, 1.0]));
         let digits: Vec<f64> = digits.try_into().unwrap();
         let classes: Vec<i64> = data.labels(split).unwrap().try_into().unwrap();

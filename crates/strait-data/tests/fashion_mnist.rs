@@ -50,7 +50,7 @@ fn every_image_keeps_its_pixels_and_its_class() {
     let mut seen = vec![];
     for (split, n) in [(Split::Train, 10), (Split::Validation, 10), (Split::Test, 7)] {
         assert_eq!(data.len(split), Some(n));
-        let x = data.points(split, n, &mut Seed(0).stream("x").at(0)).unwrap();
+        let x = data.in_order(split, &mut Seed(0).stream("x").at(0)).unwrap();
         let levels = (data.denormalise(&x).unwrap() * 256.0 + 1e-9).floor();
         for row in 0..n {
             let first = levels.get(row).view([-1]).double_value(&[0]) as i64;

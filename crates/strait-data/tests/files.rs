@@ -60,8 +60,7 @@ fn load(bytes: &[u8]) -> Result<ArrayDataset, String> {
 
 /// All points of a split in the file's own units.
 fn all(data: &ArrayDataset, split: Split) -> Tensor {
-    let n = data.len(split).unwrap();
-    let z = data.points(split, n, &mut Seed(0).stream("x").at(0)).unwrap();
+    let z = data.in_order(split, &mut Seed(0).stream("x").at(0)).unwrap();
     data.denormalise(&z).unwrap().to_kind(Kind::Double)
 }
 

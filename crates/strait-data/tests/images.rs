@@ -41,7 +41,7 @@ fn check_parts(data: &ArrayDataset, expected: [i64; 3], marks: &dyn Fn(i64) -> i
     let mut seen = vec![];
     for (split, n) in [Split::Train, Split::Validation, Split::Test].into_iter().zip(expected) {
         assert_eq!(data.len(split), Some(n));
-        let x = data.points(split, n, &mut Seed(0).stream("x").at(0)).unwrap();
+        let x = data.in_order(split, &mut Seed(0).stream("x").at(0)).unwrap();
         let last = levels(data, &x).flatten(1, -1).select(1, -1);
         let labels = data.labels(split).unwrap();
         for row in 0..n {

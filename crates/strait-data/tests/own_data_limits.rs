@@ -240,6 +240,11 @@ fn columns_as_wide_as_doubles_are_looked_at_and_scaled() {
         let back = data.denormalise(&all(&data, Split::Train)).unwrap() / 1.7e308;
         assert!(back.isfinite().all().int64_value(&[]) == 1, "{scaling:?}");
     }
+    // Two values, as far apart as two doubles are, and not as many of each.
+    let ends = z.gt(0.2).to_kind(Kind::Double) * 2.0 - 1.0;
+    let data = load(&folder.array(&(ends * 1.7e308), Element::F64), &in_units(Scaling::Overall)).unwrap();
+    let points = all(&data, Split::Train);
+    assert!(points.abs().max().double_value(&[]) < 3.0, "{points}");
     let apart = Tensor::stack(&[&(z.select(1, 0) * 1e300), &(z.select(1, 1) * 1e-200)], 1);
     let said = inspect(&folder.array(&apart, Element::F64), &Arrays::default()).unwrap().to_string();
     assert!(said.contains("differ by a factor above 1e308") && !said.contains("inf"), "{said}");

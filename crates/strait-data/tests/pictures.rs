@@ -25,8 +25,7 @@ fn load(folder: &Path) -> Result<ArrayDataset, DataError> {
 }
 
 fn levels(data: &ArrayDataset, split: Split) -> Vec<i64> {
-    let n = data.len(split).unwrap();
-    let x = data.points(split, n, &mut Seed(0).stream("x").at(0)).unwrap();
+    let x = data.in_order(split, &mut Seed(0).stream("x").at(0)).unwrap();
     let first = (data.denormalise(&x).unwrap() * 256.0 + 1e-9).floor().flatten(1, -1).select(1, 0);
     Vec::<f64>::try_from(first).unwrap().into_iter().map(|level| level as i64).collect()
 }

@@ -103,6 +103,8 @@ impl Group {
             return Err(GroupError::Taken { rank: place.rank, address: place.address() });
         }
         let own = format!("{} {} {}", place.world, sentry.address, sentry.token);
+        // Nothing yet: c10d complains of a key that is not there.
+        store.set(&place.left(place.rank), "").map_err(fail)?;
         store.set(&key("at", place.rank), &own).map_err(fail)?;
         let mut ranks = vec![];
         for rank in 0..place.world {
@@ -289,6 +291,9 @@ impl Group {
     /// Says why this rank leaves, and waits until each other rank has asked, or leaves itself.
     fn say(&self, word: Word) {
         self.ended.set(true);
+        if let (Word::Own(cause), true) = (&word, self.rank() > 0) {
+            let _ = self.store.set(&self.place.left(self.rank()), &cause.replace('\n', " "));
+        }
         self.sentry.say(word);
         let (begun, mut know) = (Instant::now(), self.sentry.told());
         know.insert(self.rank());
@@ -335,12 +340,24 @@ impl Group {
     /// if any.
     fn explain(&self, operation: &'static str, number: u64, error: Option<&AutodiffError>) -> GroupError {
         let (mut lost, mut late, mut left, mut found) = (vec![], vec![], vec![], None);
+        let mut served = self.rank() == 0 || self.place.agent;
         for (rank, (address, token)) in self.ranks.iter().enumerate().filter(|(rank, _)| *rank != self.rank()) {
             match ask(*address, token, self.rank()) {
-                Ok(Answer::At(at)) if at < number => late.push((rank, RankState::Late)),
-                Ok(Answer::At(_)) => {}
+                Ok(Answer::At(at)) => {
+                    served |= rank == 0;
+                    if at < number {
+                        late.push((rank, RankState::Late));
+                    }
+                }
                 Ok(Answer::Leaves(Word::Own(cause))) => left.push((rank, RankState::Left { cause })),
                 Ok(Answer::Leaves(Word::Found(words))) => found = Some(words),
+                // It left before it was asked, for this rank was at work, and has said why.
+                Err(RankState::Gone) if served => {
+                    match self.store.get(&self.place.left(rank), Duration::from_secs(1)) {
+                        Ok(said) if !said.is_empty() => left.push((rank, RankState::Left { cause: said })),
+                        _ => lost.push((rank, RankState::Gone)),
+                    }
+                }
                 Err(loss) => lost.push((rank, loss)),
             }
         }

@@ -99,6 +99,11 @@ impl Place {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// Where the store of the group keeps why a rank has left.
+    pub(crate) fn left(&self, rank: usize) -> String {
+        format!("strait/{}/left/{rank}", self.attempt)
+    }
+
     /// The address by which this process reaches the host, and is reached itself. Nothing is sent for it.
     ///
     /// # Errors

@@ -77,6 +77,15 @@ fn play(part: &str) -> Result<String, Box<dyn std::error::Error>> {
             }
             Group::sum(&group, &own())?;
         }
+        // The others are at work when rank 1 leaves, for longer than it waits to be asked.
+        "leave early" => {
+            if rank == 1 {
+                group.leave("there is no such file");
+                return Ok("left".into());
+            }
+            thread::sleep(Duration::from_secs(6));
+            Group::sum(&group, &own())?;
+        }
         // Rank 1 works longer than the deadline, and then dies, or comes.
         "meet late" | "meet dying" => {
             let numbers: Vec<u64> = (0..3).map(|_| group.take("number")).collect::<Result<_, _>>()?;
@@ -152,6 +161,15 @@ fn a_rank_that_is_stopped_is_named_when_the_deadline_is_over() {
 fn a_rank_that_leaves_says_why_to_all_others() {
     for (number, rank) in start_all("group", "leave", 3, "20").into_iter().enumerate() {
         let expected = if number == 1 { "left" } else { "rank 1 left: no space is left (all-reduce 2, deadline 20 s)" };
+        assert_eq!(rank.said(), expected);
+    }
+}
+
+#[test]
+fn why_a_rank_left_is_known_also_when_it_has_ended() {
+    for (number, rank) in start_all("group", "leave early", 3, "20").into_iter().enumerate() {
+        let expected =
+            if number == 1 { "left" } else { "rank 1 left: there is no such file (all-reduce 1, deadline 20 s)" };
         assert_eq!(rank.said(), expected);
     }
 }

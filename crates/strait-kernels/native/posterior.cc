@@ -22,7 +22,9 @@ struct Task {
   int64_t d, endpoints;
   const T *x, *a, *b;
   const V* e;  // (packs, d)
-  T *mean, *log_weight, *log_effective;
+  T* mean;
+  double* log_weight;  // the digits that are left beside a large logarithm tell parts apart
+  T* log_effective;
 
   INLINE void over(int64_t from, int64_t to) const {
     const int64_t packs = packs_of<T>(endpoints);
@@ -58,7 +60,7 @@ struct Task {
       }
       const T sum = total<T>(sums);
       for (int64_t i = 0; i < d; ++i) mean[row * d + i] = total<T>(of_mean[i]) / sum;
-      log_weight[row] = top + std::log(sum);
+      log_weight[row] = static_cast<double>(top) + std::log(sum);
       log_effective[row] = 2 * std::log(sum) - std::log(total<T>(squares));
     }
   }
@@ -76,7 +78,7 @@ void posterior(const Tensor& x, const Tensor& e, const Tensor& a, const Tensor& 
     for (int64_t i = 0; i < d; ++i) packed[c * d + i] = at_rows<T>(read<T>(e), c * LANES<T>, endpoints, d, i);
   }
   const Task<T> task{d,           endpoints,  read<T>(x), read<T>(a), read<T>(b), packed.get(), write<T>(out[0]),
-                     write<T>(out[1]), write<T>(out[2])};
+                     write<double>(out[1]), write<T>(out[2])};
   at::parallel_for(0, x.size(0), 1, [&](int64_t from, int64_t to) { run(task, from, to); });
 }
 
@@ -84,11 +86,12 @@ void posterior(const Tensor& x, const Tensor& e, const Tensor& a, const Tensor& 
 
 extern "C" {
 
-// in: points (R, d), endpoints (K, d), a and b (R,). out: mean (R, d), log-weight and log-effective (R,).
+// in: points (R, d), endpoints (K, d), a and b (R,). out: mean (R, d), log-weight and log-effective (R,), the first of these in double
+// precision.
 char* strait_posterior(Tensor** in, Tensor** out) {
   return guarded([&] {
     const Tensor x = in[0]->contiguous(), e = in[1]->contiguous(), a = in[2]->contiguous(), b = in[3]->contiguous();
-    const std::vector<Tensor> made{like(x), like(a), like(a)};
+    const std::vector<Tensor> made{like(x), at::empty(a.sizes(), a.options().dtype(at::kDouble)), like(a)};
     of_kind(x, [&]<typename T>(T) { posterior<T>(x, e, a, b, made); });
     for (size_t i = 0; i < 3; ++i) out[i] = new Tensor(made[i]);
   });

@@ -80,8 +80,7 @@ fn it_sees_what_photographs_show() {
     let options = FolderOptions { image: Some(Image { channels: 3, height: 224, width: 224 }), flips: false };
     let data = from_folder(folder.as_ref(), options, Seed(0), Kind::Float, Device::Cpu).unwrap();
     for split in [Split::Train, Split::Validation, Split::Test] {
-        let n = data.len(split).unwrap();
-        let x = data.denormalise(&data.points(split, n, &mut Seed(0).stream("x").at(0)).unwrap()).unwrap();
+        let x = data.denormalise(&data.in_order(split, &mut Seed(0).stream("x").at(0)).unwrap()).unwrap();
         let found = Vec::<i64>::try_from(net.logits(&x).unwrap().argmax(1, false)).unwrap();
         let labels = Vec::<i64>::try_from(data.labels(split).unwrap()).unwrap();
         for (found, label) in found.into_iter().zip(labels) {

@@ -110,7 +110,7 @@ impl<'a> ExactField<'a> {
         let whole = self.over(Points { x_t: x, x1: &self.candidates, t }, &marginal)?;
         Ok(Exact {
             effective: whole.effective(),
-            log_density: whole.log_weight - (self.candidates.size()[0] as f64).ln(),
+            log_density: (whole.log_weight - (self.candidates.size()[0] as f64).ln()).to_kind(x.kind()),
             velocity: whole.velocity,
         })
     }

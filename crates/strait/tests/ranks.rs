@@ -280,12 +280,51 @@ mod among {
         let [(_, first), (_, second)] = both(&["train", "run.toml", "--name", "drawn"]);
         assert_eq!((first, second), (Some(0), Some(0)));
         assert!(places[0].path("runs/drawn/summary.json").is_file() && !places[1].path("runs").exists());
+        // Rank 0 tells the settings of what it goes on with.
+        let longer = ["train", "--resume", "drawn", "--set", "phase.1.iterations=15"];
+        assert_eq!(both(&longer).map(|(_, code)| code), [Some(0), Some(0)]);
+        assert!(places[0].path("runs/drawn/checkpoints/step-45").is_dir() && !places[1].path("runs").exists());
         let pool = "coupling={ name = 'pool', pairs = 96, batch = 32 }";
         for (said, code) in both(&["train", "run.toml", "--name", "x", "--set", pool]) {
             assert!(said.starts_with("strait: rank 1 has another run folder (what is made before"), "{said}");
             assert_eq!(code, Some(1));
         }
         assert!(!places[0].path("runs/x/pairs").exists() && !places[1].path("runs/x/pairs").exists());
+        let words = ["compare", "run.toml", "--methods", "linear,ot", "--name", "y"];
+        for (said, code) in both(&words) {
+            assert!(said.starts_with("strait: rank 1 has another folder (what ranks train side by side"), "{said}");
+            assert_eq!(code, Some(1));
+        }
+        assert!(!places[1].path("runs").exists());
+    }
+
+    /// What one rank alone does not find ends all at once, and each says what it is.
+    #[test]
+    fn what_one_rank_does_not_find_ends_all_at_once() {
+        let places = [place(), place()];
+        fs::remove_file(places[1].path("run.toml")).unwrap();
+        places[0].train_alone("a");
+        let both = |words: &[&str]| {
+            let port = port();
+            let start = |number: usize| rank(&places[number], (number, 2), port, words).spawn().unwrap();
+            [0, 1].map(start).map(end)
+        };
+        for (words, why) in [
+            (&["train", "run.toml"][..], "no preset and no file is called `run.toml`"),
+            (&["compare", "run.toml", "--methods", "linear,ot"], "no preset and no file is called `run.toml`"),
+            (&["evaluate", "a"], "run runs/a: another rank than the first sees no such run"),
+        ] {
+            let [(first, one), (second, two)] = both(words);
+            let why = format!("strait: {why}");
+            assert!(second.starts_with(&why) && two.is_some_and(|code| code > 0), "{words:?}: {second}");
+            let heard = first.strip_prefix("strait: rank 1 left: ").unwrap_or_else(|| panic!("{words:?}: {first}"));
+            assert!(heard.starts_with(&why["strait: ".len()..]) && one == Some(1), "{words:?}: {first}");
+        }
+        // And what the first does not find.
+        for words in [&["train", "--resume", "nothing"][..], &["evaluate", "nothing"]] {
+            let [(first, one), (_, two)] = both(words);
+            assert!(first.contains("there is no such run") && one == Some(1) && two == Some(1), "{first}");
+        }
     }
 
     #[test]

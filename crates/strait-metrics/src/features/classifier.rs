@@ -126,8 +126,7 @@ impl Classifier {
     /// # Errors
     /// `Setting` where the data set has no classes.
     pub fn accuracy(&self, data: &ArrayDataset, split: Split) -> Result<f64, MetricError> {
-        let all = data.len(split).unwrap_or(0);
-        let x = data.points(split, all, &mut Seed(0).stream("accuracy").at(0))?;
+        let x = data.in_order(split, &mut Seed(0).stream("accuracy").at(0))?;
         let part = |x: Tensor| Ok::<_, Error>(self.logits(&data.denormalise(&x)?)?.f_argmax(1, false)?);
         let parts: Vec<Tensor> = no_grad(|| x.f_split(PART, 0)?.into_iter().map(part).collect::<Result<_, _>>())?;
         let found = Tensor::f_cat(&parts, 0).map_err(Error::from)?;

@@ -85,6 +85,14 @@ pub struct CompareArgs {
 /// # Errors
 /// Each one line. A method that does not fit the preset, or whose training fails, is no error, but a line of the table.
 pub fn compare(args: &CompareArgs, stop: &Stop, bars: &MultiProgress) -> Result<Option<PathBuf>, ProgramError> {
+    Ranks::together(|ranks| together(args, (ranks, stop, bars)))
+}
+
+/// The comparison of all ranks, which share out its parts.
+fn together(
+    args: &CompareArgs,
+    (ranks, stop, bars): (&Ranks, &Stop, &MultiProgress),
+) -> Result<Option<PathBuf>, ProgramError> {
     let config = config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?;
     if i64::try_from(config.seed.saturating_add(args.seeds - 1)).is_err() {
         let problem = format!("from seed {} on, the last one is larger than {}", config.seed, i64::MAX);
@@ -105,20 +113,18 @@ pub fn compare(args: &CompareArgs, stop: &Stop, bars: &MultiProgress) -> Result<
         let of_seed = |seed| methods.iter().map(move |&method| Part { method, budget, seed });
         (config.seed..config.seed + args.seeds).flat_map(of_seed).collect()
     });
-    Ranks::together(|ranks| {
-        ranks.check_program()?;
-        ranks.check_same("config, or other arguments,", &format!("{}{args:?}", config::write(&config)?))?;
-        ranks.check_same("data file (other bytes)", digest.as_deref().unwrap_or_default())?;
-        let (digest, device) = (digest.as_deref(), &*ranks.device(&args.device));
-        // Each rank trains by itself.
-        let (alone, resume_command) = (&Ranks::default(), CommandContext::this_command(ranks));
-        let command = &CommandContext { stop, ranks: alone, bars, resume_command };
-        let work = Work { config: &config, path: &path, stages: &stages, args, digest, device, command };
-        match args.only {
-            Some(part) => work.only(part, ranks).map(Some),
-            None => work.all(ranks, &stem),
-        }
-    })
+    ranks.check_program()?;
+    ranks.check_same("config, or other arguments,", &format!("{}{args:?}", config::write(&config)?))?;
+    ranks.check_same("data file (other bytes)", digest.as_deref().unwrap_or_default())?;
+    let (digest, device) = (digest.as_deref(), &*ranks.device(&args.device));
+    // Each rank trains by itself.
+    let (alone, resume_command) = (&Ranks::default(), CommandContext::this_command(ranks));
+    let command = &CommandContext { stop, ranks: alone, bars, resume_command };
+    let work = Work { config: &config, path: &path, stages: &stages, args, digest, device, command };
+    match args.only {
+        Some(part) => work.only(part, ranks).map(Some),
+        None => work.all(ranks, &stem),
+    }
 }
 
 /// The parts of a comparison, and what each is made of.
@@ -165,6 +171,15 @@ impl Work<'_> {
     fn all(&self, ranks: &Ranks, stem: &str) -> Result<Option<PathBuf>, ProgramError> {
         let mut own: Vec<(Part, Option<LeftOut>)> = vec![];
         let mut reference = None;
+        if ranks.world() > 1 {
+            // Rank 0 makes it; what another trained in a folder of its own would be in no table.
+            if ranks.is_first() {
+                RunFolder::at(self.path, self.config)?;
+            }
+            ranks.meet()?;
+            let what = "folder (what ranks train side by side must lie on a file system that they share)";
+            ranks.check_same(what, &fs::read_to_string(self.path.join("config.toml")).unwrap_or_default())?;
+        }
         for (budget, parts) in Budget::ALL.iter().zip(self.stages).filter(|_| !self.args.gather) {
             for number in ranks.shared_out(&format!("{budget:?}"), parts.len()) {
                 let part = parts[number?];

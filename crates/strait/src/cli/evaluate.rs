@@ -67,7 +67,14 @@ fn together(
     (ranks, stop, bars): (&Ranks, &Stop, &MultiProgress),
 ) -> Result<Option<PathBuf>, ProgramError> {
     ranks.check_program()?;
-    let folder = RunFolder::open(&args.run)?;
+    let folder = RunFolder::open(&args.run).map_err(|error| match error {
+        ProgramError::Run { path, .. } if !ranks.is_first() => {
+            let problem =
+                "another rank than the first sees no such run; all read it, from a file system that they share".into();
+            ProgramError::Run { path, problem }
+        }
+        error => error,
+    })?;
     // What it was trained as, the choice of its moving average with it, is not for this command to say.
     let trained = folder.config()?;
     let settings = args.settings(&trained)?;

@@ -68,17 +68,27 @@ pub fn train(args: &TrainArgs, stop: &Stop, bars: &MultiProgress) -> Result<Opti
         }
         return Ok(None);
     }
-    // Everything that can be refused is refused before anything is written.
-    let (config, folder) = match &args.resume {
-        Some(run) => {
-            let folder = RunFolder::open(run)?;
-            let (before, config) = (folder.config()?, folder.config_with(&args.sets)?);
-            before.check_change(&config)?;
-            (config, Some(folder))
-        }
-        None => (config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?, None),
-    };
-    Ranks::together(|ranks| together(args, &config, folder, (ranks, stop, bars)))
+    // Everything that can be refused is refused before anything is written, and so that all ranks hear of it.
+    Ranks::together(|ranks| {
+        let (config, folder) = match &args.resume {
+            Some(run) => of_run(run, &args.sets, ranks)?,
+            None => (config_of(args.config.as_deref(), args.data.as_deref(), DEFAULT, &args.sets)?, None),
+        };
+        together(args, &config, folder, (ranks, stop, bars))
+    })
+}
+
+/// What a run is gone on with, and its folder on rank 0, which tells the others its settings: they need not see it.
+fn of_run(run: &str, sets: &[String], ranks: &Ranks) -> Result<(Config, Option<RunFolder>), ProgramError> {
+    if !ranks.is_first() {
+        let text = ranks.first_says(String::new())?;
+        return Ok((config::parse("the run's config on rank 0", &text, sets)?, None));
+    }
+    let folder = RunFolder::open(run)?;
+    let (before, config) = (folder.config()?, folder.config_with(sets)?);
+    before.check_change(&config)?;
+    ranks.first_says(config::write(&before)?)?;
+    Ok((config, Some(folder)))
 }
 
 /// The run of all ranks: they must be of one program, one config and one data file.
@@ -91,7 +101,7 @@ fn together(
     ranks.check_program()?;
     ranks.check_same("config", &config::write(config)?)?;
     let mut context = RunContext::new(config, &ranks.device(&args.device))?;
-    if folder.is_none() {
+    if args.resume.is_none() {
         config.coupling.check_share(context.condition())?;
     }
     let threads = threads::set(args.threads, config, &mut context);

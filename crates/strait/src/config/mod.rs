@@ -43,6 +43,7 @@ pub use objective::{DerivativeConfig, OBJECTIVES, ObjectiveConfig, ObjectiveKind
 pub use phase::{LevelConfig, PhaseConfig};
 pub use range::{RANGES, Range, check_range};
 pub use ranks::RanksConfig;
+pub(crate) use read::parse;
 pub use read::{PRESETS, lay_over, load, preset, write};
 pub use settings::settings;
 pub use velocity::{FlowConfig, MlpConfig, VELOCITIES, VelocityConfig, VelocityKind};

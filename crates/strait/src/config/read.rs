@@ -92,7 +92,7 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
 ///
 /// # Errors
 /// As [`load`].
-fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigError> {
+pub(crate) fn parse(origin: &str, text: &str, sets: &[String]) -> Result<Config, ConfigError> {
     if let Some(line) = text.lines().position(is_deep) {
         let problem = "it has more dots than any config".into();
         return Err(ConfigError::Text { origin: origin.into(), line: Some(line + 1), problem });

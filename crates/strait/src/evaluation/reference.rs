@@ -52,13 +52,7 @@ impl Reference {
         // The floor is of as many training points.
         let held = [split, Split::Train].into_iter().filter_map(|split| set.len(split)).min();
         let n = held.map_or(settings.samples, |held| held.min(settings.samples));
-        let (mut points, mut conditions) = set.conditional_points(split, n, &mut stream.stream("reference").at(0))?;
-        if set.len(split) == Some(n) {
-            // All of a split come as they are stored, which may be by class; what looks at the first few shall see any.
-            let order = stream.stream("order").at(0).permutation(n, points.device())?;
-            points = points.f_index_select(0, &order)?;
-            conditions = conditions.gather(&order)?;
-        }
+        let (points, conditions) = set.conditional_points(split, n, &mut stream.stream("reference").at(0))?;
         let in_units = set.denormalise(&points)?;
         let classifier = data.classifier.map(features::of).transpose()?.flatten();
         let features = classifier.map(|map| FeatureReference::new(map, data, &in_units)).transpose()?;

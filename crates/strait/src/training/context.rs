@@ -6,7 +6,7 @@ use crate::config::{Config, ConfigError};
 use crate::run::provenance;
 use strait_core::{ConditionKind, Conditions, Coupling, Dataset, Draws, Seed, Source, Split};
 use strait_optim::Pairing;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// The objects that all trainings of a run share. How the run is measured is no part of them.
 pub struct RunContext {
@@ -91,8 +91,9 @@ fn conditions_of(points: &dyn Dataset, n: i64, draws: &mut Draws) -> Result<Cond
     let Some(held) = points.len(Split::Train).filter(|held| *held <= n) else {
         return Ok(points.conditional_points(Split::Train, n, draws)?.1);
     };
-    let (_, all) = points.conditional_points(Split::Train, held, &mut draws.clone())?;
-    let rows = [draws.permutation(held, Device::Cpu)?, draws.integers(held, &[n - held], Device::Cpu)?];
+    let (_, all) = points.conditional_points(Split::Train, held, draws)?;
+    let once = Tensor::f_arange(held, (Kind::Int64, Device::Cpu)).map_err(strait_core::Error::from)?;
+    let rows = [once, draws.integers(held, &[n - held], Device::Cpu)?];
     Ok(all.gather(&Tensor::f_cat(&rows, 0).map_err(strait_core::Error::from)?)?)
 }
 
@@ -100,7 +101,6 @@ fn conditions_of(points: &dyn Dataset, n: i64, draws: &mut Draws) -> Result<Cond
 mod tests {
     use super::*;
     use strait_data::{ArrayDataset, Scaling, Splits};
-    use tch::Kind;
 
     #[test]
     fn conditions_are_those_of_any_longer_list() {
