@@ -60,7 +60,9 @@ fn compare() -> Result<(), Failure> {
         let mut rivals =
             Rivals::start(&[Rival { name: "jax.jit of JAX {}", script: "compiled.py", arguments: &[], work }])?;
         let mut trainer = trainer;
-        rivals.compare(ROUNDS, (&STEPS.to_string(), STEPS), || Ok(milliseconds(&mut trainer, STEPS)?))?;
+        rivals.compare(("flow_map_step", name), ROUNDS, (&STEPS.to_string(), STEPS), || {
+            Ok(milliseconds(&mut trainer, STEPS)?)
+        })?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use std::process::{Command, ExitCode};
 use strait_benches::iterations::{milliseconds, plan};
-use strait_benches::peer::{Failure, Peer, Spread, run};
+use strait_benches::peer::{Failure, Peer, Spread, keep, run};
 use strait_benches::unet::Noise;
 use strait_core::{Parameters, Seed};
 use strait_flows::{Gate, Glow, Plan, Reversible};
@@ -128,6 +128,7 @@ fn all() -> Result<(), Failure> {
         for (way, rounds) in ["ordinary", "reversible"].iter().zip(&rounds) {
             let (time, ratio) = (Spread::of(rounds, |r| r.0), Spread::of(rounds, |r| r.0 / r.1));
             println!("depth {depth}, {way}: strait {time:.0} ms; ratio {ratio:.2}");
+            keep("glow_path", &format!("depth {depth}, {way}"), &version, rounds)?;
         }
     }
     Ok(())

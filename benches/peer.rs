@@ -1,6 +1,7 @@
 //! A peer in Python that works on request, and the output of the ratios to it.
 
 use std::fmt;
+use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::thread::{self, JoinHandle};
@@ -135,12 +136,13 @@ impl Rivals {
     }
 
     /// Prints what ours takes, in milliseconds, and the ratio to each rival: in turns, after a round to warm up. A rival's
-    /// seconds for a request are those of so many works.
+    /// seconds for a request are those of so many works. Each ratio is kept as one of a bench's cases.
     ///
     /// # Errors
     /// Those of ours, and of a rival that stops.
     pub fn compare(
         &mut self,
+        (bench, case): (&str, &str),
         rounds: usize,
         (request, works): (&str, u32),
         mut ours: impl FnMut() -> Result<f64, Failure>,
@@ -157,13 +159,37 @@ impl Rivals {
         }
         println!("  strait: {} ms", Spread::of(&found[0], |r| r.0));
         for ((name, _, _), found) in self.0.iter().zip(&found) {
-            let least = |pick: fn(&(f64, f64)) -> f64| found.iter().map(pick).fold(f64::INFINITY, f64::min);
             let (theirs, ratio) = (Spread::of(found, |r| r.1), Spread::of(found, |r| r.0 / r.1));
-            let of_least = least(|r| r.0) / least(|r| r.1);
+            let of_least = of_least(found);
             println!("  {name}: {theirs} ms; ratio {ratio:.2}, of the least times {of_least:.2}");
+            keep(bench, case, name, found)?;
         }
         Ok(())
     }
+}
+
+/// Adds the ratio to a peer to the file that `STRAIT_RATIOS` names, as `cargo xtask bench` asks for it: a line of JSON. A round is
+/// (ours, the peer's), in milliseconds.
+///
+/// # Errors
+/// Those of the file.
+pub fn keep(bench: &str, case: &str, peer: &str, rounds: &[(f64, f64)]) -> io::Result<()> {
+    let Some(path) = std::env::var_os("STRAIT_RATIOS") else { return Ok(()) };
+    let spread = |pick: fn(&(f64, f64)) -> f64| Spread::of(rounds, pick).0;
+    let (ours, theirs, ratio) = (spread(|r| r.0), spread(|r| r.1), spread(|r| r.0 / r.1));
+    let line = format!(
+        "{{\"bench\":{bench:?},\"case\":{case:?},\"peer\":{peer:?},\"rounds\":{},\"ours\":{ours:?},\"theirs\":{theirs:?},\
+         \"ratio\":{ratio:?},\"of_least\":{:?}}}",
+        rounds.len(),
+        of_least(rounds)
+    );
+    writeln!(OpenOptions::new().create(true).append(true).open(path)?, "{line}")
+}
+
+/// The ratio of the least times, which a busy machine disturbs less.
+fn of_least(rounds: &[(f64, f64)]) -> f64 {
+    let least = |pick: fn(&(f64, f64)) -> f64| rounds.iter().map(pick).fold(f64::INFINITY, f64::min);
+    least(|r| r.0) / least(|r| r.1)
 }
 
 /// Median, least and greatest of some rounds.

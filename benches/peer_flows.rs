@@ -7,7 +7,7 @@
 
 use std::process::ExitCode;
 use std::time::Instant;
-use strait_benches::peer::{Failure, Peer, Spread, run};
+use strait_benches::peer::{Failure, Peer, Spread, keep, run};
 use strait_core::{Bijection, Condition, Parameters, Seed};
 use strait_flows::reversible::{Direction, Memory, Point, Start, pull_back};
 use strait_flows::{Glow, Plan, Transform};
@@ -74,14 +74,14 @@ fn compare() -> Result<(), Failure> {
                 let pair = (ours()?, peer.seconds(&line)?);
                 // The first is to warm up.
                 if round > 0 {
-                    rounds.push(pair);
+                    let each = 1e3 / f64::from(passes);
+                    rounds.push((pair.0 * each, pair.1 * each));
                 }
             }
-            let each = 1e3 / f64::from(passes);
-            let mine = Spread::of(&rounds, |r| r.0 * each);
-            let theirs = Spread::of(&rounds, |r| r.1 * each);
+            let (mine, theirs) = (Spread::of(&rounds, |r| r.0), Spread::of(&rounds, |r| r.1));
             let ratio = Spread::of(&rounds, |r| r.0 / r.1);
             println!("{name:13} {word:7} strait {mine:.2}, normflows {theirs:.2}; ratio {ratio:.2}");
+            keep("peer_flows", &format!("{name}, {word}"), &version, &rounds)?;
         }
     }
     plu_by_size()?;

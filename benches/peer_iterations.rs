@@ -7,7 +7,7 @@
 
 use std::process::ExitCode;
 use strait_benches::iterations::{milliseconds, mlp, plan, trainer};
-use strait_benches::peer::{Failure, Peer, Spread, run};
+use strait_benches::peer::{Failure, Peer, Spread, keep, run};
 use strait_core::{Interpolant, Parameters, Seed, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
@@ -133,12 +133,12 @@ fn compare() -> Result<(), Failure> {
         for _ in 0..ROUNDS {
             rounds.push((round(&mut ours)?, round(&mut theirs)?));
         }
-        print(width, &rounds, peer.as_ref().map(|(_, version)| version.as_str()));
+        print(width, &rounds, peer.as_ref().map(|(_, version)| version.as_str()))?;
     }
     Ok(())
 }
 
-fn print(width: i64, rounds: &[(Round, Round)], version: Option<&str>) {
+fn print(width: i64, rounds: &[(Round, Round)], version: Option<&str>) -> Result<(), Failure> {
     println!(
         "3x64 velocity, batch {BATCH}, affine path 2x{width}, 128 points by 64 candidates, one thread, {ROUNDS} rounds:"
     );
@@ -160,8 +160,12 @@ fn print(width: i64, rounds: &[(Round, Round)], version: Option<&str>) {
                 "  {:<27} torch {version} eager {ms:.3} ms, {steps:.2} of its velocity steps; ratio {ratio:.2}",
                 ""
             );
+            let case = format!("{}, path 2x{width}", iteration.words());
+            let pairs: Vec<_> = rounds.iter().map(|(a, b)| (a[at], b[at])).collect();
+            keep("peer_iterations", &case, &format!("torch {version}, eager"), &pairs)?;
         }
     }
+    Ok(())
 }
 
 fn main() -> ExitCode {

@@ -40,7 +40,8 @@ fn compare() -> Result<(), Failure> {
     for (points, repeats) in [(256i64, 20u32), (10_000, 2)] {
         let x = Seed(1).stream("source").at(0).normal(&[points, 2], Kind::Float, Device::Cpu)?;
         println!("{STEPS} Euler steps, 3x64 MLP, {points} points, one thread, {ROUNDS} rounds of {repeats}:");
-        rivals.compare(ROUNDS, (&format!("{points} {repeats}"), repeats), || {
+        let case = format!("{points} points");
+        rivals.compare(("peer_sampling", &case), ROUNDS, (&format!("{points} {repeats}"), repeats), || {
             let begun = Instant::now();
             for _ in 0..repeats {
                 solve(&field, &x, &grid, &mut stepper, Options::default())?;

@@ -39,5 +39,7 @@ fn compare() -> Result<(), Failure> {
     let mut trainer = trainer(Box::new(Linear), nothing, plans, &[700.0], pairing)?;
     let mut rivals = Rivals::start(&RIVALS)?;
     println!("3x64 MLP, batch 512, one thread, {ROUNDS} rounds of {STEPS} steps:");
-    rivals.compare(ROUNDS, (&STEPS.to_string(), STEPS), || Ok(milliseconds(&mut trainer, STEPS)?))
+    rivals.compare(("peer_training_step", "3x64 MLP, batch 512"), ROUNDS, (&STEPS.to_string(), STEPS), || {
+        Ok(milliseconds(&mut trainer, STEPS)?)
+    })
 }

@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 use strait_benches::iterations::{milliseconds, plan};
-use strait_benches::peer::{Failure, Peer, Spread, run};
+use strait_benches::peer::{Failure, Peer, Spread, keep, run};
 use strait_benches::unet::{self, Noise};
 use strait_core::Seed;
 use strait_optim::objectives::FlowMatching;
@@ -69,6 +69,8 @@ fn compare() -> Result<(), Failure> {
             let (a, b) = (Spread::of(rounds, |r| r.0), Spread::of(rounds, |r| r.1));
             let ratio = Spread::of(rounds, |r| r.0 / r.1);
             println!("{threads} threads: strait {a:.0} ms, torch {version}, {way} {b:.0} ms; ratio {ratio:.2}");
+            let torch = version.split(' ').next().unwrap_or_default();
+            keep("peer_unet_step", &format!("threads: {threads}"), &format!("torch {torch}, {way}"), rounds)?;
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ log-determinant and the gradients of all parameters, from data to source (`densi
 """
 import sys
 import time
+from importlib.metadata import version
 
 import normflows as nf
 import torch
@@ -90,7 +91,7 @@ def passes(model, x, direction):
 
 def main():
     ready = {}
-    print(f"normflows {nf.__version__ if hasattr(nf, '__version__') else ''} on torch {torch.__version__}", flush=True)
+    print(f"normflows {version('normflows')} on torch {torch.__version__}", flush=True)
     for line in sys.stdin:
         name, direction, count = line.split()
         if (name, direction) not in ready:

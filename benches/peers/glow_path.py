@@ -7,6 +7,7 @@ path t x1 + (1 - t) F_t(x0; x1) with its derivative in t by forward mode, the me
 """
 import sys
 import time
+from importlib.metadata import version
 
 import normflows as nf
 import torch
@@ -96,7 +97,7 @@ def trainer(depth):
 
 def main():
     ready = {}
-    print(f"normflows on torch {torch.__version__}", flush=True)
+    print(f"normflows {version('normflows')} on torch {torch.__version__}", flush=True)
     for line in sys.stdin:
         depth, count = map(int, line.split())
         if depth not in ready:

@@ -1,11 +1,14 @@
 //! The benches: beside peers in Python, or beside those of another commit.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cache::{Cache, create_folder};
+use crate::circumstances::Circumstances;
 use crate::failure::{Failure, Result};
 use crate::python_environment::{Needs, PythonEnvironment};
+use crate::ratios;
 use crate::tasks::{digits, ready};
 use crate::workspace::Workspace;
 
@@ -35,28 +38,64 @@ const COMPARED: [(&str, &[&str]); 8] = [
     ("peer_unet_step", &["peer_unet_step"]),
 ];
 
+/// Those of them whose ratios are of times, for the page.
+pub(crate) const IN_TIME: [&str; 7] = [
+    "flow_map_step",
+    "glow_path",
+    "peer_flows",
+    "peer_iterations",
+    "peer_sampling",
+    "peer_training_step",
+    "peer_unet_step",
+];
+
 /// The benches without a peer, whose times criterion keeps and compares.
 const TIMED: [&str; 5] = ["assignment", "draws", "flows", "sampling", "straightness"];
 
-/// `cargo xtask bench [FILTER]` or `cargo xtask bench --against COMMIT [FILTER]`
+/// `cargo xtask bench [--page] [FILTER]` or `cargo xtask bench --against COMMIT [FILTER]`
 pub(crate) fn command(arguments: &[String]) -> Result<()> {
     let workspace = ready()?;
     match arguments {
         [flag, commit] if flag == "--against" => return against(&workspace, commit, None),
         [flag, commit, filter] if flag == "--against" => return against(&workspace, commit, Some(filter)),
-        [flag, ..] if flag == "--against" => return Err(Failure::Usage { usage: "bench --against COMMIT [FILTER]" }),
+        [flag, ..] if flag == "--against" => {
+            return Err(Failure::Usage { usage: "bench [--page | --against COMMIT] [FILTER]" });
+        }
         _ => (),
     }
+    let (page, words) = match arguments {
+        [flag, words @ ..] if flag == "--page" => (true, words),
+        words => (false, words),
+    };
+    // Without them each comparison says that it is left out.
+    let peers = || PythonEnvironment::with(&Cache::of_user()?, PEERS).inspect_err(|failure| tell!("{failure}"));
+    let peers = if compares(words) { peers().ok() } else { None };
     let mut benches = workspace.cargo(&["bench", "--package", "strait-benches", "--"]);
-    benches.args(arguments).env("STRAIT_DATA", digits()?);
-    if compares(arguments) {
-        // Without them each comparison says that it is left out.
-        let peers = PythonEnvironment::with(&Cache::of_user()?, PEERS).inspect_err(|failure| tell!("{failure}"));
-        if let Ok(peers) = peers {
-            peers.tell(&mut benches);
-        }
+    benches.args(words).env("STRAIT_DATA", digits()?);
+    if let Some(peers) = peers {
+        peers.tell(&mut benches);
     }
-    workspace.step("cargo bench", benches)
+    measured(&workspace, benches, page)
+}
+
+/// Runs benches and keeps their ratios to peers: for the page, which is then written, or below the target folder.
+fn measured(workspace: &Workspace, mut benches: Command, page: bool) -> Result<()> {
+    let new = workspace.target().join("ratios.new");
+    let _ = fs::remove_file(&new); // of a run that was broken off
+    let done = workspace.step("cargo bench", {
+        benches.env("STRAIT_RATIOS", &new);
+        benches
+    });
+    let Ok(lines) = fs::read_to_string(&new) else { return done };
+    let kept = if page { workspace.root().join(ratios::LINES) } else { workspace.target().join("ratios.jsonl") };
+    ratios::add(&kept, &lines, &Circumstances::now(workspace.root()))?;
+    say!("{}", kept.display());
+    if page {
+        let page = workspace.root().join(ratios::PAGE);
+        ratios::write(&kept, &page, &IN_TIME)?;
+        say!("{}", page.display());
+    }
+    done
 }
 
 /// The benches of a commit and then those of the sources as they are: criterion prints each change with its 95% interval, and
@@ -144,6 +183,14 @@ mod tests {
             .map(|(name, _)| name)
             .collect();
         assert_eq!(found, COMPARED.map(|(name, _)| name));
+        // A ratio is kept by each bench, under its name.
+        let keeps = |text: &str| text.contains("keep(") || text.contains(".compare(");
+        let kept: Vec<String> = texts(&benches(), "rs")
+            .into_iter()
+            .filter(|(name, text)| name != "peer" && keeps(text))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(kept, IN_TIME);
     }
 
     #[test]
@@ -184,6 +231,32 @@ mod tests {
         assert!(value(&first, "CARGO_TARGET_DIR").is_some() && value(&second, "CARGO_TARGET_DIR").is_none());
         let said = sources(workspace, "--all").unwrap_err().to_string();
         assert_eq!(said, "there is no commit `--all`: git log names those that are here");
+    }
+
+    /// A cargo in whose place a script writes what benches write, and fails where it is told to.
+    #[test]
+    fn ratios_are_kept_also_of_a_run_that_fails_and_the_page_is_written_where_it_is_asked_for() {
+        let sandbox = Sandbox::new();
+        let workspace = &sandbox.workspace;
+        let results = workspace.root().join("docs/results");
+        for folder in [&results, workspace.target()] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        let line = r#"{"bench":"a","case":"c","peer":"p","rounds":3,"ours":[1,1,1],"theirs":[2,2,2],"ratio":[0.5,0.5,0.5],"of_least":0.5}"#;
+        let benches = |code: u8| {
+            let mut benches = Command::new("sh");
+            benches.args(["-c", "echo \"$0\" >> \"$STRAIT_RATIOS\"; exit $1", line, &code.to_string()]);
+            benches
+        };
+        measured(workspace, benches(0), false).unwrap();
+        assert_eq!(fs::read_dir(&results).unwrap().count(), 0, "only the page's own command changes documents");
+        let kept = || fs::read_to_string(workspace.target().join("ratios.jsonl")).unwrap();
+        assert!(kept().starts_with(&line[..line.len() - 1]) && kept().contains("\"machine\":"), "{}", kept());
+        assert!(measured(workspace, benches(1), true).is_err());
+        let page = fs::read_to_string(results.join("ratios.md")).unwrap();
+        assert!(page.contains("cargo xtask bench --page a") && page.ends_with(" | 0.50 |\n"), "{page}");
+        measured(workspace, Command::new("true"), true).unwrap();
+        assert_eq!(fs::read_to_string(results.join("ratios.md")).unwrap(), page, "nothing was measured");
     }
 
     #[test]

@@ -36,8 +36,8 @@ static COMMANDS: [Command; 23] = [
     command("test", "test [CARGO TEST OPTIONS]", "run the whole test suite"),
     command(
         "bench",
-        "bench [--against COMMIT] [FILTER]",
-        "run the benches, beside peers in Python that it brings once, or beside those of a commit",
+        "bench [OPTION] [FILTER]",
+        "run the benches, beside peers in Python that it brings once; --page: and write their page; --against COMMIT: beside those",
     ),
     command(
         "leaderboard",

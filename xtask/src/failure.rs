@@ -47,7 +47,7 @@ pub(crate) enum Failure {
     Python { what: &'static str, reason: String, needs: String },
     /// A commit to compare with that git does not know.
     Commit { commit: String },
-    /// A row of the leaderboard that cannot be read.
+    /// A row of the leaderboard, or a kept ratio, that cannot be read.
     Row { path: PathBuf, line: usize, head: &'static str },
     /// A comparison whose table lacks a method.
     Table { path: PathBuf, method: String },

@@ -11,8 +11,9 @@ mod row;
 use std::fs;
 use std::path::Path;
 
-use self::row::{Circumstances, Row, Rows};
+use self::row::{Row, Rows};
 use crate::cache::Cache;
+use crate::circumstances::Circumstances;
 use crate::failure::{Failure, Result};
 use crate::libtorch;
 use crate::tasks::digits;
@@ -173,7 +174,7 @@ fn measure(
             let folder = here.join("runs").join(name);
             let table = folder.join("comparison.csv");
             let text = fs::read_to_string(&table).map_err(Failure::file("read", &table))?;
-            let circumstances = Circumstances::now(workspace.root());
+            let circumstances = Circumstances::now(workspace.root()).and_threads();
             for method in missing {
                 let row = Row::of_table(&text, entry.preset, method, entry.metric, share, &circumstances)
                     .ok_or_else(|| Failure::Table { path: table.clone(), method: method.into() })?;

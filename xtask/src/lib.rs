@@ -23,6 +23,7 @@ macro_rules! tell {
 mod archive;
 mod bench;
 mod cache;
+mod circumstances;
 mod command;
 mod data;
 mod doctor;
@@ -40,6 +41,7 @@ mod pip;
 mod progress;
 mod python;
 mod python_environment;
+mod ratios;
 mod run;
 mod tasks;
 mod wheel;

@@ -172,7 +172,7 @@ fn quality() -> Chart {
                 line("linear", LINEAR, [4.39, 1.67, 0.62, 0.44, 0.36], 0.06),
                 line("learned", LEARNED, [1.14, 0.65, 0.47, 0.38, 0.33], 0.08),
             ],
-            references: vec![ReferenceLine { label: "sampling floor".into(), value: 0.21 }],
+            references: vec![ReferenceLine { label: "sampling floor".into(), value: 0.21, colour: Colour::NEUTRAL }],
             ..Panel::default()
         }],
     }
@@ -211,7 +211,11 @@ fn comparison(draws: &mut Draws) -> Chart {
                         )
                     })
                     .collect(),
-                references: vec![ReferenceLine { label: "sampling floor".into(), value: [0.21, 0.12, 0.1][k] }],
+                references: vec![ReferenceLine {
+                    label: "sampling floor".into(),
+                    value: [0.21, 0.12, 0.1][k],
+                    colour: Colour::NEUTRAL,
+                }],
                 ..Panel::default()
             })
             .collect(),

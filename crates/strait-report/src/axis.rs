@@ -187,6 +187,8 @@ impl Spacing {
                 let label = |value| Tick { value, label: number::tick(value, step) };
                 values.into_iter().map(label).collect()
             }
+            // It is no round number.
+            Self::Single(value) => vec![Tick { value, label: number::short(value) }],
             _ => labelled(&values),
         }
     }
@@ -255,12 +257,13 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_few() {
-        let table: [(Scale, f64, f64, &[&str]); 12] = [
+        let table: [(Scale, f64, f64, &[&str]); 13] = [
             (Scale::Linear, 0.0, 1.0, &["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
             (Scale::Linear, 0.0, 4000.0, &["0", "1,000", "2,000", "3,000", "4,000"]),
             (Scale::Linear, -4.3, 4.1, &["−4", "−2", "0", "2", "4"]),
             (Scale::Linear, 0.0, 0.00034, &["0.0000", "0.0001", "0.0002", "0.0003"]),
             (Scale::Linear, 7.0, 7.0, &["7"]),
+            (Scale::Linear, 2.005932, 2.005932, &["2.01"]),
             (Scale::Log, 1.0, 100.0, &["1", "2", "5", "10", "20", "50", "100"]),
             (Scale::Log, 0.17, 4.4, &["0.2", "0.5", "1", "2"]),
             (Scale::Log, 1e-4, 1.0, &["10⁻⁴", "10⁻³", "10⁻²", "0.1", "1"]),

@@ -2,7 +2,7 @@
 
 use super::{
     axis::Scale,
-    colour::{AXIS, Colour, MUTED, TEXT},
+    colour::{Colour, MUTED, TEXT},
     error::ReportError,
     figure::{Figure, Words, check_id, left_out},
     number,
@@ -31,7 +31,7 @@ use super::{
 ///             Series::line("linear", Colour::of(0), vec![(1.0, 4.4), (2.0, 1.7), (4.0, 0.6)]),
 ///             Series::line("learned", Colour::of(1), vec![(1.0, 1.1), (2.0, f64::NAN), (4.0, 0.5)]),
 ///         ],
-///         references: vec![ReferenceLine { label: "sampling floor".into(), value: 0.21 }],
+///         references: vec![ReferenceLine { label: "sampling floor".into(), value: 0.21, colour: Colour::NEUTRAL }],
 ///         ..Panel::default()
 ///     }],
 /// };
@@ -130,7 +130,7 @@ impl Chart {
         let references = self.panels.iter().flat_map(|panel| &panel.references);
         let references = references.map(|reference| Entry {
             label: reference.label.clone(),
-            colour: Colour::NEUTRAL,
+            colour: reference.colour,
             style: None,
             marked: false,
         });
@@ -181,7 +181,7 @@ fn draw_legend(scene: &mut Scene, rows: &[Vec<(f64, &Entry)>]) {
         let y = 9.0 + 24.0 * i as f64;
         for (x, entry) in row {
             let stroke = match entry.style {
-                None => Stroke::new(AXIS, 1.5).dashed(2.0, 4.0),
+                None => Stroke::new(entry.colour.rgb(), 1.5).dashed(2.0, 4.0),
                 Some(style) => style.stroke(entry.colour),
             };
             scene.line(vec![(*x, y), (x + SAMPLE, y)], stroke);

@@ -199,7 +199,7 @@ impl Panel {
         scene.text(middle, &self.x.label, Type::new(12.5, MUTED).middle());
         for reference in &self.references {
             if let Some(at) = y.at(reference.value) {
-                let stroke = Stroke::new(MUTED, 1.5).dashed(2.0, 4.0);
+                let stroke = Stroke::new(reference.colour.rgb(), 1.5).dashed(2.0, 4.0);
                 scene.line(vec![(plot.x, at), (right, at)], stroke);
             }
         }

@@ -55,6 +55,8 @@ pub struct ReferenceLine {
     pub label: String,
     /// Where it is.
     pub value: f64,
+    /// That of the line that it belongs to; `Colour::NEUTRAL` where it belongs to all.
+    pub colour: Colour,
 }
 
 /// A vertical line at something that happened, such as the start of a phase.

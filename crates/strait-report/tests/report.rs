@@ -21,7 +21,7 @@ fn chart(id: &str, points: Vec<(f64, f64)>) -> Chart {
             x: Axis::linear(HOSTILE),
             y: Axis::log(HOSTILE),
             series: vec![Series::line(HOSTILE, Colour::of(1), points)],
-            references: vec![ReferenceLine { label: HOSTILE.into(), value: 0.2 }],
+            references: vec![ReferenceLine { label: HOSTILE.into(), value: 0.2, colour: Colour::of(1) }],
             events: vec![Event { label: HOSTILE.into(), at: 1.0 }],
         }],
     }

@@ -1,6 +1,7 @@
 //! Each command in the documents is one that the program takes: its words, its presets and its settings.
 
 use crate::common::Place;
+use crate::python::{python, say};
 use clap::{Args, Command};
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +13,7 @@ use strait::cli::inspect::InspectArgs;
 use strait::cli::report::ReportArgs;
 use strait::cli::sample::SampleArgs;
 use strait::cli::train::TrainArgs;
-use strait::config;
+use strait::config::{self, CouplingConfig};
 use strait_core::Seed;
 use strait_io::{Element, npz};
 use tch::{Device, Kind, Tensor};
@@ -45,12 +46,17 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What stands in code: indented lines whole, with what is wrapped below them, and spans between backticks.
+/// What stands in code: lines that are indented or in a fence whole, with what is wrapped below them, and spans between backticks.
 fn commands(text: &str) -> Vec<String> {
     let mut found = vec![];
     let mut prose = String::new();
+    let mut fenced = false;
     for line in text.lines() {
-        match line.strip_prefix("    ").map(str::trim) {
+        if line.starts_with("```") {
+            fenced = !fenced;
+            continue;
+        }
+        match line.strip_prefix("    ").or(fenced.then_some(line)).map(str::trim) {
             Some(code) if code.starts_with(BEGIN) => found.push(code.split(" #").next().unwrap_or(code).to_owned()),
             Some(more) if found.last().is_some_and(|last: &String| last.ends_with('\\')) => {
                 let last = found.last_mut().unwrap();
@@ -124,10 +130,15 @@ fn each_command_of_the_documents_is_taken() {
 
 #[test]
 fn each_kind_of_fault_is_noticed() {
-    let text = "    cargo xtask train moons # fast\n    cargo xtask compare moons \\\n      --seeds 3\n`cargo xtask sample\nRUN --nfe 4`";
+    let text = "    cargo xtask train moons # fast\n    cargo xtask compare moons \\\n      --seeds 3\n`cargo xtask sample\nRUN --nfe 4`\n```sh\ncargo xtask train rings \\\n  --name r\n```";
     assert_eq!(
         commands(text),
-        ["cargo xtask train moons", "cargo xtask compare moons --seeds 3", "cargo xtask sample RUN --nfe 4"]
+        [
+            "cargo xtask train moons",
+            "cargo xtask compare moons --seeds 3",
+            "cargo xtask train rings --name r",
+            "cargo xtask sample RUN --nfe 4"
+        ]
     );
     for (command, said) in [
         ("cargo xtask train moons", None),
@@ -147,48 +158,107 @@ fn each_kind_of_fault_is_noticed() {
 }
 
 /// The pages whose commands a reader types one after the other.
-const GUIDES: [&str; 4] =
-    ["README.md", "docs/guide/run.md", "docs/guide/python.md", "crates/strait-io/python/README.md"];
+const GUIDES: [&str; 8] = [
+    "README.md",
+    "docs/README.md",
+    "docs/guide/first.md",
+    "docs/guide/choosing.md",
+    "docs/guide/run.md",
+    "docs/guide/scale.md",
+    "docs/guide/python.md",
+    "crates/strait-io/python/README.md",
+];
 
-/// A command of a guide as it can be run here, with few iterations and samples; None of one that is a usage, that stands for many, or
-/// whose data are fetched.
+/// Those whose numbers name a command.
+const RESULTS: [&str; 6] = [
+    "docs/results/conditions.md",
+    "docs/results/flow-maps.md",
+    "docs/results/images.md",
+    "docs/results/learned.md",
+    "docs/results/published.md",
+    "docs/results/speed.md",
+];
+
+/// What makes each measurement short.
+const SHORT: [&str; 13] = [
+    "evaluate.nfe=[1]",
+    "evaluate.samples=32",
+    "evaluate.dynamics.steps=4",
+    "evaluate.dynamics.trajectories=16",
+    "evaluate.likelihood.steps=4",
+    "evaluate.likelihood.points=16",
+    "evaluate.exact_field.candidates=64",
+    "evaluate.exact_field.sampled_candidates=64",
+    "evaluate.exact_field.trajectories=16",
+    "evaluate.stress.iterations=2",
+    "compare.pairs=1024",
+    "compare.pairs_nfe=2",
+    "compare.pool_batch=128",
+];
+
+/// A command of a page as it can be run here: with few iterations and samples, and one seed. None of one that is a usage, that needs
+/// data that are fetched, other pictures or a GPU, or runs of a comparison that nobody trains here (`SEED`, `--gather`), and of `launch`, whose
+/// tests are those of ranks.
 fn in_short(command: &str) -> Option<Vec<String>> {
-    let plain = !command.contains("...") && (!command.contains(['[', '|']) || command.contains('\''));
+    let command = if command.contains('\'') { command } else { command.split(" [").next()? };
     let mut words = words(command.strip_prefix(BEGIN)?);
-    let fetched = ["digits", "fashion-mnist"].iter().any(|name| words.get(1).is_some_and(|word| word == name));
-    let places = ["--nfe N", "FILE.(", "--cuda", "PICTURES", "cargo xtask train --set"];
-    if !plain || fetched || words.len() < 2 || places.iter().any(|place| command.contains(place)) {
+    let fetched =
+        ["digits", "fashion-mnist"].iter().any(|name| words.get(1).is_some_and(|word| word.starts_with(name)));
+    let places = ["...", "|", "--nfe N", "FILE.(", "--cuda", "PICTURES", "cargo xtask train --set", "SEED", "--gather"];
+    if fetched || words.len() < 2 || places.iter().any(|place| command.contains(place)) {
         return None;
     }
     for word in &mut words {
-        if word == "RUN" {
-            *word = if command.contains("--c") { "8gaussians-classes-1" } else { "a" }.to_owned();
+        match word.as_str() {
+            "RUN" => *word = if command.contains("--c") { "8gaussians-classes-1" } else { "a" }.to_owned(),
+            "PRESET" => *word = "8gaussians".to_owned(),
+            "data.dimension=D" => *word = "data.dimension=3".to_owned(),
+            _ => {}
         }
     }
+    let mut more: Vec<String> = vec![];
     match &*words[0] {
-        "train" if words[1].starts_with("--") => {}
-        "train" => {
+        "train" | "compare" if !words[1].starts_with("--") => {
             let named = |word: &&String| !word.contains('.') && !word.starts_with("--");
-            let preset = words.get(1).filter(named).map(|name| config::load(name, &[]).unwrap());
+            let own = words.windows(2).filter(|two| two[0] == "--set").map(|two| two[1].clone()).collect::<Vec<_>>();
+            let preset = words.get(1).filter(named).map(|name| config::load(name, &own).unwrap());
             let phases = preset.as_ref().map_or(1, |preset| preset.phase.len());
-            let mut sets: Vec<String> = (0..phases).map(|phase| format!("phase.{phase}.iterations=2")).collect();
-            sets.extend(["evaluate.samples=32", "evaluate.nfe=[1]", "evaluate.baseline=false"].map(str::to_owned));
-            if preset.is_none() {
-                sets.extend(["coupling.pairs=64", "coupling.batch=32"].map(str::to_owned));
+            more.extend((0..phases).map(|phase| format!("phase.{phase}.iterations=2")));
+            more.extend(SHORT.map(str::to_owned));
+            let pool = preset.as_ref().is_none_or(|preset| matches!(preset.coupling, CouplingConfig::Pool { .. }));
+            if pool && !own.iter().any(|set| set.starts_with("coupling")) {
+                more.extend(["coupling.pairs=512", "coupling.batch=64"].map(str::to_owned));
             }
-            words.extend(sets.into_iter().flat_map(|set| ["--set".to_owned(), set]));
+            if words[0] == "train" {
+                more.push("evaluate.baseline=false".to_owned());
+            } else if let Some(seeds) = words.iter().position(|word| word == "--seeds") {
+                words[seeds + 1] = "1".to_owned();
+            }
         }
         "sample" if !command.contains("--count") => words.extend(["--count", "9"].map(str::to_owned)),
-        "evaluate" => words.extend(["--samples", "32"].map(str::to_owned)),
-        "sample" | "inspect" | "report" => {}
+        "evaluate" if !command.contains("--samples") => words.extend(["--samples", "32"].map(str::to_owned)),
+        "report" => words = ["report", "a", "b"].map(str::to_owned).into(),
+        "train" | "sample" | "evaluate" | "inspect" => {}
         _ => return None,
     }
+    words.extend(more.into_iter().flat_map(|set| ["--set".to_owned(), set]));
     Some(words)
 }
 
-/// In the order of the page, in one folder, with the files that it speaks of.
-#[test]
-fn the_commands_of_the_guides_run() {
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)).unwrap()
+}
+
+fn run(place: &Place, words: &[String]) -> Result<(), String> {
+    let output = place.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("{words:?}\n  {}", String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}
+
+/// The verbs that ran, and how many commands: in the order of the pages, in one folder, with the files that they speak of.
+fn run_all(pages: &[&str]) -> (BTreeSet<String>, usize) {
     let place = Place::new();
     let normal = |shape: &[i64]| Seed(0).stream("x").at(0).normal(shape, Kind::Double, Device::Cpu).unwrap();
     let (points, labels) = (normal(&[400, 2]), Tensor::from_slice(&[0i64, 1, 2, 3, 4, 5, 6, 7, 0]));
@@ -197,20 +267,106 @@ fn the_commands_of_the_guides_run() {
     }
     npz::write(&place.path("c.npz"), &[("c", &labels, Element::I64)]).unwrap();
     place.train_alone("a");
-    let (mut done, mut faults) = (vec![], vec![]);
-    for page in GUIDES {
-        let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(page)).unwrap();
-        for command in commands(&page) {
+    let other = ["train", "tiny.toml", "--name", "b", "--set", "seed=4", "--set", "evaluate.baseline=false"];
+    run(&place, &other.map(str::to_owned)).unwrap();
+    let (mut done, mut faults): (Vec<Vec<String>>, _) = (vec![], vec![]);
+    for name in pages {
+        for command in commands(&page(name)) {
             let Some(words) = in_short(&command).filter(|words| !done.contains(words)) else { continue };
-            let output = place.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
-            if !output.status.success() {
-                faults.push(format!("{command}\n  {words:?}\n  {}", String::from_utf8_lossy(&output.stderr).trim()));
+            let mut named = words.clone();
+            if words[0] == "compare" && !command.contains("--name") {
+                // Of one preset with other settings: another comparison.
+                named.extend(["--name".to_owned(), format!("comparison-{}", done.len())]);
             }
+            faults.extend(run(&place, &named).err().map(|fault| format!("{name}: {command}\n  {fault}")));
             done.push(words);
         }
     }
-    assert!(done.len() >= 8, "{done:?}");
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    (done.iter().map(|words| words[0].clone()).collect(), done.len())
+}
+
+#[test]
+fn the_commands_of_the_guides_run() {
+    let (verbs, count) = run_all(&GUIDES);
+    let all = ["compare", "evaluate", "inspect", "report", "sample", "train"];
+    assert!(verbs.iter().map(String::as_str).eq(all) && count >= 20, "{count} commands: {verbs:?}");
+}
+
+#[test]
+fn the_commands_that_numbers_name_run() {
+    let (verbs, count) = run_all(&RESULTS);
+    assert!(verbs.contains("compare") && count >= 15, "{count} commands: {verbs:?}");
+}
+
+/// A page's Python and the commands between it, in their order; within a block a command is a comment.
+fn python_and_commands(text: &str) -> Vec<Result<String, String>> {
+    let (mut found, mut block) = (vec![], None::<String>);
+    for line in text.lines() {
+        match (&mut block, line) {
+            (None, "```python") => block = Some(String::new()),
+            (None, line) => found.extend(
+                line.strip_prefix("    ").filter(|code| code.starts_with(BEGIN)).map(|code| Err(code.to_owned())),
+            ),
+            (Some(_), "```") => found.extend(block.take().map(Ok)),
+            (Some(text), line) => match line.strip_prefix("# ").filter(|code| code.starts_with(BEGIN)) {
+                Some(code) => found.extend([Ok(std::mem::take(text)), Err(code.to_owned())]),
+                None => *text += &format!("{line}\n"),
+            },
+        }
+    }
+    found
+}
+
+/// The Python of the documents with the commands between, as it is read from top to bottom; what needs torch or onnx where they are.
+#[test]
+fn the_python_of_the_pages_runs() {
+    for name in ["docs/guide/python.md", "crates/strait-io/python/README.md"] {
+        let place = Place::new();
+        let Some(mut asks) = python(&place) else {
+            return say(
+                "the documents' Python is not tested: STRAIT_PYTHON names no Python (`cargo xtask test` brings one)",
+            );
+        };
+        let asked = "import importlib.util as i; print([n for n in ('torch', 'onnx') if i.find_spec(n) is None])";
+        let absent = String::from_utf8(asks.args(["-c", asked]).output().unwrap().stdout).unwrap();
+        let left_out = |line: &str| {
+            let needs = [("torch", "torch"), ("torch", "module()"), ("onnx", "write_onnx")];
+            needs.iter().any(|(package, word)| absent.contains(package) && line.contains(word))
+        };
+        let (mut program, mut ran) = (String::new(), 0);
+        for step in python_and_commands(&page(name)) {
+            match step {
+                Err(command) => run(&place, &in_short(&command).unwrap()).unwrap(),
+                // A block without torch is left out whole.
+                Ok(block)
+                    if block.contains("import torch") && left_out("torch")
+                        || block.contains("torch.export") && left_out("torch") => {}
+                Ok(block) => {
+                    program.extend(block.lines().filter(|line| !left_out(line)).map(|line| format!("{line}\n")));
+                    place.write("page.py", &program);
+                    let output = python(&place).unwrap().arg("page.py").output().unwrap();
+                    let said = String::from_utf8_lossy(&output.stderr);
+                    assert!(output.status.success(), "{name}:\n{program}\n{said}");
+                    ran += 1;
+                }
+            }
+        }
+        assert!(ran >= 2, "{name}: {ran} blocks");
+        if !absent.contains("onnx") {
+            let run = fs::read_dir(place.path("runs")).unwrap().next().unwrap().unwrap().path();
+            let export = python(&place).unwrap().args(["-m", "strait.export"]).arg(run).arg("export.onnx").status();
+            assert!(export.unwrap().success() && place.path("export.onnx").is_file(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn python_is_found_with_the_commands_between() {
+    let text = "```python\na\n# cargo xtask train x\nb\n```\n    cargo xtask sample x\n```toml\nc\n```\n";
+    let [python, command] = [|text: &str| Ok(text.to_owned()), |text: &str| Err(text.to_owned())];
+    let steps = [python("a\n"), command("cargo xtask train x"), python("b\n"), command("cargo xtask sample x")];
+    assert_eq!(python_and_commands(text), steps);
 }
 
 /// The table of the ranges of numbers is the program's.

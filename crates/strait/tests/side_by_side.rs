@@ -1,7 +1,7 @@
 //! `report`: finished runs on one page, of what their folders hold.
 
 #[path = "../../strait-report/tests/probe/mod.rs"]
-mod probe;
+pub(crate) mod probe;
 
 use crate::common::{Place, json};
 use std::collections::BTreeSet;
@@ -114,6 +114,7 @@ fn runs_that_cannot_stand_side_by_side_are_refused_in_one_line() {
     let mut fewer = json(&place.path("runs/b/summary.json"));
     for found in fewer["evaluations"].as_array_mut().unwrap() {
         found["reference"] = "32 test points of 8gaussians".into();
+        found["floor"] = 0.0625.into();
     }
     place.write("runs/b/summary.json", fewer.to_string());
     let output = place.run(&["report", "a", "b", "solid", "--name", "three"]);
@@ -127,4 +128,12 @@ fn runs_that_cannot_stand_side_by_side_are_refused_in_one_line() {
     let html = fs::read_to_string(place.path("runs/report-a-b/index.html")).unwrap();
     let said = "The runs differ in what they are compared with, and their numbers are not comparable: a 64 samples against 64 test";
     assert!(html.contains(said) && html.contains("b 64 samples against 32 test points of 8gaussians"));
+    // Whose floor a line is, its colour says.
+    let svg = fs::read_to_string(place.path("runs/report-a-b/quality.svg")).unwrap();
+    let dotted = svg.split('<').filter(|element| element.contains("stroke-dasharray=\"2 4\""));
+    let inks = dotted.filter_map(|line| Some(line.split_once("stroke=\"")?.1.split('"').next()?.to_owned()));
+    let inks: BTreeSet<String> = inks.collect();
+    assert!(["sampling floor, a", "sampling floor, b"].iter().all(|name| svg.contains(name)));
+    let of_a_marker = |ink: &String| svg.contains(&format!("fill=\"{ink}\""));
+    assert!(inks.len() == 2 && inks.iter().all(of_a_marker), "{inks:?}");
 }

@@ -2,6 +2,7 @@
 
 use crate::common::process::{ended, send, start, until};
 use crate::common::{Place, tensors};
+use crate::side_by_side::probe;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -56,4 +57,11 @@ fn the_page_of_a_stopped_run_says_so_and_rests() {
     let text = page(&run);
     assert!(text.contains("stopped at step ") && text.contains("train --resume runs/long --watch"), "{text:.300}");
     assert!(!text.contains(REFRESH));
+    // On every screen, by day and by night.
+    let Some(browser) = probe::browser() else { return };
+    for (dark, scheme) in [(false, "light"), (true, "dark")] {
+        let found = probe::looked_at(browser, &run.join("report"), dark).unwrap();
+        let whole = [format!("360 {scheme}"), format!("1280 {scheme}"), "without scripts".to_owned()];
+        assert_eq!(found, whole.map(|screen| format!("{screen}: 0 sliders, 0 settings")));
+    }
 }

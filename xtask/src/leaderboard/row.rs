@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use crate::circumstances::Circumstances;
 use crate::failure::{Failure, Result};
 
 /// What a training with one share and one seed reached, and where it ran.
@@ -117,38 +117,6 @@ impl Rows {
         let rows: String = self.rows.iter().map(Row::written).collect();
         fs::write(&self.path, format!("{HEAD}\n{rows}")).map_err(Failure::file("write", &self.path))
     }
-}
-
-/// When and on what a training ran.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Circumstances {
-    commit: String,
-    day: String,
-    /// The load of the last five minutes, or -1 where the system does not tell.
-    load: f64,
-    machine: String,
-}
-
-impl Circumstances {
-    pub(super) fn now(root: &Path) -> Circumstances {
-        let read = |path: &str| fs::read_to_string(PathBuf::from(path)).unwrap_or_default();
-        let (cpu, load) = (read("/proc/cpuinfo"), read("/proc/loadavg"));
-        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let model = model.map_or_else(|| said("uname", &["-m"]), |(_, model)| model.to_owned());
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = std::env::var("OMP_NUM_THREADS").unwrap_or_else(|_| "as usual".to_owned());
-        Circumstances {
-            commit: said("git", &["-C", &root.to_string_lossy(), "rev-parse", "--short", "HEAD"]),
-            day: said("date", &["-u", "+%F"]),
-            load: load.split_whitespace().nth(1).and_then(|load| load.parse().ok()).unwrap_or(-1.0),
-            machine: format!("{model}; {cores} cores; threads {threads}"),
-        }
-    }
-}
-
-fn said(program: &str, words: &[&str]) -> String {
-    let output = Command::new(program).args(words).output().map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&output).trim().to_owned()
 }
 
 /// The days, the machines, and what else they had to do.

@@ -1,13 +1,15 @@
-//! Faults of the leaderboard.
+//! Faults of the leaderboard, and of the page of ratios.
 
 use super::fault::{Fault, LIBRARY, Tests};
 
 const TESTS: Tests = Tests { package: "xtask", target: LIBRARY, filter: "leaderboard" };
 
 const BOARD: &str = "xtask/src/leaderboard.rs";
+const RATIOS: Tests = Tests { package: "xtask", target: LIBRARY, filter: "ratios" };
+
 const ROW: &str = "xtask/src/leaderboard/row.rs";
 
-pub(super) static FAULTS: [Fault; 9] = [
+pub(super) static FAULTS: [Fault; 12] = [
     Fault {
         name: "a quality that the best seed alone reaches",
         file: BOARD,
@@ -70,5 +72,26 @@ pub(super) static FAULTS: [Fault; 9] = [
         find: "(&*row.preset, &*row.method, row.share, row.seed)",
         put: "(&*row.preset, &*row.method, share, row.seed)",
         tests: TESTS,
+    },
+    Fault {
+        name: "ratios of an older measurement beside the new ones of a bench",
+        file: "xtask/src/ratios.rs",
+        find: "|bench| anew.contains(&bench)",
+        put: "|bench| anew.contains(&bench) && line.is_empty()",
+        tests: RATIOS,
+    },
+    Fault {
+        name: "ratios of other benches forgotten",
+        file: "xtask/src/ratios.rs",
+        find: "old.map(str::to_owned).chain(new)",
+        put: "old.map(str::to_owned).take(0).chain(new)",
+        tests: RATIOS,
+    },
+    Fault {
+        name: "what benches measured before one failed is lost",
+        file: "xtask/src/bench.rs",
+        find: "else { return done };",
+        put: "else { return done };\n    done?;\n    let done = Ok(());",
+        tests: RATIOS,
     },
 ];

@@ -54,7 +54,11 @@ impl Comparison {
             y: Axis::log(format!("{} to the data, lower is better", metric.in_words())),
             series: self.methods(field).into_iter().map(series).collect(),
             references: floor
-                .map(|floor| ReferenceLine { label: "sampling floor".into(), value: floor.mean })
+                .map(|floor| ReferenceLine {
+                    label: "sampling floor".into(),
+                    value: floor.mean,
+                    colour: Colour::NEUTRAL,
+                })
                 .into_iter()
                 .collect(),
             ..Panel::default()

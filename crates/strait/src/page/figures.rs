@@ -154,7 +154,15 @@ pub(super) fn quality(outcomes: &[Outcome<'_>], caption: String) -> Chart {
             let points = outcome.found(metric).map(|found| (found.nfe as f64, metric.shown(found.value))).collect();
             Series::line(outcome.name, outcome.colour, points)
         };
-        let floor = |(of, value)| ReferenceLine { label: of_whom("sampling floor", of), value };
+        // Where each has a floor of its own, it is of its colour.
+        let colour = |of: &Option<String>| {
+            let whose = outcomes.iter().find(|outcome| Some(outcome.name) == of.as_deref());
+            whose.map_or(Colour::NEUTRAL, |outcome| outcome.colour)
+        };
+        let floor = |(of, value)| {
+            let colour = colour(&of);
+            ReferenceLine { label: of_whom("sampling floor", of), value, colour }
+        };
         Panel {
             title: metric.heading().into(),
             x: Axis::evaluations(&ticks),
