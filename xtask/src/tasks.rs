@@ -25,6 +25,8 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let python = PythonEnvironment::for_tests(&Cache::of_user()?);
     let tests = |more: &[&str]| {
         let mut tests = workspace.cargo(&["test"]);
+        // Cargo refuses a flag that stands twice.
+        let more = more.iter().filter(|&&word| arguments.iter().all(|argument| argument != word));
         tests.args(whole).args(&features).args(more).args(arguments);
         // Tests run side by side already: more threads within each would fight over the cores.
         tests.env("OMP_NUM_THREADS", "1").env("STRAIT_DATA", &folder);
@@ -287,9 +289,10 @@ mod tests {
         let mut calls = sandbox.cargo_calls();
         assert_eq!(calls.remove(0), "test --workspace --no-run");
         calls.sort();
-        assert_eq!(calls.remove(0), "test --workspace --doc");
-        let suites =
-            [false, true].map(|own| format!("test --workspace --lib --bins --tests --config {}", of_the_program(own)));
+        assert_eq!(calls.remove(0), "test --workspace --no-fail-fast --doc");
+        let suites = [false, true].map(|own| {
+            format!("test --workspace --no-fail-fast --lib --bins --tests --config {}", of_the_program(own))
+        });
         assert!(calls.len() == 2 && suites.iter().all(|call| calls.contains(call)), "{calls:?}");
         // Each fails all.
         for (fails, name) in
