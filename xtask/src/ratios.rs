@@ -72,7 +72,7 @@ impl Ratio<'_> {
     fn of(line: &str) -> Option<Ratio<'_>> {
         let word = |name| field(line, name);
         let spread = |name| {
-            let values = word(name)?.split(',').map(|value| value.parse().ok()).collect::<Option<Vec<f64>>>()?;
+            let values = word(name)?.split(',').map(|value| value.trim().parse().ok()).collect::<Option<Vec<f64>>>()?;
             let [median, least, greatest] = values[..] else { return None };
             // Three digits of the median.
             let digits = if median > 0.0 { (2 - median.log10().floor() as i32).clamp(0, 3) as usize } else { 3 };
@@ -116,8 +116,8 @@ mod tests {
 
     fn line(bench: &str, case: &str, ratio: f64) -> String {
         format!(
-            "{{\"bench\":\"{bench}\",\"case\":\"{case}\",\"peer\":\"jax.jit of JAX 0.7.2\",\"rounds\":15,\"ours\":[0.66,0.55,0.834],\
-             \"theirs\":[1351.2,1063.0,1868.0],\"ratio\":[{ratio:?},0.5,1.25],\"of_least\":0.745}}\n"
+            "{{\"bench\":\"{bench}\",\"case\":\"{case}\",\"peer\":\"jax.jit of JAX 0.7.2\",\"rounds\":15,\"ours\":[0.66, 0.55, 0.834],\
+             \"theirs\":[1351.2, 1063.0, 1868.0],\"ratio\":[{ratio:?}, 0.5, 1.25],\"of_least\":0.745}}\n"
         )
     }
 
