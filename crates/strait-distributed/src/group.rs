@@ -52,6 +52,15 @@ type Ranks = Vec<(SocketAddr, String)>;
 /// The longest pause between two questions of a rank that waits for others to come.
 const MEETING: Duration = Duration::from_millis(300);
 
+/// Keeps the store of a group that failed to meet until each rank that came has read why, or for a while.
+fn until_read(place: &Place, store: &Store) {
+    let until = Instant::now() + LINGER;
+    let came = |rank: &usize| store.get(&place.key("at", *rank), Duration::from_millis(1)).is_ok();
+    for rank in (0..place.world).filter(came) {
+        let _ = store.get(&place.key("read", rank), until.saturating_duration_since(Instant::now()));
+    }
+}
+
 #[derive(Debug)]
 struct Handle(*mut Gloo);
 
@@ -82,9 +91,9 @@ impl Group {
                 Ok(Self { gloo, store, sentry, place, ranks, ended, spent })
             }
             Err(error) => {
+                let _ = store.set(&place.key("read", place.rank), "");
                 if serves {
-                    // The others may still be reading why.
-                    thread::sleep(Duration::from_secs(1));
+                    until_read(&place, &store);
                 }
                 Err(error)
             }
@@ -98,7 +107,7 @@ impl Group {
         let own = place.own_address()?;
         let sentry = Sentry::start(own).map_err(|error| unreachable(error.to_string()))?;
         let fail = |error: AutodiffError| unreachable(error.to_string());
-        let key = |name: &str, rank: usize| format!("strait/{}/{name}/{rank}", place.attempt);
+        let key = |name: &str, rank: usize| place.key(name, rank);
         if store.count(&key("claim", place.rank)).map_err(fail)? != 1 {
             return Err(GroupError::Taken { rank: place.rank, address: place.address() });
         }

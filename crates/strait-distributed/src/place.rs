@@ -99,9 +99,14 @@ impl Place {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// Where the store of the group keeps why a rank has left.
+    /// What the store of the group keeps of a rank under a name.
+    pub(crate) fn key(&self, name: &str, rank: usize) -> String {
+        format!("strait/{}/{name}/{rank}", self.attempt)
+    }
+
+    /// Where it keeps why a rank has left.
     pub(crate) fn left(&self, rank: usize) -> String {
-        format!("strait/{}/left/{rank}", self.attempt)
+        self.key("left", rank)
     }
 
     /// The address by which this process reaches the host, and is reached itself. Nothing is sent for it.
