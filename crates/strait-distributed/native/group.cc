@@ -90,9 +90,9 @@ char* strait_store_get(Store* store, const char* key, int64_t timeout_ms, char**
   });
 }
 
-// The number under a key, counted from 0, after one is added.
-char* strait_store_count(Store* store, const char* key, int64_t* value) {
-  return guarded([&] { *value = store->store->add(key, 1); });
+// The number under a key, counted from 0, after `by` is added.
+char* strait_store_add(Store* store, const char* key, int64_t by, int64_t* value) {
+  return guarded([&] { *value = store->store->add(key, by); });
 }
 
 // The group of all ranks over the store. `interface` names a network interface, or is null, and then `address` is that of

@@ -27,7 +27,7 @@ unsafe extern "C" {
         timeout_ms: i64,
         value: *mut *mut c_char,
     ) -> Outcome;
-    pub(crate) fn strait_store_count(store: *mut Store, key: *const c_char, value: *mut i64) -> Outcome;
+    pub(crate) fn strait_store_add(store: *mut Store, key: *const c_char, by: i64, value: *mut i64) -> Outcome;
     pub(crate) fn strait_group_join(
         store: *mut Store,
         rank: c_int,

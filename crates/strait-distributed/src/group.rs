@@ -54,10 +54,11 @@ const MEETING: Duration = Duration::from_millis(300);
 
 /// Keeps the store of a group that failed to meet until each rank that came has read why, or for a while.
 fn until_read(place: &Place, store: &Store) {
-    let until = Instant::now() + LINGER;
-    let came = |rank: &usize| store.get(&place.key("at", *rank), Duration::from_millis(1)).is_ok();
-    for rank in (0..place.world).filter(came) {
-        let _ = store.get(&place.key("read", rank), until.saturating_duration_since(Instant::now()));
+    let is_there = |name: &str, rank: usize| store.counted(&place.key(name, rank)).is_ok_and(|count| count > 0);
+    let reads = |rank: usize| is_there("claim", rank) && !is_there("read", rank);
+    let begun = Instant::now();
+    while (0..place.world).any(reads) && begun.elapsed() < LINGER {
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -91,7 +92,7 @@ impl Group {
                 Ok(Self { gloo, store, sentry, place, ranks, ended, spent })
             }
             Err(error) => {
-                let _ = store.set(&place.key("read", place.rank), "");
+                let _ = store.count(&place.key("read", place.rank));
                 if serves {
                     until_read(&place, &store);
                 }

@@ -49,9 +49,18 @@ impl Store {
 
     /// How many have asked for this key, this process included.
     pub(crate) fn count(&self, key: &str) -> Result<i64, AutodiffError> {
+        self.add(key, 1)
+    }
+
+    /// How many others have asked for this key: it is not asked for.
+    pub(crate) fn counted(&self, key: &str) -> Result<i64, AutodiffError> {
+        self.add(key, 0)
+    }
+
+    fn add(&self, key: &str, by: i64) -> Result<i64, AutodiffError> {
         let (key, mut value) = (text(key), 0);
         // SAFETY: as above.
-        check(unsafe { ffi::strait_store_count(self.0, key.as_ptr(), &raw mut value) })?;
+        check(unsafe { ffi::strait_store_add(self.0, key.as_ptr(), by, &raw mut value) })?;
         Ok(value)
     }
 

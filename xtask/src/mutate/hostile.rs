@@ -14,7 +14,7 @@ const COUPLINGS: Tests = of("strait-transport", "couplings", "the_same_in_any_un
 const COLUMN: &str = "crates/strait-data/src/columns/column.rs";
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 40] = [
+pub(super) static FAULTS: [Fault; 47] = [
     Fault {
         name: "a link is replaced by what is written",
         file: "crates/strait-io/src/whole_file.rs",
@@ -289,10 +289,59 @@ pub(super) static FAULTS: [Fault; 40] = [
         tests: of("strait", LIBRARY, "both_ends_of_every_range"),
     },
     Fault {
+        name: "a Frechet distance of traces that cancel",
+        file: "crates/strait-metrics/src/frechet.rs",
+        find: "let rest = &a - u.matmul(&v.tr()).matmul(&b);",
+        put: "let rest = (a.square() + b.square() - (u.matmul(&v.tr()).matmul(&b) * &a) * 2.0).sqrt();",
+        tests: of("strait-metrics", "features", "never_below_zero"),
+    },
+    Fault {
+        name: "a cloud with itself left at the tolerance of a cloud with another",
+        file: "crates/strait-transport/src/sinkhorn.rs",
+        find: "(self.tolerance.min(FINE), self.max",
+        put: "(self.tolerance.max(FINE), self.max",
+        tests: of("strait-transport", "distances", "small_sinkhorn"),
+    },
+    Fault {
+        name: "numbers that are not finite in a whole checkpoint",
+        file: "crates/strait-optim/src/checkpoint.rs",
+        find: "if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {",
+        put: "if tensor.f_isfinite()?.f_any()?.f_int64_value(&[])? == 0 {",
+        tests: of("strait-optim", "checkpoints", "what_is_not_finite"),
+    },
+    Fault {
+        name: "infinite samples are written",
+        file: "crates/strait/src/cli/sample.rs",
+        find: "let rows = x.f_isfinite()?",
+        put: "let rows = x.f_isnan()?.f_logical_not()?",
+        tests: of("strait", LIBRARY, "no_number_is_refused"),
+    },
+    Fault {
         name: "seeds of 32 bits",
         file: "crates/strait-core/src/seed.rs",
         find: "name.bytes().fold(mix(self.0), |",
         put: "name.bytes().fold(mix(self.0 & 0xffff_ffff), |",
         tests: of("strait-core", LIBRARY, "a_million_seeds"),
+    },
+    Fault {
+        name: "a byte of no text blocks a training",
+        file: "crates/strait/src/run/metrics.rs",
+        find: "Ok(String::from_utf8_lossy(&bytes).lines()",
+        put: "Ok(String::from_utf8(bytes).map_err(|_| ProgramError::io(&path)(ErrorKind::InvalidData.into()))?.lines()",
+        tests: of("strait", "records", "block_nothing"),
+    },
+    Fault {
+        name: "what cannot be used ends as what went wrong",
+        file: "crates/strait/src/error.rs",
+        find: "            | Self::Argument { .. }\n            | Self::Refused(_)",
+        put: "            | Self::Refused(_)",
+        tests: of("strait", "hostile", "end_with_2"),
+    },
+    Fault {
+        name: "what one rank does not find is left to the deadline",
+        file: "crates/strait/src/cli/train.rs",
+        find: "let text = ranks.first_says(String::new())?;",
+        put: "let text = config::write(&RunFolder::open(run)?.config()?)?;",
+        tests: of("strait/distributed", "ranks", "without_a_common_folder"),
     },
 ];
