@@ -15,7 +15,7 @@ import sys
 import time
 from functools import partial
 
-# Of these flags JAX 0.7.2 takes no notice: it computes by as many threads as it may have cores.
+# JAX 0.7.2 computes by as many threads as it may have cores, whatever these say: findings/jax-flags-of-one-thread.sh.
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
