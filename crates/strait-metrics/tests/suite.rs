@@ -4,3 +4,4 @@ mod dynamics;
 mod features;
 mod lite0;
 mod path_motion;
+mod torch_script;

@@ -12,7 +12,7 @@ use strait::run::stop::Stop;
 use strait::training::context::RunContext;
 use strait::training::training_run::TrainingRun;
 use strait_core::Seed;
-use tch::Device;
+use tch::{CModule, Device, Kind, Tensor};
 
 /// Images of two halves, whose places and shades are by their number.
 fn pixels(i: usize, side: usize) -> impl Iterator<Item = u8> {
@@ -185,6 +185,54 @@ fn the_paper_is_a_row_of_images() {
     assert!(config.contains("family = \"glow\"") && config.contains("hidden = [2]"), "{config}");
     let summary = json(&place.path("runs/row/paper-0/summary.json"));
     assert_eq!(summary["gradient_steps"], 12);
+}
+
+/// A network of one's own is taken for that of FID; its features of real images are kept, by what went in.
+#[test]
+fn images_are_compared_in_named_features() {
+    let place = Place::new();
+    clothes(&place.path("data/fashion-mnist"));
+    let short = "phase=[{ name = 'a', iterations = 2, level = [{ level = 'velocity', objective = { name = 'flow_matching' }, \
+                 batch = 4, rate = 1e-3 }] }]";
+    let network = "velocity={ family = 'unet', channels = 8, multipliers = [1], blocks = 1, attention = 0 }";
+    done(&place, &arguments("fashion-mnist", "a", &[DRAWN, short, network]));
+    let x = Tensor::rand([2, 3, 28, 28], (Kind::Float, Device::Cpu));
+    let pooled = |x: &Tensor| x.avg_pool2d([7, 14], [7, 14], [0, 0], false, true, None).flatten(1, -1);
+    let net = CModule::create_by_tracing("Net", "forward", &[x], &mut |x| vec![pooled(&x[0])]).unwrap();
+    net.save(place.path("mine.pt")).unwrap();
+    let measured = || {
+        done(&place, &["evaluate", "a", "--features", "mine.pt", "--nfe", "1"]);
+        let summary = json(&place.path("runs/a/summary.json"));
+        let found = summary["evaluations"].as_array().unwrap().clone();
+        let of = |metric: &str| found.iter().find(|e| e["metric"] == metric).cloned();
+        assert_eq!((summary["judged_by"].as_str(), of("frechet_classifier")), (Some("fid"), None));
+        assert!(["kid", "coverage_inception", "recall_inception"].iter().all(|metric| of(metric).is_some()));
+        let fid = of("fid").unwrap();
+        assert!(fid["reference"].as_str().unwrap().contains("features: Inception, weights "), "{fid}");
+        (fid["value"].as_f64().unwrap(), fid["floor"].as_f64().unwrap())
+    };
+    let (value, floor) = measured();
+    assert!(value > floor && floor > 0.0, "{value} {floor}");
+    let kept: Vec<_> =
+        fs::read_dir(place.path("data/features/inception")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(kept.len(), 2, "of the reference and of its floor");
+    assert_eq!(measured(), (value, floor));
+    for path in &kept {
+        let zeros = Tensor::zeros([8, 24], (Kind::Float, Device::Cpu));
+        strait_io::tensors::write(path, &[("features".into(), zeros)]).unwrap();
+    }
+    assert!(measured().1.abs() < 1e-9, "both are as they were kept");
+
+    let output = place.run(&["evaluate", "a", "--features", "lite0"]);
+    assert_eq!(output.status.code(), Some(66));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("strait:missing-data lite0"));
+    let (line, code) = place.refusal(&["evaluate", "a", "--features", "nowhere.pt"]);
+    assert!(line.contains("nowhere.pt") && code != 0, "{line} {code}");
+    for (features, must) in [("lite0", "data are no images"), ("classifier", "data have no classifier")] {
+        let set = format!("evaluate.features={features:?}");
+        let (line, code) = place.refusal(&["train", "tiny.toml", "--set", &set]);
+        assert!(line.contains(must) && line.contains(features) && code == 2, "{line} {code}");
+    }
 }
 
 #[test]

@@ -157,10 +157,7 @@ impl FeatureMap for Lite0 {
     }
 
     fn features(&self, x: &Tensor) -> Result<Tensor, Error> {
-        if x.dim() != 4 || ![1, 3].contains(&x.size()[1]) || x.size()[0] < 1 {
-            let expected = "(n, C, H, W) of 1 or 3 channels".into();
-            return Err(Error::Shape { what: "images", expected, found: x.size() });
-        }
+        super::check_images(x)?;
         let parts: Vec<Tensor> =
             no_grad(|| x.f_split(PART, 0)?.iter().map(|x| self.pooled(x)).collect::<Result<_, Error>>())?;
         Ok(Tensor::f_cat(&parts, 0)?)

@@ -3,10 +3,12 @@
 mod classifier;
 mod convolutions;
 mod lite0;
+mod torch_script;
 
 pub use classifier::{Classifier, ClassifierShape, Fit};
 pub use convolutions::ConvolutionsShape;
 pub use lite0::Lite0;
+pub use torch_script::TorchScript;
 
 use crate::{MetricError, coverage, frechet, kernel_distance};
 use strait_core::Error;
@@ -23,6 +25,14 @@ pub trait FeatureMap {
     /// # Errors
     /// `Shape` where the samples do not fit.
     fn features(&self, x: &Tensor) -> Result<Tensor, Error>;
+}
+
+/// That samples are images that a network for photographs takes.
+fn check_images(x: &Tensor) -> Result<(), Error> {
+    match x.size()[..] {
+        [n, 1 | 3, height, width] if n.min(height).min(width) > 0 => Ok(()),
+        _ => Err(Error::Shape { what: "images", expected: "(n, C, H, W) of 1 or 3 channels".into(), found: x.size() }),
+    }
 }
 
 /// Neighbours that make a neighbourhood of coverage, as Naeem et al. choose them.

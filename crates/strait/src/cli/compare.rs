@@ -7,6 +7,7 @@ use crate::comparison::part::Part;
 use crate::comparison::{Comparison, LeftOut};
 use crate::config::{self, Config};
 use crate::evaluation::choose_solver;
+use crate::evaluation::features;
 use crate::evaluation::measure::{measure, write_summary};
 use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
@@ -280,7 +281,7 @@ impl Work<'_> {
     fn steps_in_time(&self, part: Part) -> Result<Result<u64, Unfit>, ProgramError> {
         let run = RunFolder::of(&part.folder(self.path));
         if run.is_there() {
-            return Ok(Ok(part.method.steps(&run.config()?, self.args.rounds)));
+            return Ok(Ok(run.config()?.gradient_steps()));
         }
         let took = |method| {
             let run = Part { method, budget: Budget::Steps, ..part }.folder(self.path);
@@ -317,6 +318,7 @@ impl Work<'_> {
         }
         let mut context = RunContext::new(&config, self.device)?;
         config.coupling.check_share(context.condition())?;
+        features::check(&config.evaluate, &context.data)?;
         threads::set(self.args.threads, &config, &mut context);
         let training = TrainingRun { name: name.clone(), ..TrainingRun::new(&config, &folder) };
         if let Err(error) = training.check(&context) {

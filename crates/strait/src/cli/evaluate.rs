@@ -2,7 +2,7 @@
 
 use super::run_report::write_report;
 use crate::ProgramError;
-use crate::config::{self, Config, EvaluateConfig, GridConfig, Guidance};
+use crate::config::{self, Config, EvaluateConfig, FeaturesConfig, GridConfig, Guidance};
 use crate::evaluation::measure::measure;
 use crate::evaluation::reference::Reference;
 use crate::evaluation::stress::stress;
@@ -41,6 +41,10 @@ pub struct EvaluateArgs {
     /// How many samples [default: the config's]
     #[arg(long)]
     samples: Option<i64>,
+    /// The features that images are compared in: classifier, lite0 (EfficientNet-Lite0), or the TorchScript file of an Inception
+    /// network [default: the config's]
+    #[arg(long)]
+    features: Option<FeaturesConfig>,
     /// Train a larger velocity afresh on the run's path, and on its baseline's, and measure both, beside the exact field
     /// where it is defined
     #[arg(long)]
@@ -133,6 +137,7 @@ impl EvaluateArgs {
         settings.grid = self.grid.unwrap_or(settings.grid);
         settings.guidance = self.guidance.map_or(settings.guidance, Guidance);
         settings.samples = self.samples.unwrap_or(settings.samples);
+        settings.features = self.features.clone().or(settings.features);
         Config { evaluate: settings.clone(), ..trained.clone() }.check()?;
         Ok(settings)
     }

@@ -2,7 +2,7 @@
 
 use crate::ProgramError;
 use crate::config::DATASETS;
-use crate::evaluation::features::refit;
+use crate::evaluation::classifier::refit;
 use crate::run::stdout::print_line;
 use clap::Args;
 use clap::builder::PossibleValuesParser;

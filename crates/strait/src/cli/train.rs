@@ -7,6 +7,7 @@ use super::watch::Watch;
 use crate::ProgramError;
 use crate::config::{self, Config};
 use crate::evaluation::choose_solver;
+use crate::evaluation::features;
 use crate::evaluation::measure::measure;
 use crate::evaluation::reference::Reference;
 use crate::run::command::CommandContext;
@@ -104,6 +105,7 @@ fn together(
     if args.resume.is_none() {
         config.coupling.check_share(context.condition())?;
     }
+    features::check(&config.evaluate, &context.data)?;
     let threads = threads::set(args.threads, config, &mut context);
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     if ranks.is_first() {

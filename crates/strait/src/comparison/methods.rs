@@ -134,7 +134,7 @@ fn joint(preset: &Config, steps: u64) -> Option<(InterpolantConfig, Vec<PhaseCon
 /// The phases of a preset whose path learns, in `steps` gradient steps in all, with `velocity` in the place of each level that
 /// trains a flow map, and of the last phase's velocity.
 fn on_learned(preset: &Config, velocity: &LevelConfig, steps: u64) -> Vec<PhaseConfig> {
-    let share = steps as f64 / preset.gradient_steps().max(1) as f64;
+    let share = steps as f64 / preset.own_gradient_steps().max(1) as f64;
     let mut phases = preset.phase.clone();
     let last = phases.len().saturating_sub(1);
     for (i, phase) in phases.iter_mut().enumerate() {
@@ -261,11 +261,6 @@ impl Method {
         }
     }
 
-    /// Gradient steps in all, of a config that `plan` made of a scalable method.
-    pub fn steps(self, config: &Config, rounds: u32) -> u64 {
-        self.stages(rounds) * config.gradient_steps()
-    }
-
     /// The config that trains a preset's data by this method in `steps` gradient steps, those of the preset where they are
     /// to be compared at equal steps, and half as many again where the method says so.
     ///
@@ -315,7 +310,8 @@ impl Method {
             let (coupling, phase) = (CouplingConfig::Independent, vec![]);
             return Ok(Config { coupling, phase, velocity: VelocityConfig::Gaussian, ..config });
         }
-        let CompareConfig { pairs, pairs_nfe, pool_batch, points, trajectories, trajectories_nfe, .. } = preset.compare;
+        let CompareConfig { ref solver, pairs, pairs_nfe, pool_batch, points, trajectories, trajectories_nfe, .. } =
+            preset.compare;
         config.coupling = match self {
             Self::Ot | Self::MeanFlowOt | Self::FlowMapOt => CouplingConfig::Ot,
             Self::ConditionalOt if preset.data.condition.is_none() => {
@@ -352,7 +348,7 @@ impl Method {
                 };
                 CouplingConfig::Trajectories {
                     trajectories,
-                    solver: "euler".into(),
+                    solver: solver.clone(),
                     nfe: trajectories_nfe,
                     teacher: Box::new(teacher),
                 }
@@ -371,7 +367,7 @@ impl Method {
                     _ => None,
                 };
                 let teacher = teacher.map(Box::new);
-                CouplingConfig::Reflow { rounds, pairs, solver: "euler".into(), nfe: pairs_nfe, teacher }
+                CouplingConfig::Reflow { rounds, pairs, solver: solver.clone(), nfe: pairs_nfe, teacher }
             }
             _ => CouplingConfig::Independent,
         };
@@ -390,5 +386,22 @@ impl Method {
         }
         config.phase = vec![phase];
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    #[test]
+    fn equal_steps_are_equal_with_those_of_teachers() {
+        let preset = load("fashion-mnist", &[]).unwrap();
+        let steps = preset.gradient_steps();
+        assert_eq!(steps, 8000, "those of its map and of the velocity that the map begins with");
+        for method in [Method::Linear, Method::Ot, Method::Reflow, Method::Cmt, Method::CmtOt, Method::Preset] {
+            assert_eq!(method.plan(&preset, 1, steps).unwrap().gradient_steps(), steps, "{method:?}");
+        }
+        assert_eq!(Method::Reflow.plan(&preset, 3, steps).unwrap().gradient_steps(), steps);
     }
 }

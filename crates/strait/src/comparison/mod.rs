@@ -272,7 +272,7 @@ impl Comparison {
     /// The metrics of samples that there are rows of.
     fn metrics(&self) -> Vec<Metric> {
         let there = |metric: &Metric| self.rows.iter().any(|row| row.metric == metric.name());
-        Metric::ALL.into_iter().filter(there).collect()
+        Metric::all().filter(there).collect()
     }
 
     fn counts(&self, field: Field) -> Vec<usize> {

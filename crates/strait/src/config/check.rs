@@ -168,8 +168,10 @@ impl Config {
         need(!evaluate.nfe.is_empty(), "evaluate.nfe", &evaluate.nfe, "at least one count")?;
         need(are_distinct(&evaluate.nfe), "evaluate.nfe", &evaluate.nfe, "a list of distinct counts")?;
         // Coverage looks at the five nearest neighbours.
-        let enough = !self.data.has_classifier() || evaluate.samples >= 7;
+        let in_features = evaluate.features.is_some() || self.data.has_classifier();
+        let enough = !in_features || evaluate.samples >= 7;
         need(enough, "evaluate.samples", evaluate.samples, "at least 7 where samples are compared in features")?;
+        check_solver("compare", &self.compare.solver, (&[], Guidance::default()), self)?;
         let solver = evaluate.solver.as_deref().unwrap_or(self.default_solver());
         check_solver("evaluate", solver, (&evaluate.nfe, evaluate.guidance), self)
     }

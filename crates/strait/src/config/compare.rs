@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CompareConfig {
+    /// The solver that pairs of a rectified flow and trajectories are made with.
+    pub solver: String,
     /// Pairs of each round of a rectified flow, and of a pool.
     pub pairs: i64,
-    /// Euler steps that they are made with.
+    /// The solver's evaluations for each pair.
     pub pairs_nfe: usize,
     /// Pairs of a pool that are assigned at once; it holds `pairs` in all.
     pub pool_batch: i64,
@@ -16,7 +18,7 @@ pub struct CompareConfig {
     pub points: i64,
     /// Trajectories of the methods `cmt`.
     pub trajectories: i64,
-    /// Euler steps that they are made with; a trajectory is stored at each step.
+    /// The solver's evaluations for each trajectory, which is stored at each step.
     pub trajectories_nfe: usize,
     /// The method `paper`.
     pub joint: JointConfig,
@@ -25,6 +27,7 @@ pub struct CompareConfig {
 impl Default for CompareConfig {
     fn default() -> Self {
         Self {
+            solver: "euler".into(),
             pairs: 1 << 16,
             pairs_nfe: 100,
             pool_batch: 1024,

@@ -42,12 +42,17 @@ impl Config {
         self.phase.iter().map(|phase| phase.iterations).sum()
     }
 
-    /// Gradient steps of all levels in all phases.
-    pub fn gradient_steps(&self) -> u64 {
+    /// Gradient steps of all levels in all phases, without those of a teacher.
+    pub fn own_gradient_steps(&self) -> u64 {
         let steps = |phase: &PhaseConfig| {
             phase.iterations * phase.level.iter().map(|level| u64::from(level.steps)).sum::<u64>()
         };
         self.phase.iter().map(steps).sum()
+    }
+
+    /// Gradient steps in all, those of every teacher with them.
+    pub fn gradient_steps(&self) -> u64 {
+        self.own_gradient_steps() + self.teacher().map_or(0, |teacher| teacher.gradient_steps())
     }
 
     /// How many pairs a pool holds, and how many are assigned at once: no more in all than the training draws, in whole

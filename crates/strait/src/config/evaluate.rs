@@ -2,6 +2,10 @@
 
 use super::guidance::Guidance;
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
 use strait_core::Split;
 
 /// The part of the data that numbers are measured on.
@@ -21,6 +25,49 @@ impl SplitConfig {
         match self {
             Self::Validation => Split::Validation,
             Self::Test => Split::Test,
+        }
+    }
+}
+
+/// The features that images are compared in: written `"classifier"`, `"lite0"`, or `{ inception = "FILE" }`.
+///
+/// ```
+/// use strait::config::FeaturesConfig;
+/// let of = |text: &str| text.parse::<FeaturesConfig>().unwrap();
+/// assert_eq!(of("lite0"), FeaturesConfig::Lite0);
+/// assert_eq!(of("mine.pt"), FeaturesConfig::Inception("mine.pt".into()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeaturesConfig {
+    /// Those of the classifier that is fitted to the data set.
+    Classifier,
+    /// Those of EfficientNet-Lite0, trained on photographs.
+    Lite0,
+    /// Those of a `TorchScript` file of the user's own, which is to be the Inception network of FID
+    /// ([`TorchScript`](strait_metrics::features::TorchScript)).
+    Inception(PathBuf),
+}
+
+impl FromStr for FeaturesConfig {
+    type Err = Infallible;
+
+    /// As on the command line: a name, or else the path of a file.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "classifier" => Self::Classifier,
+            "lite0" => Self::Lite0,
+            path => Self::Inception(path.into()),
+        })
+    }
+}
+
+impl fmt::Display for FeaturesConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Classifier => write!(f, "\"classifier\""),
+            Self::Lite0 => write!(f, "\"lite0\""),
+            Self::Inception(path) => write!(f, "{{ inception = {:?} }}", path.display().to_string()),
         }
     }
 }
@@ -57,6 +104,9 @@ pub struct EvaluateConfig {
     pub samples: i64,
     /// What they are compared with.
     pub split: SplitConfig,
+    /// The features that images are compared in. None: those of the data's classifier, where they have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<FeaturesConfig>,
     /// Whether a linear path with the same network and as many gradient steps is trained beside the run.
     pub baseline: bool,
     /// How energy, straightness and the motion of paths are measured.
@@ -85,6 +135,7 @@ impl Default for EvaluateConfig {
             guidance: Guidance::default(),
             samples: 2000,
             split: SplitConfig::Test,
+            features: None,
             baseline: true,
             dynamics: DynamicsConfig::default(),
             likelihood: LikelihoodConfig::default(),

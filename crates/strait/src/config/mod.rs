@@ -31,8 +31,8 @@ pub use default_for_data::default_for_data;
 pub(crate) use derived::{velocity_alone, velocity_level};
 pub use error::ConfigError;
 pub use evaluate::{
-    DynamicsConfig, EvaluateConfig, ExactFieldConfig, GridConfig, GridSearchConfig, LikelihoodConfig, SplitConfig,
-    StressConfig,
+    DynamicsConfig, EvaluateConfig, ExactFieldConfig, FeaturesConfig, GridConfig, GridSearchConfig, LikelihoodConfig,
+    SplitConfig, StressConfig,
 };
 pub use guidance::Guidance;
 pub use image_network::{ImageNetworkConfig, TransformerConfig, UnetConfig};

@@ -1,5 +1,6 @@
 //! What a run's numbers say against it: signs that a path won its objective and not what the objective stands for.
 
+use crate::evaluation::features::Space;
 use crate::evaluation::scores::Metric;
 use crate::run::summary::{Evaluation, MethodSummary};
 
@@ -156,7 +157,8 @@ fn copies(own: &MethodSummary) -> Vec<String> {
             e.value, e.floor
         ));
     }
-    if let Some(e) = last(Metric::Coverage).filter(|e| e.value < COVERAGE * e.floor) {
+    let coverage = Space::ALL.into_iter().filter_map(|space| last(Metric::Coverage(space)));
+    for e in coverage.filter(|e| e.value < COVERAGE * e.floor) {
         lines.push(format!(
             "Samples leave out kinds of images: coverage {:.3} at {}, of real ones {:.3} (limit {COVERAGE} times).",
             e.value,
@@ -325,7 +327,7 @@ mod tests {
         check(|own, x| own.stress = Some(stress([1.2, 0.3], 1.2, x)), 2.1, 1.3, &["1.3 of 2048 at t = 0.9"]);
         let with = |metric| move |own: &mut MethodSummary, x| own.evaluations.push(evaluation(metric, 100, x, 1.0));
         check(with(Metric::NearestTrain), 0.8, 0.2, &["copies", "0.200 away", "1.000"]);
-        check(with(Metric::Coverage), 0.9, 0.5, &["coverage 0.500 at 100 evaluations"]);
+        check(with(Metric::Coverage(Space::Classifier)), 0.9, 0.5, &["coverage 0.500 at 100 evaluations"]);
         check(|own, x| own.path = own.path.filter(|_| x < 1.0), 0.0, 2.0, &["not finite"]);
     }
 
@@ -343,10 +345,10 @@ mod tests {
     fn the_distance_that_judges_is_the_one_asked_for() {
         let mut own = sound();
         own.evaluations = w2([9.0, 9.0]);
-        own.evaluations.push(evaluation(Metric::EnergyDistance, 4, 0.5, 0.1));
+        own.evaluations.push(evaluation(Metric::EnergyDistance(Space::Classifier), 4, 0.5, 0.1));
         let mut linear = linear();
-        linear.evaluations.push(evaluation(Metric::EnergyDistance, 4, 0.2, 0.1));
-        let found = warnings(&own, Some(&linear), Metric::EnergyDistance);
+        linear.evaluations.push(evaluation(Metric::EnergyDistance(Space::Classifier), 4, 0.2, 0.1));
+        let found = warnings(&own, Some(&linear), Metric::EnergyDistance(Space::Classifier));
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("100 x energy distance 50.000 against 20.000"), "{}", found[0]);
         assert_eq!(warnings(&own, Some(&linear), Metric::W2).len(), 2);

@@ -1,240 +1,175 @@
-//! The classifiers in whose features samples are measured: each fitted once by a fixed recipe, and kept beside its data.
+//! The features that samples are compared in: which network's, and of which weights.
 
+use super::classifier;
 use crate::ProgramError;
-use crate::config::DataName;
-use serde::{Deserialize, Serialize};
-use std::fs;
+use crate::build::{Data, ImageDisplay};
+use crate::config::{ConfigError, EvaluateConfig, FeaturesConfig};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
-use strait_core::{Dataset as _, Seed, Split};
-use strait_data::{ArrayDataset, cifar10, data_dir, digits, fashion_mnist, mnist};
-use strait_io::{sha256_of, tensors};
-use strait_metrics::features::{Classifier, ClassifierShape, ConvolutionsShape, Fit};
-use tch::{Device, Kind};
-use tracing::{info, warn};
+use strait_core::Error;
+use strait_data::{DataError, data_dir};
+use strait_io::{sha256, sha256_of, tensors};
+use strait_metrics::features::{FeatureMap, Lite0, TorchScript};
+use tch::{Kind, Tensor};
+use tracing::warn;
 
-const SEED: u64 = 0;
-
-/// How the classifier of a data set is made.
-#[derive(Debug, Clone, Copy)]
-struct Recipe {
-    /// The folder of the data set.
-    folder: &'static str,
-    /// The image that a sample is, and the channels of convolutions; none for a perceptron.
-    convolutions: Option<([i64; 3], [i64; 3])>,
-    input: i64,
-    hidden: &'static [i64],
-    features: i64,
-    fit: Fit,
-    /// The most passes over the training points, so that a set of few is done soon.
-    passes: u64,
-    load: fn(&Path) -> Result<ArrayDataset, strait_data::DataError>,
+/// The network that features are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Space {
+    /// The data set's own classifier.
+    Classifier,
+    /// EfficientNet-Lite0.
+    Lite0,
+    /// The user's own Inception network.
+    Inception,
 }
 
-const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
-/// For images of twenty to forty pixels a side.
-const CONVOLUTIONAL: Fit = Fit { steps: 2000, batch: 128, rate: 3e-3, weight_decay: 1e-2 };
+impl Space {
+    /// All, in the order of tables.
+    pub const ALL: [Self; 3] = [Self::Classifier, Self::Lite0, Self::Inception];
 
-impl Recipe {
-    /// None of a data set without one.
-    fn of(name: DataName) -> Option<Self> {
-        let grey = Self {
-            folder: "fashion-mnist",
-            convolutions: Some(([1, 28, 28], [16, 32, 64])),
-            input: 576,
-            hidden: &[],
-            features: 64,
-            fit: CONVOLUTIONAL,
-            passes: 40,
-            load: |data| fashion_mnist(data, CPU.0, CPU.1),
-        };
-        match name {
-            DataName::Digits => Some(Self {
-                folder: "digits",
-                convolutions: None,
-                input: 64,
-                hidden: &[256, 256],
-                features: 64,
-                fit: Fit { steps: 1500, batch: 128, rate: 2e-3, weight_decay: 1e-2 },
-                passes: u64::MAX,
-                load: |data| digits(data, CPU.0, CPU.1),
-            }),
-            DataName::FashionMnist => Some(grey),
-            DataName::Mnist => Some(Self { folder: "mnist", load: |data| mnist(data, CPU.0, CPU.1), ..grey }),
-            DataName::Cifar10 => Some(Self {
-                folder: "cifar10",
-                convolutions: Some(([3, 32, 32], [32, 64, 128])),
-                input: 2048,
-                features: 128,
-                load: |data| cifar10(data, false, CPU.0, CPU.1),
-                ..grey
-            }),
-            _ => None,
+    /// Its name before the word features.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Classifier => "classifier",
+            Self::Lite0 => "EfficientNet-Lite0",
+            Self::Inception => "Inception",
         }
-    }
-
-    fn shape(&self) -> ClassifierShape {
-        ClassifierShape {
-            convolutions: self
-                .convolutions
-                .map(|(image, channels)| ConvolutionsShape { image, channels: channels.to_vec() }),
-            input: self.input,
-            hidden: self.hidden.to_vec(),
-            features: self.features,
-            classes: 10,
-        }
-    }
-
-    fn fresh(&self) -> Result<Classifier, ProgramError> {
-        Ok(Classifier::new(self.folder, &self.shape(), Seed(SEED))?)
     }
 }
 
-/// A fitted feature map, and what makes its numbers comparable.
-#[derive(Debug)]
+/// Where `cargo xtask data lite0` puts the weights.
+const LITE0: &str = "lite0/efficientnet-lite0-57934424.pth";
+
+/// A feature map, and what makes its numbers comparable.
 pub struct Features {
-    /// The map.
-    pub map: Classifier,
+    space: Space,
+    map: Box<dyn FeatureMap + Send>,
+    /// How samples become images within [0, 1] of the map; none where it takes them in the data's own units.
+    picture: Option<ImageDisplay>,
     /// The start of the SHA-256 of its weights: distances compare only where it is the same.
-    pub weights: String,
+    weights: String,
 }
 
-/// The classifier of a data set: as it was kept, or fitted now where it was not, by the same recipe. None of a data set
-/// without one.
+impl Features {
+    /// The map that a config asks for, or else the classifier of the data; None where they have none. The classifier is fitted
+    /// where it is not kept.
+    ///
+    /// # Errors
+    /// Those of [`check`], of the files, and of fitting.
+    pub fn new(settings: &EvaluateConfig, data: &Data) -> Result<Option<Self>, ProgramError> {
+        check(settings, data)?;
+        let of_file = |path: &Path, space, map| {
+            let weights = sha256(path)?[..8].to_owned();
+            Ok(Some(Self { space, map, picture: data.picture, weights }))
+        };
+        match &settings.features {
+            Some(FeaturesConfig::Lite0) => {
+                let path = lite0()?;
+                of_file(&path, Space::Lite0, Box::new(Lite0::load(&path)?))
+            }
+            Some(FeaturesConfig::Inception(path)) => {
+                of_file(path, Space::Inception, Box::new(TorchScript::load("inception", path)?))
+            }
+            Some(FeaturesConfig::Classifier) | None => {
+                let fitted = data.classifier.map(classifier::of).transpose()?.flatten();
+                let space = Space::Classifier;
+                let of = |(map, weights)| Self { space, map: Box::new(map), picture: None, weights };
+                Ok(fitted.map(of))
+            }
+        }
+    }
+
+    /// The network that they are of.
+    pub fn space(&self) -> Space {
+        self.space
+    }
+
+    /// What the numbers depend on, in words.
+    pub fn name(&self) -> String {
+        let Self { space, map, weights, .. } = self;
+        match space {
+            Space::Classifier => format!("classifier of {}, weights {weights}", map.name()),
+            Space::Lite0 | Space::Inception => format!("{}, weights {weights}", space.in_words()),
+        }
+    }
+
+    /// Features (n, f) of samples (n, ...) in the data's units.
+    ///
+    /// # Errors
+    /// `Shape` where the samples do not fit.
+    pub fn of(&self, x: &Tensor) -> Result<Tensor, Error> {
+        self.map.features(&self.input(x)?)
+    }
+
+    /// The same of real points, kept beside the data where a network takes long: by what goes in and the weights.
+    ///
+    /// # Errors
+    /// Those of [`of`](Self::of). What cannot be kept is made again.
+    pub fn of_real(&self, x: &Tensor) -> Result<Tensor, Error> {
+        let x = self.input(x)?;
+        if self.space == Space::Classifier {
+            return self.map.features(&x);
+        }
+        let Ok(kept) = self.kept(&x) else { return self.map.features(&x) };
+        let known = tensors::read(&kept).ok().and_then(|found| found.into_iter().next());
+        if let Some((_, features)) = known.filter(|(_, features)| features.size()[0] == x.size()[0]) {
+            return Ok(features);
+        }
+        let features = self.map.features(&x)?;
+        if let Err(error) = keep(&kept, &features) {
+            warn!("features of real images are not kept, and will be made again: {error}");
+        }
+        Ok(features)
+    }
+
+    fn input(&self, x: &Tensor) -> Result<Tensor, Error> {
+        let Some(ImageDisplay { format, range: (low, high) }) = self.picture else { return Ok(x.shallow_clone()) };
+        let x = ((x.to_kind(Kind::Double) - low) / (high - low).max(f64::MIN_POSITIVE)).to_kind(Kind::Float);
+        let (height, width) = (format.height as i64, format.width as i64);
+        Ok(x.f_reshape([x.size()[0], -1, height, width])?)
+    }
+
+    /// Where features of these images lie.
+    fn kept(&self, x: &Tensor) -> Result<PathBuf, ProgramError> {
+        let values = Vec::<f32>::try_from(x.contiguous().view([-1])).map_err(Error::from)?;
+        let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
+        let (folder, images) = (self.map.name(), &sha256_of(&bytes)[..16]);
+        Ok(data_dir()?.join("features").join(folder).join(format!("{images}-{}.safetensors", self.weights)))
+    }
+}
+
+/// That samples of the data can be compared in the features that a config asks for, and that their weights are there: before a
+/// training, rather than after it.
 ///
 /// # Errors
-/// Those of the data and of fitting.
-pub fn of(name: DataName) -> Result<Option<Features>, ProgramError> {
-    let Some(recipe) = Recipe::of(name) else { return Ok(None) };
-    let place = Place::of(&data_dir()?, recipe);
-    let (map, record) = match place.kept() {
-        Some(kept) => kept,
-        None => fitted(&place)?,
+/// `Config` names the key; `MissingData` where the weights can be fetched; `Io` names a file that is not there.
+pub fn check(settings: &EvaluateConfig, data: &Data) -> Result<(), ProgramError> {
+    let Some(features) = &settings.features else { return Ok(()) };
+    let refuse = |must: &str| {
+        let key = format!("evaluate.features = {features}");
+        Err(ConfigError::Value { key, must: must.into() }.into())
     };
-    Ok(Some(Features { map, weights: record.sha256[..8].to_owned() }))
-}
-
-/// Fits the classifier of a data set afresh, and keeps it. Returns where its weights lie, and a line that says what it is;
-/// None of a data set without one.
-///
-/// # Errors
-/// Those of the data and of fitting.
-pub fn refit(name: DataName) -> Result<Option<(PathBuf, String)>, ProgramError> {
-    let Some(recipe) = Recipe::of(name) else { return Ok(None) };
-    let place = Place::of(&data_dir()?, recipe);
-    let (_, record) = fitted(&place)?;
-    let Record { data, test_accuracy, steps, seed, sha256, .. } = record;
-    let weights = &sha256[..8];
-    let said = format!(
-        "{data}: test accuracy {test_accuracy:.3}, of {steps} steps on the training split, seed {seed}; weights {weights}"
-    );
-    Ok(Some((place.weights, said)))
-}
-
-/// What stands beside the weights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Record {
-    data: String,
-    seed: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    convolutions: Vec<i64>,
-    hidden: Vec<i64>,
-    features: i64,
-    steps: u64,
-    batch: i64,
-    rate: f64,
-    weight_decay: f64,
-    test_accuracy: f64,
-    sha256: String,
-}
-
-impl Record {
-    /// Of this program's recipe.
-    fn new(data: &str, test_accuracy: f64, map: &Classifier, recipe: &Recipe) -> Result<Self, ProgramError> {
-        let ClassifierShape { hidden, features, convolutions, .. } = recipe.shape();
-        let convolutions = convolutions.map(|shape| shape.channels).unwrap_or_default();
-        let Fit { steps, batch, rate, weight_decay } = recipe.fit;
-        let (data, sha256) = (data.to_owned(), digest(map)?);
-        Ok(Self {
-            data,
-            seed: SEED,
-            convolutions,
-            hidden,
-            features,
-            steps,
-            batch,
-            rate,
-            weight_decay,
-            test_accuracy,
-            sha256,
-        })
+    match features {
+        FeaturesConfig::Classifier if data.classifier.is_none() => refuse("left out where the data have no classifier"),
+        FeaturesConfig::Classifier => Ok(()),
+        _ if data.picture.is_none() => refuse("left out where the data are no images (`data.image`)"),
+        FeaturesConfig::Lite0 => lite0().map(drop),
+        FeaturesConfig::Inception(path) => std::fs::metadata(path).map(drop).map_err(ProgramError::io(path)),
     }
 }
 
-/// SHA-256 of the weights, in the order of their making.
-fn digest(map: &Classifier) -> Result<String, ProgramError> {
-    let mut bytes = vec![];
-    for (_, tensor) in map.parameters().named() {
-        bytes.extend(Vec::<f32>::try_from(tensor.flatten(0, -1))?.into_iter().flat_map(f32::to_le_bytes));
-    }
-    Ok(sha256_of(&bytes))
+fn keep(path: &Path, features: &Tensor) -> Result<(), ProgramError> {
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder).map_err(ProgramError::io(folder))?;
+    Ok(tensors::write(path, &[("features".into(), features.shallow_clone())])?)
 }
 
-/// Where the classifier lies.
-struct Place {
-    recipe: Recipe,
-    data: PathBuf,
-    weights: PathBuf,
-    record: PathBuf,
-}
-
-impl Place {
-    fn of(data: &Path, recipe: Recipe) -> Self {
-        let at = |name: &str| data.join(recipe.folder).join(name);
-        Self { recipe, data: data.to_owned(), weights: at("classifier.safetensors"), record: at("classifier.json") }
+fn lite0() -> Result<PathBuf, ProgramError> {
+    let path = data_dir()?.join(LITE0);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(DataError::Missing { name: "lite0".into(), path }.into()),
     }
-
-    /// What was kept here; None where it is not there, not whole, or of another recipe.
-    fn kept(&self) -> Option<(Classifier, Record)> {
-        let record: Record = serde_json::from_str(&fs::read_to_string(&self.record).ok()?).ok()?;
-        let map = self.recipe.fresh().ok()?;
-        map.parameters().assign(&tensors::read(&self.weights).ok()?).ok()?;
-        let same = record == Record::new(&record.data, record.test_accuracy, &map, &self.recipe).ok()?;
-        same.then_some((map, record))
-    }
-
-    /// Keeps a classifier; what stood here before stays until the new one is whole.
-    fn keep(&self, map: &Classifier, record: &Record) -> Result<(), ProgramError> {
-        let text =
-            serde_json::to_string_pretty(record).map_err(|error| ProgramError::io(&self.record)(error.into()))?;
-        tensors::write(&self.weights, &map.parameters().named())?;
-        strait_io::write_whole(&self.record, |to| fs::write(to, text)).map_err(ProgramError::io(&self.record))
-    }
-}
-
-/// Fits the classifier and keeps it.
-fn fitted(place: &Place) -> Result<(Classifier, Record), ProgramError> {
-    let recipe = &place.recipe;
-    let data = (recipe.load)(&place.data)?;
-    // A step holds no more than the training points, which a set made by hand may have few of.
-    let n = data.len(Split::Train).unwrap_or(recipe.fit.batch);
-    let batch = n.min(recipe.fit.batch);
-    let steps = recipe.fit.steps.min(recipe.passes.saturating_mul(n as u64) / batch.max(1) as u64);
-    let (map, fit) = (recipe.fresh()?, Fit { batch, steps, ..recipe.fit });
-    info!("fitting the classifier of {}, in whose features samples are compared: once", recipe.folder);
-    on_one_thread(|| map.fit(&data, &fit, Seed(SEED)))?;
-    let accuracy = map.accuracy(&data, Split::Test)?;
-    let record = Record::new(data.name(), accuracy, &map, recipe)?;
-    if let Err(error) = place.keep(&map, &record) {
-        warn!("the classifier of {} is not kept, and will be fitted again: {error}", recipe.folder);
-    }
-    Ok((map, record))
-}
-
-/// Sums depend on how many threads they are split over: on one, all sessions of a machine have the same weights.
-fn on_one_thread<T>(work: impl FnOnce() -> T) -> T {
-    let threads = tch::get_num_threads();
-    tch::set_num_threads(1);
-    let done = work();
-    tch::set_num_threads(threads);
-    done
 }

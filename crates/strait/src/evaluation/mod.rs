@@ -3,6 +3,7 @@
 mod choose_average;
 pub mod choose_solver;
 pub mod classes;
+pub mod classifier;
 pub mod diagnostics;
 mod dynamics;
 mod exact_field;

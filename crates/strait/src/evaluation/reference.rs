@@ -1,7 +1,7 @@
 //! What samples are compared with: the points that every method of a run is measured with.
 
 use super::classes::{self, ClassReference};
-use super::features;
+use super::features::Features;
 use super::scores::{FeatureReference, Metric, Scores, scores};
 use crate::ProgramError;
 use crate::build::ImageDisplay;
@@ -54,8 +54,8 @@ impl Reference {
         let n = held.map_or(settings.samples, |held| held.min(settings.samples));
         let (points, conditions) = set.conditional_points(split, n, &mut stream.stream("reference").at(0))?;
         let in_units = set.denormalise(&points)?;
-        let classifier = data.classifier.map(features::of).transpose()?.flatten();
-        let features = classifier.map(|map| FeatureReference::new(map, data, &in_units)).transpose()?;
+        let features = Features::new(settings, data)?;
+        let features = features.map(|map| FeatureReference::new(map, data, &in_units)).transpose()?;
         let most = if features.is_some() { settings.samples.max(n) } else { n };
         let mut draws = stream.stream("source").at(0);
         let x0 = context.source.sample(most, &mut draws, points.kind(), context.device)?;

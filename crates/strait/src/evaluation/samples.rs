@@ -116,5 +116,5 @@ pub fn evaluations(samples: &[Samples], reference: &Reference) -> Vec<Evaluation
             reference: reference.name.clone(),
         })
     };
-    samples.iter().flat_map(|sample| Metric::ALL.into_iter().filter_map(move |metric| of(sample, metric))).collect()
+    samples.iter().flat_map(|sample| Metric::all().filter_map(move |metric| of(sample, metric))).collect()
 }

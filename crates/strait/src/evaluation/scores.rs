@@ -1,10 +1,10 @@
 //! The numbers that samples are judged by, each with its name, its words and which way is better.
 
-use super::features::Features;
+use super::features::{Features, Space};
 use crate::ProgramError;
 use crate::build::Data;
 use strait_core::{Seed, Split};
-use strait_metrics::features::{FeatureDistances, FeatureMap as _, feature_distances};
+use strait_metrics::features::{FeatureDistances, feature_distances};
 use strait_metrics::{Distances, distances, nearest, nearest_rows};
 use strait_report::Better;
 use tch::Tensor;
@@ -16,44 +16,45 @@ pub enum Metric {
     W2,
     /// The sliced one.
     SlicedW2,
-    /// The Frechet distance in the features of the data set's classifier.
-    Frechet,
-    /// The energy distance in the same features.
-    EnergyDistance,
-    /// The kernel distance there.
-    Kernel,
-    /// The density there.
-    Density,
-    /// The coverage there.
-    Coverage,
-    /// The precision there.
-    Precision,
-    /// The recall there.
-    Recall,
+    /// The Frechet distance in features.
+    Frechet(Space),
+    /// The energy distance in features.
+    EnergyDistance(Space),
+    /// The kernel distance in features.
+    Kernel(Space),
+    /// The density in features.
+    Density(Space),
+    /// The coverage in features.
+    Coverage(Space),
+    /// The precision in features.
+    Precision(Space),
+    /// The recall in features.
+    Recall(Space),
     /// The median distance of a sample to its nearest training point, in the data's units.
     NearestTrain,
 }
 
 impl Metric {
     /// All, in the order of tables.
-    pub const ALL: [Self; 10] = [
-        Self::W2,
-        Self::SlicedW2,
-        Self::Frechet,
-        Self::EnergyDistance,
-        Self::Kernel,
-        Self::Density,
-        Self::Coverage,
-        Self::Precision,
-        Self::Recall,
-        Self::NearestTrain,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        const IN_FEATURES: [fn(Space) -> Metric; 7] = [
+            Metric::Frechet,
+            Metric::EnergyDistance,
+            Metric::Kernel,
+            Metric::Density,
+            Metric::Coverage,
+            Metric::Precision,
+            Metric::Recall,
+        ];
+        let in_features = IN_FEATURES.into_iter().flat_map(|metric| Space::ALL.map(metric));
+        [Self::W2, Self::SlicedW2].into_iter().chain(in_features).chain([Self::NearestTrain])
+    }
 
     /// The one that judges samples. Above a few dimensions $W_2$ between samples is mostly its floor, and blurred samples
     /// lie nearer to all real points than real points do to each other.
     pub fn leading(floor: &Scores, dimensions: i64) -> Self {
         match &floor.features {
-            Some(_) => Self::Frechet,
+            Some(found) => Self::Frechet(found.space),
             None if dimensions > 8 => Self::SlicedW2,
             None => Self::W2,
         }
@@ -61,39 +62,44 @@ impl Metric {
 
     /// Its name in files.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::W2 => "w2",
-            Self::SlicedW2 => "sliced_w2",
-            Self::Frechet => "frechet_classifier",
-            Self::EnergyDistance => "energy_distance_classifier",
-            Self::Kernel => "kernel_distance_classifier",
-            Self::Density => "density_classifier",
-            Self::Coverage => "coverage_classifier",
-            Self::Precision => "precision_classifier",
-            Self::Recall => "recall_classifier",
-            Self::NearestTrain => "nearest_train",
-        }
+        let (space, names) = match self {
+            Self::W2 => return "w2",
+            Self::SlicedW2 => return "sliced_w2",
+            Self::NearestTrain => return "nearest_train",
+            Self::Frechet(space) => (space, ["frechet_classifier", "frechet_lite0", "fid"]),
+            Self::EnergyDistance(space) => {
+                (space, ["energy_distance_classifier", "energy_distance_lite0", "energy_distance_inception"])
+            }
+            Self::Kernel(space) => (space, ["kernel_distance_classifier", "kernel_distance_lite0", "kid"]),
+            Self::Density(space) => (space, ["density_classifier", "density_lite0", "density_inception"]),
+            Self::Coverage(space) => (space, ["coverage_classifier", "coverage_lite0", "coverage_inception"]),
+            Self::Precision(space) => (space, ["precision_classifier", "precision_lite0", "precision_inception"]),
+            Self::Recall(space) => (space, ["recall_classifier", "recall_lite0", "recall_inception"]),
+        };
+        names[space as usize]
     }
 
     /// The metric of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.name() == name)
+        Self::all().find(|metric| metric.name() == name)
     }
 
     /// Its heading, of [`Self::shown`].
-    pub fn heading(self) -> &'static str {
-        match self {
-            Self::W2 => "W2",
-            Self::SlicedW2 => "Sliced W2",
-            Self::Frechet => "Frechet distance in classifier features",
-            Self::EnergyDistance => "100 x energy distance in classifier features",
-            Self::Kernel => "100 x kernel distance in classifier features",
-            Self::Density => "Density in classifier features",
-            Self::Coverage => "Coverage in classifier features",
-            Self::Precision => "Precision in classifier features",
-            Self::Recall => "Recall in classifier features",
-            Self::NearestTrain => "Median distance to the nearest training image",
-        }
+    pub fn heading(self) -> String {
+        let (space, what) = match self {
+            Self::W2 => return "W2".into(),
+            Self::SlicedW2 => return "Sliced W2".into(),
+            Self::NearestTrain => return "Median distance to the nearest training image".into(),
+            Self::Frechet(Space::Inception) => return "FID".into(),
+            Self::Frechet(space) => (space, "Frechet distance"),
+            Self::EnergyDistance(space) => (space, "100 x energy distance"),
+            Self::Kernel(space) => (space, "100 x kernel distance"),
+            Self::Density(space) => (space, "Density"),
+            Self::Coverage(space) => (space, "Coverage"),
+            Self::Precision(space) => (space, "Precision"),
+            Self::Recall(space) => (space, "Recall"),
+        };
+        format!("{what} in {} features", space.in_words())
     }
 
     /// Its name within a sentence.
@@ -101,33 +107,34 @@ impl Metric {
         match self {
             Self::W2 => "W2",
             Self::SlicedW2 => "sliced W2",
-            Self::Frechet => "Frechet distance",
-            Self::EnergyDistance => "100 x energy distance",
-            Self::Kernel => "100 x kernel distance",
-            Self::Density => "density",
-            Self::Coverage => "coverage",
-            Self::Precision => "precision",
-            Self::Recall => "recall",
+            Self::Frechet(Space::Inception) => "FID",
+            Self::Frechet(_) => "Frechet distance",
+            Self::EnergyDistance(_) => "100 x energy distance",
+            Self::Kernel(_) => "100 x kernel distance",
+            Self::Density(_) => "density",
+            Self::Coverage(_) => "coverage",
+            Self::Precision(_) => "precision",
+            Self::Recall(_) => "recall",
             Self::NearestTrain => "distance to the nearest training image",
         }
     }
 
     /// A value as tables show it.
     pub fn shown(self, value: f64) -> f64 {
-        if matches!(self, Self::EnergyDistance | Self::Kernel) { 100.0 * value } else { value }
+        if matches!(self, Self::EnergyDistance(_) | Self::Kernel(_)) { 100.0 * value } else { value }
     }
 
     /// Whether it is a distance between laws, zero at best. The kernel distance is an unbiased estimate of one, which falls below
     /// zero where it is good, and is on no scale of logarithms. Density and nearness are only to be as real points have them.
     pub fn is_distance(self) -> bool {
-        matches!(self, Self::W2 | Self::SlicedW2 | Self::Frechet | Self::EnergyDistance)
+        matches!(self, Self::W2 | Self::SlicedW2 | Self::Frechet(_) | Self::EnergyDistance(_))
     }
 
     /// Which value is the best.
     pub fn better(self) -> Better {
         match self {
-            Self::Coverage | Self::Precision | Self::Recall => Better::Higher,
-            Self::Density | Self::NearestTrain => Better::Neither,
+            Self::Coverage(_) | Self::Precision(_) | Self::Recall(_) => Better::Higher,
+            Self::Density(_) | Self::NearestTrain => Better::Neither,
             _ => Better::Lower,
         }
     }
@@ -136,18 +143,21 @@ impl Metric {
     pub fn of(self, scores: &Scores) -> Option<(f64, i64)> {
         let plain = |value| Some((value, scores.samples));
         let features = scores.features.as_ref();
-        let of_features = |value: fn(&FeatureScores) -> f64| features.map(|found| (value(found), found.samples));
+        let of = |space, value: fn(&FeatureDistances) -> f64| {
+            let found = features.filter(|found| found.space == space)?;
+            Some((value(&found.distances), found.samples))
+        };
         match self {
             Self::W2 => plain(scores.distances.w2),
             Self::SlicedW2 => plain(scores.distances.sliced_w2),
-            Self::Frechet => of_features(|found| found.distances.frechet),
-            Self::EnergyDistance => of_features(|found| found.distances.energy_distance),
-            Self::Kernel => of_features(|found| found.distances.kernel),
-            Self::Density => of_features(|found| found.distances.density),
-            Self::Coverage => of_features(|found| found.distances.coverage),
-            Self::Precision => of_features(|found| found.distances.precision),
-            Self::Recall => of_features(|found| found.distances.recall),
-            Self::NearestTrain => of_features(|found| found.nearest_train),
+            Self::Frechet(space) => of(space, |found| found.frechet),
+            Self::EnergyDistance(space) => of(space, |found| found.energy_distance),
+            Self::Kernel(space) => of(space, |found| found.kernel),
+            Self::Density(space) => of(space, |found| found.density),
+            Self::Coverage(space) => of(space, |found| found.coverage),
+            Self::Precision(space) => of(space, |found| found.precision),
+            Self::Recall(space) => of(space, |found| found.recall),
+            Self::NearestTrain => features.map(|found| (found.nearest_train, found.samples)),
         }
     }
 }
@@ -166,6 +176,8 @@ pub struct Scores {
 /// How far samples are from the reference in features.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FeatureScores {
+    /// Which features.
+    pub space: Space,
     /// Of the features.
     pub distances: FeatureDistances,
     /// The median distance of a sample to its nearest training point, in the data's units.
@@ -176,7 +188,6 @@ pub struct FeatureScores {
 
 /// What samples are compared with in features. There are more samples than reference points, since the fewer there are
 /// the more of a distance is bias and chance.
-#[derive(Debug)]
 pub struct FeatureReference {
     features: Features,
     /// Features of the reference points.
@@ -191,7 +202,7 @@ impl FeatureReference {
     /// # Errors
     /// Those of the data and the features.
     pub fn new(features: Features, data: &Data, reference: &Tensor) -> Result<Self, ProgramError> {
-        let (real, points) = (features.map.features(reference)?, &data.points);
+        let (real, points) = (features.of_real(reference)?, &data.points);
         let draws = &mut Seed(0).stream("training points").at(0);
         let all = points.len(Split::Train).unwrap_or(reference.size()[0]);
         // Some at a time: units are changed in double precision.
@@ -203,7 +214,7 @@ impl FeatureReference {
 
     /// What the numbers depend on, in words.
     pub fn name(&self) -> String {
-        format!("classifier of {}, weights {}", self.features.map.name(), self.features.weights)
+        self.features.name()
     }
 
     /// Scores of samples (n, ...) in the data's units.
@@ -211,7 +222,7 @@ impl FeatureReference {
     /// # Errors
     /// Those of the features.
     pub fn score(&self, samples: &Tensor) -> Result<FeatureScores, ProgramError> {
-        self.scores(samples, samples)
+        self.scores(&self.features.of(samples)?, samples)
     }
 
     /// The scores of real points: of `most` training points against the reference, and how near the reference lies to
@@ -220,7 +231,8 @@ impl FeatureReference {
     /// # Errors
     /// Those of the features.
     pub fn floor(&self, most: i64, reference: &Tensor) -> Result<FeatureScores, ProgramError> {
-        self.scores(&self.train.narrow(0, 0, most.min(self.train.size()[0])), reference)
+        let points = self.train.narrow(0, 0, most.min(self.train.size()[0]));
+        self.scores(&self.features.of_real(&points)?, reference)
     }
 
     /// The training points that samples (n, ...) are nearest to, (n, ...), in the data's units.
@@ -231,11 +243,12 @@ impl FeatureReference {
         Ok(self.train.f_index_select(0, &nearest_rows(samples, &self.train)?.1)?)
     }
 
-    fn scores(&self, samples: &Tensor, beside_train: &Tensor) -> Result<FeatureScores, ProgramError> {
+    fn scores(&self, features: &Tensor, beside_train: &Tensor) -> Result<FeatureScores, ProgramError> {
         Ok(FeatureScores {
-            distances: feature_distances(&self.features.map.features(samples)?, &self.real)?,
+            space: self.features.space(),
+            distances: feature_distances(features, &self.real)?,
             nearest_train: nearest(beside_train, &self.train)?.median().double_value(&[]),
-            samples: samples.size()[0],
+            samples: features.size()[0],
         })
     }
 }

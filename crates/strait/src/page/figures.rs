@@ -164,7 +164,7 @@ pub(super) fn quality(outcomes: &[Outcome<'_>], caption: String) -> Chart {
             ReferenceLine { label: of_whom("sampling floor", of), value, colour }
         };
         Panel {
-            title: metric.heading().into(),
+            title: metric.heading(),
             x: Axis::evaluations(&ticks),
             y: Axis::log(format!("{} to the data, lower is better", metric.in_words())),
             series: outcomes.iter().map(series).collect(),

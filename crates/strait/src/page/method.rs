@@ -65,7 +65,7 @@ impl<'a> Outcome<'a> {
 
 /// What was measured of any of them.
 pub(super) fn metrics(outcomes: &[Outcome<'_>]) -> impl Iterator<Item = Metric> {
-    Metric::ALL.into_iter().filter(|metric| outcomes.iter().any(|outcome| outcome.found(*metric).next().is_some()))
+    Metric::all().filter(|metric| outcomes.iter().any(|outcome| outcome.found(*metric).next().is_some()))
 }
 
 /// All counts of evaluations at which any was measured, in order.

@@ -175,7 +175,7 @@ pub(super) fn levels(methods: &[Method<'_>]) -> Table {
 
 /// The heading of the metric that a choice was made by.
 fn judge(name: &str) -> String {
-    Metric::named(name).map_or(name, |metric| metric.heading()).into()
+    Metric::named(name).map_or_else(|| name.to_owned(), Metric::heading)
 }
 
 /// The moving averages that a velocity was chosen from; None where there was no choice.
