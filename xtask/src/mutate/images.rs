@@ -1,12 +1,16 @@
-//! Faults of reading images.
+//! Faults of reading images, and of measuring and comparing what is trained on them.
 
-use super::fault::{Fault, Tests};
+use super::fault::{Fault, LIBRARY, Tests};
 
-const fn data(target: &'static str, filter: &'static str) -> Tests {
-    Tests { package: "strait-data", target, filter }
+const fn of(package: &'static str, target: &'static str, filter: &'static str) -> Tests {
+    Tests { package, target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 10] = [
+const fn data(target: &'static str, filter: &'static str) -> Tests {
+    of("strait-data", target, filter)
+}
+
+pub(super) static FAULTS: [Fault; 14] = [
     Fault {
         name: "the coarse class in the place of the fine one",
         file: "crates/strait-data/src/cifar.rs",
@@ -76,5 +80,33 @@ pub(super) static FAULTS: [Fault; 10] = [
         find: "above.contains(&own) ||",
         put: "above.is_empty() ||",
         tests: data("pictures", "copies_that_are_hidden"),
+    },
+    Fault {
+        name: "a network of one's own sees numbers from 0 to 1",
+        file: "crates/strait-metrics/src/features/torch_script.rs",
+        find: "(x.to_kind(tch::Kind::Float) * 255.0)",
+        put: "x.to_kind(tch::Kind::Float)",
+        tests: of("strait-metrics", "torch_script", "from_0_to_255"),
+    },
+    Fault {
+        name: "features of the first part of the samples alone",
+        file: "crates/strait-metrics/src/features/torch_script.rs",
+        find: "x.f_split(PART, 0)?.iter()",
+        put: "x.f_split(PART, 0)?.iter().take(1)",
+        tests: of("strait-metrics", "torch_script", "from_0_to_255"),
+    },
+    Fault {
+        name: "equal steps without those of a teacher",
+        file: "crates/strait/src/config/derived.rs",
+        find: "self.teacher().map_or(0, |teacher| teacher.gradient_steps())",
+        put: "0",
+        tests: of("strait", LIBRARY, "equal_steps_are_equal"),
+    },
+    Fault {
+        name: "features of real images made again at each measurement",
+        file: "crates/strait/src/evaluation/features.rs",
+        find: "known.filter(|(_, features)| features.size()[0] == x.size()[0])",
+        put: "known.filter(|(_, features)| features.size()[0] != x.size()[0])",
+        tests: of("strait", "images", "compared_in_named_features"),
     },
 ];
