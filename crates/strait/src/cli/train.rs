@@ -104,6 +104,7 @@ fn together(
     if args.resume.is_none() {
         config.coupling.check_share(context.condition())?;
     }
+    context.check_measured(&config.evaluate)?;
     let threads = threads::set(args.threads, config, &mut context);
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     if ranks.is_first() {
