@@ -3,6 +3,7 @@
 mod api;
 mod documents;
 mod errors;
+mod faults;
 mod floors;
 mod laws;
 mod packages;

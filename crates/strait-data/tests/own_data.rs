@@ -168,6 +168,12 @@ fn robust_units_are_not_moved_by_a_few_rows() {
     }
     let moved = load(&folder.array(&x, Element::F64), &in_units(Scaling::PerCoordinate)).unwrap();
     assert!(moved.units().scale().double_value(&[0]) > 10.0);
+    // Both quartiles of a column that is one number in most rows are that number: its other rows have a scale all the same.
+    let z = normal(4000, 2);
+    let some = z.select(1, 0) * z.select(1, 1).gt(1.0).to_kind(Kind::Double);
+    let data = load(&folder.array(&some.unsqueeze(1), Element::F64), &in_units(Scaling::Robust)).unwrap();
+    let farthest = number(&all(&data, Split::Train).abs().max());
+    assert!((1.0..30.0).contains(&farthest), "{farthest}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Whether samples fill the data's support, and whether they are copies of training points.
 
 use crate::MetricError;
+use crate::parts::parts;
 use strait_core::{Error, check_finite};
 use tch::{Device, Kind, Tensor};
 
@@ -45,23 +46,32 @@ pub fn coverage(real: &Tensor, samples: &Tensor, k: i64) -> Result<Coverage, Met
         let must = "at least 1 and below the number of real points";
         return Err(Error::Setting { what: "the neighbours of a coverage", value: k as f64, must }.into());
     }
-    // A point is its own nearest.
-    let between = distances_between(&real, &real)?;
-    let (radii, _) = between.kthvalue(k + 1, 1, true);
+    check_fit(&real, &samples)?;
     let per_row = |x: &Tensor| x.sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
-    let (others, copies) = (per_row(&between.le_tensor(&radii)) - 1.0, per_row(&between.eq(0.0)));
-    let across = distances_between(&real, &samples)?;
-    let inside = across.le_tensor(&radii);
-    let held = per_row(&inside) - per_row(&across.eq(0.0)) / copies;
     let sum = |x: &Tensor| x.sum(Kind::Double).double_value(&[]);
-    let among = distances_between(&samples, &samples)?;
-    let (reach, _) = among.kthvalue((k + 1).min(m), 1, true);
-    let recalled = across.tr().le_tensor(&reach);
+    // A point is its own nearest.
+    let reach = |(_, some): (i64, Tensor)| Ok(distances_between(&some, &samples)?.kthvalue((k + 1).min(m), 1, false).0);
+    let reach =
+        Tensor::f_cat(&parts(&samples, m).map(reach).collect::<Result<Vec<_>, Error>>()?, 0).map_err(Error::from)?;
+    let (mut density, mut covered, mut recalled) = (0.0, 0.0, 0.0);
+    let mut is_inside = Tensor::f_zeros([m], (Kind::Bool, Device::Cpu)).map_err(Error::from)?;
+    for (_, some) in parts(&real, n.max(m)) {
+        let between = distances_between(&some, &real)?;
+        let (radii, _) = between.kthvalue(k + 1, 1, true);
+        let (others, copies) = (per_row(&between.le_tensor(&radii)) - 1.0, per_row(&between.eq(0.0)));
+        let across = distances_between(&some, &samples)?;
+        let inside = across.le_tensor(&radii);
+        let held = per_row(&inside) - per_row(&across.eq(0.0)) / copies;
+        density += sum(&(held / others));
+        covered += sum(&inside.any_dim(1, false));
+        recalled += sum(&across.le_tensor(&reach).any_dim(1, false));
+        is_inside = is_inside.logical_or(&inside.any_dim(0, false));
+    }
     Ok(Coverage {
-        density: sum(&(held / others)) / m as f64,
-        coverage: sum(&inside.any_dim(1, false)) / n as f64,
-        precision: sum(&inside.any_dim(0, false)) / m as f64,
-        recall: sum(&recalled.any_dim(0, false)) / n as f64,
+        density: density / m as f64,
+        coverage: covered / n as f64,
+        precision: sum(&is_inside) / m as f64,
+        recall: recalled / n as f64,
     })
 }
 

@@ -1,4 +1,5 @@
 use crate::MetricError;
+use crate::parts::parts;
 use strait_core::{Error, check_finite};
 use tch::{Device, Kind, Tensor};
 
@@ -38,10 +39,19 @@ pub fn kernel_distance(x: &Tensor, y: &Tensor) -> Result<f64, MetricError> {
         Ok((&sum + &size) * p * q * 3.0 + (&sum * &sum * 3.0 + (&sum * 3.0 + &r) * &r) * &r)
     };
     let sum = |x: &Tensor| x.sum(Kind::Double).double_value(&[]);
-    let within = |x: &Tensor, n: f64| -> Result<f64, Error> {
-        Ok(sum(&kernel(x, x)?.f_fill_diagonal_(0.0, false)?) / (n * (n - 1.0)))
+    let between = |x: &Tensor, y: &Tensor, is_one: bool| -> Result<f64, Error> {
+        let mut all = 0.0;
+        for (first, some) in parts(x, y.size()[0]) {
+            let of_part = kernel(&some, y)?;
+            if is_one {
+                let _ = of_part.f_narrow(1, first, some.size()[0])?.f_fill_diagonal_(0.0, false)?;
+            }
+            all += sum(&of_part);
+        }
+        Ok(all)
     };
-    let found = within(&x, n)? + within(&y, m)? - 2.0 * sum(&kernel(&x, &y)?) / (n * m);
+    let within = |x: &Tensor, n: f64| between(x, x, true).map(|all| all / (n * (n - 1.0)));
+    let found = within(&x, n)? + within(&y, m)? - 2.0 * between(&x, &y, false)? / (n * m);
     // Cubes of large features may be more than a double holds, and their difference is then no number.
     check_finite("the kernel distance", &Tensor::from(found), String::new)?;
     Ok(found)

@@ -7,6 +7,7 @@ mod error;
 pub mod features;
 mod frechet;
 mod kernel;
+mod parts;
 mod path_motion;
 
 pub use coverage::{Coverage, coverage, nearest, nearest_rows};

@@ -61,7 +61,7 @@ fn the_frechet_distance_has_its_closed_form() {
 /// Right values: 0 for equal sets, in any order, at any scale and rank; small distances keep their digits.
 #[test]
 fn the_frechet_distance_is_never_below_zero() {
-    for (n, f, scale) in [(10, 300, 1.0), (10, 300, 5e3), (60, 7, 5e3), (40, 40, 1e-6), (2, 50, 1e8)] {
+    for (n, f, scale) in [(10, 2048, 1.0), (10, 300, 5e3), (60, 7, 5e3), (40, 40, 1e-6), (2, 50, 1e8)] {
         let x = normal("equal", &[n, f]) * scale;
         assert!(frechet(&x, &x).unwrap() >= 0.0 && frechet(&x, &x).unwrap() <= 1e-24 * scale * scale);
         let found = frechet(&x, &x.flip([0])).unwrap();
@@ -100,45 +100,62 @@ fn a_set_has_density_one_against_itself() {
 
 #[test]
 fn coverage_and_the_nearest_point_by_brute_force() {
-    let (real, samples) = (normal("real", &[40, 3]), normal("samples", &[25, 3]) * 0.7 + 0.2);
-    let rows = |x: &Tensor| -> Vec<Vec<f64>> { Vec::<Vec<f64>>::try_from(x).unwrap() };
-    let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
-    let (r, s) = (rows(&real), rows(&samples));
-    for k in [1usize, 4] {
-        let (mut inside, mut covered) = (0, 0);
-        for (i, point) in r.iter().enumerate() {
-            let mut others: Vec<f64> =
-                r.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, other)| distance(point, other)).collect();
-            others.sort_by(f64::total_cmp);
-            let held = s.iter().filter(|sample| distance(point, sample) <= others[k - 1]).count();
-            inside += held;
-            covered += usize::from(held > 0);
-        }
-        let found = coverage(&real, &samples, k as i64).unwrap();
-        assert!((found.density - inside as f64 / (k * 25) as f64).abs() < 1e-12, "k = {k}: {found:?}");
-        assert!((found.coverage - covered as f64 / 40.0).abs() < 1e-12, "k = {k}: {found:?}");
-        // Which points of one set lie in a ball of the other.
-        let share = |points: &[Vec<f64>], balls: &[Vec<f64>]| {
-            let radius = |i: usize| {
-                let mut others: Vec<f64> = (0..balls.len()).map(|j| distance(&balls[i], &balls[j])).collect();
-                others.sort_by(f64::total_cmp);
-                others[k]
+    // The last are more than are compared at a time.
+    for (n, m, k) in [(40, 25, 1), (40, 25, 4), (2100, 2050, 4)] {
+        let (real, samples) = (normal("real", &[n, 3]), normal("samples", &[m, 3]) * 0.7 + 0.2);
+        let rows = |x: &Tensor| -> Vec<Vec<f64>> { Vec::<Vec<f64>>::try_from(x).unwrap() };
+        let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        let (r, s) = (rows(&real), rows(&samples));
+        // How far each reaches: its own distance of 0 comes first.
+        let radii = |points: &[Vec<f64>]| -> Vec<f64> {
+            let radius = |point: &Vec<f64>| {
+                let mut all: Vec<f64> = points.iter().map(|other| distance(point, other)).collect();
+                *all.select_nth_unstable_by(k, f64::total_cmp).1
             };
-            let radii: Vec<f64> = (0..balls.len()).map(radius).collect();
+            points.iter().map(radius).collect()
+        };
+        let (of_real, of_samples) = (radii(&r), radii(&s));
+        let held: Vec<usize> = r
+            .iter()
+            .zip(&of_real)
+            .map(|(point, radius)| s.iter().filter(|sample| distance(point, sample) <= *radius).count())
+            .collect();
+        let found = coverage(&real, &samples, k as i64).unwrap();
+        let (inside, covered) = (held.iter().sum::<usize>(), held.iter().filter(|held| **held > 0).count());
+        assert!((found.density - inside as f64 / (k as i64 * m) as f64).abs() < 1e-12, "k = {k}: {found:?}");
+        assert!((found.coverage - covered as f64 / n as f64).abs() < 1e-12, "k = {k}: {found:?}");
+        // Which points of one set lie in a ball of the other.
+        let share = |points: &[Vec<f64>], balls: &[Vec<f64>], radii: &[f64]| {
             let held =
-                |point: &&Vec<f64>| balls.iter().zip(&radii).any(|(ball, radius)| distance(point, ball) <= *radius);
+                |point: &&Vec<f64>| balls.iter().zip(radii).any(|(ball, radius)| distance(point, ball) <= *radius);
             points.iter().filter(held).count() as f64 / points.len() as f64
         };
-        assert!((found.precision - share(&s, &r)).abs() < 1e-12, "k = {k}: {found:?}");
-        assert!((found.recall - share(&r, &s)).abs() < 1e-12, "k = {k}: {found:?}");
+        assert!((found.precision - share(&s, &r, &of_real)).abs() < 1e-12, "k = {k}: {found:?}");
+        assert!((found.recall - share(&r, &s, &of_samples)).abs() < 1e-12, "k = {k}: {found:?}");
+        let found: Vec<f64> = nearest(&samples, &real).unwrap().try_into().unwrap();
+        for (sample, found) in s.iter().zip(found) {
+            let expected = r.iter().map(|point| distance(sample, point)).fold(f64::INFINITY, f64::min);
+            assert!((found - expected).abs() < 1e-12);
+        }
+        assert_eq!(sum(&nearest(&real.narrow(0, 3, 9), &real).unwrap()), 0.0);
+        assert!(coverage(&real, &samples, n).is_err());
     }
-    let found: Vec<f64> = nearest(&samples, &real).unwrap().try_into().unwrap();
-    for (sample, found) in s.iter().zip(found) {
-        let expected = r.iter().map(|point| distance(sample, point)).fold(f64::INFINITY, f64::min);
-        assert!((found - expected).abs() < 1e-12);
-    }
-    assert_eq!(sum(&nearest(&real.narrow(0, 3, 9), &real).unwrap()), 0.0);
-    assert!(coverage(&real, &samples, 40).is_err());
+}
+
+/// Sums of powers of one coordinate, over more points than are compared at a time.
+#[test]
+fn the_kernel_distance_of_many_points_is_its_sums_of_powers() {
+    let (x, y) = (normal("many x", &[2300, 1]), normal("many y", &[2100, 1]) * 0.5 + 1.0);
+    let power = |x: &Tensor, p: i64| sum(&x.pow_tensor_scalar(p));
+    let all = |x: &Tensor, y: &Tensor, is_one: bool| {
+        let of = |p: i64| power(x, p) * power(y, p) - if is_one { power(x, 2 * p) } else { 0.0 };
+        of(0) + 3.0 * of(1) + 3.0 * of(2) + of(3)
+    };
+    let (n, m) = (2300.0, 2100.0);
+    let within = all(&x, &x, true) / (n * (n - 1.0)) + all(&y, &y, true) / (m * (m - 1.0));
+    let expected = within - 2.0 * all(&x, &y, false) / (n * m);
+    let found = kernel_distance(&x, &y).unwrap();
+    assert!((found / expected - 1.0).abs() < 1e-10, "{found} for {expected}");
 }
 
 /// Without bias: over many pairs of samples of one law its mean is nothing; and it is what its sums say.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// Up to this dimension differences are squared and added as they are, one coordinate after the other: as fast as
 /// reading a stored matrix. Above, $|x - y|^2 = |x|^2 + |y|^2 - 2 x \cdot y$ goes through a matrix product.
-const DIRECT: usize = 8;
+pub(crate) const DIRECT: usize = 8;
 
 /// Coordinates that are added in one pass over a row.
 const TOGETHER: usize = 4;

@@ -25,4 +25,4 @@ pub use semidiscrete::{Ascent, Semidiscrete, SemidiscretePairs};
 pub use sinkhorn::{EntropicPlan, Sinkhorn};
 pub use tensors::to_array;
 pub use trajectory_store::{StoredTrajectories, TrajectoryStore};
-pub use wasserstein::{sliced_wasserstein2, wasserstein2};
+pub use wasserstein::{most_points, sliced_wasserstein2, wasserstein2};

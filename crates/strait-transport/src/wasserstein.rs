@@ -1,7 +1,7 @@
 //! Wasserstein-2 distances between two clouds of points with uniform weights: exact, and sliced.
 
 use crate::assignment::{SquaredEuclidean, assign};
-use crate::distances::{Distances, centre, convert, in_units};
+use crate::distances::{DIRECT, Distances, MATRIX_BYTES, centre, convert, in_units};
 use crate::error::{Cloud, PointsError, TransportError};
 use ndarray::{Array1, ArrayView2};
 use strait_core::Draws;
@@ -39,6 +39,16 @@ pub fn wasserstein2<T: Copy + Into<f64>>(x: ArrayView2<'_, T>, y: ArrayView2<'_,
         x.row(i).iter().zip(y.row(j)).map(|(&x, &y)| (x.into() - y.into()).powi(2)).sum::<f64>()
     };
     Ok((columns.iter().enumerate().map(squares).sum::<f64>() / n as f64).sqrt())
+}
+
+/// The most points of d coordinates whose [`wasserstein2`] is computed; None where there is no limit.
+///
+/// ```
+/// assert_eq!(strait_transport::most_points(8), None);
+/// assert_eq!(strait_transport::most_points(9), Some(23_170));
+/// ```
+pub fn most_points(d: usize) -> Option<u64> {
+    (d > DIRECT).then(|| (MATRIX_BYTES / 8).isqrt())
 }
 
 /// The sliced Wasserstein-2 distance (Rabin et al., 2011; Bonneel et al., 2015), over `projections` directions drawn

@@ -76,6 +76,12 @@ fn what_would_stop_a_later_phase_is_refused_before_the_first() {
         ("tiny.toml", &["seed=9223372036854775808"], 2, &["seed", "a whole number", "9223372036854775807"]),
         ("tiny.toml", &["phase.0.level.0.rate=1e300"], 2, &["rate = 1e300 must be"]),
         ("own.toml", &[], 2, &["own.npz", "at least 2 test points"]),
+        (
+            "tiny.toml",
+            &["data={ name = \"gaussian\", dimension = 9 }", "evaluate.samples=23171"],
+            2,
+            &["evaluate.samples = 23171 must be at most 23170", "9 coordinates"],
+        ),
     ];
     for (config, sets, code, words) in cases {
         let sets = sets.iter().flat_map(|set| ["--set", set]);

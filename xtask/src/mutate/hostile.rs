@@ -14,7 +14,7 @@ const COUPLINGS: Tests = of("strait-transport", "couplings", "the_same_in_any_un
 const COLUMN: &str = "crates/strait-data/src/columns/column.rs";
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 47] = [
+pub(super) static FAULTS: [Fault; 50] = [
     Fault {
         name: "a link is replaced by what is written",
         file: "crates/strait-io/src/whole_file.rs",
@@ -343,5 +343,26 @@ pub(super) static FAULTS: [Fault; 47] = [
         find: "let text = ranks.first_says(String::new())?;",
         put: "let text = config::write(&RunFolder::open(run)?.config()?)?;",
         tests: of("strait/distributed", "ranks", "without_a_common_folder"),
+    },
+    Fault {
+        name: "a norm whose squares are of single precision",
+        file: "crates/strait-autodiff/native/optimizer.cc",
+        find: "sum += squares(g.numel(), g.const_data_ptr<T>()); });",
+        put: "sum += static_cast<T>(squares(g.numel(), g.const_data_ptr<T>())); });",
+        tests: of("strait-autodiff", "optimizer", "squares_are_not"),
+    },
+    Fault {
+        name: "the diagonal of a part left in a kernel distance",
+        file: "crates/strait-metrics/src/kernel.rs",
+        find: "f_narrow(1, first, some",
+        put: "f_narrow(1, 0 * first, some",
+        tests: of("strait-metrics", "features", "of_many_points"),
+    },
+    Fault {
+        name: "neighbours of the first points alone",
+        file: "crates/strait-metrics/src/coverage.rs",
+        find: "is_inside = is_inside.logical_or(&inside.any_dim(0, false));",
+        put: "is_inside = inside.any_dim(0, false);",
+        tests: of("strait-metrics", "features", "by_brute_force"),
     },
 ];

@@ -319,6 +319,7 @@ impl Work<'_> {
         let mut context = RunContext::new(&config, self.device)?;
         config.coupling.check_share(context.condition())?;
         features::check(&config.evaluate, &context.data)?;
+        context.check_measured(&config.evaluate)?;
         threads::set(self.args.threads, &config, &mut context);
         let training = TrainingRun { name: name.clone(), ..TrainingRun::new(&config, &folder) };
         if let Err(error) = training.check(&context) {

@@ -106,6 +106,7 @@ fn together(
         config.coupling.check_share(context.condition())?;
     }
     features::check(&config.evaluate, &context.data)?;
+    context.check_measured(&config.evaluate)?;
     let threads = threads::set(args.threads, config, &mut context);
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     if ranks.is_first() {

@@ -2,10 +2,11 @@
 
 use crate::ProgramError;
 use crate::build::{self, Samples};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, EvaluateConfig};
 use crate::run::provenance;
 use strait_core::{ConditionKind, Conditions, Coupling, Dataset, Draws, Seed, Source, Split};
 use strait_optim::Pairing;
+use strait_transport::most_points;
 use tch::{Device, Kind, Tensor};
 
 /// The objects that all trainings of a run share. How the run is measured is no part of them.
@@ -56,6 +57,21 @@ impl RunContext {
             device_name: device_name.to_owned(),
             pairing_threads: 0,
         })
+    }
+
+    /// Refuses a measurement that would be refused only after the training.
+    ///
+    /// # Errors
+    /// `Value`, of its samples.
+    pub fn check_measured(&self, settings: &EvaluateConfig) -> Result<(), ConfigError> {
+        let (points, samples) = (&self.data.points, settings.samples);
+        let held = [Split::Train, settings.split.split()].into_iter().filter_map(|split| points.len(split));
+        let (n, d) = (held.fold(samples, i64::min), points.event_shape().iter().product::<i64>());
+        let Some(most) = most_points(d as usize).filter(|most| n as u64 > *most) else { return Ok(()) };
+        let key = format!("evaluate.samples = {samples}");
+        let must =
+            format!("at most {most}: the exact distance of more points of {d} coordinates takes too much memory");
+        Err(ConfigError::Value { key, must })
     }
 
     /// What the velocity is conditioned on; None where it is on nothing.
