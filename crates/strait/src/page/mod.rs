@@ -130,8 +130,8 @@ pub fn write(
 fn same_source(reference: &Reference) -> &'static str {
     match reference.picture {
         Some(_) => {
-            "The first 25 samples from the same source points in every cell, none chosen; the real images are of the split \
-             that the numbers are measured on."
+            "The first samples, at most 25, from the same source points in every cell, none chosen; the real images are of \
+             the split that the numbers are measured on."
         }
         None if reference.data.size()[1..] == [2] => "From the same source points in every cell.",
         None => "From the same source points in every cell. The first two coordinates are shown.",
