@@ -22,8 +22,13 @@ pub enum Pairing<'a> {
     },
     /// Pairs that were made before, such as rectified ones.
     Stored(&'a dyn PairedDataset),
-    /// Segments of trajectories that were integrated before.
-    Trajectories(&'a dyn TrajectoryDataset),
+    /// Segments of trajectories that were integrated before, for the objectives that train on these.
+    Trajectories {
+        /// The trajectories.
+        stored: &'a dyn TrajectoryDataset,
+        /// What other objectives train on beside them, such as the pairs whose flow they follow; None refuses such.
+        beside: Option<&'a Pairing<'a>>,
+    },
 }
 
 impl Pairing<'_> {
@@ -31,8 +36,9 @@ impl Pairing<'_> {
     /// not independent, one of segments where there are none, and the other way round.
     pub(crate) fn check(&self, phase: &Phase) -> Result<(), OptimError> {
         for plan in &phase.levels {
+            let pairing = self.of(plan);
             for objective in plan.terms.iter().map(|term| &term.objective) {
-                let segments = matches!(self, Self::Trajectories(_));
+                let segments = matches!(pairing, Self::Trajectories { .. });
                 if segments && plan.noise > 0.0 {
                     let problem = format!("`{}` adds noise to pairs, and stored trajectories have none", phase.name);
                     return Err(OptimError::Plan { problem });
@@ -48,7 +54,7 @@ impl Pairing<'_> {
                     };
                     return Err(OptimError::Plan { problem });
                 }
-                if objective.needs_independent_pairs() && self.is_conditional() {
+                if objective.needs_independent_pairs() && pairing.is_conditional() {
                     let problem = format!(
                         "`{}` trains by {}, which rests on the marginal field of all data, and these come under conditions; \
                          train by flow_matching, or without conditions",
@@ -58,7 +64,7 @@ impl Pairing<'_> {
                     return Err(OptimError::Plan { problem });
                 }
                 if objective.needs_independent_pairs()
-                    && let Some(pairs) = self.dependence(plan)
+                    && let Some(pairs) = pairing.dependence(plan)
                 {
                     let (phase, level, objective) = (phase.name.clone(), plan.level.name(), objective.name());
                     return Err(OptimError::NotIndependent { phase, level, objective, pairs });
@@ -68,18 +74,27 @@ impl Pairing<'_> {
         Ok(())
     }
 
+    /// What a plan's batches are of.
+    fn of(&self, plan: &LevelPlan) -> &Self {
+        let on_segments = |term: &term::Term| term.objective.sampling() == Sampling::Segments;
+        match self {
+            Self::Trajectories { beside: Some(beside), .. } if !plan.terms.iter().any(on_segments) => beside,
+            own => own,
+        }
+    }
+
     fn is_conditional(&self) -> bool {
         match self {
             Self::Drawn { data, .. } => data.condition().is_some(),
             Self::Stored(pairs) => pairs.is_conditional(),
-            Self::Trajectories(_) => false,
+            Self::Trajectories { .. } => false,
         }
     }
 
     /// What makes the two points of a plan's pairs dependent, in words; None where they are independent.
     fn dependence(&self, plan: &LevelPlan) -> Option<String> {
         match self {
-            Self::Stored(_) | Self::Trajectories(_) => Some("these were made before and stored".into()),
+            Self::Stored(_) | Self::Trajectories { .. } => Some("these were made before and stored".into()),
             Self::Drawn { coupling, .. } if !coupling.is_independent() => {
                 Some(format!("these come from {}", coupling.name()))
             }
@@ -93,7 +108,7 @@ impl Pairing<'_> {
     /// A share of batch number `number` for a plan: a function of the seed and the number alone. The shares of all ranks
     /// together are the batch.
     pub(crate) fn draw(&self, plan: &LevelPlan, seed: Seed, number: u64, share: Share) -> Result<Batch, OptimError> {
-        let coupled = match self {
+        let coupled = match self.of(plan) {
             Self::Drawn { source, data, coupling } => {
                 points(*source, *data, *coupling, (plan, seed, number, share))?.coupled(*coupling)?
             }
@@ -101,7 +116,7 @@ impl Pairing<'_> {
                 let (pairs, conditions) = pairs.conditional_minibatch(plan.batch, number, seed.stream("pairs"))?;
                 of_rows(&share.of(plan)?.rows, &pairs, conditions)?
             }
-            Self::Trajectories(stored) => {
+            Self::Trajectories { stored, .. } => {
                 let from_start = plan.spans.starting(plan.batch);
                 let Segments { from, s, to, t } =
                     stored.segments(plan.batch, from_start, number, seed.stream("segments"))?;
@@ -121,7 +136,7 @@ impl Pairing<'_> {
         number: u64,
         share: Share,
     ) -> Result<Option<Apart>, OptimError> {
-        let Self::Drawn { source, data, coupling } = self else { return Ok(None) };
+        let Self::Drawn { source, data, coupling } = self.of(plan) else { return Ok(None) };
         let Some(apart) = coupling.for_thread() else { return Ok(None) };
         Ok(Some((points(*source, *data, *coupling, (plan, seed, number, share))?, apart)))
     }

@@ -55,7 +55,7 @@ struct Step {
 fn step(pairing: Pairing<'_>, is_map: bool, plan: LevelPlan, parts: u32) -> Result<Step, OptimError> {
     let level = plan.level;
     let last = match pairing {
-        Pairing::Trajectories(_) => LevelPlan::of(LevelName::Velocity, TrajectoryRegression, BATCH, 0.1),
+        Pairing::Trajectories { .. } => LevelPlan::of(LevelName::Velocity, TrajectoryRegression, BATCH, 0.1),
         _ => LevelPlan::of(LevelName::Velocity, FlowMatching, BATCH, 0.1),
     };
     let phase = |levels| Phase { name: "fit".into(), iterations: 1, levels, fresh: vec![] };
@@ -159,7 +159,7 @@ impl TrajectoryDataset for Rows {
 fn segments_keep_their_times() {
     let of = |parts| {
         let plan = plan(LevelName::Velocity, TrajectoryRegression);
-        step(Pairing::Trajectories(&Rows), true, plan, parts).unwrap()
+        step(Pairing::Trajectories { stored: &Rows, beside: None }, true, plan, parts).unwrap()
     };
     same("segments", &of(1), &of(4));
 }

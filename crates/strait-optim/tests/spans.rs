@@ -119,7 +119,8 @@ fn segments_come_as_they_were_stored() {
     let seen = Seen::default();
     let level = plan(LevelName::Velocity, Witness(seen.clone(), Sampling::Segments), 1, 1e-3);
     let phases = vec![phase(3, vec![level], vec![])];
-    let mut trainer = Trainer::new(system(&[]), phases, Pairing::Trajectories(&Tens), Seed(5)).unwrap();
+    let mut trainer =
+        Trainer::new(system(&[]), phases, Pairing::Trajectories { stored: &Tens, beside: None }, Seed(5)).unwrap();
     (0..3).for_each(|_| trainer.iterate().unwrap());
     let seen = seen.lock().unwrap();
     for batch in seen.iter() {
@@ -128,6 +129,24 @@ fn segments_come_as_they_were_stored() {
         assert_eq!(batch.later.as_ref().unwrap().min().double_value(&[]), 0.75);
     }
     assert_ne!(seen[0].x0, seen[1].x0);
+}
+
+/// Two levels of one phase: segments for the objective that trains on these, drawn pairs for the other.
+#[test]
+fn what_needs_no_segments_is_trained_on_the_pairs_beside_them() {
+    let (segments, pairs, source) = (Seen::default(), Seen::default(), StandardNormal::new(&[2]));
+    let of = |seen: &Seen, sampling| plan(LevelName::Velocity, Witness(seen.clone(), sampling), 1, 1e-3);
+    let levels = vec![of(&segments, Sampling::Segments), of(&pairs, Sampling::Times)];
+    let drawn = Pairing::Drawn { source: &source, data: &Point, coupling: &Independent };
+    let pairing = Pairing::Trajectories { stored: &Tens, beside: Some(&drawn) };
+    let mut trainer = Trainer::new(system(&[]), vec![phase(3, levels, vec![])], pairing, Seed(5)).unwrap();
+    (0..3).for_each(|_| trainer.iterate().unwrap());
+    let (segments, pairs) = (segments.lock().unwrap(), pairs.lock().unwrap());
+    assert_eq!((segments.len(), pairs.len()), (3, 3));
+    assert!(segments.iter().all(|batch| batch.x1 == &batch.x0 * 10.0 && batch.later.is_some()));
+    assert!(pairs.iter().all(|batch| batch.x1 != &batch.x0 * 10.0 && batch.later.is_none()));
+    let times = |batch: &Batch| batch.t.max().double_value(&[]) - batch.t.min().double_value(&[]);
+    assert!(pairs.iter().all(|batch| times(batch) > 0.9), "drawn at times of the whole of [0, 1]");
 }
 
 #[test]
@@ -145,8 +164,9 @@ fn segments_and_pairs_cannot_replace_each_other() {
     };
     let problem = refused(with(Box::new(TrajectoryRegression), 0.0), drawn);
     assert!(problem.contains("trajectory_regression, which needs stored trajectories"), "{problem}");
-    let problem = refused(with(Box::new(FlowMatching), 0.0), Pairing::Trajectories(&Tens));
+    let problem = refused(with(Box::new(FlowMatching), 0.0), Pairing::Trajectories { stored: &Tens, beside: None });
     assert!(problem.contains("of which flow_matching has no use"), "{problem}");
-    let problem = refused(with(Box::new(TrajectoryRegression), 0.5), Pairing::Trajectories(&Tens));
+    let problem =
+        refused(with(Box::new(TrajectoryRegression), 0.5), Pairing::Trajectories { stored: &Tens, beside: None });
     assert!(problem.contains("adds noise"), "{problem}");
 }

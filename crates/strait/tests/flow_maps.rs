@@ -92,7 +92,6 @@ fn a_map_is_followed_by_what_is_nearest_to_validation_points() {
     let before = fs::read(&solvers).unwrap();
     run(&place, &["evaluate", "a", "--nfe", "2,5"]);
     run(&place, &["evaluate", "a", "--nfe", "1", "--solver", "map"]);
-    assert_eq!(json(&place.path("runs/a/summary.json"))["evaluations"][0]["solver"], "map");
     assert_eq!(fs::read(&solvers).unwrap(), before);
 
     // What is written there is what samples, at the count itself and at those nearest to it; a solver that is named wins.
@@ -188,8 +187,10 @@ fn a_map_starts_where_its_teacher_ended() {
     let teacher = format!("teacher = {{ interpolant = {{ family = \"linear\" }}, phase = {phase} }}");
     let coupling =
         format!("coupling={{ name = \"trajectories\", trajectories = 8, solver = \"euler\", nfe = 4, {teacher} }}");
-    let still = "phase.0.level.0={ level = \"velocity\", objective = { name = \"trajectory_regression\" }, batch = 4, rate = 1e-12 }";
-    let settings = [coupling.as_str(), still, "phase.0.iterations=1", "evaluate.baseline=false"];
+    let still =
+        |name| format!("{{ level = \"velocity\", objective = {{ name = \"{name}\" }}, batch = 4, rate = 1e-12 }}");
+    let levels = format!("phase.0.level=[{}, {}]", still("flow_matching"), still("trajectory_regression"));
+    let settings = [coupling.as_str(), levels.as_str(), "phase.0.iterations=1", "evaluate.baseline=false"];
     let settings: Vec<&str> = settings.iter().flat_map(|set| ["--set", set]).collect();
     run(&place, &[&["train", "map.toml", "--name", "a"], &settings[..]].concat());
     let newest = |folder: &str| {
@@ -205,6 +206,8 @@ fn a_map_starts_where_its_teacher_ended() {
         assert_eq!(name, other);
         assert!(ours.allclose(theirs, 0.0, 1e-10, false), "{name}");
     }
+    let log = fs::read_to_string(place.path("runs/a/metrics.jsonl")).unwrap();
+    assert!(log.contains("trajectory_regression") && log.contains("flow_matching"), "{log}");
 }
 
 /// On a learned path the phases are the preset's, and the method's objective takes the place of its map's.
@@ -243,8 +246,11 @@ fn what_does_not_fit_trajectories_is_refused() {
     let teacher = format!("teacher = {{ interpolant = {{ family = \"linear\" }}, phase = {phase} }}");
     let coupling =
         format!("coupling={{ name = \"trajectories\", trajectories = 8, solver = \"euler\", nfe = 4, {teacher} }}");
+    let other = coupling.replace("\"linear\"", "\"trigonometric\"");
+    let beside = format!("phase.0.level=[{level}, {}]", level.replace("flow_matching", "trajectory_regression"));
     for (settings, said) in [
-        (vec![coupling.as_str()], "trajectory_regression where"),
+        (vec![coupling.as_str()], "another where no level trains by trajectory_regression"),
+        (vec![other.as_str(), beside.as_str()], "of a flow along another path"),
         (vec!["phase.0.level.0.objective.name=trajectory_regression"], "left to `coupling.name = \"trajectories\"`"),
     ] {
         let settings: Vec<&str> = settings.iter().flat_map(|set| ["--set", set]).collect();

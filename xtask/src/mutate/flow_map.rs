@@ -22,7 +22,7 @@ const DISTILLATION: &str = "crates/strait-optim/src/objectives/lagrangian_distil
 
 const RESIDUAL: &str = "crates/strait-optim/src/objectives/map_residual.rs";
 
-pub(super) static FAULTS: [Fault; 18] = [
+pub(super) static FAULTS: [Fault; 19] = [
     Fault {
         name: "MeanFlow with the sign of the other direction of time",
         file: MEAN_FLOW,
@@ -106,6 +106,13 @@ pub(super) static FAULTS: [Fault; 18] = [
         find: "(to - from) / per_sample(&(t - s), to)",
         put: "(to - from) * per_sample(&(t - s), to)",
         tests: LOSSES,
+    },
+    Fault {
+        name: "pairs for segments, and segments for pairs beside them",
+        file: "crates/strait-optim/src/pairing.rs",
+        find: "if !plan.terms.iter().any(on_segments) => beside,",
+        put: "if plan.terms.iter().any(on_segments) => beside,",
+        tests: SPANS,
     },
     Fault {
         name: "a network of two times whose diagonal is that of another time",

@@ -10,7 +10,14 @@ const fn data(target: &'static str, filter: &'static str) -> Tests {
     of("strait-data", target, filter)
 }
 
-pub(super) static FAULTS: [Fault; 14] = [
+pub(super) static FAULTS: [Fault; 15] = [
+    Fault {
+        name: "all images compared one by one where features judge",
+        file: "crates/strait/src/evaluation/scores.rs",
+        find: "if features_judge { n.min(ONE_BY_ONE) }",
+        put: "if features_judge { n }",
+        tests: of("strait", LIBRARY, "at_the_start_alone"),
+    },
     Fault {
         name: "the coarse class in the place of the fine one",
         file: "crates/strait-data/src/cifar.rs",

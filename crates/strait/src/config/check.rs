@@ -2,8 +2,8 @@
 
 use super::error::{ConfigError, need, one_of, shown, widths};
 use super::{
-    Config, CouplingConfig, Guidance, InterpolantConfig, MapConfig, OBJECTIVES, ObjectiveConfig, PhaseConfig,
-    SourceConfig, TeacherConfig, VelocityConfig,
+    Config, CouplingConfig, Guidance, InterpolantConfig, LevelConfig, MapConfig, OBJECTIVES, ObjectiveConfig,
+    PhaseConfig, SourceConfig, TeacherConfig, VelocityConfig,
 };
 use strait_ode::Method;
 use strait_optim::LevelName;
@@ -94,7 +94,11 @@ impl Config {
             (kind.needs_trajectories, matches!(self.coupling, CouplingConfig::Trajectories { .. }));
         let must = "left to `coupling.name = \"trajectories\"`: it is a regression on these";
         need(stored || !segments, key, objective, must)?;
-        need(segments || !stored, key, objective, "trajectory_regression where `coupling.name = \"trajectories\"`")?;
+        // Beside trajectories a run trains on its teacher's pairs, along its own path.
+        let own = self.coupling.teacher().is_some_and(|teacher| teacher.interpolant == self.interpolant);
+        let must = "trajectory_regression where the trajectories are of a flow along another path \
+                    (`coupling.teacher.interpolant`)";
+        need(segments || !stored || own, key, objective, must)?;
         let map = !kind.needs_map || self.velocity.is_map();
         need(map, key, objective, "left to a velocity of two times (`velocity.map = true`)")?;
         let invertible = family.is_invertible || !kind.needs_invertible;
@@ -116,7 +120,12 @@ impl Config {
         )?;
         let (linear, name) = (self.interpolant == InterpolantConfig::Linear, self.coupling.kind().name);
         need(linear, "interpolant", &self.interpolant, &format!("linear where the coupling is {name}"))?;
-        let conditional = name == "trajectories" && self.data.condition.is_some();
+        let is_trajectories = name == "trajectories";
+        let on_segments = |level: &LevelConfig| level.objective.kind().needs_trajectories;
+        let is_used = self.phase.iter().flat_map(|phase| &phase.level).any(on_segments);
+        let must = "another where no level trains by trajectory_regression";
+        need(is_used || !is_trajectories, "coupling.name", name, must)?;
+        let conditional = is_trajectories && self.data.condition.is_some();
         need(!conditional, "coupling.name", name, "another where data.condition is given: a trajectory keeps none")?;
         if let Some(TeacherConfig { coupling, .. }) = self.coupling.teacher() {
             need(

@@ -67,9 +67,11 @@ impl Config {
         Some((i64::try_from(whole).map_or(pairs, |whole| pairs.min(whole)), batch))
     }
 
-    /// The velocity's level in the last phase.
+    /// The velocity's level in the last phase; of several the one that trains a flow map.
     pub fn last_velocity_level(&self) -> Option<&LevelConfig> {
-        self.phase.last()?.level.iter().find(|level| level.level == LevelName::Velocity)
+        let mut levels = self.phase.last()?.level.iter().filter(|level| level.level == LevelName::Velocity);
+        let first = levels.clone().next();
+        levels.find(|level| level.trains_map()).or(first)
     }
 
     /// A linear path with the same network and as many gradient steps in all; None if the config is a linear path
@@ -197,6 +199,7 @@ pub(crate) fn velocity_level(config: &Config) -> Option<LevelConfig> {
 
 #[cfg(test)]
 mod tests {
+    use super::velocity_level;
     use crate::config::{CouplingConfig, load};
 
     #[test]
@@ -212,5 +215,19 @@ mod tests {
         let mut other = load("moons-map", &[]).unwrap();
         other.coupling = CouplingConfig::Ot;
         assert_eq!(other.pool(), None);
+    }
+
+    #[test]
+    fn what_trains_a_map_is_sampled_as_one_whatever_stands_before_it() {
+        let map = load("moons-map", &[]).unwrap();
+        let mut config = map.clone();
+        let level = config.phase.last().unwrap().level[0].clone();
+        let matched = velocity_level(&config).unwrap();
+        for levels in [vec![matched.clone(), level.clone()], vec![level.clone(), matched.clone()]] {
+            config.phase.last_mut().unwrap().level = levels;
+            assert_eq!((config.last_velocity_level(), config.default_solver()), (Some(&level), "map"));
+        }
+        config.phase.last_mut().unwrap().level = vec![matched];
+        assert_eq!(config.default_solver(), "euler");
     }
 }

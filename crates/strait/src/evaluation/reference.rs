@@ -2,7 +2,7 @@
 
 use super::classes::{self, ClassReference};
 use super::features::Features;
-use super::scores::{FeatureReference, Metric, Scores, scores};
+use super::scores::{FeatureReference, Metric, Scores, floor};
 use crate::ProgramError;
 use crate::build::ImageDisplay;
 use crate::config::EvaluateConfig;
@@ -30,7 +30,7 @@ pub struct Reference {
     pub features: Option<FeatureReference>,
     /// The scores of real points that are not the reference.
     pub floor: Scores,
-    /// $W_2^2$ between source and data, in normalised units.
+    /// $W_2^2$ between source and data, in normalised units, of as many points as the floor's distances.
     pub transport: f64,
     /// How samples are shown, where they are images.
     pub picture: Option<ImageDisplay>,
@@ -63,9 +63,9 @@ impl Reference {
         let over_and_over = Tensor::f_arange(most, (Kind::Int64, context.device))?.f_remainder(n)?;
         let conditions = conditions.gather(&over_and_over)?;
         let other = set.points(Split::Train, n, &mut stream.stream("floor").at(0))?;
-        let mut floor = scores(&set.denormalise(&other)?, &in_units, None)?;
-        floor.features = features.as_ref().map(|features| features.floor(most, &in_units)).transpose()?;
-        let transport = distances(&x0.narrow(0, 0, n), &points)?.w2.powi(2);
+        let floor = floor(&set.denormalise(&other)?, &in_units, features.as_ref(), most)?;
+        let paired = floor.samples;
+        let transport = distances(&x0.narrow(0, 0, paired), &points.narrow(0, 0, paired))?.w2.powi(2);
         let mut name = format!("{n} {} points of {}", split.name(), set.name());
         if let Some(features) = &features {
             name = format!("{name}; features: {}", features.name());

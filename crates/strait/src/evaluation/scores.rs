@@ -157,17 +157,21 @@ impl Metric {
             Self::Coverage(space) => of(space, |found| found.coverage),
             Self::Precision(space) => of(space, |found| found.precision),
             Self::Recall(space) => of(space, |found| found.recall),
-            Self::NearestTrain => features.map(|found| (found.nearest_train, found.samples)),
+            Self::NearestTrain => features.map(|found| (found.nearest_train, scores.samples)),
         }
     }
 }
 
+/// How many samples are compared one by one where features judge: the exact $W_2$ of 10,000 images takes minutes, and is
+/// mostly its floor.
+pub const ONE_BY_ONE: i64 = 1_000;
+
 /// How far samples are from the reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scores {
-    /// Between as many samples as there are reference points.
+    /// Between as many samples as there are reference points; at most [`ONE_BY_ONE`] where features judge.
     pub distances: Distances,
-    /// How many.
+    /// How many, and how many samples training points are sought for.
     pub samples: i64,
     /// Where the data have a feature map.
     pub features: Option<FeatureScores>,
@@ -217,24 +221,6 @@ impl FeatureReference {
         self.features.name()
     }
 
-    /// Scores of samples (n, ...) in the data's units.
-    ///
-    /// # Errors
-    /// Those of the features.
-    pub fn score(&self, samples: &Tensor) -> Result<FeatureScores, ProgramError> {
-        self.scores(&self.features.of(samples)?, samples)
-    }
-
-    /// The scores of real points: of `most` training points against the reference, and how near the reference lies to
-    /// the training points.
-    ///
-    /// # Errors
-    /// Those of the features.
-    pub fn floor(&self, most: i64, reference: &Tensor) -> Result<FeatureScores, ProgramError> {
-        let points = self.train.narrow(0, 0, most.min(self.train.size()[0]));
-        self.scores(&self.features.of_real(&points)?, reference)
-    }
-
     /// The training points that samples (n, ...) are nearest to, (n, ...), in the data's units.
     ///
     /// # Errors
@@ -253,14 +239,57 @@ impl FeatureReference {
     }
 }
 
-/// Scores of samples in the data's units against a reference (n, ...) and, in features, a [`FeatureReference`]. Wasserstein
-/// distances are of the first n samples.
+/// Scores of samples in the data's units against a reference (n, ...) and, in features, a [`FeatureReference`]. What is
+/// compared one by one are the first n samples, or [`ONE_BY_ONE`].
 ///
 /// # Errors
 /// Those of the distances.
 pub fn scores(x: &Tensor, reference: &Tensor, features: Option<&FeatureReference>) -> Result<Scores, ProgramError> {
-    let samples = reference.size()[0];
-    let distances = distances(&x.narrow(0, 0, samples), reference)?;
-    let features = features.map(|features| features.score(x)).transpose()?;
-    Ok(Scores { distances, samples, features })
+    let (samples, distances) = one_by_one(x, reference, features.is_some())?;
+    let of = |found: &FeatureReference| found.scores(&found.features.of(x)?, &x.narrow(0, 0, samples));
+    Ok(Scores { distances, samples, features: features.map(of).transpose()? })
+}
+
+/// The scores of real points: of others (n, ...) in the place of samples, in features of `most` training points, and how near
+/// the reference lies to the training points.
+///
+/// # Errors
+/// Those of the distances.
+pub fn floor(
+    others: &Tensor,
+    reference: &Tensor,
+    features: Option<&FeatureReference>,
+    most: i64,
+) -> Result<Scores, ProgramError> {
+    let (samples, distances) = one_by_one(others, reference, features.is_some())?;
+    let of = |found: &FeatureReference| {
+        let points = found.train.narrow(0, 0, most.min(found.train.size()[0]));
+        found.scores(&found.features.of_real(&points)?, &reference.narrow(0, 0, samples))
+    };
+    Ok(Scores { distances, samples, features: features.map(of).transpose()? })
+}
+
+/// Distances between points one by one, and between how many of them.
+fn one_by_one(x: &Tensor, reference: &Tensor, features_judge: bool) -> Result<(i64, Distances), ProgramError> {
+    let n = reference.size()[0];
+    let n = if features_judge { n.min(ONE_BY_ONE) } else { n };
+    Ok((n, distances(&x.narrow(0, 0, n), &reference.narrow(0, 0, n))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    #[test]
+    fn what_features_judge_is_compared_one_by_one_at_the_start_alone() {
+        let n = ONE_BY_ONE + 5;
+        let points = Tensor::arange(n, (Kind::Double, Device::Cpu)).unsqueeze(1);
+        let moved = &points + points.ge(ONE_BY_ONE as f64).to_kind(Kind::Double) * 1e3;
+        let (count, found) = one_by_one(&moved, &points, true).unwrap();
+        assert_eq!((count, found.w2), (ONE_BY_ONE, 0.0));
+        let (count, found) = one_by_one(&moved, &points, false).unwrap();
+        // Five of 1,005 points, 1,000 away.
+        assert!(count == n && (found.w2 - (5.0 / n as f64).sqrt() * 1e3).abs() < 1e-9, "{found:?}");
+    }
 }

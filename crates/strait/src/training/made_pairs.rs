@@ -63,10 +63,11 @@ impl MadePairs {
         })
     }
 
-    /// As training draws from them, with the pairs of [`dataset`](Self::dataset).
-    pub fn pairing<'a>(&'a self, pairs: &'a dyn PairedDataset) -> Pairing<'a> {
+    /// As training draws from them, with the pairs of [`dataset`](Self::dataset), and `drawn` for what is trained beside
+    /// trajectories: the pairs whose flow these follow.
+    pub fn pairing<'a>(&'a self, pairs: &'a dyn PairedDataset, drawn: &'a Pairing<'a>) -> Pairing<'a> {
         match self {
-            Self::Trajectories(trajectories) => Pairing::Trajectories(trajectories),
+            Self::Trajectories(stored) => Pairing::Trajectories { stored, beside: Some(drawn) },
             Self::Stored(_) | Self::Semidiscrete(_) => Pairing::Stored(pairs),
         }
     }

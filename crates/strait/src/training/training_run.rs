@@ -75,8 +75,9 @@ impl<'a> TrainingRun<'a> {
         }
         let made = self.on.unwrap_or(self).pairs(context, command, choose)?;
         let pairs = made.as_ref().map(|made| made.dataset(&*context.source)).transpose()?;
-        let stored = made.as_ref().zip(pairs.as_ref()).map(|(made, pairs)| made.pairing(&**pairs));
-        let pairing = stored.unwrap_or_else(|| context.pairing());
+        let drawn = context.pairing();
+        let stored = made.as_ref().zip(pairs.as_ref());
+        let pairing = stored.map_or(drawn, |(made, pairs)| made.pairing(&**pairs, &drawn));
         let mut trainer = self.trainer(pairing, context)?.among(ranks.synchronize(), self.config.ranks.pairs)?;
         trainer.pair_ahead(context.pairing_threads);
         trainer.check_ranks()?;
@@ -213,11 +214,10 @@ impl<'a> TrainingRun<'a> {
         let shape = [&[1, 2], context.data.points.event_shape()].concat();
         let points = Tensor::f_zeros(shape, (Kind::Float, context.device)).map_err(strait_core::Error::from)?;
         let trajectory = StoredTrajectories::new(&points, &[0.0, 1.0])?;
-        let pairing = match self.config.coupling {
-            CouplingConfig::Trajectories { .. } => Pairing::Trajectories(&trajectory),
-            _ => context.pairing(),
-        };
-        let trainer = self.trainer(pairing, context)?;
+        let drawn = context.pairing();
+        let stored = Pairing::Trajectories { stored: &trajectory, beside: Some(&drawn) };
+        let on_stored = matches!(self.config.coupling, CouplingConfig::Trajectories { .. });
+        let trainer = self.trainer(if on_stored { stored } else { drawn }, context)?;
         match self.config.teacher() {
             Some(teacher) => self.teacher(&teacher).check(context),
             None => Ok(trainer.rehearse()?),
