@@ -11,7 +11,7 @@ use strait_benches::peer::{Failure, Rival, Rivals, Spread, run};
 use strait_core::{Objective, StandardNormal};
 use strait_data::ToyDataset;
 use strait_data::toys::Mixture;
-use strait_optim::objectives::{FlowMatching, LagrangianDistillation, MeanFlow};
+use strait_optim::objectives::{FlowMatching, LagrangianDistillation, MeanFlow, ProgressiveDistillation};
 use strait_optim::{LevelName, LevelPlan, Pairing, Spans, Trainer};
 use strait_transport::Independent;
 use tch::{Device, Kind};
@@ -36,14 +36,19 @@ fn compare() -> Result<(), Failure> {
     let source = StandardNormal::new(&[2]);
     let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &Independent };
     let mut trainers = [
-        ("flow matching", "flow_matching 0", step(FlowMatching, 0.0, pairing)?),
+        ("flow matching", Some("flow_matching 0"), step(FlowMatching, 0.0, pairing)?),
         (
             "Lagrangian distillation, a quarter off the diagonal",
-            "lagrangian 0.25",
+            Some("lagrangian 0.25"),
             step(LagrangianDistillation, 0.25, pairing)?,
         ),
-        ("MeanFlow, a quarter off the diagonal", "mean_flow 0.25", step(MeanFlow::default(), 0.25, pairing)?),
-        ("MeanFlow, three quarters off the diagonal", "mean_flow 0.75", step(MeanFlow::default(), 0.75, pairing)?),
+        ("MeanFlow, a quarter off the diagonal", Some("mean_flow 0.25"), step(MeanFlow::default(), 0.25, pairing)?),
+        (
+            "MeanFlow, three quarters off the diagonal",
+            Some("mean_flow 0.75"),
+            step(MeanFlow::default(), 0.75, pairing)?,
+        ),
+        ("progressive distillation, a quarter off the diagonal", None, step(ProgressiveDistillation, 0.25, pairing)?),
     ];
     let mut round =
         || trainers.iter_mut().map(|(_, _, trainer)| milliseconds(trainer, STEPS)).collect::<Result<Vec<_>, _>>();
@@ -56,6 +61,7 @@ fn compare() -> Result<(), Failure> {
         println!("  {name:<52} {ms:.3} ms, {steps:.2} flow-matching steps");
     }
     for (name, work, trainer) in trainers {
+        let Some(work) = work else { continue };
         println!("{name}:");
         let mut rivals =
             Rivals::start(&[Rival { name: "jax.jit of JAX {}", script: "compiled.py", arguments: &[], work }])?;

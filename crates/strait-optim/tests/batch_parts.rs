@@ -7,8 +7,8 @@ use strait_core::{
 use strait_data::{ToyDataset, toys::Moons};
 use strait_nets::{Activation, Mlp, MlpConfig, MlpFlowMap, TimeFeatures};
 use strait_optim::objectives::{
-    Energy, FlowMatching, LagrangianDistillation, MarginalFlowMatching, MeanFlow, Straightness, StraightnessConfig,
-    TrajectoryRegression,
+    Energy, FlowMatching, LagrangianDistillation, MarginalFlowMatching, MeanFlow, ProgressiveDistillation,
+    Straightness, StraightnessConfig, TrajectoryRegression,
 };
 use strait_optim::{Level, LevelName, LevelPlan, OptimError, Pairing, Phase, Spans, System, Trainer, checkpoint};
 use strait_paths::{Along, Monotone, Schedule};
@@ -104,13 +104,14 @@ fn same(what: &str, whole: &Step, parts: &Step) {
 fn a_batch_in_parts_has_the_gradient_of_the_whole() {
     let (source, data) = (StandardNormal::new(&[2]), moons().by_class().unwrap());
     let pairing = Pairing::Drawn { source: &source, data: &data, coupling: &ExactOt };
-    let cases: [(bool, fn() -> LevelPlan); 6] = [
+    let cases: [(bool, fn() -> LevelPlan); 7] = [
         (false, || plan(LevelName::Velocity, FlowMatching)),
         (false, || plan(LevelName::Interpolant, Energy { acceleration: 0.0 })),
         (true, || plan(LevelName::Interpolant, Energy { acceleration: 0.5 })),
         (true, || spans(MeanFlow::default())),
         (true, || spans(MeanFlow { power: 0.5, epsilon: 1e-3 })),
         (true, || spans(LagrangianDistillation)),
+        (true, || spans(ProgressiveDistillation)),
     ];
     for (is_map, case) in cases {
         let of = |parts| {

@@ -15,7 +15,7 @@ use strait_data::{ToyDataset, toys::Mixture};
 use strait_ode::{Method, Options, TimeGrid};
 use strait_optim::objectives::{
     ConditionalVariance, Energy, FieldStraightness, FlowMatching, LagrangianDistillation, MapResidual,
-    MarginalFlowMatching, MarginalStraightness, MeanFlow,
+    MarginalFlowMatching, MarginalStraightness, MeanFlow, ProgressiveDistillation,
 };
 use strait_optim::{Level, LevelName, LevelPlan, OptimError, Pairing, Phase, Spans, System, Trainer, checkpoint};
 use strait_paths::{Along, Linear};
@@ -216,6 +216,7 @@ fn every_objective_evaluates_each_sample_under_its_own_condition() {
         plan(MarginalStraightness { step: 0.1 }),
         spans(plan(MeanFlow::default())),
         spans(plan(LagrangianDistillation)),
+        spans(plan(ProgressiveDistillation)),
         spans(plan(MapResidual { acceleration: 0.1 })),
     ] {
         let name = plan.objective();

@@ -40,7 +40,8 @@ const MAP: &str = "[coupling]\nname = 'ot'\n[interpolant]\nfamily = 'affine'\nhi
     { level = 'interpolant', batch = 32, rate = 1e-3, objective = { name = 'energy', acceleration = 1e-3 } },\n\
     { level = 'interpolant', batch = 32, rate = 1e-3, objective = { name = 'map_residual', acceleration = 1e-3 }, spans = { off_diagonal = 0.5 } } ]\n\
     [[phase]]\nname = 'map'\nturns = 3\nlevel = [\n\
-    { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'mean_flow', power = 0.5 }, spans = { off_diagonal = 0.75 } } ]\n";
+    { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'mean_flow', power = 0.5 }, spans = { off_diagonal = 0.75 } },\n\
+    { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'progressive_distillation' }, spans = { off_diagonal = 0.25 } } ]\n";
 
 const LAST: &str = "[[phase]]\nname = 'final'\nturns = 3\nfresh = ['velocity']\nlevel = [\n\
     { level = 'velocity', batch = 32, rate = 1e-3, objective = { name = 'flow_matching' } } ]\n";

@@ -20,9 +20,11 @@ const MEAN_FLOW: &str = "crates/strait-optim/src/objectives/mean_flow.rs";
 
 const DISTILLATION: &str = "crates/strait-optim/src/objectives/lagrangian_distillation.rs";
 
+const PROGRESSIVE: &str = "crates/strait-optim/src/objectives/progressive_distillation.rs";
+
 const RESIDUAL: &str = "crates/strait-optim/src/objectives/map_residual.rs";
 
-pub(super) static FAULTS: [Fault; 19] = [
+pub(super) static FAULTS: [Fault; 22] = [
     Fault {
         name: "MeanFlow with the sign of the other direction of time",
         file: MEAN_FLOW,
@@ -64,6 +66,27 @@ pub(super) static FAULTS: [Fault; 19] = [
         find: "let at_end = Jet::constant(&end);",
         put: "let at_end = Jet::constant(&last(s)?);",
         tests: ONE_PASS,
+    },
+    Fault {
+        name: "two half steps from the same point",
+        file: PROGRESSIVE,
+        find: "off.average_velocity(&there, &middle, t)?",
+        put: "off.average_velocity(&x, &middle, t)?",
+        tests: LOSSES,
+    },
+    Fault {
+        name: "two half steps with a gradient through them",
+        file: PROGRESSIVE,
+        find: "let target = tch::no_grad(|| -> Result<Tensor, Error> {",
+        put: "let target = tch::with_grad(|| -> Result<Tensor, Error> {",
+        tests: LOSSES,
+    },
+    Fault {
+        name: "two half steps summed in the place of their mean",
+        file: PROGRESSIVE,
+        find: "(first + second) * 0.5",
+        put: "(first + second)",
+        tests: LOSSES,
     },
     Fault {
         name: "distillation with the wrong sign of the derivative's term",

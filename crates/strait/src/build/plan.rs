@@ -7,8 +7,8 @@ use crate::config::{Config, DerivativeConfig, LevelConfig, ObjectiveConfig, Phas
 use strait_core::{Error, Objective, Seed, Source, Split};
 use strait_optim::objectives::{
     ConditionalVariance, Energy, FieldStraightness, FlowMatching, LagrangianDistillation, Likelihood, MapResidual,
-    MarginalFlowMatching, MarginalStraightness, MeanFlow, SquaredVelocity, Straightness, StraightnessConfig,
-    TrajectoryRegression, TransportCost,
+    MarginalFlowMatching, MarginalStraightness, MeanFlow, ProgressiveDistillation, SquaredVelocity, Straightness,
+    StraightnessConfig, TrajectoryRegression, TransportCost,
 };
 use strait_optim::{LearningRate, LevelName, LevelPlan, OptimError, Phase, Term};
 use strait_paths::Along;
@@ -106,6 +106,7 @@ impl Plans<'_> {
             ObjectiveConfig::ConditionalVariance => Box::new(ConditionalVariance),
             ObjectiveConfig::MeanFlow { power, epsilon } => Box::new(MeanFlow { power, epsilon }),
             ObjectiveConfig::LagrangianDistillation => Box::new(LagrangianDistillation),
+            ObjectiveConfig::ProgressiveDistillation => Box::new(ProgressiveDistillation),
             ObjectiveConfig::TrajectoryRegression => Box::new(TrajectoryRegression),
             ObjectiveConfig::MapResidual { acceleration } => Box::new(MapResidual { acceleration }),
         })

@@ -65,6 +65,8 @@ pub enum ObjectiveConfig {
     },
     /// Lagrangian self-distillation, for a velocity that is a flow map.
     LagrangianDistillation,
+    /// Progressive self-distillation, for a velocity that is a flow map.
+    ProgressiveDistillation,
     /// Regression on stored trajectories, for a velocity that is a flow map.
     TrajectoryRegression,
     /// The part of the paths' velocity that a flow map cannot fit, with $\lambda E|x_{tt}|^2$, for the interpolant.
@@ -98,7 +100,7 @@ pub struct ObjectiveKind {
 }
 
 /// All objectives.
-pub const OBJECTIVES: [ObjectiveKind; 14] = {
+pub const OBJECTIVES: [ObjectiveKind; 15] = {
     use LevelName::{Interpolant, Transport, Velocity};
     [
         of("flow_matching", &[Velocity]),
@@ -118,6 +120,7 @@ pub const OBJECTIVES: [ObjectiveKind; 14] = {
         of("conditional_variance", &[Interpolant]),
         ObjectiveKind { needs_map: true, example: "power = 0.75", ..of("mean_flow", &[Velocity]) },
         ObjectiveKind { needs_map: true, ..of("lagrangian_distillation", &[Velocity]) },
+        ObjectiveKind { needs_map: true, ..of("progressive_distillation", &[Velocity]) },
         ObjectiveKind { needs_map: true, needs_trajectories: true, ..of("trajectory_regression", &[Velocity]) },
         ObjectiveKind { needs_map: true, example: "acceleration = 2e-3", ..of("map_residual", &[Interpolant]) },
     ]
@@ -140,7 +143,7 @@ impl ObjectiveConfig {
     pub fn kind(self) -> &'static ObjectiveKind {
         let [flow, marginal_flow, likelihood, cost, speed, energy, straightness, field, marginal, variance, rest @ ..] =
             &OBJECTIVES;
-        let [mean_flow, distillation, regression, residual] = rest;
+        let [mean_flow, distillation, progressive, regression, residual] = rest;
         match self {
             Self::FlowMatching => flow,
             Self::MarginalFlowMatching { .. } => marginal_flow,
@@ -154,6 +157,7 @@ impl ObjectiveConfig {
             Self::ConditionalVariance => variance,
             Self::MeanFlow { .. } => mean_flow,
             Self::LagrangianDistillation => distillation,
+            Self::ProgressiveDistillation => progressive,
             Self::TrajectoryRegression => regression,
             Self::MapResidual { .. } => residual,
         }
