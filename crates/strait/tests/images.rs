@@ -59,7 +59,7 @@ const SHORT: [&str; 9] = [
     "velocity.ema_half_lives=[3.0]",
 ];
 
-/// In place of the preset's trajectories.
+/// In place of the preset's OT pairs.
 const DRAWN: &str = "coupling={ name = 'independent' }";
 
 fn arguments<'a>(preset: &'a str, name: &'a str, sets: &[&'a str]) -> Vec<&'a str> {
@@ -87,12 +87,10 @@ fn fashion_mnist_trains_with_each_image_network_and_resumes_to_the_bit() {
     let unet = [
         "velocity.channels=8",
         "velocity.embedding=8",
-        "coupling.trajectories=16",
-        "coupling.nfe=4",
-        "coupling.teacher.phase.0.iterations=3",
-        "coupling.teacher.phase.0.level.0.batch=8",
-        "phase.0.iterations=6",
+        "phase.0.iterations=3",
         "phase.0.level.0.batch=8",
+        "phase.1.iterations=6",
+        "phase.1.level.0.batch=8",
     ];
     done(&place, &arguments("fashion-mnist", "unet", &unet));
     let run = place.path("runs/unet");

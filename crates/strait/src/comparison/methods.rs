@@ -396,7 +396,18 @@ mod tests {
 
     #[test]
     fn equal_steps_are_equal_with_those_of_teachers() {
-        let preset = load("fashion-mnist", &[]).unwrap();
+        let phase = |objective: &str| {
+            let level =
+                format!("{{ level = 'velocity', objective = {{ name = '{objective}' }}, batch = 32, rate = 1e-3 }}");
+            format!("[{{ name = 'fit', iterations = 4000, level = [{level}] }}]")
+        };
+        let teacher = format!("{{ interpolant = {{ family = 'linear' }}, phase = {} }}", phase("flow_matching"));
+        let stored = "name = 'trajectories', trajectories = 64, solver = 'ab2', nfe = 16";
+        let sets = [
+            format!("coupling={{ {stored}, teacher = {teacher} }}"),
+            format!("phase={}", phase("trajectory_regression")),
+        ];
+        let preset = load("fashion-mnist", &sets).unwrap();
         let steps = preset.gradient_steps();
         assert_eq!(steps, 8000, "those of its map and of the velocity that the map begins with");
         for method in [Method::Linear, Method::Ot, Method::Reflow, Method::Cmt, Method::CmtOt, Method::Preset] {

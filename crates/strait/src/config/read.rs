@@ -10,7 +10,7 @@ use strait_io::IoError;
 use toml::{Table, Value};
 
 /// The presets that come with the program, by name; the first is the default.
-pub const PRESETS: [(&str, &str); 26] = [
+pub const PRESETS: [(&str, &str); 27] = [
     ("digits", include_str!("../../presets/digits.toml")),
     ("digits-ot", include_str!("../../presets/digits-ot.toml")),
     ("8gaussians", include_str!("../../presets/8gaussians.toml")),
@@ -31,6 +31,7 @@ pub const PRESETS: [(&str, &str); 26] = [
     ("8gaussians-classes", include_str!("../../presets/8gaussians-classes.toml")),
     ("moons-classes", include_str!("../../presets/moons-classes.toml")),
     ("fashion-mnist", include_str!("../../presets/fashion-mnist.toml")),
+    ("fashion-mnist-classes", include_str!("../../presets/fashion-mnist-classes.toml")),
     ("emoji", include_str!("../../presets/emoji.toml")),
     ("cifar10", include_str!("../../presets/cifar10.toml")),
     ("published-8gaussians", include_str!("../../presets/published-8gaussians.toml")),
