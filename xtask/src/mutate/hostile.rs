@@ -14,7 +14,7 @@ const COUPLINGS: Tests = of("strait-transport", "couplings", "the_same_in_any_un
 const COLUMN: &str = "crates/strait-data/src/columns/column.rs";
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 50] = [
+pub(super) static FAULTS: [Fault; 52] = [
     Fault {
         name: "a link is replaced by what is written",
         file: "crates/strait-io/src/whole_file.rs",
@@ -352,6 +352,13 @@ pub(super) static FAULTS: [Fault; 50] = [
         tests: of("strait-autodiff", "optimizer", "squares_are_not"),
     },
     Fault {
+        name: "the logarithm of a sum of weights in single precision",
+        file: "crates/strait-kernels/native/posterior.cc",
+        find: "static_cast<double>(top) + std::log(sum)",
+        put: "static_cast<double>(top + std::log(sum))",
+        tests: of("strait-paths/kernels", "effective_size", "large_logarithms"),
+    },
+    Fault {
         name: "the diagonal of a part left in a kernel distance",
         file: "crates/strait-metrics/src/kernel.rs",
         find: "f_narrow(1, first, some",
@@ -364,5 +371,12 @@ pub(super) static FAULTS: [Fault; 50] = [
         find: "is_inside = is_inside.logical_or(&inside.any_dim(0, false));",
         put: "is_inside = inside.any_dim(0, false);",
         tests: of("strait-metrics", "features", "by_brute_force"),
+    },
+    Fault {
+        name: "a distance of too many points found after the training",
+        file: "crates/strait/src/training/context.rs",
+        find: "filter(|most| n as u64 > *most)",
+        put: "filter(|most| n as u64 > *most * 99)",
+        tests: of("strait", "early_refusals", "refused_before_the_first"),
     },
 ];
