@@ -402,9 +402,9 @@ pub(super) static FAULTS: [Fault; 61] = [
     },
     Fault {
         name: "candidates of any memory",
-        file: "crates/strait/src/build/data.rs",
-        find: "map_or(n, |held| held.min(n));",
-        put: "map_or(1, |held| held.min(n));",
+        file: "crates/strait/src/training/context.rs",
+        find: "(\"sampled_candidates\", sampled_candidates)]",
+        put: "(\"sampled_candidates\", candidates)]",
         tests: of("strait", "early_refusals", "refused_before_the_first"),
     },
     Fault {
