@@ -34,7 +34,8 @@ fn is_there(test: &str) -> bool {
         return false;
     };
     let file = if file.starts_with("src/") { file.to_owned() } else { format!("tests/{file}") };
-    let text = fs::read_to_string(root().join(format!("crates/{package}/{file}.rs"))).unwrap_or_default();
+    let package = if package == "xtask" { package.to_owned() } else { format!("crates/{package}") };
+    let text = fs::read_to_string(root().join(format!("{package}/{file}.rs"))).unwrap_or_default();
     let before = text.split(&format!("fn {name}()")).next().filter(|before| before.len() < text.len());
     before.and_then(|before| before.rsplit('}').next()).is_some_and(|near| near.contains("#[test]"))
 }

@@ -433,7 +433,7 @@ impl Dataset for ArrayDataset {
     }
 
     fn denormalise(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let own = self.units.invert(&move_to(x, Kind::Double, x.device())?)?;
+        let own = self.form.within_type(self.units.invert(&move_to(x, Kind::Double, x.device())?)?, x)?;
         let own = match &self.constant {
             // Whatever a model made of it.
             Some((constant, value)) => {

@@ -57,10 +57,12 @@ impl Condition {
                 ));
             }
         }
-        if name == LABELS && train.dim() == 1 && train.is_floating_point() && is_whole(train)? {
+        let column = matches!(of, ConditionKind::Vector(1));
+        if name == LABELS && column && is_whole(train)? {
             remarks.push(format!(
-                "condition `{name}` holds whole numbers as floating-point ones, which are taken as a number and not as \
-                 classes: for classes save it with .astype(\"int64\")"
+                "condition `{name}` holds whole numbers {}, which are taken as a number and not as classes: for classes save it \
+                 with .astype(\"int64\").ravel()",
+                if train.is_floating_point() { "as floating-point ones" } else { "of shape (n, 1)" }
             ));
         }
         let native = train;
@@ -148,23 +150,27 @@ pub(crate) fn not_one_each(shape: &[i64], n: i64, which: &str) -> String {
 /// The most classes: a network holds numbers for each.
 const CLASSES: i64 = 1 << 16;
 
+/// How other labels become such numbers.
+const NUMBER: &str = "number the classes from 0 on, as numpy.unique(labels, return_inverse=True) does";
+
 /// How many classes the training points have; in words, what label is none of them.
 fn classes(rows: &Splits<Tensor>) -> Result<i64, String> {
     let ends = |x: &Tensor| (x.min().int64_value(&[]), x.max().int64_value(&[]));
     let most = ends(&rows.train).1;
     if most >= CLASSES {
-        let remedy = "number the classes from 0 on, as numpy.unique(labels, return_inverse=True) does";
-        return Err(format!("a train point has label {most}, and there are at most {CLASSES} classes: {remedy}"));
+        return Err(format!("a train point has label {most}, and there are at most {CLASSES} classes: {NUMBER}"));
     }
     let classes = most + 1;
     for split in SPLITS {
         let labels = rows.get(split);
         let (least, most) = ends(labels);
-        if labels.is_floating_point() || least < 0 || most >= classes {
-            let label = if least < 0 { least } else { most };
+        let point = split.name();
+        if least < 0 {
+            return Err(format!("a {point} point has label {least}, and labels are whole numbers from 0 on: {NUMBER}"));
+        }
+        if labels.is_floating_point() || most >= classes {
             return Err(format!(
-                "a {} point has label {label}, and those of the training points are 0 to {}",
-                split.name(),
+                "a {point} point has label {most}, and those of the training points are 0 to {}",
                 classes - 1
             ));
         }

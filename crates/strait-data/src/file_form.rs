@@ -27,6 +27,9 @@ pub struct FileForm {
     pub(crate) grid: Option<Grid>,
 }
 
+/// What is farther from the mean than so many scales is no sample, but a model that failed.
+const FARTHEST: f64 = 1e4;
+
 /// Coordinates whose numbers are multiples of a bin, such as whole ones.
 #[derive(Debug)]
 pub(crate) struct Grid {
@@ -105,6 +108,18 @@ impl FileForm {
             Element::F64 | Element::I64 | Element::U64 | Element::I32 | Element::U32 => Kind::Double,
             _ => Kind::Float,
         }
+    }
+
+    /// Samples x in the data's own units, which are z in units of the training, with those beyond the largest number of the file's
+    /// type at that number: a law whose data come near it has samples beyond. What no law of the data has is infinite.
+    pub(crate) fn within_type(&self, x: Tensor, z: &Tensor) -> Result<Tensor, Error> {
+        let Some(largest) = self.element.largest().filter(|_| x.numel() > 0) else { return Ok(x) };
+        let size = x.f_abs()?;
+        if size.f_max()?.f_double_value(&[])? <= largest {
+            return Ok(x);
+        }
+        let held = z.f_abs()?.f_le(FARTHEST)?.f_logical_or(&size.f_le(largest)?)?;
+        Ok(x.f_clamp(-largest, largest)?.f_where_self(&held, &(x.f_sign()? * f64::INFINITY))?)
     }
 
     /// Samples in the data's own units as the file would hold them: columns of whole numbers as whole numbers, whatever their

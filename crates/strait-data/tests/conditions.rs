@@ -163,7 +163,10 @@ fn arrays_that_are_no_conditions_are_refused_by_name() {
             refused(&[x(), ("labels", rows(50).remainder(2) * 1_000_000)], "labels"),
             "has label 1000000, and there are at most 65536 classes: number the classes from 0",
         ),
-        (refused(&[x(), ("labels", rows(50) - 1)], "labels"), "has label -1"),
+        (
+            refused(&[x(), ("labels", rows(50) - 1)], "labels"),
+            "has label -1, and labels are whole numbers from 0 on: number the classes from 0",
+        ),
         (refused(&[x(), ("place", points(0, 50).view([50, 1, 2]))], "place"), "a condition is (n,) or (n, k)"),
         (refused(&[x(), ("place", points(0, 50).log() * f64::NAN)], "place"), "`place` holds NaN"),
         (
@@ -242,9 +245,14 @@ fn classes_without_points_and_classes_in_floats_are_said() {
     assert!(data.remarks().condition[0].contains("such as 0"), "{:?}", data.remarks().condition);
     let data = load_of(&labels * 5);
     assert_eq!(data.remarks().classes_without_points, [1, 2, 3, 4, 6, 7, 8, 9]);
-    let data = load_of(labels.to_kind(Kind::Double));
-    assert_eq!(data.condition(), Some(("labels", ConditionKind::Vector(1))));
-    assert!(data.remarks().condition[0].contains("astype(\"int64\")"), "{:?}", data.remarks().condition);
+    for (labels, said) in
+        [(labels.to_kind(Kind::Double), "floating-point ones"), (labels.view([60, 1]), "of shape (n, 1)")]
+    {
+        let data = load_of(labels);
+        assert_eq!(data.condition(), Some(("labels", ConditionKind::Vector(1))));
+        let remark = &data.remarks().condition[0];
+        assert!(remark.contains(said) && remark.contains(".astype(\"int64\").ravel()"), "{remark}");
+    }
 }
 
 #[test]

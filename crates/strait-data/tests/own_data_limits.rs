@@ -353,3 +353,24 @@ fn a_part_of_another_law_is_named_by_its_column() {
     let sorted = x.sort(0, false).0;
     assert!(load(&folder.array(&sorted, Element::F64), &FileOptions::default()).unwrap().remarks().shifts.is_empty());
 }
+
+/// Samples of a law whose data come near the largest number of their type lie beyond it; those of a model that failed stay infinite.
+#[test]
+fn samples_beyond_the_type_of_the_file_are_its_largest_number() {
+    let folder = Folder::new();
+    for (element, largest) in [(Element::F16, 65_504.0), (Element::F32, f64::from(f32::MAX)), (Element::F64, f64::MAX)]
+    {
+        let x = (normal(200, 2) * (largest / 4.0)).clamp(-largest, largest);
+        let data = load(&folder.array(&x, element), &FileOptions::default()).unwrap();
+        let z = Tensor::from_slice2(&[[30f32, -30.0], [0.5, 1e30], [f32::NAN, -1.0]]);
+        let own = data.form().store(&data.denormalise(&z).unwrap()).unwrap();
+        npy::write(&folder.path("samples.npy"), &own, element).unwrap();
+        let written = npy::read(&folder.path("samples.npy")).unwrap().values.to_kind(Kind::Double);
+        let at = |i, j| written.double_value(&[i, j]);
+        assert_eq!((at(0, 0), at(0, 1)), (largest, -largest), "{element:?}");
+        assert!(
+            at(1, 0).is_finite() && at(2, 1).is_finite() && at(1, 1) == f64::INFINITY && at(2, 0).is_nan(),
+            "{written}"
+        );
+    }
+}

@@ -101,6 +101,16 @@ impl Element {
         })
     }
 
+    /// The greatest finite number of the type, where it is a floating-point one.
+    pub fn largest(self) -> Option<f64> {
+        match self {
+            Self::F16 => Some(65_504.0),
+            Self::F32 => Some(f64::from(f32::MAX)),
+            Self::F64 => Some(f64::MAX),
+            _ => None,
+        }
+    }
+
     /// NumPy's name of the type, little-endian.
     pub fn descr(self) -> &'static str {
         match self {

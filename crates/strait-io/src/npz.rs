@@ -85,6 +85,9 @@ fn begins_as_array(zip: &mut ZipArchive<BufReader<File>>, at: usize) -> bool {
 fn problem(error: ZipError) -> Problem {
     match error {
         ZipError::Io(error) => error.into(),
+        ZipError::UnsupportedArchive(_) => {
+            Problem::Damaged("it is compressed or encrypted in a way that numpy does not write".into())
+        }
         error => Problem::Damaged(error.to_string()),
     }
 }

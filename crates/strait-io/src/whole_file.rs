@@ -1,12 +1,13 @@
 //! Atomic writes: whenever the program is killed, a file is either complete or as it was before.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// Puts what `write` writes in the place of the file at `path`: it is given a file of its own beside it, which takes the
 /// name only when all is on disk. Several that do so at once, processes or threads, leave what one of them wrote. Where `path`
@@ -95,13 +96,48 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// A name beside `path` that no other process or thread has. Processes of several machines in one folder may have one number, so
-/// that each has a random one too.
+/// that each has a random one too. What killed processes left in the folder is removed, once by each process.
 fn temporary(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    static OWN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(process::id()));
+    static OWN: LazyLock<u32> = LazyLock::new(|| RandomState::new().hash_one(process::id()) as u32);
+    remove_leftovers(path.parent().unwrap_or(Path::new("")));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!(".{name}.{:016x}-{count}.partial", *OWN))
+    let (count, id) = (COUNT.fetch_add(1, Ordering::Relaxed), process::id());
+    path.with_file_name(format!(".{name}.{:08x}{:08x}-{id}-{count}.partial", MACHINE.unwrap_or(0), *OWN))
+}
+
+/// Which numbers of processes mean the same: those of one start of a machine, in one space of numbers. None where the system does
+/// not say.
+static MACHINE: LazyLock<Option<u32>> = LazyLock::new(|| {
+    let boot = fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+    let space = fs::read_link("/proc/self/ns/pid").ok()?;
+    let mut hasher = DefaultHasher::new();
+    (boot, space).hash(&mut hasher);
+    Some(hasher.finish() as u32)
+});
+
+fn remove_leftovers(folder: &Path) {
+    static SEEN: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+    let mut hasher = DefaultHasher::new();
+    folder.hash(&mut hasher);
+    if !SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(hasher.finish()) {
+        return;
+    }
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().and_then(writer).is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The number of the process, here, that a temporary file is of.
+fn writer(name: &str) -> Option<&str> {
+    let (_, last) = name.strip_prefix('.')?.strip_suffix(".partial")?.rsplit_once('.')?;
+    let (whose, rest) = last.split_once('-')?;
+    let machine = u32::from_str_radix(whose.get(..8).filter(|_| whose.len() == 16)?, 16).ok()?;
+    let id = rest.split_once('-')?.0;
+    (Some(machine) == *MACHINE && id.parse::<u32>().is_ok()).then_some(id)
 }
 
 fn settle(temporary: &Path, path: &Path) -> io::Result<()> {
@@ -179,6 +215,25 @@ mod tests {
         symlink(&one, &other).unwrap();
         let error = write_whole(&one, |to| fs::write(to, "")).unwrap_err();
         assert_eq!(error.to_string(), "links lead in a circle");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_killed_processes_left_is_removed() {
+        let folder = Folder::new("killed");
+        let mut gone = process::Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        let (gone, own, here) = (gone.id(), process::id(), MACHINE.unwrap());
+        let elsewhere = here ^ 1;
+        let left = |machine: u32, id: u32| format!(".a.txt.{machine:08x}00000007-{id}-0.partial");
+        let names = [left(here, gone), left(here, own), left(elsewhere, gone), ".a.txt.0-0.partial".into()];
+        names.iter().for_each(|name| fs::write(folder.0.join(name), "ha").unwrap());
+        write_whole(&folder.0.join("b.txt"), |to| fs::write(to, "b")).unwrap();
+        let mut found = folder.names();
+        found.sort();
+        let mut kept = [&names[1..], &["b.txt".to_owned()]].concat();
+        kept.sort();
+        assert_eq!(found, kept);
     }
 
     #[test]

@@ -240,6 +240,13 @@ fn an_archive_has_64_bit_sizes_as_numpy_writes_it() {
     assert_eq!(archive.read("labels").unwrap().values, Tensor::from_slice(&[0i64, 2, 4]));
     let error = archive.read("train").unwrap_err();
     assert!(error.to_string().ends_with("holds no array `train` (it holds [\"labels\", \"samples\"])"), "{error}");
+    // Other writers know other compressions, such as bzip2 (method 12).
+    let mut bytes = bytes;
+    let central = bytes.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    (bytes[8], bytes[central + 10]) = (12, 12);
+    fs::write(&path, bytes).unwrap();
+    let error = npz::Archive::open(&path).unwrap().read("samples").unwrap_err();
+    assert!(error.to_string().ends_with("compressed or encrypted in a way that numpy does not write"), "{error}");
 }
 
 /// As for NumPy, the entry of an array needs no suffix, and another entry is no array.

@@ -179,7 +179,7 @@ impl Snapshot {
         for (name, tensors) in &self.files {
             check_finite(&target, name, tensors)?;
         }
-        let _ = fs::remove_dir_all(&temporary);
+        remove_leftovers(dir);
         fs::create_dir_all(&temporary).map_err(io_error(&temporary))?;
         let written = self.write(&temporary).and_then(|()| {
             let _ = fs::remove_dir_all(&target); // the same step again, after a resume
@@ -224,6 +224,16 @@ fn check_finite(checkpoint: &Path, file: &str, tensors: &[(String, Tensor)]) -> 
         }
     }
     Ok(())
+}
+
+/// What a killed process had begun: one trains in a folder at a time.
+fn remove_leftovers(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(".step-") && name.ends_with(".partial")) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn write_synced(path: &Path, text: &str) -> Result<(), OptimError> {

@@ -8,7 +8,7 @@ pub enum OptimError {
     /// A loss or a gradient was NaN or infinite for many steps in a row. They changed no parameter.
     #[error(
         "step {step}: {term} of level {level} ({objective}) is not finite, nor is any of the {count} steps from there on; \
-         {}", remedy(*.rate, *.clip)
+         {}", remedy(*.rate, *.clip, *.stepped)
     )]
     NonFinite {
         /// The iteration of the first of them, counted over all phases.
@@ -25,6 +25,8 @@ pub enum OptimError {
         rate: f64,
         /// The gradient norm that is clipped to; infinity: none.
         clip: f64,
+        /// Whether a step of the level was taken before them.
+        stepped: bool,
     },
     /// A plan that cannot give a trained flow.
     #[error("phase plan: {problem}")]
@@ -77,10 +79,16 @@ pub enum OptimError {
 }
 
 /// What can be done that was not done already.
-fn remedy(rate: f64, clip: f64) -> String {
+fn remedy(rate: f64, clip: f64, stepped: bool) -> String {
+    if !stepped {
+        return "no step was taken before them, so that no rate or clip mends it; bring what its loss is made of nearer to 1: the \
+                source, the path, the noise, and the weights and powers of the objective"
+            .into();
+    }
     // Three digits: a rate on its way down has sixteen.
     let rate: f64 = format!("{rate:.2e}").parse().unwrap_or(rate);
     if clip.is_finite() {
+        let clip = if clip < 1e-3 { format!("{clip:e}") } else { clip.to_string() };
         return format!(
             "go on from a checkpoint before it with a learning rate below {rate:e}, or a clip below {clip}"
         );

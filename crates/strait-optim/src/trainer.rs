@@ -345,8 +345,9 @@ impl<'a> Trainer<'a> {
                 log.skipped += 1;
                 let (first, count) = count_skipped(&mut self.skipped, level, step);
                 if count >= Self::PATIENCE {
+                    let stepped = self.system.level_mut(level)?.state.step.f_double_value(&[])? > 0.0;
                     let (step, level) = (first, level.name());
-                    return Err(OptimError::NonFinite { step, level, objective, term, count, rate, clip });
+                    return Err(OptimError::NonFinite { step, level, objective, term, count, rate, clip, stepped });
                 }
                 continue;
             }

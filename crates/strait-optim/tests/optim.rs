@@ -135,12 +135,19 @@ fn a_level_that_skips_all_its_steps_is_given_up_by_name() {
 /// What was done already is no remedy.
 #[test]
 fn the_remedy_is_one_that_was_not_tried() {
-    let velocity =
-        LevelPlan { clip: 0.5, ..plan(LevelName::Velocity, Breaks(Cell::new(0), Box::new(|_| true)), 1, 0.05) };
-    let mut trainer = trainer(vec![phase(1000, vec![velocity], vec![])], &[]).unwrap();
-    iterations(&mut trainer, 100);
-    let text = trainer.log().unwrap_err().to_string();
+    let said = |clip: f64, first: u64| {
+        let breaks = Breaks(Cell::new(0), Box::new(move |call| call >= first));
+        let velocity = LevelPlan { clip, ..plan(LevelName::Velocity, breaks, 1, 0.05) };
+        let mut trainer = trainer(vec![phase(1000, vec![velocity], vec![])], &[]).unwrap();
+        iterations(&mut trainer, first + 100);
+        trainer.log().unwrap_err().to_string()
+    };
+    let text = said(0.5, 2);
     assert!(text.contains("a learning rate below") && text.contains("or a clip below 0.5"), "{text}");
+    assert!(said(1e-20, 2).ends_with("or a clip below 1e-20"));
+    // Before the first step neither rate nor clip has done anything.
+    let text = said(0.5, 0);
+    assert!(text.contains("no step was taken before them") && !text.contains("below"), "{text}");
 }
 
 /// An objective whose totals are known: k at the k-th call.

@@ -120,7 +120,8 @@ impl Sinkhorn {
 
     /// The problem of a cloud with itself, for a symmetric cost matrix: $f = g$, averaged with its update, which
     /// converges in few iterations (Feydy et al., 2019): to more digits than were asked for, as long as iterations are left.
-    fn symmetric(&self, costs: ArrayView2<'_, f64>) -> Result<EntropicPlan, SinkhornError> {
+    /// Returns the dual value, and $f$.
+    fn symmetric(&self, costs: ArrayView2<'_, f64>) -> Result<(f64, Vec<f64>), SinkhornError> {
         let mut epsilon = self.check(costs)?;
         let mut f = vec![0.0; costs.nrows()];
         let mut marginal_error = f64::INFINITY;
@@ -130,9 +131,10 @@ impl Sinkhorn {
             if epsilon == self.epsilon {
                 marginal_error = row_error(&f, &next, epsilon);
                 if marginal_error <= fine || iteration == last && marginal_error <= self.tolerance {
-                    let sums = f.iter().zip(&next).map(|(f, next)| ((f - next) / epsilon).exp());
-                    let mass = sums.sum::<f64>() / f.len() as f64;
-                    return Ok(self.found((f.clone(), f), iteration, marginal_error, mass));
+                    // What the mass is above 1, without the 1: beside it the digits of costs far below epsilon are lost.
+                    let above = f.iter().zip(&next).map(|(f, next)| ((f - next) / epsilon).exp_m1());
+                    let above = above.sum::<f64>() / f.len() as f64;
+                    return Ok((2.0 * mean(&f) - epsilon * above, f));
                 }
             }
             f.iter_mut().zip(next).for_each(|(f, next)| *f = 0.5 * (*f + next));
@@ -161,10 +163,7 @@ impl Sinkhorn {
         if are_same(x, y) {
             return Ok(0.0);
         }
-        let within = |points: Distances| -> Result<_, TransportError> {
-            let plan = self.symmetric(points.matrix()?.view())?;
-            Ok((plan.value(), plan.row_potentials))
-        };
+        let within = |points: Distances| -> Result<_, TransportError> { Ok(self.symmetric(points.matrix()?.view())?) };
         let (of_x, f) = within(Distances::new(x, x, 1)?)?;
         let (of_y, g) = within(Distances::new(y, y, 1)?)?;
         Ok(self.beyond(across.matrix()?.view(), 0.5 * (of_x + of_y), (f, g))?)
@@ -242,27 +241,60 @@ fn row_error(f: &[f64], updated: &[f64], epsilon: f64) -> f64 {
 fn row_update(costs: ArrayView2<'_, f64>, g: &[f64], epsilon: f64) -> Vec<f64> {
     let m = g.len() as f64;
     let update = |row: ArrayView1<'_, f64>| {
-        let largest = row.iter().zip(g).fold(f64::NEG_INFINITY, |largest, (cost, g)| largest.max(g - cost));
-        let terms = row.iter().zip(g).map(|(cost, g)| exp_or_zero((g - cost - largest) / epsilon));
-        -largest - epsilon * (terms.sum::<f64>() / m).ln()
+        let ends = row.iter().zip(g).fold(Ends::NONE, |ends, (cost, g)| ends.with(g - cost));
+        let below = row.iter().zip(g).map(|(cost, g)| (g - cost - ends.largest) / epsilon);
+        ends.soft_minimum(
+            if ends.are_near(epsilon) { below.map(f64::exp_m1).sum() } else { below.map(exp_or_zero).sum() },
+            m,
+            epsilon,
+        )
     };
     costs.rows().into_iter().map(update).collect()
 }
 
 /// The same for columns, reading the matrix row by row.
 fn column_update(costs: ArrayView2<'_, f64>, f: &[f64], epsilon: f64) -> Vec<f64> {
-    let mut largest = vec![f64::NEG_INFINITY; costs.ncols()];
+    let mut ends = vec![Ends::NONE; costs.ncols()];
     for (row, f) in costs.rows().into_iter().zip(f) {
-        largest.iter_mut().zip(row).for_each(|(largest, cost)| *largest = largest.max(f - cost));
+        ends.iter_mut().zip(row).for_each(|(ends, cost)| *ends = ends.with(f - cost));
     }
+    let near: Vec<bool> = ends.iter().map(|ends| ends.are_near(epsilon)).collect();
     let mut sums = vec![0.0; costs.ncols()];
     for (row, f) in costs.rows().into_iter().zip(f) {
-        for ((sum, cost), largest) in sums.iter_mut().zip(row).zip(&largest) {
-            *sum += exp_or_zero((f - cost - largest) / epsilon);
+        for (((sum, cost), ends), near) in sums.iter_mut().zip(row).zip(&ends).zip(&near) {
+            let below = (f - cost - ends.largest) / epsilon;
+            *sum += if *near { below.exp_m1() } else { exp_or_zero(below) };
         }
     }
     let n = f.len() as f64;
-    largest.iter().zip(sums).map(|(largest, sum)| -largest - epsilon * (sum / n).ln()).collect()
+    ends.iter().zip(sums).map(|(ends, sum)| ends.soft_minimum(sum, n, epsilon)).collect()
+}
+
+/// The ends of the numbers $z_j$ that a potential is the soft minimum of.
+#[derive(Clone, Copy)]
+struct Ends {
+    smallest: f64,
+    largest: f64,
+}
+
+impl Ends {
+    const NONE: Self = Self { smallest: f64::INFINITY, largest: f64::NEG_INFINITY };
+
+    fn with(self, z: f64) -> Self {
+        Self { smallest: self.smallest.min(z), largest: self.largest.max(z) }
+    }
+
+    /// Whether all exponentials are near 1: their sum would round away what they differ by.
+    fn are_near(self, epsilon: f64) -> bool {
+        self.largest - self.smallest < 0.5 * epsilon
+    }
+
+    /// $-\varepsilon \log \frac1n \sum_j e^{z_j / \varepsilon}$ from the sum of exponentials of what is below the largest, or of
+    /// these less 1 where they are near.
+    fn soft_minimum(self, sum: f64, n: f64, epsilon: f64) -> f64 {
+        let logarithm = if self.are_near(epsilon) { (sum / n).ln_1p() } else { (sum / n).ln() };
+        -self.largest - epsilon * logarithm
+    }
 }
 
 #[inline]

@@ -291,6 +291,14 @@ fn a_small_sinkhorn_divergence_has_its_digits() {
         let twice = ndarray::concatenate![Axis(0), x, x];
         assert!(divergence(&twice) < 1e-12 * epsilon.max(1.0), "{:e}", divergence(&twice));
     }
+    // A regularisation far above all costs leaves the square of the distance of the means.
+    let (x, y) = (normal("far below", 20, 2), normal("far below too", 30, 2));
+    let means = x.mean_axis(Axis(0)).unwrap() - y.mean_axis(Axis(0)).unwrap();
+    for (scale, epsilon) in [(1.0, 1e6), (1.0, 1e12), (1.0, 1e300), (1e-8, 1.0), (1e-100, 0.1), (1e100, 1e290)] {
+        let (x, y) = (&x * scale, &y * scale);
+        let found = Sinkhorn::new(epsilon).divergence(x.view(), y.view()).unwrap() / scale / scale;
+        assert!((found / means.dot(&means) - 1.0).abs() < 1e-3, "{found:e} at {epsilon:e}");
+    }
 }
 
 #[test]

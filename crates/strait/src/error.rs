@@ -78,6 +78,9 @@ pub enum ProgramError {
         /// What is wrong with it.
         problem: String,
     },
+    /// No checkpoint of a run is whole.
+    #[error("{0}; no whole one is left: remove the folder `checkpoints`, and `train --resume` begins anew")]
+    NoneWhole(OptimError),
     /// Training failed.
     #[error(transparent)]
     Optim(#[from] OptimError),

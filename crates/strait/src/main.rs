@@ -18,7 +18,7 @@ use strait::cli::sample::{SampleArgs, sample};
 use strait::cli::train::{TrainArgs, train};
 use strait::run::ranks::Ranks;
 use strait::run::stdout::print_line;
-use strait::run::stop::Stop;
+use strait::run::stop::{STOPPED, Stop};
 use strait_optim::keep_freed_memory;
 use tracing_subscriber::EnvFilter;
 
@@ -107,6 +107,8 @@ fn command() -> u8 {
         // What a rank that was asked to stop misses are the others, which stopped.
         Err(error) if silent && stop.is_asked() => stop.leave(&error.to_string()),
         Err(error @ ProgramError::Interrupted { .. }) => stop.leave(&error.to_string()),
+        // The last look: a signal that came before the end of the work was not in vain.
+        Ok(_) if stop.is_asked() => stop.leave(STOPPED),
         Ok(Some(path)) => print_line(&path.display().to_string()),
         done => done.map(|_| ()),
     });

@@ -300,6 +300,14 @@ fn a_row_is_of_a_whole_training_measured_as_its_config_says() {
     evaluate(&[]);
     assert_eq!(compare(), whole, "rows of half a training");
     assert_eq!(velocity(&run), trained);
+
+    // Records that cannot be read: what is only chosen is chosen anew, and what was measured is named.
+    fs::write(run.join("averages.json"), "{").unwrap();
+    fs::write(run.join("summary.json"), "[1]").unwrap();
+    let (line, code) = place.refusal(&arguments);
+    assert!(code == 1 && line.contains("c/linear-3/summary.json: it is damaged (line 1); remove it, and"), "{line}");
+    fs::remove_file(run.join("summary.json")).unwrap();
+    assert_eq!(compare(), whole, "rows beside damaged records");
 }
 
 /// Little is trained and measured, where the configs alone are looked at.

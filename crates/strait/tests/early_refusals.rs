@@ -82,6 +82,30 @@ fn what_would_stop_a_later_phase_is_refused_before_the_first() {
             2,
             &["evaluate.samples = 23171 must be at most 23170", "9 coordinates"],
         ),
+        (
+            "tiny.toml",
+            &["evaluate.exact_field.candidates=1000000000"],
+            2,
+            &["exact_field.candidates = 1000000000", "memory"],
+        ),
+        (
+            "tiny.toml",
+            &["evaluate.exact_field.sampled_candidates=600000000"],
+            2,
+            &["evaluate.exact_field.sampled_candidates = 600000000 must be at most 536870912", "2 coordinates"],
+        ),
+        (
+            "tiny.toml",
+            &["data.points=1000000000"],
+            2,
+            &["data.points = 1000000000 must be at most 536870912", "memory"],
+        ),
+        (
+            "tiny.toml",
+            &["coupling={ name = \"semidiscrete\", points = 999999999, tolerance = 0.05 }"],
+            2,
+            &["coupling.points = 999999999", "memory"],
+        ),
     ];
     for (config, sets, code, words) in cases {
         let sets = sets.iter().flat_map(|set| ["--set", set]);

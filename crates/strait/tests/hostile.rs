@@ -6,7 +6,7 @@ use std::fs;
 use strait::config::load;
 
 /// Settings over the preset `8gaussians`.
-const SETS: [&str; 100] = [
+const SETS: [&str; 104] = [
     "",
     "=",
     "=3",
@@ -87,6 +87,10 @@ const SETS: [&str; 100] = [
     "phase.0.level.0.rate=0",
     "phase.0.level.0.rate=nan",
     "phase.0.level.0.clip=0",
+    "phase.0.level.0.clip=1e-300",
+    "phase.0.level.0.weight_decay=1e6",
+    "velocity.ema_half_lives=[1e-300]",
+    "interpolant={ family = \"power\", power = 20.0 }",
     "phase.0.level.0.betas=[1.0, 1.0]",
     "phase.0.level.0.betas=[0.9]",
     "phase.0.level.0.noise=-1",
@@ -135,7 +139,7 @@ const LONG: &str = concat!(
 );
 
 /// Arguments of the program.
-const ARGUMENTS: [&[&str]; 37] = [
+const ARGUMENTS: [&[&str]; 38] = [
     &[],
     &["nothing"],
     &["train", "--nothing"],
@@ -153,6 +157,7 @@ const ARGUMENTS: [&[&str]; 37] = [
     &["train", "tiny.toml", "--device", "tpu"],
     &["train", "tiny.toml", "--set"],
     &["train", "tiny.toml", "--set", "data.points=40"],
+    &["train", "tiny.toml", "--set", "data.sd=0"],
     &["train", "tiny.toml", "--set", "data={ file = \"pipe.npy\" }"],
     &["train", "tiny.toml", "--set", "data={ file = \"digits\" }"],
     &["train", "--resume", "x", "--name", "y"],
@@ -271,4 +276,17 @@ fn a_misspelt_preset_gets_a_suggestion_and_a_missing_file_is_not_fetched() {
     assert!(code == 2 && line.contains("did you mean `8gaussians`?") && line.contains("--list"), "{line}");
     let (line, code) = place.refusal(&["train", "tiny.toml", "--set", "data={ file = \"digits\" }"]);
     assert!(code == 1 && line.contains("there is no such file") && !line.contains("fetch"), "{line}");
+}
+
+/// What is said of a run that is not there stays one short line, however many are.
+#[test]
+fn a_long_list_of_runs_is_cut() {
+    let place = Place::new();
+    for k in 0..300 {
+        fs::create_dir_all(place.path(&format!("runs/run-{k:03}-{}", "x".repeat(60)))).unwrap();
+    }
+    let (line, code) = place.refusal(&["sample", "none"]);
+    check("300 runs", &line.replace(&"x".repeat(60), ""));
+    assert!(code == 1 && line.contains("there are 300, as run-000") && line.contains("run-007"), "{line}");
+    assert!(!line.contains("run-008"), "{line}");
 }

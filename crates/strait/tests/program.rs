@@ -231,7 +231,10 @@ fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_is_used() {
         fs::write(checkpoint.join("state.json"), "{").unwrap();
     }
     let (line, code) = place.refusal(&["sample", "a"]);
-    assert!(line.contains("state.json was truncated or altered"), "{line}");
+    assert!(
+        line.contains("state.json was truncated or altered") && line.contains("`train --resume` begins anew"),
+        "{line}"
+    );
     assert_eq!(code, 1);
 }
 
@@ -400,13 +403,15 @@ fn a_full_disk_is_one_line_and_the_last_checkpoint_stays() {
 fn fewer_samples_are_the_first_of_more_and_seeds_have_64_bits() {
     let place = Place::new();
     place.train_alone("a");
-    let samples = |count: &str, seed: &str| {
-        let output = place.run(&["sample", "a", "--count", count, "--seed", seed, "--out", "x.npz"]);
+    let samples_by = |solver: &str, count: &str, seed: &str| {
+        let output =
+            place.run(&["sample", "a", "--count", count, "--seed", seed, "--out", "x.npz", "--solver", solver]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let mut npz = ndarray_npy::NpzReader::new(fs::File::open(place.path("x.npz")).unwrap()).unwrap();
         let samples: ndarray::Array2<f32> = npz.by_name("samples.npy").unwrap();
         samples
     };
+    let samples = |count: &str, seed: &str| samples_by("euler", count, seed);
     let many = samples("1000", "1875");
     for count in ["1", "7", "100", "999"] {
         let few = samples(count, "1875");
@@ -415,6 +420,9 @@ fn fewer_samples_are_the_first_of_more_and_seeds_have_64_bits() {
         assert!((&few - &first).iter().all(|error| error.abs() < 1e-4), "{count}: {few} {first}");
     }
     let first = many.slice(ndarray::s![..4, ..]);
+    // Where steps are chosen by their error each sample has its own.
+    let (many, few) = (samples_by("dopri5", "300", "1875"), samples_by("dopri5", "7", "1875"));
+    assert_eq!(few, many.slice(ndarray::s![..7, ..]));
     for seed in ["151883", "4294969171", "0"] {
         assert!((&samples("4", seed) - &first).iter().any(|error| error.abs() > 0.01), "{seed}");
     }

@@ -22,13 +22,16 @@ fn a_finished_run_is_trained_longer_and_says_so() {
         let (line, code) = place.refusal(&["train", "--resume", "a", "--set", set]);
         assert!(code == 2 && line.contains(words), "{set}: {line}");
     }
-    let longer = ["train", "--resume", "a", "--set", "phase.2.iterations=80", "--set", "phase.2.level.0.rate=1e-3"];
+    let others =
+        ["phase.2.iterations=80", "phase.2.level.0.rate=1e-3", "phase.2.level.0.batch=32", "phase.2.level.0.clip=2.0"];
+    let sets = others.iter().flat_map(|set| ["--set", set]);
+    let longer: Vec<&str> = ["train", "--resume", "a"].into_iter().chain(sets).collect();
     let output = place.run(&longer);
     assert!(output.status.success(), "{}", said(&output));
     let run = place.path("runs/a");
     assert_eq!(json(&run.join("summary.json"))["steps"], 160);
     let change = &json(&run.join("provenance.json"))["changes"][0];
-    assert_eq!((change["step"].as_u64(), &change["settings"][0]), (Some(140), &"phase.2.iterations=80".into()));
+    assert_eq!((change["step"].as_u64(), &change["settings"]), (Some(140), &others.to_vec().into()));
     assert!(run.join("checkpoints/step-160").is_dir() && run.join("baseline/config.toml").is_file());
     // Without words it is what it is by now, and the same words change nothing more.
     for arguments in [&["sample", "a"][..], &["train", "--resume", "a"], &longer] {

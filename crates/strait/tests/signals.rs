@@ -2,10 +2,10 @@
 //! stop it.
 #![cfg(unix)]
 
-use crate::common::Place;
 use crate::common::process::{ended, listens, send, start, until, until_it_trains};
+use crate::common::{PROGRAM, Place};
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -58,6 +58,26 @@ fn one_signal_stops_what_writes_no_checkpoint() {
         assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
     }
     assert_eq!(fs::read(place.path("runs/a/summary.json")).unwrap(), config);
+}
+
+/// A signal just before the end of the work is heard as well, though the work is done by the time that the program would be left.
+#[test]
+fn a_signal_before_the_last_words_is_heard() {
+    let place = Place::new();
+    // A pipe that is full: the last words wait for room.
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[b'x'; 65_536]).unwrap();
+    let mut command = place.command(&["train", "--list"]);
+    let child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    drop(command);
+    until("handler", || listens(&child));
+    thread::sleep(Duration::from_millis(300));
+    send(&child, "INT");
+    thread::sleep(Duration::from_millis(50));
+    reader.read_to_end(&mut vec![]).unwrap();
+    let output = ended(child);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(130), 1), "{said}");
 }
 
 /// A shard of pairs may take minutes; a signal is heard within an evaluation of its teacher.
@@ -160,10 +180,29 @@ fn nobody_has_to_listen() {
     assert!(child.wait().unwrap().success() && said.is_empty(), "{said}");
 }
 
+/// On a terminal, which `script` makes: the log is coloured, unless NO_COLOR is set, and the progress is in the terminal's own colour.
+#[cfg(target_os = "linux")]
 #[test]
 fn there_is_no_colour_where_none_is_wanted() {
     let place = Place::new();
-    let words = ["train", "tiny.toml", "--name", "plain", "--set", "evaluate.baseline=false"];
-    let output = place.command(&words).env("NO_COLOR", "1").output().unwrap();
-    assert!(output.status.success() && !output.stderr.contains(&0x1b), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown = |name: &str, no_color: &str| {
+        let line = format!("'{PROGRAM}' train tiny.toml --name {name} --set evaluate.baseline=false");
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).current_dir(place.path("")).stdin(Stdio::null());
+        command.envs(place.command(&[]).get_envs().filter_map(|(key, value)| Some((key, value?))));
+        command.env("RUST_LOG", "info").env("TERM", "xterm-256color").env("NO_COLOR", no_color);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("eta"), "{text}");
+        text
+    };
+    let styles = |text: &str| {
+        let codes = text.split("\x1b[").skip(1);
+        codes.filter(|code| code.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')).count()
+    };
+    let (coloured, plain) = (shown("a", ""), shown("b", "1"));
+    assert!(styles(&coloured) > 0 && styles(&plain) == 0, "{plain:?}");
+    for line in coloured.split(['\r', '\n']).filter(|line| line.contains("eta")) {
+        assert_eq!(styles(line), 0, "{line:?}");
+    }
 }

@@ -14,7 +14,7 @@ const COUPLINGS: Tests = of("strait-transport", "couplings", "the_same_in_any_un
 const COLUMN: &str = "crates/strait-data/src/columns/column.rs";
 const COVERAGE: &str = "crates/strait-metrics/src/coverage.rs";
 
-pub(super) static FAULTS: [Fault; 50] = [
+pub(super) static FAULTS: [Fault; 61] = [
     Fault {
         name: "a link is replaced by what is written",
         file: "crates/strait-io/src/whole_file.rs",
@@ -352,6 +352,13 @@ pub(super) static FAULTS: [Fault; 50] = [
         tests: of("strait-autodiff", "optimizer", "squares_are_not"),
     },
     Fault {
+        name: "the logarithm of a sum of weights in single precision",
+        file: "crates/strait-kernels/native/posterior.cc",
+        find: "static_cast<double>(top) + std::log(sum)",
+        put: "static_cast<double>(top + std::log(sum))",
+        tests: of("strait-paths/kernels", "effective_size", "large_logarithms"),
+    },
+    Fault {
         name: "the diagonal of a part left in a kernel distance",
         file: "crates/strait-metrics/src/kernel.rs",
         find: "f_narrow(1, first, some",
@@ -364,5 +371,75 @@ pub(super) static FAULTS: [Fault; 50] = [
         find: "is_inside = is_inside.logical_or(&inside.any_dim(0, false));",
         put: "is_inside = inside.any_dim(0, false);",
         tests: of("strait-metrics", "features", "by_brute_force"),
+    },
+    Fault {
+        name: "a distance of too many points found after the training",
+        file: "crates/strait/src/training/context.rs",
+        find: "filter(|most| n as u64 > *most)",
+        put: "filter(|most| n as u64 > *most * 99)",
+        tests: of("strait", "early_refusals", "refused_before_the_first"),
+    },
+    Fault {
+        name: "a signal before the last words is not heard",
+        file: "crates/strait/src/main.rs",
+        find: "Ok(_) if stop.is_asked() =>",
+        put: "Ok(_) if stop.is_asked() && silent =>",
+        tests: of("strait", "signals", "before_the_last_words"),
+    },
+    Fault {
+        name: "steps by error that samples share",
+        file: "crates/strait/src/cli/sample.rs",
+        find: "control: Control::Sample,",
+        put: "control: Control::Batch,",
+        tests: of("strait", "program", "fewer_samples"),
+    },
+    Fault {
+        name: "colours although none are wanted",
+        file: "crates/strait/src/main.rs",
+        find: "io::stderr().is_terminal() && env::var_os",
+        put: "io::stderr().is_terminal() || env::var_os",
+        tests: of("strait", "signals", "no_colour"),
+    },
+    Fault {
+        name: "candidates of any memory",
+        file: "crates/strait/src/training/context.rs",
+        find: "(\"sampled_candidates\", sampled_candidates)]",
+        put: "(\"sampled_candidates\", candidates)]",
+        tests: of("strait", "early_refusals", "refused_before_the_first"),
+    },
+    Fault {
+        name: "what killed processes left stays",
+        file: "crates/strait-io/src/whole_file.rs",
+        find: "!Path::new(\"/proc\").join(id).exists()",
+        put: "Path::new(\"/proc\").join(id).exists()",
+        tests: of("strait-io", LIBRARY, "killed_processes"),
+    },
+    Fault {
+        name: "samples beyond their type are infinite",
+        file: "crates/strait-data/src/file_form.rs",
+        find: "let held = z.f_abs()?.f_le(FARTHEST)?.f_logical_or(&size.f_le(largest)?)?;",
+        put: "let held = size.f_le(largest)?;",
+        tests: limits("beyond_the_type"),
+    },
+    Fault {
+        name: "a regularisation far above the costs rounds them away",
+        file: "crates/strait-transport/src/sinkhorn.rs",
+        find: "self.largest - self.smallest < 0.5 * epsilon",
+        put: "self.largest - self.smallest < 0.0 * epsilon",
+        tests: of("strait-transport", "distances", "sinkhorn_divergence_has"),
+    },
+    Fault {
+        name: "a lower rate for what no step was taken of",
+        file: "crates/strait-optim/src/trainer.rs",
+        find: "state.step.f_double_value(&[])? > 0.0;",
+        put: "state.step.f_double_value(&[])? >= 0.0;",
+        tests: of("strait-optim", "optim", "not_tried"),
+    },
+    Fault {
+        name: "labels in a column are not said to be no classes",
+        file: "crates/strait-data/src/condition.rs",
+        find: "if name == LABELS && column && is_whole(train)?",
+        put: "if name == LABELS && train.dim() == 1 && column && is_whole(train)?",
+        tests: of("strait-data", "conditions", "classes_in_floats"),
     },
 ];

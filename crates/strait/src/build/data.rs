@@ -67,6 +67,15 @@ impl Data {
         })
     }
 
+    /// Refuses so many training points, or all where there are fewer, as take too much memory.
+    ///
+    /// # Errors
+    /// `Value`, of their key.
+    pub(crate) fn check_drawn(&self, key: &str, n: i64) -> Result<(), ConfigError> {
+        let n = self.points.len(Split::Train).map_or(n, |held| held.min(n));
+        check_drawn(key, n, self.points.event_shape())
+    }
+
     /// Of images, whose numbers are from 0 to 1.
     fn images(points: ArrayDataset, classifier: Option<DataName>, device: Device) -> Result<Self, ProgramError> {
         const SHOWN: usize = 5;
@@ -244,9 +253,10 @@ pub fn of_file(error: DataError, path: &Path) -> ProgramError {
             ProgramError::io(path)(io::Error::new(io::ErrorKind::NotFound, problem))
         }
         DataError::NotAnImage { event, image, .. } => {
-            let (key, must) =
-                (format!("data.image = {image:?}"), format!("of as many numbers as a sample, which is {event:?}"));
-            ConfigError::Value { key, must }.into()
+            let same = event.iter().product::<i64>() == image.iter().product::<i64>();
+            let how = if same { "in the order of" } else { "of as many numbers as" };
+            let must = format!("{how} a sample, which is {event:?}");
+            ConfigError::Value { key: format!("data.image = {image:?}"), must }.into()
         }
         DataError::Parameter { parameter: "image", must, .. } => {
             ConfigError::Value { key: "data.image".into(), must: must.into() }.into()
@@ -256,16 +266,40 @@ pub fn of_file(error: DataError, path: &Path) -> ProgramError {
 }
 
 /// `n` points of a toy for each split.
-fn drawn_once(toy: &dyn Toy, n: i64, scaling: Scaling, seed: Seed, device: Device) -> Result<ArrayDataset, DataError> {
+fn drawn_once(
+    toy: &dyn Toy,
+    n: i64,
+    scaling: Scaling,
+    seed: Seed,
+    device: Device,
+) -> Result<ArrayDataset, ProgramError> {
+    check_drawn("data.points", n, toy.event_shape())?;
     let draw =
         |split: Split| toy.sample_classes(n, &mut seed.stream("points").stream(split.name()).at(0), KIND, Device::Cpu);
     let (train, validation, test) = (draw(Split::Train)?, draw(Split::Validation)?, draw(Split::Test)?);
     let arrays = Splits { train: train.0, validation: validation.0, test: test.0 };
     let data = ArrayDataset::new(toy.name(), &arrays, scaling, KIND, device)?;
-    match toy.classes() {
-        Some(_) => data.with_labels(&Splits { train: train.1, validation: validation.1, test: test.1 }),
-        None => Ok(data),
+    Ok(match toy.classes() {
+        Some(_) => data.with_labels(&Splits { train: train.1, validation: validation.1, test: test.1 })?,
+        None => data,
+    })
+}
+
+/// The most memory of points that are drawn at once.
+const DRAWN: u64 = 4 << 30;
+
+/// Refuses so many points, drawn at once, as take too much memory.
+///
+/// # Errors
+/// `Value`, of their key.
+fn check_drawn(key: &str, n: i64, event: &[i64]) -> Result<(), ConfigError> {
+    let d = event.iter().product::<i64>().max(1);
+    let most = (DRAWN / 4) as i64 / d;
+    if n <= most {
+        return Ok(());
     }
+    let must = format!("at most {most}: more points of {d} coordinates take too much memory");
+    Err(ConfigError::Value { key: format!("{key} = {n}"), must })
 }
 
 /// `[source]` for a data set.

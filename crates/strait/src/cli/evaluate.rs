@@ -87,6 +87,7 @@ fn together(
     }
     ranks.check_same("config", &config::write(&Config { evaluate: settings.clone(), ..trained.clone() })?)?;
     let mut context = RunContext::new(&trained, &ranks.device(&args.device))?;
+    context.check_measured(&settings)?;
     threads::set(args.threads, &trained, &mut context);
     ranks.check_same("data file (other bytes)", context.digest.as_deref().unwrap_or_default())?;
     let reference = Reference::new(&context, &settings)?.among(ranks);

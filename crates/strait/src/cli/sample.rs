@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use strait_core::Conditions;
 use strait_io::{Element, npz};
-use strait_ode::{Method, OdeError, Options};
+use strait_ode::{Control, DormandPrince, Method, OdeError, Options};
 use strait_report::{Colour, ImageCell, ImageGrid, ImageRow, ScatterCell, ScatterGrid, ScatterRow};
 use tch::{Kind, Tensor};
 use tracing::warn;
@@ -103,7 +103,7 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         if !matches!(method, Method::Dopri5(_)) {
             guidance.steps(method, nfe).map_err(|problem| refused(solver, problem))?;
         }
-        Ok::<_, ProgramError>(method)
+        Ok::<_, ProgramError>(alone(method))
     };
     let named = args.solver.as_deref().map(method).transpose()?;
     let folder = RunFolder::open(&args.run)?;
@@ -169,6 +169,14 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
     }
     tracing::info!("{count} samples, {method}, {} evaluations each", solution.nfe);
     Ok(args.out.clone())
+}
+
+/// A method by which a sample is the same among others: where steps are chosen by their error, each sample has its own.
+fn alone(method: Method) -> Method {
+    match method {
+        Method::Dopri5(method) => Method::Dopri5(DormandPrince { control: Control::Sample, ..method }),
+        method => method,
+    }
 }
 
 /// Where `count` samples start: the first so many of each class, however many are asked for.

@@ -105,7 +105,10 @@ impl LevelConfig {
         let key = |name: &str| format!("{at}.{name}");
         need(self.batch > 0, &key("batch"), self.batch, "at least 1")?;
         need(positive(self.rate), &key("rate"), self.rate, "above 0")?;
-        need(self.weight_decay >= 0.0, &key("weight_decay"), self.weight_decay, "at least 0")?;
+        let most =
+            format!("from 0 to {} (1 / rate): a step would take more of a parameter than it is", 1.0 / self.rate);
+        let decays = (0.0..=1.0).contains(&(self.weight_decay * self.rate));
+        need(decays, &key("weight_decay"), self.weight_decay, &most)?;
         need(self.noise.is_finite() && self.noise >= 0.0, &key("noise"), self.noise, "at least 0")?;
         need(self.clip.is_none_or(positive), &key("clip"), self.clip, "above 0")?;
         let unit = |b: f64| (0.0..1.0).contains(&b);

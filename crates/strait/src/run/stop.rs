@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// What is said of work that has no more to say of where it stands.
+pub const STOPPED: &str = "stopped; nothing that was written is lost";
 /// The exit code of a program that was interrupted.
 const CODE: i32 = 130;
 /// How often the signal thread checks whether work that answers by itself has ended.
@@ -128,7 +130,7 @@ impl Stop {
                 break;
             }
         }
-        self.leave("stopped; nothing that was written is lost");
+        self.leave(STOPPED);
     }
 
     /// From now on the process ends without a word: another says why.

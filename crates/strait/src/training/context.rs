@@ -2,7 +2,7 @@
 
 use crate::ProgramError;
 use crate::build::{self, Samples};
-use crate::config::{Config, ConfigError, EvaluateConfig};
+use crate::config::{Config, ConfigError, CouplingConfig, EvaluateConfig, ExactFieldConfig};
 use crate::run::provenance;
 use strait_core::{ConditionKind, Conditions, Coupling, Dataset, Draws, Seed, Source, Split};
 use strait_optim::Pairing;
@@ -44,6 +44,9 @@ impl RunContext {
                 return Err(ConfigError::Value { key: format!("data = {:?}", data.points.name()), must }.into());
             }
         }
+        if let CouplingConfig::Semidiscrete { points, .. } = config.coupling {
+            data.check_drawn("coupling.points", points)?;
+        }
         let digest = provenance::digest(&config.data)?;
         let source = build::source(config.source, &data)?;
         let coupling = build::coupling(&config.coupling);
@@ -65,6 +68,10 @@ impl RunContext {
     /// `Value`, of its samples.
     pub fn check_measured(&self, settings: &EvaluateConfig) -> Result<(), ConfigError> {
         let (points, samples) = (&self.data.points, settings.samples);
+        let ExactFieldConfig { candidates, sampled_candidates, .. } = settings.exact_field;
+        for (key, n) in [("candidates", candidates), ("sampled_candidates", sampled_candidates)] {
+            self.data.check_drawn(&format!("evaluate.exact_field.{key}"), n)?;
+        }
         let held = [Split::Train, settings.split.split()].into_iter().filter_map(|split| points.len(split));
         let (n, d) = (held.fold(samples, i64::min), points.event_shape().iter().product::<i64>());
         let Some(most) = most_points(d as usize).filter(|most| n as u64 > *most) else { return Ok(()) };

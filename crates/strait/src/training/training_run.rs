@@ -341,7 +341,7 @@ impl<'a> TrainingRun<'a> {
     fn newest(&self) -> Result<Option<Checkpoint>, ProgramError> {
         let (newest, mut refused) = checkpoint::newest(&self.checkpoints())?;
         if newest.is_none() && !refused.is_empty() {
-            return Err(refused.remove(0).error.into());
+            return Err(ProgramError::NoneWhole(refused.remove(0).error));
         }
         for refused in refused {
             warn!("{}; the one before it is used", refused.error);
