@@ -102,11 +102,12 @@ fn the_classifier_is_fitted_once_and_found_again() {
         "nearest_train",
     ] {
         let found = at(metric);
-        assert_eq!(found["samples"], 300, "{found}");
+        // One by one as many as there are test images.
+        assert_eq!(found["samples"], if metric == "nearest_train" { 250 } else { 300 }, "{found}");
         assert!(found["reference"].as_str().unwrap().contains(&sha256[..8]), "{found}");
         assert!(found["value"].as_f64().unwrap() >= 0.0 && found["floor"].as_f64().unwrap() > 0.0, "{found}");
     }
-    assert_eq!(at("w2")["samples"], 250); // as many as there are test images
+    assert_eq!(at("w2")["samples"], 250);
     // An hour of training this is not: real images are nearer by far, and cover the test images.
     for metric in ["frechet_classifier", "energy_distance_classifier"] {
         let (value, floor) = (at(metric)["value"].as_f64().unwrap(), at(metric)["floor"].as_f64().unwrap());
