@@ -20,7 +20,9 @@ use strait::run::ranks::Ranks;
 use strait::run::stdout::print_line;
 use strait::run::stop::{STOPPED, Stop};
 use strait_optim::keep_freed_memory;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Characters of an argument that is refused, with what is said of it.
 const LONGEST_REFUSAL: usize = 400;
@@ -90,16 +92,11 @@ fn command() -> u8 {
         bars.set_draw_target(ProgressDrawTarget::hidden());
     }
     let writer = AboveBars(bars.clone());
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(if silent { "error" } else { "info" }));
+    let least = Targets::new().with_default(if silent { LevelFilter::ERROR } else { LevelFilter::INFO });
+    let filter = env::var("RUST_LOG").ok().and_then(|said| said.parse().ok()).unwrap_or(least);
     let coloured = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .without_time()
-        .with_ansi(coloured)
-        .with_writer(move || writer.clone())
-        .init();
+    let lines = tracing_subscriber::fmt::layer().with_target(false).without_time().with_ansi(coloured);
+    tracing_subscriber::registry().with(lines.with_writer(move || writer.clone())).with(filter).init();
     if let (true, Ok(stop)) = (silent, &stop) {
         stop.hush();
     }

@@ -1,6 +1,7 @@
 //! How straight a flow is, and how the path under it moves.
 
 use super::reference::Reference;
+use super::scores::ONE_BY_ONE;
 use crate::ProgramError;
 use crate::config::DynamicsConfig;
 use crate::run::summary::{PathSummary, StraightnessSummary};
@@ -35,13 +36,16 @@ pub(super) fn straightness_of(
     })
 }
 
-/// Energy, straightness and residual of the flow. What a flow of one step does is straight.
+/// Energy, straightness and residual of the flow, of as many sources as samples are compared one by one. What a flow of one step
+/// does is straight.
 fn dynamics(
     models: &TrainedModels,
     reference: &Reference,
     settings: &DynamicsConfig,
 ) -> Result<(Straightness, Residual), ProgramError> {
-    let x0 = &reference.sources();
+    let x0 = reference.sources();
+    let n = x0.size()[0];
+    let x0 = &x0.narrow(0, 0, if reference.features.is_some() { n.min(ONE_BY_ONE) } else { n });
     let field = &*reference.bound(&*models.velocity, x0.size()[0])?;
     if models.flow.is_some() {
         return Ok((straightness(field, x0, 1)?, Residual { times: vec![0.5], profile: vec![0.0] }));
