@@ -32,7 +32,8 @@ struct Variation {
 /// has them (MIT; the pictures Apache-2.0), with their category as class, read from `<root>/emoji/64` and
 /// `<root>/emoji/emoji.json`.
 ///
-/// Its parts are of base emoji: all skin tones of one lie in the same. A tenth of the base emoji is for validation and a tenth
+/// Its parts are of base emoji: all skin tones of one lie in the same, and so do the few that are the same picture (the flags of
+/// Norway, Svalbard and Bouvet Island are). A tenth of the base emoji is for validation and a tenth
 /// for test, the same in every run. Units and levels are as those of [`fashion_mnist`](crate::fashion_mnist).
 ///
 /// # Errors
@@ -81,7 +82,9 @@ pub fn emoji(root: &Path, flips: bool, kind: Kind, device: Device) -> Result<Arr
         return Err(DataError::Missing { name: NAME.into(), path: folder.join("64") });
     }
     let (entries, skipped) = pictures::usable(entries);
-    let split: Vec<Split> = entries.iter().map(|entry| splits[&entry.path]).collect();
+    // Flags of several places are one picture, and so are families of several names.
+    let split = pictures::first_of_copies(&entries).into_iter().map(|first| splits[&entries[first].path]);
+    let split: Vec<Split> = split.collect();
     let name = format!("{NAME} in {} categories, split by base emoji", categories.len());
     pictures::images(&name, IMAGE, &entries, &split, &skipped)?.build(flips, (kind, device))
 }

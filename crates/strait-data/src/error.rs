@@ -44,7 +44,7 @@ pub enum DataError {
         skipped: String,
     },
     /// A folder with fewer pictures than there are parts.
-    #[error("{} holds pictures that can be used, but only {found} of the 3 that its parts need at least", path.display())]
+    #[error("{} holds pictures that can be used, but only {found} different ones of the 3 that its parts need at least", path.display())]
     FewPictures {
         /// The folder.
         path: PathBuf,

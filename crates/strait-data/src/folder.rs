@@ -22,7 +22,7 @@ pub struct FolderOptions {
 /// | --- | --- |
 /// | `train-images-idx3-ubyte`, ..., each packed (`.gz`) or not | as MNIST; 5,000 of its training images (of few, half) for validation |
 /// | `data_batch_1.bin`, ... and `test_batch.bin`; `train.bin` and `test.bin` | as CIFAR-10; as CIFAR-100 |
-/// | PNG, JPEG and WebP files | the sub-folder of a picture is its class; eight tenths, one tenth, one tenth at random |
+/// | PNG, JPEG and WebP files | the sub-folder of a picture is its class; eight tenths, one tenth, one tenth at random, copies of one picture in one part |
 /// | folders `train`, `test` and perhaps `validation` of pictures | as they are; without `validation` a tenth of `train` |
 ///
 /// Pictures are decoded as they are drawn, on threads, ahead of the batch that needs them, and kept where all of them take

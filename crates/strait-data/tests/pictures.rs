@@ -181,7 +181,7 @@ fn copies_that_are_hidden_and_circles_of_links_add_no_pictures() {
     }
     std::os::unix::fs::symlink("boots", below("more")).unwrap(); // a class of its own, though its pictures are others'
     let data = load(folder.path()).unwrap();
-    assert!(data.name().contains("3 classes (3x8x8, 24 train, 3 validation, 3 test; 3 skipped"), "{}", data.name());
+    assert!(data.name().contains("3 classes, 20 copies of others, each in the part of the other (3x8x8, 24 train, 3 validation, 3 test; 3 skipped"), "{}", data.name());
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_folder_of_too_few_pictures_says_how_many_it_has() {
         let words = if found == 0 {
             "holds no PNG, JPEG or WebP file, and no idx or CIFAR files".to_owned()
         } else {
-            format!("but only {found} of the 3 that its parts need at least")
+            format!("but only {found} different ones of the 3 that its parts need at least")
         };
         assert!(line.ends_with(&words), "{line}");
     }
@@ -219,6 +219,65 @@ fn damage_that_only_decoding_shows_stops_with_the_files_name() {
     }
     let said = load(folder.path()).unwrap_err().to_string();
     assert!(said.contains("holds no picture that can be used, of 9 (9 skipped: 9 without a byte)"), "{said}");
+}
+
+/// The levels of each part, all of them apart from those of the others.
+fn levels_apart(data: &ArrayDataset) -> [Vec<i64>; 3] {
+    let parts = [Split::Train, Split::Validation, Split::Test].map(|split| levels(data, split));
+    for (i, part) in parts.iter().enumerate() {
+        for other in &parts[..i] {
+            assert!(part.iter().all(|level| !other.contains(level)), "{parts:?}");
+        }
+    }
+    parts
+}
+
+#[test]
+fn copies_of_one_picture_lie_in_one_part_and_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..40u8 {
+        let below = folder.path().join(format!("class {}", i / 10));
+        fs::create_dir_all(&below).unwrap();
+        fs::write(below.join(format!("{i}.png")), picture(i % 20, 8, 8, ImageFormat::Png)).unwrap();
+    }
+    let data = load(folder.path()).unwrap();
+    assert!(data.name().contains("4 classes, 20 copies of others, each in the part of the other"), "{}", data.name());
+    assert_eq!(levels_apart(&data).map(|part| part.len()), [32, 4, 4]);
+
+    // Parts that are given stay as they are.
+    let folder = tempfile::tempdir().unwrap();
+    for (part, from) in [("train", 0..20u8), ("test", 18..24)] {
+        fs::create_dir_all(folder.path().join(part)).unwrap();
+        for i in from {
+            fs::write(folder.path().join(part).join(format!("{i}.png")), picture(i, 8, 8, ImageFormat::Png)).unwrap();
+        }
+    }
+    let data = load(folder.path()).unwrap();
+    assert!(data.name().contains("2 of validation or test copies of pictures of another part"), "{}", data.name());
+    assert_eq!(levels(&data, Split::Test).len(), 6);
+
+    let folder = tempfile::tempdir().unwrap();
+    for i in 0..9 {
+        fs::write(folder.path().join(format!("{i}.png")), picture(7, 8, 8, ImageFormat::Png)).unwrap();
+    }
+    let said = load(folder.path()).unwrap_err().to_string();
+    assert!(said.contains("only 1 different ones of the 3 that its parts need at least"), "{said}");
+}
+
+#[test]
+fn emoji_that_are_one_picture_lie_in_one_part() {
+    let root = tempfile::tempdir().unwrap();
+    let below = root.path().join("emoji/64");
+    fs::create_dir_all(&below).unwrap();
+    let row = |i: u8| {
+        fs::write(below.join(format!("{i}.png")), picture(i % 30, 64, 64, ImageFormat::Png)).unwrap();
+        format!(r#"{{"image": "{i}.png", "category": "flags"}}"#)
+    };
+    let rows: Vec<String> = (0..60).map(row).collect();
+    fs::write(root.path().join("emoji/emoji.json"), format!("[{}]", rows.join(", "))).unwrap();
+    let data = emoji(root.path(), false, CPU.0, CPU.1).unwrap();
+    let parts = levels_apart(&data);
+    assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), 60, "{parts:?}");
 }
 
 #[test]

@@ -125,6 +125,34 @@ pub(crate) fn usable(entries: Vec<Entry>) -> (Vec<Entry>, Skipped) {
     (used, skipped)
 }
 
+/// Of each file the first that has the same bytes; itself, where none before it has. Read are those of one length alone.
+pub(crate) fn first_of_copies(entries: &[Entry]) -> Vec<usize> {
+    let mut alike: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (row, entry) in entries.iter().enumerate() {
+        if let Ok(file) = fs::metadata(&entry.path) {
+            alike.entry(file.len()).or_default().push(row);
+        }
+    }
+    let mut doubtful: Vec<usize> = alike.into_values().filter(|rows| rows.len() > 1).flatten().collect();
+    doubtful.sort_unstable();
+    let share = doubtful.len().div_ceil(threads()).max(1);
+    let digests: Vec<Option<String>> = thread::scope(|scope| {
+        let digest = |row: &usize| strait_io::sha256(&entries[*row].path).ok();
+        let readers: Vec<_> = doubtful
+            .chunks(share)
+            .map(|rows| (rows.len(), scope.spawn(move || rows.iter().map(digest).collect::<Vec<_>>())))
+            .collect();
+        readers.into_iter().flat_map(|(n, reader)| reader.join().unwrap_or_else(|_| vec![None; n])).collect()
+    });
+    let (mut first, mut known) = ((0..entries.len()).collect::<Vec<_>>(), BTreeMap::new());
+    for (row, digest) in doubtful.into_iter().zip(digests) {
+        if let Some(digest) = digest {
+            first[row] = *known.entry(digest).or_insert(row);
+        }
+    }
+    first
+}
+
 /// The images of files, with the split that a rule gives each.
 pub(crate) fn images(
     name: &str,
@@ -183,14 +211,18 @@ pub(crate) fn folder(folder: &Path, image: Image, seed: Seed) -> Result<Images, 
         let path = folder.to_owned();
         return Err(DataError::NoPictures { path, found: all, skipped: skipped.to_string() });
     }
-    if !given && entries.len() < 3 {
-        return Err(DataError::FewPictures { path: folder.to_owned(), found: entries.len() });
+    let first = first_of_copies(&entries);
+    let is_copy = |row: usize| first[row] != row;
+    let copies = (0..entries.len()).filter(|&row| is_copy(row)).count();
+    if !given && entries.len() - copies < 3 {
+        return Err(DataError::FewPictures { path: folder.to_owned(), found: entries.len() - copies });
     }
     let mut split: Vec<Split> =
         entries.iter().map(|entry| split_of.get(&entry.path).copied().unwrap_or(Split::Train)).collect();
     let held = |split: &[Split], wanted| split.contains(&wanted);
     if !held(&split, Split::Validation) {
-        let rows: Vec<usize> = (0..split.len()).filter(|&row| split[row] == Split::Train).collect();
+        // Copies of a picture lie in its part: samples are to be held to pictures that no training saw.
+        let rows: Vec<usize> = (0..split.len()).filter(|&row| split[row] == Split::Train && !is_copy(row)).collect();
         let order = seed.stream("split of a folder").at(0).permutation(rows.len() as i64, Device::Cpu)?;
         let order = Vec::<i64>::try_from(order)?;
         let tenth = (rows.len() / 10).max(1);
@@ -199,9 +231,20 @@ pub(crate) fn folder(folder: &Path, image: Image, seed: Seed) -> Result<Images, 
         if !held(&split, Split::Test) {
             drawn.take(tenth).for_each(|row| split[row] = Split::Test);
         }
+        for row in 0..split.len() {
+            if split[row] == Split::Train {
+                split[row] = split[first[row]];
+            }
+        }
     }
-    let classes = if names.len() > 1 { format!("{name}, {} classes", names.len()) } else { name };
-    images(&classes, image, &entries, &split, &skipped)
+    let mut name = if names.len() > 1 { format!("{name}, {} classes", names.len()) } else { name };
+    let astray = (0..split.len()).filter(|&row| split[row] != split[first[row]]).count();
+    if astray > 0 {
+        name = format!("{name}, {astray} of validation or test copies of pictures of another part");
+    } else if copies > 0 {
+        name = format!("{name}, {copies} copies of others, each in the part of the other");
+    }
+    images(&name, image, &entries, &split, &skipped)
 }
 
 /// The pictures below a folder with the name of their class: the sub-folder of it that they are below, in order of names.
