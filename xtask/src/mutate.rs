@@ -6,6 +6,7 @@
 //! all pass, *stale* when it no longer applies: its text is not found exactly once, or it does not build. It is *undecided*
 //! when something else failed.
 
+mod asked;
 mod conditions;
 mod data;
 mod distributed;
@@ -96,6 +97,7 @@ fn all() -> impl Iterator<Item = &'static Fault> {
         .chain(&program::FAULTS)
         .chain(&own_data::FAULTS)
         .chain(&hostile::FAULTS)
+        .chain(&asked::FAULTS)
         .chain(&safeguards::FAULTS)
         .chain(&distributed::FAULTS)
         .chain(&conditions::FAULTS)

@@ -37,7 +37,10 @@ class Reversible : public torch::autograd::Function<Reversible> {
  public:
   static variable_list forward(AutogradContext* ctx, at::TensorList inputs, const variable_list* outputs,
                                const c10::intrusive_ptr<Pull>& pull) {
-    ctx->save_for_backward(*outputs);
+    // The inputs as well: libtorch refuses what was changed in place since, as parameters that a step has moved.
+    variable_list kept(*outputs);
+    kept.insert(kept.end(), inputs.begin(), inputs.end());
+    ctx->save_for_backward(kept);
     ctx->saved_data["n"] = static_cast<int64_t>(inputs.size());
     ctx->saved_data["pull"] = c10::IValue::make_capsule(pull);
     return *outputs;
@@ -48,8 +51,9 @@ class Reversible : public torch::autograd::Function<Reversible> {
     const size_t n = ctx->saved_data["n"].toInt();
     const auto pull = c10::static_intrusive_pointer_cast<Pull>(ctx->saved_data["pull"].toCapsule());
     variable_list tensors;
-    for (const auto& output : ctx->get_saved_variables()) tensors.push_back(output.detach());
-    const size_t n_outputs = tensors.size();
+    const variable_list kept = ctx->get_saved_variables();
+    const size_t n_outputs = kept.size() - n;
+    for (size_t i = 0; i < n_outputs; ++i) tensors.push_back(kept[i].detach());
     for (size_t i = 0; i < n_outputs; ++i) {
       tensors.push_back(grads[i].defined() ? grads[i] : at::zeros_like(tensors[i]));
     }

@@ -169,6 +169,9 @@ std::unique_ptr<at::ObserverContext> look(const at::RecordFunction& call) {
   } else if ((name == "aten::scatter_reduce" || name == "aten::scatter_reduce_") && inputs[4].toStringView() == "prod" &&
              (carries(inputs[0]) || carries(inputs[3]))) {
     wrong = "scatter_reduce";
+  } else if (name == "aten::as_strided_scatter" && (carries(inputs[0]) || carries(inputs[1]))) {
+    // Its pull-back takes the strides of a cotangent for those of its input, so that the gradient of the tangent is of others.
+    wrong = "as_strided_scatter";
   }
   return nullptr;
 }

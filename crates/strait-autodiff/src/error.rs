@@ -34,7 +34,7 @@ pub enum AutodiffError {
     #[error(
         "libtorch has a wrong tangent for `{operation}`: write it from others (`cholesky_solve` of the identity for \
          cholesky_inverse, the exponential of sums of logarithms for products by scatter_reduce, `linalg_solve_triangular` for \
-         triangular_solve), or give it a matrix of the form that it takes for granted ((m + m^T) / 2, tril)"
+         triangular_solve, `slice_scatter` for as_strided_scatter), or give it a matrix of the form that it takes for granted ((m + m^T) / 2, tril)"
     )]
     WrongTangent {
         /// Which operation.
@@ -48,6 +48,12 @@ pub enum AutodiffError {
          abs and sum"
     )]
     Overwritten,
+    /// libtorch viewed a tensor that does not lie row by row, as it does in the tangent of a group norm of channels-last images.
+    #[error(
+        "a tensor that does not lie row by row was viewed as another shape, as libtorch does in the tangent of group_norm: call \
+         `contiguous` before it"
+    )]
+    NotContiguous,
     /// A JVP was asked for inside the function of another JVP: libtorch has one dual level only.
     #[error("a JVP inside a JVP: libtorch has one forward-mode level; take the outer derivative by `time_derivative`")]
     Nested,
@@ -127,6 +133,9 @@ impl AutodiffError {
         }
         if text.contains("needed for gradient computation has been modified by an inplace operation") {
             return Self::Overwritten;
+        }
+        if text.contains("view size is not compatible with input tensor's size and stride") {
+            return Self::NotContiguous;
         }
         if let Some((operation, _)) = text.split_once(" has no second derivative") {
             return Self::NoSecondDerivative { operation: operation.trim().to_owned() };

@@ -198,7 +198,7 @@ fn unpack(y: &Tensor, level: u64) -> Result<Dual, AutodiffError> {
 fn refused(panic: Box<dyn Any + Send>) -> Result<AutodiffError, AutodiffError> {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     match text.map(AutodiffError::from_message) {
-        Some(error @ AutodiffError::NoForwardDerivative { .. }) => Ok(error),
+        Some(error @ (AutodiffError::NoForwardDerivative { .. } | AutodiffError::NotContiguous)) => Ok(error),
         _ => resume_unwind(panic),
     }
 }

@@ -1,37 +1,38 @@
 //! Many operations of libtorch, each under three derivatives: the tangent, recorded and not, the gradient of the tangent, and
 //! forward over reverse. Each is right, or refused by a typed error; none is wrong without a word.
 
+use crate::operations_of_parts;
 use strait_autodiff::{AutodiffError, Graph, jvp, normal, tangent_gradient, vjp};
 use tch::{Device, Kind, Reduction, Tensor};
 
-const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
-const NONE: Option<&Tensor> = None;
+pub(crate) const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
+pub(crate) const NONE: Option<&Tensor> = None;
 
-fn draw(seed: u64, shape: &[i64]) -> Tensor {
+pub(crate) fn draw(seed: u64, shape: &[i64]) -> Tensor {
     normal(seed, 0, shape, Kind::Double, Device::Cpu).unwrap()
 }
 
 /// Square matrices (3, 4, 4) that are far from singular, of rows (3, 4).
-fn matrices(a: &Tensor) -> Tensor {
+pub(crate) fn matrices(a: &Tensor) -> Tensor {
     Tensor::eye(4, DOUBLE) * 3.0 + a.unsqueeze(2) * draw(11, &[4]) + a.unsqueeze(1).tanh()
 }
 
 /// The same, symmetric and positive.
-fn positive(a: &Tensor) -> Tensor {
+pub(crate) fn positive(a: &Tensor) -> Tensor {
     let m = matrices(a);
     m.matmul(&m.transpose(1, 2))
 }
 
-fn images(a: &Tensor) -> Tensor {
+pub(crate) fn images(a: &Tensor) -> Tensor {
     // (3, 1, 4, 4)
     (a.unsqueeze(2) * draw(12, &[4]) + a.unsqueeze(1).sin() * 0.3).unsqueeze(1)
 }
 
-fn rows() -> Tensor {
+pub(crate) fn rows() -> Tensor {
     Tensor::from_slice(&[0i64, 1, 0])
 }
 
-type Operation = fn(&Tensor) -> Tensor;
+pub(crate) type Operation = fn(&Tensor) -> Tensor;
 
 /// Of (3, 4).
 fn operations() -> Vec<(&'static str, Operation)> {
@@ -323,10 +324,15 @@ fn close(found: &Tensor, wanted: &Tensor) -> bool {
 
 /// Whether a refusal names what cannot be had.
 fn is_typed(error: &AutodiffError) -> bool {
-    use AutodiffError::{Fragile, NoForwardDerivative, NoSecondDerivative, Overwritten, WrongTangent};
+    use AutodiffError::{Fragile, NoForwardDerivative, NoSecondDerivative, NotContiguous, Overwritten, WrongTangent};
     matches!(
         error,
-        NoForwardDerivative { .. } | NoSecondDerivative { .. } | Fragile { .. } | WrongTangent { .. } | Overwritten
+        NoForwardDerivative { .. }
+            | NoSecondDerivative { .. }
+            | Fragile { .. }
+            | WrongTangent { .. }
+            | NotContiguous
+            | Overwritten
     )
 }
 
@@ -335,7 +341,7 @@ fn derivatives_of_every_operation_are_right_or_refused() {
     let (x, v, w) = (draw(0, &[3, 4]), draw(1, &[3, 4]), draw(2, &[4, 4]).set_requires_grad(true));
     let (still, to_w) = (w.detach(), draw(3, &[4, 4]));
     let mut wrong = vec![];
-    for (name, f) in operations() {
+    for (name, f) in operations().into_iter().chain(operations_of_parts::operations()) {
         let along = |w: &Tensor| {
             let w = w.shallow_clone();
             move |x: &[Tensor]| Ok::<_, AutodiffError>(vec![f(&x[0].matmul(&w))])

@@ -4,5 +4,6 @@ mod derivatives;
 mod draws;
 mod fragile;
 mod operations;
+mod operations_of_parts;
 mod optimizer;
 mod recomputed;

@@ -105,12 +105,24 @@ impl Arrays {
             wanted: wanted.to_owned(),
             present: names.clone(),
         };
+        let no_condition = |name: &str, wanted: &str| {
+            let file = archive.path().display();
+            let problem = format!(
+                "{file} holds no array `{wanted}` (it holds {names:?}): name one of these, with one row for each point"
+            );
+            DataError::Condition { array: name.to_owned(), problem }
+        };
         let given = [&self.train, &self.validation, &self.test, &self.data];
         for name in given.into_iter().chain([&self.train_labels, &self.validation_labels, &self.test_labels]).flatten()
         {
             if !names.contains(name) {
                 return Err(missing(name));
             }
+        }
+        let parts = [&self.train, &self.validation, &self.test];
+        if let (Some(data), true) = (&self.data, parts.iter().any(|part| part.is_some())) {
+            let beside = parts.into_iter().flatten().cloned().collect();
+            return Err(DataError::MixedArrays { path: archive.path().to_owned(), data: data.clone(), beside });
         }
         let (train, validation, test) =
             (part(&self.train, &TRAIN), part(&self.validation, &VALIDATION), part(&self.test, &TEST));
@@ -130,7 +142,7 @@ impl Arrays {
                 if let Some(name) = condition
                     && let Some(i) = (0..3).find(|&i| own[i] && labels[i].is_none())
                 {
-                    return Err(missing(&format!("{}_{name}", parts[i])));
+                    return Err(no_condition(name, &format!("{}_{name}", parts[i])));
                 }
                 Ok(Found::Parts { train, validation, test, labels })
             }
@@ -153,7 +165,11 @@ impl Arrays {
                 let labels = first(usual.iter().map(|&name| name.to_owned()).collect());
                 let labels = self.train_labels.clone().or(labels);
                 match (condition, labels) {
-                    (Some(name), None) => Err(missing(name)),
+                    (Some(name), None) => Err(no_condition(name, name)),
+                    (Some(name), Some(labels)) if labels == data => {
+                        let problem = "it is the array of the points themselves: name another".into();
+                        Err(DataError::Condition { array: name.to_owned(), problem })
+                    }
                     (_, labels) => Ok(Found::Whole { data, labels }),
                 }
             }

@@ -93,9 +93,10 @@ pub fn from_file(
             return on_disk(path, options, &mut draws, (kind, device));
         }
         ArrayFormat::Npy => {
-            let Array { values, element } = npy::read(path).map_err(refused)?;
+            let Array { values, element, followed } = npy::read(path).map_err(refused)?;
             let (splits, origins) = split_data("data", &values, &mut draws)?;
-            Held { splits, origins, element, labels: None, origin: WHOLE }
+            let followed = followed.then(|| "data".into()).into_iter().collect();
+            Held { splits, origins, element, labels: None, origin: WHOLE, followed }
         }
         ArrayFormat::Npz => from_archive(&mut npz::Archive::open(path).map_err(refused)?, options, &mut draws)?,
     };
@@ -132,9 +133,14 @@ pub fn inspect(path: &Path, arrays: &Arrays) -> Result<Look, DataError> {
     };
     let own = look.check(&name, look.scaling()).err();
     // What lies in its other arrays.
-    let all = || from_file(path, &options, Seed(0), Kind::Float, Device::Cpu).err();
-    let refused = own.or_else(all).map(|error| error.to_string());
-    Ok(Look { refused, ..look })
+    let (refused, followed) = match own {
+        Some(error) => (Some(error.to_string()), vec![]),
+        None => match from_file(path, &options, Seed(0), Kind::Float, Device::Cpu) {
+            Ok(data) => (None, data.remarks().followed.clone()),
+            Err(error) => (Some(error.to_string()), vec![]),
+        },
+    };
+    Ok(Look { refused, followed, ..look })
 }
 
 /// Refuses an array by its name of a file whose only array has none.
@@ -208,11 +214,13 @@ struct Held {
     element: Element,
     labels: Option<Splits<Tensor>>,
     origin: &'static str,
+    /// As [`Remarks::followed`].
+    followed: Vec<String>,
 }
 
 impl Held {
     fn build(self, path: &Path, options: &FileOptions, place: (Kind, Device)) -> Result<ArrayDataset, DataError> {
-        let Self { splits, origins, element, labels, origin } = self;
+        let Self { splits, origins, element, labels, origin, followed } = self;
         let layout = layout(options, &splits.train)?;
         let splits = splits.try_map(|_, x| layout.load(x))?;
         splits.try_map(|split, x| check_samples("", x, 1).map_err(|error| origins.get(split).name(error)))?;
@@ -222,7 +230,7 @@ impl Held {
         let sizes = [&splits.train, &splits.validation, &splits.test].map(|x| x.size()[0]);
         let (form, bin) = form(options, element, layout, &look)?;
         let data = ArrayDataset::of_bins(&named(path, origin, sizes), &splits, bin, scaling, place)?.with_form(form);
-        let remarks = Remarks::of_file(options.dequantise, &look);
+        let remarks = Remarks { followed, ..Remarks::of_file(options.dequantise, &look) };
         let data = data.with_remarks(if origin == WHOLE { remarks } else { remarks.with_parts(&splits)? });
         splits.try_map(|split, x| check_near(x, data.units()).map_err(|error| origins.get(split).name(error)))?;
         let data = match options.image {
@@ -316,7 +324,8 @@ fn on_disk(
     let name = named(path, "read as it is drawn, split 80/10/10", sizes);
     let stored = StoredForm { element: file.element(), bin, flips: false };
     let data = ArrayDataset::stored(&name, &rows, stored, scaling, place)?.with_form(form);
-    let data = data.with_remarks(Remarks::of_file(options.dequantise, &look));
+    let followed = file.followed().then(|| "data".into()).into_iter().collect();
+    let data = data.with_remarks(Remarks { followed, ..Remarks::of_file(options.dequantise, &look) });
     match options.image {
         Some(image) => data.with_image(image),
         None => Ok(data),
@@ -345,11 +354,16 @@ fn from_archive(archive: &mut npz::Archive, options: &FileOptions, draws: &mut D
         }
         Ok(true)
     };
-    let mut read = |name: &str| archive.read(name).map_err(refused);
+    let mut followed = vec![];
+    let mut read = |name: &str| -> Result<Array, DataError> {
+        let array = archive.read(name).map_err(refused)?;
+        followed.extend(array.followed.then(|| name.to_owned()));
+        Ok(array)
+    };
     match found {
         Found::Whole { data, labels } => {
             // Two streams with the same draws: the same rows of both.
-            let (mut same, Array { values, element }) = (draws.clone(), read(&data)?);
+            let (mut same, Array { values, element, .. }) = (draws.clone(), read(&data)?);
             let (splits, origins) = split_data(&data, &values, draws)?;
             let labels = match labels.map(|name| Ok::<_, DataError>((read(&name)?.values, name))).transpose()? {
                 Some((labels, name)) if fits(&name, &labels, &values)? => {
@@ -357,11 +371,11 @@ fn from_archive(archive: &mut npz::Archive, options: &FileOptions, draws: &mut D
                 }
                 _ => None,
             };
-            Ok(Held { splits, origins, element, labels, origin: WHOLE })
+            Ok(Held { splits, origins, element, labels, origin: WHOLE, followed })
         }
         Found::Parts { train, validation, test, labels: [train_labels, validation_labels, test_labels] } => {
             let [of_train, of_test] = [&train, &test].map(|name| Origin::of(name));
-            let (Array { values: train, element }, test) = (read(&train)?, read(&test)?.values);
+            let (Array { values: train, element, .. }, test) = (read(&train)?, read(&test)?.values);
             check_samples(&of_test.array, &test, 1)?;
             let mut classes = |name: Option<String>, of: &Tensor| -> Result<Option<Tensor>, DataError> {
                 let Some(name) = name else { return Ok(None) };
@@ -382,7 +396,7 @@ fn from_archive(archive: &mut npz::Archive, options: &FileOptions, draws: &mut D
                 let labels = all(train_labels, own, test_labels);
                 let splits = Splits { train, validation, test };
                 let origins = Splits { train: of_train, validation: of_validation, test: of_test };
-                return Ok(Held { splits, origins, element, labels, origin: "its own split" });
+                return Ok(Held { splits, origins, element, labels, origin: "its own split", followed });
             }
             check_samples(&of_train.array, &train, 2)?;
             check_same_samples((&of_train.array, &train), (&of_test.array, &test))?;
@@ -400,7 +414,7 @@ fn from_archive(archive: &mut npz::Archive, options: &FileOptions, draws: &mut D
                 None => None,
             };
             let splits = Splits { train, validation, test };
-            Ok(Held { splits, origins, element, labels, origin: "its own test split" })
+            Ok(Held { splits, origins, element, labels, origin: "its own test split", followed })
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct Remarks {
     pub atoms: Vec<usize>,
     /// The parts that a file gives, and does not leave to chance, whose law is plainly not that of its training points.
     pub shifts: Vec<Shift>,
+    /// Arrays of its file that more bytes follow, as those that are saved one after the other: the first alone is read.
+    pub followed: Vec<String>,
     /// Classes of its condition that no training point has.
     pub classes_without_points: Vec<i64>,
     /// What is worth knowing of its condition, in words.

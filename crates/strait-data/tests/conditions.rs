@@ -155,6 +155,10 @@ fn arrays_that_are_no_conditions_are_refused_by_name() {
         (refused(&[x()], "labels"), "holds no array `labels`"),
         (refused(&[x(), ("labels", rows(50).remainder(3))], "place"), "holds no array `place`"),
         (
+            refused(&[x(), ("place", points(0, 50))], "data"),
+            "condition `data`: it is the array of the points themselves",
+        ),
+        (
             refused(&[x(), ("labels", rows(49).remainder(3))], "labels"),
             "condition `labels`: it has 49 rows for 50 points: it needs one for each",
         ),

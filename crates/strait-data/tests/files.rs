@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
 use strait_core::{Dataset, Seed, Split};
-use strait_data::{ArrayDataset, DataError, FileOptions, Scaling, from_file};
+use strait_data::{ArrayDataset, Arrays, DataError, FileOptions, Scaling, from_file, inspect};
 
 fn options(scaling: Scaling) -> FileOptions {
     FileOptions { scaling: Some(scaling), ..FileOptions::default() }
@@ -188,9 +188,27 @@ fn a_file_cut_short_anywhere_is_refused() {
     let remedy = "copy it again from its source, or save it anew with numpy";
     let error = load(&points(30, 0.0)[..200]).unwrap_err();
     assert_eq!(error, format!("FOLDER/mine.npz is damaged (it is cut short): {remedy}"));
-    let longer = [points(30, 0.0), vec![0]].concat();
-    let error = load(&longer).unwrap_err();
-    assert_eq!(error, format!("FOLDER/mine.npz is damaged (it is longer than its header says): {remedy}"));
+}
+
+/// What follows an array is not read, as by numpy, and is said.
+#[test]
+fn of_arrays_that_follow_each_other_the_first_is_read() {
+    let first = load(&points(30, 0.0)).unwrap();
+    for more in [vec![0], points(30, 5.0)] {
+        let two = [points(30, 0.0), more].concat();
+        for (bytes, name) in [(two.clone(), "data"), (stored(&[("train", two), ("test", points(5, 0.0))]), "train")] {
+            let data = load(&bytes).unwrap();
+            assert_eq!(data.remarks().followed, [name]);
+            assert!(name == "train" || all(&data, Split::Train) == all(&first, Split::Train));
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("two");
+            fs::write(&path, &bytes).unwrap();
+            let look = inspect(&path, &Arrays::default()).unwrap();
+            assert_eq!((look.rows, &look.followed[..]), (30, &[name.to_owned()][..]));
+            assert!(look.to_string().contains(&format!("more bytes follow array `{name}`")), "{look}");
+        }
+    }
+    assert!(first.remarks().followed.is_empty());
 }
 
 /// Flips that the format does not care about, such as in a date, are let pass; but no number ever changes.

@@ -2,6 +2,7 @@
 
 use crate::own_data::{Folder, all, in_units, load, normal, number};
 use strait_core::{Dataset, Seed, Split};
+use strait_data::columns::Look;
 use strait_data::{ArrayDataset, Arrays, DataError, FileOptions, Scaling, inspect};
 use strait_io::{Element, npy};
 use tch::{Device, Kind, Tensor};
@@ -372,5 +373,46 @@ fn samples_beyond_the_type_of_the_file_are_its_largest_number() {
             at(1, 0).is_finite() && at(2, 1).is_finite() && at(1, 1) == f64::INFINITY && at(2, 0).is_nan(),
             "{written}"
         );
+    }
+}
+
+/// What is said of all rows was counted over all of them, however many there are.
+#[test]
+fn repeated_rows_and_equal_columns_are_looked_for_in_all_rows() {
+    let n = 40_000;
+    let pairs = normal(n / 2, 2).repeat_interleave_self_int(2, 0, None);
+    assert_eq!(Look::of(&pairs, Element::F64).unwrap().repeated_rows, n / 2);
+    let distinct = normal(n, 2);
+    assert_eq!(Look::of(&distinct, Element::F64).unwrap().repeated_rows, 0);
+    let zeros = Tensor::stack(
+        &[Tensor::zeros([n], (Kind::Double, Device::Cpu)), -Tensor::zeros([n], (Kind::Double, Device::Cpu))],
+        1,
+    );
+    assert_eq!(Look::of(&zeros, Element::F64).unwrap().repeated_rows, n - 1);
+    let one = distinct.select(1, 0);
+    let copies = |other: &Tensor| {
+        let look = Look::of(&Tensor::stack(&[&one, other], 1), Element::F64).unwrap();
+        look.columns[1].copy_of
+    };
+    assert_eq!(copies(&one), Some(0));
+    // Of rows beside each other most are not looked at.
+    for row in 20_000..20_006 {
+        let other = one.copy();
+        let _ = other.get(row).fill_(7.0);
+        assert_eq!(copies(&other), None, "row {row} differs");
+    }
+}
+
+/// Of two names that cannot both hold, none is passed over.
+#[test]
+fn an_array_to_split_and_a_part_are_not_named_both() {
+    let folder = Folder::new();
+    let path = folder.archive(&[("a", &normal(30, 2)), ("b", &normal(7, 2)), ("c", &normal(11, 2))]);
+    for part in ["train", "validation", "test"] {
+        let of = |name: &str| (name == part).then(|| "b".to_owned());
+        let (train, validation, test) = (of("train"), of("validation"), of("test"));
+        let arrays = Arrays { data: Some("a".into()), train, validation, test, ..Arrays::default() };
+        let error = load(&path, &FileOptions { arrays, ..FileOptions::default() }).unwrap_err();
+        assert!(error.to_string().contains("holds `a`, which is split at random, beside `b`"), "{part}: {error}");
     }
 }

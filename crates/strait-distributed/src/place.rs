@@ -38,6 +38,8 @@ pub struct Place {
 impl Place {
     /// How long one rank waits for another by default.
     pub const DEADLINE: Duration = Duration::from_secs(300);
+    /// The most processes of a group: each is asked for by its number.
+    pub const MOST: usize = 65_536;
 
     /// From this process's environment; None where it names no group.
     ///
@@ -63,11 +65,18 @@ impl Place {
         };
         let count = |name: &'static str| number(name, &given(name)?).map(|count| count as usize);
         let (rank, world) = (count("RANK")?, count("WORLD_SIZE")?);
+        if world > Self::MOST {
+            return Err(refuse("WORLD_SIZE", &format!("it is {world}, and must be at most {}", Self::MOST)));
+        }
         if rank >= world {
             return Err(refuse("RANK", &format!("it is {rank}, and must be below WORLD_SIZE, which is {world}")));
         }
         let port = given("MASTER_PORT")?;
-        let port = port.parse().map_err(|_| refuse("MASTER_PORT", &format!("`{port}` is no port")))?;
+        // 0 asks the system for any, which no other rank would find.
+        let port = match port.parse() {
+            Ok(port @ 1..) => port,
+            _ => return Err(refuse("MASTER_PORT", &format!("`{port}` is no port"))),
+        };
         let deadline = match variable("STRAIT_DEADLINE") {
             None => Self::DEADLINE,
             Some(text) => match text.parse::<f64>() {
@@ -156,7 +165,9 @@ mod tests {
             ("RANK", "2"),
             ("RANK", "-1"),
             ("WORLD_SIZE", "two"),
+            ("WORLD_SIZE", "99999999"),
             ("MASTER_PORT", "70000"),
+            ("MASTER_PORT", "0"),
             ("STRAIT_DEADLINE", "0"),
             ("STRAIT_DEADLINE", "soon"),
             ("LOCAL_RANK", "x"),

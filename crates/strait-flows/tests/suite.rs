@@ -6,3 +6,4 @@ mod kernels;
 mod laws;
 mod others;
 mod reversible;
+mod reversible_limits;

@@ -155,7 +155,6 @@ fn what_is_damaged_is_named() {
     }
     let damaged = |bytes: &[u8]| shown(&folder.file(bytes)).trim_start_matches("FILE is damaged: ").to_owned();
     assert_eq!(damaged(&whole[..80]), "it is cut short");
-    assert_eq!(damaged(&[&whole[..], &[0]].concat()), "it is longer than its header says");
     assert_eq!(damaged(&with_header(4, header, &[0; 16])), "its format is version 4, and 1 to 3 are known");
     for header in [
         "{'descr': '<f8', 'fortran_order': False, 'shape': (-2,), }",
@@ -286,6 +285,15 @@ fn rows_by_number_are_those_of_the_whole() {
         assert_eq!(rows.range(100, 50).unwrap(), x.narrow(0, 100, 50).to_kind(element.kind()));
         assert_eq!(rows.all().unwrap().values, x.to_kind(element.kind()));
         assert!(rows.read(&[5000]).is_err() && rows.read(&[-1]).is_err() && rows.range(4999, 2).is_err());
+    }
+    // Another array behind it, as of a second numpy.save into the same open file.
+    let before = fs::read(&path).unwrap();
+    fs::write(&path, [&before[..], &before].concat()).unwrap();
+    for followed in [true, false] {
+        let (rows, whole) = (npy::RowReader::open(&path).unwrap(), npy::read(&path).unwrap());
+        assert_eq!((rows.count(), rows.followed(), whole.followed), (5000, followed, followed));
+        assert!(rows.all().unwrap().values == whole.values && whole.values == x.to_kind(Kind::Double));
+        fs::write(&path, &before).unwrap();
     }
     let fortran = "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 2), }";
     let error = npy::RowReader::open(&folder.file(&with_header(1, fortran, &[0; 32]))).unwrap_err();

@@ -154,7 +154,10 @@ pub(crate) fn file_error(error: IoError) -> PairsError {
 }
 
 fn read(path: &Path, elements: &[Element]) -> Result<Tensor, PairsError> {
-    let Array { values, element: found } = npy::read(path).map_err(file_error)?;
+    let Array { values, element: found, followed } = npy::read(path).map_err(file_error)?;
+    if followed {
+        return Err(PairsError::Damaged { path: path.to_owned(), problem: "it is longer than its header says".into() });
+    }
     if elements.contains(&found) {
         return Ok(values);
     }

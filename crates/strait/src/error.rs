@@ -1,7 +1,10 @@
 use crate::config::ConfigError;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use strait_data::DataError;
+use strait_io::IoError;
 use strait_optim::OptimError;
+use strait_transport::PairsError;
 
 /// Why the program stopped. Each error is one line, names the cause and how to fix it, and has an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +32,17 @@ pub enum ProgramError {
         /// What there is.
         found: String,
     },
-    /// A run that does not exist, or exists already.
+    /// A run that does not exist, exists already, or is not what was asked for.
     #[error("run {}: {problem}", path.display())]
     Run {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong, and the remedy.
+        problem: String,
+    },
+    /// A run whose work came to nothing.
+    #[error("run {}: {problem}", path.display())]
+    Failed {
         /// Its folder.
         path: PathBuf,
         /// What is wrong, and the remedy.
@@ -47,7 +58,7 @@ pub enum ProgramError {
     },
     /// An array or a checkpoint's file.
     #[error(transparent)]
-    File(#[from] strait_io::IoError),
+    File(#[from] IoError),
     /// An argument that cannot be used.
     #[error("{argument}: {problem}")]
     Argument {
@@ -66,7 +77,7 @@ pub enum ProgramError {
     },
     /// Stored pairs could not be written or read.
     #[error(transparent)]
-    Pairs(#[from] strait_transport::PairsError),
+    Pairs(#[from] PairsError),
     /// What was refused before the first step, as a batch above the data.
     #[error(transparent)]
     Refused(Box<ProgramError>),
@@ -115,19 +126,75 @@ impl ProgramError {
         )
     }
 
-    /// The exit code: 2 for a config or an argument, 66 for data that can be fetched, 130 for Ctrl-C, 1 otherwise.
+    /// The exit code: 2 for what cannot be done as it was asked for (settings, arguments, data, a device, a run's folder), 66
+    /// for data that can be fetched, 130 for Ctrl-C, and 1 for work that failed.
     pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::MissingData { .. } => 66,
+            Self::Interrupted { .. } => 130,
+            error if error.is_of_what_was_asked() => 2,
+            _ => 1,
+        }
+    }
+
+    fn is_of_what_was_asked(&self) -> bool {
         match self {
             Self::Config(_)
             | Self::Argument { .. }
             | Self::Refused(_)
-            | Self::Data(DataError::Parameter { .. })
-            | Self::Optim(OptimError::Plan { .. } | OptimError::NotIndependent { .. }) => 2,
-            Self::MissingData { .. } => 66,
-            Self::Interrupted { .. } => 130,
-            _ => 1,
+            | Self::Device { .. }
+            | Self::Run { .. }
+            | Self::Damaged { .. }
+            | Self::NoneWhole(_)
+            | Self::Pairs(PairsError::Damaged { .. })
+            | Self::Optim(
+                OptimError::Plan { .. }
+                | OptimError::NotIndependent { .. }
+                | OptimError::OtherPhases { .. }
+                | OptimError::Checkpoint { .. },
+            ) => true,
+            Self::Data(DataError::Core(error)) | Self::Core(error) => is_of_ranks(error),
+            Self::Data(DataError::Io { source, .. })
+            | Self::Io { source, .. }
+            | Self::Pairs(PairsError::Io { source, .. })
+            | Self::Optim(OptimError::Io { source, .. }) => is_of_its_name(source),
+            Self::File(error) | Self::Data(DataError::File(error)) => match error {
+                IoError::System { source, .. } => is_of_its_name(source),
+                IoError::Tensor { .. } => false,
+                _ => true,
+            },
+            Self::Data(_) => true,
+            _ => false,
         }
     }
+}
+
+/// Whether a file is refused for its name or its rights; what fails beside that, as on a full disk, fails at work.
+fn is_of_its_name(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::AlreadyExists
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidFilename
+    )
+}
+
+/// Whether ranks were started with what makes no group, or with different things.
+#[cfg(feature = "distributed")]
+fn is_of_ranks(error: &strait_core::Error) -> bool {
+    use strait_distributed::GroupError::{Differs, Environment, World};
+    let strait_core::Error::Other(error) = error else { return false };
+    matches!(error.downcast_ref(), Some(Environment { .. } | World { .. } | Differs { .. }))
+}
+
+#[cfg(not(feature = "distributed"))]
+fn is_of_ranks(_: &strait_core::Error) -> bool {
+    false
 }
 
 impl From<DataError> for ProgramError {

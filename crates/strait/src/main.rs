@@ -134,9 +134,22 @@ fn refuse(error: &clap::Error) -> u8 {
     // Its advice to write `-- -x` is for what is no value of an option.
     let words: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("tip: to pass")).collect();
     let line = words.join(" ");
-    let line: String = line.strip_prefix("error: ").unwrap_or(&line).chars().take(LONGEST_REFUSAL).collect();
+    let line = shortened(line.strip_prefix("error: ").unwrap_or(&line));
     let _ = writeln!(io::stderr(), "strait: {line}; --help lists what is taken");
     2
+}
+
+/// Of a line that is too long, the list of all that is possible gives way to the one that is meant.
+fn shortened(line: &str) -> String {
+    let list =
+        line.split_once(" [possible values: ").and_then(|(before, rest)| Some((before, rest.split_once(']')?.1)));
+    let short = match list {
+        Some((before, after)) if line.chars().count() > LONGEST_REFUSAL && !after.is_empty() => {
+            format!("{before}{after}")
+        }
+        _ => line.to_owned(),
+    };
+    short.chars().take(LONGEST_REFUSAL).collect()
 }
 
 /// libtorch says where in its source it stood, in many lines; and of memory, not what took it.
@@ -182,5 +195,21 @@ fn run(command: &Command, stop: &Stop, bars: &MultiProgress) -> Result<Option<Pa
         Command::Compare(args) => compare(args, stop, bars),
         Command::Inspect(args) => inspect(args).map(|()| None),
         Command::Features(args) => features(args).map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_refusal_keeps_what_is_meant() {
+        let all = vec!["linear"; 80].join(", ");
+        let long = format!("invalid value 'lin' [possible values: {all}] tip: a similar value exists: 'linear'");
+        assert_eq!(shortened(&long), "invalid value 'lin' tip: a similar value exists: 'linear'");
+        let bare = format!("a value is required [possible values: {all}]");
+        assert_eq!(shortened(&bare).chars().count(), LONGEST_REFUSAL);
+        let short = "invalid value 'lin' [possible values: linear] tip: a similar value exists: 'linear'";
+        assert_eq!(shortened(short), short);
     }
 }

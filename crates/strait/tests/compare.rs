@@ -96,7 +96,7 @@ fn seeds_and_methods_are_added_and_what_does_not_fit_is_a_line() {
     }
     // It is no run, though each row of it is one.
     let (line, code) = place.refusal(&["train", "--resume", "compare-linear"]);
-    assert!(line.contains("it is a comparison") && code == 1, "{line}");
+    assert!(line.contains("it is a comparison") && code == 2, "{line}");
     // A row against other features, or of other data, is none of this table.
     let summary = place.path("runs/compare-linear/linear-4/summary.json");
     fs::write(&summary, fs::read_to_string(&summary).unwrap().replace("64 test points", "64 other points")).unwrap();
@@ -108,7 +108,7 @@ fn seeds_and_methods_are_added_and_what_does_not_fit_is_a_line() {
     assert!(told.contains("against 64 test points") && told.contains("remove the summary.json"), "{told}");
     // Other settings never mix with what is there.
     let (line, code) = place.refusal(&["compare", "linear.toml", "--set", "seed=9"]);
-    assert!(line.contains("other settings") && code == 1, "{line}");
+    assert!(line.contains("other settings") && code == 2, "{line}");
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_row_is_of_a_whole_training_measured_as_its_config_says() {
     fs::write(run.join("averages.json"), "{").unwrap();
     fs::write(run.join("summary.json"), "[1]").unwrap();
     let (line, code) = place.refusal(&arguments);
-    assert!(code == 1 && line.contains("c/linear-3/summary.json: it is damaged (line 1); remove it, and"), "{line}");
+    assert!(code == 2 && line.contains("c/linear-3/summary.json: it is damaged (line 1); remove it, and"), "{line}");
     fs::remove_file(run.join("summary.json")).unwrap();
     assert_eq!(compare(), whole, "rows beside damaged records");
 }

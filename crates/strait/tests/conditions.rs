@@ -301,6 +301,11 @@ fn what_a_run_is_not_conditioned_on_is_refused_in_one_line() {
         assert!(line.contains(said) && code != 0, "{run} {nfe} {guidance}: {line}");
     }
     succeed(&place, &["sample", "vectors", "--conditions", "own.npz", "--out", "x.npz"]);
+    for (count, is_said) in [("7", true), ("90", false)] {
+        let output = place.run(&["sample", "vectors", "--conditions", "own.npz", "--out", "y.npz", "--count", count]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("--count 7 is passed over") == is_said, "{said}");
+    }
     let few = fs::File::create(place.path("few.npz")).unwrap();
     let mut npz = ndarray_npy::NpzWriter::new(few);
     npz.add_array("place", &Array2::<f32>::zeros((4, 3))).unwrap();

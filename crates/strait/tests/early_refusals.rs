@@ -120,6 +120,45 @@ fn what_would_stop_a_later_phase_is_refused_before_the_first() {
     }
 }
 
+/// Axes in another order than was said are named with the order that is there, and channels last in a network of images with the
+/// key that turns them.
+#[test]
+fn an_image_whose_axes_are_swapped_is_refused_with_what_is_there() {
+    let place = Place::new();
+    for (name, shape) in [("last", [30, 8, 8, 3]), ("middle", [30, 8, 3, 8]), ("first", [30, 3, 8, 4])] {
+        let x = ndarray::Array::from_shape_fn(shape, |(i, j, k, l)| ((i * 7 + j * 5 + k * 3 + l) % 11) as f32);
+        ndarray_npy::write_npy(place.path(&format!("{name}.npy")), &x).unwrap();
+    }
+    place.write("own.toml", TINY.replacen("name = \"8gaussians\"\nsd = 0.5", "file = \"last.npy\"", 1));
+    let unet = "velocity={ family = 'unet', stem = 1, channels = 8, multipliers = [1], blocks = 1, embedding = 8 }";
+    let transformer = "velocity={ family = 'transformer', patch = 1, width = 8, depth = 1, heads = 1, embedding = 8 }";
+    for (file, set, words) in [
+        (
+            "middle",
+            "data.image=[3, 8, 8]",
+            "data.image = [3, 8, 8] must be in the order of a sample, which is [8, 3, 8]",
+        ),
+        (
+            "first",
+            "data.image=[3, 4, 8]",
+            "data.image = [3, 4, 8] must be in the order of a sample, which is [3, 8, 4]",
+        ),
+        (
+            "last",
+            "data.image=[3, 8, 4]",
+            "data.image = [3, 8, 4] must be of as many numbers as a sample, which is [8, 8, 3]",
+        ),
+        ("last", "data.image=[8, 8, 3]", "data.image = [8, 8, 3] must be 1 or 3 channels, then height and width"),
+        ("last", unet, "data.image must be given, as [3, 8, 8]: samples of shape [8, 8, 3] have their channels last"),
+        ("last", transformer, "data.image must be given, as [3, 8, 8]"),
+    ] {
+        let file = format!("data.file='{file}.npy'");
+        let (line, code) = place.refusal(&["train", "own.toml", "--set", &file, "--set", set]);
+        assert!(code == 2 && line.contains(words), "{file}, {set}: {line}");
+        assert!(!place.path("runs").exists(), "{set} left something behind");
+    }
+}
+
 /// The config that the docs show is one.
 #[test]
 fn the_config_of_the_docs_is_one() {

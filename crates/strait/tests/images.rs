@@ -240,7 +240,7 @@ fn what_is_missing_or_no_image_is_one_line() {
     assert_eq!(output.status.code(), Some(66));
     assert!(String::from_utf8_lossy(&output.stdout).contains("strait:missing-data fashion-mnist"));
     let (line, code) = place.refusal(&["train", "cifar10"]);
-    assert!(line.contains("no package holds it") && code == 1, "{line} {code}");
+    assert!(line.contains("no package holds it") && code == 2, "{line} {code}");
     let (line, code) = place.refusal(&["train", "tiny.toml", "--set", "velocity={ family = 'unet' }"]);
     assert!(line.contains("for images of channels, height and width; these samples have shape [2]"), "{line}");
     assert_eq!(code, 2);

@@ -106,7 +106,7 @@ fn a_part_that_another_command_trains_is_refused_and_none_the_worse() {
         thread::sleep(Duration::from_millis(20));
     }
     let (line, code) = place.refusal(&long);
-    assert!(line.contains("another process trains it") && code == 1, "{line}");
+    assert!(line.contains("another process trains it") && code == 2, "{line}");
     // Other settings never begin in its folder.
     let (line, _) = place.refusal(&words);
     assert!(line.contains("it is of other settings"), "{line}");

@@ -190,7 +190,7 @@ fn two_processes_do_not_train_in_one_folder() {
     let before = tensors(&place.path("runs/a"));
     let (line, code) = place.refusal(&["train", "--resume", "a"]);
     assert!(line.contains("runs/a") && line.contains("another process") && line.contains("--name"), "{line}");
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(before == tensors(&place.path("runs/a")));
     drop(held);
     let output = place.run(&["train", "--resume", "a"]);
@@ -235,7 +235,7 @@ fn a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_is_used() {
         line.contains("state.json was truncated or altered") && line.contains("`train --resume` begins anew"),
         "{line}"
     );
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
     place.train_alone("a");
     let before = fs::read(place.path("runs/a/summary.json")).unwrap();
     let (line, code) = place.refusal(&["train", "tiny.toml", "--name", "a"]);
-    assert!(line.contains("it exists") && code == 1, "{line}");
+    assert!(line.contains("it exists") && code == 2, "{line}");
     assert_eq!(before, fs::read(place.path("runs/a/summary.json")).unwrap());
 }
 

@@ -68,7 +68,7 @@ fn a_training_does_not_go_on_with_other_settings() {
     fs::write(&path, format!("{before}iterations = 90{last}")).unwrap();
     for arguments in [&["train", "--resume", "a"][..], &["sample", "a"], &["evaluate", "a"]] {
         let (line, code) = place.refusal(arguments);
-        assert!(line.contains("runs/a") && line.contains("other settings (`phase`)") && code == 1, "{line}");
+        assert!(line.contains("runs/a") && line.contains("other settings (`phase`)") && code == 2, "{line}");
     }
     // Where nothing is there to go on from, it begins with what the config says now.
     fs::write(&path, &config).unwrap();
@@ -99,13 +99,13 @@ fn a_training_does_not_go_on_with_other_data() {
     save(&place.path("own.npz"), 2.0);
     for arguments in [&["train", "--resume", "a"][..], &["sample", "a"], &["evaluate", "a"], &compare] {
         let (line, code) = place.refusal(arguments);
-        assert!(line.contains("own.npz") && line.contains("SHA-256") && code == 1, "{line}");
+        assert!(line.contains("own.npz") && line.contains("SHA-256") && code == 2, "{line}");
     }
     let path = place.path("runs/a/config.toml");
     let own = fs::read_to_string(&path).unwrap();
     fs::write(&path, own.replace("file = \"own.npz\"", "name = \"moons\"")).unwrap();
     let (line, code) = place.refusal(&["sample", "a"]);
-    assert!(line.contains("other settings (`data`)") && code == 1, "{line}");
+    assert!(line.contains("other settings (`data`)") && code == 2, "{line}");
     fs::write(&path, own).unwrap();
     // The same data elsewhere are the same data.
     save(&place.path("moved.npz"), 1.0);

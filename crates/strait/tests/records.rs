@@ -61,7 +61,7 @@ fn records_that_cannot_be_read_block_nothing_or_are_named() {
     assert!(output.status.success(), "{}", said(&output));
     fs::write(run.join("provenance.json"), "not json").unwrap();
     let (line, code) = place.refusal(&["sample", "a"]);
-    assert!(code == 1 && line.contains("provenance.json: it is damaged (line 1); remove it"), "{line}");
+    assert!(code == 2 && line.contains("provenance.json: it is damaged (line 1); remove it"), "{line}");
 }
 
 #[test]
@@ -75,6 +75,43 @@ fn samples_of_half_a_training_say_so() {
     assert!(output.status.success() && text.contains("stands at iteration 130 of 140"), "{text}");
     assert!(text.contains("--nfe 3 is passed over"), "{text}");
 }
+
+/// Who asks a flow of one step for more evaluations hears it before the work, by each command.
+#[test]
+fn what_one_step_passes_over_is_said_before_the_work() {
+    let place = Place::new();
+    place.write("flow.toml", ONE_STEP);
+    let said_of = |arguments: &[&str]| {
+        let output = place.command(arguments).env("RUST_LOG", "info").output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        said(&output)
+    };
+    let word = "its velocity is one step of a flow: a sample takes 1 evaluation, whatever";
+    let check = |arguments: &[&str], asked: &str, work: &str| {
+        let text = said_of(arguments);
+        let (early, late) = (text.find(&format!("{word} {asked} says")), text.find(work));
+        assert!(early.is_some() && early < late, "{arguments:?}: {text}");
+    };
+    check(&["train", "flow.toml", "--name", "a"], "evaluate.nfe", "runs/a");
+    check(&["sample", "a", "--nfe", "3"], "--nfe", "100 samples, euler, 1 evaluations each");
+    check(&["sample", "a", "--solver", "dopri5", "--grid", "cosine"], "--solver and --grid", "100 samples");
+    let text = said_of(&["evaluate", "a", "--nfe", "2,4", "--solver", "heun"]);
+    assert!(text.contains(&format!("{word} --nfe and --solver says")), "{text}");
+    for arguments in [
+        &["sample", "a", "--nfe", "1"][..],
+        &["evaluate", "a", "--nfe", "1"],
+        &["train", "flow.toml", "--name", "b", "--set", "evaluate.nfe=[1]"],
+    ] {
+        let text = said_of(arguments);
+        assert!(!text.contains(word), "{text}");
+    }
+}
+
+/// A velocity of one evaluation, measured at two counts.
+const ONE_STEP: &str = "version = 1\n[data]\nname = \"8gaussians\"\n[interpolant]\nfamily = \"linear\"\n[velocity]\n\
+    family = \"flow\"\nsteps = 1\ntransform = \"affine\"\nhidden = [8]\n[[phase]]\nname = \"flow\"\niterations = 2\n\
+    level = [ { level = \"velocity\", batch = 16, rate = 1e-3, objective = { name = \"likelihood\" } } ]\n\
+    [evaluate]\nnfe = [1, 2]\nsamples = 20\nbaseline = false\n";
 
 /// Columns of scales 1e-3 and 1e5, in double precision and under names of one's own.
 #[test]

@@ -93,11 +93,11 @@ fn runs_that_cannot_stand_side_by_side_are_refused_in_one_line() {
     fs::create_dir(place.path("folder")).unwrap();
     for (words, said, code) in [
         (&["a"][..], "strait: a: name one run more to put beside it; its own report is runs/a/report/index.html", 2),
-        (&["a", "nothing"], "strait: run runs/nothing: there is no such run; there are: a, b, solid, unmeasured", 1),
-        (&["folder", "a"], "strait: run runs/folder: there is no such run; there are: a, b, solid, unmeasured", 1),
+        (&["a", "nothing"], "strait: run runs/nothing: there is no such run; there are: a, b, solid, unmeasured", 2),
+        (&["folder", "a"], "strait: run runs/folder: there is no such run; there are: a, b, solid, unmeasured", 2),
         (&["a", "./runs/a"], "strait: ./runs/a: it is named twice", 2),
-        (&["a", "solid"], "its points have shape [3], and those of a [2]; name runs on data of one shape", 1),
-        (&["a", "unmeasured"], "it is not measured yet; `cargo xtask evaluate runs/unmeasured` does that", 1),
+        (&["a", "solid"], "its points have shape [3], and those of a [2]; name runs on data of one shape", 2),
+        (&["a", "unmeasured"], "it is not measured yet; `cargo xtask evaluate runs/unmeasured` does that", 2),
         (&["a", "b", "--name", "a"], "strait: --name a: a run is there; choose another name", 2),
         (&["a", "a", "a", "a", "a", "a", "b"], "at most 6 runs stand on one page", 2),
     ] {

@@ -116,7 +116,7 @@ fn a_run_is_measured_by_a_larger_velocity_and_by_the_exact_field_on_its_own_path
     fs::remove_dir_all(run.join("checkpoints/step-140")).unwrap();
     let (line, code) = place.refusal(&["evaluate", "a", "--stress"]);
     assert!(
-        line.contains("runs/a") && line.contains("not finished") && line.contains("--resume") && code == 1,
+        line.contains("runs/a") && line.contains("not finished") && line.contains("--resume") && code == 2,
         "{line}"
     );
 }

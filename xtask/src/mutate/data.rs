@@ -140,8 +140,8 @@ pub(super) static FAULTS: [Fault; 21] = [
     Fault {
         name: "a look at the training points alone",
         file: "crates/strait-data/src/file.rs",
-        find: "own.or_else(all)",
-        put: "own.or_else(|| all().filter(|_| false))",
+        find: "            Err(error) => (Some(error.to_string()), vec![]),",
+        put: "            Err(_) => (None, vec![]),",
         tests: data("a_look_refuses"),
     },
     Fault {

@@ -10,13 +10,13 @@ use self::column::{FAR, has_atoms};
 use crate::moments::CHUNK;
 use crate::normalise::move_to;
 use crate::{DataError, Scaling, spaced};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use strait_core::Error;
 use strait_io::Element;
 use tch::{Device, Kind, Tensor};
 
-/// Rows that quartiles, shares and copies are counted over; more are looked at evenly spaced.
+/// Rows that quartiles and shares are counted over; of more, evenly spaced ones.
 const LOOKED_AT: i64 = 16_384;
 
 /// What an array (n, ...) holds, column by column.
@@ -36,6 +36,8 @@ pub struct Look {
     pub repeated_rows: i64,
     /// Why it would be refused, where it would.
     pub refused: Option<String>,
+    /// Arrays of the file that more bytes follow, which are not read.
+    pub followed: Vec<String>,
 }
 
 impl Look {
@@ -77,9 +79,9 @@ impl Look {
             column.whole &= column.greatest.abs().max(column.least.abs()) < halves_below(element);
         }
         mark_copies(&flat, &mut columns, every)?;
-        let repeated_rows = repeated(&flat, every)?;
+        let repeated_rows = repeated(&flat)?;
         let event = shape[1..].to_vec();
-        let mut look = Self { rows, every: 1, event, element, columns, repeated_rows, refused: None };
+        let mut look = Self { rows, every: 1, event, element, columns, repeated_rows, refused: None, followed: vec![] };
         look.refused = look.check("data", look.scaling()).err().map(|error| error.to_string());
         Ok(look)
     }
@@ -296,6 +298,10 @@ fn hash_of(values: &[f64]) -> u64 {
     hasher.finish()
 }
 
+fn same(flat: &Tensor, one: usize, other: usize) -> Result<bool, Error> {
+    Ok(flat.f_select(1, one as i64)?.f_equal(&flat.f_select(1, other as i64)?)?)
+}
+
 fn mark_copies(flat: &Tensor, columns: &mut [Column], every: i64) -> Result<(), Error> {
     let mut seen: HashMap<u64, usize> = HashMap::new();
     for column in columns.iter_mut().filter(|column| column.least < column.greatest) {
@@ -306,7 +312,8 @@ fn mark_copies(flat: &Tensor, columns: &mut [Column], every: i64) -> Result<(), 
         };
         let values = read(at)?;
         match seen.get(&hash_of(&values)) {
-            Some(&of) if read(of)? == values => column.copy_of = Some(of),
+            // What agrees in some rows is compared in all.
+            Some(&of) if read(of)? == values && same(flat, of, at)? => column.copy_of = Some(of),
             Some(_) => {}
             None => drop(seen.insert(hash_of(&values), at)),
         }
@@ -314,17 +321,29 @@ fn mark_copies(flat: &Tensor, columns: &mut [Column], every: i64) -> Result<(), 
     Ok(())
 }
 
-fn repeated(flat: &Tensor, every: i64) -> Result<i64, Error> {
-    let mut seen = std::collections::HashSet::new();
-    let rows = spaced::of(flat, every)?;
-    let n = rows.size()[0];
-    let mut repeated = 0;
-    for start in (0..n).step_by(CHUNK as usize) {
-        let part =
-            move_to(&rows.f_narrow(0, start, CHUNK.min(n - start))?, Kind::Double, Device::Cpu)?.f_contiguous()?;
-        let width = part.size()[1] as usize;
-        let values: Vec<f64> = Vec::try_from(part.f_view([-1])?)?;
-        repeated += values.chunks(width).filter(|row| !seen.insert(hash_of(row))).count() as i64;
+/// Rows that repeat an earlier one, of all. Rows that are equal have equal weighted sums, so that few of many have to be read.
+fn repeated(flat: &Tensor) -> Result<i64, Error> {
+    let (n, width) = (flat.size()[0], flat.size()[1]);
+    let weights: Vec<f64> = (1..=width).map(|at| (at as f64 * 0.618_033_988_749_895).fract() + 0.5).collect();
+    let weights = Tensor::f_from_slice(&weights)?;
+    let parts = || (0..n).step_by(CHUNK as usize).map(|start| (start, CHUNK.min(n - start)));
+    let read = |(start, n): (i64, i64)| -> Result<Tensor, Error> {
+        Ok(move_to(&flat.f_narrow(0, start, n)?, Kind::Double, Device::Cpu)?.f_contiguous()?)
+    };
+    let mut sums: Vec<u64> = Vec::with_capacity(n as usize);
+    for part in parts() {
+        let of = (read(part)? * &weights).f_sum_dim_intlist([1i64].as_slice(), false, Kind::Double)?;
+        // -0 and 0 are one number.
+        sums.extend(Vec::<f64>::try_from(of)?.into_iter().map(|sum| (sum + 0.0).to_bits()));
+    }
+    let mut sorted = sums.clone();
+    sorted.sort_unstable();
+    let shared: HashSet<u64> = sorted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    let (mut seen, mut repeated) = (HashSet::new(), 0);
+    for (start, count) in parts().filter(|_| !shared.is_empty()) {
+        let values: Vec<f64> = Vec::try_from(read((start, count))?.f_view([-1])?)?;
+        let rows = values.chunks(width as usize).zip(&sums[start as usize..]).filter(|(_, sum)| shared.contains(sum));
+        repeated += rows.filter(|(row, _)| !seen.insert(hash_of(row))).count() as i64;
     }
     Ok(repeated)
 }

@@ -48,7 +48,7 @@ impl Scaling {
 /// Shape and type, a line for each column, what is refused, and the settings that it proposes.
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, every, event, element, columns, repeated_rows, refused } = self;
+        let Self { rows, every, event, element, columns, repeated_rows, refused, .. } = self;
         writeln!(f, "{rows} rows of shape {event:?}, numbers of type {}", element.descr())?;
         if *every > 1 {
             writeln!(f, "one row in {every} is looked at")?;
@@ -79,6 +79,7 @@ impl fmt::Display for Look {
             f64::INFINITY => f.write_str("scales of columns differ by a factor above 1e308\n")?,
             ratio => writeln!(f, "scales of columns differ by a factor of {}", number(ratio))?,
         }
+        self.not_read().iter().try_for_each(|line| writeln!(f, "{line}"))?;
         if let Some(error) = refused {
             writeln!(f, "refused: {error}")?;
         }
@@ -87,6 +88,16 @@ impl fmt::Display for Look {
 }
 
 impl Look {
+    /// A line for each array that is not all that stands at its place.
+    pub fn not_read(&self) -> Vec<String> {
+        let line = |array: &String| {
+            format!(
+                "more bytes follow array `{array}`, as a second numpy.save leaves them: as numpy.load does, only the first is read"
+            )
+        };
+        self.followed.iter().map(line).collect()
+    }
+
     /// The settings that it proposes, as they are written below `[data]` of a config.
     pub fn proposal(&self) -> String {
         let dequantise = if self.is_whole() { ", dequantise = true" } else { "" };

@@ -14,7 +14,7 @@ use header::Header;
 pub(crate) use header::MAGIC;
 pub(crate) use problem::Problem;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use tch::{Device, Tensor};
 
@@ -28,9 +28,11 @@ pub struct Array {
     pub values: Tensor,
     /// Their type in the file.
     pub element: Element,
+    /// Whether more bytes follow it in its file, as an array that was saved after it: `numpy.load` reads the first as well.
+    pub followed: bool,
 }
 
-/// Reads a file of one array.
+/// Reads the first array of a file.
 ///
 /// # Errors
 /// `System`, `Damaged`, `ElementType`, `Range` for unsigned integers from 2^63 on, `Tensor`.
@@ -38,26 +40,25 @@ pub fn read(path: &Path) -> Result<Array, IoError> {
     read_from(BufReader::new(open(path)?)).map_err(|problem| problem.of(path, ""))
 }
 
-/// Reads an array to the end of what it is in.
+/// Reads an array, and what it is in to its end: an archive finds by then whether a byte of it was changed.
 pub(crate) fn read_from(mut reader: impl Read) -> Result<Array, Problem> {
     let (header, _) = Header::read(&mut reader)?;
     let length = header.bytes()?;
     let mut bytes = vec![];
     // Grows with what is there, not with what the header promises.
-    reader.take(length.saturating_add(1)).read_to_end(&mut bytes)?;
-    match (bytes.len() as u64).cmp(&length) {
-        std::cmp::Ordering::Less => return Err(Problem::Damaged("it is cut short".into())),
-        std::cmp::Ordering::Greater => return Err(Problem::Damaged("it is longer than its header says".into())),
-        std::cmp::Ordering::Equal => {}
+    reader.by_ref().take(length).read_to_end(&mut bytes)?;
+    if (bytes.len() as u64) < length {
+        return Err(Problem::Damaged("it is cut short".into()));
     }
+    let followed = io::copy(&mut reader, &mut io::sink())? > 0;
     let Header { element, big_endian, fortran_order, shape } = header;
     if !fortran_order {
-        return Ok(Array { values: decode(bytes, element, big_endian, &shape)?, element });
+        return Ok(Array { values: decode(bytes, element, big_endian, &shape)?, element, followed });
     }
     let reversed: Vec<i64> = shape.iter().rev().copied().collect();
     let axes: Vec<i64> = (0..shape.len() as i64).rev().collect();
     let values = decode(bytes, element, big_endian, &reversed)?.f_permute(axes)?.f_contiguous()?;
-    Ok(Array { values, element })
+    Ok(Array { values, element, followed })
 }
 
 /// Numbers of a type from their bytes.

@@ -27,32 +27,32 @@ pub struct RowReader {
     header: Header,
     /// Bytes of a row.
     row: usize,
+    followed: bool,
 }
 
 impl RowReader {
-    /// Opens a file; its length is checked against its header, and no number is read.
+    /// Opens the first array of a file, which must be as long as its header says; no number is read.
     ///
     /// # Errors
     /// As [`super::read`]; `Damaged` also for an array that is stored column by column, of which no row lies together.
     pub fn open(path: &Path) -> Result<Self, IoError> {
         let file = open(path)?;
         let found = file.metadata().map_err(IoError::system(path))?.len();
-        let checked = || -> Result<(Header, u64, usize), Problem> {
+        let checked = || -> Result<(Header, u64, usize, bool), Problem> {
             let (header, start) = Header::read(&mut BufReader::new(&file))?;
             let bytes = header.bytes()?;
-            let short = if found < start + bytes { "it is cut short" } else { "it is longer than its header says" };
-            if found != start + bytes {
-                return Err(Problem::Damaged(short.into()));
+            if found < start + bytes {
+                return Err(Problem::Damaged("it is cut short".into()));
             }
             if header.shape.is_empty() || header.fortran_order && header.shape.len() > 1 {
                 let problem = "it is stored column by column: save it with numpy.ascontiguousarray first";
                 return Err(Problem::Damaged(problem.into()));
             }
             let row = header.element.width() as i64 * header.shape[1..].iter().product::<i64>();
-            Ok((header, start, row as usize))
+            Ok((header, start, row as usize, found > start + bytes))
         };
-        let (header, start, row) = checked().map_err(|problem| problem.of(path, ""))?;
-        Ok(Self { file: RowFile::of(path, file, start, row, header.shape[0]), header, row })
+        let (header, start, row, followed) = checked().map_err(|problem| problem.of(path, ""))?;
+        Ok(Self { file: RowFile::of(path, file, start, row, header.shape[0]), header, row, followed })
     }
 
     /// How many rows there are.
@@ -68,6 +68,11 @@ impl RowReader {
     /// The type of the numbers.
     pub fn element(&self) -> Element {
         self.header.element
+    }
+
+    /// As [`Array::followed`].
+    pub fn followed(&self) -> bool {
+        self.followed
     }
 
     /// The file.
@@ -104,7 +109,7 @@ impl RowReader {
     /// # Errors
     /// As `read`.
     pub fn all(&self) -> Result<Array, IoError> {
-        Ok(Array { values: self.range(0, self.count())?, element: self.element() })
+        Ok(Array { values: self.range(0, self.count())?, element: self.element(), followed: self.followed })
     }
 
     fn decoded(&self, bytes: Vec<u8>, n: i64) -> Result<Tensor, IoError> {

@@ -17,9 +17,17 @@ impl<'a> Samples<'a> {
     }
 
     /// Channels, height and width of samples that are images, for what a key of the config makes.
+    /// Samples with their channels last would be stripes.
     pub(super) fn image(&self, key: &str) -> Result<[i64; 3], ConfigError> {
         let must = format!("for images of channels, height and width; these samples have shape {:?}", self.event);
-        self.event.try_into().map_err(|_| ConfigError::Value { key: key.into(), must })
+        let image: [i64; 3] = self.event.try_into().map_err(|_| ConfigError::Value { key: key.into(), must })?;
+        match image {
+            [h, w, c @ (1 | 3)] if ![1, 3].contains(&h) => {
+                let must = format!("given, as [{c}, {h}, {w}]: samples of shape {image:?} have their channels last");
+                Err(ConfigError::Value { key: "data.image".into(), must })
+            }
+            image => Ok(image),
+        }
     }
 
     /// The kind of the condition, for a network that is to see it or not.

@@ -164,7 +164,7 @@ impl Work<'_> {
         match self.run(part, &mut None)? {
             None => Ok(part.folder(self.path).join(SUMMARY)),
             Some(LeftOut { seed: None, why, .. }) => refuse(why),
-            Some(LeftOut { why, .. }) => Err(ProgramError::Run { path: part.folder(self.path), problem: why }),
+            Some(LeftOut { why, .. }) => Err(ProgramError::Failed { path: part.folder(self.path), problem: why }),
         }
     }
 

@@ -115,6 +115,11 @@ impl ConditionArgs {
         }
     }
 
+    /// Whether a file says how many samples there are.
+    pub(super) fn is_of_a_file(&self) -> bool {
+        self.conditions.is_some()
+    }
+
     /// How many classes are asked for one after the other, 1 where none is.
     pub(super) fn classes(&self) -> i64 {
         self.classes.len().max(1) as i64

@@ -1,5 +1,6 @@
 //! `evaluate`: a trained run measured again, at counts of evaluations and with a solver of one's choice.
 
+use super::one_step::say_passed_over;
 use super::run_report::write_report;
 use crate::ProgramError;
 use crate::config::{self, Config, EvaluateConfig, FeaturesConfig, GridConfig, Guidance};
@@ -18,7 +19,6 @@ use crate::training::training_run::TrainingRun;
 use clap::{Args, value_parser};
 use indicatif::MultiProgress;
 use std::path::PathBuf;
-use tracing::warn;
 
 /// Measures a run, and rewrites its summary.json and its report.
 #[derive(Debug, Args)]
@@ -82,9 +82,12 @@ fn together(
     // What it was trained as, the choice of its moving average with it, is not for this command to say.
     let trained = folder.config()?;
     let settings = args.settings(&trained)?;
-    if trained.velocity.kind().is_one_step && args.nfe.iter().any(|nfe| *nfe != 1) {
-        warn!("its velocity is one step of a flow: a sample takes 1 evaluation, and --nfe is passed over");
-    }
+    let asked = [
+        ("--nfe", args.nfe.iter().any(|nfe| *nfe != 1)),
+        ("--solver", args.solver.is_some()),
+        ("--grid", args.grid.is_some_and(|grid| grid != GridConfig::Uniform)),
+    ];
+    say_passed_over(&trained, &asked);
     ranks.check_same("config", &config::write(&Config { evaluate: settings.clone(), ..trained.clone() })?)?;
     let mut context = RunContext::new(&trained, &ranks.device(&args.device))?;
     context.check_measured(&settings)?;

@@ -52,6 +52,10 @@ pub(super) fn say_look(data: &DataConfig) -> Result<(), ProgramError> {
 fn brief(look: &Look) -> Vec<String> {
     let mut lines =
         vec![format!("{} rows of shape {:?}, numbers of type {}", look.rows, look.event, look.element.descr())];
+    if look.every > 1 {
+        lines.push(format!("it stays in its file, and one row in {} is looked at", look.every));
+    }
+    lines.extend(look.not_read());
     for column in &look.columns {
         let findings: Vec<String> = column.findings(look.rows / look.every).iter().map(ToString::to_string).collect();
         if !findings.is_empty() {

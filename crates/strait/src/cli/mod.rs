@@ -6,6 +6,7 @@ mod config_of;
 pub mod evaluate;
 pub mod features;
 pub mod inspect;
+mod one_step;
 pub mod report;
 mod run_report;
 pub mod sample;

@@ -1,6 +1,7 @@
 //! `sample`: new samples of a trained run, to an array or a picture.
 
 use super::condition_args::ConditionArgs;
+use super::one_step::say_passed_over;
 use crate::build::ImageDisplay;
 use crate::config::{GridConfig, check_range};
 use crate::evaluation::choose_solver;
@@ -36,9 +37,9 @@ pub struct SampleArgs {
     /// Times of the solver's steps
     #[arg(long, value_enum, default_value = "uniform")]
     grid: GridConfig,
-    /// How many samples; of --classes, of each; of --conditions, as many as it has rows
-    #[arg(long, default_value_t = 100)]
-    count: i64,
+    /// How many samples; of --classes, of each; of --conditions, as many as it has rows [default: 100]
+    #[arg(long)]
+    count: Option<i64>,
     #[command(flatten)]
     under: ConditionArgs,
     /// Where to: an .npz (array `samples`, in the data's own units, and one of what they are under) or a .png
@@ -57,6 +58,8 @@ pub struct SampleArgs {
 
 /// Evaluations where none are asked for.
 const NFE: usize = 4;
+/// Samples where none are asked for.
+const COUNT: i64 = 100;
 /// The most samples of one command.
 const MOST: i64 = 100_000_000;
 
@@ -87,9 +90,10 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         let problem = "it is a folder".into();
         return Err(ProgramError::Argument { argument: format!("--out {}", args.out.display()), problem });
     }
-    if !(1..=MOST).contains(&args.count) {
+    let count = args.count.unwrap_or(COUNT);
+    if !(1..=MOST).contains(&count) {
         let problem = format!("it is from 1 to {MOST}");
-        return Err(ProgramError::Argument { argument: format!("--count {}", args.count), problem });
+        return Err(ProgramError::Argument { argument: format!("--count {count}"), problem });
     }
     let nfe = args.nfe.unwrap_or(NFE);
     check_range(&format!("--nfe {nfe}"), "evaluate.nfe", nfe as f64)?;
@@ -116,15 +120,23 @@ pub fn sample(args: &SampleArgs, bars: &MultiProgress) -> Result<PathBuf, Progra
         let argument = format!("--guidance {}", guidance.0);
         return Err(ProgramError::Argument { argument, problem: problem.into() });
     }
-    if args.nfe.is_some_and(|nfe| nfe != 1) && config.velocity.kind().is_one_step {
-        warn!("its velocity is one step of a flow: a sample takes 1 evaluation, and --nfe {nfe} is passed over");
-    } else if args.nfe.is_some() && matches!(method, Method::Dopri5(_)) {
+    let asked = [
+        ("--nfe", args.nfe.is_some_and(|nfe| nfe != 1)),
+        ("--solver", args.solver.is_some()),
+        ("--grid", args.grid != GridConfig::Uniform),
+    ];
+    say_passed_over(&config, &asked);
+    if args.nfe.is_some() && matches!(method, Method::Dopri5(_)) && !config.velocity.kind().is_one_step {
         warn!("dopri5 chooses its own evaluations: --nfe {nfe} is passed over");
     }
     let mut context = RunContext::new(&config, &args.device)?;
     threads::set(args.threads, &config, &mut context);
-    let conditions = args.under.conditions(&config, &context, args.count)?;
-    let count = conditions.count().unwrap_or(args.count);
+    let conditions = args.under.conditions(&config, &context, count)?;
+    if args.under.is_of_a_file() && args.count.is_some_and(|asked| Some(asked) != conditions.count()) {
+        let rows = conditions.count().unwrap_or_default();
+        warn!("a sample is made under each of the {rows} rows of --conditions: --count {count} is passed over");
+    }
+    let count = conditions.count().unwrap_or(count);
     if count > MOST {
         let problem = format!("{count} samples in all, and {MOST} are the most");
         return Err(ProgramError::Argument { argument: "--count".into(), problem });
@@ -207,7 +219,7 @@ fn refuse_non_finite(x: &Tensor, folder: &RunFolder) -> Result<(), ProgramError>
          it with a lower rate",
         x.size()[0]
     );
-    Err(ProgramError::Run { path: folder.path().to_owned(), problem })
+    Err(ProgramError::Failed { path: folder.path().to_owned(), problem })
 }
 
 fn write_png(

@@ -2,10 +2,11 @@
 
 use super::config_of::{config_of, stem};
 use super::inspect::say_look;
+use super::one_step::say_passed_over;
 use super::run_report::write_report;
 use super::watch::Watch;
 use crate::ProgramError;
-use crate::config::{self, Config};
+use crate::config::{self, Config, EvaluateConfig, GridConfig};
 use crate::evaluation::choose_solver;
 use crate::evaluation::features;
 use crate::evaluation::measure::measure;
@@ -112,6 +113,15 @@ fn together(
     if ranks.is_first() {
         say_look(&config.data)?;
         context.data.condition_remarks.iter().for_each(|remark| warn!("{remark}"));
+    }
+    let EvaluateConfig { nfe, solver, grid, .. } = &config.evaluate;
+    let asked = [
+        ("evaluate.nfe", nfe[..] != [1]),
+        ("evaluate.solver", solver.is_some()),
+        ("evaluate.grid", *grid != GridConfig::Uniform),
+    ];
+    if ranks.is_first() {
+        say_passed_over(config, &asked);
     }
     TrainingRun::new(config, Path::new("")).check(&context).map_err(|error| ProgramError::Refused(error.into()))?;
     let folder = match folder {

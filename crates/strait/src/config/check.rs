@@ -32,6 +32,9 @@ impl Config {
         for (i, phase) in self.phase.iter().enumerate() {
             // These are fitted to data before their first step, once.
             let fitted = |level: &LevelName| *level == LevelName::Transport || velocity.is_one_step;
+            let must = "one line of at least one character: it is in every log line";
+            let named = !phase.name.trim().is_empty() && !phase.name.contains(char::is_control);
+            need(named, &format!("phase.{i}.name"), &phase.name, must)?;
             let key = format!("phase.{i}.fresh");
             need(
                 !phase.fresh.iter().any(fitted),

@@ -264,7 +264,12 @@ impl DataConfig {
             need(own, "data.condition", condition, &must)?;
         }
         let image = self.image.is_none_or(|[c, h, w]| [1, 3].contains(&c) && h > 0 && w > 0);
-        need(image, "data.image", self.image, "1 or 3 channels, a height and a width")?;
+        need(
+            image,
+            "data.image",
+            self.image,
+            "1 or 3 channels, then height and width, in whatever order the file has them",
+        )?;
         let of_one = |key: &str, value: Option<f64>| {
             let has = |kind: &DatasetKind| kind.keys.contains(&key);
             let those: Vec<&str> = DATASETS.iter().filter(|kind| has(kind)).map(|kind| kind.key).collect();

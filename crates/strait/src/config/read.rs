@@ -209,9 +209,21 @@ fn explain(message: &str) -> String {
     }
 }
 
-/// What serde expects, without Rust's type names.
+/// What serde found and expects, without Rust's type names.
 fn in_words(message: &str) -> String {
     let Some((found, expected)) = message.split_once(", expected ") else { return message.to_owned() };
+    let found = match found.strip_prefix("invalid type: ") {
+        Some("map") => "invalid type: a table".into(),
+        Some("sequence") => "invalid type: a list".into(),
+        Some(other) => {
+            format!("invalid type: {}", other.replacen("string ", "the text ", 1).replacen("floating point ", "", 1))
+        }
+        None => found.to_owned(),
+    };
+    let of_size = |kind: &str| kind.strip_prefix("tuple of size ").map(|n| format!("a list of {n}"));
+    if let Some(list) = expected.strip_prefix("a ").and_then(of_size) {
+        return format!("{found}, expected {list}");
+    }
     let kind = expected.strip_prefix("a ").unwrap_or(expected);
     let expected = match kind.split(' ').next().unwrap_or_default() {
         "struct" | "internally" | "adjacently" | "map" => "a table",
