@@ -6,7 +6,7 @@ const fn of(package: &'static str, target: &'static str, filter: &'static str) -
     Tests { package, target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 12] = [
+pub(super) static FAULTS: [Fault; 9] = [
     Fault {
         name: "data that cannot be used end as work that failed",
         file: "crates/strait/src/error.rs",
@@ -57,32 +57,11 @@ pub(super) static FAULTS: [Fault; 12] = [
         tests: of("strait-data", "own_data_limits", "repeated_rows_and_equal"),
     },
     Fault {
-        name: "images with their channels last are taken for stripes",
-        file: "crates/strait/src/build/samples.rs",
-        find: "if ![1, 3].contains(&h) => {",
-        put: "if h == c => {",
-        tests: of("strait", "early_refusals", "axes_are_swapped"),
-    },
-    Fault {
-        name: "what one step of a flow passes over is not said",
-        file: "crates/strait/src/cli/one_step.rs",
-        find: "is_one_step && !given.is_empty()",
-        put: "is_one_step && given.len() > 9",
-        tests: of("strait", "records", "what_one_step_passes_over"),
-    },
-    Fault {
         name: "a gradient of the tangent of as_strided_scatter is given",
         file: "crates/strait-autodiff/native/strait_native.cc",
         find: "name == \"aten::as_strided_scatter\" &&",
         put: "name == \"none\" &&",
         tests: of("strait-autodiff", "operations", "derivatives_of_every_operation"),
-    },
-    Fault {
-        name: "a walk back through parameters that have moved",
-        file: "crates/strait-autodiff/native/reversible.cc",
-        find: "kept.insert(kept.end(), inputs.begin(), inputs.end());",
-        put: "for (const auto& input : inputs) kept.push_back(input.detach().clone());",
-        tests: of("strait-flows", "reversible_limits", "parameters_that_moved"),
     },
     Fault {
         name: "a group of any number of processes is waited for",
