@@ -6,7 +6,7 @@ const fn of(package: &'static str, target: &'static str, filter: &'static str) -
     Tests { package, target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 9] = [
+pub(super) static FAULTS: [Fault; 10] = [
     Fault {
         name: "data that cannot be used end as work that failed",
         file: "crates/strait/src/error.rs",
@@ -62,6 +62,13 @@ pub(super) static FAULTS: [Fault; 9] = [
         find: "name == \"aten::as_strided_scatter\" &&",
         put: "name == \"none\" &&",
         tests: of("strait-autodiff", "operations", "derivatives_of_every_operation"),
+    },
+    Fault {
+        name: "a walk back through parameters that have moved",
+        file: "crates/strait-autodiff/native/reversible.cc",
+        find: "kept.insert(kept.end(), inputs.begin(), inputs.end());",
+        put: "for (const auto& input : inputs) kept.push_back(input.detach().clone());",
+        tests: of("strait-flows", "reversible_limits", "parameters_that_moved"),
     },
     Fault {
         name: "a group of any number of processes is waited for",
