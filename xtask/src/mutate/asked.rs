@@ -6,7 +6,7 @@ const fn of(package: &'static str, target: &'static str, filter: &'static str) -
     Tests { package, target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 12] = [
+pub(super) static FAULTS: [Fault; 10] = [
     Fault {
         name: "data that cannot be used end as work that failed",
         file: "crates/strait/src/error.rs",
@@ -55,20 +55,6 @@ pub(super) static FAULTS: [Fault; 12] = [
         find: "let repeated_rows = repeated(&flat)?;",
         put: "let repeated_rows = repeated(&spaced::of(&flat, every)?)?;",
         tests: of("strait-data", "own_data_limits", "repeated_rows_and_equal"),
-    },
-    Fault {
-        name: "images with their channels last are taken for stripes",
-        file: "crates/strait/src/build/samples.rs",
-        find: "if ![1, 3].contains(&h) => {",
-        put: "if h == c => {",
-        tests: of("strait", "early_refusals", "axes_are_swapped"),
-    },
-    Fault {
-        name: "what one step of a flow passes over is not said",
-        file: "crates/strait/src/cli/one_step.rs",
-        find: "is_one_step && !given.is_empty()",
-        put: "is_one_step && given.len() > 9",
-        tests: of("strait", "records", "what_one_step_passes_over"),
     },
     Fault {
         name: "a gradient of the tangent of as_strided_scatter is given",
