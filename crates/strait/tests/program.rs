@@ -295,49 +295,42 @@ fn bad_input_gets_one_line_that_names_the_thing_and_the_remedy() {
 
     place.write("own.csv", "height,weight\n171,65\n");
 
-    let cases: &[(&[&str], i32, &[&str])] = &[
-        (
-            &["train", "own.csv"],
-            1,
-            &["own.csv is neither", "numpy.save", "a table in text is read by numpy.genfromtxt"],
-        ),
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["train", "own.csv"], &["own.csv is neither", "numpy.save", "a table in text is read by numpy.genfromtxt"]),
         (
             &["train", "key.toml"],
-            2,
             &["key.toml, line 17", "unknown key `ema_half_lifes`", "did you mean `ema_half_lives`?"],
         ),
-        (&["train", "type.toml"], 2, &["type.toml, line 21", "string \"many\""]),
-        (&["train", "value.toml"], 2, &["phase.0.level.0.rate = -1.0", "above 0"]),
-        (&["train", "version.toml"], 2, &["version.toml", "version 7", "reads version 1"]),
+        (&["train", "type.toml"], &["type.toml, line 21", "the text \"many\""]),
+        (&["train", "value.toml"], &["phase.0.level.0.rate = -1.0", "above 0"]),
+        (&["train", "version.toml"], &["version.toml", "version 7", "reads version 1"]),
         (
             &["train", "tiny.toml", "--set", "velocity.hiden=[4]"],
-            2,
             &["--set velocity.hiden=[4]", "did you mean `hidden`?"],
         ),
-        (&["train", "8gausians"], 2, &["`8gausians`", "did you mean `8gaussians`?"]),
-        (&["train", "missing.toml"], 1, &["nowhere.npz"]),
-        (&["train", "cut.toml"], 1, &["cut.npz", "damaged"]),
-        (&["train", "nan.toml"], 1, &["`data`", "NaN", "row 17"]),
-        (&["train", "plan.toml"], 2, &["last phase (`final`) does not fit the velocity"]),
+        (&["train", "8gausians"], &["`8gausians`", "did you mean `8gaussians`?"]),
+        (&["train", "missing.toml"], &["nowhere.npz"]),
+        (&["train", "cut.toml"], &["cut.npz", "damaged"]),
+        (&["train", "nan.toml"], &["`data`", "NaN", "row 17"]),
+        (&["train", "plan.toml"], &["last phase (`final`) does not fit the velocity"]),
         (
             &["train", "density.toml", "--set", "phase.2.level.0.objective.name=\"marginal_flow_matching\""],
-            2,
             &["marginal_flow_matching", "moons", "no log-density", "another source or objective"],
         ),
-        (&["train", "tiny.toml", "--device", "cuda:9"], 1, &["cuda:9", "not there"]),
-        (&["train", "tiny.toml", "--device", "gpu"], 2, &["--device gpu", "cpu, cuda or cuda:N"]),
-        (&["train", "--resume", "nobody"], 1, &["nobody", "no such run"]),
-        (&["sample", "nobody"], 1, &["nobody", "no such run"]),
-        (&["evaluate", "nobody"], 1, &["nobody", "no such run"]),
-        (&["sample", "nobody", "--out", "x.gif"], 2, &["x.gif", ".npz or .png"]),
-        (&["sample", "nobody", "--out", "nowhere/x.png"], 2, &["nowhere/x.png", "nowhere is no folder"]),
+        (&["train", "tiny.toml", "--device", "cuda:9"], &["cuda:9", "not there"]),
+        (&["train", "tiny.toml", "--device", "gpu"], &["--device gpu", "cpu, cuda or cuda:N"]),
+        (&["train", "--resume", "nobody"], &["nobody", "no such run"]),
+        (&["sample", "nobody"], &["nobody", "no such run"]),
+        (&["evaluate", "nobody"], &["nobody", "no such run"]),
+        (&["sample", "nobody", "--out", "x.gif"], &["x.gif", ".npz or .png"]),
+        (&["sample", "nobody", "--out", "nowhere/x.png"], &["nowhere/x.png", "nowhere is no folder"]),
     ];
-    for (arguments, code, words) in cases {
+    for (arguments, words) in cases {
         let (line, found) = place.refusal(arguments);
         for word in *words {
             assert!(line.contains(word), "{arguments:?}: `{word}` is not in: {line}");
         }
-        assert_eq!(found, *code, "{arguments:?}: {line}");
+        assert_eq!(found, 2, "{arguments:?}: {line}");
     }
     assert!(!place.path("runs").exists(), "a refused run left something behind");
 

@@ -29,7 +29,11 @@ pub(crate) fn cifar() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn picture(format: ImageFormat) -> Vec<u8> {
-    let picture = RgbImage::from_fn(9, 7, |x, y| image::Rgb([20 * x as u8, 30 * y as u8, (x * y) as u8]));
+    shaded(format, 0)
+}
+
+fn shaded(format: ImageFormat, shade: u8) -> Vec<u8> {
+    let picture = RgbImage::from_fn(9, 7, |x, y| image::Rgb([20 * x as u8, 30 * y as u8, (x * y) as u8 + shade]));
     let mut bytes = std::io::Cursor::new(vec![]);
     picture.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
@@ -62,6 +66,6 @@ pub(crate) fn in_cifar(path: &Path) -> Option<Tensor> {
 }
 
 pub(crate) fn in_pictures(path: &Path) -> Option<Tensor> {
-    let names = ["0.png", "1.png", "2.png", "3.png", "4.png", "5.png", "6.png", "7.png", "8.png", "9.png"];
-    in_folder(path, &names.map(|name| (name, picture(ImageFormat::Png))))
+    let others: Vec<_> = (0..10).map(|i| (format!("{i}.png"), shaded(ImageFormat::Png, 20 * i))).collect();
+    in_folder(path, &others.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect::<Vec<_>>())
 }
