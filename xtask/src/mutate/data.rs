@@ -10,7 +10,14 @@ const fn io(target: &'static str, filter: &'static str) -> Tests {
     Tests { package: "strait-io", target, filter }
 }
 
-pub(super) static FAULTS: [Fault; 21] = [
+pub(super) static FAULTS: [Fault; 22] = [
+    Fault {
+        name: "copies of a held-out picture that stay in training",
+        file: "crates/strait-data/src/pictures/mod.rs",
+        find: "split[row] = split[first[row]];",
+        put: "split[row] = Split::Train;",
+        tests: data("copies_of_one_picture_lie_in_one_part"),
+    },
     Fault {
         name: "columns of whole numbers put back beyond their range",
         file: "crates/strait-data/src/file_form.rs",
